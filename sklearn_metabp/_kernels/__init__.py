@@ -1,0 +1,44 @@
+"""The numbers: flat arrays in, flat arrays out.
+
+The compiled modules where they could be built, their NumPy twin in ``reference`` where not. Both
+offer the same names; ``COMPILED`` says which one is in use.
+"""
+
+from sklearn_metabp._kernels.reference import BLOCK, LINK_INPUTS
+
+try:
+    from sklearn_metabp._kernels._backprop import Backprop
+    from sklearn_metabp._kernels._link_rule import link_inputs, link_updates
+    from sklearn_metabp._kernels._rule_steps import (
+        adam_step,
+        apply_updates,
+        momentum_step,
+        sgd_step,
+    )
+
+    COMPILED = True
+except ImportError:  # no compiler when the package was installed
+    from sklearn_metabp._kernels.reference import (  # type: ignore[assignment]
+        Backprop,
+        adam_step,
+        apply_updates,
+        link_inputs,
+        link_updates,
+        momentum_step,
+        sgd_step,
+    )
+
+    COMPILED = False
+
+__all__ = [
+    "BLOCK",
+    "COMPILED",
+    "LINK_INPUTS",
+    "Backprop",
+    "adam_step",
+    "apply_updates",
+    "link_inputs",
+    "link_updates",
+    "momentum_step",
+    "sgd_step",
+]

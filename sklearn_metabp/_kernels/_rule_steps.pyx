@@ -1,0 +1,102 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The elementwise step of every compiled update rule. The twins are in ``reference``."""
+
+from cpython.buffer cimport (
+    PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
+from libc.stdint cimport int64_t
+
+cdef extern from "rule_loops.h" nogil:
+    void sgd_f64(const double*, double*, int64_t, double)
+    void sgd_f32(const float*, float*, int64_t, float)
+    void momentum_f64(const double*, double*, double*, int64_t, double, double, int)
+    void momentum_f32(const float*, float*, float*, int64_t, float, float, int)
+    void adam_f64(const double*, double*, double*, double*, int64_t, double, double, double, double, double, double)
+    void adam_f32(const float*, float*, float*, float*, int64_t, float, float, float, float, float, float)
+    int apply_f64(double*, const double*, int64_t)
+    int apply_f32(float*, const float*, int64_t)
+
+
+cdef class _Arrays:
+    """Flat arrays of one length and dtype, opened without the cost of typed views."""
+
+    cdef Py_buffer views[4]
+    cdef int n_open
+    cdef Py_ssize_t n
+    cdef bint is_double
+
+    def __cinit__(self):
+        self.n_open = 0
+
+    def __dealloc__(self):
+        while self.n_open > 0:
+            self.n_open -= 1
+            PyBuffer_Release(&self.views[self.n_open])
+
+    cdef void* open(self, array, bint writable) except NULL:
+        cdef Py_buffer* view = &self.views[self.n_open]
+        PyObject_GetBuffer(array, view, PyBUF_ND | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
+        self.n_open += 1
+        cdef char kind = view.format[0]
+        if view.ndim != 1 or view.shape[0] == 0 or kind not in (b"d", b"f"):
+            raise ValueError("arrays must be flat, not empty, and of float32 or float64")
+        if self.n_open == 1:
+            self.n, self.is_double = view.shape[0], kind == b"d"
+        elif view.shape[0] != self.n or (kind == b"d") != self.is_double:
+            raise ValueError("arrays must have the same length and dtype")
+        return view.buf
+
+
+def sgd_step(gradients, updates, double learning_rate):
+    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
+    cdef void* g = arrays.open(gradients, False)
+    cdef void* u = arrays.open(updates, True)
+    with nogil:
+        if arrays.is_double:
+            sgd_f64(<double*>g, <double*>u, arrays.n, learning_rate)
+        else:
+            sgd_f32(<float*>g, <float*>u, arrays.n, <float>learning_rate)
+
+
+def momentum_step(gradients, velocity, updates, double learning_rate, double momentum, bint nesterov):
+    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
+    cdef void* g = arrays.open(gradients, False)
+    cdef void* v = arrays.open(velocity, True)
+    cdef void* u = arrays.open(updates, True)
+    with nogil:
+        if arrays.is_double:
+            momentum_f64(<double*>g, <double*>v, <double*>u, arrays.n, learning_rate, momentum, nesterov)
+        else:
+            momentum_f32(<float*>g, <float*>v, <float*>u, arrays.n, <float>learning_rate, <float>momentum,
+                         nesterov)
+
+
+def adam_step(gradients, mean, square, updates, double learning_rate, double beta_1, double beta_2,
+              double epsilon, Py_ssize_t t):
+    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
+    cdef void* g = arrays.open(gradients, False)
+    cdef void* m = arrays.open(mean, True)
+    cdef void* v = arrays.open(square, True)
+    cdef void* u = arrays.open(updates, True)
+    cdef double correction_1 = 1 - beta_1 ** t, correction_2 = 1 - beta_2 ** t
+    with nogil:
+        if arrays.is_double:
+            adam_f64(<double*>g, <double*>m, <double*>v, <double*>u, arrays.n, learning_rate, beta_1,
+                     beta_2, epsilon, correction_1, correction_2)
+        else:
+            adam_f32(<float*>g, <float*>m, <float*>v, <float*>u, arrays.n, <float>learning_rate,
+                     <float>beta_1, <float>beta_2, <float>epsilon, <float>correction_1, <float>correction_2)
+
+
+def apply_updates(params, updates):
+    """Add the updates; return False if one was not finite."""
+    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
+    cdef void* w = arrays.open(params, True)
+    cdef void* u = arrays.open(updates, False)
+    cdef int applied
+    with nogil:
+        if arrays.is_double:
+            applied = apply_f64(<double*>w, <double*>u, arrays.n)
+        else:
+            applied = apply_f32(<float*>w, <float*>u, arrays.n)
+    return applied != 0

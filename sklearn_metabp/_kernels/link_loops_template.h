@@ -1,0 +1,144 @@
+/* Included once per precision by link_loops.h. */
+
+LANE REAL NAME(clip)(REAL z)
+{
+    z = z > 10 ? 10 : z;
+    return z < -10 ? -10 : z;
+}
+
+CLONES UNUSED static double NAME(inverse_rms)(const REAL *restrict w, int64_t n)
+{
+    double squares = 0;
+    for (int64_t i = 0; i < n; i++) squares += (double)w[i] * w[i];
+    return squares > 0 ? 1 / sqrt(squares / n) : 0;
+}
+
+/* Advance the history of `count` links, the first being number `first` of its tensor, and write
+ * their inputs, one row of BLOCK lanes per input, and their unit. */
+CLONES UNUSED static void NAME(link_block)(
+    const Tensor *tensor, const REAL *restrict g, const REAL *restrict w, REAL *restrict m_5,
+    REAL *restrict m_9, REAL *restrict m_99, REAL *restrict v_9, REAL *restrict v_999, int64_t first,
+    int64_t count, const int64_t *restrict codes, int64_t n_inputs, REAL *restrict inputs,
+    REAL *restrict unit)
+{
+    REAL fast[BLOCK], slow[BLOCK];
+    const REAL root_9 = (REAL)(1 / sqrt(tensor->correction_9));
+    const REAL root_999 = (REAL)(1 / sqrt(tensor->correction_999));
+    const REAL epsilon = (REAL)tensor->epsilon;
+    const REAL *restrict activations = tensor->activations, *restrict deltas = tensor->deltas;
+    for (int64_t i = 0; i < count; i++) {
+        m_5[i] = (REAL)0.5 * m_5[i] + (REAL)0.5 * g[i];
+        m_9[i] = (REAL)0.9 * m_9[i] + (1 - (REAL)0.9) * g[i];
+        m_99[i] = (REAL)0.99 * m_99[i] + (1 - (REAL)0.99) * g[i];
+        v_9[i] = (REAL)0.9 * v_9[i] + (1 - (REAL)0.9) * g[i] * g[i];
+        v_999[i] = (REAL)0.999 * v_999[i] + (1 - (REAL)0.999) * g[i] * g[i];
+        unit[i] = SQRT(v_9[i]) * root_9 + epsilon;
+        fast[i] = 1 / unit[i];
+        slow[i] = 1 / (SQRT(v_999[i]) * root_999 + epsilon);
+    }
+    for (int64_t k = 0; k < n_inputs; k++) {
+        REAL *restrict z = inputs + k * BLOCK;
+        const int64_t code = codes[k];
+        const REAL *restrict scale = code < GRADIENT_SLOW ? fast : slow;
+        REAL constant = 0;
+        switch (code) {
+        case GRADIENT_FAST: case GRADIENT_SLOW:
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] * scale[i]);
+            continue;
+        case MOMENTUM_5_FAST: case MOMENTUM_5_SLOW:
+            constant = (REAL)1 / (REAL)tensor->correction_5;
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_5[i] * scale[i] * constant);
+            continue;
+        case MOMENTUM_9_FAST: case MOMENTUM_9_SLOW:
+            constant = (REAL)1 / (REAL)tensor->correction_9;
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_9[i] * scale[i] * constant);
+            continue;
+        case MOMENTUM_99_FAST: case MOMENTUM_99_SLOW:
+            constant = (REAL)1 / (REAL)tensor->correction_99;
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_99[i] * scale[i] * constant);
+            continue;
+        case RMS_RATIO:
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(unit[i] * slow[i]);
+            continue;
+        case WEIGHT:
+            constant = (REAL)tensor->inverse_weight_rms;
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(w[i] * constant);
+            continue;
+        case ACTIVATION:
+            for (int64_t i = 0; i < count; i++)
+                z[i] = activations ? NAME(clip)(activations[(first + i) / tensor->fan_out]) : 1;
+            continue;
+        case DELTA:
+            for (int64_t i = 0; i < count; i++)
+                z[i] = NAME(clip)(deltas[(first + i) % tensor->fan_out]);
+            continue;
+        case IS_BIAS: constant = (REAL)tensor->is_bias; break;
+        case IS_OUTPUT: constant = (REAL)tensor->is_output; break;
+        case DEPTH: constant = (REAL)tensor->depth; break;
+        case WARMUP_9: constant = (REAL)tensor->correction_9; break;
+        case WARMUP_99: constant = (REAL)tensor->correction_99; break;
+        }
+        for (int64_t i = 0; i < count; i++) z[i] = constant;
+    }
+}
+
+#define VECTOR NAME(narrow)
+#define VECTOR_BYTES 16
+#define LAYER NAME(mlp_layer_narrow)
+#define TARGET
+#include "mlp_layer_template.h"
+#undef VECTOR
+#undef VECTOR_BYTES
+#undef LAYER
+#undef TARGET
+
+#if defined(WIDE_VECTORS)
+#define VECTOR NAME(wide)
+#define VECTOR_BYTES 32
+#define LAYER NAME(mlp_layer_wide)
+#define TARGET __attribute__((target("avx2,fma")))
+#include "mlp_layer_template.h"
+#undef VECTOR
+#undef VECTOR_BYTES
+#undef LAYER
+#undef TARGET
+#endif
+
+UNUSED static void NAME(mlp_layer)(const REAL *weights, const REAL *biases, int64_t fan_in, int64_t fan_out,
+                                   const REAL *in, REAL *out)
+{
+#if defined(WIDE_VECTORS)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        NAME(mlp_layer_wide)(weights, biases, fan_in, fan_out, in, out);
+        return;
+    }
+#endif
+    NAME(mlp_layer_narrow)(weights, biases, fan_in, fan_out, in, out);
+}
+
+/* The MLP of a block: `in` holds the inputs; the answer is where the return value points. */
+UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, int64_t n_layers, int hidden,
+                                    int output, REAL *in, REAL *out)
+{
+    const REAL *weights = params, *biases = params;
+    for (int64_t l = 0; l < n_layers; l++) biases += sizes[l] * sizes[l + 1];
+    for (int64_t l = 0; l < n_layers; l++) {
+        NAME(mlp_layer)(weights, biases, sizes[l], sizes[l + 1], in, out);
+        NAME(activate)(l + 1 < n_layers ? hidden : output, out, sizes[l + 1], BLOCK);
+        weights += sizes[l] * sizes[l + 1];
+        biases += sizes[l + 1];
+        REAL *swap = in; in = out; out = swap;
+    }
+    return in;
+}
+
+/* Delta w = scale * unit^homogeneity * answer; a link that never saw a gradient stays. */
+CLONES UNUSED static void NAME(link_updates)(const REAL *restrict answer, const REAL *restrict unit,
+                                             const REAL *restrict v_999, int64_t count, REAL scale,
+                                             int homogeneity, REAL *restrict updates)
+{
+    for (int64_t i = 0; i < count; i++) {
+        REAL u = scale * answer[i] * (homogeneity ? unit[i] : 1);
+        updates[i] = v_999[i] > 0 ? u : 0;
+    }
+}
