@@ -1,0 +1,22 @@
+"""Networks: the layout of their parameters, what they compute, and what one step of them knows."""
+
+from sklearn_metabp.network.initializers import glorot_uniform
+from sklearn_metabp.network.layout import ParameterLayout, Tensor
+from sklearn_metabp.network.network import (
+    HIDDEN_ACTIVATIONS,
+    LOSSES,
+    OUT_ACTIVATIONS,
+    Network,
+)
+from sklearn_metabp.network.step import Step
+
+__all__ = [
+    "HIDDEN_ACTIVATIONS",
+    "LOSSES",
+    "OUT_ACTIVATIONS",
+    "Network",
+    "ParameterLayout",
+    "Step",
+    "Tensor",
+    "glorot_uniform",
+]

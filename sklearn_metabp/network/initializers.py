@@ -1,0 +1,31 @@
+"""Where training starts."""
+
+import numpy as np
+
+from sklearn_metabp.network.layout import ParameterLayout
+
+
+def glorot_uniform(layout: ParameterLayout, activation: str, rng) -> np.ndarray:
+    """Weights and biases uniform in ±sqrt(c / (fan_in + fan_out)).
+
+    c is 6, and 2 for logistic units: Glorot and Bengio (2010), as scikit-learn's MLP has it. The
+    numbers are drawn layer by layer, weights before biases, so that one ``random_state`` gives
+    the start that scikit-learn's MLP has.
+
+    Parameters
+    ----------
+    layout : ParameterLayout
+    activation : str
+        Activation function of the hidden layers.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    params : ndarray of shape (n_params,)
+    """
+    coefs, intercepts = [], []
+    for fan_in, fan_out in zip(layout.layer_sizes, layout.layer_sizes[1:], strict=False):
+        bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (fan_in + fan_out))
+        coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
+        intercepts.append(rng.uniform(-bound, bound, fan_out))
+    return layout.flatten(coefs, intercepts)

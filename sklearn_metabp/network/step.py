@@ -1,0 +1,118 @@
+"""What one step of a training knows."""
+
+from functools import cached_property
+
+import numpy as np
+
+from sklearn_metabp._kernels.reference import DERIVATIVES
+from sklearn_metabp.network.network import Network
+
+
+class Step:
+    """One minibatch: forward, backward, update.
+
+    A training has one ``Step`` and refills it: what a callback wants to keep it copies. All of it
+    belongs to the weights *before* the update. Arrays are views, to be read only, except ``updates``,
+    which the update rule may fill in place.
+
+    Attributes
+    ----------
+    index : int
+        Number of this step in the training, from 1.
+    n_planned : int
+        Steps that the training will take if nothing stops it.
+    epoch : int
+        Number of the epoch, from 0.
+    loss : float
+        Loss of the batch, the penalty included. Symbol J.
+    network : Network
+        Layers, activation functions and loss.
+    layout : ParameterLayout
+        Which slice of a flat vector is what.
+    params : ndarray of shape (n_params,)
+        Weights and biases before the step. Symbols w, θ.
+    gradients : ndarray of shape (n_params,)
+        Derivative of the batch's loss by every parameter.
+    updates : ndarray of shape (n_params,)
+        What the rule adds to the parameters. Symbols Δw, Δθ.
+    """
+
+    def __init__(self, network: Network, params, gradients, updates, backprop, n_planned: int):
+        self.network = network
+        self.layout = network.layout
+        self.params = _read_only(params)
+        self.gradients = _read_only(gradients)
+        self.updates = updates
+        self.n_planned = n_planned
+        self.index = 0
+        self.epoch = 0
+        self.loss = np.nan
+        self.start = 0
+        self.stop = 0
+        self._backprop = backprop
+
+    @property
+    def n_patterns(self) -> int:
+        """Rows of the batch."""
+        return self.stop - self.start
+
+    @property
+    def activations(self) -> list[np.ndarray]:
+        """Outputs of every layer, the input first, each (n_patterns, n_units). Symbol x: rule (1)."""
+        inputs = self._backprop.input_rows(self.start, self.stop)
+        layers = [inputs, *(layer[: self.n_patterns] for layer in self._backprop.activations[1:])]
+        return [_read_only(layer) for layer in layers]
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Outputs of the last layer, (n_patterns, n_outputs)."""
+        return _read_only(self._backprop.activations[-1][: self.n_patterns])
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Expected outputs, (n_patterns, n_outputs). Symbol ev."""
+        return _read_only(self._backprop.target_rows(self.start, self.stop))
+
+    @property
+    def deltas(self) -> list[np.ndarray]:
+        """Minus the loss derivative by the net input, each (n_patterns, n_units): rules (5), (6).
+
+        Of every layer after the input; times the pattern's sample weight where there is one.
+        """
+        return [_read_only(layer[: self.n_patterns]) for layer in self._backprop.deltas]
+
+    @property
+    def net_inputs(self) -> list[np.ndarray]:
+        """What goes into the activation functions, each (n_patterns, n_units). Symbol in: rule (1).
+
+        Of every layer after the input. Computed when asked for.
+        """
+        layers = zip(self.activations, self.coefs, self.intercepts, strict=False)
+        return [x @ weights + biases for x, weights, biases in layers]
+
+    @property
+    def derivatives(self) -> list[np.ndarray]:
+        """Derivative of the activation function at the net input, each (n_patterns, n_units).
+
+        Of every layer after the input; of softmax the diagonal. Computed when asked for.
+        """
+        layers = self.activations[1:]
+        hidden, out = self.network.activation, self.network.out_activation
+        slopes = [DERIVATIVES[hidden](x) for x in layers[:-1]]
+        return [*slopes, DERIVATIVES["logistic" if out == "softmax" else out](layers[-1])]
+
+    @cached_property
+    def coefs(self) -> list[np.ndarray]:
+        """Weight matrices before the step, each (fan_in, fan_out)."""
+        return self.layout.coefs(self.params)
+
+    @cached_property
+    def intercepts(self) -> list[np.ndarray]:
+        """Bias vectors before the step, each (fan_out,)."""
+        return self.layout.intercepts(self.params)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,82 @@
+"""Adaptive moment estimation."""
+
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from sklearn_metabp._kernels import adam_step
+from sklearn_metabp.update_rules.base import UpdateRule
+
+
+class Adam(UpdateRule):
+    r"""Adam: a step by the mean gradient over its root mean square.
+
+    At step t = 1, 2, … with the gradient :math:`g_t`:
+
+    .. math::
+        m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, & \hat m_t &= m_t / (1 - \beta_1^t) \\
+        v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g_t^2, & \hat v_t &= v_t / (1 - \beta_2^t) \\
+        \Delta w &= -\gamma \hat m_t / (\sqrt{\hat v_t} + \epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+        :math:`\gamma`, greater than 0.
+    beta_1 : float, default=0.9
+        Decay of the mean, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the mean square, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the quotient finite; greater than 0.
+
+    References
+    ----------
+    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; equations and
+    defaults as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6.
+
+    Examples
+    --------
+    >>> from sklearn_metabp import Adam
+    >>> Adam(learning_rate=0.01)
+    Adam(learning_rate=0.01)
+    """
+
+    _parameter_constraints: dict = {
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        self.learning_rate = learning_rate
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def init_state(self, layout):
+        """Both moments at zero; see :meth:`UpdateRule.init_state`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        self._validate_params()
+        return {"t": 0, "mean": layout.zeros(), "square": layout.zeros()}
+
+    def compute_update(self, step, state):
+        """Step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
+        state["t"] += 1
+        adam_step(
+            step.gradients,
+            state["mean"],
+            state["square"],
+            step.updates,
+            self.learning_rate,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            state["t"],
+        )
+        return step.updates

@@ -1,0 +1,75 @@
+"""The protocol: two verbs a rule."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sklearn_metabp.network import ParameterLayout, Step
+
+
+class UpdateRule(BaseEstimator, ABC):
+    """Turns what one step knows into the change of every parameter.
+
+    A rule is its hyperparameters. What it remembers from step to step is its state, which the
+    training owns: one rule may serve many trainings at once, and ``clone``, ``get_params`` and
+    ``update_rule__learning_rate`` work as for any estimator.
+
+    Subclass it, take the hyperparameters in ``__init__`` and write the two methods.
+
+    Examples
+    --------
+    A rule in ten lines of NumPy:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_metabp import BackpropMLPClassifier, UpdateRule
+    >>> class SignDescent(UpdateRule):
+    ...     def __init__(self, learning_rate=0.01):
+    ...         self.learning_rate = learning_rate
+    ...
+    ...     def init_state(self, layout):
+    ...         return {}
+    ...
+    ...     def compute_update(self, step, state):
+    ...         return -self.learning_rate * np.sign(step.gradients)
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = BackpropMLPClassifier(update_rule=SignDescent(), max_iter=300, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    @abstractmethod
+    def init_state(self, layout: ParameterLayout) -> Any:
+        """What the rule remembers before the first step of a training.
+
+        Parameters
+        ----------
+        layout : ParameterLayout
+            Which slice of a flat vector is what; ``layout.n_params`` is its length, ``layout.dtype``
+            its dtype, ``layout.zeros()`` such a vector.
+
+        Returns
+        -------
+        state : object
+            Anything that pickles; ``compute_update`` may change it in place.
+        """
+
+    @abstractmethod
+    def compute_update(self, step: Step, state: Any) -> np.ndarray:
+        """Change of the parameters at this step.
+
+        Parameters
+        ----------
+        step : Step
+            What the step knows; ``step.gradients`` above all.
+        state : object
+            What ``init_state`` returned.
+
+        Returns
+        -------
+        updates : ndarray of shape (n_params,)
+            Added to the parameters, of their dtype. ``step.updates``, filled in place, saves an
+            allocation.
+        """

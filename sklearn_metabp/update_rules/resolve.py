@@ -1,0 +1,47 @@
+"""From what a user passes as ``update_rule`` to a rule that is ready to train."""
+
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_metabp.update_rules.adam import Adam
+from sklearn_metabp.update_rules.base import UpdateRule
+from sklearn_metabp.update_rules.sgd import SGD
+
+UPDATE_RULES: dict[str, type[UpdateRule]] = {"adam": Adam, "sgd": SGD}
+
+
+def resolve_update_rule(update_rule) -> UpdateRule:
+    """Return the rule that a name, a rule or a frozen fitted rule stands for.
+
+    Raises
+    ------
+    ValueError
+        For a name that no rule has.
+    TypeError
+        For anything that is not an instance of :class:`UpdateRule`.
+    NotFittedError
+        For a learned rule that has not been fitted.
+    """
+    if isinstance(update_rule, str):
+        if update_rule not in UPDATE_RULES:
+            raise ValueError(
+                f"update_rule must be one of {sorted(UPDATE_RULES)} or an UpdateRule, got {update_rule!r}."
+            )
+        return UPDATE_RULES[update_rule]()
+    rule = update_rule.estimator if isinstance(update_rule, FrozenEstimator) else update_rule
+    if not isinstance(rule, UpdateRule):
+        hint = " Pass an instance: add parentheses." if isinstance(rule, type) else ""
+        raise TypeError(
+            f"update_rule must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got "
+            f"{rule!r}.{hint}"
+        )
+    if hasattr(rule, "fit"):
+        try:
+            check_is_fitted(rule)
+        except NotFittedError as error:
+            raise NotFittedError(
+                f"update_rule={type(rule).__name__}(...) has not been fitted, so there is nothing learned "
+                f"to train with: call its fit with a trace first, then pass it as update_rule."
+            ) from error
+    return rule
