@@ -1,8 +1,13 @@
 """Multilayer perceptrons for scikit-learn whose training can be watched, recorded and learned."""
 
+from sklearn_metabp._show_versions import show_versions
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.learned import LearnedUpdateRule
+from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import SGD, Adam, UpdateRule
+
+__version__ = "0.1.0.dev0"
 
 __all__ = [
     "SGD",
@@ -10,5 +15,9 @@ __all__ = [
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
     "DivergenceError",
+    "LearnedUpdateRule",
+    "Trace",
+    "TraceRecorder",
     "UpdateRule",
+    "show_versions",
 ]

@@ -3,7 +3,8 @@
 import copy
 import math
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,6 +59,8 @@ class Batches:
         Rows of a batch; the last of an epoch may have fewer.
     shuffle : bool
         Whether every epoch goes through the rows in a new order.
+    order : ndarray of shape (n_samples,) of intp, default=None
+        Order of the rows in the epoch before, which the next one shuffles.
     """
 
     X: np.ndarray
@@ -65,12 +68,15 @@ class Batches:
     sample_weight: np.ndarray | None
     size: int
     shuffle: bool
+    order: np.ndarray | None = None
 
     def __post_init__(self):
         n = len(self.X)
         self.slices = [(start, min(start + self.size, n)) for start in range(0, n, self.size)]
-        # One batch of all rows has no order worth drawing.
-        self.order = np.arange(n, dtype=np.intp) if self.shuffle and self.size < n else None
+        if not self.shuffle or self.size >= n:  # one batch of all rows has no order worth drawing
+            self.order = None
+        elif self.order is None or len(self.order) != n:
+            self.order = np.arange(n, dtype=np.intp)
 
     def draw(self, random_state: np.random.RandomState) -> list[tuple[int, int]]:
         """Slices of an epoch's batches, after drawing a new order of the rows."""
@@ -114,10 +120,12 @@ class TrainingState:
     random_state : numpy.random.RandomState
         Draws the order of the rows.
     patience : Patience
-    n_steps, n_epochs : int
-        Taken so far.
+    n_steps, n_epochs, n_rows : int
+        Taken, finished and presented so far.
     loss_curve : list of float
         Mean loss of every finished epoch.
+    order : ndarray of shape (n_samples,) or None
+        Order of the rows in the last epoch.
     """
 
     params: np.ndarray
@@ -126,7 +134,9 @@ class TrainingState:
     patience: Patience
     n_steps: int = 0
     n_epochs: int = 0
+    n_rows: int = 0
     loss_curve: list[float] = field(default_factory=list)
+    order: np.ndarray | None = None
 
     def copy(self) -> "TrainingState":
         """An independent copy."""
@@ -136,7 +146,11 @@ class TrainingState:
 class Listener(Protocol):
     """What is told of a training."""
 
+    wants_start: bool
     wants_steps: bool
+
+    def training_begins(self, replay: "Replay") -> None:
+        """Before the first epoch; called only where ``wants_start`` and the rule is replayable."""
 
     def epoch_begins(self) -> None:
         """Before the first batch of an epoch."""
@@ -172,6 +186,8 @@ def train(
     DivergenceError
         If a loss, an update or a weight stops being finite.
     """
+    if listener is not None and listener.wants_start and rule.replayable:
+        listener.training_begins(Replay(network, batches, rule, state, max_epochs))
     with one_blas_thread():
         epochs = _Epochs(network, batches, rule, state, max_epochs, listener)
         stopped = False
@@ -208,6 +224,7 @@ class _Epochs:
 
     def __init__(self, network, batches, rule, state, max_epochs, listener):
         self.batches, self.rule, self.state, self.n_run = batches, rule, state, 0
+        state.order = batches.order
         self.updates = np.zeros_like(state.params)
         gradients = np.zeros_like(state.params)
         self.backprop = network.backprop(state.params, gradients, min(batches.size, len(batches.X)))
@@ -237,6 +254,7 @@ class _Epochs:
             if not apply_updates(state.params, updates):
                 raise self.divergence("the rule returned an update with NaN or infinity")
             state.n_steps += 1
+            state.n_rows += stop - start
             self.last_loss = step.loss
             total_loss += step.loss * (stop - start)
             if self.listener is not None:
@@ -253,6 +271,46 @@ class _Epochs:
             step=self.step.index,
             last_loss=self.last_loss,
         )
+
+
+class Replay:
+    """All that a training is computed from, copied before it began: to go through its steps again.
+
+    The bits are those of the training as long as the rule is a function of the step and its state.
+    """
+
+    def __init__(self, network, batches: Batches, rule, state: TrainingState, max_epochs: int):
+        self._network, self._max_epochs = network, max_epochs
+        self._batches, self._rule, self._state = copy.deepcopy((batches, rule, state))
+
+    def walk(self, visit: Callable[[Step], bool]) -> None:
+        """Go through the steps, from the first, for as long as ``visit`` returns True."""
+        rule, state, order = copy.deepcopy((self._rule, self._state, self._batches.order))
+        batches = replace(self._batches, order=order)
+        with one_blas_thread():
+            epochs = _Epochs(self._network, batches, rule, state, self._max_epochs, _Visitor(visit))
+            try:
+                while epochs.n_run < self._max_epochs:
+                    epochs.run_one()
+            except _EnoughError:
+                pass
+
+
+class _EnoughError(Exception):
+    """The visitor has seen what it came for."""
+
+
+class _Visitor:
+    """A listener that stops the training when it has seen enough."""
+
+    wants_start, wants_steps = False, True
+
+    def __init__(self, visit):
+        self._visit = visit
+
+    def step_ends(self, step):
+        if not self._visit(step):
+            raise _EnoughError
 
 
 def _checked(change, updates: np.ndarray, rule) -> np.ndarray:

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
-from sklearn_metabp._kernels.reference import check_backprop_arguments
+from sklearn_metabp._kernels.reference import check_backprop_arguments, check_rows
 
 cdef extern from "layer_loops.h" nogil:
     int SQUARED_ERROR, LOG_LOSS, SOFTMAX
@@ -143,7 +143,9 @@ cdef class Backprop:
         cdef int layer
         cdef int64_t start = 0
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
-        check_backprop_arguments(self.layer_sizes, loss, out_activation, params, gradients)
+        check_backprop_arguments(
+            self.layer_sizes, activation, out_activation, loss, params, gradients, max_batch
+        )
         self._n_layers = len(self.layer_sizes) - 1
         if self._n_layers > MAX_LAYERS:
             raise ValueError(
@@ -185,6 +187,7 @@ cdef class Backprop:
 
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Name the rows that batches are drawn from; none of them is copied."""
+        check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
         self._data, self._data_targets, self._data_weight, self._order = X, targets, sample_weight, order
         self._n_data = X.shape[0]
         self._data_at = _address(X)
@@ -213,6 +216,8 @@ cdef class Backprop:
         """Fill activations, deltas and gradients for a batch and return its loss."""
         if start < 0 or stop > self._n_data or stop - start > self.max_batch or start >= stop:
             raise IndexError(f"batch {start}:{stop} of {self._n_data} rows, at most {self.max_batch} at once")
+        if self._data_targets_at == NULL:
+            raise ValueError("gradients need targets: load them with X.")
         cdef double loss
         with nogil:
             if self._is_double:

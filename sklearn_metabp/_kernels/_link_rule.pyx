@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 cdef extern from "link_loops.h" nogil:
-    int BLOCK, WEIGHT, ACTIVATION, DELTA
+    int BLOCK, WEIGHT, ACTIVATION, DELTA, WARMUP_99
     ctypedef struct Tensor:
         double inverse_weight_rms, is_bias, is_output, depth
         double correction_5, correction_9, correction_99, correction_999, epsilon
@@ -145,7 +145,10 @@ cdef _Pass _new_pass(sizes, codes, Py_ssize_t t, double epsilon):
 
 cdef int _check(_Pass walk, Py_ssize_t n_gradients, Py_ssize_t n_params, Py_ssize_t n_rows,
                 Py_ssize_t n_columns, Py_ssize_t n_activations, Py_ssize_t n_deltas) except -1:
-    cdef int64_t n = walk.n_params, layer, n_in = 0, n_out = 0
+    cdef int64_t n = walk.n_params, layer, n_in = 0, n_out = 0, k
+    for k in range(walk.codes.shape[0]):
+        if not 0 <= walk.codes[k] <= WARMUP_99:
+            raise ValueError(f"codes must be from 0 to {WARMUP_99}, positions in LINK_INPUTS")
     if n_gradients != n or n_params != n or n_rows != 5 or n_columns != n:
         raise ValueError(f"gradients, params and history must hold {n} links")
     for layer in range(walk.sizes.shape[0] - 1):

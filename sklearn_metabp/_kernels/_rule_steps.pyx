@@ -12,7 +12,7 @@ cdef extern from "rule_loops.h" nogil:
     void momentum_f64(const double*, double*, double*, int64_t, double, double, int)
     void momentum_f32(const float*, float*, float*, int64_t, float, float, int)
     void adam_f64(const double*, double*, double*, double*, int64_t, double, double, double, double, double, double)
-    void adam_f32(const float*, float*, float*, float*, int64_t, float, float, float, float, float, float)
+    void adam_f32(const float*, float*, float*, float*, int64_t, double, double, double, double, double, double)
     int apply_f64(double*, const double*, int64_t)
     int apply_f32(float*, const float*, int64_t)
 
@@ -84,8 +84,8 @@ def adam_step(gradients, mean, square, updates, double learning_rate, double bet
             adam_f64(<double*>g, <double*>m, <double*>v, <double*>u, arrays.n, learning_rate, beta_1,
                      beta_2, epsilon, correction_1, correction_2)
         else:
-            adam_f32(<float*>g, <float*>m, <float*>v, <float*>u, arrays.n, <float>learning_rate,
-                     <float>beta_1, <float>beta_2, <float>epsilon, <float>correction_1, <float>correction_2)
+            adam_f32(<float*>g, <float*>m, <float*>v, <float*>u, arrays.n, learning_rate, beta_1,
+                     beta_2, epsilon, correction_1, correction_2)
 
 
 def apply_updates(params, updates):

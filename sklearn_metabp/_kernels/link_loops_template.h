@@ -28,10 +28,10 @@ CLONES UNUSED static void NAME(link_block)(
     const REAL *restrict activations = tensor->activations, *restrict deltas = tensor->deltas;
     for (int64_t i = 0; i < count; i++) {
         m_5[i] = (REAL)0.5 * m_5[i] + (REAL)0.5 * g[i];
-        m_9[i] = (REAL)0.9 * m_9[i] + (1 - (REAL)0.9) * g[i];
-        m_99[i] = (REAL)0.99 * m_99[i] + (1 - (REAL)0.99) * g[i];
-        v_9[i] = (REAL)0.9 * v_9[i] + (1 - (REAL)0.9) * g[i] * g[i];
-        v_999[i] = (REAL)0.999 * v_999[i] + (1 - (REAL)0.999) * g[i] * g[i];
+        m_9[i] = (REAL)0.9 * m_9[i] + (REAL)(1 - 0.9) * g[i];
+        m_99[i] = (REAL)0.99 * m_99[i] + (REAL)(1 - 0.99) * g[i];
+        v_9[i] = (REAL)0.9 * v_9[i] + (REAL)(1 - 0.9) * g[i] * g[i];
+        v_999[i] = (REAL)0.999 * v_999[i] + (REAL)(1 - 0.999) * g[i] * g[i];
         unit[i] = SQRT(v_9[i]) * root_9 + epsilon;
         fast[i] = 1 / unit[i];
         slow[i] = 1 / (SQRT(v_999[i]) * root_999 + epsilon);
@@ -132,13 +132,13 @@ UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, in
     return in;
 }
 
-/* Delta w = scale * unit^homogeneity * answer; a link that never saw a gradient stays. */
+/* Delta w = scale * unit^homogeneity * answer; a link that never saw a gradient stays, NaN is NaN. */
 CLONES UNUSED static void NAME(link_updates)(const REAL *restrict answer, const REAL *restrict unit,
                                              const REAL *restrict v_999, int64_t count, REAL scale,
                                              int homogeneity, REAL *restrict updates)
 {
     for (int64_t i = 0; i < count; i++) {
         REAL u = scale * answer[i] * (homogeneity ? unit[i] : 1);
-        updates[i] = v_999[i] > 0 ? u : 0;
+        updates[i] = v_999[i] == 0 ? 0 : u;
     }
 }

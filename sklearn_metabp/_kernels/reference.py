@@ -28,20 +28,57 @@ DERIVATIVES = {
 }
 
 
-def check_backprop_arguments(layer_sizes, loss, out_activation, params, gradients):
+def check_backprop_arguments(
+    layer_sizes, activation, out_activation, loss, params, gradients, max_batch
+):
     """Raise ValueError unless the arrays fit the layers and the loss fits the output activation."""
+    if activation not in DERIVATIVES or out_activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation function: {activation!r} or {out_activation!r}.")
+    if loss not in ("squared_error", "log_loss"):
+        raise ValueError(f"unknown loss: {loss!r}.")
+    if len(layer_sizes) < 2 or min(layer_sizes) < 1 or max_batch < 1:
+        raise ValueError(
+            f"two layers or more of one unit or more and batches of one row or more are needed; got "
+            f"{layer_sizes}, max_batch={max_batch}."
+        )
     n_params = sum((a + 1) * b for a, b in zip(layer_sizes, layer_sizes[1:], strict=False))
     for name, array in (("params", params), ("gradients", gradients)):
-        if array.shape != (n_params,) or array.dtype not in FLOATS or array.dtype != params.dtype:
+        alike = array.dtype in FLOATS and array.dtype == params.dtype and array.flags.c_contiguous
+        if array.shape != (n_params,) or not alike:
             raise ValueError(
-                f"{name} must hold {n_params} values of float32 or float64, all arrays alike, for layers "
-                f"{layer_sizes}; got shape {array.shape}, dtype {array.dtype}."
+                f"{name} must hold {n_params} contiguous values of float32 or float64, all arrays alike, for "
+                f"layers {layer_sizes}; got shape {array.shape}, dtype {array.dtype}."
             )
     if loss == "log_loss" and out_activation not in ("logistic", "softmax"):
         raise ValueError(
             f"loss='log_loss' needs probabilities: out_activation must be 'logistic' or 'softmax', got "
             f"{out_activation!r}."
         )
+
+
+def check_rows(layer_sizes, dtype, X, targets, sample_weight, order):
+    """Raise ValueError unless what batches are drawn from fits the layers."""
+    n = len(X)
+    shapes = {
+        "X": (X, (n, layer_sizes[0])),
+        "targets": (targets, (n, layer_sizes[-1])),
+        "sample_weight": (sample_weight, (n,)),
+    }
+    for name, (array, shape) in shapes.items():
+        fits = array is None or (
+            array.shape == shape and array.dtype == dtype and array.flags.c_contiguous
+        )
+        if not fits:
+            raise ValueError(
+                f"{name} must be C-contiguous of shape {shape}, dtype {dtype}; got shape {array.shape}, dtype "
+                f"{array.dtype}."
+            )
+    if order is None:
+        return
+    if order.dtype != np.intp or order.ndim != 1 or not order.flags.c_contiguous or len(order) != n:
+        raise ValueError(f"order must be flat, of {n} rows, of dtype {np.dtype(np.intp)}.")
+    if n and (order.min() < 0 or order.max() >= n):
+        raise ValueError(f"order must hold rows from 0 to {n - 1}.")
 
 
 class Backprop:
@@ -82,7 +119,9 @@ class Backprop:
         self, layer_sizes, activation, out_activation, loss, params, gradients, *, max_batch, alpha=0.0
     ):
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
-        check_backprop_arguments(self.layer_sizes, loss, out_activation, params, gradients)
+        check_backprop_arguments(
+            self.layer_sizes, activation, out_activation, loss, params, gradients, max_batch
+        )
         n_layers = len(self.layer_sizes) - 1
         self._functions = [activation] * (n_layers - 1) + [out_activation]
         self._loss = loss
@@ -101,6 +140,7 @@ class Backprop:
 
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Name the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``."""
+        check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
         self._data, self._data_targets, self._data_weight, self._order = X, targets, sample_weight, order
 
     def _rows(self, start, stop):
@@ -118,6 +158,7 @@ class Backprop:
         """Targets of the batch; shape (stop - start, n_outputs)."""
         return self._data_targets[self._rows(start, stop)]
 
+    @np.errstate(all="ignore")
     def forward(self, start, stop):
         """Rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i). Returns the last layer's in."""
         n = stop - start
@@ -130,6 +171,8 @@ class Backprop:
     def gradients(self, start, stop):
         """Fill activations, deltas and gradients for a batch and return its loss."""
         n = stop - start
+        if self._data_targets is None:
+            raise ValueError("gradients need targets: load them with X.")
         with np.errstate(all="ignore"):  # a training that diverges says so by a loss that is not finite
             net_outputs = self.forward(start, stop)
             rows = self._rows(start, stop)
@@ -171,7 +214,8 @@ def _output_rules(loss, function, net_outputs, outputs, targets):
         return 0.5 * (error**2).sum(axis=1), deltas
     if function == "softmax":
         mass = targets.sum(axis=1)
-        losses = mass * logsumexp(net_outputs, axis=1) - (targets * net_outputs).sum(axis=1)
+        shifted = net_outputs - net_outputs.max(axis=1, keepdims=True)
+        losses = mass * logsumexp(shifted, axis=1) - (targets * shifted).sum(axis=1)
         return losses, targets - mass[:, None] * outputs
     # -t log y - (1 - t) log(1 - y), written so that neither logarithm meets a zero.
     losses = np.maximum(net_outputs, 0) - targets * net_outputs + np.log1p(np.exp(-np.abs(net_outputs)))
@@ -194,17 +238,21 @@ def _bias_views(flat, layer_sizes):
     return views
 
 
+# As in the compiled twins, numbers that overflow say so by what they are.
+@np.errstate(all="ignore")
 def sgd_step(gradients, updates, learning_rate):
     """Delta w = -gamma g: rule (3)."""
     updates[...] = -learning_rate * gradients
 
 
+@np.errstate(all="ignore")
 def momentum_step(gradients, velocity, updates, learning_rate, momentum, nesterov):
     """v = mu v + g; Delta w = -gamma v, or with Nesterov's look ahead -gamma (g + mu v)."""
     velocity[...] = momentum * velocity + gradients
     updates[...] = -learning_rate * (gradients + momentum * velocity if nesterov else velocity)
 
 
+@np.errstate(all="ignore")
 def adam_step(gradients, mean, square, updates, learning_rate, beta_1, beta_2, epsilon, t):
     """Adam's step t = 1, 2, ... with bias-corrected moments."""
     mean[...] = beta_1 * mean + (1 - beta_1) * gradients
@@ -214,6 +262,7 @@ def adam_step(gradients, mean, square, updates, learning_rate, beta_1, beta_2, e
     updates[...] = -learning_rate * mean_hat / (np.sqrt(square_hat) + epsilon)
 
 
+@np.errstate(all="ignore")
 def apply_updates(params, updates):
     """Add the updates; return False if one was not finite."""
     params += updates
@@ -245,6 +294,7 @@ SQUARE_DECAYS = (0.9, 0.999)
 BLOCK = 64
 
 
+@np.errstate(all="ignore")
 def link_inputs(
     gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix
 ):
@@ -325,6 +375,7 @@ def _of_each_tensor(name, params, sizes, activations, deltas):
     return values
 
 
+@np.errstate(all="ignore")
 def link_updates(
     gradients, params, history, t, sizes, codes, activations, deltas, epsilon,
     mlp_params, mlp_sizes, hidden, output, scale, homogeneity, workspace, updates,
@@ -343,4 +394,4 @@ def link_updates(
     )
     for layer, (weights, biases) in enumerate(layers, start=1):
         x = ACTIVATIONS[hidden if layer < len(layers) else output](x @ weights + biases)
-    updates[...] = scale * x[:, 0] * unit**homogeneity * (history[4] > 0)
+    updates[...] = np.where(history[4] == 0, 0, scale * x[:, 0] * unit**homogeneity)

@@ -21,14 +21,18 @@ CLONES UNUSED static void NAME(momentum)(const REAL *restrict g, REAL *restrict 
 }
 
 CLONES UNUSED static void NAME(adam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
-                                     REAL *restrict u, int64_t n, REAL learning_rate, REAL beta_1,
-                                     REAL beta_2, REAL epsilon, REAL correction_1, REAL correction_2)
+                                     REAL *restrict u, int64_t n, double learning_rate, double beta_1,
+                                     double beta_2, double epsilon, double correction_1, double correction_2)
 {
-    const REAL rate = learning_rate / correction_1, root = 1 / SQRT(correction_2);
+    /* 1 - beta in double: in float 1 - 0.999f is wrong in the fifth digit. */
+    const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
+    const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
+    const REAL rate = (REAL)(learning_rate / correction_1), root = (REAL)(1 / sqrt(correction_2));
+    const REAL tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
-        m[i] = beta_1 * m[i] + (1 - beta_1) * g[i];
-        v[i] = beta_2 * v[i] + (1 - beta_2) * g[i] * g[i];
-        u[i] = -rate * m[i] / (SQRT(v[i]) * root + epsilon);
+        m[i] = keep_1 * m[i] + add_1 * g[i];
+        v[i] = keep_2 * v[i] + add_2 * g[i] * g[i];
+        u[i] = -rate * m[i] / (SQRT(v[i]) * root + tiny);
     }
 }
 

@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -88,6 +89,26 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _fit(self, X, y, sample_weight, coef_init=None, intercept_init=None, *, incremental=False):
         """Validate, train, and only then become fitted."""
+        with _features_as_before_on_error(self):
+            state, so_far, listener, stopped = self._train(
+                X, y, sample_weight, coef_init, intercept_init, incremental
+            )
+        for name, value in so_far(state.params).items():
+            setattr(self, name, value)
+        self._training_state = state
+        if listener is not None:
+            listener.fit_ends()
+        if not stopped and not incremental and self.n_iter_no_change < np.inf:
+            warnings.warn(
+                f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more than "
+                f"tol={self.tol:g}: raise max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _train(self, X, y, sample_weight, coef_init, intercept_init, incremental: bool):
+        """The state after training, the fitted attributes by its params, who listens, if it stopped."""
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         hidden_layer_sizes = _check_hidden_layer_sizes(self.hidden_layer_sizes)
         rule = resolve_update_rule(self.update_rule)
@@ -113,6 +134,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
             sample_weight if sample_weight is None else sample_weight.astype(layout.dtype, copy=False),
             _batch_size(self.batch_size, len(X)),
             self.shuffle,
+            state.order,
         )
 
         fitted |= {
@@ -131,7 +153,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
                 "best_loss_": state.patience.best_loss,
                 "n_iter_": state.n_epochs,
-                "t_": state.n_epochs * len(X),
+                "t_": state.n_rows,
             }
 
         max_epochs = 1 if incremental else self.max_iter
@@ -148,19 +170,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
             listener=listener,
             verbose=self.verbose,
         )
-        for name, value in so_far(state.params).items():
-            setattr(self, name, value)
-        self._training_state = state
-        if listener is not None:
-            listener.fit_ends()
-        if not stopped and not incremental:
-            warnings.warn(
-                f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more than "
-                f"tol={self.tol:g}: raise max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        return self
+        return state, so_far, listener, stopped
 
     def _validate_rows(self, X, y, reset: bool):
         """Dense X of float32 or float64 and y, checked as scikit-learn does."""
@@ -203,8 +213,9 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _resume(self, rule: UpdateRule) -> TrainingState:
         """The state of the last fit; a copy, so that a fit that fails changes nothing."""
         state = self._training_state.copy()
+        fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if type(rule) is not type(self.update_rule_):
-            state.rule_state = rule.init_state(self.layout_)
+            state.rule_state = fresh
         if isinstance(self.random_state, np.random.RandomState):
             state.random_state = self.random_state
         state.patience.go_on(self.tol, self.n_iter_no_change)
@@ -215,6 +226,20 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         return self.network_.outputs(self.params_, X)
+
+
+@contextmanager
+def _features_as_before_on_error(estimator):
+    """Put back what the validation of X noted, should the rest fail."""
+    names = {"n_features_in_", "feature_names_in_"}
+    before = {name: value for name, value in vars(estimator).items() if name in names}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
 
 
 def _check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
@@ -237,6 +262,6 @@ def _batch_size(batch_size, n_samples: int) -> int:
     if batch_size > n_samples:
         warnings.warn(
             f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has them all.",
-            stacklevel=4,
+            stacklevel=5,
         )
     return min(batch_size, n_samples)

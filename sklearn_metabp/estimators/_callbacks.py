@@ -6,6 +6,7 @@ from typing import Any
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 from sklearn_metabp.network import Step
+from sklearn_metabp.training import Replay
 
 __all__ = ["CallbackListener", "CallbackSupportMixin", "open_listener", "with_callbacks"]
 
@@ -40,7 +41,7 @@ class CallbackListener:
 
     A step is finer than that API goes: every context stays in a tree. So ``on_step_end(estimator,
     context, step)`` is a hook of ours, called on the callbacks that define it, with the context of
-    the epoch.
+    the epoch; and so is ``on_training_begin(estimator, context, replay)``, with that of the fit.
     """
 
     def __init__(self, root, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
@@ -50,7 +51,14 @@ class CallbackListener:
         callbacks = self._estimator._skl_callbacks
         self._step_hooks = [c.on_step_end for c in callbacks if hasattr(c, "on_step_end")]
         self.wants_steps = bool(self._step_hooks)
+        self._start_hooks = [c.on_training_begin for c in callbacks if hasattr(c, "on_training_begin")]
+        self.wants_start = bool(self._start_hooks)
         self._root.call_on_fit_task_begin(**self._known)
+
+    def training_begins(self, replay: Replay) -> None:
+        """Call every hook for the start of a training."""
+        for hook in self._start_hooks:
+            hook(self._estimator, self._root, replay)
 
     def epoch_begins(self) -> None:
         """Open the epoch's task."""

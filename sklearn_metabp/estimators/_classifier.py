@@ -46,7 +46,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     tol : float, default=1e-4
         An epoch that does not lower the best loss by this much counts as no improvement.
     n_iter_no_change : int or inf, default=10
-        Epochs without improvement, one after another, that end the training.
+        Epochs without improvement, one after another, that end the training; inf trains for
+        ``max_iter`` epochs whatever the loss does.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.

@@ -41,6 +41,8 @@ class Adam(UpdateRule):
     Adam(learning_rate=0.01)
     """
 
+    replayable = True
+
     _parameter_constraints: dict = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "beta_1": [Interval(Real, 0, 1, closed="left")],

@@ -18,6 +18,13 @@ class UpdateRule(BaseEstimator, ABC):
 
     Subclass it, take the hyperparameters in ``__init__`` and write the two methods.
 
+    Attributes
+    ----------
+    replayable : bool
+        Whether ``compute_update`` is a function of the step and the state alone, so that the same
+        start gives the same bits again. :class:`TraceRecorder` then need not copy every step.
+        False unless a subclass says True.
+
     Examples
     --------
     A rule in ten lines of NumPy:
@@ -39,6 +46,8 @@ class UpdateRule(BaseEstimator, ABC):
     >>> model.fit(X, y).score(X, y) > 0.9
     True
     """
+
+    replayable: bool = False
 
     @abstractmethod
     def init_state(self, layout: ParameterLayout) -> Any:

@@ -43,6 +43,8 @@ class SGD(UpdateRule):
     SGD(learning_rate=0.05, momentum=0.9, nesterov=True)
     """
 
+    replayable = True
+
     _parameter_constraints: dict = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -55,7 +57,7 @@ class SGD(UpdateRule):
         self.nesterov = nesterov
 
     def init_state(self, layout):
-        """No velocity yet; see :meth:`UpdateRule.init_state`.
+        """No velocity yet, even without momentum: a later ``fit`` may add some. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -65,7 +67,7 @@ class SGD(UpdateRule):
         self._validate_params()
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True looks ahead along the momentum: it needs momentum > 0.")
-        return {"velocity": layout.zeros()} if self.momentum else {}
+        return {"velocity": layout.zeros()}
 
     def compute_update(self, step, state):
         """Rule (3), with momentum where there is some; see :meth:`UpdateRule.compute_update`."""

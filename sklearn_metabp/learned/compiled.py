@@ -1,0 +1,112 @@
+"""A fitted learner as the arrays of one small MLP, where it is one."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from sklearn_metabp.estimators import BackpropMLPRegressor
+from sklearn_metabp.network import ParameterLayout
+
+# Transformers that compute X A + b and nothing else.
+_AFFINE = (StandardScaler, MaxAbsScaler, MinMaxScaler, RobustScaler, PCA)
+
+
+@dataclass(frozen=True)
+class MLPArrays:
+    """A multilayer perceptron of one output, ready for the compiled step.
+
+    Attributes
+    ----------
+    layout : ParameterLayout
+    params : ndarray of shape (n_params,)
+    hidden, output : str
+        Activation functions.
+    """
+
+    layout: ParameterLayout
+    params: np.ndarray
+    hidden: str
+    output: str
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Units of every layer, int64."""
+        return np.array(self.layout.layer_sizes, dtype=np.int64)
+
+    @cached_property
+    def widest(self) -> int:
+        """Units of the largest layer."""
+        return max(self.layout.layer_sizes)
+
+    @cached_property
+    def _float32(self) -> np.ndarray:
+        return self.params.astype(np.float32)
+
+    def params_as(self, dtype) -> np.ndarray:
+        """The parameters in float32 or float64."""
+        return self._float32 if dtype == np.float32 else self.params
+
+
+def as_mlp(learner) -> MLPArrays | None:
+    """The MLP that a fitted learner computes, scaling folded into its weights; None if it is no MLP.
+
+    Understood are :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor`` of one output, behind
+    affine transformers in a ``Pipeline`` and inside ``TransformedTargetRegressor`` with such a one.
+    """
+    if isinstance(learner, TransformedTargetRegressor):
+        return _unscaled_target(learner)
+    if isinstance(learner, Pipeline):
+        return _behind_transformers(learner)
+    if isinstance(learner, BackpropMLPRegressor):
+        hidden, coefs, intercepts = learner.activation, learner.coefs_, learner.intercepts_
+    elif isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
+        hidden, coefs, intercepts = learner.activation, learner.coefs_, learner.intercepts_
+    else:
+        return None
+    if learner.n_outputs_ != 1 or learner.out_activation_ == "softmax":
+        return None
+    return _arrays(coefs, intercepts, hidden, learner.out_activation_)
+
+
+def _arrays(coefs, intercepts, hidden: str, output: str) -> MLPArrays:
+    layout = ParameterLayout((len(coefs[0]), *(coef.shape[1] for coef in coefs)))
+    return MLPArrays(layout, layout.flatten(coefs, intercepts), hidden, output)
+
+
+def _behind_transformers(pipeline: Pipeline) -> MLPArrays | None:
+    mlp = as_mlp(pipeline[-1])
+    transformers = [step for _, step in pipeline.steps[:-1] if step not in (None, "passthrough")]
+    if mlp is None or not all(_is_affine(transformer) for transformer in transformers):
+        return None
+    coefs, intercepts = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
+    first, bias = coefs[0], intercepts[0]
+    for transformer in reversed(transformers):  # (X A + b) W + c = X (A W) + (b W + c)
+        matrix, offset = _affine(transformer.transform, transformer.n_features_in_)
+        first, bias = matrix @ first, offset @ first + bias
+    return _arrays([first, *coefs[1:]], [bias, *intercepts[1:]], mlp.hidden, mlp.output)
+
+
+def _unscaled_target(learner: TransformedTargetRegressor) -> MLPArrays | None:
+    mlp, transformer = as_mlp(learner.regressor_), learner.transformer_
+    if mlp is None or mlp.output != "identity" or not _is_affine(transformer):
+        return None
+    scale, offset = _affine(transformer.inverse_transform, 1)
+    coefs, intercepts = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
+    coefs[-1], intercepts[-1] = coefs[-1] @ scale, intercepts[-1] @ scale + offset
+    return _arrays(coefs, intercepts, mlp.hidden, mlp.output)
+
+
+def _is_affine(transformer) -> bool:
+    return isinstance(transformer, _AFFINE) and not getattr(transformer, "clip", False)
+
+
+def _affine(function, n_features: int) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix A and offset b of a function known to be X A + b."""
+    offset = function(np.zeros((1, n_features)))
+    return function(np.eye(n_features)) - offset, offset[0]

@@ -1,0 +1,168 @@
+"""The scope of one link: what is known there, and what the step did to it."""
+
+import numpy as np
+
+from sklearn_metabp._kernels import LINK_INPUTS, link_inputs
+from sklearn_metabp.tracing import SCOPES, Run, Trace
+
+# Enough to imitate a rule that follows the gradient, its momentum or its running scale.
+DEFAULT_INPUTS = (
+    "gradient/rms_0.9",
+    "momentum_0.9/rms_0.9",
+    "momentum_0.99/rms_0.9",
+    "gradient/rms_0.999",
+    "momentum_0.9/rms_0.999",
+    "rms_0.9/rms_0.999",
+    "warmup_0.9",
+)
+
+# As Adam's: below it a gradient counts as none.
+EPSILON = 1e-8
+
+
+def check_link_inputs(inputs) -> tuple[str, ...]:
+    """Names of the inputs, the default ones for None.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not one of ``LINK_INPUTS``, a name given twice, or none at all.
+    """
+    if inputs is None:
+        return DEFAULT_INPUTS
+    names = (inputs,) if isinstance(inputs, str) else tuple(inputs)
+    unknown = [name for name in names if name not in LINK_INPUTS]
+    if unknown or not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"inputs of scope='link' must be different names from {list(LINK_INPUTS)}, got {unknown or names}."
+        )
+    return names
+
+
+def codes_of(inputs: tuple[str, ...]) -> np.ndarray:
+    """Positions of the names in ``LINK_INPUTS``, as the kernels take them."""
+    return np.array([LINK_INPUTS.index(name) for name in inputs], dtype=np.int64)
+
+
+class LinkHistory:
+    """What all links of one training remember, and what is known at each of them at a step.
+
+    One code path for a recorded and for a live step.
+
+    Parameters
+    ----------
+    layout : ParameterLayout
+    """
+
+    def __init__(self, layout):
+        self.sizes = np.array(layout.layer_sizes, dtype=np.int64)
+        self.history = np.zeros((5, layout.n_params), layout.dtype)
+        self.n_steps = 0
+
+    def known_at(self, step, inputs: tuple[str, ...], codes: np.ndarray) -> tuple:
+        """Begin a step; return the first arguments of both link kernels."""
+        self.n_steps += 1
+        dtype = self.history.dtype
+        return (
+            np.ascontiguousarray(step.gradients, dtype),
+            np.ascontiguousarray(step.params, dtype),
+            self.history,
+            self.n_steps,
+            self.sizes,
+            codes,
+            _unit_means(step.activations[:-1], dtype) if "activation" in inputs else None,
+            _unit_means(step.deltas, dtype) if "delta" in inputs else None,
+            EPSILON,
+        )
+
+    def matrix(self, step, inputs: tuple[str, ...], codes: np.ndarray, out=None) -> np.ndarray:
+        """Go through a step and write the inputs of every link and its unit, (n_params, n_inputs + 1)."""
+        if out is None:
+            out = np.empty((self.history.shape[1], len(codes) + 1), self.history.dtype)
+        link_inputs(*self.known_at(step, inputs, codes), out)
+        return out
+
+
+def _unit_means(layers, dtype) -> np.ndarray:
+    means = []
+    for layer in layers:
+        mean = layer.mean(axis=0)
+        scale = np.sqrt(np.mean(mean**2))
+        means.append(mean / scale if scale > 0 else mean)
+    return np.concatenate(means).astype(dtype, copy=False)
+
+
+class LinkScope:
+    """The features and targets that the link scope reads of a trace; see ``Trace.features``."""
+
+    def features(self, trace: Trace, inputs=None) -> np.ndarray:
+        """Inputs and unit of every link of every row, (n_links, n_inputs + 1)."""
+        return self.sample(trace, inputs)[0]
+
+    def targets(self, trace: Trace) -> np.ndarray:
+        """Update of every link of every row, (n_links,)."""
+        rows = zip(trace.runs, trace.steps_in_run, strict=True)
+        parts = [trace.recorded[run]["updates"][step] for run, step in rows]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def sample(self, trace: Trace, inputs=None, max_links: int | None = None, rng=None):
+        """Features and targets of all links, or of so many drawn at random.
+
+        The history is computed along every run from its first step, whatever rows are selected.
+
+        Raises
+        ------
+        ValueError
+            If the trace is empty, or a run was recorded in part and cannot be computed again.
+        """
+        names = check_link_inputs(inputs)
+        if not len(trace):
+            raise ValueError("the trace has no rows: there is nothing to learn from.")
+        sizes = np.array([trace.layouts[run].n_params for run in trace.runs])
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        total = int(starts[-1])
+        links = np.arange(total)
+        if max_links is not None and max_links < total:
+            links = np.sort(rng.choice(total, max_links, replace=False))
+        bounds = np.searchsorted(links, starts)
+        features = np.empty((len(links), len(names) + 1))
+        targets = np.empty(len(links))
+        for number in np.unique(trace.runs):
+            rows = np.flatnonzero(trace.runs == number)
+            wanted: dict[int, list[int]] = {}
+            for row in rows:
+                wanted.setdefault(int(trace.steps_in_run[row]), []).append(row)
+            self._read_run(trace.recorded[number], names, wanted, links, starts, bounds, features, targets)
+        return features, targets
+
+    def _read_run(self, run: Run, names, wanted, links, starts, bounds, features, targets):
+        """Fill in what is wanted of one run: rows of the trace by step within the run."""
+        if not run.is_whole:
+            raise ValueError(
+                "scope='link' follows the gradients along the run, so it needs every step: record with "
+                "TraceRecorder(every=1)."
+            )
+        needed = {"gradients", "params", "updates"} | {f"{n}s" for n in ("activation", "delta") if n in names}
+        if needed - set(run.stored):
+            raise ValueError(
+                f"scope='link' with inputs={list(names)} needs {sorted(needed)} of every step, and the run has "
+                f"{sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
+            )
+        history, codes, matrix = LinkHistory(run.layout), codes_of(names), None
+
+        def visit(position, step):
+            nonlocal matrix
+            matrix = history.matrix(step, names, codes, matrix)
+            # A step that was not recorded comes with the position of the next one that was.
+            if position not in wanted or not run.is_recorded(step.index):
+                return
+            for row in wanted[position]:
+                mine = slice(bounds[row], bounds[row + 1])
+                picked = links[mine] - starts[row]
+                features[mine] = matrix[picked]
+                targets[mine] = step.updates[picked]
+
+        run.walk(visit, n_steps=max(wanted) + 1)
+
+
+SCOPES["link"] = LinkScope()

@@ -1,0 +1,46 @@
+"""Arrays that grow."""
+
+import numpy as np
+
+# Large enough for the operating system to hand out large pages, small enough to waste little.
+_CHUNK_BYTES = 8 * 2**20
+
+
+class Column:
+    """An array that grows by rows, in chunks: what is in it is not copied until it is read.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one row.
+    dtype : dtype
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype):
+        self._shape, self._dtype = shape, np.dtype(dtype)
+        row_bytes = max(1, int(np.prod(shape)) * self._dtype.itemsize)
+        self._chunk_rows = max(1, _CHUNK_BYTES // row_bytes)
+        self._full: list[np.ndarray] = []
+        self._chunk = np.empty((0, *shape), self._dtype)
+        self._n_used = 0
+
+    def next_row(self) -> np.ndarray:
+        """A new last row, for the caller to fill."""
+        if self._n_used == len(self._chunk):
+            if len(self._chunk):
+                self._full.append(self._chunk)
+            self._chunk = np.empty((self._chunk_rows, *self._shape), self._dtype)
+            self._n_used = 0
+        self._n_used += 1
+        return self._chunk[self._n_used - 1]
+
+    def array(self) -> np.ndarray:
+        """All rows, of shape (n_rows, *shape)."""
+        return np.concatenate([*self._full, self._chunk[: self._n_used]])
+
+
+def pattern_row(column: Column, patterns: np.ndarray) -> None:
+    """Append the patterns of a batch; where the column has room for more, NaN."""
+    row = column.next_row()
+    row[: len(patterns)] = patterns
+    row[len(patterns) :] = np.nan
