@@ -32,9 +32,7 @@ def fit(rule, hidden_layer_sizes, X, y, n_epochs, seed, recorder=None):
 
 
 def main(n_seeds: int) -> None:
-    print(
-        f"{'teacher':<26} {'data':<14} {'final loss: student over teacher':<40} {'worst R² of updates'}"
-    )
+    print(f"{'teacher':<26} {'data':<14} {'final loss: student over teacher':<40} {'worst R² of updates'}")
     print(f"{'':<26} {'':<14} {'median':>8} {'lowest':>8} {'highest':>8}")
     X_digits, y_digits = load_digits(return_X_y=True)
     for teacher in TEACHERS:

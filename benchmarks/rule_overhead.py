@@ -62,7 +62,7 @@ def main(n_rounds: int) -> None:
             sides = {
                 "Adam": lambda: model(Adam()),
                 "SGD": lambda: model(SGD()),
-                "learned link rule": lambda: model(learned),
+                "learned link rule": lambda rule=learned: model(rule),
                 "Adam in NumPy": lambda: model(NumPyAdam()),
                 "Adam, default recorder": lambda: recorded("default"),
                 "Adam, recorder of all": lambda: recorded("all"),

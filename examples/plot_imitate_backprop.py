@@ -99,7 +99,8 @@ for name, data, architecture in track(runs, "Training teachers and students"):
         accuracy = model.score(X_test, y_test)
         r2 = f"{imitation:9.6f}" if who == "student" else " " * 9
         rows.append(
-            f"{name:<12} {data:<14} {shape:<14} {who}  {model.loss_:9.6f}  {accuracy:8.3f}  {r2}  {seconds * 1e3:6.0f}"
+            f"{name:<12} {data:<14} {shape:<14} {who}  {model.loss_:9.6f}  {accuracy:8.3f}  {r2}  "
+            f"{seconds * 1e3:6.0f}"
         )
 
 print(f"{'rule':<12} {'data':<14} {'network':<14} {'who':<7}  {'loss':>9}  accuracy  {'R²':>9}  {'ms':>6}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+
 from sklearn_metabp._kernels import apply_updates
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Network, Step
@@ -29,10 +30,12 @@ class DivergenceError(ValueError):
 
     def __init__(self, what: str, rule, *, epoch: int, step: int, last_loss: float | None):
         self.epoch, self.step, self.last_loss = epoch, step, last_loss
-        loss = "no batch had a finite loss" if last_loss is None else f"the last finite loss was {last_loss:.6g}"
+        loss = (
+            "no batch had a finite loss" if last_loss is None else f"the last finite loss was {last_loss:.6g}"
+        )
         super().__init__(
-            f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: {what}; {loss}. Try "
-            f"a smaller learning rate, scale X (StandardScaler) and the targets, or set a larger batch_size."
+            f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: {what}; {loss}. "
+            f"Try a smaller learning rate, scale X (StandardScaler) and y, or set a larger batch_size."
         )
 
     def __reduce__(self):
@@ -158,8 +161,9 @@ class Listener(Protocol):
     def step_ends(self, step: Step) -> None:
         """After the weights changed; called only where ``wants_steps``."""
 
-    def epoch_ends(self, state: TrainingState) -> bool:
+    def epoch_ends(self) -> bool:
         """After the last batch of an epoch; True stops the training."""
+        ...
 
 
 def train(
@@ -316,7 +320,9 @@ class _Visitor:
 def _checked(change, updates: np.ndarray, rule) -> np.ndarray:
     """What a rule returned, if it is an update."""
     if not isinstance(change, np.ndarray) or change.shape != updates.shape or change.dtype != updates.dtype:
-        got = f"shape {change.shape}, dtype {change.dtype}" if isinstance(change, np.ndarray) else f"{change!r}"
+        got = (
+            f"shape {change.shape}, dtype {change.dtype}" if isinstance(change, np.ndarray) else f"{change!r}"
+        )
         raise ValueError(
             f"{type(rule).__name__}.compute_update must return an array of shape {updates.shape}, dtype "
             f"{updates.dtype}, one number per parameter; got {got}."

@@ -18,7 +18,7 @@ try:
 
     COMPILED = True
 except ImportError:  # no compiler when the package was installed
-    from sklearn_metabp._kernels.reference import (  # type: ignore[assignment]
+    from sklearn_metabp._kernels.reference import (
         Backprop,
         adam_step,
         apply_updates,

@@ -6,12 +6,15 @@ float64. Symbols are those of Jakša and Katrák (2006): ``x`` activations, ``in
 ``delta`` minus the derivative of the loss by the net input.
 """
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import numpy as np
 from scipy.special import expit, logsumexp, softmax
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "identity": lambda net: net,
     "logistic": expit,
     "tanh": np.tanh,
@@ -20,7 +23,7 @@ ACTIVATIONS = {
 }
 
 # f'(in), written in terms of x = f(in).
-DERIVATIVES = {
+DERIVATIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "identity": np.ones_like,
     "logistic": lambda x: x * (1 - x),
     "tanh": lambda x: 1 - x**2,
@@ -28,9 +31,7 @@ DERIVATIVES = {
 }
 
 
-def check_backprop_arguments(
-    layer_sizes, activation, out_activation, loss, params, gradients, max_batch
-):
+def check_backprop_arguments(layer_sizes, activation, out_activation, loss, params, gradients, max_batch):
     """Raise ValueError unless the arrays fit the layers and the loss fits the output activation."""
     if activation not in DERIVATIVES or out_activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation function: {activation!r} or {out_activation!r}.")
@@ -41,7 +42,7 @@ def check_backprop_arguments(
             f"two layers or more of one unit or more and batches of one row or more are needed; got "
             f"{layer_sizes}, max_batch={max_batch}."
         )
-    n_params = sum((a + 1) * b for a, b in zip(layer_sizes, layer_sizes[1:], strict=False))
+    n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes))
     for name, array in (("params", params), ("gradients", gradients)):
         alike = array.dtype in FLOATS and array.dtype == params.dtype and array.flags.c_contiguous
         if array.shape != (n_params,) or not alike:
@@ -65,13 +66,11 @@ def check_rows(layer_sizes, dtype, X, targets, sample_weight, order):
         "sample_weight": (sample_weight, (n,)),
     }
     for name, (array, shape) in shapes.items():
-        fits = array is None or (
-            array.shape == shape and array.dtype == dtype and array.flags.c_contiguous
-        )
+        fits = array is None or (array.shape == shape and array.dtype == dtype and array.flags.c_contiguous)
         if not fits:
             raise ValueError(
-                f"{name} must be C-contiguous of shape {shape}, dtype {dtype}; got shape {array.shape}, dtype "
-                f"{array.dtype}."
+                f"{name} must be C-contiguous of shape {shape}, dtype {dtype}; got shape {array.shape}, "
+                f"dtype {array.dtype}."
             )
     if order is None:
         return
@@ -222,16 +221,17 @@ def _output_rules(loss, function, net_outputs, outputs, targets):
     return losses.sum(axis=1), targets - outputs
 
 
-def _weight_views(flat, layer_sizes):
+def _weight_views(flat, layer_sizes) -> list[np.ndarray]:
     views, start = [], 0
-    for fan_in, fan_out in zip(layer_sizes, layer_sizes[1:], strict=False):
+    for fan_in, fan_out in pairwise(layer_sizes):
         views.append(flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
         start += fan_in * fan_out
     return views
 
 
-def _bias_views(flat, layer_sizes):
-    views, stop = [], len(flat)
+def _bias_views(flat, layer_sizes) -> list[np.ndarray]:
+    views: list[np.ndarray] = []
+    stop = len(flat)
     for fan_out in reversed(layer_sizes[1:]):
         views.insert(0, flat[stop - fan_out : stop])
         stop -= fan_out
@@ -247,7 +247,7 @@ def sgd_step(gradients, updates, learning_rate):
 
 @np.errstate(all="ignore")
 def momentum_step(gradients, velocity, updates, learning_rate, momentum, nesterov):
-    """v = mu v + g; Delta w = -gamma v, or with Nesterov's look ahead -gamma (g + mu v)."""
+    """Momentum: v = mu v + g; Delta w = -gamma v, or with Nesterov's look ahead -gamma (g + mu v)."""
     velocity[...] = momentum * velocity + gradients
     updates[...] = -learning_rate * (gradients + momentum * velocity if nesterov else velocity)
 
@@ -295,9 +295,7 @@ BLOCK = 64
 
 
 @np.errstate(all="ignore")
-def link_inputs(
-    gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix
-):
+def link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix):
     """Advance the history and write what is known at every link, one row a link, its unit last.
 
     With gradient g, ``m_d = d m_d + (1 - d) g`` and ``v_d = d v_d + (1 - d) g**2`` for the decays d
@@ -389,9 +387,7 @@ def link_updates(
     matrix = np.empty((len(params), len(codes) + 1), params.dtype)
     link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix)
     x, unit = matrix[:, :-1], matrix[:, -1]
-    layers = list(
-        zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True)
-    )
+    layers = list(zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True))
     for layer, (weights, biases) in enumerate(layers, start=1):
         x = ACTIVATIONS[hidden if layer < len(layers) else output](x @ weights + biases)
     updates[...] = np.where(history[4] == 0, 0, scale * x[:, 0] * unit**homogeneity)

@@ -7,13 +7,14 @@ costs more, and its bits would depend on how many threads there are.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _controller: ThreadpoolController | None = None
 _users = 0
-_limiter = None
+_limiter: Any = None
 
 
 @contextmanager

@@ -13,7 +13,13 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, open_listener
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, OUT_ACTIVATIONS, Network, ParameterLayout, glorot_uniform
+from sklearn_metabp.network import (
+    HIDDEN_ACTIVATIONS,
+    OUT_ACTIVATIONS,
+    Network,
+    ParameterLayout,
+    glorot_uniform,
+)
 from sklearn_metabp.training import Batches, Patience, TrainingState, train
 from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
@@ -100,8 +106,8 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
             listener.fit_ends()
         if not stopped and not incremental and self.n_iter_no_change < np.inf:
             warnings.warn(
-                f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more than "
-                f"tol={self.tol:g}: raise max_iter or tol.",
+                f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more "
+                f"than tol={self.tol:g}: raise max_iter or tol.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -116,8 +122,6 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X, y = self._validate_rows(X, y, reset=not goes_on)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-            if not sample_weight.any():
-                raise ValueError("sample_weight is zero for every sample: there is nothing to fit.")
         targets, out_activation, fitted = self._encode_targets(y, goes_on, X.dtype)
         layer_sizes = (X.shape[1], *hidden_layer_sizes, targets.shape[1])
         layout = ParameterLayout(layer_sizes, self.layout_.dtype if goes_on else X.dtype)
@@ -174,22 +178,23 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _validate_rows(self, X, y, reset: bool):
         """Dense X of float32 or float64 and y, checked as scikit-learn does."""
-        return validate_data(
-            self,
-            X,
-            y,
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
+            return validate_data(
+                self,
+                X,
+                y,
+                multi_output=True,
+                y_numeric=is_regressor(self),
+                dtype=(np.float64, np.float32),
+                reset=reset,
+            )
 
     def _check_same_layers(self, layout: ParameterLayout, coef_init, intercept_init) -> None:
         if layout != self.layout_:
             raise ValueError(
                 f"warm_start and partial_fit go on with the weights they have, for layers "
-                f"{self.layout_.layer_sizes}; hidden_layer_sizes and the data now ask for {layout.layer_sizes}. "
-                f"Set warm_start=False to start afresh."
+                f"{self.layout_.layer_sizes}; hidden_layer_sizes and the data now ask for "
+                f"{layout.layer_sizes}. Set warm_start=False to start afresh."
             )
         if coef_init is not None or intercept_init is not None:
             raise ValueError(
@@ -224,7 +229,8 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _outputs(self, X) -> np.ndarray:
         """Activations of the output layer, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         return self.network_.outputs(self.params_, X)
 
 

@@ -47,7 +47,7 @@ class CallbackListener:
     def __init__(self, root, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
         self._root, self._known, self._fitted_attributes = root, known, fitted_attributes
         self._estimator = known["estimator"]
-        self._epoch = None
+        self._epoch: Any = None
         callbacks = self._estimator._skl_callbacks
         self._step_hooks = [c.on_step_end for c in callbacks if hasattr(c, "on_step_end")]
         self.wants_steps = bool(self._step_hooks)

@@ -206,7 +206,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if not first and classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
             )
         self._announced_classes = None if classes is None or multilabel else np.asarray(classes)
         try:

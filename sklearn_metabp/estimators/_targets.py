@@ -34,8 +34,8 @@ class ClassTargets:
         self.out_activation = out_activation
         if loss == "log_loss" and out_activation not in ("logistic", "softmax"):
             raise ValueError(
-                f"loss='log_loss' needs probabilities: out_activation must be 'auto', 'logistic' or 'softmax', "
-                f"got {out_activation!r}. With loss='squared_error' any out_activation goes."
+                f"loss='log_loss' needs probabilities: out_activation must be 'auto', 'logistic' or 'softmax'"
+                f", got {out_activation!r}. With loss='squared_error' any out_activation goes."
             )
         if out_activation == "softmax" and self.is_multilabel:
             raise ValueError(

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from sklearn_metabp.estimators import BackpropMLPRegressor
-from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
 
 # Transformers that compute X A + b and nothing else.
 _AFFINE = (StandardScaler, MaxAbsScaler, MinMaxScaler, RobustScaler, PCA)
@@ -63,15 +63,11 @@ def as_mlp(learner) -> MLPArrays | None:
         return _unscaled_target(learner)
     if isinstance(learner, Pipeline):
         return _behind_transformers(learner)
-    if isinstance(learner, BackpropMLPRegressor):
-        hidden, coefs, intercepts = learner.activation, learner.coefs_, learner.intercepts_
-    elif isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
-        hidden, coefs, intercepts = learner.activation, learner.coefs_, learner.intercepts_
-    else:
+    if not isinstance(learner, (BackpropMLPRegressor, MLPRegressor)) or learner.n_outputs_ != 1:
         return None
-    if learner.n_outputs_ != 1 or learner.out_activation_ == "softmax":
+    if learner.out_activation_ not in HIDDEN_ACTIVATIONS:
         return None
-    return _arrays(coefs, intercepts, hidden, learner.out_activation_)
+    return _arrays(learner.coefs_, learner.intercepts_, learner.activation, learner.out_activation_)
 
 
 def _arrays(coefs, intercepts, hidden: str, output: str) -> MLPArrays:

@@ -1,5 +1,7 @@
 """The scope of one link: what is known there, and what the step did to it."""
 
+from typing import Any
+
 import numpy as np
 
 from sklearn_metabp._kernels import LINK_INPUTS, link_inputs
@@ -34,7 +36,8 @@ def check_link_inputs(inputs) -> tuple[str, ...]:
     unknown = [name for name in names if name not in LINK_INPUTS]
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(
-            f"inputs of scope='link' must be different names from {list(LINK_INPUTS)}, got {unknown or names}."
+            f"inputs of scope='link' must be different names from {list(LINK_INPUTS)}, got "
+            f"{unknown or names}."
         )
     return names
 
@@ -59,7 +62,7 @@ class LinkHistory:
         self.history = np.zeros((5, layout.n_params), layout.dtype)
         self.n_steps = 0
 
-    def known_at(self, step, inputs: tuple[str, ...], codes: np.ndarray) -> tuple:
+    def known_at(self, step, inputs: tuple[str, ...], codes: np.ndarray) -> Any:
         """Begin a step; return the first arguments of both link kernels."""
         self.n_steps += 1
         dtype = self.history.dtype
@@ -79,7 +82,7 @@ class LinkHistory:
         """Go through a step and write the inputs of every link and its unit, (n_params, n_inputs + 1)."""
         if out is None:
             out = np.empty((self.history.shape[1], len(codes) + 1), self.history.dtype)
-        link_inputs(*self.known_at(step, inputs, codes), out)
+        link_inputs(*self.known_at(step, inputs, codes), out)  # type: ignore[call-arg]
         return out
 
 
@@ -131,7 +134,7 @@ class LinkScope:
             rows = np.flatnonzero(trace.runs == number)
             wanted: dict[int, list[int]] = {}
             for row in rows:
-                wanted.setdefault(int(trace.steps_in_run[row]), []).append(row)
+                wanted.setdefault(int(trace.steps_in_run[row]), []).append(int(row))
             self._read_run(trace.recorded[number], names, wanted, links, starts, bounds, features, targets)
         return features, targets
 
@@ -145,8 +148,8 @@ class LinkScope:
         needed = {"gradients", "params", "updates"} | {f"{n}s" for n in ("activation", "delta") if n in names}
         if needed - set(run.stored):
             raise ValueError(
-                f"scope='link' with inputs={list(names)} needs {sorted(needed)} of every step, and the run has "
-                f"{sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
+                f"scope='link' with inputs={list(names)} needs {sorted(needed)} of every step, and the run "
+                f"has {sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
             )
         history, codes, matrix = LinkHistory(run.layout), codes_of(names), None
 

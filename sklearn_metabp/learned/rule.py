@@ -11,14 +11,16 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from sklearn_metabp._kernels import BLOCK, link_updates
 from sklearn_metabp.estimators import BackpropMLPRegressor
-from sklearn_metabp.learned.compiled import as_mlp
-from sklearn_metabp.learned.link import EPSILON, LinkHistory, LinkScope, check_link_inputs, codes_of
+from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
+from sklearn_metabp.learned.link import LinkHistory, LinkScope, check_link_inputs, codes_of
 from sklearn_metabp.tracing import Trace
 from sklearn_metabp.update_rules import Adam, UpdateRule
 
 # Links drawn from a trace to fit on, and to score on: more change the third digit.
 _MAX_FIT_LINKS = 40_000
 _MAX_SCORE_LINKS = 200_000
+# Rows that the default learner goes through, epochs times links: longer training shows no more.
+_LEARNER_ROWS = 2_000_000
 
 
 class LearnedUpdateRule(RegressorMixin, UpdateRule):
@@ -155,22 +157,21 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         if self._is_rule():
             X, unit, self.homogeneity_ = _split(X, y)
         self.scale_ = float(np.sqrt(np.mean((y / unit) ** 2))) or 1.0
-        self.learner_ = self._new_learner(random_state).fit(X, y / unit / self.scale_)
+        self.learner_ = self._new_learner(random_state, len(X)).fit(X, y / unit / self.scale_)
         self._codes = codes_of(inputs)
-        self._mlp = as_mlp(self.learner_) if self._is_rule() else None
+        self._mlp: MLPArrays | None = as_mlp(self.learner_) if self._is_rule() else None
         self.is_compiled_ = self._mlp is not None
         return self
 
-    def _new_learner(self, random_state):
+    def _new_learner(self, random_state, n_links: int):
         if self.learner is None:
             return BackpropMLPRegressor(
                 (8,),
                 "relu",
                 update_rule=Adam(learning_rate=0.005),
                 alpha=0.0,
-                max_iter=300,
-                tol=1e-5,
-                n_iter_no_change=10,
+                max_iter=int(np.clip(_LEARNER_ROWS / n_links, 60, 1000)),
+                n_iter_no_change=np.inf,
                 random_state=random_state.randint(2**31),
             )
         learner = clone(self.learner)
@@ -254,12 +255,12 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def compute_update(self, step, state):
         """What the learner predicts for every link; see :meth:`UpdateRule.compute_update`."""
         history: LinkHistory = state["history"]
-        if not self.is_compiled_:
-            return self._predict_updates(step, history)
         mlp, dtype = self._mlp, step.params.dtype
+        if mlp is None:
+            return self._predict_updates(step, history)
         if len(state["workspace"]) < 2 * mlp.widest * BLOCK:
             state["workspace"] = np.zeros(2 * mlp.widest * BLOCK, dtype)
-        link_updates(
+        link_updates(  # type: ignore[call-arg]
             *history.known_at(step, self.inputs_, self._codes),
             mlp.params_as(dtype),
             mlp.sizes,

@@ -1,5 +1,7 @@
 """Where training starts."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from sklearn_metabp.network.layout import ParameterLayout
@@ -24,7 +26,7 @@ def glorot_uniform(layout: ParameterLayout, activation: str, rng) -> np.ndarray:
     params : ndarray of shape (n_params,)
     """
     coefs, intercepts = [], []
-    for fan_in, fan_out in zip(layout.layer_sizes, layout.layer_sizes[1:], strict=False):
+    for fan_in, fan_out in pairwise(layout.layer_sizes):
         bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (fan_in + fan_out))
         coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
         intercepts.append(rng.uniform(-bound, bound, fan_out))

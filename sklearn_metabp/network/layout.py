@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
+FLOAT64 = np.dtype(np.float64)
 
 
 class Tensor(NamedTuple):
@@ -52,7 +55,7 @@ class ParameterLayout:
     """
 
     layer_sizes: tuple[int, ...]
-    dtype: np.dtype = np.dtype(np.float64)
+    dtype: np.dtype = FLOAT64
 
     def __post_init__(self):
         sizes = tuple(int(size) for size in self.layer_sizes)
@@ -68,7 +71,7 @@ class ParameterLayout:
 
     def _walk(self) -> Iterator[Tensor]:
         start = 0
-        pairs = list(zip(self.layer_sizes, self.layer_sizes[1:], strict=False))
+        pairs = list(pairwise(self.layer_sizes))
         for is_bias, name in ((False, "coefs_"), (True, "intercepts_")):
             for layer, (fan_in, fan_out) in enumerate(pairs):
                 shape: tuple[int, ...] = (fan_out,) if is_bias else (fan_in, fan_out)

@@ -3,7 +3,6 @@
 import os
 import threading
 import weakref
-from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -63,7 +62,9 @@ class TraceRecorder:
     def __init__(self, variables="default", *, every=1, max_steps=None, dtype=None):
         check_variables(variables)
         for name, value in (("every", every), ("max_steps", max_steps)):
-            if not (isinstance(value, Integral) and value >= 1 or name == "max_steps" and value is None):
+            if value is None and name == "max_steps":
+                continue
+            if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}.")
         if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32, float64 or None, got {dtype!r}.")

@@ -93,7 +93,9 @@ class Run:
     def is_recorded(self, index: int) -> bool:
         """Whether the step of that number is one of the recorded ones."""
         due = (index - self._first_index) % self._every == 0
-        return due and (self._max_steps is None or (index - self._first_index) // self._every < self._max_steps)
+        return due and (
+            self._max_steps is None or (index - self._first_index) // self._every < self._max_steps
+        )
 
     def _copy(self, step, names, columns: dict) -> None:
         """Append a step's values to the columns of the given names."""
@@ -157,15 +159,15 @@ class Run:
         if not self._replays:
             self._walk_arrays(visit, n_wanted)
             return
-        position, n_seen = 0, 0
+        position, n_seen, end = 0, 0, 0
 
         def step_ends(step: Step) -> bool:
             nonlocal position, n_seen
             if step.loss != self._all_losses[n_seen]:
                 raise RuntimeError(
-                    f"step {step.index} of the recorded training, computed again, has the loss {step.loss!r} and "
-                    f"not {self._all_losses[n_seen]!r}: the update rule is not a function of the step and its state. "
-                    f"Set its class attribute replayable to False and record again."
+                    f"step {step.index} of the recorded training, computed again, has the loss {step.loss!r} "
+                    f"and not {self._all_losses[n_seen]!r}: the rule is not a function of the step and its "
+                    f"state. Set its class attribute replayable to False and record again."
                 )
             recorded = self.is_recorded(step.index)
             if recorded or not recorded_only:
@@ -175,7 +177,8 @@ class Run:
             return position < n_wanted and n_seen < end
 
         ends = [begin for begin, _ in self._replays[1:]] + [len(self._all_losses)]
-        for (_, replay), end in zip(self._replays, ends, strict=True):
+        for (_, replay), next_end in zip(self._replays, ends, strict=True):
+            end = next_end
             if position < n_wanted:
                 replay.walk(step_ends)
 
@@ -183,7 +186,9 @@ class Run:
         arrays = {name: self[name] for name in self.stored}
         for position in range(n_wanted):
             n = self.scalars["n_patterns"][position]
-            values: dict[str, Any] = {name: self.scalars[plural][position] for name, plural in _SINGULAR.items()}
+            values: dict[str, Any] = {
+                name: self.scalars[plural][position] for name, plural in _SINGULAR.items()
+            }
             for name, array in arrays.items():
                 if name in OF_LAYERS:
                     values[name] = [layer[position, :n] for layer in array]

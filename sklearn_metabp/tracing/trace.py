@@ -60,8 +60,9 @@ class Trace:
         self._recorded = list(recorded)
         if rows is None:
             counts = [run.n_steps for run in self._recorded]
-            rows = np.repeat(np.arange(len(counts)), counts), np.concatenate(
-                [np.arange(0), *(np.arange(count) for count in counts)]
+            rows = (
+                np.repeat(np.arange(len(counts)), counts),
+                np.concatenate([np.arange(0), *(np.arange(count) for count in counts)]),
             )
         self.runs, self._steps = rows
 
@@ -94,7 +95,9 @@ class Trace:
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
             key = key[0]  # the way scikit-learn selects rows
         if isinstance(key, tuple):
-            raise IndexError("a Trace is indexed by rows alone: trace[rows]. For columns take .params, .updates, …")
+            raise IndexError(
+                "a Trace is indexed by rows alone: trace[rows]. For columns take .params, .updates, …"
+            )
         if isinstance(key, (int, np.integer)):
             key = [key]
         key = np.asarray(key) if not isinstance(key, slice) else key
@@ -172,8 +175,8 @@ class Trace:
         layouts = {self._recorded[number].layout.layer_sizes for number in numbers}
         if len(layouts) > 1:
             raise ValueError(
-                f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the arrays of one "
-                f"run, trace.run(number).{name}."
+                f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the arrays of "
+                f"one run, trace.run(number).{name}."
             )
         parts = []
         for number in numbers:

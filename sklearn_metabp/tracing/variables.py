@@ -38,7 +38,8 @@ def check_variables(variables) -> tuple[str, ...]:
         if variables == "all":
             return VARIABLES
         raise ValueError(
-            f"variables must be 'default', 'all' or a list of names from {list(VARIABLES)}, got {variables!r}."
+            f"variables must be 'default', 'all' or a list of names from {list(VARIABLES)}, got "
+            f"{variables!r}."
         )
     wanted = list(variables)
     unknown = [name for name in wanted if name not in VARIABLES]

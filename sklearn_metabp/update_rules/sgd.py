@@ -57,7 +57,9 @@ class SGD(UpdateRule):
         self.nesterov = nesterov
 
     def init_state(self, layout):
-        """No velocity yet, even without momentum: a later ``fit`` may add some. See :meth:`UpdateRule.init_state`.
+        """No velocity yet; see :meth:`UpdateRule.init_state`.
+
+        There is room for one even without momentum, because a later ``fit`` may add some.
 
         Raises
         ------

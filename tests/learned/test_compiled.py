@@ -1,0 +1,72 @@
+"""A fitted learner as one MLP computes what the learner predicts."""
+
+import numpy as np
+import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_metabp import BackpropMLPRegressor
+from sklearn_metabp._kernels import reference
+from sklearn_metabp.learned.compiled import as_mlp
+
+OURS = BackpropMLPRegressor((5, 3), "tanh", max_iter=30, n_iter_no_change=np.inf, random_state=0)
+THEIRS = MLPRegressor(hidden_layer_sizes=(6,), activation="logistic", tol=0.01, max_iter=1000, random_state=0)
+MLPS = {
+    "ours": OURS,
+    "ours, no hidden layer": BackpropMLPRegressor((), max_iter=30, n_iter_no_change=np.inf, random_state=0),
+    "ours, tanh outputs": BackpropMLPRegressor(
+        (4,), out_activation="tanh", max_iter=30, n_iter_no_change=np.inf, random_state=0
+    ),
+    "theirs": THEIRS,
+    "scaled": make_pipeline(StandardScaler(), OURS),
+    "twice scaled": make_pipeline(MinMaxScaler((-1, 2)), RobustScaler(), MaxAbsScaler(), "passthrough", OURS),
+    "rotated": make_pipeline(PCA(3, whiten=True, random_state=0), OURS),
+    "scaled target": TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), OURS), transformer=StandardScaler()
+    ),
+    "scaled inside and out": make_pipeline(
+        StandardScaler(), TransformedTargetRegressor(THEIRS, transformer=MinMaxScaler())
+    ),
+}
+OTHERS = {
+    "linear": Ridge(),
+    "clipped": make_pipeline(MinMaxScaler(clip=True), OURS),
+    "bent": make_pipeline(FunctionTransformer(np.tanh), OURS),
+    "powers": make_pipeline(PolynomialFeatures(), OURS),
+    "bent target": TransformedTargetRegressor(OURS, func=np.arcsinh, inverse_func=np.sinh),
+    "poisson": MLPRegressor("poisson", (3,), tol=0.01, max_iter=1000, random_state=0),
+}
+
+
+def data(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((80, 4)) * [1, 10, 0.1, 3] + [0, 5, 1, -2]
+    return X, np.abs(np.tanh(X @ rng.standard_normal(4)) + 2)
+
+
+@pytest.mark.parametrize("name", MLPS)
+def test_the_mlp_computes_what_the_learner_predicts(name):
+    X, y = data(len(name))
+    learner = MLPS[name].fit(X, y)
+    mlp = as_mlp(learner)
+    x = X
+    weights, biases = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
+        x = reference.ACTIVATIONS[mlp.hidden if layer < len(weights) else mlp.output](x @ w + b)
+    np.testing.assert_allclose(x[:, 0], learner.predict(X), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_mlp_is_left_to_its_predict(name):
+    assert as_mlp(OTHERS[name].fit(*data(len(name)))) is None

@@ -1,0 +1,264 @@
+"""What a recorder keeps is what the steps were."""
+
+import pickle
+
+import numpy as np
+import pytest
+from helpers.callbacks import StepNotes
+from helpers.data import classes, numbers
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_validate
+
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    DivergenceError,
+    TraceRecorder,
+    UpdateRule,
+)
+
+FIXED = {"n_iter_no_change": np.inf, "max_iter": 3}
+
+
+class NumPySGD(UpdateRule):
+    """Is not said to be replayable, so every step is copied."""
+
+    def __init__(self, learning_rate=0.1):
+        self.learning_rate = learning_rate
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return -step.params.dtype.type(self.learning_rate) * step.gradients
+
+
+class Dice(UpdateRule):
+    """Is no function of the step and its state, whatever it says."""
+
+    replayable = True
+    rng = np.random.default_rng(0)
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return 0.01 * self.rng.standard_normal(step.params.shape)
+
+
+CASES = {
+    "minibatches": (BackpropMLPClassifier, ((5,),), {"batch_size": 16}),
+    "online": (BackpropMLPClassifier, ((),), {"batch_size": 1, "loss": "squared_error"}),
+    "batch": (BackpropMLPClassifier, ((4, 3), "tanh"), {"batch_size": "full"}),
+    "in order": (BackpropMLPClassifier, ((5,), "logistic"), {"batch_size": 25, "shuffle": False}),
+    "regression": (BackpropMLPRegressor, ((6,),), {"batch_size": 32, "alpha": 0.5}),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rule", [SGD(0.1, momentum=0.9), Adam(), NumPySGD()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize("case", CASES)
+def test_every_variable_is_what_the_steps_had(case, rule, dtype):
+    kind, args, params = CASES[case]
+    seed = sum(map(ord, case))
+    X, y = (numbers if kind is BackpropMLPRegressor else classes)(
+        *([2] if kind is BackpropMLPRegressor else ["multiclass"]), seed=seed, dtype=dtype
+    )
+    weight = np.linspace(0.5, 1.5, len(X)) if case == "minibatches" else None
+    notes, recorder = StepNotes(), TraceRecorder("all")
+    model = kind(*args, update_rule=rule, random_state=seed, **FIXED, **params)
+    model.set_callbacks(notes, recorder).fit(X, y, sample_weight=weight)
+    trace = recorder.trace_
+
+    assert len(trace) == len(notes.steps)
+    for name, attribute in (("index", "indices"), ("epoch", "epochs"), ("n_patterns", "n_patterns")):
+        assert [step[name] for step in notes.steps] == getattr(trace, attribute).tolist()
+    assert [step["loss"] for step in notes.steps] == trace.losses.tolist()
+    for row, step in enumerate(notes.steps):
+        n = step["n_patterns"]
+        for name in ("params", "gradients", "updates"):
+            assert getattr(trace, name)[row].tobytes() == step[name].tobytes()
+        for name in ("outputs", "targets"):
+            np.testing.assert_array_equal(getattr(trace, name)[row, :n], step[name])
+        for name in ("activations", "net_inputs", "derivatives", "deltas"):
+            for recorded, seen in zip(getattr(trace, name), step[name], strict=True):
+                np.testing.assert_array_equal(recorded[row, :n], seen)
+                assert np.isnan(recorded[row, n:]).all()
+    assert trace.params.dtype == dtype
+
+
+def test_weights_plus_updates_are_the_next_weights_and_the_last_are_the_models():
+    X, y = classes("multiclass", seed=3)
+    recorder = TraceRecorder()
+    model = (
+        BackpropMLPClassifier((5,), batch_size=20, random_state=3, **FIXED).set_callbacks(recorder).fit(X, y)
+    )
+    after = recorder.trace_.params + recorder.trace_.updates
+    assert (after[:-1] == recorder.trace_.params[1:]).all()
+    assert (after[-1] == model.params_).all()
+
+
+@pytest.mark.parametrize("rule", [SGD(0.1), NumPySGD()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize(("every", "max_steps"), [(3, None), (1, 7), (2, 4)])
+def test_every_and_max_steps_take_rows_of_the_whole(rule, every, max_steps):
+    X, y = classes("binary", seed=every)
+    whole, part = TraceRecorder("all"), TraceRecorder("all", every=every, max_steps=max_steps)
+    model = BackpropMLPClassifier((3,), batch_size=16, update_rule=rule, random_state=1, **FIXED)
+    model.set_callbacks(whole, part).fit(X, y)
+    rows = slice(0, None if max_steps is None else every * max_steps, every)
+    assert part.trace_.indices.tolist() == whole.trace_.indices[rows].tolist()
+    for name in ("params", "updates", "gradients", "losses", "targets"):
+        np.testing.assert_array_equal(getattr(part.trace_, name), getattr(whole.trace_, name)[rows])
+    np.testing.assert_array_equal(part.trace_.deltas[0], whole.trace_.deltas[0][rows])
+
+
+@pytest.mark.parametrize("rule", [SGD(0.1), NumPySGD()], ids=lambda r: type(r).__name__)
+def test_dtype_is_that_of_what_is_stored(rule):
+    X, y = classes("binary", seed=5)
+    recorders = TraceRecorder("all"), TraceRecorder("all", dtype=np.float32)
+    model = BackpropMLPClassifier((3,), update_rule=rule, random_state=1, **FIXED)
+    model.set_callbacks(*recorders).fit(X, y)
+    wide, narrow = (recorder.trace_ for recorder in recorders)
+    for name in ("params", "updates", "gradients", "outputs"):
+        assert getattr(narrow, name).dtype == np.float32
+        np.testing.assert_array_equal(getattr(narrow, name), getattr(wide, name).astype(np.float32))
+
+
+@pytest.mark.parametrize("going_on", ["partial_fit", "warm_start"])
+def test_a_training_that_goes_on_is_one_run(going_on):
+    X, y = classes("multiclass", seed=8)
+    once, twice = TraceRecorder(), TraceRecorder()
+    model = BackpropMLPClassifier((4,), batch_size=16, random_state=2, tol=0, n_iter_no_change=np.inf)
+    clone(model).set_params(max_iter=4).set_callbacks(once).fit(X, y)
+    model.set_params(max_iter=2, warm_start=True).set_callbacks(twice)
+    if going_on == "warm_start":
+        model.fit(X, y).fit(X, y)
+    else:
+        for _ in range(4):
+            model.partial_fit(X, y, classes=[0, 1, 2])
+    assert len(set(twice.trace_.runs)) == 1
+    for name in ("params", "updates", "gradients", "losses", "indices"):
+        np.testing.assert_array_equal(getattr(twice.trace_, name), getattr(once.trace_, name))
+
+
+def test_every_fit_and_every_clone_is_a_run_of_its_own():
+    X, y = classes("binary", seed=1)
+    recorder = TraceRecorder()
+    model = BackpropMLPClassifier((3,), random_state=0, **FIXED).set_callbacks(recorder)
+    model.fit(X, y)
+    model.fit(X, y)
+    clone(model).set_params(hidden_layer_sizes=(7,)).fit(X, y)
+    assert [layout.layer_sizes for layout in recorder.trace_.layouts] == [(4, 3, 1), (4, 3, 1), (4, 7, 1)]
+    assert recorder.trace_.runs.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_what_was_recorded_stays_whatever_happens_to_the_data_and_the_rule():
+    X, y = classes("binary", seed=4)
+    rule, notes, recorder = SGD(0.1), StepNotes(), TraceRecorder("all")
+    model = BackpropMLPClassifier((3,), update_rule=rule, random_state=0, **FIXED)
+    model.set_callbacks(notes, recorder).fit(X, y)
+    X *= 2
+    rule.set_params(learning_rate=5.0)
+    model.set_params(update_rule__learning_rate=7.0)
+    np.testing.assert_array_equal(recorder.trace_.updates, [step["updates"] for step in notes.steps])
+    np.testing.assert_array_equal(recorder.trace_.activations[0][0], notes.steps[0]["activations"][0])
+
+
+def test_reading_draws_no_random_numbers_of_the_user():
+    X, y = classes("binary", seed=4)
+    draws = []
+    for read in (True, False):
+        rng, recorder = np.random.RandomState(0), TraceRecorder()
+        model = (
+            BackpropMLPClassifier((3,), batch_size=16, random_state=rng, **FIXED)
+            .set_callbacks(recorder)
+            .fit(X, y)
+        )
+        if read:
+            assert recorder.trace_.params.shape == (12, len(model.params_))
+        draws.append(rng.uniform())
+    assert draws[0] == draws[1]
+
+
+def test_a_rule_that_cannot_be_computed_again_is_found_out():
+    X, y = classes("binary", seed=4)
+    recorder = TraceRecorder()
+    BackpropMLPClassifier((3,), update_rule=Dice(), random_state=0, **FIXED).set_callbacks(recorder).fit(X, y)
+    with pytest.raises(RuntimeError, match=r"step 2 .*not a function of the step and its state.*replayable"):
+        _ = recorder.trace_.params
+
+
+@pytest.mark.parametrize("rule", [SGD(1e200), SGD(1e3)], ids=["at once", "later"])
+def test_a_training_that_diverges_is_recorded_up_to_there(rule):
+    X, y = numbers(seed=2)
+    recorder = TraceRecorder()
+    model = BackpropMLPRegressor(
+        (3,), "identity", update_rule=rule, random_state=0, batch_size=20, max_iter=500
+    )
+    with pytest.raises(DivergenceError) as caught:
+        model.set_callbacks(recorder).fit(X, y)
+    trace = recorder.trace_
+    assert len(trace) in (caught.value.step - 1, caught.value.step)
+    assert np.isfinite(trace.losses).all()
+    assert trace.updates.shape == (len(trace), 19)
+
+
+def test_pickled_traces_are_equal_and_hold_their_arrays():
+    X, y = classes("multiclass", seed=6)
+    recorder = TraceRecorder("all")
+    BackpropMLPClassifier((3,), batch_size=16, random_state=0, **FIXED).set_callbacks(recorder).fit(X, y)
+    trace = recorder.trace_
+    for copy in (pickle.loads(pickle.dumps(trace)), pickle.loads(pickle.dumps(recorder)).trace_):
+        for name in ("params", "updates", "gradients", "losses", "targets", "runs"):
+            np.testing.assert_array_equal(getattr(copy, name), getattr(trace, name))
+        np.testing.assert_array_equal(copy.deltas[1], trace.deltas[1])
+        np.testing.assert_array_equal(copy.features("link"), trace.features("link"))
+
+
+def test_threads_share_a_recorder_and_processes_are_told_that_they_cannot():
+    X, y = classes("binary", seed=7)
+    recorder = TraceRecorder()
+    model = BackpropMLPClassifier((3,), random_state=0, **FIXED).set_callbacks(recorder)
+    from joblib import parallel_backend
+
+    with parallel_backend("threading", n_jobs=2):
+        cross_validate(model, X, y, cv=4)
+    assert len(recorder.trace_.layouts) == 4
+    assert recorder.trace_.updates.shape[0] == 12
+
+    import multiprocessing
+
+    with (
+        multiprocessing.get_context("spawn").Pool(1) as pool,
+        pytest.raises(RuntimeError, match="n_jobs=1 or"),
+    ):
+        pool.apply(_fit_elsewhere, (model, X, y))
+
+
+def _fit_elsewhere(model, X, y):
+    model.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"variables": "everything"}, "variables must be 'default', 'all' or a list of names"),
+        ({"variables": ["deltas", "momentum"]}, r"variables must be names from .* got \['momentum'\]"),
+        ({"variables": []}, r"variables must be names from .* got \[\]"),
+        ({"every": 0}, "every must be an integer of 1 or more, got 0"),
+        ({"every": 1.5}, "every must be an integer of 1 or more, got 1.5"),
+        ({"max_steps": -1}, "max_steps must be an integer of 1 or more, got -1"),
+        ({"dtype": np.int32}, "dtype must be float32, float64 or None"),
+    ],
+)
+def test_bad_parameters_are_named(params, message):
+    with pytest.raises(ValueError, match=message):
+        TraceRecorder(**params)
+
+
+def test_an_empty_recorder_says_what_to_do():
+    with pytest.raises(NotFittedError, match="set_callbacks"):
+        _ = TraceRecorder().trace_
