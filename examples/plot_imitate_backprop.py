@@ -126,4 +126,6 @@ for ax in axes[-1]:
 for ax in axes[:, 0]:
     ax.set_ylabel("training loss")
 figure.suptitle("Training with backpropagation and Adam, and with what was learned from them on digits")
+figure.savefig("imitate_backprop.png", dpi=110)
+print("Drawn in imitate_backprop.png")
 plt.show()

@@ -14,12 +14,14 @@ class Column:
     shape : tuple of int
         Of one row.
     dtype : dtype
+    n_rows : int or None
+        How many there will be, where it is known: then nothing is copied at all.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype):
+    def __init__(self, shape: tuple[int, ...], dtype, n_rows: int | None = None):
         self._shape, self._dtype = shape, np.dtype(dtype)
         row_bytes = max(1, int(np.prod(shape)) * self._dtype.itemsize)
-        self._chunk_rows = max(1, _CHUNK_BYTES // row_bytes)
+        self._chunk_rows = n_rows or max(1, _CHUNK_BYTES // row_bytes)
         self._full: list[np.ndarray] = []
         self._chunk = np.empty((0, *shape), self._dtype)
         self._n_used = 0
@@ -36,7 +38,8 @@ class Column:
 
     def array(self) -> np.ndarray:
         """All rows, of shape (n_rows, *shape)."""
-        return np.concatenate([*self._full, self._chunk[: self._n_used]])
+        last = self._chunk[: self._n_used]
+        return np.concatenate([*self._full, last]) if self._full else last
 
 
 def pattern_row(column: Column, patterns: np.ndarray) -> None:

@@ -88,7 +88,7 @@ class Run:
         scalars["n_patterns"].append(step.n_patterns)
         scalars["losses"].append(step.loss)
         if not self._replays:
-            self._copy(step, self.stored, self._columns)
+            self._copy(step, self.stored, self._columns, None)
 
     def is_recorded(self, index: int) -> bool:
         """Whether the step of that number is one of the recorded ones."""
@@ -97,22 +97,22 @@ class Run:
             self._max_steps is None or (index - self._first_index) // self._every < self._max_steps
         )
 
-    def _copy(self, step, names, columns: dict) -> None:
+    def _copy(self, step, names, columns: dict, n_rows: int | None) -> None:
         """Append a step's values to the columns of the given names."""
         for name in names:
             value = getattr(step, name)
             if name in OF_LAYERS:
                 if name not in columns:
-                    columns[name] = [self._pattern_column(layer) for layer in value]
+                    columns[name] = [self._pattern_column(layer, n_rows) for layer in value]
                 for column, layer in zip(columns[name], value, strict=True):
                     pattern_row(column, layer)
             elif name in OF_PATTERNS:
-                pattern_row(columns.setdefault(name, self._pattern_column(value)), value)
+                pattern_row(columns.setdefault(name, self._pattern_column(value, n_rows)), value)
             else:
-                columns.setdefault(name, Column(value.shape, self._dtype)).next_row()[...] = value
+                columns.setdefault(name, Column(value.shape, self._dtype, n_rows)).next_row()[...] = value
 
-    def _pattern_column(self, layer: np.ndarray) -> Column:
-        return Column((self._max_patterns, layer.shape[1]), self._dtype)
+    def _pattern_column(self, layer: np.ndarray, n_rows: int | None) -> Column:
+        return Column((self._max_patterns, layer.shape[1]), self._dtype, n_rows)
 
     def __getitem__(self, name: str):
         """Array of a variable, first axis the recorded step; of a layered variable a list of them.
@@ -131,7 +131,7 @@ class Run:
                 # Those that are as long as the parameters are mostly wanted together.
                 flat = [n for n in self.stored if n not in OF_LAYERS + OF_PATTERNS]
                 names = flat if name in flat else [name]
-                self.walk(lambda _, step: self._copy(step, names, columns), recorded_only=True)
+                self.walk(lambda _, step: self._copy(step, names, columns, self.n_steps), recorded_only=True)
             for key, column in columns.items():
                 several = isinstance(column, list)
                 self._arrays[key] = [c.array() for c in column] if several else column.array()

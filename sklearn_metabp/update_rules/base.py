@@ -33,7 +33,7 @@ class UpdateRule(BaseEstimator, ABC):
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_metabp import BackpropMLPClassifier, UpdateRule
     >>> class SignDescent(UpdateRule):
-    ...     def __init__(self, learning_rate=0.01):
+    ...     def __init__(self, learning_rate=0.001):
     ...         self.learning_rate = learning_rate
     ...
     ...     def init_state(self, layout):
@@ -42,7 +42,7 @@ class UpdateRule(BaseEstimator, ABC):
     ...     def compute_update(self, step, state):
     ...         return -self.learning_rate * np.sign(step.gradients)
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = BackpropMLPClassifier(update_rule=SignDescent(), max_iter=300, random_state=0)
+    >>> model = BackpropMLPClassifier(update_rule=SignDescent(), max_iter=1000, random_state=0)
     >>> model.fit(X, y).score(X, y) > 0.9
     True
     """
