@@ -8,7 +8,7 @@ from sklearn_metabp._kernels.reference import BLOCK, LINK_INPUTS
 
 try:
     from sklearn_metabp._kernels._backprop import Backprop
-    from sklearn_metabp._kernels._link_rule import link_inputs, link_updates
+    from sklearn_metabp._kernels._link_rule import LinkRule, link_inputs
     from sklearn_metabp._kernels._rule_steps import (
         adam_step,
         apply_updates,
@@ -20,10 +20,10 @@ try:
 except ImportError:  # no compiler when the package was installed
     from sklearn_metabp._kernels.reference import (
         Backprop,
+        LinkRule,
         adam_step,
         apply_updates,
         link_inputs,
-        link_updates,
         momentum_step,
         sgd_step,
     )
@@ -35,10 +35,10 @@ __all__ = [
     "COMPILED",
     "LINK_INPUTS",
     "Backprop",
+    "LinkRule",
     "adam_step",
     "apply_updates",
     "link_inputs",
-    "link_updates",
     "momentum_step",
     "sgd_step",
 ]

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, cdivision=True, initializedcheck=False
 """What is known at every link, and the learned rule's MLP of it, in one pass over the parameters.
 
-The twins are ``reference.link_inputs`` and ``reference.link_updates``.
+The twins are ``reference.link_inputs`` and ``reference.LinkRule``.
 """
 
 import numpy as np
@@ -23,8 +23,8 @@ cdef extern from "link_loops.h" nogil:
                         double*, int64_t, int64_t, const int64_t*, int64_t, double*, double*)
     void link_block_f32(const Tensor*, const float*, const float*, float*, float*, float*, float*,
                         float*, int64_t, int64_t, const int64_t*, int64_t, float*, float*)
-    double* mlp_block_f64(const double*, const int64_t*, int64_t, int, int, double*, double*)
-    float* mlp_block_f32(const float*, const int64_t*, int64_t, int, int, float*, float*)
+    double* mlp_block_f64(const double*, const int64_t*, int64_t, int, int, int64_t, double*, double*)
+    float* mlp_block_f32(const float*, const int64_t*, int64_t, int, int, int64_t, float*, float*)
     void link_updates_f64(const double*, const double*, const double*, int64_t, double, int, double*)
     void link_updates_f32(const float*, const float*, const float*, int64_t, float, int, float*)
 
@@ -89,12 +89,12 @@ cdef class _Pass:
                         matrix[(at + i) * (n_inputs + 1) + n_inputs] = unit[i]
                 elif real is double:
                     answer = mlp_block_f64(mlp_params, &self.mlp_sizes[0], self.mlp_layers, self.hidden,
-                                           self.output, workspace, spare)
+                                           self.output, count, workspace, spare)
                     link_updates_f64(answer, unit, history + 4 * n + at, count, self.scale,
                                      self.homogeneity, updates + at)
                 else:
                     answer = mlp_block_f32(mlp_params, &self.mlp_sizes[0], self.mlp_layers, self.hidden,
-                                           self.output, workspace, spare)
+                                           self.output, count, workspace, spare)
                     link_updates_f32(answer, unit, history + 4 * n + at, count, <float>self.scale,
                                      self.homogeneity, updates + at)
             start += size
@@ -179,31 +179,72 @@ def link_inputs(const real[::1] gradients, const real[::1] params, real[:, ::1] 
                   &matrix[0, 0], none, &workspace[0], none, none)
 
 
-def link_updates(const real[::1] gradients, const real[::1] params, real[:, ::1] history, Py_ssize_t t,
-                 sizes, codes, const real[::1] activations, const real[::1] deltas, double epsilon,
-                 const real[::1] mlp_params, mlp_sizes, hidden, output, double scale, int homogeneity,
-                 real[::1] workspace, real[::1] updates):
-    """Advance the history and write the update of every link, the MLP's answer in its units."""
-    cdef _Pass walk = _new_pass(sizes, codes, t, epsilon)
-    cdef int64_t half = workspace.shape[0] // 2
-    _check(walk, gradients.shape[0], params.shape[0], history.shape[0], history.shape[1],
-           0 if activations is None else activations.shape[0], 0 if deltas is None else deltas.shape[0])
-    walk.mlp_sizes = mlp_sizes
-    walk.mlp_layers = walk.mlp_sizes.shape[0] - 1
-    walk.hidden = _FUNCTIONS[hidden]
-    walk.output = _FUNCTIONS[output]
-    walk.scale = scale
-    walk.homogeneity = homogeneity
-    cdef int64_t layer, widest = 0
-    for layer in range(walk.mlp_layers + 1):
-        widest = max(widest, walk.mlp_sizes[layer])
-    if half < widest * MAX_BLOCK or walk.mlp_sizes[0] != walk.codes.shape[0] or (
-            walk.mlp_sizes[walk.mlp_layers] != 1) or updates.shape[0] != walk.n_params or (
-            mlp_params.shape[0] != _count_params(walk.mlp_sizes)):
-        raise ValueError("the MLP, its workspace and the updates do not fit together")
-    cdef real* none = NULL
-    cdef real* activations_at = NULL if activations is None else <real*>&activations[0]
-    cdef real* deltas_at = NULL if deltas is None else <real*>&deltas[0]
-    with nogil:
-        walk.walk(<real*>&gradients[0], <real*>&params[0], &history[0, 0], activations_at, deltas_at,
-                  none, <real*>&mlp_params[0], &workspace[0], &workspace[half], &updates[0])
+cdef class LinkRule:
+    """The update of every link of one training; see ``reference.LinkRule``."""
+
+    cdef _Pass _pass
+    cdef tuple _arrays
+    cdef bint _is_double
+    cdef int64_t _n_in, _n_out
+    cdef void* _gradients
+    cdef void* _params
+    cdef void* _history
+    cdef void* _mlp_params
+    cdef void* _workspace
+    cdef void* _spare
+    cdef void* _updates
+
+    def __init__(self, gradients, params, history, updates, sizes, codes, epsilon, mlp_params, mlp_sizes,
+                 hidden, output, scale, homogeneity):
+        cdef _Pass walk = _new_pass(sizes, codes, 1, epsilon)
+        cdef int64_t layer, widest = 0
+        self._n_in = sum(sizes[:-1]) if _among(ACTIVATION, walk.codes) else 0
+        self._n_out = sum(sizes[1:]) if _among(DELTA, walk.codes) else 0
+        _check(walk, len(gradients), len(params), history.shape[0], history.shape[1], self._n_in, self._n_out)
+        walk.mlp_sizes = mlp_sizes
+        walk.mlp_layers = walk.mlp_sizes.shape[0] - 1
+        for layer in range(walk.mlp_layers + 1):
+            widest = max(widest, walk.mlp_sizes[layer])
+        dtype = params.dtype
+        self._arrays = arrays = (gradients, params, history, mlp_params, updates, np.zeros(2 * widest * MAX_BLOCK, dtype))
+        alike = all(a.dtype == dtype and a.flags.c_contiguous for a in arrays) and dtype in (np.float32, np.float64)
+        if not alike or walk.mlp_sizes[0] != walk.codes.shape[0] or walk.mlp_sizes[walk.mlp_layers] != 1 or (
+                len(updates) != walk.n_params or len(mlp_params) != _count_params(walk.mlp_sizes)):
+            raise ValueError("the MLP, the arrays and the updates do not fit together")
+        walk.hidden = _FUNCTIONS[hidden]
+        walk.output = _FUNCTIONS[output]
+        walk.scale = scale
+        walk.homogeneity = homogeneity
+        self._pass = walk
+        self._is_double = dtype == np.float64
+        self._gradients, self._params, self._history, self._mlp_params, self._updates, self._workspace = (
+            <void*><size_t>gradients.ctypes.data, <void*><size_t>params.ctypes.data,
+            <void*><size_t>history.ctypes.data, <void*><size_t>mlp_params.ctypes.data,
+            <void*><size_t>updates.ctypes.data, <void*><size_t>arrays[5].ctypes.data)
+        self._spare = <void*><size_t>(arrays[5].ctypes.data + widest * MAX_BLOCK * dtype.itemsize)
+
+    def update(self, Py_ssize_t t, activations=None, deltas=None):
+        """Advance the history by step t and write the updates."""
+        cdef void* a = NULL
+        cdef void* d = NULL
+        if self._n_in or self._n_out or activations is not None or deltas is not None:
+            a, d = self._units(activations, self._n_in), self._units(deltas, self._n_out)
+        self._pass.t = t
+        with nogil:
+            if self._is_double:
+                self._pass.walk(<double*>self._gradients, <double*>self._params, <double*>self._history,
+                                <double*>a, <double*>d, <double*>NULL, <double*>self._mlp_params,
+                                <double*>self._workspace, <double*>self._spare, <double*>self._updates)
+            else:
+                self._pass.walk(<float*>self._gradients, <float*>self._params, <float*>self._history,
+                                <float*>a, <float*>d, <float*>NULL, <float*>self._mlp_params,
+                                <float*>self._workspace, <float*>self._spare, <float*>self._updates)
+
+    cdef void* _units(self, values, int64_t n) except? NULL:
+        if values is None and n == 0:
+            return NULL
+        if values is None or len(values) != n or values.dtype != self._arrays[0].dtype or (
+                not values.flags.c_contiguous):
+            raise ValueError(f"activations and deltas must hold their units where they are an input, else be None; "
+                             f"{n} are needed")
+        return <void*><size_t>values.ctypes.data

@@ -105,26 +105,27 @@ CLONES UNUSED static void NAME(link_block)(
 #endif
 
 UNUSED static void NAME(mlp_layer)(const REAL *weights, const REAL *biases, int64_t fan_in, int64_t fan_out,
-                                   const REAL *in, REAL *out)
+                                   int64_t count, const REAL *in, REAL *out)
 {
 #if defined(WIDE_VECTORS)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        NAME(mlp_layer_wide)(weights, biases, fan_in, fan_out, in, out);
+        NAME(mlp_layer_wide)(weights, biases, fan_in, fan_out, count, in, out);
         return;
     }
 #endif
-    NAME(mlp_layer_narrow)(weights, biases, fan_in, fan_out, in, out);
+    NAME(mlp_layer_narrow)(weights, biases, fan_in, fan_out, count, in, out);
 }
 
 /* The MLP of a block: `in` holds the inputs; the answer is where the return value points. */
 UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, int64_t n_layers, int hidden,
-                                    int output, REAL *in, REAL *out)
+                                    int output, int64_t count, REAL *in, REAL *out)
 {
     const REAL *weights = params, *biases = params;
     for (int64_t l = 0; l < n_layers; l++) biases += sizes[l] * sizes[l + 1];
     for (int64_t l = 0; l < n_layers; l++) {
-        NAME(mlp_layer)(weights, biases, sizes[l], sizes[l + 1], in, out);
-        NAME(activate)(l + 1 < n_layers ? hidden : output, out, sizes[l + 1], BLOCK);
+        NAME(mlp_layer)(weights, biases, sizes[l], sizes[l + 1], count, in, out);
+        for (int64_t h = 0; h < sizes[l + 1]; h++)
+            NAME(activate)(l + 1 < n_layers ? hidden : output, out + h * BLOCK, 1, count);
         weights += sizes[l] * sizes[l + 1];
         biases += sizes[l + 1];
         REAL *swap = in; in = out; out = swap;

@@ -1,6 +1,6 @@
 /* Included by link_loops.h once per precision and vector width; LAYER is the function's name.
  *
- * One layer for BLOCK links at once, out_h = b_h + sum_k w_kh in_k. The compiler's vector types
+ * One layer for `count` links of a block at once, out_h = b_h + sum_k w_kh in_k. The compiler's vector types
  * hold four units by two vectors of links in registers, which it does not find by itself. Where a
  * compiler has no such types, a vector is one number.
  */
@@ -11,11 +11,11 @@ typedef REAL VECTOR;
 #endif
 
 TARGET UNUSED static void LAYER(const REAL *restrict weights, const REAL *restrict biases, int64_t fan_in,
-                                int64_t fan_out, const REAL *restrict in, REAL *restrict out)
+                                int64_t fan_out, int64_t count, const REAL *restrict in, REAL *restrict out)
 {
     const int64_t lanes = sizeof(VECTOR) / sizeof(REAL);
     const VECTOR zero = {0};
-    for (int64_t lane = 0; lane < BLOCK; lane += 2 * lanes) {
+    for (int64_t lane = 0; lane < count; lane += 2 * lanes) {
         int64_t h = 0;
         for (; h + 4 <= fan_out; h += 4) {
             VECTOR a0 = zero + biases[h], b0 = zero + biases[h + 1];

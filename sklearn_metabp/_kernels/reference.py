@@ -373,21 +373,84 @@ def _of_each_tensor(name, params, sizes, activations, deltas):
     return values
 
 
-@np.errstate(all="ignore")
-def link_updates(
-    gradients, params, history, t, sizes, codes, activations, deltas, epsilon,
-    mlp_params, mlp_sizes, hidden, output, scale, homogeneity, workspace, updates,
-):  # fmt: skip
-    """Advance the history and write ``scale * unit**homogeneity * MLP(inputs)`` for every link.
+class LinkRule:
+    """The update of every link of one training: ``scale * unit**homogeneity * MLP(inputs)``.
 
-    A link that never saw a gradient stays where it is. ``hidden`` and ``output`` name the MLP's
-    activation functions; its parameters lie as those of ``Backprop``. ``workspace`` is for the
-    compiled twin.
+    A link that never saw a gradient stays where it is.
+
+    Parameters
+    ----------
+    gradients, params : ndarray of shape (n_params,)
+        Read at every step.
+    history : ndarray of shape (5, n_params)
+        As in ``link_inputs``; changed at every step.
+    updates : ndarray of shape (n_params,)
+        Written at every step.
+    sizes, codes, epsilon
+        As in ``link_inputs``.
+    mlp_params : ndarray
+        As those of ``Backprop``.
+    mlp_sizes : ndarray of int64
+        Units of the MLP's layers: as many inputs as codes, one output.
+    hidden, output : str
+        The MLP's activation functions.
+    scale : float
+    homogeneity : {0, 1}
     """
-    matrix = np.empty((len(params), len(codes) + 1), params.dtype)
-    link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix)
-    x, unit = matrix[:, :-1], matrix[:, -1]
-    layers = list(zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True))
-    for layer, (weights, biases) in enumerate(layers, start=1):
-        x = ACTIVATIONS[hidden if layer < len(layers) else output](x @ weights + biases)
-    updates[...] = np.where(history[4] == 0, 0, scale * x[:, 0] * unit**homogeneity)
+
+    def __init__(
+        self,
+        gradients,
+        params,
+        history,
+        updates,
+        sizes,
+        codes,
+        epsilon,
+        mlp_params,
+        mlp_sizes,
+        hidden,
+        output,
+        scale,
+        homogeneity,
+    ):
+        n = sum((a + 1) * b for a, b in pairwise(sizes))
+        if not len(gradients) == len(params) == n or history.shape != (5, n):
+            raise ValueError(f"gradients, params and history must hold {n} links")
+        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
+        arrays = (gradients, params, history, mlp_params, updates)
+        alike = params.dtype in FLOATS and all(
+            a.dtype == params.dtype and a.flags.c_contiguous for a in arrays
+        )
+        fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1 and len(mlp_params) == n_mlp
+        if not alike or not fits or len(updates) != n:
+            raise ValueError("the MLP, the arrays and the updates do not fit together")
+        names = [LINK_INPUTS[code] for code in codes]
+        self._n_in = sum(sizes[:-1]) if "activation" in names else 0
+        self._n_out = sum(sizes[1:]) if "delta" in names else 0
+        self._known = gradients, params, history
+        self._link = sizes, codes, epsilon
+        self._updates, self._scale, self._homogeneity = updates, scale, homogeneity
+        self._layers = list(
+            zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True)
+        )
+        self._functions = [hidden] * (len(self._layers) - 1) + [output]
+
+    @np.errstate(all="ignore")
+    def update(self, t, activations=None, deltas=None):
+        """Advance the history by step t and write the updates."""
+        for values, n in ((activations, self._n_in), (deltas, self._n_out)):
+            if (0 if values is None else len(values)) != n:
+                raise ValueError(
+                    f"activations and deltas must hold their units where they are an input, else be None; "
+                    f"{n} are needed"
+                )
+        gradients, params, history = self._known
+        sizes, codes, epsilon = self._link
+        matrix = np.empty((len(params), len(codes) + 1), params.dtype)
+        link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix)
+        x, unit = matrix[:, :-1], matrix[:, -1]
+        for (weights, biases), function in zip(self._layers, self._functions, strict=True):
+            x = ACTIVATIONS[function](x @ weights + biases)
+        moved = self._scale * x[:, 0] * unit**self._homogeneity
+        self._updates[...] = np.where(history[4] == 0, 0, moved)

@@ -96,12 +96,11 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _fit(self, X, y, sample_weight, coef_init=None, intercept_init=None, *, incremental=False):
         """Validate, train, and only then become fitted."""
         with _features_as_before_on_error(self):
-            state, so_far, listener, stopped = self._train(
+            state, fitted_by, listener, stopped = self._train(
                 X, y, sample_weight, coef_init, intercept_init, incremental
             )
-        for name, value in so_far(state.params).items():
+        for name, value in fitted_by(state).items():
             setattr(self, name, value)
-        self._training_state = state
         if listener is not None:
             listener.fit_ends()
         if not stopped and not incremental and self.n_iter_no_change < np.inf:
@@ -114,7 +113,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self
 
     def _train(self, X, y, sample_weight, coef_init, intercept_init, incremental: bool):
-        """The state after training, the fitted attributes by its params, who listens, if it stopped."""
+        """The state after training, the fitted attributes by a state, who listens, if it stopped."""
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         hidden_layer_sizes = _check_hidden_layer_sizes(self.hidden_layer_sizes)
         rule = resolve_update_rule(self.update_rule)
@@ -150,20 +149,21 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
             "out_activation_": out_activation,
         }
 
-        def so_far(params):
+        def fitted_by(state):
             return fitted | {
-                "params_": params,
+                "params_": state.params,
                 "loss_curve_": list(state.loss_curve),
                 "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
                 "best_loss_": state.patience.best_loss,
                 "n_iter_": state.n_epochs,
                 "t_": state.n_rows,
+                "_training_state": state,
             }
 
         max_epochs = 1 if incremental else self.max_iter
         task_name = "partial_fit" if incremental else "fit"
         listener = open_listener(
-            self, task_name, max_epochs, given_X, given_y, sample_weight, lambda: so_far(state.params.copy())
+            self, task_name, max_epochs, given_X, given_y, sample_weight, lambda: fitted_by(state.copy())
         )
         stopped = train(
             network,
@@ -174,7 +174,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
             listener=listener,
             verbose=self.verbose,
         )
-        return state, so_far, listener, stopped
+        return state, fitted_by, listener, stopped
 
     def _validate_rows(self, X, y, reset: bool):
         """Dense X of float32 or float64 and y, checked as scikit-learn does."""

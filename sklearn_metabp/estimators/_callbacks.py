@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import Replay
 
-__all__ = ["CallbackListener", "CallbackSupportMixin", "open_listener", "with_callbacks"]
+__all__ = ["CallbackListener", "CallbackSupportMixin", "open_listener"]
 
 
 def open_listener(
@@ -19,7 +19,7 @@ def open_listener(
     Parameters
     ----------
     estimator : estimator
-        Its fit is decorated by ``with_callbacks``, which tears the callbacks down.
+        Its fit is decorated by ``_fit_context``, which tears the callbacks down.
     task_name : str
         Name of the root task; epochs are its leaves.
     max_epochs : int

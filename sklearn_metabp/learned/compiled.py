@@ -40,11 +40,6 @@ class MLPArrays:
         return np.array(self.layout.layer_sizes, dtype=np.int64)
 
     @cached_property
-    def widest(self) -> int:
-        """Units of the largest layer."""
-        return max(self.layout.layer_sizes)
-
-    @cached_property
     def _float32(self) -> np.ndarray:
         return self.params.astype(np.float32)
 

@@ -61,29 +61,41 @@ class LinkHistory:
         self.sizes = np.array(layout.layer_sizes, dtype=np.int64)
         self.history = np.zeros((5, layout.n_params), layout.dtype)
         self.n_steps = 0
+        self.bound: Any = None  # a rule's kernel over the arrays of one training, and their step
 
-    def known_at(self, step, inputs: tuple[str, ...], codes: np.ndarray) -> Any:
-        """Begin a step; return the first arguments of both link kernels."""
-        self.n_steps += 1
+    def __getstate__(self):
+        return {**self.__dict__, "bound": None}
+
+    def units_at(self, step, inputs: tuple[str, ...]) -> tuple:
+        """Mean activations and deltas of the units, each layer in its RMS, where they are inputs."""
         dtype = self.history.dtype
         return (
-            np.ascontiguousarray(step.gradients, dtype),
-            np.ascontiguousarray(step.params, dtype),
-            self.history,
-            self.n_steps,
-            self.sizes,
-            codes,
             _unit_means(step.activations[:-1], dtype) if "activation" in inputs else None,
             _unit_means(step.deltas, dtype) if "delta" in inputs else None,
-            EPSILON,
         )
 
     def matrix(self, step, inputs: tuple[str, ...], codes: np.ndarray, out=None) -> np.ndarray:
         """Go through a step and write the inputs of every link and its unit, (n_params, n_inputs + 1)."""
         if out is None:
             out = np.empty((self.history.shape[1], len(codes) + 1), self.history.dtype)
-        link_inputs(*self.known_at(step, inputs, codes), out)  # type: ignore[call-arg]
+        self.n_steps += 1
+        dtype = self.history.dtype
+        link_inputs(
+            _as(step.gradients, dtype),
+            _as(step.params, dtype),
+            self.history,
+            self.n_steps,
+            self.sizes,
+            codes,
+            *self.units_at(step, inputs),
+            EPSILON,
+            out,
+        )
         return out
+
+
+def _as(values: np.ndarray, dtype) -> np.ndarray:
+    return values if values.dtype == dtype else values.astype(dtype)
 
 
 def _unit_means(layers, dtype) -> np.ndarray:

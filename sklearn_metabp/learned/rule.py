@@ -9,10 +9,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from sklearn_metabp._kernels import BLOCK, link_updates
+from sklearn_metabp._kernels import LinkRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
-from sklearn_metabp.learned.link import LinkHistory, LinkScope, check_link_inputs, codes_of
+from sklearn_metabp.learned.link import EPSILON, LinkHistory, LinkScope, check_link_inputs, codes_of
 from sklearn_metabp.tracing import Trace
 from sklearn_metabp.update_rules import Adam, UpdateRule
 
@@ -21,6 +21,19 @@ _MAX_FIT_LINKS = 40_000
 _MAX_SCORE_LINKS = 200_000
 # Rows that the default learner goes through, epochs times links: longer training shows no more.
 _LEARNER_ROWS = 2_000_000
+_LEARNER_EPOCHS = 60
+
+
+def default_learner() -> BackpropMLPRegressor:
+    """The network that learns where a rule is given no learner."""
+    return BackpropMLPRegressor(
+        (8,),
+        "relu",
+        update_rule=Adam(learning_rate=0.005),
+        alpha=0.0,
+        max_iter=_LEARNER_EPOCHS,
+        n_iter_no_change=np.inf,
+    )
 
 
 class LearnedUpdateRule(RegressorMixin, UpdateRule):
@@ -67,9 +80,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     inputs_ : tuple of str
         Names of the inputs.
     homogeneity_ : {0, 1}
-        p.
+        The exponent p.
     scale_ : float
-        c, the root mean square of the updates in their units.
+        The constant c, the root mean square of the updates in their units.
     is_compiled_ : bool
         Whether the learner runs compiled inside the step.
     n_features_in_ : int
@@ -163,17 +176,27 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         self.is_compiled_ = self._mlp is not None
         return self
 
+    def set_params(self, **params):
+        """Set the parameters of this rule; ``learner__…`` of the default learner where there is none.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : LearnedUpdateRule
+        """
+        of_learner = any(name.startswith("learner__") for name in params)
+        if of_learner and self.learner is None and "learner" not in params:
+            self.learner = default_learner()
+        return super().set_params(**params)
+
     def _new_learner(self, random_state, n_links: int):
         if self.learner is None:
-            return BackpropMLPRegressor(
-                (8,),
-                "relu",
-                update_rule=Adam(learning_rate=0.005),
-                alpha=0.0,
-                max_iter=int(np.clip(_LEARNER_ROWS / n_links, 60, 1000)),
-                n_iter_no_change=np.inf,
-                random_state=random_state.randint(2**31),
-            )
+            n_epochs = int(np.clip(_LEARNER_ROWS / n_links, _LEARNER_EPOCHS, 1000))
+            return default_learner().set_params(max_iter=n_epochs, random_state=random_state.randint(2**31))
         learner = clone(self.learner)
         seeds = {
             name: random_state.randint(2**31)
@@ -250,28 +273,35 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         """
         check_is_fitted(self)
         self._inputs_of_rule()
-        return {"history": LinkHistory(layout), "workspace": np.zeros(0, layout.dtype)}
+        return {"history": LinkHistory(layout)}
 
     def compute_update(self, step, state):
         """What the learner predicts for every link; see :meth:`UpdateRule.compute_update`."""
         history: LinkHistory = state["history"]
-        mlp, dtype = self._mlp, step.params.dtype
-        if mlp is None:
+        if self._mlp is None:
             return self._predict_updates(step, history)
-        if len(state["workspace"]) < 2 * mlp.widest * BLOCK:
-            state["workspace"] = np.zeros(2 * mlp.widest * BLOCK, dtype)
-        link_updates(  # type: ignore[call-arg]
-            *history.known_at(step, self.inputs_, self._codes),
-            mlp.params_as(dtype),
+        if history.bound is None or history.bound[0] is not step:
+            history.bound = step, self._kernel(step, history, self._mlp)
+        history.n_steps += 1
+        history.bound[1].update(history.n_steps, *history.units_at(step, self.inputs_))
+        return step.updates
+
+    def _kernel(self, step, history: LinkHistory, mlp: MLPArrays) -> LinkRule:
+        return LinkRule(
+            step.gradients,
+            step.params,
+            history.history,
+            step.updates,
+            history.sizes,
+            self._codes,
+            EPSILON,
+            mlp.params_as(step.params.dtype),
             mlp.sizes,
             mlp.hidden,
             mlp.output,
             self.scale_,
             self.homogeneity_,
-            state["workspace"],
-            step.updates,
         )
-        return step.updates
 
     def _predict_updates(self, step, history: LinkHistory) -> np.ndarray:
         matrix = history.matrix(step, self.inputs_, self._codes)

@@ -222,6 +222,18 @@ def test_a_search_takes_a_trace_split_by_runs(sgd_trace):
     assert network(search.best_estimator_, (3,), 3).fit(X, y).n_iter_ == 3
 
 
+def test_the_default_learner_can_be_searched(sgd_trace):
+    search = GridSearchCV(
+        LearnedUpdateRule(random_state=0), {"learner__hidden_layer_sizes": [(1,), (4,)]}, cv=GroupKFold(3)
+    ).fit(sgd_trace, groups=sgd_trace.runs)
+    assert (
+        search.best_estimator_.learner_.hidden_layer_sizes
+        == search.best_params_["learner__hidden_layer_sizes"]
+    )
+    assert search.best_score_ > 0.99
+    assert LearnedUpdateRule().learner is None
+
+
 def test_a_trace_and_its_two_matrices_teach_the_same(sgd_trace):
     few = sgd_trace[:5]  # fewer links than are drawn
     from_trace = LearnedUpdateRule(Ridge()).fit(few)
@@ -255,7 +267,7 @@ def test_the_twin_trains_as_the_compiled_core(monkeypatch, adam_trace):
     rule = LearnedUpdateRule(random_state=0).fit(adam_trace)
     X, y = classes("multiclass", seed=8)
     compiled = network(rule, (4,), 3).fit(X, y).params_
-    monkeypatch.setattr(rule_module, "link_updates", reference.link_updates)
+    monkeypatch.setattr(rule_module, "LinkRule", reference.LinkRule)
     monkeypatch.setattr(link_module, "link_inputs", reference.link_inputs)
     np.testing.assert_allclose(network(rule, (4,), 3).fit(X, y).params_, compiled, rtol=1e-8)
 
