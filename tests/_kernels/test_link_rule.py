@@ -1,0 +1,307 @@
+import itertools
+from contextlib import nullcontext as does_not_raise
+
+import numpy as np
+import pytest
+from helpers.kernels import compiled_only
+from helpers.networks import LONG_FUNCTIONS, TOLERANCES, assert_near, split
+
+from sklearn_metabp import _kernels
+from sklearn_metabp._kernels import BLOCK, LINK_INPUTS, reference
+
+ALL = np.arange(len(LINK_INPUTS))
+EPSILON = 1e-8
+
+
+def code(name):
+    return LINK_INPUTS.index(name)
+
+
+def count_params(sizes):
+    return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
+
+
+def draw(sizes, n_steps, seed, dtype):
+    """What a network of these sizes tells at every step."""
+    rng = np.random.default_rng([seed, *sizes])
+    n = count_params(sizes)
+    for _ in range(n_steps):
+        gradients = rng.standard_normal(n) * rng.exponential(size=n) * 10.0 ** rng.integers(-5, 3)
+        facts = (
+            gradients,
+            rng.standard_normal(n),
+            rng.uniform(-20, 20, sum(sizes[:-1])),
+            (rng.uniform(-20, 20, sum(sizes[1:]))),
+        )
+        yield tuple(a.astype(dtype) for a in facts)
+
+
+def walk_inputs(kernels, sizes, codes, n_steps, seed, dtype=np.float64):
+    """Inputs and history after every step."""
+    history = np.zeros((5, count_params(sizes)), dtype)
+    for t, (g, w, x, delta) in enumerate(draw(sizes, n_steps, seed, dtype), start=1):
+        matrix = np.full((len(g), len(codes) + 1), np.nan, dtype)
+        kernels.link_inputs(
+            g,
+            w,
+            history,
+            t,
+            np.array(sizes),
+            codes,
+            x if code("activation") in codes else None,
+            delta if code("delta") in codes else None,
+            EPSILON,
+            matrix,
+        )
+        yield matrix, history.copy()
+
+
+def inputs_by_definition(sizes, n_steps, seed):
+    """All inputs at the last step, link by link, from the sums that the averages are."""
+    facts = list(draw(sizes, n_steps, seed, np.float64))
+    G = np.array([g for g, *_ in facts])
+    _, w, x, delta = facts[-1]
+    t = n_steps
+
+    def average(values, decay):
+        shares = (1 - decay) * decay ** np.arange(t - 1, -1, -1) / (1 - decay**t)
+        return shares @ values
+
+    rms = {d: np.sqrt(average(G**2, d)) + EPSILON for d in (0.9, 0.999)}
+    above = {"gradient": G[-1]} | {f"momentum_{d}": average(G, d) for d in (0.5, 0.9, 0.99)}
+    above["rms_0.9"] = rms[0.9]
+    columns = {}
+    for name in LINK_INPUTS:
+        if "/" in name:
+            numerator, denominator = name.split("/")
+            columns[name] = above[numerator] / rms[float(denominator.removeprefix("rms_"))]
+
+    n_layers = len(sizes) - 1
+    rows = {name: [] for name in LINK_INPUTS if name not in columns}
+    weights, biases = split(w, sizes)
+    for is_bias, tensors in ((0, weights), (1, biases)):
+        for layer, tensor in enumerate(tensors):
+            sources = x[sum(sizes[:layer]) :]
+            sinks = delta[sum(sizes[1 : layer + 1]) :]
+            for place in np.ndindex(tensor.shape):
+                rows["weight"].append(tensor[place] / np.sqrt((tensor**2).mean()))
+                rows["activation"].append(1 if is_bias else sources[place[0]])
+                rows["delta"].append(sinks[place[-1]])
+                rows["is_bias"].append(is_bias)
+                rows["is_output"].append(int(layer == n_layers - 1))
+                rows["depth"].append(layer / max(1, n_layers - 1))
+                rows["warmup_0.9"].append(1 - 0.9**t)
+                rows["warmup_0.99"].append(1 - 0.99**t)
+    columns |= rows
+    inputs = [np.clip(columns[name], -10, 10) for name in LINK_INPUTS]
+    return np.column_stack([*inputs, rms[0.9]])
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 40])
+@pytest.mark.parametrize("sizes", [(3, 2), (4, 3, 2), (7, 11, 9, 1)], ids=str)
+def test_inputs_are_what_their_names_say(kernels, sizes, n_steps):
+    *_, (matrix, _) = walk_inputs(kernels, sizes, ALL, n_steps, seed=n_steps)
+    expected = inputs_by_definition(sizes, n_steps, seed=n_steps)
+    for column, name in enumerate([*LINK_INPUTS, "unit"]):
+        assert_near(matrix[:, column], expected[:, column], 1e-11, name)
+
+
+def test_a_constant_gradient_is_its_own_momentum_and_root_mean_square(kernels):
+    sizes, gradient = np.array([1, 1]), np.array([0.02, -3.0])
+    history, matrix = np.zeros((5, 2)), np.zeros((2, len(LINK_INPUTS) + 1))
+    x = delta = np.ones(1)
+    for t in range(1, 30):
+        kernels.link_inputs(gradient, gradient, history, t, sizes, ALL, x, delta, 1e-300, matrix)
+        for name in ("gradient", "momentum_0.5", "momentum_0.9", "momentum_0.99"):
+            for rms in ("rms_0.9", "rms_0.999"):
+                np.testing.assert_allclose(matrix[:, code(f"{name}/{rms}")], [1, -1], rtol=1e-12)
+        np.testing.assert_allclose(matrix[:, -1], [0.02, 3], rtol=1e-12)
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("codes", [ALL, ALL[:9], ALL[::-2].copy(), ALL[:0]], ids=len)
+@pytest.mark.parametrize("sizes", [(1, 1), (7, 9, 3), (BLOCK, 1), (30, 10, 20, 5)], ids=str)
+def test_compiled_inputs_are_their_twins(sizes, codes, dtype):
+    both = zip(
+        walk_inputs(_kernels, sizes, codes, 80, 1, dtype),
+        walk_inputs(reference, sizes, codes, 80, 1, dtype),
+        strict=True,
+    )
+    for (matrix, history), (twin_matrix, twin_history) in both:
+        for column in range(matrix.shape[1]):
+            assert_near(matrix[:, column], twin_matrix[:, column], TOLERANCES[dtype])
+        for row in range(5):
+            assert_near(history[row], twin_history[row], TOLERANCES[dtype])
+
+
+def walk_updates(kernels, sizes, codes, mlp, n_steps, seed, homogeneity, dtype=np.float64):
+    """Updates of one rule and the inputs they came from, step by step."""
+    n, mlp_sizes = count_params(sizes), (len(codes), *mlp["hidden_sizes"], 1)
+    rng = np.random.default_rng([seed, *mlp_sizes])
+    mlp_params = rng.standard_normal(count_params(mlp_sizes)).astype(dtype)
+    history = np.zeros((5, n), dtype)
+    inputs = walk_inputs(kernels, sizes, codes, n_steps, seed, dtype)
+    gradients, params, updates = np.zeros((3, n), dtype)
+    rule = kernels.LinkRule(
+        gradients,
+        params,
+        history,
+        updates,
+        np.array(sizes),
+        codes,
+        EPSILON,
+        mlp_params,
+        np.array(mlp_sizes),
+        mlp["hidden"],
+        mlp["output"],
+        -0.25,
+        homogeneity,
+    )
+    for t, (g, w, x, delta) in enumerate(draw(sizes, n_steps, seed, dtype), start=1):
+        gradients[...], params[...], updates[...] = g, w, np.nan
+        rule.update(
+            t,
+            x if code("activation") in codes else None,
+            delta if code("delta") in codes else None,
+        )
+        matrix, expected_history = next(inputs)
+        np.testing.assert_array_equal(history, expected_history)
+        yield updates.copy(), matrix, mlp_params, mlp_sizes
+
+
+MLPS = [
+    {"hidden_sizes": (), "hidden": "relu", "output": "identity"},
+    {"hidden_sizes": (4,), "hidden": "relu", "output": "identity"},
+    {"hidden_sizes": (9, 5), "hidden": "tanh", "output": "tanh"},
+    {"hidden_sizes": (17,), "hidden": "logistic", "output": "identity"},
+    {"hidden_sizes": (3, 8), "hidden": "identity", "output": "logistic"},
+]
+
+
+@pytest.mark.parametrize("homogeneity", [0, 1])
+@pytest.mark.parametrize("mlp", MLPS, ids=str)
+def test_updates_are_the_mlp_of_the_inputs_in_units_of_the_link(kernels, mlp, homogeneity):
+    steps = walk_updates(kernels, (5, 7, 3), ALL, mlp, 7, 3, homogeneity)
+    for updates, matrix, params, mlp_sizes in steps:
+        x = matrix[:, :-1].astype(np.longdouble)
+        weights, biases = split(params, mlp_sizes)
+        for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
+            x = LONG_FUNCTIONS[mlp["hidden" if layer < len(weights) else "output"]](x @ w + b)
+        unit = matrix[:, -1] if homogeneity else 1
+        assert_near(updates, (-0.25 * unit * x[:, 0]).astype(float), 1e-12)
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("codes", [ALL, ALL[:10]], ids=len)
+@pytest.mark.parametrize("sizes", [(1, 1), (7, 9, 3), (BLOCK, 2), (33, 5, 4)], ids=str)
+@pytest.mark.parametrize("mlp", MLPS, ids=str)
+def test_compiled_updates_are_their_twins(mlp, sizes, codes, dtype):
+    for homogeneity in (0, 1):
+        arguments = (sizes, codes, mlp, 25, 2, homogeneity, dtype)
+        ours, theirs = walk_updates(_kernels, *arguments), walk_updates(reference, *arguments)
+        for (updates, *_), (twin_updates, *_) in zip(ours, theirs, strict=True):
+            assert_near(updates, twin_updates, TOLERANCES[dtype])
+
+
+def step_once(kernels, gradients, **changed):
+    """One step of the ``LinkRule`` of a (2, 1) network under a constant MLP."""
+    arguments = {
+        "gradients": gradients,
+        "params": np.ones(3),
+        "history": np.zeros((5, 3)),
+        "sizes": np.array([2, 1]),
+        "codes": np.array([code("is_bias")]),
+        "epsilon": EPSILON,
+        "mlp_params": np.array([0.0, 1.0]),  # no weight, bias 1
+        "mlp_sizes": np.array([1, 1]),
+        "hidden": "relu",
+        "output": "identity",
+        "scale": -0.5,
+        "homogeneity": 0,
+        "updates": np.full(3, np.nan),
+    } | changed
+    kernels.LinkRule(**arguments).update(1)
+    return arguments["updates"]
+
+
+def test_a_link_that_never_saw_a_gradient_stays(kernels):
+    updates = step_once(kernels, np.array([0.0, 2.0, -3.0]))
+    np.testing.assert_array_equal(updates, [0, -0.5, -0.5])
+
+
+def test_a_gradient_that_is_nan_makes_the_update_nan(kernels):
+    updates = step_once(kernels, np.array([np.nan, 2.0, 0.0]), homogeneity=1)
+    assert np.isnan(updates[0])
+    np.testing.assert_allclose(updates[1:], [-1, 0], rtol=1e-7)
+
+
+BAD = [
+    {"gradients": np.ones(4)},
+    {"params": np.ones(2)},
+    {"history": np.zeros((4, 3))},
+    {"history": np.zeros((5, 4))},
+    {"sizes": np.array([3, 1])},
+    {"updates": np.zeros(2)},
+    {"mlp_params": np.zeros(3)},
+    {"mlp_sizes": np.array([2, 1])},
+    {"mlp_sizes": np.array([1, 2]), "mlp_params": np.zeros(4)},
+    {"codes": np.array([code("activation")])},
+    {"codes": np.array([code("delta")])},
+    {"codes": np.array([len(LINK_INPUTS)])},
+    {"codes": np.array([-1])},
+    {"params": np.ones(3, np.float32)},
+]
+
+
+@compiled_only
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: "-".join(bad))
+def test_compiled_updates_refuse_arrays_that_do_not_fit(bad):
+    with pytest.raises(ValueError):
+        step_once(_kernels, **({"gradients": np.ones(3)} | bad))
+
+
+@pytest.mark.parametrize("name", ["activation", "delta"])
+@pytest.mark.parametrize("wanted", [True, False], ids=["too few", "not asked for"])
+def test_units_are_given_where_they_are_an_input_and_nowhere_else(kernels, name, wanted):
+    rule = kernels.LinkRule(
+        gradients=np.ones(3),
+        params=np.ones(3),
+        history=np.zeros((5, 3)),
+        updates=np.zeros(3),
+        sizes=np.array([2, 1]),
+        codes=np.array([code(name if wanted else "is_bias")]),
+        epsilon=EPSILON,
+        mlp_params=np.array([0.0, 1.0]),
+        mlp_sizes=np.array([1, 1]),
+        hidden="relu",
+        output="identity",
+        scale=1.0,
+        homogeneity=0,
+    )
+    units = {"activations": np.zeros(2), "deltas": np.zeros(1)}
+    given = units[name + "s"][:-1] if wanted else units[name + "s"]
+    with pytest.raises(ValueError, match="must hold their units where they are an input"):
+        rule.update(1, **{name + "s": given})
+    with pytest.raises(ValueError) if wanted else does_not_raise():
+        rule.update(1)
+
+
+@compiled_only
+@pytest.mark.parametrize("shape", [(3, 1), (2, 2), (4, 2)], ids=str)
+def test_compiled_inputs_refuse_a_matrix_that_does_not_fit(shape):
+    codes = np.array([code("is_bias")])
+    with pytest.raises(ValueError, match=r"matrix must have shape \(3, 2\)"):
+        _kernels.link_inputs(
+            np.ones(3),
+            np.ones(3),
+            np.zeros((5, 3)),
+            1,
+            np.array([2, 1]),
+            codes,
+            None,
+            None,
+            EPSILON,
+            np.zeros(shape),
+        )

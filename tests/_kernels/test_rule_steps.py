@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from helpers.kernels import compiled_only
+from helpers.networks import TOLERANCES, assert_near
+
+from sklearn_metabp import _kernels
+from sklearn_metabp._kernels import reference
+
+SETTINGS = [
+    ("sgd_step", 0, (0.3,)),
+    ("momentum_step", 1, (0.1, 0.9, False)),
+    ("momentum_step", 1, (0.1, 0.9, True)),
+    ("adam_step", 2, (1e-3, 0.9, 0.999, 1e-8)),
+    ("adam_step", 2, (0.1, 0.5, 0.25, 0.5)),
+]
+
+
+def walk(kernels, name, n_states, settings, gradients):
+    """States and updates after every step."""
+    states = [np.zeros_like(gradients[0]) for _ in range(n_states)]
+    seen = []
+    for t, gradient in enumerate(gradients, start=1):
+        updates = np.full_like(gradient, np.nan)
+        time = (t,) if name == "adam_step" else ()
+        getattr(kernels, name)(gradient, *states, updates, *settings, *time)
+        seen.append([np.copy(a) for a in (*states, updates)])
+    return seen
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 7, 8, 1003])
+@pytest.mark.parametrize(("name", "n_states", "settings"), SETTINGS, ids=str)
+def test_compiled_steps_are_their_twins(name, n_states, settings, n, dtype):
+    rng = np.random.default_rng(n)
+    scales = np.geomspace(1e-6, 1e3, n)
+    gradients = [(rng.standard_normal(n) * scales).astype(dtype) for _ in range(60)]
+    compiled = walk(_kernels, name, n_states, settings, gradients)
+    twin = walk(reference, name, n_states, settings, gradients)
+    for t, (ours, theirs) in enumerate(zip(compiled, twin, strict=True)):
+        for which, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            assert_near(a / scales, b / scales, TOLERANCES[dtype], f"step {t}, array {which}")
+
+
+def test_steps_leave_the_gradients_alone(kernels):
+    gradients = np.linspace(-1, 1, 9)
+    for name, n_states, settings in SETTINGS:
+        walk(kernels, name, n_states, settings, [gradients])
+        np.testing.assert_array_equal(gradients, np.linspace(-1, 1, 9))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_apply_updates_adds(kernels, dtype):
+    params = np.array([1.0, -2.0, 0.5], dtype)
+    assert kernels.apply_updates(params, np.array([0.25, 2.0, -1.0], dtype)) is True
+    np.testing.assert_array_equal(params, [1.25, 0, -0.5])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("position", [0, 8, 12])
+def test_apply_updates_tells_of_what_is_not_finite(kernels, bad, position, dtype):
+    updates = np.ones(13, dtype)
+    params = np.zeros(13, dtype)
+    params[position] = np.finfo(dtype).max
+    assert kernels.apply_updates(params, updates) is True
+    updates[position] = bad
+    assert kernels.apply_updates(params, updates) is False
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ((np.zeros(3), np.zeros(4)), "same length"),
+        ((np.zeros(3), np.zeros(3, np.float32)), "same length and dtype"),
+        ((np.zeros((3, 1)), np.zeros((3, 1))), "flat"),
+        ((np.zeros(0), np.zeros(0)), "not empty"),
+        ((np.zeros(3, int), np.zeros(3, int)), "float32 or float64"),
+    ],
+)
+def test_compiled_steps_refuse_arrays_that_do_not_fit(arrays, message):
+    for call in (
+        lambda g, u: _kernels.sgd_step(g, u, 0.1),
+        lambda g, u: _kernels.momentum_step(g, u.copy(), u, 0.1, 0.9, False),
+        lambda g, u: _kernels.adam_step(g, u.copy(), u.copy(), u, 0.1, 0.9, 0.99, 1e-8, 1),
+        lambda g, u: _kernels.apply_updates(u, g),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call(*arrays)
+
+
+@compiled_only
+def test_compiled_steps_refuse_to_write_what_is_read_only_or_scattered():
+    gradients, updates = np.ones(3), np.zeros(3)
+    updates.flags.writeable = False
+    with pytest.raises((ValueError, BufferError)):
+        _kernels.sgd_step(gradients, updates, 0.1)
+    with pytest.raises((ValueError, BufferError)):
+        _kernels.sgd_step(gradients, np.zeros(6)[::2], 0.1)
+    gradients.flags.writeable = False
+    written = np.zeros(3)
+    _kernels.sgd_step(gradients, written, 0.5)
+    np.testing.assert_array_equal(written, -0.5)

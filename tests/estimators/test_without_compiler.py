@@ -1,0 +1,84 @@
+"""The estimators on the NumPy twin of the kernels."""
+
+import numpy as np
+import pytest
+from helpers.callbacks import Interruption, StepNotes
+from helpers.data import classes, numbers
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor, DivergenceError
+from sklearn_metabp._kernels import reference
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RULES = [SGD(0.1), SGD(0.05, 0.9), SGD(0.05, 0.9, nesterov=True), Adam(0.01)]
+TARGETS = ["binary", "multiclass", "multilabel", "numbers"]
+
+
+def fit(kind, rule, dtype=np.float64, callbacks=(), **setting):
+    X, y = numbers(2, dtype=dtype) if kind == "numbers" else classes(kind, dtype=dtype)
+    estimator = BackpropMLPRegressor if kind == "numbers" else BackpropMLPClassifier
+    common = {"max_iter": 20, "batch_size": 16, "random_state": 2, "hidden_layer_sizes": (9, 5)}
+    model = estimator(update_rule=rule, **(common | setting)).set_callbacks(*callbacks)
+    return model.fit(X, y, np.linspace(0.5, 2, len(X))), X, y
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_training_is_the_same_to_rounding(kind, rule, dtype, request):
+    compiled, X, _ = fit(kind, rule, dtype, activation="tanh")
+    request.getfixturevalue("twin_kernels")
+    twin, *_ = fit(kind, rule, dtype, activation="tanh")
+    assert twin.params_.dtype == dtype
+    tolerance = 1e-9 if dtype == np.float64 else 1e-3
+    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(twin.loss_curve_, compiled.loss_curve_, rtol=tolerance)
+    np.testing.assert_array_equal(twin.predict(X).shape, compiled.predict(X).shape)
+
+
+def test_the_twin_is_what_runs(twin_kernels, monkeypatch):
+    calls = []
+    gradients = reference.Backprop.gradients
+    monkeypatch.setattr(
+        reference.Backprop, "gradients", lambda self, *batch: calls.append(batch) or gradients(self, *batch)
+    )
+    fit("binary", "adam", max_iter=2)
+    assert len(calls) == 2 * 4
+
+
+def test_parts_add_up_to_the_whole(twin_kernels):
+    setting = {"tol": 0, "n_iter_no_change": np.inf}
+    whole, X, y = fit("multiclass", SGD(0.1, 0.9), max_iter=6, **setting)
+    warm, *_ = fit("multiclass", SGD(0.1, 0.9), max_iter=3, warm_start=True, **setting)
+    warm.fit(X, y, np.linspace(0.5, 2, len(X)))
+    np.testing.assert_array_equal(warm.params_, whole.params_)
+
+
+def test_steps_are_told(twin_kernels):
+    notes = StepNotes()
+    model, *_ = fit("numbers", SGD(0.1), callbacks=[notes], max_iter=2)
+    for before, after in zip(notes.steps, notes.steps[1:], strict=False):
+        np.testing.assert_array_equal(before["params"] + before["updates"], after["params"])
+        np.testing.assert_allclose(before["updates"], -0.1 * before["gradients"], rtol=1e-14)
+    last = notes.steps[-1]
+    np.testing.assert_array_equal(last["params"] + last["updates"], model.params_)
+
+
+def test_divergence_is_told_without_a_numpy_warning(twin_kernels):
+    for rule in (SGD(1e300), SGD(1e300, 0.9), Adam(1e308)):
+        with pytest.raises(DivergenceError):
+            fit("numbers", rule, activation="identity")
+
+
+def test_ctrl_c_keeps_what_was_trained(twin_kernels):
+    with pytest.warns(UserWarning, match="interrupted by user after 1 epochs and 6 steps"):
+        model, X, _ = fit("numbers", "adam", callbacks=[Interruption(6)])
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_search_runs(twin_kernels):
+    X, y = classes("multiclass")
+    model = BackpropMLPClassifier((5,), max_iter=5, random_state=0)
+    search = GridSearchCV(model, {"update_rule": RULES}, cv=2).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()

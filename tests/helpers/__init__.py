@@ -1,0 +1,1 @@
+"""Tables of cases, oracles written from the equations, small data sets: what tests share."""

@@ -1,0 +1,68 @@
+"""Callbacks that note what they are told."""
+
+import numpy as np
+
+
+class Notes:
+    """Notes the names of the hooks called, in order; stops or raises where asked to.
+
+    Parameters
+    ----------
+    stop_after, raise_after : int or None
+        Epoch (from 1) at whose end to return True, or to raise.
+    error : exception
+        What to raise.
+    """
+
+    def __init__(self, stop_after=None, raise_after=None, error=None):
+        self.stop_after, self.raise_after, self.error = stop_after, raise_after, error
+        self.calls, self.tasks, self.fitted, self.n_epochs = [], [], [], 0
+
+    def setup(self, estimator, context):
+        self.calls.append("setup")
+
+    def teardown(self, estimator, context):
+        self.calls.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.calls.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+        self.calls.append(f"end {context.task_name}")
+        self.fitted.append((fitted_estimator, X, y))
+        if context.task_name != "epoch":
+            return False
+        self.n_epochs += 1
+        if self.n_epochs == self.raise_after:
+            raise self.error
+        return self.n_epochs == self.stop_after
+
+
+class StepNotes(Notes):
+    """Copies what every step knows."""
+
+    def __init__(self, raise_at_step=None, error=None):
+        super().__init__()
+        self.steps, self.raise_at_step, self.step_error = [], raise_at_step, error
+
+    def on_step_end(self, estimator, context, step):
+        names = ("activations", "net_inputs", "derivatives", "deltas", "coefs", "intercepts")
+        flat = ("params", "gradients", "updates", "outputs", "targets")
+        note = {name: [np.array(a) for a in getattr(step, name)] for name in names}
+        note |= {name: np.array(getattr(step, name)) for name in flat}
+        note |= {name: getattr(step, name) for name in ("index", "epoch", "loss", "n_patterns", "n_planned")}
+        self.steps.append(note)
+        if step.index == self.raise_at_step:
+            raise self.step_error
+
+
+class Interruption(Notes):
+    """Presses Ctrl-C at the end of a step."""
+
+    def __init__(self, at_step):
+        super().__init__()
+        self.at_step = at_step
+
+    def on_step_end(self, estimator, context, step):
+        if step.index == self.at_step:
+            raise KeyboardInterrupt

@@ -1,0 +1,48 @@
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+
+from sklearn_metabp import SGD, Adam, UpdateRule
+from sklearn_metabp.update_rules import UPDATE_RULES, resolve_update_rule
+
+
+class Fittable(UpdateRule):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return -step.gradients
+
+
+@pytest.mark.parametrize("name", UPDATE_RULES)
+def test_a_name_is_its_class_in_lower_case_with_its_defaults(name):
+    rule = resolve_update_rule(name)
+    assert type(rule).__name__.lower() == name
+    assert rule.get_params() == UPDATE_RULES[name]().get_params()
+
+
+@pytest.mark.parametrize("rule", [SGD(0.3), Adam(), Fittable().fit(None)], ids=str)
+def test_a_rule_is_itself_and_a_frozen_one_is_what_was_frozen(rule):
+    assert resolve_update_rule(rule) is rule
+    assert resolve_update_rule(FrozenEstimator(rule)) is rule
+
+
+@pytest.mark.parametrize(
+    ("update_rule", "error", "message"),
+    [
+        ("adamant", ValueError, r"one of \['adam', 'sgd'.*got 'adamant'"),
+        (Adam, TypeError, "Pass an instance: add parentheses"),
+        (None, TypeError, "instance of UpdateRule, got None"),
+        (0.1, TypeError, "instance of UpdateRule, got 0.1"),
+        (Fittable(), NotFittedError, "call its fit with a trace first"),
+        (FrozenEstimator(Fittable()), NotFittedError, "call its fit with a trace first"),
+    ],
+    ids=str,
+)
+def test_anything_else_says_what_is_wanted(update_rule, error, message):
+    with pytest.raises(error, match=message):
+        resolve_update_rule(update_rule)
