@@ -4,11 +4,12 @@ The compiled modules where they could be built, their NumPy twin in ``reference`
 offer the same names; ``COMPILED`` says which one is in use.
 """
 
-from sklearn_metabp._kernels.reference import BLOCK, LINK_INPUTS
+from sklearn_metabp._kernels.reference import BLOCK, LINK_INPUTS, NEURON_INPUTS
 
 try:
     from sklearn_metabp._kernels._backprop import Backprop
     from sklearn_metabp._kernels._link_rule import LinkRule, link_inputs
+    from sklearn_metabp._kernels._neuron_rule import NeuronRule
     from sklearn_metabp._kernels._rule_steps import (
         adam_step,
         apply_updates,
@@ -21,6 +22,7 @@ except ImportError:  # no compiler when the package was installed
     from sklearn_metabp._kernels.reference import (
         Backprop,
         LinkRule,
+        NeuronRule,
         adam_step,
         apply_updates,
         link_inputs,
@@ -34,8 +36,10 @@ __all__ = [
     "BLOCK",
     "COMPILED",
     "LINK_INPUTS",
+    "NEURON_INPUTS",
     "Backprop",
     "LinkRule",
+    "NeuronRule",
     "adam_step",
     "apply_updates",
     "link_inputs",

@@ -124,6 +124,7 @@ cdef class Backprop:
     cdef int64_t _weight_start[MAX_LAYERS]
     cdef int64_t _bias_start[MAX_LAYERS]
     cdef int64_t _n_weights
+    cdef double _total                      # patterns of the batch, or their sample weights
     cdef void* _activation_at[MAX_LAYERS + 1]
     cdef void* _delta_at[MAX_LAYERS]
     cdef void* _params_at
@@ -212,19 +213,50 @@ cdef class Backprop:
         """Targets of the batch, as they went into the last call; shape (stop - start, n_outputs)."""
         return self._data_targets[start:stop] if self._order is None else self.targets[: stop - start]
 
-    def gradients(self, Py_ssize_t start, Py_ssize_t stop):
-        """Fill activations, deltas and gradients for a batch and return its loss."""
+    def gradients(self, Py_ssize_t start, Py_ssize_t stop, send_back=None):
+        """Fill activations, deltas and gradients for a batch and return its loss.
+
+        ``send_back(layer)``, where given, fills the deltas of a hidden layer in place of rule (6).
+        """
         if start < 0 or stop > self._n_data or stop - start > self.max_batch or start >= stop:
             raise IndexError(f"batch {start}:{stop} of {self._n_data} rows, at most {self.max_batch} at once")
         if self._data_targets_at == NULL:
             raise ValueError("gradients need targets: load them with X.")
         cdef double loss
-        with nogil:
-            if self._is_double:
-                loss = self._gradients[double](start, stop, <double*>NULL)
-            else:
-                loss = self._gradients[float](start, stop, <float*>NULL)
-        return loss
+        cdef int n = <int>(stop - start), layer
+        if send_back is None:
+            with nogil:
+                loss = self._typed(start, stop, n, -1)
+            return loss
+        loss = self._typed(start, stop, n, 0)
+        for layer in range(self._n_layers - 1, -1, -1):
+            self._typed(start, stop, n, 1 + layer)
+            if layer > 0:
+                send_back(layer - 1)
+        return loss + self._typed(start, stop, n, self._n_layers + 1)
+
+    cdef double _typed(self, Py_ssize_t start, Py_ssize_t stop, int n, int part) noexcept nogil:
+        """All of the backward pass (part -1), or outputs (0), a layer's gradient (1 + layer), penalty (last)."""
+        if self._is_double:
+            return self._part[double](start, stop, n, part, <double*>NULL)
+        return self._part[float](start, stop, n, part, <float*>NULL)
+
+    cdef double _part(self, Py_ssize_t start, Py_ssize_t stop, int n, int part, real* _) noexcept nogil:
+        cdef int layer
+        cdef double loss
+        if part == 0:
+            return self._output_rules[real](start, stop, n, _)
+        if part == self._n_layers + 1:
+            return self._penalty[real](_)
+        if part > 0:
+            self._layer_gradient[real](part - 1, n, _)
+            return 0
+        loss = self._output_rules[real](start, stop, n, _)
+        for layer in range(self._n_layers - 1, -1, -1):
+            self._layer_gradient[real](layer, n, _)
+            if layer > 0:
+                self._send_back[real](layer, n, _)
+        return loss + self._penalty[real](_)
 
     def forward(self, Py_ssize_t start, Py_ssize_t stop):
         """Fill the activations for a batch."""
@@ -275,16 +307,14 @@ cdef class Backprop:
                 else:
                     activate_f32(self._functions[layer], out, n, width)
 
-    cdef double _gradients(self, Py_ssize_t start, Py_ssize_t stop, real* _) noexcept nogil:
-        cdef int n = <int>(stop - start), layer, last = self._n_layers - 1, width
-        cdef int n_outputs = self._sizes[self._n_layers], p
-        cdef real* outputs
+    cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n, real* _) noexcept nogil:
+        """Forward, then rules (2) and (5): the mean loss of the batch, without penalty."""
+        cdef int last = self._n_layers - 1, n_outputs = self._sizes[self._n_layers], p
         cdef real* targets
         cdef real* weight = NULL
-        cdef real* delta
-        cdef real* params = <real*>self._params_at
-        cdef real* gradients = <real*>self._gradients_at
-        cdef double loss, total = n, squares
+        cdef real* outputs = <real*>self._activation_at[self._n_layers]
+        cdef real* delta = <real*>self._delta_at[last]
+        cdef double loss
 
         self._enter[real](start, stop, _)
         self._forward[real](n, False, _)
@@ -297,16 +327,14 @@ cdef class Backprop:
             targets = <real*>self._target_buffer
             if self._data_weight_at != NULL:
                 weight = <real*>self._weight_buffer
+        self._total = n
         if weight != NULL:
-            total = 0
+            self._total = 0
             for p in range(n):
-                total += weight[p]
-            if total == 0:
-                total = 1
+                self._total += weight[p]
+            if self._total == 0:
+                self._total = 1
 
-        # Rules (2) and (5).
-        outputs = <real*>self._activation_at[self._n_layers]
-        delta = <real*>self._delta_at[last]
         if self._loss == SQUARED_ERROR:
             if real is double:
                 loss = squared_error_f64(self._functions[last], outputs, targets, delta, weight, n, n_outputs)
@@ -322,36 +350,44 @@ cdef class Backprop:
                 loss = logistic_log_loss_f64(outputs, targets, delta, weight, n, n_outputs)
             else:
                 loss = logistic_log_loss_f32(outputs, targets, delta, weight, n, n_outputs)
-        loss /= total
+        return loss / self._total
 
-        for layer in range(last, -1, -1):
-            width = self._sizes[layer + 1]
-            delta = <real*>self._delta_at[layer]
-            # dJ/dw = -mean delta x, without the learning rate of rule (3).
-            _gradient_product(n, width, self._sizes[layer], <real>(-1 / total),
-                              <real*>self._activation_at[layer], delta, gradients + self._weight_start[layer])
-            if real is double:
-                column_sums_f64(gradients + self._bias_start[layer], delta, n, width, -1 / total)
-            else:
-                column_sums_f32(gradients + self._bias_start[layer], delta, n, width, <float>(-1 / total))
-            if layer > 0:
-                # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
-                _backward_product(n, width, self._sizes[layer], delta, params + self._weight_start[layer],
-                                  <real*>self._scratch_at, <real*>self._delta_at[layer - 1])
-                if real is double:
-                    times_slope_f64(self._functions[layer - 1], <real*>self._delta_at[layer - 1],
-                                    <real*>self._activation_at[layer], <int64_t>n * self._sizes[layer])
-                else:
-                    times_slope_f32(self._functions[layer - 1], <real*>self._delta_at[layer - 1],
-                                    <real*>self._activation_at[layer], <int64_t>n * self._sizes[layer])
+    cdef void _layer_gradient(self, int layer, int n, real* _) noexcept nogil:
+        """dJ/dw = -mean delta x: rule (3) without its learning rate."""
+        cdef int width = self._sizes[layer + 1]
+        cdef double scale = -1 / self._total
+        cdef real* delta = <real*>self._delta_at[layer]
+        cdef real* gradients = <real*>self._gradients_at
+        _gradient_product(n, width, self._sizes[layer], <real>scale, <real*>self._activation_at[layer], delta,
+                          gradients + self._weight_start[layer])
+        if real is double:
+            column_sums_f64(gradients + self._bias_start[layer], delta, n, width, scale)
+        else:
+            column_sums_f32(gradients + self._bias_start[layer], delta, n, width, <float>scale)
 
-        if self.alpha != 0:
-            if real is double:
-                squares = add_decay_f64(gradients, params, self._n_weights, self.alpha / total)
-            else:
-                squares = add_decay_f32(gradients, params, self._n_weights, <float>(self.alpha / total))
-            loss += 0.5 * self.alpha * squares / total
-        return loss
+    cdef void _send_back(self, int layer, int n, real* _) noexcept nogil:
+        """Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi, from a layer to the one before."""
+        cdef int64_t n_deltas = <int64_t>n * self._sizes[layer]
+        cdef real* before = <real*>self._delta_at[layer - 1]
+        _backward_product(n, self._sizes[layer + 1], self._sizes[layer], <real*>self._delta_at[layer],
+                          <real*>self._params_at + self._weight_start[layer], <real*>self._scratch_at, before)
+        if real is double:
+            times_slope_f64(self._functions[layer - 1], before, <real*>self._activation_at[layer], n_deltas)
+        else:
+            times_slope_f32(self._functions[layer - 1], before, <real*>self._activation_at[layer], n_deltas)
+
+    cdef double _penalty(self, real* _) noexcept nogil:
+        """Add the gradient of the L2 penalty and return the penalty."""
+        cdef double squares
+        if self.alpha == 0:
+            return 0
+        if real is double:
+            squares = add_decay_f64(<real*>self._gradients_at, <real*>self._params_at, self._n_weights,
+                                    self.alpha / self._total)
+        else:
+            squares = add_decay_f32(<real*>self._gradients_at, <real*>self._params_at, self._n_weights,
+                                    <float>(self.alpha / self._total))
+        return 0.5 * self.alpha * squares / self._total
 
 
 cdef void* _address(array) except? NULL:

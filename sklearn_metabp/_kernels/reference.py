@@ -167,8 +167,11 @@ class Backprop:
             self.activations[layer + 1][:n] = ACTIVATIONS[function](net_inputs)
         return net_inputs
 
-    def gradients(self, start, stop):
-        """Fill activations, deltas and gradients for a batch and return its loss."""
+    def gradients(self, start, stop, send_back=None):
+        """Fill activations, deltas and gradients for a batch and return its loss.
+
+        ``send_back(layer)``, where given, fills the deltas of a hidden layer in place of rule (6).
+        """
         n = stop - start
         if self._data_targets is None:
             raise ValueError("gradients need targets: load them with X.")
@@ -191,7 +194,9 @@ class Backprop:
                 # Rule (3) without its learning rate: dJ/dw_ij = -delta_i x_j.
                 self._weight_gradients[layer][...] = -(x.T @ delta) / total
                 self._bias_gradients[layer][...] = -delta.sum(axis=0) / total
-                if layer > 0:
+                if layer > 0 and send_back is not None:
+                    send_back(layer - 1)
+                elif layer > 0:
                     # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
                     slope = DERIVATIVES[self._functions[layer - 1]](x)
                     self.deltas[layer - 1][:n] = slope * (delta @ self._weights[layer].T)
@@ -454,3 +459,62 @@ class LinkRule:
             x = ACTIVATIONS[function](x @ weights + biases)
         moved = self._scale * x[:, 0] * unit**self._homogeneity
         self._updates[...] = np.where(history[4] == 0, 0, moved)
+
+
+class NeuronRule:
+    """What neurons send back, learned: delta_i = s sum_h MLP(z), a message per link.
+
+    With z, as far as ``codes`` ask for it, delta_h in root mean squares of its layer's deltas, w_hi in
+    root mean squares of its matrix, and f'(in_i); s is ``scale`` times both root mean squares.
+
+    Parameters
+    ----------
+    codes : ndarray of int64
+        Which of ``NEURON_INPUTS``, by position.
+    mlp_params, mlp_sizes, hidden, output
+        As in ``LinkRule``.
+    scale : float
+    """
+
+    def __init__(self, codes, mlp_params, mlp_sizes, hidden, output, scale):
+        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
+        if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp:
+            raise ValueError("the MLP does not fit the inputs")
+        self._codes, self._scale, self.dtype = codes, scale, mlp_params.dtype
+        self._layers = list(
+            zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True)
+        )
+        self._functions = [hidden] * (len(self._layers) - 1) + [output]
+
+    @np.errstate(all="ignore")
+    def send_back(self, deltas, weights, derivatives, out):
+        """Write the deltas of a layer from those of the next.
+
+        Parameters
+        ----------
+        deltas : ndarray of shape (n_patterns, n_next)
+        weights : ndarray of shape (n_units, n_next)
+        derivatives, out : ndarray of shape (n_patterns, n_units)
+        """
+        delta_rms, weight_rms = _rms(deltas), _rms(weights)
+        if not delta_rms * weight_rms:
+            out[...] = 0
+            return
+        known = {
+            "delta": (deltas / delta_rms)[:, None, :],
+            "weight": (weights / weight_rms)[None, :, :],
+            "derivative": derivatives[:, :, None],
+        }
+        shape = (*derivatives.shape, deltas.shape[1])
+        inputs = [np.broadcast_to(known[NEURON_INPUTS[code]], shape) for code in self._codes]
+        x = np.stack(inputs, axis=-1).reshape(-1, len(inputs))
+        for (w, b), function in zip(self._layers, self._functions, strict=True):
+            x = ACTIVATIONS[function](x @ w + b)
+        out[...] = self._scale * delta_rms * weight_rms * x.reshape(shape).sum(axis=2)
+
+
+NEURON_INPUTS = ("delta", "weight", "derivative")
+
+
+def _rms(values) -> float:
+    return float(np.sqrt(np.mean(values.astype(float) ** 2)))

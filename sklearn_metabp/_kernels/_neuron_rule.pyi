@@ -1,0 +1,1 @@
+from sklearn_metabp._kernels.reference import NeuronRule as NeuronRule

@@ -1,0 +1,38 @@
+/* Included once per precision by neuron_loops.h. */
+
+/* deltas of a layer (n x units) from those of the next (n x next) over weights (units x next):
+ * out_i = scale sum_h MLP(delta_h / delta_rms, w_hi / weight_rms, f'_i), BLOCK messages at once. */
+UNUSED static void NAME(send_back)(const REAL *deltas, const REAL *weights, const REAL *derivatives, int64_t n,
+                                   int64_t units, int64_t next, const int64_t *codes, int64_t n_inputs,
+                                   const REAL *mlp_params, const int64_t *mlp_sizes, int64_t mlp_layers,
+                                   int hidden, int output, REAL scale, REAL inverse_delta,
+                                   REAL inverse_weight, REAL *inputs, REAL *spare, REAL *out)
+{
+    const int64_t total = n * units * next;
+    for (int64_t i = 0; i < n * units; i++) out[i] = 0;
+    for (int64_t first = 0; first < total; first += BLOCK) {
+        const int64_t count = total - first < BLOCK ? total - first : BLOCK;
+        int64_t h = first % next, neuron = first / next; /* neuron = pattern * units + unit */
+        for (int64_t m = 0; m < count; m++) {
+            const int64_t pattern = neuron / units, unit = neuron % units;
+            for (int64_t k = 0; k < n_inputs; k++)
+                inputs[k * BLOCK + m] = codes[k] == NEURON_DELTA    ? deltas[pattern * next + h] * inverse_delta
+                                        : codes[k] == NEURON_WEIGHT ? weights[unit * next + h] * inverse_weight
+                                                                    : derivatives[neuron];
+            if (++h == next) {
+                h = 0;
+                neuron++;
+            }
+        }
+        const REAL *messages = NAME(mlp_block)(mlp_params, mlp_sizes, mlp_layers, hidden, output, count, inputs, spare);
+        h = first % next;
+        neuron = first / next;
+        for (int64_t m = 0; m < count; m++) {
+            out[neuron] += scale * messages[m];
+            if (++h == next) {
+                h = 0;
+                neuron++;
+            }
+        }
+    }
+}
