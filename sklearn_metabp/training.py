@@ -239,6 +239,7 @@ class _Epochs:
         n_planned = state.n_steps + max_epochs * len(batches.slices)
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
         self.last_loss = None
+        self.send_back = self._send_back if rule.acts_backward else None
 
     def run_one(self) -> float:
         """Go once through the rows; return the mean loss."""
@@ -249,7 +250,7 @@ class _Epochs:
             step.index, step.start, step.stop = state.n_steps + 1, start, stop
             if self.listener is not None:
                 self.seen_params[...] = state.params
-            step.loss = self.backprop.gradients(start, stop)  # rules (1), (2), (5), (6)
+            step.loss = self.backprop.gradients(start, stop, self.send_back)  # rules (1), (2), (5), (6)
             if not math.isfinite(step.loss):
                 raise self.divergence(f"the loss of a batch is {step.loss}")
             change = rule.compute_update(step, state.rule_state)  # rule (3), or what stands in for it
@@ -266,6 +267,20 @@ class _Epochs:
         state.n_epochs += 1
         self.n_run += 1
         return total_loss / len(self.batches.X)
+
+    def _send_back(self, layer: int) -> None:
+        """Fill the deltas of a hidden layer with what the rule says."""
+        deltas = self.rule.compute_deltas(self.step, layer, self.state.rule_state)
+        if deltas is self.backprop.deltas[layer]:
+            return
+        target = self.backprop.deltas[layer][: self.step.n_patterns]
+        if not isinstance(deltas, np.ndarray) or deltas.shape != target.shape:
+            got = f"shape {deltas.shape}" if isinstance(deltas, np.ndarray) else f"{deltas!r}"
+            raise ValueError(
+                f"{type(self.rule).__name__}.compute_deltas must return an array of shape {target.shape}, "
+                f"one delta per pattern and unit of hidden layer {layer}; got {got}."
+            )
+        target[...] = deltas
 
     def divergence(self, what: str) -> DivergenceError:
         return DivergenceError(

@@ -10,6 +10,7 @@ try:
     from sklearn_metabp._kernels._backprop import Backprop
     from sklearn_metabp._kernels._link_rule import LinkRule, link_inputs
     from sklearn_metabp._kernels._neuron_rule import NeuronRule
+    from sklearn_metabp._kernels._pattern_rule import PatternRule
     from sklearn_metabp._kernels._rule_steps import (
         adam_step,
         apply_updates,
@@ -23,6 +24,7 @@ except ImportError:  # no compiler when the package was installed
         Backprop,
         LinkRule,
         NeuronRule,
+        PatternRule,
         adam_step,
         apply_updates,
         link_inputs,
@@ -40,6 +42,7 @@ __all__ = [
     "Backprop",
     "LinkRule",
     "NeuronRule",
+    "PatternRule",
     "adam_step",
     "apply_updates",
     "link_inputs",

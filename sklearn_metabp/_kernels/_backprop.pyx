@@ -115,8 +115,8 @@ cdef class Backprop:
     cdef readonly double alpha
     cdef readonly Py_ssize_t max_batch
 
-    cdef object _data, _data_targets, _data_weight, _order, _weight, _scratch
-    cdef bint _is_double
+    cdef object _data, _data_targets, _data_weight, _order, _weight, _scratch, _input_array, _target_array
+    cdef bint _is_double, _gathers
     cdef int _n_layers                      # layers of weights
     cdef int _sizes[MAX_LAYERS + 1]
     cdef int _functions[MAX_LAYERS]
@@ -175,7 +175,6 @@ cdef class Backprop:
         widest = max(a * b for a, b in zip(self.layer_sizes, self.layer_sizes[1:]))
         self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
         self._scratch_at = _address(self._scratch)
-        # The input buffer is made when a batch has to be gathered.
         self.activations = [None]
         self.deltas = []
         for layer in range(1, self._n_layers + 1):
@@ -187,31 +186,27 @@ cdef class Backprop:
             self._delta_at[layer - 1] = _address(deltas)
 
     def load(self, X, targets=None, sample_weight=None, order=None):
-        """Name the rows that batches are drawn from; none of them is copied."""
+        """Name the rows that batches are drawn from; see ``reference.Backprop``."""
         check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
         self._data, self._data_targets, self._data_weight, self._order = X, targets, sample_weight, order
         self._n_data = X.shape[0]
         self._data_at = _address(X)
         self._data_targets_at = NULL if targets is None else _address(targets)
         self._data_weight_at = NULL if sample_weight is None else _address(sample_weight)
-        self._order_at = NULL
-        if order is not None:
-            self._order_at = <Py_ssize_t*>_address(order)
-            if self.activations[0] is None:
-                self.activations[0] = np.zeros((self.max_batch, self._sizes[0]), self.dtype)
-                self.targets = np.zeros((self.max_batch, self._sizes[self._n_layers]), self.dtype)
+        self._order_at = NULL if order is None else <Py_ssize_t*>_address(order)
+        # Training batches lie in the same buffers step after step, unless the batch is all there is.
+        self._gathers = order is not None or (targets is not None and self.max_batch < self._n_data)
+        if self._gathers:
+            if self._input_array is None:
+                self._input_array = np.zeros((self.max_batch, self._sizes[0]), self.dtype)
+                self._target_array = np.zeros((self.max_batch, self._sizes[self._n_layers]), self.dtype)
                 self._weight = np.zeros(self.max_batch, self.dtype)
-            self._input_buffer = _address(self.activations[0])
-            self._target_buffer = _address(self.targets)
+            self.activations[0], self.targets = self._input_array, self._target_array
+            self._input_buffer = _address(self._input_array)
+            self._target_buffer = _address(self._target_array)
             self._weight_buffer = _address(self._weight)
-
-    def input_rows(self, Py_ssize_t start, Py_ssize_t stop):
-        """Inputs of the batch, as they went into the last call; shape (stop - start, n_features)."""
-        return self._data[start:stop] if self._order is None else self.activations[0][: stop - start]
-
-    def target_rows(self, Py_ssize_t start, Py_ssize_t stop):
-        """Targets of the batch, as they went into the last call; shape (stop - start, n_outputs)."""
-        return self._data_targets[start:stop] if self._order is None else self.targets[: stop - start]
+        else:
+            self.activations[0], self.targets = X, targets
 
     def gradients(self, Py_ssize_t start, Py_ssize_t stop, send_back=None):
         """Fill activations, deltas and gradients for a batch and return its loss.
@@ -275,12 +270,12 @@ cdef class Backprop:
     cdef void _enter(self, Py_ssize_t start, Py_ssize_t stop, real* _) noexcept nogil:
         """Point layer 0 at the batch, gathered into the buffers where an order is set."""
         cdef Py_ssize_t width = self._sizes[0], n_outputs = self._sizes[self._n_layers], row, p
-        if self._order_at == NULL:
+        if not self._gathers:
             self._activation_at[0] = <void*>(<real*>self._data_at + start * width)
             return
         self._activation_at[0] = self._input_buffer
         for p in range(stop - start):
-            row = self._order_at[start + p]
+            row = start + p if self._order_at == NULL else self._order_at[start + p]
             memcpy(<real*>self._input_buffer + p * width, <real*>self._data_at + row * width, width * sizeof(real))
             if self._data_targets_at != NULL:
                 memcpy(<real*>self._target_buffer + p * n_outputs,
@@ -319,7 +314,7 @@ cdef class Backprop:
         self._enter[real](start, stop, _)
         self._forward[real](n, False, _)
 
-        if self._order_at == NULL:
+        if not self._gathers:
             targets = <real*>self._data_targets_at + start * n_outputs
             if self._data_weight_at != NULL:
                 weight = <real*>self._data_weight_at + start

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, cdivision=True, initializedcheck=False
 """What neurons send back, as a learned message per link. The twin is ``reference.NeuronRule``."""
 
 import numpy as np
@@ -8,6 +8,8 @@ from libc.stdint cimport int64_t
 cdef extern from "neuron_loops.h" nogil:
     double inverse_rms_f64(const double*, int64_t)
     double inverse_rms_f32(const float*, int64_t)
+    void times_slope_f64(int, double*, const double*, int64_t)
+    void times_slope_f32(int, float*, const float*, int64_t)
     void send_back_f64(const double*, const double*, const double*, int64_t, int64_t, int64_t, const int64_t*,
                        int64_t, const double*, const int64_t*, int64_t, int, int, double, double, double,
                        double*, double*, double*)
@@ -26,61 +28,81 @@ _FUNCTIONS = {"identity": 0, "logistic": 1, "tanh": 2, "relu": 3}
 
 
 cdef class NeuronRule:
-    """Deltas of a layer from those of the next; see ``reference.NeuronRule``."""
+    """What one layer sends back to the one before; see ``reference.NeuronRule``."""
 
-    cdef readonly object dtype
-    cdef object _mlp_params, _workspace
+    cdef tuple _arrays
     cdef const int64_t[::1] _codes, _mlp_sizes
-    cdef int _hidden, _output
+    cdef int _function, _hidden, _output
+    cdef bint _is_double
     cdef double _scale
-    cdef int64_t _widest
+    cdef int64_t _batch, _units, _next
+    cdef void* _slopes
+    cdef void* _at[7]  # deltas, weights, activations, out, MLP, its two halves of workspace
 
-    def __init__(self, codes, mlp_params, mlp_sizes, hidden, output, scale):
+    def __init__(self, deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes, hidden,
+                 output, scale):
         n_mlp = int(((mlp_sizes[:-1] + 1) * mlp_sizes[1:]).sum())
         if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp or (
-                mlp_params.dtype not in (np.float32, np.float64)) or not all(0 <= code < 3 for code in codes):
+                not all(0 <= code < 3 for code in codes)):
             raise ValueError("the MLP does not fit the inputs")
-        self.dtype = mlp_params.dtype
+        self._batch, (self._units, self._next) = len(deltas), weights.shape
+        batch, units, following = self._batch, self._units, self._next
+        dtype = weights.dtype
+        arrays = (deltas, weights, activations, out, mlp_params)
+        shapes = [a.shape for a in arrays[:4]]
+        alike = dtype in (np.float32, np.float64) and all(a.dtype == dtype and a.flags.c_contiguous for a in arrays)
+        if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
+            raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
+        widest = int(max(mlp_sizes))
+        workspace = np.zeros((2, widest * MAX_BLOCK), dtype)
+        slopes = np.zeros((batch, units), dtype)
+        self._arrays = (*arrays, workspace, slopes)
+        for position, array in enumerate((*arrays, workspace[0], workspace[1])):
+            self._at[position] = <void*><size_t>array.ctypes.data
+        self._slopes = <void*><size_t>slopes.ctypes.data
         self._codes, self._mlp_sizes = codes, mlp_sizes
-        self._hidden, self._output, self._scale = _FUNCTIONS[hidden], _FUNCTIONS[output], scale
-        self._mlp_params = mlp_params
-        self._widest = max(mlp_sizes)
-        self._workspace = np.zeros(2 * self._widest * MAX_BLOCK, self.dtype)
+        self._function, self._hidden, self._output = _FUNCTIONS[function], _FUNCTIONS[hidden], _FUNCTIONS[output]
+        self._scale = scale
+        self._is_double = dtype == np.float64
 
-    def send_back(self, deltas, weights, derivatives, out):
-        """Write the deltas of a layer from those of the next."""
-        if self.dtype == np.float64:
-            self._typed[double](deltas, weights, derivatives, out, self._mlp_params, self._workspace)
-        else:
-            self._typed[float](deltas, weights, derivatives, out, self._mlp_params, self._workspace)
-
-    cdef _typed(self, const real[:, ::1] deltas, const real[:, ::1] weights, const real[:, ::1] derivatives,
-                real[:, ::1] out, const real[::1] mlp_params, real[::1] workspace):
-        cdef int64_t n = deltas.shape[0], following = deltas.shape[1], units = weights.shape[0]
-        cdef double delta, weight
-        if weights.shape[1] != following or derivatives.shape[0] != n or derivatives.shape[1] != units or (
-                out.shape[0] != n or out.shape[1] != units or n * units * following == 0):
-            raise ValueError("deltas, weights, derivatives and out do not fit together")
+    def send_back(self, Py_ssize_t n):
+        """Write the deltas of the first n patterns."""
+        if not 0 < n <= self._batch:
+            raise IndexError(f"{n} patterns of at most {self._batch}")
         with nogil:
-            if real is double:
-                delta = inverse_rms_f64(&deltas[0, 0], n * following)
-                weight = inverse_rms_f64(&weights[0, 0], units * following)
+            if self._is_double:
+                self._typed[double](n, <double*>self._slopes)
             else:
-                delta = inverse_rms_f32(&deltas[0, 0], n * following)
-                weight = inverse_rms_f32(&weights[0, 0], units * following)
-            if delta == 0 or weight == 0:
-                for n in range(n):
-                    for units in range(out.shape[1]):
-                        out[n, units] = 0
-            elif real is double:
-                send_back_f64(&deltas[0, 0], &weights[0, 0], &derivatives[0, 0], n, units, following,
-                              &self._codes[0], self._codes.shape[0], &mlp_params[0], &self._mlp_sizes[0],
-                              self._mlp_sizes.shape[0] - 1, self._hidden, self._output,
-                              self._scale / (delta * weight), delta, weight, &workspace[0],
-                              &workspace[self._widest * MAX_BLOCK], &out[0, 0])
-            else:
-                send_back_f32(&deltas[0, 0], &weights[0, 0], &derivatives[0, 0], n, units, following,
-                              &self._codes[0], self._codes.shape[0], &mlp_params[0], &self._mlp_sizes[0],
-                              self._mlp_sizes.shape[0] - 1, self._hidden, self._output,
-                              <float>(self._scale / (delta * weight)), <float>delta, <float>weight, &workspace[0],
-                              &workspace[self._widest * MAX_BLOCK], &out[0, 0])
+                self._typed[float](n, <float*>self._slopes)
+
+    cdef void _typed(self, int64_t n, real* slopes) noexcept nogil:
+        cdef real* deltas = <real*>self._at[0]
+        cdef real* weights = <real*>self._at[1]
+        cdef real* out = <real*>self._at[3]
+        cdef int64_t i
+        cdef double delta, weight
+        for i in range(n * self._units):
+            slopes[i] = 1
+        if real is double:
+            delta = inverse_rms_f64(deltas, n * self._next)
+            weight = inverse_rms_f64(weights, self._units * self._next)
+            times_slope_f64(self._function, slopes, <real*>self._at[2], n * self._units)
+        else:
+            delta = inverse_rms_f32(deltas, n * self._next)
+            weight = inverse_rms_f32(weights, self._units * self._next)
+            times_slope_f32(self._function, slopes, <real*>self._at[2], n * self._units)
+        if delta == 0 or weight == 0:
+            for i in range(n * self._units):
+                out[i] = 0
+        elif real is double:
+            send_back_f64(deltas, weights, slopes, n, self._units, self._next, &self._codes[0],
+                          self._codes.shape[0], <real*>self._at[4], &self._mlp_sizes[0],
+                          self._mlp_sizes.shape[0] - 1, self._hidden, self._output,
+                          self._scale, delta, weight, <real*>self._at[5],
+                          <real*>self._at[6], out)
+        else:
+            send_back_f32(deltas, weights, slopes, n, self._units, self._next, &self._codes[0],
+                          self._codes.shape[0], <real*>self._at[4], &self._mlp_sizes[0],
+                          self._mlp_sizes.shape[0] - 1, self._hidden, self._output,
+                          <float>self._scale, <float>delta, <float>weight,
+                          <real*>self._at[5], <real*>self._at[6], out)

@@ -1,7 +1,8 @@
 /* Included once per precision by neuron_loops.h. */
 
 /* deltas of a layer (n x units) from those of the next (n x next) over weights (units x next):
- * out_i = scale sum_h MLP(delta_h / delta_rms, w_hi / weight_rms, f'_i), BLOCK messages at once. */
+ * out_i = scale sum_h delta_h w_hi MLP(delta_h / delta_rms, w_hi / weight_rms, f'_i), BLOCK messages
+ * at once. */
 UNUSED static void NAME(send_back)(const REAL *deltas, const REAL *weights, const REAL *derivatives, int64_t n,
                                    int64_t units, int64_t next, const int64_t *codes, int64_t n_inputs,
                                    const REAL *mlp_params, const int64_t *mlp_sizes, int64_t mlp_layers,
@@ -9,15 +10,17 @@ UNUSED static void NAME(send_back)(const REAL *deltas, const REAL *weights, cons
                                    REAL inverse_weight, REAL *inputs, REAL *spare, REAL *out)
 {
     const int64_t total = n * units * next;
+    REAL unit_of[BLOCK];
     for (int64_t i = 0; i < n * units; i++) out[i] = 0;
     for (int64_t first = 0; first < total; first += BLOCK) {
         const int64_t count = total - first < BLOCK ? total - first : BLOCK;
         int64_t h = first % next, neuron = first / next; /* neuron = pattern * units + unit */
         for (int64_t m = 0; m < count; m++) {
-            const int64_t pattern = neuron / units, unit = neuron % units;
+            const REAL delta = deltas[neuron / units * next + h], weight = weights[neuron % units * next + h];
+            unit_of[m] = delta * weight;
             for (int64_t k = 0; k < n_inputs; k++)
-                inputs[k * BLOCK + m] = codes[k] == NEURON_DELTA    ? deltas[pattern * next + h] * inverse_delta
-                                        : codes[k] == NEURON_WEIGHT ? weights[unit * next + h] * inverse_weight
+                inputs[k * BLOCK + m] = codes[k] == NEURON_DELTA    ? delta * inverse_delta
+                                        : codes[k] == NEURON_WEIGHT ? weight * inverse_weight
                                                                     : derivatives[neuron];
             if (++h == next) {
                 h = 0;
@@ -28,7 +31,7 @@ UNUSED static void NAME(send_back)(const REAL *deltas, const REAL *weights, cons
         h = first % next;
         neuron = first / next;
         for (int64_t m = 0; m < count; m++) {
-            out[neuron] += scale * messages[m];
+            out[neuron] += scale * unit_of[m] * messages[m];
             if (++h == next) {
                 h = 0;
                 neuron++;

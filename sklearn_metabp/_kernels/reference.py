@@ -112,6 +112,8 @@ class Backprop:
         x of every layer, input first; the first rows belong to the last batch.
     deltas : list of ndarray of shape (max_batch, n_units)
         delta of every layer after the input, times the pattern's sample weight.
+    targets : ndarray of shape (max_batch, n_outputs)
+        Of the last training batch.
     """
 
     def __init__(
@@ -135,10 +137,14 @@ class Backprop:
         self._bias_gradients = _bias_views(gradients, self.layer_sizes)
         self.activations = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes]
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
-        self.targets = None
+        self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
 
     def load(self, X, targets=None, sample_weight=None, order=None):
-        """Name the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``."""
+        """Name the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``.
+
+        Training batches are copied into ``activations[0]`` and ``targets``; where a batch is all there is,
+        and in prediction, those are the rows themselves.
+        """
         check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
         self._data, self._data_targets, self._data_weight, self._order = X, targets, sample_weight, order
 
@@ -149,19 +155,14 @@ class Backprop:
             )
         return slice(start, stop) if self._order is None else self._order[start:stop]
 
-    def input_rows(self, start, stop):
-        """Inputs of the batch; shape (stop - start, n_features)."""
-        return self._data[self._rows(start, stop)]
-
-    def target_rows(self, start, stop):
-        """Targets of the batch; shape (stop - start, n_outputs)."""
-        return self._data_targets[self._rows(start, stop)]
-
     @np.errstate(all="ignore")
     def forward(self, start, stop):
         """Rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i). Returns the last layer's in."""
         n = stop - start
-        self.activations[0][:n] = self._data[self._rows(start, stop)]
+        rows = self._rows(start, stop)
+        self.activations[0][:n] = self._data[rows]
+        if self._data_targets is not None:
+            self.targets[:n] = self._data_targets[rows]
         for layer, function in enumerate(self._functions):
             net_inputs = self.activations[layer][:n] @ self._weights[layer] + self._biases[layer]
             self.activations[layer + 1][:n] = ACTIVATIONS[function](net_inputs)
@@ -462,13 +463,23 @@ class LinkRule:
 
 
 class NeuronRule:
-    """What neurons send back, learned: delta_i = s sum_h MLP(z), a message per link.
+    """What the neurons of one layer send back to the one before: delta_i = c sum_h delta_h w_hi MLP(z).
 
-    With z, as far as ``codes`` ask for it, delta_h in root mean squares of its layer's deltas, w_hi in
-    root mean squares of its matrix, and f'(in_i); s is ``scale`` times both root mean squares.
+    A message per link, with z, as far as ``codes`` ask for it, delta_h in root mean squares of the layer's
+    deltas, w_hi in root mean squares of its matrix, and f'(in_i); c is ``scale``.
 
     Parameters
     ----------
+    deltas : ndarray of shape (max_batch, n_next)
+        Of the layer, read.
+    weights : ndarray of shape (n_units, n_next)
+        Into the layer, read.
+    activations : ndarray of shape (max_batch, n_units)
+        Of the layer before, read.
+    function : str
+        Its activation function.
+    out : ndarray of shape (max_batch, n_units)
+        Its deltas, written.
     codes : ndarray of int64
         Which of ``NEURON_INPUTS``, by position.
     mlp_params, mlp_sizes, hidden, output
@@ -476,26 +487,40 @@ class NeuronRule:
     scale : float
     """
 
-    def __init__(self, codes, mlp_params, mlp_sizes, hidden, output, scale):
+    def __init__(
+        self,
+        deltas,
+        weights,
+        activations,
+        function,
+        out,
+        codes,
+        mlp_params,
+        mlp_sizes,
+        hidden,
+        output,
+        scale,
+    ):
         n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
         if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp:
             raise ValueError("the MLP does not fit the inputs")
-        self._codes, self._scale, self.dtype = codes, scale, mlp_params.dtype
+        batch, (units, following) = len(deltas), weights.shape
+        arrays = (deltas, weights, activations, out, mlp_params)
+        shapes = [a.shape for a in arrays[:4]]
+        alike = all(a.dtype == weights.dtype and a.flags.c_contiguous for a in arrays)
+        if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
+            raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
+        self._arrays = deltas, weights, activations, out
+        self._function, self._codes, self._scale = function, codes, scale
         self._layers = list(
             zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True)
         )
         self._functions = [hidden] * (len(self._layers) - 1) + [output]
 
     @np.errstate(all="ignore")
-    def send_back(self, deltas, weights, derivatives, out):
-        """Write the deltas of a layer from those of the next.
-
-        Parameters
-        ----------
-        deltas : ndarray of shape (n_patterns, n_next)
-        weights : ndarray of shape (n_units, n_next)
-        derivatives, out : ndarray of shape (n_patterns, n_units)
-        """
+    def send_back(self, n):
+        """Write the deltas of the first n patterns."""
+        deltas, weights, activations, out = (a if i == 1 else a[:n] for i, a in enumerate(self._arrays))
         delta_rms, weight_rms = _rms(deltas), _rms(weights)
         if not delta_rms * weight_rms:
             out[...] = 0
@@ -503,14 +528,15 @@ class NeuronRule:
         known = {
             "delta": (deltas / delta_rms)[:, None, :],
             "weight": (weights / weight_rms)[None, :, :],
-            "derivative": derivatives[:, :, None],
+            "derivative": DERIVATIVES[self._function](activations)[:, :, None],
         }
-        shape = (*derivatives.shape, deltas.shape[1])
+        shape = (*activations.shape, deltas.shape[1])
         inputs = [np.broadcast_to(known[NEURON_INPUTS[code]], shape) for code in self._codes]
         x = np.stack(inputs, axis=-1).reshape(-1, len(inputs))
         for (w, b), function in zip(self._layers, self._functions, strict=True):
             x = ACTIVATIONS[function](x @ w + b)
-        out[...] = self._scale * delta_rms * weight_rms * x.reshape(shape).sum(axis=2)
+        unit = deltas[:, None, :] * weights[None, :, :]
+        out[...] = self._scale * (unit * x.reshape(shape)).sum(axis=2)
 
 
 NEURON_INPUTS = ("delta", "weight", "derivative")
@@ -518,3 +544,35 @@ NEURON_INPUTS = ("delta", "weight", "derivative")
 
 def _rms(values) -> float:
     return float(np.sqrt(np.mean(values.astype(float) ** 2)))
+
+
+class PatternRule:
+    """All updates of a network from what is known of each pattern: the mean over the batch of MLP(row).
+
+    Parameters
+    ----------
+    sources : list of ndarray
+        What a row is made of, side by side: of shape (max_batch, width) what each pattern has of its
+        own, of shape (width,) what they share. Read at every step.
+    mlp : Backprop
+        The MLP, loaded with ``matrix``.
+    matrix : ndarray of shape (max_batch, n_columns)
+        Written at every step.
+    updates : ndarray of shape (n_params,)
+        Written at every step.
+    """
+
+    def __init__(self, sources, mlp, matrix, updates):
+        batch, columns = matrix.shape
+        outputs = mlp.activations[-1]
+        fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
+        if not fits or any(a.ndim == 2 and len(a) < batch for a in (*sources, outputs)):
+            raise ValueError("sources, MLP, matrix and updates do not fit together")
+        self._sources, self._mlp, self._matrix, self._updates = sources, mlp, matrix, updates
+
+    def update(self, n):
+        """Write the mean prediction over the first n patterns."""
+        rows = [a[:n] if a.ndim == 2 else np.broadcast_to(a, (n, len(a))) for a in self._sources]
+        self._matrix[:n] = np.hstack(rows)
+        self._mlp.forward(0, n)
+        self._updates[...] = self._mlp.activations[-1][:n].mean(axis=0)

@@ -1,6 +1,15 @@
 """Learned update rules: features and targets out of traces, scopes, learners."""
 
 from sklearn_metabp.learned.link import DEFAULT_INPUTS, LinkScope
+from sklearn_metabp.learned.network_scope import NETWORK_INPUTS, NetworkScope
+from sklearn_metabp.learned.neuron import NeuronScope
 from sklearn_metabp.learned.rule import LearnedUpdateRule
 
-__all__ = ["DEFAULT_INPUTS", "LearnedUpdateRule", "LinkScope"]
+__all__ = [
+    "DEFAULT_INPUTS",
+    "NETWORK_INPUTS",
+    "LearnedUpdateRule",
+    "LinkScope",
+    "NetworkScope",
+    "NeuronScope",
+]

@@ -19,7 +19,7 @@ _AFFINE = (StandardScaler, MaxAbsScaler, MinMaxScaler, RobustScaler, PCA)
 
 @dataclass(frozen=True)
 class MLPArrays:
-    """A multilayer perceptron of one output, ready for the compiled step.
+    """A multilayer perceptron, ready for the compiled step.
 
     Attributes
     ----------
@@ -48,17 +48,17 @@ class MLPArrays:
         return self._float32 if dtype == np.float32 else self.params
 
 
-def as_mlp(learner) -> MLPArrays | None:
+def as_mlp(learner, n_outputs: int = 1) -> MLPArrays | None:
     """The MLP that a fitted learner computes, scaling folded into its weights; None if it is no MLP.
 
-    Understood are :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor`` of one output, behind
-    affine transformers in a ``Pipeline`` and inside ``TransformedTargetRegressor`` with such a one.
+    Understood are :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor`` of so many outputs,
+    behind affine transformers in a ``Pipeline`` and inside ``TransformedTargetRegressor`` with such a one.
     """
     if isinstance(learner, TransformedTargetRegressor):
-        return _unscaled_target(learner)
+        return _unscaled_target(learner, n_outputs)
     if isinstance(learner, Pipeline):
-        return _behind_transformers(learner)
-    if not isinstance(learner, (BackpropMLPRegressor, MLPRegressor)) or learner.n_outputs_ != 1:
+        return _behind_transformers(learner, n_outputs)
+    if not isinstance(learner, (BackpropMLPRegressor, MLPRegressor)) or learner.n_outputs_ != n_outputs:
         return None
     if learner.out_activation_ not in HIDDEN_ACTIVATIONS:
         return None
@@ -70,8 +70,8 @@ def _arrays(coefs, intercepts, hidden: str, output: str) -> MLPArrays:
     return MLPArrays(layout, layout.flatten(coefs, intercepts), hidden, output)
 
 
-def _behind_transformers(pipeline: Pipeline) -> MLPArrays | None:
-    mlp = as_mlp(pipeline[-1])
+def _behind_transformers(pipeline: Pipeline, n_outputs: int) -> MLPArrays | None:
+    mlp = as_mlp(pipeline[-1], n_outputs)
     transformers = [step for _, step in pipeline.steps[:-1] if step not in (None, "passthrough")]
     if mlp is None or not all(_is_affine(transformer) for transformer in transformers):
         return None
@@ -83,11 +83,11 @@ def _behind_transformers(pipeline: Pipeline) -> MLPArrays | None:
     return _arrays([first, *coefs[1:]], [bias, *intercepts[1:]], mlp.hidden, mlp.output)
 
 
-def _unscaled_target(learner: TransformedTargetRegressor) -> MLPArrays | None:
-    mlp, transformer = as_mlp(learner.regressor_), learner.transformer_
+def _unscaled_target(learner: TransformedTargetRegressor, n_outputs: int) -> MLPArrays | None:
+    mlp, transformer = as_mlp(learner.regressor_, n_outputs), learner.transformer_
     if mlp is None or mlp.output != "identity" or not _is_affine(transformer):
         return None
-    scale, offset = _affine(transformer.inverse_transform, 1)
+    scale, offset = _affine(transformer.inverse_transform, n_outputs)
     coefs, intercepts = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
     coefs[-1], intercepts[-1] = coefs[-1] @ scale, intercepts[-1] @ scale + offset
     return _arrays(coefs, intercepts, mlp.hidden, mlp.output)

@@ -80,7 +80,7 @@ class LinkHistory:
             out = np.empty((self.history.shape[1], len(codes) + 1), self.history.dtype)
         self.n_steps += 1
         dtype = self.history.dtype
-        link_inputs(
+        link_inputs(  # type: ignore[call-arg]
             _as(step.gradients, dtype),
             _as(step.params, dtype),
             self.history,

@@ -1,6 +1,8 @@
 """The update rule that is learned from traces."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context, clone
@@ -9,39 +11,35 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from sklearn_metabp._kernels import LinkRule
-from sklearn_metabp.estimators import BackpropMLPRegressor
-from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
-from sklearn_metabp.learned.link import EPSILON, LinkHistory, LinkScope, check_link_inputs, codes_of
+from sklearn_metabp.learned.link_model import LinkModel
+from sklearn_metabp.learned.model import PlainModel, ScopeModel
+from sklearn_metabp.learned.network_scope import NetworkModel
+from sklearn_metabp.learned.neuron import NeuronModel
 from sklearn_metabp.tracing import Trace
-from sklearn_metabp.update_rules import Adam, UpdateRule
+from sklearn_metabp.update_rules import UpdateRule
 
-# Links drawn from a trace to fit on, and to score on: more change the third digit.
-_MAX_FIT_LINKS = 40_000
-_MAX_SCORE_LINKS = 200_000
-# Rows that the default learner goes through, epochs times links: longer training shows no more.
+MODELS: dict[str, Callable[[Any], ScopeModel]] = {
+    "link": LinkModel,
+    "network": NetworkModel,
+    "neuron": NeuronModel,
+}
+
+# Rows drawn from a trace to fit on, and to score on: more change the third digit.
+_MAX_FIT_ROWS = 40_000
+_MAX_SCORE_ROWS = 200_000
+# Rows that a default learner goes through, epochs times rows: longer training shows no more.
 _LEARNER_ROWS = 2_000_000
 _LEARNER_EPOCHS = 60
-
-
-def default_learner() -> BackpropMLPRegressor:
-    """The network that learns where a rule is given no learner."""
-    return BackpropMLPRegressor(
-        (8,),
-        "relu",
-        update_rule=Adam(learning_rate=0.005),
-        alpha=0.0,
-        max_iter=_LEARNER_EPOCHS,
-        n_iter_no_change=np.inf,
-    )
 
 
 class LearnedUpdateRule(RegressorMixin, UpdateRule):
     r"""An update rule that imitates the trainings it was fitted on.
 
-    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule`` for networks of any
-    architecture. With ``scope="link"`` one prediction is about one link: from what is known there, the
-    learner f predicts the update in the link's own unit,
+    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule``. Three scopes say what one
+    prediction is about.
+
+    ``"link"``, for networks of any architecture: from what is known at a link, the learner f predicts
+    its update in the link's own unit,
 
     .. math::
         \Delta w = c \, r^p \, f(z)
@@ -53,25 +51,41 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     squares, so the rule does not depend on the scale of loss or data. A link that never saw a gradient
     stays where it is.
 
+    ``"neuron"``, for networks of any architecture: rule (6) alone, as a message per link that is summed
+    over the next layer,
+
+    .. math::
+        \delta_i = c \sum_h \delta_h w_{hi} \, f(\delta_h / d, \; w_{hi} / v, \; f'(in_i))
+
+    where d and v are the root mean squares of the next layer's deltas and of its weights. Rules
+    (3) and (5) stay as they are, with the learning rate that the trace shows.
+
+    ``"network"``, for the one architecture that was recorded: the paper's full set of rules. From all
+    weights, biases, inputs, outputs and targets of a pattern, f predicts every update; a batch takes the
+    mean over its patterns.
+
     Parameters
     ----------
     learner : regressor, default=None
-        Any scikit-learn regressor; None is :class:`BackpropMLPRegressor` with 8 relu units. A fitted MLP,
+        Any scikit-learn regressor; None is :class:`BackpropMLPRegressor` with 8 relu units for ``"link"``
+        and, on standardised columns, with 16 tanh units for the others. A fitted MLP,
         ours or scikit-learn's, alone or with scalers in a ``Pipeline`` or ``TransformedTargetRegressor``,
         runs compiled inside the step; any other runs through its ``predict``.
-    scope : {"link"}, default="link"
+    scope : {"link", "neuron", "network"}, default="link"
         What one prediction is about.
     inputs : list of str, default=None
-        What the learner sees of a link: ``"gradient/rms_0.9"``, ``"momentum_0.5/rms_0.9"``,
+        What the learner sees. Of a link: ``"gradient/rms_0.9"``, ``"momentum_0.5/rms_0.9"``,
         ``"momentum_0.9/rms_0.9"``, ``"momentum_0.99/rms_0.9"``, the same over ``rms_0.999``,
         ``"rms_0.9/rms_0.999"``; ``"weight"`` in root mean squares of its matrix; ``"activation"`` of the
         source and ``"delta"`` of the target unit, means over the batch in root mean squares of the layer
         (the trace must have ``activations`` and ``deltas``); ``"is_bias"``, ``"is_output"``, ``"depth"``;
         ``"warmup_0.9"`` and ``"warmup_0.99"``, which are ``1 - decay**t``. None is ``gradient/rms_0.9
         momentum_0.9/rms_0.9 momentum_0.99/rms_0.9 gradient/rms_0.999 momentum_0.9/rms_0.999
-        rms_0.9/rms_0.999 warmup_0.9``.
+        rms_0.9/rms_0.999 warmup_0.9``. Of a message: ``"delta"``, ``"weight"`` and ``"derivative"``, None is
+        all three. Of a network: ``weights biases inputs outputs targets hidden_activations
+        net_inputs derivatives deltas loss``, None is the first five.
     random_state : int, RandomState instance or None, default=None
-        Draws the links to learn from, and seeds a learner that has no seed of its own.
+        Draws the rows to learn from, and seeds a learner that has no seed of its own.
 
     Attributes
     ----------
@@ -80,13 +94,17 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     inputs_ : tuple of str
         Names of the inputs.
     homogeneity_ : {0, 1}
-        The exponent p.
+        The exponent p; ``"link"`` only.
     scale_ : float
-        The constant c, the root mean square of the updates in their units.
+        The constant c, the root mean square of the targets in their units; not for ``"network"``.
+    learning_rate_ : float
+        Of rule (3); ``"neuron"`` only.
+    layer_sizes_ : tuple of int
+        The architecture; ``"network"`` only.
     is_compiled_ : bool
         Whether the learner runs compiled inside the step.
     n_features_in_ : int
-        Columns of the matrix that was fitted: the inputs, then the unit r.
+        Columns of the matrix that was fitted; of ``"link"`` and ``"neuron"`` the last is the unit.
 
     See Also
     --------
@@ -122,7 +140,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
     _parameter_constraints: dict = {
         "learner": [HasMethods(["fit", "predict"]), None],
-        "scope": [StrOptions({"link"})],
+        "scope": [StrOptions(set(MODELS))],
         "inputs": ["array-like", None],
         "random_state": ["random_state"],
     }
@@ -140,10 +158,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Parameters
         ----------
         X : Trace or array-like of shape (n_samples, n_columns)
-            Recorded trainings, or a matrix as ``Trace.features`` gives. A matrix with another number
-            of columns is fitted as any regressor would; the result predicts but cannot train.
-        y : array-like of shape (n_samples,), default=None
-            Updates as ``Trace.targets_of`` gives; None for a trace, which has its own.
+            Recorded trainings, or a matrix as ``Trace.features`` gives. With ``scope="link"`` or ``"neuron"``
+            a matrix with another number of columns is fitted as any regressor would; the result
+            predicts but cannot train.
+        y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
+            Targets as ``Trace.targets_of`` gives; None for a trace, which has its own.
 
         Returns
         -------
@@ -154,26 +173,33 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         ValueError
             If the trace lacks what the inputs need, or has no rows.
         """
-        inputs = check_link_inputs(self.inputs)
+        model: ScopeModel = MODELS[self.scope](self.inputs)
         random_state = check_random_state(self.random_state)
-        if isinstance(X, Trace):
+        trace = X if isinstance(X, Trace) else None
+        if trace is not None:
             if y is not None:
                 raise ValueError("a trace has its own targets: call fit(trace) without y.")
-            X, y = LinkScope().sample(X, inputs, _MAX_FIT_LINKS, random_state)
+            X, y = model.sample(trace, _MAX_FIT_ROWS, random_state)
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
         else:
-            X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32))
-            y = column_or_1d(y, warn=True)
-        self.inputs_ = inputs
-        self.homogeneity_, unit = 0, np.ones(len(X), X.dtype)
-        if self._is_rule():
-            X, unit, self.homogeneity_ = _split(X, y)
-        self.scale_ = float(np.sqrt(np.mean((y / unit) ** 2))) or 1.0
-        self.learner_ = self._new_learner(random_state, len(X)).fit(X, y / unit / self.scale_)
-        self._codes = codes_of(inputs)
-        self._mlp: MLPArrays | None = as_mlp(self.learner_) if self._is_rule() else None
-        self.is_compiled_ = self._mlp is not None
+            several = self.scope == "network"
+            X, y = validate_data(
+                self, X, y, y_numeric=True, multi_output=several, dtype=(np.float64, np.float32)
+            )
+            y = y if several and y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)
+        learner = self._new_learner(model, random_state, len(X))
+        inputs = model.inputs
+        if not model.takes(X.shape[1]):
+            wanted = f"the {len(inputs)} inputs of scope={self.scope!r} and the unit"
+            model = PlainModel(self.scope, X.shape[1], wanted)
+        model.fit(X, y, learner, trace)
+        self.inputs_, self.learner_, self.is_compiled_ = inputs, model.learner, model.is_compiled
+        for name in ("homogeneity", "scale", "learning_rate", "layer_sizes"):
+            self.__dict__.pop(f"{name}_", None)
+            if hasattr(model, name):
+                setattr(self, f"{name}_", getattr(model, name))
+        self._model = model
         return self
 
     def set_params(self, **params):
@@ -190,27 +216,24 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         """
         of_learner = any(name.startswith("learner__") for name in params)
         if of_learner and self.learner is None and "learner" not in params:
-            self.learner = default_learner()
+            scope = params.get("scope", self.scope)
+            self.learner = _for_exactly(_LEARNER_EPOCHS, MODELS[scope](None).default_learner())
         return super().set_params(**params)
 
-    def _new_learner(self, random_state, n_links: int):
+    def _new_learner(self, model: ScopeModel, random_state, n_rows: int):
         if self.learner is None:
-            n_epochs = int(np.clip(_LEARNER_ROWS / n_links, _LEARNER_EPOCHS, 1000))
-            return default_learner().set_params(max_iter=n_epochs, random_state=random_state.randint(2**31))
+            n_epochs = int(np.clip(_LEARNER_ROWS / n_rows, _LEARNER_EPOCHS, 1000))
+            return _seeded(_for_exactly(n_epochs, model.default_learner()), random_state)
         learner = clone(self.learner)
-        seeds = {
-            name: random_state.randint(2**31)
-            for name, value in sorted(learner.get_params().items())
-            if (name == "random_state" or name.endswith("__random_state")) and value is None
-        }
-        return learner.set_params(**seeds) if self.random_state is not None else learner
+        return learner if self.random_state is None else _seeded(learner, random_state)
 
-    def _is_rule(self) -> bool:
-        """Whether the columns that were fitted are the inputs and the unit."""
-        return self.n_features_in_ == len(self.inputs_) + 1
+    @property
+    def acts_backward(self) -> bool:  # type: ignore[override]
+        """Whether the rule stands in for rule (6), as ``scope="neuron"`` does."""
+        return self._model.acts_backward if hasattr(self, "_model") else False
 
     def predict(self, X):
-        """Predict updates.
+        """Predict updates; with ``scope="neuron"`` messages.
 
         Parameters
         ----------
@@ -218,97 +241,59 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
         Returns
         -------
-        updates : ndarray of shape (n_samples,)
-            For a trace, of every link of every row: in the order of ``Trace.targets_of``.
+        updates : ndarray of shape (n_samples,) or (n_samples, n_params)
+            For a trace in the order of ``Trace.targets_of``.
         """
         check_is_fitted(self)
         if isinstance(X, Trace):
-            X = LinkScope().features(X, self._inputs_of_rule())
+            X, _ = self._model.sample(X, None, None)
         else:
             X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        unit = 1.0
-        if self._is_rule():
-            X, unit = X[:, :-1], X[:, -1] ** self.homogeneity_
-        return self.learner_.predict(X) * unit * self.scale_
+        return self._model.predict(X)
 
     def score(self, X, y=None, sample_weight=None):
-        """Coefficient of determination R² of the updates.
+        """Coefficient of determination R² of what is predicted.
 
         Parameters
         ----------
         X : Trace or array-like of shape (n_samples, n_columns)
-            Of a trace with many links so many are drawn, always the same.
-        y : array-like of shape (n_samples,), default=None
+            Of a trace with many rows so many are drawn, always the same.
+        y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
             None for a trace.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         r2 : float
+            Of several outputs together, each counted by its variance.
         """
         check_is_fitted(self)
         if isinstance(X, Trace):
-            rng = np.random.RandomState(0)
-            X, y = LinkScope().sample(X, self._inputs_of_rule(), _MAX_SCORE_LINKS, rng)
-        return r2_score(y, self.predict(X), sample_weight=sample_weight)
-
-    def _inputs_of_rule(self) -> tuple[str, ...]:
-        if not self._is_rule():
-            raise ValueError(
-                f"this rule was fitted on a matrix of {self.n_features_in_} columns and not on the "
-                f"{len(self.inputs_)} inputs of scope={self.scope!r} and the unit: fit it on a trace, or on "
-                f"trace.features({self.scope!r}) and trace.targets_of({self.scope!r})."
-            )
-        return self.inputs_
+            X, y = self._model.sample(X, _MAX_SCORE_ROWS, np.random.RandomState(0))
+        predicted = self.predict(X)
+        return r2_score(y, predicted, sample_weight=sample_weight, multioutput="variance_weighted")
 
     def init_state(self, layout):
-        """Nothing seen at any link yet; see :meth:`UpdateRule.init_state`.
+        """What the scope remembers before the first step; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
         NotFittedError
             If the rule has not been fitted.
         ValueError
-            If it was fitted on something else than what its scope sees.
+            If it was fitted on something else than what its scope sees, or with ``scope="network"`` on
+            another architecture.
         """
         check_is_fitted(self)
-        self._inputs_of_rule()
-        return {"history": LinkHistory(layout)}
+        return self._model.init_state(layout)
 
     def compute_update(self, step, state):
-        """What the learner predicts for every link; see :meth:`UpdateRule.compute_update`."""
-        history: LinkHistory = state["history"]
-        if self._mlp is None:
-            return self._predict_updates(step, history)
-        if history.bound is None or history.bound[0] is not step:
-            history.bound = step, self._kernel(step, history, self._mlp)
-        history.n_steps += 1
-        history.bound[1].update(history.n_steps, *history.units_at(step, self.inputs_))
-        return step.updates
+        """What the learner predicts; see :meth:`UpdateRule.compute_update`."""
+        return self._model.compute_update(step, state)
 
-    def _kernel(self, step, history: LinkHistory, mlp: MLPArrays) -> LinkRule:
-        return LinkRule(
-            step.gradients,
-            step.params,
-            history.history,
-            step.updates,
-            history.sizes,
-            self._codes,
-            EPSILON,
-            mlp.params_as(step.params.dtype),
-            mlp.sizes,
-            mlp.hidden,
-            mlp.output,
-            self.scale_,
-            self.homogeneity_,
-        )
-
-    def _predict_updates(self, step, history: LinkHistory) -> np.ndarray:
-        matrix = history.matrix(step, self.inputs_, self._codes)
-        predicted = self.learner_.predict(matrix[:, :-1])
-        updates = self.scale_ * matrix[:, -1] ** self.homogeneity_ * predicted
-        step.updates[...] = np.where(history.history[4] == 0, 0, updates)
-        return step.updates
+    def compute_deltas(self, step, layer, state):
+        """What the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
+        return self._model.compute_deltas(step, layer, state)
 
     def __sklearn_clone__(self):
         params = {name: clone(value, safe=False) for name, value in self.get_params(deep=False).items()}
@@ -317,21 +302,26 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         twin.__dict__.update(copy.deepcopy(fitted))
         return twin
 
-
-def _split(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Inputs, unit to the power of the homogeneity, and the homogeneity that suits y better."""
-    X, unit = X[:, :-1], X[:, -1]
-    unit = np.where(unit > 0, unit, 1)
-    explained = [_linear_r2(X, y / unit**homogeneity) for homogeneity in (0, 1)]
-    homogeneity = int(explained[1] > explained[0])
-    return X, unit**homogeneity, homogeneity
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = self.scope == "network"
+        return tags
 
 
-def _linear_r2(X: np.ndarray, y: np.ndarray) -> float:
-    """Share of the variance of y that is linear in X."""
-    spread = y - y.mean()
-    if not spread.any():
-        return 0.0
-    centred = X - X.mean(axis=0)
-    weights = np.linalg.lstsq(centred, spread, rcond=None)[0]
-    return 1 - np.sum((spread - centred @ weights) ** 2) / np.sum(spread**2)
+def _for_exactly(n_epochs: int, learner):
+    """Let the MLP inside a default learner train for so many epochs, whatever its loss does."""
+    for name in list(learner.get_params()):
+        if name == "max_iter" or name.endswith("__max_iter"):
+            prefix = name.removesuffix("max_iter")
+            learner.set_params(**{name: n_epochs, f"{prefix}n_iter_no_change": np.inf})
+    return learner
+
+
+def _seeded(learner, random_state):
+    """Seed what has no seed of its own."""
+    seeds = {
+        name: random_state.randint(2**31)
+        for name, value in sorted(learner.get_params().items())
+        if (name == "random_state" or name.endswith("__random_state")) and value is None
+    }
+    return learner.set_params(**seeds)

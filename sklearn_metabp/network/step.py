@@ -35,6 +35,8 @@ class Step:
         Derivative of the batch's loss by every parameter.
     updates : ndarray of shape (n_params,)
         What the rule adds to the parameters. Symbols Δw, Δθ.
+    backprop : Backprop
+        The kernel whose buffers the arrays are views of, for rules that are bound to them once.
     """
 
     def __init__(self, network: Network, params, gradients, updates, backprop, n_planned: int):
@@ -49,7 +51,7 @@ class Step:
         self.loss = np.nan
         self.start = 0
         self.stop = 0
-        self._backprop = backprop
+        self.backprop = backprop
 
     @property
     def n_patterns(self) -> int:
@@ -59,19 +61,17 @@ class Step:
     @property
     def activations(self) -> list[np.ndarray]:
         """Outputs of every layer, the input first, each (n_patterns, n_units). Symbol x: rule (1)."""
-        inputs = self._backprop.input_rows(self.start, self.stop)
-        layers = [inputs, *(layer[: self.n_patterns] for layer in self._backprop.activations[1:])]
-        return [_read_only(layer) for layer in layers]
+        return [_read_only(layer[: self.n_patterns]) for layer in self.backprop.activations]
 
     @property
     def outputs(self) -> np.ndarray:
         """Outputs of the last layer, (n_patterns, n_outputs)."""
-        return _read_only(self._backprop.activations[-1][: self.n_patterns])
+        return _read_only(self.backprop.activations[-1][: self.n_patterns])
 
     @property
     def targets(self) -> np.ndarray:
         """Expected outputs, (n_patterns, n_outputs). Symbol ev."""
-        return _read_only(self._backprop.target_rows(self.start, self.stop))
+        return _read_only(self.backprop.targets[: self.n_patterns])
 
     @property
     def deltas(self) -> list[np.ndarray]:
@@ -79,7 +79,7 @@ class Step:
 
         Of every layer after the input; times the pattern's sample weight where there is one.
         """
-        return [_read_only(layer[: self.n_patterns]) for layer in self._backprop.deltas]
+        return [_read_only(layer[: self.n_patterns]) for layer in self.backprop.deltas]
 
     @property
     def net_inputs(self) -> list[np.ndarray]:
@@ -96,10 +96,14 @@ class Step:
 
         Of every layer after the input; of softmax the diagonal. Computed when asked for.
         """
-        layers = self.activations[1:]
-        hidden, out = self.network.activation, self.network.out_activation
-        slopes = [DERIVATIVES[hidden](x) for x in layers[:-1]]
-        return [*slopes, DERIVATIVES["logistic" if out == "softmax" else out](layers[-1])]
+        return [self.derivatives_of(layer) for layer in range(len(self.layout.layer_sizes) - 1)]
+
+    def derivatives_of(self, layer: int) -> np.ndarray:
+        """Derivative of one layer's activation function, (n_patterns, n_units); 0 is the first hidden one."""
+        is_last = layer == len(self.layout.layer_sizes) - 2
+        function = self.network.out_activation if is_last else self.network.activation
+        x = self.backprop.activations[layer + 1][: self.n_patterns]
+        return DERIVATIVES["logistic" if function == "softmax" else function](x)
 
     @cached_property
     def coefs(self) -> list[np.ndarray]:

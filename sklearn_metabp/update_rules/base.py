@@ -24,6 +24,9 @@ class UpdateRule(BaseEstimator, ABC):
         Whether ``compute_update`` is a function of the step and the state alone, so that the same
         start gives the same bits again. :class:`TraceRecorder` then need not copy every step.
         False unless a subclass says True.
+    acts_backward : bool
+        Whether the rule also says how deltas go back, by ``compute_deltas``, in place of rule (6).
+        False unless a subclass says True.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class UpdateRule(BaseEstimator, ABC):
     """
 
     replayable: bool = False
+    acts_backward: bool = False
 
     @abstractmethod
     def init_state(self, layout: ParameterLayout) -> Any:
@@ -82,3 +86,26 @@ class UpdateRule(BaseEstimator, ABC):
             Added to the parameters, of their dtype. ``step.updates``, filled in place, saves an
             allocation.
         """
+
+    def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
+        """Deltas of a hidden layer, in place of rule (6); called only where ``acts_backward``.
+
+        Layers are visited from the last hidden one to the first; gradients, and so updates, come
+        from what is returned.
+
+        Parameters
+        ----------
+        step : Step
+            ``step.deltas[layer + 1]``, ``step.coefs[layer + 1]`` and ``step.derivatives_of(layer)`` are what
+            rule (6) is made of. The gradients are not complete yet.
+        layer : int
+            Number of the hidden layer, 0 the first.
+        state : object
+            What ``init_state`` returned.
+
+        Returns
+        -------
+        deltas : ndarray of shape (n_patterns, n_units)
+            Or ``step.backprop.deltas[layer]``, its first ``n_patterns`` rows filled in place.
+        """
+        raise NotImplementedError(f"{type(self).__name__} says acts_backward and has no compute_deltas.")

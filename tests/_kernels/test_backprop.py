@@ -45,8 +45,8 @@ def expect_twins(problem, dtype, least=0.0, **loading):
         assert_near(ours, theirs, tolerance, f"activations {layer}")
         ours, theirs = compiled.deltas[layer - 1], twin.deltas[layer - 1]
         assert_near(ours, theirs, tolerance, f"deltas {layer}", least)
-    np.testing.assert_array_equal(compiled.input_rows(0, n), twin.input_rows(0, n))
-    np.testing.assert_array_equal(compiled.target_rows(0, n), twin.target_rows(0, n))
+    np.testing.assert_array_equal(compiled.activations[0][:n], twin.activations[0][:n])
+    np.testing.assert_array_equal(compiled.targets[:n], twin.targets[:n])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -73,8 +73,8 @@ def test_minibatches_take_their_rows_through_the_order(kernels, loss, out_activa
         value = backprop.gradients(start, stop)
         assert_near(value, float(loss_by_definition(problem, problem.params, rows)), 1e-13)
         assert_near(backprop.gradients_, central_differences(problem, rows), 1e-6)
-        np.testing.assert_array_equal(backprop.input_rows(start, stop), problem.X[rows].astype(float))
-        np.testing.assert_array_equal(backprop.target_rows(start, stop), problem.targets[rows].astype(float))
+        np.testing.assert_array_equal(backprop.activations[0][: stop - start], problem.X[rows].astype(float))
+        np.testing.assert_array_equal(backprop.targets[: stop - start], problem.targets[rows].astype(float))
 
 
 def test_order_may_change_in_place_between_batches(kernels):

@@ -30,7 +30,7 @@ from sklearn_metabp import (
 from sklearn_metabp._kernels import reference
 from sklearn_metabp.learned import DEFAULT_INPUTS
 from sklearn_metabp.learned import link as link_module
-from sklearn_metabp.learned import rule as rule_module
+from sklearn_metabp.learned import link_model as rule_module
 
 
 def record(rule, *seeds, sizes=(6,), n_epochs=10, variables="default", dtype=np.float64):
@@ -285,7 +285,7 @@ def test_a_rule_fitted_on_other_columns_predicts_but_does_not_train():
     rule = LearnedUpdateRule(Ridge()).fit(matrix, matrix[:, 0])
     assert rule.predict(matrix).shape == (30,)
     X, y = classes("binary", seed=1)
-    message = rf"matrix of 3 columns and not on the {len(DEFAULT_INPUTS)} inputs of scope='link'"
+    message = rf"matrix of 3 columns, not on the {len(DEFAULT_INPUTS)} inputs of scope='link'"
     with pytest.raises(ValueError, match=message):
         network(rule).fit(X, y)
 

@@ -1,0 +1,1 @@
+from sklearn_metabp._kernels.reference import PatternRule as PatternRule

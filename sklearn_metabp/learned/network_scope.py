@@ -1,0 +1,250 @@
+"""The scope of the whole network: the paper's full set of rules, one row a pattern."""
+
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.random import sample_without_replacement
+
+from sklearn_metabp._kernels import PatternRule
+from sklearn_metabp.estimators import BackpropMLPRegressor
+from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
+from sklearn_metabp.learned.model import Bound, ScopeModel
+from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.tracing import SCOPES, Trace
+from sklearn_metabp.update_rules import Adam
+
+# What can be read of a pattern, and which arrays of a run it is read from.
+NETWORK_INPUTS = {
+    "weights": "params",
+    "biases": "params",
+    "inputs": "activations",
+    "outputs": "outputs",
+    "targets": "targets",
+    "hidden_activations": "activations",
+    "net_inputs": "net_inputs",
+    "derivatives": "derivatives",
+    "deltas": "deltas",
+    "loss": None,
+}
+DEFAULT_INPUTS = ("weights", "biases", "inputs", "outputs", "targets")
+
+
+def check_network_inputs(inputs) -> tuple[str, ...]:
+    """Names of the inputs, the paper's for None; ValueError for others."""
+    names = DEFAULT_INPUTS if inputs is None else (inputs,) if isinstance(inputs, str) else tuple(inputs)
+    unknown = [name for name in names if name not in NETWORK_INPUTS]
+    if unknown or not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"inputs of scope='network' must be different names from {list(NETWORK_INPUTS)}, got "
+            f"{unknown or list(names)}."
+        )
+    return names
+
+
+def pattern_columns(step, inputs: tuple[str, ...]) -> list[np.ndarray]:
+    """What is known of every pattern of a step, by input: (n_patterns, …) or, where shared, (…,)."""
+    n_weights = step.layout.n_weights
+    read = {
+        "weights": lambda: step.params[:n_weights],
+        "biases": lambda: step.params[n_weights:],
+        "inputs": lambda: step.activations[0],
+        "outputs": lambda: step.outputs,
+        "targets": lambda: step.targets,
+        "hidden_activations": lambda: np.hstack([step.outputs[:, :0], *step.activations[1:-1]]),
+        "net_inputs": lambda: np.hstack(step.net_inputs),
+        "derivatives": lambda: np.hstack(step.derivatives),
+        "deltas": lambda: np.hstack(step.deltas),
+        "loss": lambda: np.array([step.loss]),
+    }
+    return [read[name]() for name in inputs]
+
+
+# What lies in a kernel's buffers, step after step in the same place.
+_IN_BUFFERS = {
+    "weights": lambda step: [step.params[: step.layout.n_weights]],
+    "biases": lambda step: [step.params[step.layout.n_weights :]],
+    "inputs": lambda step: [step.backprop.activations[0]],
+    "outputs": lambda step: [step.backprop.activations[-1]],
+    "targets": lambda step: [step.backprop.targets],
+    "hidden_activations": lambda step: step.backprop.activations[1:-1],
+    "deltas": lambda step: step.backprop.deltas,
+}
+
+
+def n_columns(layout: ParameterLayout, inputs: tuple[str, ...]) -> int:
+    """Width of the learner's input for a network."""
+    sizes = layout.layer_sizes
+    units = sum(sizes[1:])
+    widths = {
+        "weights": layout.n_weights,
+        "biases": units,
+        "inputs": sizes[0],
+        "outputs": sizes[-1],
+        "targets": sizes[-1],
+        "hidden_activations": sum(sizes[1:-1]),
+        "net_inputs": units,
+        "derivatives": units,
+        "deltas": units,
+        "loss": 1,
+    }
+    return sum(widths[name] for name in inputs)
+
+
+def fill_pattern_matrix(step, inputs: tuple[str, ...], out: np.ndarray) -> np.ndarray:
+    """Write the learner's input for every pattern of a step, (n_patterns, n_columns)."""
+    start = 0
+    for values in pattern_columns(step, inputs):
+        stop = start + values.shape[-1]
+        out[:, start:stop] = values
+        start = stop
+    return out
+
+
+class NetworkScope:
+    """The features and targets that the network scope reads of a trace; see ``Trace.features``."""
+
+    def features(self, trace: Trace, inputs=None) -> np.ndarray:
+        """What is known of every pattern of every row, (n_patterns, n_inputs)."""
+        return self.sample(trace, inputs)[0]
+
+    def targets(self, trace: Trace) -> np.ndarray:
+        """Update of every parameter, for every pattern of every row, (n_patterns, n_params)."""
+        return self.sample(trace, ["loss"])[1]
+
+    def sample(self, trace: Trace, inputs=None, max_rows: int | None = None, rng=None):
+        """Features and targets of all patterns, or of so many drawn at random.
+
+        Raises
+        ------
+        ValueError
+            If the trace has no rows, runs of several architectures, or lacks what the inputs need.
+        """
+        names = check_network_inputs(inputs)
+        layout = one_layout(trace)
+        counts = trace.n_patterns
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        total = int(starts[-1])
+        picked = np.arange(total)
+        if max_rows is not None and max_rows < total:
+            picked = np.sort(sample_without_replacement(total, max_rows, random_state=rng))
+        bounds = np.searchsorted(picked, starts)
+        features = np.empty((len(picked), n_columns(layout, names)))
+        targets = np.empty((len(picked), layout.n_params))
+        needed = {"updates", *(array for name in names if (array := NETWORK_INPUTS[name]))}
+        for number in np.unique(trace.runs):
+            run = trace.recorded[number]
+            if needed - set(run.stored):
+                raise ValueError(
+                    f"scope='network' with inputs={list(names)} needs {sorted(needed)} of every step, and "
+                    f"the run has {sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
+                )
+            wanted: dict[int, list[int]] = {}
+            for row in np.flatnonzero(trace.runs == number):
+                wanted.setdefault(int(trace.steps_in_run[row]), []).append(int(row))
+
+            def visit(position, step, wanted=wanted):
+                for row in wanted.get(position, ()):
+                    mine = slice(bounds[row], bounds[row + 1])
+                    if mine.start == mine.stop:
+                        continue
+                    matrix = np.empty((step.n_patterns, features.shape[1]))
+                    fill_pattern_matrix(step, names, matrix)
+                    features[mine] = matrix[picked[mine] - starts[row]]
+                    targets[mine] = step.updates
+
+            run.walk(visit, recorded_only=True, n_steps=max(wanted) + 1)
+        return features, targets
+
+
+def one_layout(trace: Trace) -> ParameterLayout:
+    """The layout that all rows of a trace share; ValueError if there are several or none."""
+    layouts = {trace.layouts[number] for number in np.unique(trace.runs)}
+    if not layouts:
+        raise ValueError("the trace has no rows: there is nothing to learn from.")
+    sizes = {layout.layer_sizes for layout in layouts}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"scope='network' is bound to one architecture, and the trace has {sorted(sizes)}: select the "
+            f"runs of one."
+        )
+    return layouts.pop()
+
+
+class NetworkModel(ScopeModel):
+    """Every update of one architecture from what is known of a pattern; batches take the mean.
+
+    Attributes
+    ----------
+    layer_sizes : tuple of int or None
+        The architecture; None where the rule was fitted on matrices.
+    """
+
+    def __init__(self, inputs):
+        self.inputs = check_network_inputs(inputs)
+        self.layer_sizes: tuple[int, ...] | None = None
+        self._mlp: MLPArrays | None = None
+        self._n_columns = self._n_params = 0
+        self._flat = False
+
+    def sample(self, trace, max_rows, rng):
+        """What is known of every pattern, and all updates."""
+        return NetworkScope().sample(trace, self.inputs, max_rows, rng)
+
+    def takes(self, n_columns):
+        """Take any matrix: how many columns there are depends on the network."""
+        return True
+
+    def default_learner(self):
+        """Standardised inputs and updates, and 16 tanh units."""
+        mlp = BackpropMLPRegressor((16,), "tanh", update_rule=Adam(learning_rate=0.005), alpha=0.0)
+        return TransformedTargetRegressor(make_pipeline(StandardScaler(), mlp), transformer=StandardScaler())
+
+    def fit(self, X, y, learner, trace):
+        """Fit the learner on all updates at once."""
+        self.layer_sizes = None if trace is None else one_layout(trace).layer_sizes
+        self._flat = y.ndim == 1
+        self._n_columns, self._n_params = X.shape[1], 1 if self._flat else y.shape[1]
+        self.learner = learner.fit(X, y)
+        self._mlp = as_mlp(self.learner, n_outputs=self._n_params)
+        self.is_compiled = self._mlp is not None
+
+    def predict(self, X):
+        """Updates of all parameters, (n_patterns, n_params)."""
+        predicted = self.learner.predict(X)
+        return predicted.ravel() if self._flat else predicted.reshape(len(X), self._n_params)
+
+    def init_state(self, layout):
+        """Check the architecture; ValueError if it is another than the one learned."""
+        fits = layout.n_params == self._n_params and n_columns(layout, self.inputs) == self._n_columns
+        if self.layer_sizes not in (None, layout.layer_sizes) or not fits:
+            learned = self.layer_sizes or f"{self._n_columns} inputs and {self._n_params} updates"
+            raise ValueError(
+                f"scope='network' is bound to the architecture it was learned on, {learned}, and cannot "
+                f"train {layout.layer_sizes}: learn from traces of that one, or use scope='neuron' or 'link'."
+            )
+        return Bound()
+
+    def compute_update(self, step, state):
+        """Mean of the predictions for the patterns of the batch."""
+        if self._mlp is None or not set(self.inputs) <= set(_IN_BUFFERS):
+            matrix = fill_pattern_matrix(step, self.inputs, np.empty((step.n_patterns, self._n_columns)))
+            step.updates[...] = self.predict(matrix).reshape(step.n_patterns, -1).mean(axis=0)
+            return step.updates
+        if state.step is not step:
+            state.bind(step, self._kernel(step, self._mlp))
+        state.kernels.update(step.n_patterns)
+        return step.updates
+
+    def _kernel(self, step, mlp: MLPArrays) -> PatternRule:
+        sources = [array for name in self.inputs for array in _IN_BUFFERS[name](step)]
+        params = mlp.params_as(step.params.dtype)
+        matrix = np.zeros((step.backprop.max_batch, mlp.layout.layer_sizes[0]), params.dtype)
+        layout = ParameterLayout(mlp.layout.layer_sizes, params.dtype)
+        network = Network(layout, mlp.hidden, mlp.output, "squared_error")
+        backprop = network.backprop(params, np.empty_like(params), len(matrix))
+        backprop.load(matrix)
+        return PatternRule(sources, backprop, matrix, step.updates)
+
+
+SCOPES["network"] = NetworkScope()
