@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.random import sample_without_replacement
 
 from sklearn_metabp._kernels import LINK_INPUTS, link_inputs
-from sklearn_metabp.tracing import SCOPES, Run, Trace
+from sklearn_metabp.tracing import SCOPES, TEACHER_UPDATES, Run, Trace, taught_updates
 
 # Enough to imitate a rule that follows the gradient, its momentum or its running scale.
 DEFAULT_INPUTS = (
@@ -116,8 +117,14 @@ class LinkScope:
 
     def targets(self, trace: Trace) -> np.ndarray:
         """Update of every link of every row, (n_links,)."""
-        rows = zip(trace.runs, trace.steps_in_run, strict=True)
-        parts = [trace.recorded[run]["updates"][step] for run, step in rows]
+        parts: list[np.ndarray] = [np.empty(0)] * len(trace)
+        for number in np.unique(trace.runs):
+            rows = np.flatnonzero(trace.runs == number)
+            run = trace.recorded[number]
+            name = TEACHER_UPDATES if TEACHER_UPDATES in run.stored else "updates"
+            updates = run.rows(name, trace.steps_in_run[rows])
+            for row, update in zip(rows, updates, strict=True):
+                parts[row] = update
         return np.concatenate(parts) if parts else np.empty(0)
 
     def sample(self, trace: Trace, inputs=None, max_links: int | None = None, rng=None):
@@ -133,12 +140,13 @@ class LinkScope:
         names = check_link_inputs(inputs)
         if not len(trace):
             raise ValueError("the trace has no rows: there is nothing to learn from.")
-        sizes = np.array([trace.layouts[run].n_params for run in trace.runs])
+        sizes = np.array([layout.n_params for layout in trace.layouts])[trace.runs]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         total = int(starts[-1])
-        links = np.arange(total)
-        if max_links is not None and max_links < total:
-            links = np.sort(rng.choice(total, max_links, replace=False))
+        if max_links is not None and max_links < total:  # rng.choice would permute all of them
+            links = np.sort(sample_without_replacement(total, max_links, random_state=rng))
+        else:
+            links = np.arange(total)
         bounds = np.searchsorted(links, starts)
         features = np.empty((len(links), len(names) + 1))
         targets = np.empty(len(links))
@@ -175,7 +183,7 @@ class LinkScope:
                 mine = slice(bounds[row], bounds[row + 1])
                 picked = links[mine] - starts[row]
                 features[mine] = matrix[picked]
-                targets[mine] = step.updates[picked]
+                targets[mine] = taught_updates(step)[picked]
 
         run.walk(visit, n_steps=max(wanted) + 1)
 

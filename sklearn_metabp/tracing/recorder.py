@@ -6,11 +6,18 @@ import weakref
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.network import Step
-from sklearn_metabp.tracing.run import Run
+from sklearn_metabp.tracing.chunks import RunHeader
+from sklearn_metabp.tracing.folders import absolute, new_run_name, run_names
+from sklearn_metabp.tracing.memory_run import MemoryRun
+from sklearn_metabp.tracing.run import RecordedSteps
+from sklearn_metabp.tracing.run_writer import RunWriter
+from sklearn_metabp.tracing.teacher import Teacher
 from sklearn_metabp.tracing.trace import Trace
-from sklearn_metabp.tracing.variables import check_variables
+from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables
+from sklearn_metabp.update_rules import resolve_update_rule
 
 
 class TraceRecorder:
@@ -18,11 +25,16 @@ class TraceRecorder:
 
     Give it to ``set_callbacks``. Every ``fit`` becomes a run of ``trace_``; a ``partial_fit`` or a
     ``fit`` with ``warm_start`` that goes on with a recorded training goes on with its run. Clones of
-    an estimator share the recorder, in one process: the trace is in memory.
+    an estimator share the recorder.
 
-    Where the update rule is replayable, as those of this package are, recording copies the start and
-    the training data, and takes note of every loss; what is read of the trace later is computed
-    again, to the same bits. Of other rules every step is copied.
+    Without a ``path`` the trace is in the memory of one process. Where the update rule is replayable, as
+    those of this package are, recording copies the start and the training data, and takes note of every
+    loss; what is read of the trace later is computed again, to the same bits. Of other rules every step is
+    copied.
+
+    With a ``path`` every step is copied to disk, a chunk of some megabytes at a time: memory holds two
+    chunks, however long the training is, and a training that is killed loses those two. Any number of
+    processes may record into one directory, so ``n_jobs`` may be what it likes.
 
     Parameters
     ----------
@@ -34,13 +46,19 @@ class TraceRecorder:
         Record one step in so many.
     max_steps : int, default=None
         Record no more than so many steps of a run; None for all.
+    teacher : UpdateRule, default=None
+        A rule that looks on: what it would have done at every state visited is recorded too, as
+        ``teacher_updates``, and is what scopes take for the target. Every step is then copied.
+    path : str or path-like, default=None
+        Directory to record into, which is made if need be; runs that are there already stay. None records
+        in memory.
     dtype : dtype, default=None
         Of what is stored; None is that of the training. float32 halves the memory.
 
     Attributes
     ----------
     trace_ : Trace
-        Every run recorded so far.
+        Every run recorded so far; with a path ``Trace.open(path)``.
 
     Raises
     ------
@@ -59,7 +77,7 @@ class TraceRecorder:
     [(10, 15, 5), (10, 15, 3)]
     """
 
-    def __init__(self, variables="default", *, every=1, max_steps=None, dtype=None):
+    def __init__(self, variables="default", *, every=1, max_steps=None, teacher=None, path=None, dtype=None):
         check_variables(variables)
         for name, value in (("every", every), ("max_steps", max_steps)):
             if value is None and name == "max_steps":
@@ -68,13 +86,27 @@ class TraceRecorder:
                 raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}.")
         if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32, float64 or None, got {dtype!r}.")
+        if path is not None:
+            if not isinstance(path, (str, os.PathLike)):
+                raise ValueError(f"path must be a string, a path or None, got {path!r}.")
+            if os.path.lexists(path) and not os.path.isdir(path):
+                raise ValueError(f"path must be a directory or not exist yet; {str(path)!r} is neither.")
+        if teacher is not None and resolve_update_rule(teacher).acts_backward:
+            raise ValueError(
+                f"teacher={teacher!r} acts on the backward step, which it does not see when another rule "
+                f"trains: a teacher says what an update should be."
+            )
         self.variables = variables
+        self.teacher = teacher
         self.every = every
         self.max_steps = max_steps
+        self.path = path
         self.dtype = dtype
-        self._runs: list[Run] = []
-        self._last: dict[int, tuple[weakref.ref, Run]] = {}
+        self._directory = None if path is None else absolute(path)
+        self._runs: list[MemoryRun] = []
+        self._last: dict[int, tuple[weakref.ref, MemoryRun | RunWriter]] = {}
         self._replays: dict[int, object] = {}
+        self._teachers: dict[int, Teacher] = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
@@ -86,7 +118,11 @@ class TraceRecorder:
         ------
         NotFittedError
             If nothing has been recorded.
+        TraceFileError
+            If a file in the directory is damaged.
         """
+        if self._directory is not None and self._directory.exists() and run_names(self._directory):
+            return Trace.open(self._directory)
         with self._lock:
             runs = list(self._runs)
         if not runs:
@@ -102,17 +138,20 @@ class TraceRecorder:
         Raises
         ------
         RuntimeError
-            In another process than the one that made the recorder.
+            In another process than the one that made the recorder, if it records in memory.
         """
-        if os.getpid() != self._pid:
+        if self._directory is None and os.getpid() != self._pid:
             raise RuntimeError(
                 "TraceRecorder keeps its trace in the memory of the process that made it, and this fit runs "
-                "in another one, where the trace would be lost: use n_jobs=1 or joblib's threading backend."
+                "in another one, where the trace would be lost: record to disk with TraceRecorder(path=...), "
+                "or use n_jobs=1 or joblib's threading backend."
             )
 
     def on_fit_task_begin(self, estimator, context):
         """Before a fit and each of its epochs: nothing to do."""
 
+    # Elsewhere nothing needs a copy of the data.
+    @available_if(lambda self: self._directory is None and self.teacher is None)
     def on_training_begin(self, estimator, context, replay):
         """Keep what the training will be computed from."""
         self._replays[id(estimator)] = replay
@@ -121,35 +160,58 @@ class TraceRecorder:
         """Take note of a step."""
         last = self._last.get(id(estimator))
         if last is None or last[0]() is not estimator or not last[1].goes_on_with(step):
-            last = self._new_run(estimator, step)
+            last = weakref.ref(estimator), self._new_run(step)
+            if self.teacher is not None:
+                self._teachers[id(estimator)] = Teacher(resolve_update_rule(self.teacher), step.layout)
+            with self._lock:
+                self._last[id(estimator)] = last
         run, replay = last[1], self._replays.pop(id(estimator), None)
-        if replay is not None:
+        if isinstance(run, MemoryRun) and replay is not None:
             run.add_replay(replay)
-        run.append(step)
+        run.append(step if self.teacher is None else self._teachers[id(estimator)].taught(step))
 
-    def _new_run(self, estimator, step: Step):
+    def _new_run(self, step: Step) -> MemoryRun | RunWriter:
         variables = check_variables(self.variables)
-        run = Run(step, variables, every=self.every, max_steps=self.max_steps, dtype=self.dtype)
-        last = weakref.ref(estimator), run
+        if self.teacher is not None:
+            variables = (*variables, TEACHER_UPDATES)
+        if self._directory is not None:
+            dtype = np.dtype(self.dtype or step.params.dtype)
+            header = RunHeader(step.network, variables, self.every, step.n_patterns, dtype)
+            steps = RecordedSteps(step.index, self.every, self.max_steps)
+            return RunWriter(self._directory / new_run_name(), header, steps)
+        run = MemoryRun(step, variables, every=self.every, max_steps=self.max_steps, dtype=self.dtype)
         with self._lock:
             self._runs.append(run)
-            self._last[id(estimator)] = last
-        return last
+        return run
 
     def on_fit_task_end(self, estimator, context):
         """After a fit and each of its epochs: nothing to do."""
 
     def teardown(self, estimator, context):
-        """After a fit: nothing to do, all that was recorded is there."""
+        """After a fit, however it ended: finish what is on its way to the disk.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        last = self._last.get(id(estimator))
+        if last is not None and last[0]() is estimator and isinstance(last[1], RunWriter):
+            last[1].flush()
 
     def __repr__(self) -> str:
+        what = f"TraceRecorder(variables={self.variables!r}, every={self.every}"
+        if self.path is not None:
+            return f"{what}, path={str(self.path)!r})"
         with self._lock:
             n_runs = len(self._runs)
-        return f"TraceRecorder(variables={self.variables!r}, every={self.every}) with {n_runs} runs"
+        return f"{what}) with {n_runs} runs"
 
     def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_last", "_replays")}
+        return {
+            k: v for k, v in self.__dict__.items() if k not in ("_lock", "_last", "_replays", "_teachers")
+        }
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._lock, self._last, self._replays = threading.Lock(), {}, {}
+        self._lock, self._last, self._replays, self._teachers = threading.Lock(), {}, {}, {}

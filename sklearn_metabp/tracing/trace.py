@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.tracing.folders import open_runs, save_runs
+from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
 from sklearn_metabp.tracing.scopes import scope_named
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES
 
 _RECORDED_BY = {
     "params": "weights",
@@ -142,11 +144,86 @@ class Trace:
             steps.append(trace._steps)
         return cls(recorded, (np.concatenate(runs), np.concatenate(steps)))
 
+    @classmethod
+    def open(cls, path) -> "Trace":
+        """Open the trace in a directory, of all its runs in the order in which they were begun.
+
+        The files are mapped while they are read, so a trace may be larger than the memory. What is
+        unfinished is left out: a directory in which trainings are recorded can be opened any time.
+
+        Parameters
+        ----------
+        path : str or path-like
+            As given to ``TraceRecorder(path=...)`` or to :meth:`save`.
+
+        Returns
+        -------
+        trace : Trace
+
+        Raises
+        ------
+        TraceFileError
+            If there is no trace, or a file of it is damaged. Arrays are compared with their checksums
+            when they are first read, which is when damage to them is found.
+        """
+        return cls(open_runs(path))
+
+    def save(self, path) -> None:
+        """Write the trace as a directory that :meth:`open` opens: all of it, or nothing.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Must not exist, or be an empty directory.
+
+        Raises
+        ------
+        FileExistsError
+            If something is there.
+        OSError
+            If it cannot be written.
+        ValueError
+            If rows of a run are missing, because what a step means depends on those before it.
+        """
+        numbers = list(dict.fromkeys(self.runs.tolist()))
+        whole = Trace([self._recorded[number] for number in numbers])
+        in_order = np.array_equal(np.array(numbers, dtype=int)[whole.runs], self.runs)
+        if not len(self) or not in_order or not np.array_equal(whole._steps, self._steps):
+            raise ValueError(
+                "only whole runs are saved, at least one, each with all its rows in order: select runs by "
+                "trace.run(number), and rows after opening."
+            )
+        save_runs(path, whole.recorded)
+
+    def to_frame(self, variables=()):
+        """A pandas DataFrame with a row a step.
+
+        Parameters
+        ----------
+        variables : list of str, default=()
+            Of ``weights biases gradients weight_updates bias_updates``: those that get a column a
+            parameter.
+
+        Returns
+        -------
+        frame : DataFrame of n_rows rows
+            Columns ``run``, ``index`` of the step in its training, from 1, ``epoch``, ``n_patterns`` and
+            ``loss``; then the parameters, named like ``weights coefs_[0][2,1]``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        ValueError
+            For another variable, or parameters of several architectures.
+        """
+        return as_frame(self, variables)
+
     def _scalars(self, name: str) -> np.ndarray:
         values = np.zeros(len(self), float if name == "losses" else int)
         for number in np.unique(self.runs):
             mine = self.runs == number
-            values[mine] = np.array(self._recorded[number].scalars[name])[self._steps[mine]]
+            values[mine] = np.asarray(self._recorded[number].scalars[name])[self._steps[mine]]
         return values
 
     @property
@@ -182,15 +259,15 @@ class Trace:
         for number in numbers:
             mine = np.flatnonzero(self.runs == number)
             try:
-                array = self._recorded[number][name]
+                rows = self._recorded[number].rows(name, self._steps[mine])
             except KeyError:
+                how = (
+                    "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {_RECORDED_BY[name]!r}]"
+                )
                 raise AttributeError(
-                    f"run {number} of the trace has no {name}: record them with "
-                    f"TraceRecorder(variables=[..., {_RECORDED_BY[name]!r}])."
+                    f"run {number} of the trace has no {name}: record them with TraceRecorder({how})."
                 ) from None
-            steps = self._steps[mine]
-            taken = [a[steps] for a in array] if isinstance(array, list) else array[steps]
-            parts.append((mine, taken))
+            parts.append((mine, rows))
         return parts
 
     def _array(self, name: str) -> np.ndarray:
@@ -213,6 +290,11 @@ class Trace:
     def updates(self) -> np.ndarray:
         """What the step added to them, (n_rows, n_params). Symbols Δw, Δθ."""
         return self._array("updates")
+
+    @property
+    def teacher_updates(self) -> np.ndarray:
+        """What the recorder's teacher would have added to them, (n_rows, n_params)."""
+        return self._array(TEACHER_UPDATES)
 
     @property
     def gradients(self) -> np.ndarray:

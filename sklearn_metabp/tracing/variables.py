@@ -15,6 +15,9 @@ VARIABLES = (
     "loss",
 )
 
+# What a teacher would have done, recorded where the recorder has one.
+TEACHER_UPDATES = "teacher_updates"
+
 # What every scope can be learned from and any parameter can be drawn from.
 DEFAULT_VARIABLES = ("weights", "biases", "gradients", "weight_updates", "bias_updates", "loss")
 

@@ -1,0 +1,138 @@
+"""How much memory do recording to disk and learning from a trace on disk take, and how much time?
+
+Peaks of resident memory are those of fresh processes. Times are whole fits on digits in turns, on
+one BLAS thread. Run ``python benchmarks/trace_memory.py``; it writes ``--gigabytes`` of files into a
+temporary directory under ``--folder`` and removes them.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
+from workloads import alternate, digits_workloads, median_ratio
+
+from sklearn_metabp import BackpropMLPClassifier, LearnedUpdateRule, Trace, TraceRecorder
+
+WIDE = (1000,)
+SMALL = (16,)
+
+
+def digits_model(hidden_layer_sizes, n_epochs: int) -> BackpropMLPClassifier:
+    return BackpropMLPClassifier(
+        hidden_layer_sizes, batch_size=200, max_iter=n_epochs, n_iter_no_change=np.inf, random_state=0
+    )
+
+
+def record(path: str, hidden_layer_sizes, n_epochs: int) -> None:
+    X, y = load_digits(return_X_y=True)
+    model = digits_model(hidden_layer_sizes, n_epochs)
+    model.set_callbacks(TraceRecorder(path=path)).fit(X / 16, y)
+
+
+def n_wide_epochs(gigabytes: float) -> int:
+    """Epochs of nine steps, of each of which gradients and updates are stored."""
+    n_params = sum((a + 1) * b for a, b in zip((64, *WIDE), (*WIDE, 10), strict=True))
+    return max(1, round(gigabytes * 1e9 / (9 * 2 * 8 * n_params)))
+
+
+def learn(path: str) -> None:
+    rule = LearnedUpdateRule(random_state=0).fit(Trace.open(path))
+    print(f"R² of the updates {rule.score(Trace.open(path)):.4f}", end=", ")
+
+
+def in_a_fresh_process(what: str, *args) -> str:
+    """Run a step of this script; what it printed."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, "--step", what, *map(str, args)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.strip()
+
+
+def step(what: str, args: list[str]) -> None:
+    start = time.perf_counter()
+    if what == "record wide":
+        record(args[0], WIDE, int(args[1]))
+    elif what == "record small":
+        record(args[0], SMALL, int(args[1]))
+    elif what == "learn":
+        learn(args[0])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    print(f"peak resident memory {peak:.0f} MiB, {time.perf_counter() - start:.1f} s")
+
+
+def size_of(path: Path) -> float:
+    """Gigabytes of the files below a directory."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e9
+
+
+def memory(folder: Path, gigabytes: float) -> None:
+    print(f"{'nothing but imports':<46} {in_a_fresh_process('nothing')}")
+    for n_epochs in (10, 1000):
+        said = in_a_fresh_process("record small", folder / f"{n_epochs} epochs", n_epochs)
+        written = size_of(folder / f"{n_epochs} epochs")
+        print(f"{f'recording 64-16-10, {n_epochs} epochs, {written:.3f} GB':<46} {said}", flush=True)
+    said = in_a_fresh_process("record wide", folder / "wide", n_wide_epochs(gigabytes))
+    written = size_of(folder / "wide")
+    print(f"{f'recording 64-1000-10, {written:.2f} GB':<46} {said}", flush=True)
+    said = in_a_fresh_process("learn", folder / "wide")
+    print(f"{f'learning a link rule from {written:.2f} GB':<46} {said}", flush=True)
+    shutil.rmtree(folder / "wide")
+
+
+def times(folder: Path, n_rounds: int) -> None:
+    print(f"{'workload':<30} {'dtype':<8} {'side':<24} {'µs a step':>10} {'over Adam':>10}")
+    for workload in digits_workloads():
+        for dtype in (np.float64, np.float32):
+
+            def recorded(path, w=workload):
+                if path is not None:
+                    shutil.rmtree(path, ignore_errors=True)
+                return BackpropMLPClassifier(**w.params()).set_callbacks(TraceRecorder(path=path))
+
+            sides = {
+                "Adam": lambda w=workload: BackpropMLPClassifier(**w.params()),
+                "Adam, recorded in memory": lambda: recorded(None),
+                "Adam, recorded to disk": lambda: recorded(folder / "timed"),
+            }
+            seconds = alternate(sides, workload.X.astype(dtype), workload.y, n_rounds)
+            for side, taken in seconds.items():
+                print(
+                    f"{workload.name:<30} {np.dtype(dtype).name:<8} {side:<24} "
+                    f"{np.median(taken) / workload.n_steps * 1e6:10.1f} "
+                    f"{median_ratio(taken, seconds['Adam']):9.2f}x",
+                    flush=True,
+                )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--gigabytes", type=float, default=2, help="of the trace that is learned from (default 2)"
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="fits of each side (default 7)")
+    parser.add_argument("--folder", default=None, help="where to write (default: where temporary files go)")
+    parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.step:
+        step(given.step[0], given.step[1:])
+        return
+    folder = Path(tempfile.mkdtemp(dir=given.folder))
+    try:
+        memory(folder, given.gigabytes)
+        with threadpool_limits(1, "blas"):
+            times(folder, given.rounds)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

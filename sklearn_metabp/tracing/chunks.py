@@ -1,0 +1,222 @@
+"""A chunk of a run on disk: what its file says of the run, and the steps it holds."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
+from sklearn_metabp.tracing.files import CheckedFile, open_file
+from sklearn_metabp.tracing.run import SCALARS, stored_names
+from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES, VARIABLES
+
+KIND = "sklearn_metabp trace 1"
+SCALAR_DTYPES = {plural: np.dtype("<f8" if plural == "losses" else "<i8") for plural in SCALARS.values()}
+FIRST_PARAMS = "first_params"
+_KEYS = {
+    *("layer_sizes", "layer_dtype", "activation", "out_activation", "loss", "alpha"),
+    *("variables", "every", "max_patterns", "dtype"),
+}
+
+# What a forger can write into a header without a file that is as long.
+_MOST_UNITS = 2**31
+_MOST_LAYERS = 10_000
+_MOST_STEPS = 2**53
+
+
+class TraceFileError(ValueError):
+    """A file or directory is no trace, or a damaged one; the message names it and says what is wrong."""
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """What every chunk of a run says of the run.
+
+    Parameters
+    ----------
+    network : Network
+    variables : tuple of str
+        What is recorded.
+    every : int
+        One step in so many is recorded.
+    max_patterns : int
+        Patterns of the largest batch.
+    dtype : dtype
+        Of the recorded arrays; the scalars of a step are float64 and int64.
+    """
+
+    network: Network
+    variables: tuple[str, ...]
+    every: int
+    max_patterns: int
+    dtype: np.dtype
+
+    @property
+    def sums_updates(self) -> bool:
+        """Whether the weights are those of a chunk's first step and the running sum of the updates.
+
+        To the bit, because the loop adds the updates to the weights in the same way.
+        """
+        stored = stored_names(self.variables)
+        exact = self.every == 1 and self.dtype == self.network.layout.dtype
+        return exact and {"params", "updates"} <= set(stored)
+
+    def rows(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+        """Dtype of every array whose first axis is the step, and shape of one row of it."""
+        sizes, n_params = self.network.layout.layer_sizes, self.network.layout.n_params
+        rows: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
+            name: (dtype, ()) for name, dtype in SCALAR_DTYPES.items()
+        }
+        for name in stored_names(self.variables):
+            if name in OF_LAYERS:
+                for layer, n_units in enumerate(sizes if name == "activations" else sizes[1:]):
+                    rows[layer_name(name, layer)] = self.dtype, (self.max_patterns, n_units)
+            elif name in OF_PATTERNS:
+                rows[name] = self.dtype, (self.max_patterns, sizes[-1])
+            elif name != "params" or not self.sums_updates:
+                rows[name] = self.dtype, (n_params,)
+        return rows
+
+    def n_layers_of(self, name: str) -> int:
+        """Arrays that a layered variable has."""
+        return len(self.network.layout.layer_sizes) - (name != "activations")
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is written."""
+        network = self.network
+        return {
+            "layer_sizes": list(network.layout.layer_sizes),
+            "layer_dtype": network.layout.dtype.name,
+            "activation": network.activation,
+            "out_activation": network.out_activation,
+            "loss": network.loss,
+            "alpha": float(network.alpha),
+            "variables": list(self.variables),
+            "every": self.every,
+            "max_patterns": self.max_patterns,
+            "dtype": self.dtype.name,
+        }
+
+    @classmethod
+    def from_json(cls, header: dict) -> "RunHeader":
+        """As it is read.
+
+        Raises
+        ------
+        ValueError
+            If a value is missing or impossible.
+        """
+        if set(header) != _KEYS:
+            raise ValueError(f"its header has {sorted(header)[:20]} and not {sorted(_KEYS)}")
+        sizes = header["layer_sizes"]
+        if not isinstance(sizes, list) or not 2 <= len(sizes) <= _MOST_LAYERS:
+            raise ValueError("layer_sizes are not those of a network")
+        layout = ParameterLayout(
+            tuple(_integer("layer_sizes", size, _MOST_UNITS) for size in sizes),
+            np.dtype(_one_of("layer_dtype", header, ("float32", "float64"))),
+        )
+        alpha = header["alpha"]
+        if type(alpha) is not float or not math.isfinite(alpha) or alpha < 0:
+            raise ValueError("alpha is not a number of 0 or more")
+        network = Network(
+            layout,
+            _one_of("activation", header, HIDDEN_ACTIVATIONS),
+            _one_of("out_activation", header, OUT_ACTIVATIONS),
+            _one_of("loss", header, LOSSES),
+            alpha,
+        )
+        variables = header["variables"]
+        if not isinstance(variables, list) or not variables:
+            raise ValueError("variables are not a list of names")
+        if variables != [name for name in (*VARIABLES, TEACHER_UPDATES) if name in variables]:
+            raise ValueError(f"variables are not names from {list(VARIABLES)} in their order")
+        return cls(
+            network,
+            tuple(variables),
+            _integer("every", header["every"], _MOST_UNITS),
+            _integer("max_patterns", header["max_patterns"], _MOST_STEPS),
+            np.dtype(_one_of("dtype", header, ("float32", "float64"))),
+        )
+
+
+def layer_name(name: str, layer: int) -> str:
+    """Name in the file of one layer's array of a layered variable."""
+    return f"{name}.{layer}"
+
+
+def _integer(name: str, value, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"{name} must be integers from 1 to {most}")
+    return value
+
+
+def _one_of(name: str, header: dict, allowed: tuple[str, ...]) -> str:
+    value = header[name]
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is none of {list(allowed)}")
+    return value
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Steps of a run in one file.
+
+    Attributes
+    ----------
+    header : RunHeader
+    scalars : dict of ndarray of shape (n_steps,)
+        As those of a :class:`Run`.
+    file : CheckedFile
+    """
+
+    header: RunHeader
+    scalars: dict[str, np.ndarray]
+    file: CheckedFile
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in it."""
+        return len(self.scalars["indices"])
+
+
+def read_chunk(path: Path) -> Chunk:
+    """Read a chunk's header and scalars; its arrays are mapped later.
+
+    Raises
+    ------
+    TraceFileError
+        If the file is not a chunk, or a damaged one.
+    """
+    file = open_file(path, KIND, TraceFileError)
+    try:
+        header = RunHeader.from_json(file.header)
+    except ValueError as error:
+        raise file.fault(str(error)) from error
+    n = _check_shapes(file, header)
+    scalars = {name: file.array(name).copy() for name in SCALAR_DTYPES}
+    indices, epochs, n_patterns = scalars["indices"], scalars["epochs"], scalars["n_patterns"]
+    first = int(indices[0])
+    if not 1 <= first <= _MOST_STEPS or (indices != first + header.every * np.arange(n)).any():
+        raise file.fault(f"its steps are not one in {header.every} of a training")
+    if epochs.min() < 0 or (np.diff(epochs) < 0).any():
+        raise file.fault("its epochs run backwards")
+    if n_patterns.min() < 1 or n_patterns.max() > header.max_patterns:
+        raise file.fault(f"a step has no patterns, or more than {header.max_patterns}")
+    return Chunk(header, scalars, file)
+
+
+def _check_shapes(file: CheckedFile, header: RunHeader) -> int:
+    """Number of steps, if every array is there and is as the header says."""
+    n = file.specs["indices"].shape[0] if "indices" in file.specs else 0
+    expected = {
+        name: (dtype.newbyteorder("<"), (n, *shape)) for name, (dtype, shape) in header.rows().items()
+    }
+    if header.sums_updates:
+        expected[FIRST_PARAMS] = header.dtype.newbyteorder("<"), (header.network.layout.n_params,)
+    found = {name: (spec.dtype, spec.shape) for name, spec in file.specs.items()}
+    if found != expected:
+        odd = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
+        raise file.fault(f"{odd[:3]} are not as its header says")
+    return n

@@ -1,0 +1,118 @@
+"""A recorded training on disk: read chunk by chunk, never as a whole."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.tracing.chunks import (
+    FIRST_PARAMS,
+    SCALAR_DTYPES,
+    Chunk,
+    layer_name,
+)
+from sklearn_metabp.tracing.run import RecordedSteps, Run, stored_step
+from sklearn_metabp.tracing.variables import OF_LAYERS
+
+
+class DiskRun(Run):
+    """One recorded training in a folder.
+
+    Its scalars are in memory; the arrays of a chunk are mapped while they are read. Pickled, it is the
+    path of its folder.
+
+    Parameters
+    ----------
+    folder : Path
+    chunks : list of Chunk
+        At least one, in order; that one follows the other has been checked.
+    reopen : callable
+        Makes a run of a folder; called where this one is unpickled.
+    """
+
+    def __init__(self, folder: Path, chunks: list[Chunk], reopen: Callable[[Path], "DiskRun"]):
+        header = chunks[0].header
+        self._folder, self._chunks, self._reopen = folder, chunks, reopen
+        self.network, self.variables = header.network, header.variables
+        self.max_patterns, self.dtype = header.max_patterns, header.dtype
+        self.scalars = {name: np.concatenate([c.scalars[name] for c in chunks]) for name in SCALAR_DTYPES}
+        self.recorded_steps = RecordedSteps(int(self.scalars["indices"][0]), header.every)
+        self._starts = np.cumsum([0] + [chunk.n_steps for chunk in chunks])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every step from the first on is known, so that history can be computed along it."""
+        return self.recorded_steps.every == 1
+
+    def rows(self, name: str, positions: np.ndarray):
+        """Array of a variable at some of the recorded steps; see :meth:`Run.rows`.
+
+        Raises
+        ------
+        TraceFileError
+            If a file is damaged.
+        """
+        if name not in self.stored:
+            raise KeyError(name)
+        header = self._chunks[0].header
+        if name in OF_LAYERS:
+            names = [layer_name(name, layer) for layer in range(header.n_layers_of(name))]
+            return [self._rows(one, positions) for one in names]
+        return self._rows(name, positions)
+
+    def _rows(self, name: str, positions: np.ndarray) -> np.ndarray:
+        shape = self._chunks[0].header.rows().get(name, (None, (self.layout.n_params,)))[1]
+        rows = np.empty((len(positions), *shape), self.dtype)
+        chunk_of = np.searchsorted(self._starts, positions, "right") - 1
+        for number in np.unique(chunk_of):
+            mine = np.flatnonzero(chunk_of == number)
+            local = positions[mine] - self._starts[number]
+            chunk = self._chunks[number]
+            if name == "params" and chunk.header.sums_updates:
+                rows[mine] = _params_of(chunk, int(local.max()) + 1)[local]
+            else:
+                rows[mine] = chunk.file.array(name)[local]
+        return rows
+
+    def walk(self, visit: Callable[[int, Any], None], *, recorded_only=False, n_steps=None) -> None:
+        """Call ``visit(position, step)`` for step after step; see :meth:`Run.walk`.
+
+        Raises
+        ------
+        TraceFileError
+            If a file is damaged.
+        """
+        n_wanted = self.n_steps if n_steps is None else min(n_steps, self.n_steps)
+        for chunk, start in zip(self._chunks, self._starts, strict=False):
+            if start >= n_wanted:
+                return
+            arrays = {name: self._arrays_of(chunk, name) for name in self.stored}
+            for row in range(min(chunk.n_steps, n_wanted - start)):
+                values = {
+                    name: [layer[row] for layer in array] if isinstance(array, list) else array[row]
+                    for name, array in arrays.items()
+                }
+                visit(int(start) + row, stored_step(self, int(start) + row, values))
+
+    def _arrays_of(self, chunk: Chunk, name: str):
+        if name in OF_LAYERS:
+            layers = range(chunk.header.n_layers_of(name))
+            return [chunk.file.array(layer_name(name, layer)) for layer in layers]
+        if name == "params" and chunk.header.sums_updates:
+            return _params_of(chunk, chunk.n_steps)
+        return chunk.file.array(name)
+
+    def __reduce__(self):
+        return self._reopen, (self._folder,)
+
+
+def _params_of(chunk: Chunk, n_steps: int) -> np.ndarray:
+    """Weights before each of the first steps of a chunk: those at its start, and the updates added up."""
+    updates = chunk.file.array("updates")
+    params = np.empty((n_steps, updates.shape[1]), updates.dtype)
+    params[0] = chunk.file.array(FIRST_PARAMS)
+    with np.errstate(all="ignore"):
+        for step in range(1, n_steps):
+            np.add(params[step - 1], updates[step - 1], out=params[step])
+    return params

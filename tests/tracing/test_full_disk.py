@@ -1,0 +1,152 @@
+"""What happens to a recorded training when its trace cannot be written."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.data import classes
+
+from sklearn_metabp import BackpropMLPClassifier, Trace, TraceRecorder
+from sklearn_metabp.tracing import files, run_writer
+
+resource = pytest.importorskip("resource", reason="limits of the system")
+
+CHUNK_ROWS = 4
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(run_writer, "CHUNK_STEPS", CHUNK_ROWS)
+
+
+def model(**params):
+    params = {"max_iter": 30, "batch_size": 16, "n_iter_no_change": np.inf, "random_state": 0} | params
+    return BackpropMLPClassifier((5,), **params)
+
+
+def everything(path):
+    return [Path(root) / name for root, _, names in os.walk(path) for name in names]
+
+
+@pytest.fixture(params=["fsync", "replace", "write"])
+def full_after(request, monkeypatch):
+    """A function that lets so many chunks be written, and then there is no space."""
+
+    def full(n_chunks):
+        remaining = n_chunks
+        owner = files if request.param == "write" else os
+        name = "_write" if request.param == "write" else request.param
+        real = getattr(owner, name)
+        calls_a_chunk = 8 if request.param == "write" else 1  # the header, four scalars, three arrays
+
+        def fails(*args):
+            nonlocal remaining
+            remaining -= 1 / calls_a_chunk
+            if remaining < -1e-9:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*args)
+
+        monkeypatch.setattr(owner, name, fails)
+
+    return full
+
+
+@pytest.mark.parametrize("n_chunks", [0, 1, 3])
+def test_the_fit_stops_and_what_was_written_is_kept(tmp_path, full_after, n_chunks):
+    X, y = classes("binary", seed=1)
+    memory, disk = TraceRecorder(), TraceRecorder(path=tmp_path / "trace")
+    failing = model().set_callbacks(memory, disk)
+    full_after(n_chunks)
+    n_kept = n_chunks * CHUNK_ROWS
+    message = rf"trace/run-.*the first {n_kept} recorded steps of this run are kept there.*No space left"
+    with pytest.raises(OSError, match=message) as caught:
+        failing.fit(X, y)
+    assert caught.value.errno == errno.ENOSPC
+    assert len(memory.trace_) < (n_chunks + 3) * CHUNK_ROWS  # not long after
+    trace = Trace.open(tmp_path / "trace")
+    assert len(trace) == n_kept
+    if n_kept:
+        np.testing.assert_array_equal(trace.updates, memory.trace_.updates[:n_kept])
+    assert len(everything(tmp_path)) == n_chunks  # and no temporary file
+
+
+def test_the_last_chunk_is_missed_too(tmp_path, full_after):
+    X, y = classes("binary", seed=1)
+    disk = TraceRecorder(path=tmp_path)
+    full_after(1)
+    with pytest.raises(OSError, match="the first 4 recorded steps of this run are kept"):
+        model(max_iter=1, batch_size=10).set_callbacks(disk).fit(X, y)  # six steps
+    assert len(disk.trace_) == 4
+
+
+def test_an_error_of_the_thread_is_not_lost_when_nothing_follows(tmp_path, full_after):
+    X, y = classes("binary", seed=1)
+    full_after(0)
+    with pytest.raises(OSError, match="the first 0 recorded steps of this run are kept"):
+        model(max_iter=1, batch_size=15).set_callbacks(TraceRecorder(path=tmp_path)).fit(X, y)  # four steps
+
+
+def test_with_space_again_the_next_fit_is_a_run_of_its_own(tmp_path, full_after, monkeypatch):
+    X, y = classes("binary", seed=1)
+    going = model(max_iter=4, warm_start=True).set_callbacks(TraceRecorder(path=tmp_path)).fit(X, y)
+    full_after(0)
+    with pytest.raises(OSError, match="No space"):
+        going.fit(X, y)
+    monkeypatch.undo()
+    going.fit(X, y)
+    trace = Trace.open(tmp_path)
+    assert trace.runs.tolist() == [0] * 16 + [1] * 16
+    assert trace.run(1).indices[0] == 17
+
+
+def test_what_lost_its_end_is_not_gone_on_with(tmp_path, full_after, monkeypatch):
+    """The error comes when the fit is over and the estimator fitted."""
+    X, y = classes("binary", seed=1)
+    going = model(max_iter=1, batch_size=10, warm_start=True).set_callbacks(TraceRecorder(path=tmp_path))
+    full_after(1)
+    with pytest.raises(OSError, match="No space"):
+        going.fit(X, y)  # six steps, of which four are kept
+    monkeypatch.undo()
+    assert going.fit(X, y).n_iter_ == 2
+    trace = Trace.open(tmp_path)
+    assert trace.indices.tolist() == [1, 2, 3, 4, *range(7, 13)]
+    assert trace.runs.tolist() == [0] * 4 + [1] * 6
+
+
+def test_a_limit_of_the_system_is_met_in_the_same_way(tmp_path):
+    """No mocks: the kernel refuses files beyond a size."""
+    X, y = classes("binary", seed=1)
+    disk = TraceRecorder("all", path=tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, before[1]))
+    try:
+        with pytest.raises(OSError, match="the first 0 recorded steps of this run are kept") as caught:
+            model().set_callbacks(disk).fit(X, y)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    assert everything(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    X, y = classes("binary", seed=1)
+    disk = TraceRecorder(path=tmp_path / "trace" / "below")
+    (tmp_path / "trace").write_text("in the way")
+    with pytest.raises(OSError, match=r"cannot be written to .*trace/below/run-"):
+        model().set_callbacks(disk).fit(X, y)
+
+
+def test_a_trace_that_cannot_be_saved_leaves_nothing(tmp_path, full_after):
+    X, y = classes("binary", seed=1)
+    memory = TraceRecorder()
+    model().set_callbacks(memory).fit(X, y)
+    trace = memory.trace_
+    full_after(2)
+    with pytest.raises(
+        OSError, match=r"cannot be saved to .*and nothing of it is kept there: No space"
+    ) as caught:
+        trace.save(tmp_path / "trace")
+    assert caught.value.errno == errno.ENOSPC
+    assert os.listdir(tmp_path) == []
