@@ -2,8 +2,8 @@
 
 from sklearn_metabp._show_versions import show_versions
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.learned import LearnedUpdateRule
-from sklearn_metabp.tracing import Trace, TraceRecorder
+from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
+from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import SGD, Adam, UpdateRule
 
@@ -16,8 +16,11 @@ __all__ = [
     "BackpropMLPRegressor",
     "DivergenceError",
     "LearnedUpdateRule",
+    "RuleFileError",
     "Trace",
+    "TraceFileError",
     "TraceRecorder",
     "UpdateRule",
+    "load_rule",
     "show_versions",
 ]

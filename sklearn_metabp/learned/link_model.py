@@ -5,6 +5,13 @@ import numpy as np
 from sklearn_metabp._kernels import LinkRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
+from sklearn_metabp.learned.explain import (
+    InputRanges,
+    RuleExplanation,
+    effects,
+    formula_of,
+    linear_terms,
+)
 from sklearn_metabp.learned.link import EPSILON, LinkHistory, LinkScope, check_link_inputs, codes_of
 from sklearn_metabp.learned.model import ScopeModel
 from sklearn_metabp.update_rules import Adam
@@ -40,6 +47,7 @@ class LinkModel(ScopeModel):
     def fit(self, X, y, learner, trace):
         """Choose the unit's exponent, then fit the learner on updates in their units."""
         X, unit, self.homogeneity = _split(X, y)
+        self._ranges = InputRanges.of(X)
         self.scale = float(np.sqrt(np.mean((y / unit) ** 2))) or 1.0
         self.learner = learner.fit(X, y / unit / self.scale)
         self._mlp = as_mlp(self.learner)
@@ -48,6 +56,34 @@ class LinkModel(ScopeModel):
     def predict(self, X):
         """Updates of links."""
         return self.learner.predict(X[:, :-1]) * X[:, -1] ** self.homogeneity * self.scale
+
+    def explain(self, n_points):
+        """Updates in the link's unit along every input, and the formula of a linear learner."""
+
+        def predict(Z):
+            return self.scale * self.learner.predict(Z)
+
+        found = linear_terms(predict, self._ranges)
+        unit = "rms_0.9" if self.homogeneity else "1"
+        formula, coefficients = None, {}
+        if found is not None:
+            values, constant = found
+            coefficients = {name: float(v) for name, v in zip(self.inputs, values, strict=True)}
+            spread = self._ranges.high - self._ranges.low
+            terms, weights = {}, {}
+            for name, value, width in zip(self.inputs, values, spread, strict=True):
+                symbol, value = self._symbol(name, value)
+                terms[symbol], weights[symbol] = value, width
+            formula = formula_of("Δw", terms, constant, weights)
+        found_effects = effects(predict, self.inputs, self._ranges, n_points)
+        return RuleExplanation("link", self.inputs, unit, formula, coefficients, found_effects)
+
+    def _symbol(self, name: str, coefficient: float) -> tuple[str, float]:
+        """How a term reads once its unit is multiplied in: the gradient is minus delta times x."""
+        if self.homogeneity and name.endswith("/rms_0.9"):
+            known = name.removesuffix("/rms_0.9")
+            return ("δ·x", -coefficient) if known == "gradient" else (known, coefficient)
+        return (f"{name}·rms_0.9" if self.homogeneity else name), coefficient
 
     def init_state(self, layout):
         """Nothing seen at any link yet."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_metabp.learned.explain import RuleExplanation
 from sklearn_metabp.tracing import Trace
 
 
@@ -60,6 +61,10 @@ class ScopeModel(ABC):
         """Deltas of a hidden layer; called only where ``acts_backward``."""
         raise NotImplementedError
 
+    @abstractmethod
+    def explain(self, n_points: int) -> RuleExplanation:
+        """What was learned, readable."""
+
 
 class Bound:
     """Kernels over the arrays of one training: no part of the state that is kept."""
@@ -114,4 +119,8 @@ class PlainModel(ScopeModel):
 
     def compute_update(self, step, state):
         """Refuse to train."""
+        raise ValueError(self._why_not)
+
+    def explain(self, n_points):
+        """Refuse: there is no rule."""
         raise ValueError(self._why_not)

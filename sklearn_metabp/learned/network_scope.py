@@ -9,9 +9,10 @@ from sklearn.utils.random import sample_without_replacement
 from sklearn_metabp._kernels import PatternRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
+from sklearn_metabp.learned.explain import InputRanges, RuleExplanation, effects
 from sklearn_metabp.learned.model import Bound, ScopeModel
 from sklearn_metabp.network import Network, ParameterLayout
-from sklearn_metabp.tracing import SCOPES, Trace
+from sklearn_metabp.tracing import SCOPES, Trace, taught_updates
 from sklearn_metabp.update_rules import Adam
 
 # What can be read of a pattern, and which arrays of a run it is read from.
@@ -151,7 +152,7 @@ class NetworkScope:
                     matrix = np.empty((step.n_patterns, features.shape[1]))
                     fill_pattern_matrix(step, names, matrix)
                     features[mine] = matrix[picked[mine] - starts[row]]
-                    targets[mine] = step.updates
+                    targets[mine] = taught_updates(step)
 
             run.walk(visit, recorded_only=True, n_steps=max(wanted) + 1)
         return features, targets
@@ -205,6 +206,7 @@ class NetworkModel(ScopeModel):
         self.layer_sizes = None if trace is None else one_layout(trace).layer_sizes
         self._flat = y.ndim == 1
         self._n_columns, self._n_params = X.shape[1], 1 if self._flat else y.shape[1]
+        self._ranges = InputRanges.of(X)
         self.learner = learner.fit(X, y)
         self._mlp = as_mlp(self.learner, n_outputs=self._n_params)
         self.is_compiled = self._mlp is not None
@@ -213,6 +215,20 @@ class NetworkModel(ScopeModel):
         """Updates of all parameters, (n_patterns, n_params)."""
         predicted = self.learner.predict(X)
         return predicted.ravel() if self._flat else predicted.reshape(len(X), self._n_params)
+
+    def explain(self, n_points):
+        """All updates along every column; one column is one weight, one input, one target and so on."""
+        names = self._column_names()
+        found_effects = effects(self.predict, names, self._ranges, n_points)
+        return RuleExplanation("network", tuple(names), "1", None, {}, found_effects)
+
+    def _column_names(self) -> list[str]:
+        if self.layer_sizes is None:
+            return [f"column {position}" for position in range(self._n_columns)]
+        layout = ParameterLayout(self.layer_sizes)
+        return [
+            f"{name}[{position}]" for name in self.inputs for position in range(n_columns(layout, (name,)))
+        ]
 
     def init_state(self, layout):
         """Check the architecture; ValueError if it is another than the one learned."""

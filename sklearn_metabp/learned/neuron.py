@@ -10,6 +10,13 @@ from sklearn.utils.random import sample_without_replacement
 from sklearn_metabp._kernels import NEURON_INPUTS, NeuronRule, sgd_step
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
+from sklearn_metabp.learned.explain import (
+    InputRanges,
+    RuleExplanation,
+    effects,
+    formula_of,
+    linear_terms,
+)
 from sklearn_metabp.learned.model import Bound, ScopeModel
 from sklearn_metabp.tracing import SCOPES, Trace
 from sklearn_metabp.update_rules import Adam
@@ -161,6 +168,7 @@ class NeuronModel(ScopeModel):
         if not sent.any():
             raise ValueError("every message of the trace is zero: there is nothing to learn from.")
         share = y[sent] / unit[sent]
+        self._ranges = InputRanges.of(X[sent, :-1])
         self.scale = float(np.sqrt(np.mean(share**2))) or 1.0
         self.learner = learner.fit(*self._mirrored(X[sent, :-1], share / self.scale))
         self._mlp = as_mlp(self.learner)
@@ -180,6 +188,25 @@ class NeuronModel(ScopeModel):
     def predict(self, X):
         """Messages."""
         return self.learner.predict(X[:, :-1]) * X[:, -1] * self.scale
+
+    def explain(self, n_points):
+        """Messages in units of delta_h w_hi along every input, and the formula of a linear learner."""
+
+        def predict(Z):
+            return self.scale * self.learner.predict(Z)
+
+        found = linear_terms(predict, self._ranges)
+        formula, coefficients = None, {}
+        if found is not None:
+            values, constant = found
+            coefficients = {name: float(v) for name, v in zip(self.inputs, values, strict=True)}
+            symbols = {"delta": "δ_h/d", "weight": "w_hi/v", "derivative": "f'(in_i)"}
+            terms = {symbols[name]: value for name, value in coefficients.items()}
+            spread = dict(zip(terms, self._ranges.high - self._ranges.low, strict=True))
+            answer = formula_of("", terms, constant, spread).removeprefix(" = ")
+            formula = f"δ_i = Σ_h δ_h·w_hi·({answer})"
+        found_effects = effects(predict, self.inputs, self._ranges, n_points)
+        return RuleExplanation("neuron", self.inputs, "δ_h·w_hi", formula, coefficients, found_effects)
 
     def init_state(self, layout):
         """Nothing to remember; ValueError without a learning rate for rule (3)."""

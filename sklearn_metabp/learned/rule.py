@@ -15,6 +15,7 @@ from sklearn_metabp.learned.link_model import LinkModel
 from sklearn_metabp.learned.model import PlainModel, ScopeModel
 from sklearn_metabp.learned.network_scope import NetworkModel
 from sklearn_metabp.learned.neuron import NeuronModel
+from sklearn_metabp.learned.rule_files import save_model
 from sklearn_metabp.tracing import Trace
 from sklearn_metabp.update_rules import UpdateRule
 
@@ -194,6 +195,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             wanted = f"the {len(inputs)} inputs of scope={self.scope!r} and the unit"
             model = PlainModel(self.scope, X.shape[1], wanted)
         model.fit(X, y, learner, trace)
+        return self._take(model, inputs)
+
+    def _take(self, model: ScopeModel, inputs: tuple[str, ...]):
+        """Become the rule that a fitted model makes."""
         self.inputs_, self.learner_, self.is_compiled_ = inputs, model.learner, model.is_compiled
         for name in ("homogeneity", "scale", "learning_rate", "layer_sizes"):
             self.__dict__.pop(f"{name}_", None)
@@ -294,6 +299,60 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def compute_deltas(self, step, layer, state):
         """What the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
         return self._model.compute_deltas(step, layer, state)
+
+    def save(self, path) -> None:
+        """Write the rule as one file of arrays, which :func:`load_rule` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            By custom it ends with ``.safetensors``. A file of that name is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            If the rule has not been fitted.
+        ValueError
+            If its learner is no MLP, alone or behind scalers: such a rule is pickled.
+        OSError
+            If the file cannot be written; then what was there stays.
+        """
+        check_is_fitted(self)
+        # The scope that was fitted, should the parameter have been set since.
+        scope = next((name for name, kind in MODELS.items() if kind is type(self._model)), self.scope)
+        save_model(path, scope, self._model)
+
+    def explain(self, n_points=25):
+        """What the rule has learned, readable.
+
+        Parameters
+        ----------
+        n_points : int, default=25
+            Values to look at along every input.
+
+        Returns
+        -------
+        explanation : RuleExplanation
+            Its ``formula`` where the rule is linear in its inputs, and its ``effects``: the step as a
+            function of every input. Printed, the one or the other.
+
+        Examples
+        --------
+        Of plain backpropagation a linear learner reads rule (3):
+
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import Ridge
+        >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+        >>> X, y = load_iris(return_X_y=True)
+        >>> recorder = TraceRecorder()
+        >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+        >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
+        >>> rule = LearnedUpdateRule(Ridge(alpha=1e-6)).fit(recorder.trace_)
+        >>> print(rule.explain())
+        Δw = 0.1·δ·x
+        """
+        check_is_fitted(self)
+        return self._model.explain(n_points)
 
     def __sklearn_clone__(self):
         params = {name: clone(value, safe=False) for name, value in self.get_params(deep=False).items()}

@@ -1,0 +1,176 @@
+"""Files of learned rules: the arrays of one MLP, and in JSON what its scope knows besides."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.estimators import BackpropMLPRegressor
+from sklearn_metabp.learned.compiled import MLPArrays
+from sklearn_metabp.learned.explain import InputRanges
+from sklearn_metabp.learned.model import ScopeModel
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, Network, ParameterLayout
+from sklearn_metabp.tracing.files import CheckedFile, open_file, write_file
+
+KIND = "sklearn_metabp rule 1"
+_KEYS = {"scope", "inputs", "layer_sizes", "hidden", "output", "learner_dtype", "facts"}
+
+
+class RuleFileError(ValueError):
+    """A file is no rule file, or a damaged one; the message names it and says what is wrong."""
+
+
+def _is_scale(value) -> bool:
+    return type(value) is float and math.isfinite(value) and value > 0
+
+
+def _is_rate(value) -> bool:
+    return value is None or (type(value) is float and math.isfinite(value))
+
+
+def _are_sizes(value) -> bool:
+    is_list = isinstance(value, list) and 2 <= len(value) <= 10_000
+    return is_list and all(type(size) is int and 0 < size < 2**31 for size in value)
+
+
+# What a scope's model has learned besides its learner: attribute, and whether a value of it is possible.
+_FACTS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "link": {"homogeneity": lambda value: type(value) is int and value in (0, 1), "scale": _is_scale},
+    "neuron": {"scale": _is_scale, "learning_rate": _is_rate},
+    "network": {"layer_sizes": lambda value: value is None or _are_sizes(value)},
+}
+
+
+def save_model(path, scope: str, model: ScopeModel) -> None:
+    """Write a fitted model as one file: all of it, or nothing.
+
+    Raises
+    ------
+    ValueError
+        If its learner is not one MLP.
+    OSError
+        If the file cannot be written.
+    """
+    mlp: MLPArrays | None = getattr(model, "_mlp", None)
+    if mlp is None or scope not in _FACTS:
+        raise ValueError(
+            f"a rule is saved as the arrays of one MLP, and the learner of this one, {model.learner!r}, is "
+            f"none: pickle the rule with joblib.dump, or use skops, or fit it with an MLP as learner."
+        )
+    is_ours = isinstance(model.learner, BackpropMLPRegressor)
+    header = {
+        "scope": scope,
+        "inputs": list(model.inputs),
+        "layer_sizes": list(mlp.layout.layer_sizes),
+        "hidden": mlp.hidden,
+        "output": mlp.output,
+        "learner_dtype": model.learner.layout_.dtype.name if is_ours else "float64",
+        "facts": {name: _plain(getattr(model, name)) for name in _FACTS[scope]},
+    }
+    ranges: InputRanges = model._ranges  # type: ignore[attr-defined]
+    arrays = {
+        "params": mlp.params,
+        "input_ranges": np.stack([ranges.low, ranges.typical, ranges.high]).astype(np.float64),
+    }
+    write_file(Path(os.path.abspath(path)), KIND, header, arrays)
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read_model(path, models: Mapping[str, Callable[[Any], ScopeModel]]) -> tuple[str, ScopeModel]:
+    """Read the file of a rule: its scope, and the fitted model of it.
+
+    Raises
+    ------
+    RuleFileError
+        If it is no such file, or a damaged one.
+    """
+    file = open_file(Path(os.path.abspath(path)), KIND, RuleFileError)
+    try:
+        scope, model, mlp, dtype = _checked(file, models)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, RuleFileError):
+            raise
+        raise file.fault(str(error).rstrip(".")) from error
+    model.learner = _learner(mlp, dtype)
+    model._mlp, model.is_compiled = mlp, True  # type: ignore[attr-defined]
+    return scope, model
+
+
+def _checked(file: CheckedFile, models) -> tuple[str, ScopeModel, MLPArrays, np.dtype]:
+    header = file.header
+    if set(header) != _KEYS:
+        raise ValueError(f"its header has {sorted(header)[:20]} and not {sorted(_KEYS)}")
+    scope, inputs, facts = header["scope"], header["inputs"], header["facts"]
+    if not isinstance(scope, str) or scope not in _FACTS or scope not in models:
+        raise ValueError(f"its scope is none of {sorted(_FACTS)}")
+    if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
+        raise ValueError("its inputs are not names")
+    if not isinstance(facts, dict) or set(facts) != set(_FACTS[scope]):
+        raise ValueError(f"its facts are not {sorted(_FACTS[scope])}")
+    for name, is_possible in _FACTS[scope].items():
+        if not is_possible(facts[name]):
+            raise ValueError(f"its {name} is not possible")
+    mlp, ranges, dtype = _checked_arrays(file)
+    model = models[scope](inputs)
+    model._ranges = ranges
+    for name, value in facts.items():
+        setattr(model, name, tuple(value) if isinstance(value, list) else value)
+    _check_ends(scope, model, mlp.layout.layer_sizes[0], mlp.layout.layer_sizes[-1])
+    return scope, model, mlp, dtype
+
+
+def _check_ends(scope: str, model, n_inputs: int, n_outputs: int) -> None:
+    """Compare the ends of the MLP with what the scope gives it and takes from it."""
+    if scope == "network":
+        layer_sizes = model.layer_sizes
+        if layer_sizes is not None and ParameterLayout(layer_sizes).n_params != n_outputs:
+            raise ValueError(
+                f"its learner has {n_outputs} outputs, which are not the updates of {layer_sizes}"
+            )
+        model._n_columns, model._n_params, model._flat = n_inputs, n_outputs, n_outputs == 1
+    elif (n_inputs, n_outputs) != (len(model.inputs), 1):
+        raise ValueError(
+            f"its learner has {n_inputs} inputs and {n_outputs} outputs, not {len(model.inputs)} and 1"
+        )
+
+
+def _checked_arrays(file: CheckedFile) -> tuple[MLPArrays, InputRanges, np.dtype]:
+    header = file.header
+    if not _are_sizes(header["layer_sizes"]):
+        raise ValueError("its layer_sizes are not those of an MLP")
+    for name, allowed in (
+        ("hidden", HIDDEN_ACTIVATIONS),
+        ("output", HIDDEN_ACTIVATIONS),
+        ("learner_dtype", ("float32", "float64")),
+    ):
+        if header[name] not in allowed:
+            raise ValueError(f"its {name} is none of {list(allowed)}")
+    layout = ParameterLayout(tuple(header["layer_sizes"]))
+    wanted = {"params": (layout.n_params,), "input_ranges": (3, layout.layer_sizes[0])}
+    found = {name: spec.shape for name, spec in file.specs.items()}
+    if found != wanted or any(spec.dtype != np.dtype("<f8") for spec in file.specs.values()):
+        raise ValueError(f"its arrays are {found}, and its layers have {wanted}, of float64")
+    params, ranges = (file.array(name).astype(np.float64) for name in wanted)
+    if not np.isfinite(params).all() or not np.isfinite(ranges).all():
+        raise ValueError("a number in its arrays is not finite")
+    mlp = MLPArrays(layout, params, header["hidden"], header["output"])
+    return mlp, InputRanges(*ranges), np.dtype(header["learner_dtype"])
+
+
+def _learner(mlp: MLPArrays, dtype: np.dtype) -> BackpropMLPRegressor:
+    """The fitted regressor that the arrays are."""
+    sizes = mlp.layout.layer_sizes
+    layout = ParameterLayout(sizes, dtype)
+    learner = BackpropMLPRegressor(sizes[1:-1], mlp.hidden, out_activation=mlp.output, alpha=0.0)
+    learner.params_ = mlp.params.astype(dtype, copy=False)
+    learner.layout_ = layout
+    learner.network_ = Network(layout, mlp.hidden, mlp.output, learner.loss, learner.alpha)
+    learner.out_activation_ = mlp.output
+    learner.n_features_in_, learner.n_outputs_, learner.n_layers_ = sizes[0], sizes[-1], len(sizes)
+    return learner
