@@ -1,0 +1,131 @@
+"""Dataset aggregation: the student drives, the teacher says what it would have done."""
+
+import numpy as np
+import pytest
+from helpers.data import classes
+from sklearn.tree import DecisionTreeRegressor
+
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    LearnedUpdateRule,
+    Trace,
+    UpdateRule,
+)
+from sklearn_metabp.meta_training import aggregate
+
+X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 0, 0, 1])
+
+
+def network(rule="sgd", sizes=(1,), n_epochs=300, seed=0):
+    return BackpropMLPRegressor(
+        sizes,
+        "logistic",
+        out_activation="logistic",
+        update_rule=rule,
+        alpha=0.0,
+        batch_size=1,
+        max_iter=n_epochs,
+        n_iter_no_change=np.inf,
+        random_state=seed,
+    )
+
+
+class Fits:
+    """Notes the traces that a rule is fitted on."""
+
+    def __init__(self, monkeypatch):
+        self.traces = []
+        fit = LearnedUpdateRule.fit
+
+        def noted(rule, X, y=None):
+            if isinstance(X, Trace):
+                self.traces.append(X)
+            return fit(rule, X, y)
+
+        monkeypatch.setattr(LearnedUpdateRule, "fit", noted)
+
+
+def test_every_round_adds_the_students_states_with_what_the_teacher_would_have_done(monkeypatch):
+    fits = Fits(monkeypatch)
+    rule = LearnedUpdateRule(DecisionTreeRegressor(max_depth=3, random_state=0), random_state=0)
+    aggregate(rule, SGD(0.2), [(network(), X, Y)], n_rounds=2, n_starts=3, random_state=4)
+    assert [len(trace.layouts) for trace in fits.traces] == [3, 6, 9]
+    whole = fits.traces[-1]
+    for number in range(9):
+        run = whole.run(number)
+        gradients = run.gradients
+        done, taught = run.updates, run.updates if number < 3 else run.teacher_updates
+        np.testing.assert_allclose(taught, -0.2 * gradients, rtol=1e-12)
+        assert (number < 3) == np.allclose(done, -0.2 * gradients)
+    starts = {whole.run(number).params[0].tobytes() for number in range(9)}
+    assert len(starts) == 9
+
+
+def test_aggregation_mends_what_imitation_of_one_run_leaves_broken():
+    """The rule of a whole network, from one run and from where that rule goes: unseen starts, mean loss."""
+    losses = {}
+    for n_rounds in (0, 6):
+        rule = LearnedUpdateRule(scope="network", random_state=0)
+        rule = aggregate(rule, SGD(0.23), [(network(), X, Y)], n_rounds=n_rounds, n_starts=1, random_state=1)
+        losses[n_rounds] = np.mean([network(rule, seed=seed).fit(X, Y).loss_ for seed in range(50, 60)])
+    taught = np.mean([network(SGD(0.23), seed=seed).fit(X, Y).loss_ for seed in range(50, 60)])
+    assert losses[6] < losses[0]
+    assert losses[6] < 1.25 * taught
+
+
+def test_the_given_rule_and_estimators_stay_as_they_are_and_the_seed_decides():
+    rule, estimator = LearnedUpdateRule(random_state=0), network(n_epochs=10)
+    first, again, other = (
+        aggregate(rule, "adam", [(estimator, X, Y)], n_rounds=1, random_state=seed) for seed in (1, 1, 2)
+    )
+    assert not hasattr(rule, "learner_")
+    assert not hasattr(estimator, "params_")
+    assert estimator.update_rule == "sgd"
+    Z = np.random.default_rng(0).standard_normal((5, 8))
+    np.testing.assert_array_equal(first.predict(Z), again.predict(Z))
+    assert (first.predict(Z) != other.predict(Z)).any()
+
+
+def test_tasks_of_several_architectures_and_data_go_together():
+    X_more, y_more = classes("multiclass", n=30, seed=3)
+    classifier = BackpropMLPClassifier((5,), max_iter=3, n_iter_no_change=np.inf)
+    tasks = [(network(n_epochs=5), X, Y), (classifier, X_more, y_more)]
+    rule = aggregate(LearnedUpdateRule(random_state=0), Adam(0.01), tasks, n_rounds=1, random_state=0)
+    assert rule.homogeneity_ == 0
+    assert classifier.set_params(update_rule=rule, random_state=0).fit(X_more, y_more).n_iter_ == 3
+
+
+class Wild(UpdateRule):
+    """Learns nothing and throws far: trainings under it diverge."""
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return np.full_like(step.gradients, np.inf)
+
+
+def test_students_that_diverge_do_not_end_it(monkeypatch):
+    monkeypatch.setattr(LearnedUpdateRule, "compute_update", Wild.compute_update)
+    fits = Fits(monkeypatch)
+    aggregate(LearnedUpdateRule(random_state=0), SGD(0.1), [(network(n_epochs=3), X, Y)], random_state=0)
+    assert [len(trace) for trace in fits.traces] == [12] * 6
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"tasks": []}, r"tasks must be a sequence of \(estimator, X, y\), one at least"),
+        ({"tasks": [(network(), X)]}, "tasks must be a sequence"),
+        ({"n_rounds": -1}, "n_rounds must be an integer of 0 or more, got -1"),
+        ({"n_starts": 0}, "n_starts must be an integer of 1 or more, got 0"),
+        ({"n_rounds": 1.5}, "n_rounds must be an integer of 0 or more, got 1.5"),
+    ],
+)
+def test_bad_arguments_are_named(params, message):
+    arguments = {"tasks": [(network(), X, Y)], "n_rounds": 1} | params
+    with pytest.raises(ValueError, match=message):
+        aggregate(LearnedUpdateRule(), SGD(0.1), **arguments)
