@@ -1,3 +1,6 @@
+import os
+import sys
+
 import pytest
 from helpers.kernels import compiled_only
 
@@ -5,6 +8,15 @@ from sklearn_metabp import _kernels, training
 from sklearn_metabp._kernels import reference
 from sklearn_metabp.network import network
 from sklearn_metabp.update_rules import adam, sgd
+
+os.environ["MPLBACKEND"] = "Agg"  # nothing is shown, wherever the tests run
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(

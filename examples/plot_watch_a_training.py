@@ -1,0 +1,86 @@
+"""
+Watch a training
+================
+
+A :class:`~sklearn_metabp.TraceRecorder` sees every step of a training, and its trace is arrays: what
+every weight was, what the step added to it, what the loss was. Here a small network is recorded and
+drawn by :class:`~sklearn_metabp.plotting.TraceDisplay`, and the loss curves of several update rules
+are laid beside each other by :class:`~sklearn_metabp.plotting.LossCurveDisplay`.
+"""
+
+# %%
+# Record
+# ------
+# Two moons, a network 2-6-1 and plain backpropagation with momentum. With
+# ``n_iter_no_change=float("inf")`` a training takes exactly ``max_iter`` epochs. ``"all"`` records the
+# activations and deltas of every pattern too.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from rich.progress import track
+from sklearn.datasets import make_moons
+
+from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, TraceRecorder
+from sklearn_metabp.plotting import LossCurveDisplay, TraceDisplay
+
+X, y = make_moons(200, noise=0.15, random_state=0)
+
+
+def network(update_rule):
+    """A network that trains for exactly 60 epochs of 10 steps."""
+    return BackpropMLPClassifier(
+        (6,),
+        "tanh",
+        update_rule=update_rule,
+        batch_size=20,
+        max_iter=60,
+        n_iter_no_change=float("inf"),
+        random_state=0,
+    )
+
+
+recorder = TraceRecorder("all")
+model = network(SGD(learning_rate=0.1, momentum=0.9)).set_callbacks(recorder).fit(X, y)
+trace = recorder.trace_
+print(f"{trace}; accuracy {model.score(X, y):.3f}")
+
+# %%
+# Every weight, every update, every loss
+# --------------------------------------
+# One line a parameter, one colour a weight matrix or bias vector. Of a larger network ten of each would be
+# drawn.
+
+display = TraceDisplay.from_trace(trace, n_params=12)
+display.figure_.suptitle("A training of 600 steps: momentum on two moons")
+
+# %%
+# What else is in it
+# ------------------
+# Anything that was recorded can be asked for by its name. A hidden unit of tanh learns little where its
+# derivative is small; here is how much of it every unit keeps, in the mean over the patterns of an epoch.
+
+n_epochs = trace.epochs[-1] + 1
+of_batches = trace.derivatives[0].mean(axis=1)  # steps x hidden units
+of_epochs = of_batches.reshape(n_epochs, -1, of_batches.shape[1]).mean(axis=1)
+print("mean derivative of each hidden unit, first and last epoch:")
+for epoch in (0, n_epochs - 1):
+    print(f"  {epoch + 1:3}  " + "  ".join(f"{value:.2f}" for value in of_epochs[epoch]))
+
+figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
+ax.plot(range(1, n_epochs + 1), of_epochs)
+ax.set(xlabel="epoch", ylabel="mean derivative", ylim=(0, 1), title="Hidden units on their way to saturation")
+
+# %%
+# Several update rules
+# --------------------
+# All start from the same weights and see the same batches.
+
+rules = [SGD(0.1), SGD(0.1, momentum=0.9), SGD(0.1, momentum=0.9, nesterov=True), Adam(0.01)]
+names = ["backpropagation", "with momentum", "with Nesterov's", "Adam"]
+models = [network(rule).fit(X, y) for rule in track(rules, "Training")]
+for name, fitted in zip(names, models, strict=True):
+    print(f"{name:<16} loss {np.min(fitted.loss_curve_):.4f}  accuracy {fitted.score(X, y):.3f}")
+
+display = LossCurveDisplay.from_estimator(*models, names=names)
+display.ax_.set_title("Four update rules from one start")
+plt.show()

@@ -1,0 +1,8 @@
+"""Displays of trainings and of learned rules, after scikit-learn's; matplotlib is imported when they draw."""
+
+from sklearn_metabp.plotting.imitation import ImitationDisplay
+from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
+from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
+from sklearn_metabp.plotting.trace import TraceDisplay
+
+__all__ = ["ImitationDisplay", "LearnedRuleDisplay", "LossCurveDisplay", "TraceDisplay"]

@@ -1,0 +1,223 @@
+"""How well a learned rule imitates, drawn."""
+
+from itertools import pairwise
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._plotting import _validate_style_kwargs
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
+from sklearn_metabp.plotting.trace import rows_of_run
+from sklearn_metabp.tracing import Trace
+
+# Steps to predict, and values to predict in all of them, with room for one step in ten.
+_MAX_STEPS = 200
+_MAX_VALUES = 1_000_000
+_MIN_STEPS = 10
+# Where the axis ends: there is nothing to read off an imitation that is worse.
+_LOWEST_R2 = -1.0
+
+
+class ImitationDisplay:
+    """Predicted against true updates of a training, and R² of the prediction step by step.
+
+    Made by :meth:`from_rule`. What is compared are the targets of the rule's scope: updates of links,
+    messages between neurons, or all updates of a network as predicted for each pattern.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of shape (n_points,)
+        The points: what the teacher did, and what the rule says.
+    groups : ndarray of int of shape (n_points,)
+        Position in ``names`` of what each point belongs to.
+    names : list of str
+        Of the weight matrices and bias vectors; for ``scope="neuron"`` of the hidden layers.
+    steps : ndarray of shape (n_steps,)
+        Numbers of the steps in the training, from 1.
+    r2 : ndarray of shape (n_steps,)
+        R² over everything that was predicted at a step, points drawn or not, around its mean at that
+        step; NaN where it does not vary.
+    r2_by_name : dict of str to ndarray of shape (n_steps,)
+        The same within each matrix, vector or layer.
+
+    Attributes
+    ----------
+    ax_ : ndarray of Axes of shape (2,)
+        Of the points, of R².
+    figure_ : Figure
+    scatters_ : dict of str to PathCollection
+        The points by name.
+    line_ : Line2D
+        Where prediction and truth are the same.
+    r2_line_ : Line2D
+    r2_lines_ : dict of str to Line2D
+        R² by name.
+
+    See Also
+    --------
+    LearnedRuleDisplay : What the rule has learned, input by input.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+    >>> from sklearn_metabp.plotting import ImitationDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> recorder = TraceRecorder()
+    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+    >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
+    >>> rule = LearnedUpdateRule(Ridge(alpha=1e-6)).fit(recorder.trace_)
+    >>> display = ImitationDisplay.from_rule(rule, recorder.trace_)
+    >>> bool(display.r2.min() > 0.99)
+    True
+    >>> plt.show()
+    """
+
+    def __init__(self, *, y_true, y_pred, groups, names, steps, r2, r2_by_name):
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.groups = groups
+        self.names = names
+        self.steps = steps
+        self.r2 = r2
+        self.r2_by_name = r2_by_name
+
+    @classmethod
+    def from_rule(cls, rule, trace, *, run=0, max_points=3000, random_state=0, ax=None, scatter_kwargs=None):
+        """Predict one run of a trace and draw.
+
+        Parameters
+        ----------
+        rule : LearnedUpdateRule
+            Fitted.
+        trace : Trace
+            With what the rule's scope needs. Of more than 200 steps so many are predicted, evenly spread;
+            of a large network fewer.
+        run : int, default=0
+            As in ``trace.runs``.
+        max_points : int, default=3000
+            Points to draw, chosen at random from all predictions.
+        random_state : int, RandomState instance or None, default=0
+            Chooses the points.
+        ax : Axes or array-like of 2 Axes, default=None
+            One is divided into two; None makes a figure.
+        scatter_kwargs : dict, default=None
+            For matplotlib's ``scatter``.
+
+        Returns
+        -------
+        display : ImitationDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If the rule has not been fitted.
+        ValueError
+            If the trace has no rows of that run, or lacks what the scope needs.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_rule")
+        check_is_fitted(rule)
+        if not isinstance(max_points, Integral) or max_points < 1:
+            raise ValueError(f"max_points must be an integer of 1 or more, got {max_points!r}.")
+        rows = rows_of_run(trace, run)
+        names, sizes = _sizes(rule.scope, rows, run)
+        most = max(_MIN_STEPS, int(_MAX_VALUES / max(sizes.sum(axis=1).mean(), 1)))
+        taken = evenly(len(rows), min(_MAX_STEPS, most))
+        rows, sizes = rows[taken], sizes[taken]
+        y_true, y_pred = rows.targets_of(rule.scope).ravel(), rule.predict(rows).ravel()
+        groups = _groups(rule.scope, sizes, rows)
+        step_of = np.repeat(np.arange(len(rows)), sizes.sum(axis=1))
+        r2 = _r2_by(step_of, len(rows), y_true, y_pred)
+        r2_by_name = {
+            name: _r2_by(step_of[mine], len(rows), y_true[mine], y_pred[mine])
+            for name, mine in ((name, groups == group) for group, name in enumerate(names))
+        }
+        n_points = min(max_points, len(y_true))
+        points = np.sort(check_random_state(random_state).choice(len(y_true), n_points, replace=False))
+        display = cls(
+            y_true=y_true[points],
+            y_pred=y_pred[points],
+            groups=groups[points],
+            names=names,
+            steps=rows.indices,
+            r2=r2,
+            r2_by_name=r2_by_name,
+        )
+        return display.plot(ax=ax, scatter_kwargs=scatter_kwargs)
+
+    def plot(self, ax=None, *, scatter_kwargs=None):
+        """Draw; see :meth:`from_rule`. The axis of R² ends at -1: what is below is no imitation.
+
+        Parameters
+        ----------
+        ax : Axes or array-like of 2 Axes, default=None
+        scatter_kwargs : dict, default=None
+
+        Returns
+        -------
+        display : ImitationDisplay
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        points, curves = axes = grid_of_axes(ax, 1, 2, figsize=(10, 4.6))
+        default = {"s": 14, "alpha": 0.5, "linewidths": 0}
+        style = _validate_style_kwargs(default, scatter_kwargs or {})
+        of_line = {"color": "black", "alpha": 0.6, "linestyle": "--", "linewidth": 1, "zorder": 0}
+        ends = [np.min(self.y_true), np.max(self.y_true)]
+        (self.line_,) = points.plot(ends, ends, **of_line)
+        self.scatters_, self.r2_lines_ = {}, {}
+        for group, (name, colour) in enumerate(zip(self.names, colours(len(self.names)), strict=True)):
+            mine = self.groups == group
+            kwargs = {"color": colour, "label": name, **style}
+            self.scatters_[name] = points.scatter(self.y_true[mine], self.y_pred[mine], **kwargs)
+            (self.r2_lines_[name],) = curves.plot(
+                self.steps, self.r2_by_name[name], color=colour, linewidth=0.9, alpha=0.8
+            )
+        (self.r2_line_,) = curves.plot(
+            self.steps, self.r2, color="black", linewidth=1.4, label="all together"
+        )
+        points.set(xlabel="true", ylabel="predicted")
+        points.ticklabel_format(style="sci", scilimits=(-3, 4))
+        points.legend(frameon=False, fontsize="small", markerscale=2)
+        curves.set(xlabel="step", ylabel="R² of the step")
+        curves.ticklabel_format(axis="y", useOffset=False)
+        curves.legend(frameon=False, fontsize="small")
+        if curves.get_ylim()[0] < _LOWEST_R2:
+            curves.set_ylim(_LOWEST_R2 - 0.05, 1.1)
+        self.ax_, self.figure_ = axes, points.figure
+        return self
+
+
+def _sizes(scope: str, rows: Trace, run: int) -> tuple[list[str], np.ndarray]:
+    """Names of the groups, and how many values each has in every row, (n_rows, n_groups)."""
+    layout = rows.layouts[run]
+    if scope == "neuron":
+        links = [a * b for a, b in pairwise(layout.layer_sizes[1:])]
+        names = [f"to hidden layer {layer}" for layer in range(1, len(links) + 1)]
+        return names, rows.n_patterns[:, None] * np.array(links, dtype=int)
+    names = [tensor.name for tensor in layout.tensors]
+    each = np.array([tensor.slice.stop - tensor.slice.start for tensor in layout.tensors])
+    times = rows.n_patterns[:, None] if scope == "network" else np.ones((len(rows), 1), int)
+    return names, times * each
+
+
+def _groups(scope: str, sizes: np.ndarray, rows: Trace) -> np.ndarray:
+    """Group of every value, in the order of ``Trace.targets_of``, flattened."""
+    numbers = np.arange(sizes.shape[1])
+    if scope == "network":  # every pattern has all the updates
+        one_pattern = np.repeat(numbers, sizes[0] // rows.n_patterns[0])
+        return np.tile(one_pattern, int(rows.n_patterns.sum()))
+    return np.repeat(np.tile(numbers, len(sizes)), sizes.ravel())
+
+
+def _r2_by(step_of: np.ndarray, n_steps: int, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    """R² of every step; NaN where the truth does not vary."""
+    counts = np.bincount(step_of, minlength=n_steps)
+    means = np.bincount(step_of, y_true, n_steps) / np.maximum(counts, 1)
+    spread = np.bincount(step_of, (y_true - means[step_of]) ** 2, n_steps)
+    error = np.bincount(step_of, (y_true - y_pred) ** 2, n_steps)
+    return 1 - np.divide(error, spread, out=np.full(n_steps, np.nan), where=spread > 0)

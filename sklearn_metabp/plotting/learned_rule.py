@@ -1,0 +1,174 @@
+"""What a learned rule has learned, drawn input by input."""
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._plotting import _validate_style_kwargs
+
+from sklearn_metabp.plotting.axes import grid_of_axes
+from sklearn_metabp.plotting.teacher import teacher_effects
+
+# Panels, and lines in one of them, that can still be read.
+_MAX_INPUTS = 12
+_MAX_LINES = 20
+_MAX_COLUMNS = 4
+
+
+class LearnedRuleDisplay:
+    """The step of a learned rule as a function of each input, the others at their medians.
+
+    Made by :meth:`from_rule`. All panels have one y axis, so that what matters most moves most.
+
+    Parameters
+    ----------
+    effects : dict of str to tuple of two ndarray
+        By input: its values, (n_points,), and the predictions there, (n_points,) or
+        (n_points, n_params), as in ``rule.explain().effects``.
+    teacher_effects : dict of str to ndarray of shape (n_points,), default=None
+        What the teacher does there.
+    formula : str, default=None
+        The rule as an equation.
+    ylabel : str, default="update"
+        What is predicted.
+
+    Attributes
+    ----------
+    ax_ : ndarray of Axes of shape (n_inputs,)
+    figure_ : Figure
+    lines_ : dict of str to list of Line2D
+        By input: one line, or one a predicted update; of more than 20 those that move most.
+    teacher_lines_ : dict of str to Line2D
+        By input; empty without a teacher.
+
+    See Also
+    --------
+    ImitationDisplay : How well the rule imitates.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+    >>> from sklearn_metabp.plotting import LearnedRuleDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> recorder = TraceRecorder()
+    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+    >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
+    >>> rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
+    >>> display = LearnedRuleDisplay.from_rule(rule, teacher=SGD(0.1), inputs=["gradient/rms_0.9"])
+    >>> values, updates = display.effects["gradient/rms_0.9"]
+    >>> bool(abs(updates + 0.1 * values).max() < 0.02)  # rule (3)
+    True
+    >>> plt.show()
+    """
+
+    def __init__(self, *, effects, teacher_effects=None, formula=None, ylabel="update"):
+        self.effects = effects
+        self.teacher_effects = teacher_effects
+        self.formula = formula
+        self.ylabel = ylabel
+
+    @classmethod
+    def from_rule(cls, rule, teacher=None, *, inputs=None, n_points=50, ax=None, line_kwargs=None):
+        """Explain a rule and draw it.
+
+        Parameters
+        ----------
+        rule : LearnedUpdateRule
+            Fitted.
+        teacher : UpdateRule, default=None
+            Drawn beside the rule. It must be linear in the rule's inputs, as ``SGD``, with or without
+            momentum, and ``Adam`` are; how, is read off a small training under it, after the running
+            means have warmed up.
+        inputs : list of str, default=None
+            Those to draw. None is all; of more than 12 those along which the step moves most.
+        n_points : int, default=50
+            Values to look at along every input.
+        ax : Axes or array-like of Axes, default=None
+            One is divided, or one an input; None makes a figure.
+        line_kwargs : dict, default=None
+            For matplotlib's ``plot``, of the rule's lines.
+
+        Returns
+        -------
+        display : LearnedRuleDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If the rule has not been fitted.
+        ValueError
+            If an input is not one of the rule's, or the teacher cannot be drawn.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_rule")
+        explanation = rule.explain(n_points)
+        effects = _chosen(explanation.effects, inputs)
+        of_teacher = None if teacher is None else teacher_effects(teacher, rule, explanation)
+        what = "message" if explanation.scope == "neuron" else "update"
+        display = cls(
+            effects=effects,
+            teacher_effects=of_teacher and {name: of_teacher[name] for name in effects},
+            formula=explanation.formula,
+            ylabel=what if explanation.unit == "1" else f"{what} / ({explanation.unit})",
+        )
+        return display.plot(ax=ax, line_kwargs=line_kwargs)
+
+    def plot(self, ax=None, *, line_kwargs=None):
+        """Draw; see :meth:`from_rule`. A figure that is made bears the formula, where there is one.
+
+        Parameters
+        ----------
+        ax : Axes or array-like of Axes, default=None
+        line_kwargs : dict, default=None
+
+        Returns
+        -------
+        display : LearnedRuleDisplay
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        n_inputs = len(self.effects)
+        n_cols = n_inputs if np.ndim(ax) else min(n_inputs, _MAX_COLUMNS)
+        n_rows = -(-n_inputs // n_cols)
+        axes = grid_of_axes(ax, n_rows, n_cols, figsize=(3 * n_cols, 2.6 * n_rows + 0.3), sharey=True)
+        for unused in axes[n_inputs:]:
+            unused.remove()
+        axes = axes[:n_inputs]
+        style = _validate_style_kwargs({"color": "tab:blue", "linewidth": 1.5}, line_kwargs or {})
+        of_teacher = {"color": "tab:orange", "linewidth": 4, "alpha": 0.5, "label": "teacher"}
+        self.lines_, self.teacher_lines_ = {}, {}
+        for one, (name, (values, predictions)) in zip(axes, self.effects.items(), strict=True):
+            if self.teacher_effects is not None:
+                (self.teacher_lines_[name],) = one.plot(values, self.teacher_effects[name], **of_teacher)
+            self.lines_[name] = one.plot(values, _that_move(predictions), **style)
+            self.lines_[name][0].set_label("learned")
+            one.set_xlabel(name)
+            one.margins(y=0.1)
+            one.locator_params(axis="x", nbins=4)
+        for first in axes[::n_cols]:
+            first.set_ylabel(self.ylabel)
+        if self.teacher_lines_:
+            axes[0].legend(frameon=False, fontsize="small")
+        self.ax_, self.figure_ = axes, axes[0].figure
+        if ax is None and self.formula is not None:
+            self.figure_.suptitle(self.formula, fontsize="medium")
+        return self
+
+
+def _chosen(effects: dict, inputs) -> dict:
+    """The effects to draw, by input."""
+    if inputs is not None:
+        names = [inputs] if isinstance(inputs, str) else list(inputs)
+        unknown = [name for name in names if name not in effects]
+        if unknown or not names:
+            raise ValueError(f"inputs must be names from {list(effects)}, got {unknown or names}.")
+        return {name: effects[name] for name in names}
+    moves = {name: np.ptp(predictions, axis=0).max() for name, (_, predictions) in effects.items()}
+    most = sorted(moves, key=lambda name: -moves[name])[:_MAX_INPUTS]
+    return {name: effect for name, effect in effects.items() if name in most}
+
+
+def _that_move(predictions: np.ndarray) -> np.ndarray:
+    """Of many columns those that move most, in order."""
+    if predictions.ndim == 1 or predictions.shape[1] <= _MAX_LINES:
+        return predictions
+    most = np.argsort(-np.ptp(predictions, axis=0), kind="stable")[:_MAX_LINES]
+    return predictions[:, np.sort(most)]

@@ -1,0 +1,139 @@
+"""Loss curves of fitted models."""
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._plotting import _validate_style_kwargs
+from sklearn.utils.validation import check_is_fitted
+
+# A longer repr of an update rule is no name for a legend.
+_LONGEST_NAME = 40
+
+
+class LossCurveDisplay:
+    """Training loss of every epoch, of one or several fitted models.
+
+    Made by :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    loss_curves : list of array-like
+        Mean loss of every epoch, one list a model.
+    names : list of str
+        One a model.
+
+    Attributes
+    ----------
+    ax_ : Axes
+    figure_ : Figure
+    lines_ : list of Line2D
+        One a model.
+
+    See Also
+    --------
+    TraceDisplay : Loss, weights and updates of every step.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_metabp import SGD, Adam, BackpropMLPClassifier
+    >>> from sklearn_metabp.plotting import LossCurveDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> models = [
+    ...     BackpropMLPClassifier((8,), update_rule=rule, tol=0.01, random_state=0).fit(X, y)
+    ...     for rule in (SGD(0.1), Adam(0.01))
+    ... ]
+    >>> display = LossCurveDisplay.from_estimator(*models)
+    >>> display.names
+    ['SGD(learning_rate=0.1)', 'Adam(learning_rate=0.01)']
+    >>> plt.show()
+    """
+
+    def __init__(self, *, loss_curves, names):
+        self.loss_curves = loss_curves
+        self.names = names
+
+    @classmethod
+    def from_estimator(cls, *models, names=None, ax=None, yscale="log", line_kwargs=None):
+        """Draw the ``loss_curve_`` of fitted models.
+
+        Parameters
+        ----------
+        *models : estimators
+            Fitted; ours, scikit-learn's MLPs, or pipelines that end in one.
+        names : list of str, default=None
+            One a model. None is the update rule, or the class where it has none or a long one.
+        ax : Axes, default=None
+            None makes a figure.
+        yscale : {"log", "linear"} or another scale of matplotlib, default="log"
+        line_kwargs : dict or list of dict, default=None
+            For matplotlib's ``plot``, of all lines or of each.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If a model has not been fitted.
+        ValueError
+            If a model has no ``loss_curve_``, or there are not as many names as models.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        if not models:
+            raise ValueError("LossCurveDisplay draws the loss curve of at least one model, got none.")
+        last = [model[-1] if isinstance(model, Pipeline) else model for model in models]
+        for model in last:
+            if not hasattr(model, "fit"):
+                raise ValueError(f"a model must be a fitted estimator, got {model!r}: give them one by one.")
+            check_is_fitted(model)
+            if not hasattr(model, "loss_curve_"):
+                raise ValueError(f"{type(model).__name__} has no loss_curve_ to draw.")
+        names = [_name(model) for model in last] if names is None else list(names)
+        if len(names) != len(models):
+            raise ValueError(
+                f"names must be one a model: there are {len(models)} models, {len(names)} names."
+            )
+        display = cls(loss_curves=[model.loss_curve_ for model in last], names=names)
+        return display.plot(ax=ax, yscale=yscale, line_kwargs=line_kwargs)
+
+    def plot(self, ax=None, *, yscale="log", line_kwargs=None):
+        """Draw; see :meth:`from_estimator`.
+
+        Parameters
+        ----------
+        ax : Axes, default=None
+        yscale : str, default="log"
+        line_kwargs : dict or list of dict, default=None
+
+        Returns
+        -------
+        display : LossCurveDisplay
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        import matplotlib.pyplot as plt
+
+        n = len(self.loss_curves)
+        styles = line_kwargs if isinstance(line_kwargs, list) else [line_kwargs or {}] * n
+        if len(styles) != n:
+            raise ValueError(f"line_kwargs must be one dict or {n} of them, got {len(styles)}.")
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        self.lines_ = []
+        for curve, name, style in zip(self.loss_curves, self.names, styles, strict=True):
+            marker = "o" if len(curve) == 1 else ""  # a line of one point is not seen
+            style = _validate_style_kwargs({"label": name, "marker": marker}, style)
+            self.lines_ += ax.plot(range(1, len(curve) + 1), curve, **style)
+        ax.set(xlabel="epoch", ylabel="training loss", yscale=yscale)
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _name(model) -> str:
+    rule = getattr(model, "update_rule_", None)
+    if rule is None:
+        return type(model).__name__
+    text = " ".join(repr(rule).split())
+    return text if len(text) <= _LONGEST_NAME else type(rule).__name__

@@ -1,0 +1,73 @@
+"""What a teacher does along the inputs of a learned rule."""
+
+import numpy as np
+from sklearn.datasets import make_classification
+
+from sklearn_metabp.estimators import BackpropMLPClassifier
+from sklearn_metabp.tracing import Trace, TraceRecorder
+
+# Running means of decay 0.9 have warmed up by then.
+_FIRST_STEP = 60
+_MIN_R2 = 0.999
+_MIN_RANGE = 0.01
+
+
+def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
+    """The teacher's predictions along every input, in the rule's unit, the others at their medians.
+
+    They are read off a small training under the teacher, where its step is linear in the inputs, as
+    plain backpropagation, momentum and Adam are in those of a link, and rule (6) in those of a message.
+
+    Parameters
+    ----------
+    teacher : UpdateRule
+    rule : LearnedUpdateRule
+        Fitted.
+    explanation : RuleExplanation
+        Of the rule.
+
+    Returns
+    -------
+    effects : dict of str to ndarray of shape (n_points,)
+        At the values of ``explanation.effects``.
+
+    Raises
+    ------
+    ValueError
+        If the teacher's step is not linear in the inputs.
+    """
+    if explanation.scope == "network":
+        raise ValueError(
+            "with scope='network' no teacher can be drawn, because no update is a function of one input of a "
+            "pattern: leave teacher=None."
+        )
+    trace = _record(teacher)
+    X, y = trace.features(explanation.scope, list(rule.inputs_)), trace.targets_of(explanation.scope)
+    exponent = getattr(rule, "homogeneity_", 1)
+    kept = (X[:, -1] != 0) & (np.abs(X[:, :-1]) < 10).all(axis=1)  # the inputs are cut off at 10
+    Z, y = X[kept, :-1], y[kept] / X[kept, -1] ** exponent
+    # What hardly varies there, as what tells of the warming up, has no slope to be read.
+    Z = np.where(np.ptp(Z, axis=0) > _MIN_RANGE, Z, 0)
+    columns = np.column_stack([Z, np.ones(len(Z))])
+    terms, *_ = np.linalg.lstsq(columns, y, rcond=None)
+    r2 = 1 - np.sum((columns @ terms - y) ** 2) / max(np.sum((y - y.mean()) ** 2), np.finfo(float).tiny)
+    if r2 < _MIN_R2:
+        raise ValueError(
+            f"the step of {teacher!r} in the rule's unit, {explanation.unit}, is not linear in the inputs "
+            f"{list(rule.inputs_)} (R² {r2:.3f}), so it cannot be drawn beside: leave teacher=None."
+        )
+    typical = rule._model._ranges.typical
+    at_typical = float(typical @ terms[:-1] + terms[-1])
+    return {
+        name: at_typical + terms[position] * (explanation.effects[name][0] - typical[position])
+        for position, name in enumerate(explanation.inputs)
+    }
+
+
+def _record(teacher) -> Trace:
+    """The later steps of a training of 120 steps."""
+    X, y = make_classification(96, 6, n_informative=4, n_classes=3, random_state=0)
+    recorder = TraceRecorder("all")
+    model = BackpropMLPClassifier((6, 5), "tanh", update_rule=teacher, alpha=0.0, batch_size=16, max_iter=20)
+    model.set_params(n_iter_no_change=np.inf, random_state=0).set_callbacks(recorder).fit(X, y)
+    return recorder.trace_[_FIRST_STEP:]
