@@ -43,6 +43,8 @@ class RuleExplanation:
         The rule as an equation, where it is linear in its inputs.
     coefficients : dict of str to float
         Of every input in the formula; empty where there is none.
+    typical : dict of str to float
+        Median of every input when the rule was fitted.
     effects : dict of str to tuple of two ndarray
         By input: values over the range that was seen, of shape (n_points,), and the predictions there in
         the unit, of shape (n_points,) or (n_points, n_params), every other input at its median.
@@ -53,6 +55,7 @@ class RuleExplanation:
     unit: str
     formula: str | None
     coefficients: dict[str, float] = field(repr=False)
+    typical: dict[str, float] = field(repr=False)
     effects: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from sklearn_metabp.learned.explain import (
     linear_terms,
 )
 from sklearn_metabp.learned.link import EPSILON, LinkHistory, LinkScope, check_link_inputs, codes_of
-from sklearn_metabp.learned.model import ScopeModel
+from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.update_rules import Adam
 
 
@@ -75,8 +75,9 @@ class LinkModel(ScopeModel):
                 symbol, value = self._symbol(name, value)
                 terms[symbol], weights[symbol] = value, width
             formula = formula_of("Δw", terms, constant, weights)
+        typical = dict(zip(self.inputs, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(predict, self.inputs, self._ranges, n_points)
-        return RuleExplanation("link", self.inputs, unit, formula, coefficients, found_effects)
+        return RuleExplanation("link", self.inputs, unit, formula, coefficients, typical, found_effects)
 
     def _symbol(self, name: str, coefficient: float) -> tuple[str, float]:
         """How a term reads once its unit is multiplied in: the gradient is minus delta times x."""
@@ -117,9 +118,11 @@ class LinkModel(ScopeModel):
             self.homogeneity,
         )
 
+    @np.errstate(all="ignore")  # what overflows is found out by the loop
     def _predict_updates(self, step, history: LinkHistory) -> np.ndarray:
         matrix = history.matrix(step, self.inputs, self._codes)
-        step.updates[...] = np.where(history.history[4] == 0, 0, self.predict(matrix))
+        updates = answer(self.predict, matrix, step.updates.shape)
+        step.updates[...] = np.where(history.history[4] == 0, 0, updates)
         return step.updates
 
 

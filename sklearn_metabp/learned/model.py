@@ -66,6 +66,17 @@ class ScopeModel(ABC):
         """What was learned, readable."""
 
 
+def answer(predict, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What a learner predicts; NaN of the given shape where it would refuse a matrix that is not finite.
+
+    A training that overflows is then found out by the loop, as under any other rule.
+    """
+    # Learners compute in float32 here and there.
+    if not (np.abs(matrix) < np.finfo(np.float32).max).all():
+        return np.full(shape, np.nan)
+    return predict(matrix).reshape(shape)
+
+
 class Bound:
     """Kernels over the arrays of one training: no part of the state that is kept."""
 

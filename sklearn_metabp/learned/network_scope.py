@@ -10,7 +10,7 @@ from sklearn_metabp._kernels import PatternRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
 from sklearn_metabp.learned.explain import InputRanges, RuleExplanation, effects
-from sklearn_metabp.learned.model import Bound, ScopeModel
+from sklearn_metabp.learned.model import Bound, ScopeModel, answer
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing import SCOPES, Trace, taught_updates
 from sklearn_metabp.update_rules import Adam
@@ -219,8 +219,9 @@ class NetworkModel(ScopeModel):
     def explain(self, n_points):
         """All updates along every column; one column is one weight, one input, one target and so on."""
         names = self._column_names()
+        typical = dict(zip(names, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(self.predict, names, self._ranges, n_points)
-        return RuleExplanation("network", tuple(names), "1", None, {}, found_effects)
+        return RuleExplanation("network", tuple(names), "1", None, {}, typical, found_effects)
 
     def _column_names(self) -> list[str]:
         if self.layer_sizes is None:
@@ -245,7 +246,8 @@ class NetworkModel(ScopeModel):
         """Mean of the predictions for the patterns of the batch."""
         if self._mlp is None or not set(self.inputs) <= set(_IN_BUFFERS):
             matrix = fill_pattern_matrix(step, self.inputs, np.empty((step.n_patterns, self._n_columns)))
-            step.updates[...] = self.predict(matrix).reshape(step.n_patterns, -1).mean(axis=0)
+            predicted = answer(self.predict, matrix, (step.n_patterns, self._n_params))
+            step.updates[...] = predicted.mean(axis=0)
             return step.updates
         if state.step is not step:
             state.bind(step, self._kernel(step, self._mlp))

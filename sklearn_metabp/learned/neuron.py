@@ -17,7 +17,7 @@ from sklearn_metabp.learned.explain import (
     formula_of,
     linear_terms,
 )
-from sklearn_metabp.learned.model import Bound, ScopeModel
+from sklearn_metabp.learned.model import Bound, ScopeModel, answer
 from sklearn_metabp.tracing import SCOPES, Trace
 from sklearn_metabp.update_rules import Adam
 
@@ -205,8 +205,11 @@ class NeuronModel(ScopeModel):
             spread = dict(zip(terms, self._ranges.high - self._ranges.low, strict=True))
             answer = formula_of("", terms, constant, spread).removeprefix(" = ")
             formula = f"δ_i = Σ_h δ_h·w_hi·({answer})"
+        typical = dict(zip(self.inputs, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(predict, self.inputs, self._ranges, n_points)
-        return RuleExplanation("neuron", self.inputs, "δ_h·w_hi", formula, coefficients, found_effects)
+        return RuleExplanation(
+            "neuron", self.inputs, "δ_h·w_hi", formula, coefficients, typical, found_effects
+        )
 
     def init_state(self, layout):
         """Nothing to remember; ValueError without a learning rate for rule (3)."""
@@ -247,6 +250,7 @@ class NeuronModel(ScopeModel):
             self.scale,
         )
 
+    @np.errstate(all="ignore")  # what overflows is found out by the loop
     def _predict_deltas(self, step, layer: int) -> np.ndarray:
         deltas, slope, weights = step.deltas[layer + 1], step.derivatives_of(layer), step.coefs[layer + 1]
         delta_rms, weight_rms = _rms(deltas), _rms(weights)
@@ -257,7 +261,7 @@ class NeuronModel(ScopeModel):
         }
         shape = (*slope.shape, deltas.shape[1])
         columns = np.column_stack([np.broadcast_to(known[name], shape).ravel() for name in self.inputs])
-        messages = self.learner.predict(columns).reshape(shape)
+        messages = answer(self.learner.predict, columns, shape)
         unit = deltas[:, None, :] * weights[None]
         return (self.scale * (unit * messages).sum(axis=2)).astype(step.params.dtype)
 

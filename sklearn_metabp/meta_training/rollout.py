@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
 
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.meta_training.watched import WatchedRule
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import resolve_update_rule
 
@@ -141,9 +140,7 @@ class RolloutScorer:
     def _rollout(self, number: int, start: int, rule) -> float:
         estimator, X, y = self.tasks[number]
         seed = int(np.random.SeedSequence([self.seed, number, start]).generate_state(1)[0])
-        network = clone(estimator).set_params(
-            update_rule=WatchedRule(resolve_update_rule(rule)), random_state=seed
-        )
+        network = clone(estimator).set_params(update_rule=resolve_update_rule(rule), random_state=seed)
         try:
             # A learner may overflow before the loop finds out; that a rollout is short is no news.
             with np.errstate(all="ignore"), warnings.catch_warnings():

@@ -62,7 +62,6 @@ class ImitationDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
@@ -75,7 +74,6 @@ class ImitationDisplay:
     >>> display = ImitationDisplay.from_rule(rule, recorder.trace_)
     >>> bool(display.r2.min() > 0.99)
     True
-    >>> plt.show()
     """
 
     def __init__(self, *, y_true, y_pred, groups, names, steps, r2, r2_by_name):
@@ -185,7 +183,7 @@ class ImitationDisplay:
         points.legend(frameon=False, fontsize="small", markerscale=2)
         curves.set(xlabel="step", ylabel="R² of the step")
         curves.ticklabel_format(axis="y", useOffset=False)
-        curves.legend(frameon=False, fontsize="small")
+        curves.legend(fontsize="small")
         if curves.get_ylim()[0] < _LOWEST_R2:
             curves.set_ylim(_LOWEST_R2 - 0.05, 1.1)
         self.ax_, self.figure_ = axes, points.figure

@@ -45,7 +45,6 @@ class LearnedRuleDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
     >>> from sklearn_metabp.plotting import LearnedRuleDisplay
@@ -58,7 +57,6 @@ class LearnedRuleDisplay:
     >>> values, updates = display.effects["gradient/rms_0.9"]
     >>> bool(abs(updates + 0.1 * values).max() < 0.02)  # rule (3)
     True
-    >>> plt.show()
     """
 
     def __init__(self, *, effects, teacher_effects=None, formula=None, ylabel="update"):

@@ -34,7 +34,6 @@ class LossCurveDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_metabp import SGD, Adam, BackpropMLPClassifier
     >>> from sklearn_metabp.plotting import LossCurveDisplay
@@ -46,7 +45,6 @@ class LossCurveDisplay:
     >>> display = LossCurveDisplay.from_estimator(*models)
     >>> display.names
     ['SGD(learning_rate=0.1)', 'Adam(learning_rate=0.01)']
-    >>> plt.show()
     """
 
     def __init__(self, *, loss_curves, names):

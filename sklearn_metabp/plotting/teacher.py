@@ -56,7 +56,7 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
             f"the step of {teacher!r} in the rule's unit, {explanation.unit}, is not linear in the inputs "
             f"{list(rule.inputs_)} (R² {r2:.3f}), so it cannot be drawn beside: leave teacher=None."
         )
-    typical = rule._model._ranges.typical
+    typical = np.array([explanation.typical[name] for name in explanation.inputs])
     at_typical = float(typical @ terms[:-1] + terms[-1])
     return {
         name: at_typical + terms[position] * (explanation.effects[name][0] - typical[position])

@@ -46,7 +46,6 @@ class TraceDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
     >>> from sklearn_metabp.plotting import TraceDisplay
@@ -57,7 +56,6 @@ class TraceDisplay:
     >>> display = TraceDisplay.from_trace(recorder.trace_)
     >>> {name: len(lines) for name, lines in display.param_lines_.items()}
     {'coefs_[0]': 10, 'coefs_[1]': 10, 'intercepts_[0]': 8, 'intercepts_[1]': 3}
-    >>> plt.show()
     """
 
     def __init__(self, *, steps, losses, params, updates):

@@ -24,6 +24,7 @@ from sklearn_metabp import (
     Adam,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    DivergenceError,
     LearnedUpdateRule,
     TraceRecorder,
 )
@@ -207,6 +208,25 @@ def test_the_estimator_that_holds_a_rule_can_be_cloned_searched_and_pickled(sgd_
     ).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert np.isfinite(cross_val_score(model, X, y, cv=2, n_jobs=2, error_score="raise")).all()
+
+
+@pytest.mark.parametrize("scope", ["link", "neuron", "network"])
+@pytest.mark.parametrize("learner", [Ridge(), SMALL], ids=["Ridge", "compiled"])
+def test_a_rule_that_blows_up_is_a_divergence_whatever_its_learner_says(scope, learner):
+    trace = record(SGD(0.1), 0, n_epochs=3, variables="all")
+    rule = LearnedUpdateRule(learner, scope=scope, random_state=0).fit(trace)
+    for name in ("scale", "learning_rate"):
+        if getattr(rule._model, name, None):
+            setattr(rule._model, name, 1e9)
+    if scope == "network":
+        rule._model.predict = lambda X, predict=rule._model.predict: 1e9 * predict(X)
+        rule._model._mlp = None
+    X, y = classes("multiclass", n=120, seed=40)
+    with pytest.raises(DivergenceError, match="Training diverged"):
+        model = network(
+            rule, (6,), 50, activation="identity", loss="squared_error", out_activation="identity"
+        )
+        model.fit(X, y)
 
 
 def test_a_search_takes_a_trace_split_by_runs(sgd_trace):
