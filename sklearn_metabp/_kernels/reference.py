@@ -6,29 +6,38 @@ float64. Symbols are those of Jakša and Katrák (2006): ``x`` activations, ``in
 ``delta`` minus the derivative of the loss by the net input.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import logsumexp
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+from sklearn_metabp._kernels.functions import ACTIVATIONS, DERIVATIVES, FLOATS, bias_views, weight_views
+from sklearn_metabp._kernels.reference_learned import (
+    BLOCK,
+    LINK_INPUTS,
+    NEURON_INPUTS,
+    LinkRule,
+    NeuronRule,
+    PatternRule,
+    link_inputs,
+)
 
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "identity": lambda net: net,
-    "logistic": expit,
-    "tanh": np.tanh,
-    "relu": lambda net: np.maximum(net, 0),
-    "softmax": lambda net: softmax(net, axis=1),
-}
-
-# f'(in), written in terms of x = f(in).
-DERIVATIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "identity": np.ones_like,
-    "logistic": lambda x: x * (1 - x),
-    "tanh": lambda x: 1 - x**2,
-    "relu": lambda x: (x > 0).astype(x.dtype),
-}
+__all__ = [
+    "ACTIVATIONS",
+    "BLOCK",
+    "DERIVATIVES",
+    "LINK_INPUTS",
+    "NEURON_INPUTS",
+    "Backprop",
+    "LinkRule",
+    "NeuronRule",
+    "PatternRule",
+    "adam_step",
+    "apply_updates",
+    "link_inputs",
+    "momentum_step",
+    "sgd_step",
+]
 
 
 def check_backprop_arguments(layer_sizes, activation, out_activation, loss, params, gradients, max_batch):
@@ -131,10 +140,10 @@ class Backprop:
         self.dtype = params.dtype
         self.alpha = alpha
         self.max_batch = max_batch
-        self._weights = _weight_views(params, self.layer_sizes)
-        self._biases = _bias_views(params, self.layer_sizes)
-        self._weight_gradients = _weight_views(gradients, self.layer_sizes)
-        self._bias_gradients = _bias_views(gradients, self.layer_sizes)
+        self._weights = weight_views(params, self.layer_sizes)
+        self._biases = bias_views(params, self.layer_sizes)
+        self._weight_gradients = weight_views(gradients, self.layer_sizes)
+        self._bias_gradients = bias_views(gradients, self.layer_sizes)
         self.activations = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes]
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
@@ -227,24 +236,6 @@ def _output_rules(loss, function, net_outputs, outputs, targets):
     return losses.sum(axis=1), targets - outputs
 
 
-def _weight_views(flat, layer_sizes) -> list[np.ndarray]:
-    views, start = [], 0
-    for fan_in, fan_out in pairwise(layer_sizes):
-        views.append(flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
-        start += fan_in * fan_out
-    return views
-
-
-def _bias_views(flat, layer_sizes) -> list[np.ndarray]:
-    views: list[np.ndarray] = []
-    stop = len(flat)
-    for fan_out in reversed(layer_sizes[1:]):
-        views.insert(0, flat[stop - fan_out : stop])
-        stop -= fan_out
-    return views
-
-
-# As in the compiled twins, numbers that overflow say so by what they are.
 @np.errstate(all="ignore")
 def sgd_step(gradients, updates, learning_rate):
     """Delta w = -gamma g: rule (3)."""
@@ -273,306 +264,3 @@ def apply_updates(params, updates):
     """Add the updates; return False if one was not finite."""
     params += updates
     return bool(np.isfinite(updates).all())
-
-
-LINK_INPUTS = (
-    "gradient/rms_0.9",
-    "momentum_0.5/rms_0.9",
-    "momentum_0.9/rms_0.9",
-    "momentum_0.99/rms_0.9",
-    "gradient/rms_0.999",
-    "momentum_0.5/rms_0.999",
-    "momentum_0.9/rms_0.999",
-    "momentum_0.99/rms_0.999",
-    "rms_0.9/rms_0.999",
-    "weight",
-    "activation",
-    "delta",
-    "is_bias",
-    "is_output",
-    "depth",
-    "warmup_0.9",
-    "warmup_0.99",
-)
-
-MOMENTUM_DECAYS = (0.5, 0.9, 0.99)
-SQUARE_DECAYS = (0.9, 0.999)
-BLOCK = 64
-
-
-@np.errstate(all="ignore")
-def link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix):
-    """Advance the history and write what is known at every link, one row a link, its unit last.
-
-    With gradient g, ``m_d = d m_d + (1 - d) g`` and ``v_d = d v_d + (1 - d) g**2`` for the decays d
-    of ``history``, both divided by ``1 - d**t``: ``momentum_d`` is m_d, ``rms_d`` is
-    ``sqrt(v_d) + epsilon``, the unit of a link is ``rms_0.9``. A weight counts in root mean squares of
-    its matrix; every quotient is clipped to +-10.
-
-    Parameters
-    ----------
-    gradients, params : ndarray of shape (n_params,)
-    history : ndarray of shape (5, n_params)
-        m for the decays 0.5, 0.9 and 0.99, then v for 0.9 and 0.999; changed in place.
-    t : int
-        Number of the step, from 1.
-    sizes : ndarray of int64
-        Units of every layer.
-    codes : ndarray of int64
-        Which of ``LINK_INPUTS``, by position.
-    activations, deltas : ndarray of shape (n_units,) or None
-        Of the layers before, respectively after, each layer of weights, one layer after another.
-    epsilon : float
-    matrix : ndarray of shape (n_params, n_inputs + 1)
-        Written.
-    """
-    for row, decay in enumerate(MOMENTUM_DECAYS):
-        history[row] = decay * history[row] + (1 - decay) * gradients
-    for row, decay in enumerate(SQUARE_DECAYS, start=len(MOMENTUM_DECAYS)):
-        history[row] = decay * history[row] + (1 - decay) * gradients**2
-    momenta = {
-        f"momentum_{decay}": history[row] / (1 - decay**t) for row, decay in enumerate(MOMENTUM_DECAYS)
-    }
-    rms = {
-        f"rms_{decay}": np.sqrt(history[row] / (1 - decay**t)) + epsilon
-        for row, decay in enumerate(SQUARE_DECAYS, start=len(MOMENTUM_DECAYS))
-    }
-    known = {"gradient": gradients, **momenta, **rms}
-
-    for column, code in enumerate(codes):
-        name = LINK_INPUTS[code]
-        if "/" in name:
-            above, below = name.split("/")
-            values = np.clip(known[above] / known[below], -10, 10)
-        elif name.startswith("warmup_"):
-            values = 1 - float(name.removeprefix("warmup_")) ** t
-        else:
-            values = _of_each_tensor(name, params, sizes, activations, deltas)
-        matrix[:, column] = values
-    matrix[:, -1] = rms["rms_0.9"]
-
-
-def _of_each_tensor(name, params, sizes, activations, deltas):
-    values = np.empty_like(params)
-    n_layers = len(sizes) - 1
-    tensors = zip(
-        _weight_views(values, sizes) + _bias_views(values, sizes),
-        _weight_views(params, sizes) + _bias_views(params, sizes),
-        strict=True,
-    )
-    for tensor, (view, weights) in enumerate(tensors):
-        layer, is_bias = tensor % n_layers, tensor >= n_layers
-        if name == "is_bias":
-            view[...] = is_bias
-        elif name == "is_output":
-            view[...] = layer == n_layers - 1
-        elif name == "depth":
-            view[...] = layer / max(1, n_layers - 1)
-        elif name == "weight":
-            scale = np.sqrt(np.mean(weights.astype(float) ** 2))
-            view[...] = np.clip(weights / scale, -10, 10) if scale > 0 else 0
-        elif name == "activation":
-            source = activations[sum(sizes[:layer]) : sum(sizes[: layer + 1])]
-            view[...] = 1 if is_bias else np.clip(source, -10, 10)[:, None]
-        elif name == "delta":
-            view[...] = np.clip(deltas[sum(sizes[1 : layer + 1]) : sum(sizes[1 : layer + 2])], -10, 10)
-    return values
-
-
-class LinkRule:
-    """The update of every link of one training: ``scale * unit**homogeneity * MLP(inputs)``.
-
-    A link that never saw a gradient stays where it is.
-
-    Parameters
-    ----------
-    gradients, params : ndarray of shape (n_params,)
-        Read at every step.
-    history : ndarray of shape (5, n_params)
-        As in ``link_inputs``; changed at every step.
-    updates : ndarray of shape (n_params,)
-        Written at every step.
-    sizes, codes, epsilon
-        As in ``link_inputs``.
-    mlp_params : ndarray
-        As those of ``Backprop``.
-    mlp_sizes : ndarray of int64
-        Units of the MLP's layers: as many inputs as codes, one output.
-    hidden, output : str
-        The MLP's activation functions.
-    scale : float
-    homogeneity : {0, 1}
-    """
-
-    def __init__(
-        self,
-        gradients,
-        params,
-        history,
-        updates,
-        sizes,
-        codes,
-        epsilon,
-        mlp_params,
-        mlp_sizes,
-        hidden,
-        output,
-        scale,
-        homogeneity,
-    ):
-        n = sum((a + 1) * b for a, b in pairwise(sizes))
-        if not len(gradients) == len(params) == n or history.shape != (5, n):
-            raise ValueError(f"gradients, params and history must hold {n} links")
-        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
-        arrays = (gradients, params, history, mlp_params, updates)
-        alike = params.dtype in FLOATS and all(
-            a.dtype == params.dtype and a.flags.c_contiguous for a in arrays
-        )
-        fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1 and len(mlp_params) == n_mlp
-        if not alike or not fits or len(updates) != n:
-            raise ValueError("the MLP, the arrays and the updates do not fit together")
-        names = [LINK_INPUTS[code] for code in codes]
-        self._n_in = sum(sizes[:-1]) if "activation" in names else 0
-        self._n_out = sum(sizes[1:]) if "delta" in names else 0
-        self._known = gradients, params, history
-        self._link = sizes, codes, epsilon
-        self._updates, self._scale, self._homogeneity = updates, scale, homogeneity
-        self._layers = list(
-            zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True)
-        )
-        self._functions = [hidden] * (len(self._layers) - 1) + [output]
-
-    @np.errstate(all="ignore")
-    def update(self, t, activations=None, deltas=None):
-        """Advance the history by step t and write the updates."""
-        for values, n in ((activations, self._n_in), (deltas, self._n_out)):
-            if (0 if values is None else len(values)) != n:
-                raise ValueError(
-                    f"activations and deltas must hold their units where they are an input, else be None; "
-                    f"{n} are needed"
-                )
-        gradients, params, history = self._known
-        sizes, codes, epsilon = self._link
-        matrix = np.empty((len(params), len(codes) + 1), params.dtype)
-        link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix)
-        x, unit = matrix[:, :-1], matrix[:, -1]
-        for (weights, biases), function in zip(self._layers, self._functions, strict=True):
-            x = ACTIVATIONS[function](x @ weights + biases)
-        moved = self._scale * x[:, 0] * unit**self._homogeneity
-        self._updates[...] = np.where(history[4] == 0, 0, moved)
-
-
-class NeuronRule:
-    """What the neurons of one layer send back to the one before: delta_i = c sum_h delta_h w_hi MLP(z).
-
-    A message per link, with z, as far as ``codes`` ask for it, delta_h in root mean squares of the layer's
-    deltas, w_hi in root mean squares of its matrix, and f'(in_i); c is ``scale``.
-
-    Parameters
-    ----------
-    deltas : ndarray of shape (max_batch, n_next)
-        Of the layer, read.
-    weights : ndarray of shape (n_units, n_next)
-        Into the layer, read.
-    activations : ndarray of shape (max_batch, n_units)
-        Of the layer before, read.
-    function : str
-        Its activation function.
-    out : ndarray of shape (max_batch, n_units)
-        Its deltas, written.
-    codes : ndarray of int64
-        Which of ``NEURON_INPUTS``, by position.
-    mlp_params, mlp_sizes, hidden, output
-        As in ``LinkRule``.
-    scale : float
-    """
-
-    def __init__(
-        self,
-        deltas,
-        weights,
-        activations,
-        function,
-        out,
-        codes,
-        mlp_params,
-        mlp_sizes,
-        hidden,
-        output,
-        scale,
-    ):
-        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
-        if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp:
-            raise ValueError("the MLP does not fit the inputs")
-        batch, (units, following) = len(deltas), weights.shape
-        arrays = (deltas, weights, activations, out, mlp_params)
-        shapes = [a.shape for a in arrays[:4]]
-        alike = all(a.dtype == weights.dtype and a.flags.c_contiguous for a in arrays)
-        if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
-            raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
-        self._arrays = deltas, weights, activations, out
-        self._function, self._codes, self._scale = function, codes, scale
-        self._layers = list(
-            zip(_weight_views(mlp_params, mlp_sizes), _bias_views(mlp_params, mlp_sizes), strict=True)
-        )
-        self._functions = [hidden] * (len(self._layers) - 1) + [output]
-
-    @np.errstate(all="ignore")
-    def send_back(self, n):
-        """Write the deltas of the first n patterns."""
-        deltas, weights, activations, out = (a if i == 1 else a[:n] for i, a in enumerate(self._arrays))
-        delta_rms, weight_rms = _rms(deltas), _rms(weights)
-        if not delta_rms * weight_rms:
-            out[...] = 0
-            return
-        known = {
-            "delta": (deltas / delta_rms)[:, None, :],
-            "weight": (weights / weight_rms)[None, :, :],
-            "derivative": DERIVATIVES[self._function](activations)[:, :, None],
-        }
-        shape = (*activations.shape, deltas.shape[1])
-        inputs = [np.broadcast_to(known[NEURON_INPUTS[code]], shape) for code in self._codes]
-        x = np.stack(inputs, axis=-1).reshape(-1, len(inputs))
-        for (w, b), function in zip(self._layers, self._functions, strict=True):
-            x = ACTIVATIONS[function](x @ w + b)
-        unit = deltas[:, None, :] * weights[None, :, :]
-        out[...] = self._scale * (unit * x.reshape(shape)).sum(axis=2)
-
-
-NEURON_INPUTS = ("delta", "weight", "derivative")
-
-
-def _rms(values) -> float:
-    return float(np.sqrt(np.mean(values.astype(float) ** 2)))
-
-
-class PatternRule:
-    """All updates of a network from what is known of each pattern: the mean over the batch of MLP(row).
-
-    Parameters
-    ----------
-    sources : list of ndarray
-        What a row is made of, side by side: of shape (max_batch, width) what each pattern has of its
-        own, of shape (width,) what they share. Read at every step.
-    mlp : Backprop
-        The MLP, loaded with ``matrix``.
-    matrix : ndarray of shape (max_batch, n_columns)
-        Written at every step.
-    updates : ndarray of shape (n_params,)
-        Written at every step.
-    """
-
-    def __init__(self, sources, mlp, matrix, updates):
-        batch, columns = matrix.shape
-        outputs = mlp.activations[-1]
-        fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
-        if not fits or any(a.ndim == 2 and len(a) < batch for a in (*sources, outputs)):
-            raise ValueError("sources, MLP, matrix and updates do not fit together")
-        self._sources, self._mlp, self._matrix, self._updates = sources, mlp, matrix, updates
-
-    def update(self, n):
-        """Write the mean prediction over the first n patterns."""
-        rows = [a[:n] if a.ndim == 2 else np.broadcast_to(a, (n, len(a))) for a in self._sources]
-        self._matrix[:n] = np.hstack(rows)
-        self._mlp.forward(0, n)
-        self._updates[...] = self._mlp.activations[-1][:n].mean(axis=0)

@@ -126,9 +126,11 @@ class NetworkScope:
         counts = trace.n_patterns
         starts = np.concatenate([[0], np.cumsum(counts)])
         total = int(starts[-1])
-        picked = np.arange(total)
-        if max_rows is not None and max_rows < total:
-            picked = np.sort(sample_without_replacement(total, max_rows, random_state=rng))
+        picked = (
+            np.arange(total)
+            if max_rows is None or max_rows >= total
+            else np.sort(sample_without_replacement(total, max_rows, random_state=rng))
+        )
         bounds = np.searchsorted(picked, starts)
         features = np.empty((len(picked), n_columns(layout, names)))
         targets = np.empty((len(picked), layout.n_params))

@@ -64,9 +64,11 @@ class NeuronScope:
                 "the trace has no messages between neurons: scope='neuron' learns how deltas go back to a "
                 "hidden layer, so it needs steps of a network with one."
             )
-        picked = np.arange(total)
-        if max_rows is not None and max_rows < total:
-            picked = np.sort(sample_without_replacement(total, max_rows, random_state=rng))
+        picked = (
+            np.arange(total)
+            if max_rows is None or max_rows >= total
+            else np.sort(sample_without_replacement(total, max_rows, random_state=rng))
+        )
         bounds = np.searchsorted(picked, starts)
         features, targets = np.empty((len(picked), len(names) + 1)), np.empty(len(picked))
         for number in np.unique(trace.runs):

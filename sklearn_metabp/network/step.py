@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sklearn_metabp._kernels.reference import DERIVATIVES
+from sklearn_metabp._kernels.functions import DERIVATIVES
 from sklearn_metabp.network.network import Network
 
 

@@ -2,40 +2,30 @@
 
 import contextlib
 import os
-import pickle
 import subprocess
 import sys
 import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.callbacks import Interruption, Notes
 from helpers.data import classes, numbers
-from safetensors.numpy import load_file
+from helpers.traces import ARRAYS, LAYERS, SCALARS, NumPySGD, assert_same, chunk_files, model
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_metabp import (
     SGD,
     Adam,
-    BackpropMLPClassifier,
     BackpropMLPRegressor,
     DivergenceError,
     LearnedUpdateRule,
     Trace,
     TraceFileError,
     TraceRecorder,
-    UpdateRule,
 )
 from sklearn_metabp.tracing import run_writer
-
-FIXED = {"n_iter_no_change": np.inf, "max_iter": 4}
-ARRAYS = ("params", "updates", "gradients", "targets", "outputs")
-LAYERS = ("activations", "net_inputs", "derivatives", "deltas")
-SCALARS = ("losses", "indices", "epochs", "n_patterns", "runs")
 
 
 @pytest.fixture(autouse=True)
@@ -43,38 +33,6 @@ def small_chunks(monkeypatch):
     """A few steps each, so that short trainings have several."""
     monkeypatch.setattr(run_writer, "CHUNK_BYTES", 20_000)
     monkeypatch.setattr(run_writer, "CHUNK_STEPS", 5)
-
-
-class NumPySGD(UpdateRule):
-    def __init__(self, learning_rate=0.1):
-        self.learning_rate = learning_rate
-
-    def init_state(self, layout):
-        return {}
-
-    def compute_update(self, step, state):
-        return -step.params.dtype.type(self.learning_rate) * step.gradients
-
-
-def model(sizes=(5,), rule="adam", **params):
-    params = {"batch_size": 16, "random_state": 0} | FIXED | params
-    return BackpropMLPClassifier(sizes, update_rule=rule, **params)
-
-
-def assert_same(trace, other, names=(*ARRAYS, *LAYERS, *SCALARS)):
-    """To the bit."""
-    assert len(trace) == len(other)
-    for name in names:
-        ours, theirs = getattr(trace, name), getattr(other, name)
-        ours, theirs = (a if isinstance(a, list) else [a] for a in (ours, theirs))
-        for one, two in zip(ours, theirs, strict=True):
-            assert one.dtype == two.dtype, name
-            assert one.shape == two.shape, name
-            assert one.tobytes() == two.tobytes(), name
-
-
-def chunk_files(path):
-    return sorted(Path(path).glob("*/*.safetensors"))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -247,30 +205,6 @@ def test_ctrl_c_in_the_midst_of_recording(tmp_path, monkeypatch, place, call, af
     np.testing.assert_array_equal(trace.params, in_memory.params)
 
 
-def test_the_library_reads_the_files_too(tmp_path):
-    X, y = classes("binary", seed=1)
-    recorder = TraceRecorder(path=tmp_path)
-    model().set_callbacks(recorder).fit(X, y)
-    arrays = [load_file(path) for path in chunk_files(tmp_path)]
-    updates = np.concatenate([chunk["updates"] for chunk in arrays])
-    np.testing.assert_array_equal(updates, recorder.trace_.updates)
-    np.testing.assert_array_equal(arrays[1]["first_params"], recorder.trace_.params[len(arrays[0]["losses"])])
-
-
-def test_what_is_unfinished_or_foreign_is_left_out(tmp_path):
-    X, y = classes("binary", seed=1)
-    recorder = TraceRecorder(path=tmp_path)
-    model().set_callbacks(recorder).fit(X, y)
-    before = recorder.trace_
-    folder = chunk_files(tmp_path)[0].parent
-    (folder / ".00000099.safetensors.0123.tmp").write_bytes(b"half")
-    (folder / "notes.txt").write_text("mine")
-    (tmp_path / "run-00000000000000000000").mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "README").write_text("mine")
-    assert_same(recorder.trace_, before, SCALARS)
-
-
 def test_the_finished_chunks_of_a_running_training_can_be_read(tmp_path):
     X, y = classes("multiclass", seed=1)
     seen = []
@@ -289,105 +223,6 @@ def test_the_finished_chunks_of_a_running_training_can_be_read(tmp_path):
         assert_same(trace, whole, SCALARS)
         if len(trace):
             assert_same(trace, whole)
-
-
-def test_a_trace_from_disk_pickles_as_its_path(tmp_path):
-    X, y = classes("multiclass", seed=6)
-    recorder = TraceRecorder("all", path=tmp_path)
-    model(max_iter=30).set_callbacks(recorder).fit(X, y)
-    trace = recorder.trace_[5:50]
-    pickled = pickle.dumps(trace)
-    assert len(pickled) < 5000
-    assert_same(pickle.loads(pickled), trace)
-    assert_same(pickle.loads(pickle.dumps(recorder)).trace_, recorder.trace_)
-
-
-@pytest.mark.parametrize("rule", [SGD(0.1), NumPySGD()], ids=lambda r: type(r).__name__)
-@pytest.mark.parametrize("given", [{}, {"every": 3}, {"dtype": np.float32}, {"max_steps": 5}], ids=str)
-def test_a_saved_trace_opens_to_the_same(tmp_path, rule, given):
-    X, y = classes("multiclass", seed=6)
-    recorder = TraceRecorder("all", **given)
-    for seed in range(3):
-        model(rule=rule, random_state=seed).set_callbacks(recorder).fit(X, y)
-    (tmp_path / "a").mkdir()
-    recorder.trace_.save(tmp_path / "a" / "trace")
-    opened = Trace.open(tmp_path / "a" / "trace")
-    assert_same(opened, recorder.trace_)
-    opened.save(tmp_path / "again")
-    assert_same(Trace.open(tmp_path / "again"), recorder.trace_)
-    assert os.listdir(tmp_path / "a") == ["trace"]
-
-
-def test_whole_runs_are_saved_in_the_order_of_the_rows(tmp_path):
-    X, y = classes("multiclass", seed=6)
-    recorder = TraceRecorder()
-    for seed in range(3):
-        model(random_state=seed).set_callbacks(recorder).fit(X, y)
-    trace = recorder.trace_
-    (trace.run(2) + trace.run(0)).save(tmp_path / "two")
-    opened = Trace.open(tmp_path / "two")
-    np.testing.assert_array_equal(opened.params, np.vstack([trace.run(2).params, trace.run(0).params]))
-    for rows in (trace[1:], trace[::-1], trace[:0], trace[[0, 0]]):
-        with pytest.raises(ValueError, match="only whole runs are saved"):
-            rows.save(tmp_path / "rows")
-    assert not (tmp_path / "rows").exists()
-
-
-def test_saving_leaves_alone_what_is_there(tmp_path):
-    X, y = classes("binary", seed=6)
-    recorder = TraceRecorder()
-    model().set_callbacks(recorder).fit(X, y)
-    (tmp_path / "empty").mkdir()
-    recorder.trace_.save(tmp_path / "empty")
-    (tmp_path / "file").write_text("mine")
-    for name in ("empty", "file"):
-        with pytest.raises(FileExistsError, match=f"{name}' exists and is not an empty directory"):
-            recorder.trace_.save(tmp_path / name)
-    with pytest.raises(OSError, match=r"cannot be saved to .*nothing of it is kept"):
-        recorder.trace_.save(tmp_path / "file" / "below")
-    assert (tmp_path / "file").read_text() == "mine"
-    assert_same(Trace.open(tmp_path / "empty"), recorder.trace_, ("params", "losses"))
-
-
-def test_there_must_be_a_trace_to_open(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "begun" / "run-00000000000000000001").mkdir(parents=True)
-    for name, message in (
-        ("missing", "No such file"),
-        ("file", "Not a directory"),
-        ("empty", "no recorded run"),
-    ):
-        with pytest.raises(TraceFileError, match=message):
-            Trace.open(tmp_path / name)
-    assert len(Trace.open(tmp_path / "begun")) == 0
-
-
-def test_a_recorder_names_a_bad_path_and_has_no_trace_before_the_first_step(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(ValueError, match="path must be a directory or not exist yet"):
-        TraceRecorder(path=tmp_path / "file")
-    with pytest.raises(ValueError, match="path must be a string, a path or None, got 5"):
-        TraceRecorder(path=5)
-    for path in (tmp_path / "none", tmp_path / "empty"):
-        with pytest.raises(NotFittedError):
-            _ = TraceRecorder(path=path).trace_
-        path.mkdir(exist_ok=True)
-        (path / "notes.txt").write_text("mine")
-        with pytest.raises(NotFittedError):
-            _ = TraceRecorder(path=path).trace_
-
-
-def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    recorder = TraceRecorder(path="trace")
-    (tmp_path / "other").mkdir()
-    monkeypatch.chdir(tmp_path / "other")
-    X, y = classes("binary", seed=6)
-    model().set_callbacks(recorder).fit(X, y)
-    assert os.listdir(tmp_path / "other") == []
-    assert len(Trace.open(tmp_path / "trace")) == len(recorder.trace_)
-    assert repr(recorder) == "TraceRecorder(variables='default', every=1, path='trace')"
 
 
 def test_a_search_in_two_processes_records_every_fit(tmp_path):

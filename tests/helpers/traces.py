@@ -1,0 +1,44 @@
+"""Small recorded trainings, and what it means for two traces to be the same."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_metabp import BackpropMLPClassifier, UpdateRule
+
+FIXED = {"n_iter_no_change": np.inf, "max_iter": 4}
+ARRAYS = ("params", "updates", "gradients", "targets", "outputs")
+LAYERS = ("activations", "net_inputs", "derivatives", "deltas")
+SCALARS = ("losses", "indices", "epochs", "n_patterns", "runs")
+
+
+class NumPySGD(UpdateRule):
+    def __init__(self, learning_rate=0.1):
+        self.learning_rate = learning_rate
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return -step.params.dtype.type(self.learning_rate) * step.gradients
+
+
+def model(sizes=(5,), rule="adam", **params):
+    params = {"batch_size": 16, "random_state": 0} | FIXED | params
+    return BackpropMLPClassifier(sizes, update_rule=rule, **params)
+
+
+def assert_same(trace, other, names=(*ARRAYS, *LAYERS, *SCALARS)):
+    """To the bit."""
+    assert len(trace) == len(other)
+    for name in names:
+        ours, theirs = getattr(trace, name), getattr(other, name)
+        ours, theirs = (a if isinstance(a, list) else [a] for a in (ours, theirs))
+        for one, two in zip(ours, theirs, strict=True):
+            assert one.dtype == two.dtype, name
+            assert one.shape == two.shape, name
+            assert one.tobytes() == two.tobytes(), name
+
+
+def chunk_files(path):
+    return sorted(Path(path).glob("*/*.safetensors"))
