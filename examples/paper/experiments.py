@@ -1,0 +1,209 @@
+"""The four experiments of R. Jakša and M. Katrák (2006): data, networks, learning networks, curves.
+
+The scripts of this folder and ``benchmarks/paper_experiments.py`` draw on it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    BackpropMLPRegressor,
+    DivergenceError,
+    LearnedUpdateRule,
+    Trace,
+    TraceRecorder,
+)
+
+CYCLES = 5000  # of backpropagation, recorded
+SHOWN = 1200  # cycles in the paper's figures
+ROWS = 20_000  # patterns that are kept of one run: all of experiments 1 to 3, every 15th of 4
+BACKPROPAGATION = SGD(0.23)
+WITH_HIDDEN = ["weights", "biases", "inputs", "outputs", "targets", "hidden_activations"]
+
+
+def square(n_points: int, seed: int):
+    """Points of the plane, and whether each lies in the inner square, which has half of the area.
+
+    Returns
+    -------
+    X : ndarray of shape (n_points, 2), in [-1, 1]
+    y : ndarray of shape (n_points, 2), innersquare and outersquare, each 0 or 1
+    """
+    X = np.random.default_rng(seed).uniform(-1, 1, (n_points, 2))
+    inner = np.abs(X).max(axis=1) < np.sqrt(0.5)
+    return X, np.column_stack([inner, ~inner]).astype(float)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One of the four: the task, the network that learns it, and the learning network.
+
+    Attributes
+    ----------
+    name : str
+    X : ndarray of shape (n_patterns, 2)
+    y : ndarray of shape (n_patterns,) or (n_patterns, n_outputs)
+    hidden : tuple of int
+        Hidden units of the basic network.
+    learning_hidden : tuple of int
+        Hidden units of the paper's learning network.
+    inputs : list of str or None
+        What the learning network sees; None is weights, biases, inputs, outputs and targets.
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    hidden: tuple[int, ...]
+    learning_hidden: tuple[int, ...]
+    inputs: list[str] | None = None
+
+
+CORNERS = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+AND, OR = np.array([0.0, 0, 0, 1]), np.array([0.0, 1, 1, 1])
+EXPERIMENTS = {
+    1: Experiment("AND, 2-1-1", CORNERS, AND, (1,), (2,)),
+    2: Experiment("AND, 2-1", CORNERS, AND, (), ()),
+    3: Experiment("OR, 2-4-1", CORNERS, OR, (4,), (3,)),
+    4: Experiment("square, 2-5-2", *square(60, seed=0), (5,), (3,), WITH_HIDDEN),
+}
+SQUARE_TEST = square(200, seed=1)
+
+
+def network(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> BackpropMLPRegressor:
+    """The basic network: logistic units, squared error, one pattern a step."""
+    return BackpropMLPRegressor(
+        experiment.hidden,
+        "logistic",
+        out_activation="logistic",
+        update_rule=rule,
+        alpha=0.0,
+        batch_size=1,
+        max_iter=n_cycles,
+        n_iter_no_change=np.inf,
+        random_state=seed,
+    )
+
+
+def record(experiment: Experiment, seeds, n_cycles: int = CYCLES, n_rows: int = ROWS) -> Trace:
+    """The trace of backpropagation from the starts of these seeds, so many rows of each run."""
+    n_steps = n_cycles * len(experiment.X)
+    recorder = TraceRecorder("all", every=-(-n_steps // n_rows))
+    for seed in seeds:
+        teacher = network(experiment, BACKPROPAGATION, seed, n_cycles)
+        teacher.set_callbacks(recorder).fit(experiment.X, experiment.y)
+    return recorder.trace_
+
+
+def papers_learner(experiment: Experiment):
+    """The paper's learning network: logistic units, SGD(0.198) online, 200 cycles.
+
+    Its outputs are logistic too, so updates are scaled to [0, 1], and what it sees as well.
+    """
+    mlp = BackpropMLPRegressor(
+        experiment.learning_hidden,
+        "logistic",
+        out_activation="logistic",
+        update_rule=SGD(0.198),
+        alpha=0.0,
+        batch_size=1,
+        max_iter=200,
+        n_iter_no_change=np.inf,
+    )
+    return TransformedTargetRegressor(make_pipeline(MinMaxScaler(), mlp), transformer=MinMaxScaler())
+
+
+def wide_learner(hidden=(32, 32), n_cycles=300, alpha=0.03):
+    """A wider learning network: tanh units, linear outputs, standardised columns, Adam on minibatches."""
+    mlp = BackpropMLPRegressor(
+        hidden,
+        "tanh",
+        update_rule=Adam(0.005),
+        alpha=alpha,
+        batch_size=200,
+        max_iter=n_cycles,
+        n_iter_no_change=np.inf,
+    )
+    return TransformedTargetRegressor(make_pipeline(StandardScaler(), mlp), transformer=StandardScaler())
+
+
+def link_learner():
+    """A learner for the link scope: the scope's own with 16 units, and a slower Adam."""
+    return BackpropMLPRegressor(
+        (16,), "relu", update_rule=Adam(0.002), alpha=0.0, max_iter=60, n_iter_no_change=np.inf
+    )
+
+
+def rule_for(experiment: Experiment, scope: str, learner=None, seed: int = 0) -> LearnedUpdateRule:
+    """A rule of a scope, to be fitted; of links with the learner above, of neurons with the scope's own."""
+    learner = link_learner() if learner is None and scope == "link" else learner
+    inputs = experiment.inputs if scope == "network" else None
+    return LearnedUpdateRule(learner, scope=scope, inputs=inputs, random_state=seed)
+
+
+def error_of_learning(rule: LearnedUpdateRule) -> np.ndarray:
+    """Error of the learning network in every cycle of its training."""
+    learner = getattr(rule.learner_, "regressor_", rule.learner_)
+    return np.array(getattr(learner, "_final_estimator", learner).loss_curve_)
+
+
+def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
+    """J(t) of a network trained by a rule, mean over the patterns of a cycle; infinite if it diverges."""
+    try:
+        model = network(experiment, rule, seed, n_cycles).fit(experiment.X, experiment.y)
+    except DivergenceError:
+        return np.full(n_cycles, np.inf)
+    return np.array(model.loss_curve_)
+
+
+def states(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
+    """Weights and biases at the end of every cycle, (n_cycles, n_params)."""
+    recorder = TraceRecorder(["weights", "biases"], every=len(experiment.X))
+    network(experiment, rule, seed, n_cycles).set_callbacks(recorder).fit(experiment.X, experiment.y)
+    return recorder.trace_.params
+
+
+def print_table(curves: dict[str, dict[str, np.ndarray]]) -> None:
+    """Print J after 1, 100 and all cycles of every rule from every start, and over backpropagation's."""
+    print(f"{'start':<18} {'trained by':<36} {'J(1)':>7} {'J(100)':>7} {'J(end)':>9} {'ratio':>8}")
+    for start, by_rule in curves.items():
+        reference = by_rule["backpropagation"][-1]
+        for name, curve in by_rule.items():
+            print(
+                f"{start:<18} {name:<36} {curve[0]:7.3f} {curve[99]:7.3f} {curve[-1]:9.5f} "
+                f"{curve[-1] / reference:8.2f}"
+            )
+
+
+STYLES = {
+    "backpropagation": {"color": "0.72", "lw": 5, "solid_capstyle": "round"},
+    "paper's learning network": {"color": "C3", "lw": 1.6},
+    "wide, one run": {"color": "C0", "lw": 1.6, "ls": "--"},
+    "wide, ten runs": {"color": "C2", "lw": 1.6, "ls": "-."},
+    "neuron scope": {"color": "C1", "lw": 1.8, "ls": "--"},
+    "link scope": {"color": "C4", "lw": 2.2, "ls": ":"},
+}
+
+
+def draw_training(ax, by_rule: dict[str, np.ndarray], title: str, top: float | None = None) -> None:
+    """Draw J(t) of several rules from one start, as in figures 5, 7, 9 and 11."""
+    for name, curve in by_rule.items():
+        ax.plot(np.arange(1, len(curve) + 1), curve, label=name, **STYLES[name])
+    ax.set(title=title, xlabel="cycle t", ylabel="J(t)", xlim=(0, SHOWN), ylim=(0, top))
+    ax.legend(frameon=False, fontsize=9)
+
+
+def draw_learning(ax, rules: dict[str, LearnedUpdateRule], title: str) -> None:
+    """Draw the error of training learning networks, as in figures 4, 6, 8 and 10."""
+    for name, rule in rules.items():
+        error = error_of_learning(rule)
+        style = {**STYLES[name], "lw": 1.6}
+        ax.semilogy(np.arange(1, len(error) + 1), error / error[0], label=name, **style)
+    ax.set(title=title, xlabel="cycle of the learning network", ylabel="error over that of the first cycle")
+    ax.legend(frameon=False, fontsize=9)
