@@ -4,9 +4,10 @@ import sys
 import pytest
 from helpers.kernels import compiled_only
 
-from sklearn_metabp import _kernels, training
+from sklearn_metabp import _kernels
 from sklearn_metabp._kernels import reference
 from sklearn_metabp.network import network
+from sklearn_metabp.training import epochs
 from sklearn_metabp.update_rules import adam, sgd
 
 os.environ["MPLBACKEND"] = "Agg"  # nothing is shown, wherever the tests run
@@ -31,7 +32,7 @@ def kernels(request):
 def twin_kernels(monkeypatch):
     """The estimators run on NumPy alone, as where no compiler was."""
     monkeypatch.setattr(network, "Backprop", reference.Backprop)
-    monkeypatch.setattr(training, "apply_updates", reference.apply_updates)
+    monkeypatch.setattr(epochs, "apply_updates", reference.apply_updates)
     monkeypatch.setattr(adam, "adam_step", reference.adam_step)
     monkeypatch.setattr(sgd, "sgd_step", reference.sgd_step)
     monkeypatch.setattr(sgd, "momentum_step", reference.momentum_step)

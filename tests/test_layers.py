@@ -91,7 +91,10 @@ RUNNING_UP = [
     ("network/step.py", "from .. import training"),
     ("network/step.py", "from ..update_rules.sgd import SGD"),
     ("_kernels/reference.py", "def f():\n    from sklearn_metabp.network import Step"),
-    ("training.py", "class A:\n    def f(self):\n        if True:\n            from .learned import rule"),
+    (
+        "training/loop.py",
+        "class A:\n    def f(self):\n        if True:\n            from ..learned import rule",
+    ),
     ("tracing/trace.py", "try:\n    from sklearn_metabp.training import train\nexcept ImportError: pass"),
     ("estimators/_base.py", "from sklearn_metabp.learned import LearnedUpdateRule"),
     (

@@ -1,0 +1,65 @@
+"""What a training owns."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Patience:
+    """Stop when the loss has not improved by ``tol`` for ``n_iter_no_change`` epochs running."""
+
+    tol: float
+    n_iter_no_change: float
+    best_loss: float = np.inf
+    n_without_improvement: int = 0
+
+    def go_on(self, tol: float, n_iter_no_change: float) -> None:
+        """Take new limits, and new patience where the old has run out."""
+        self.tol, self.n_iter_no_change = tol, n_iter_no_change
+        if self.n_without_improvement >= n_iter_no_change:
+            self.n_without_improvement = 0
+
+    def is_exhausted(self, loss: float) -> bool:
+        """Count one epoch; True when it was one too many."""
+        improved = loss <= self.best_loss - self.tol
+        self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
+        self.best_loss = min(self.best_loss, loss)
+        return self.n_without_improvement >= self.n_iter_no_change
+
+
+@dataclass
+class TrainingState:
+    """What a training owns and a later ``fit`` or ``partial_fit`` can go on with.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_params,)
+    rule_state : object
+        Made by ``rule.init_state``.
+    random_state : numpy.random.RandomState
+        Draws the order of the rows.
+    patience : Patience
+    n_steps, n_epochs, n_rows : int
+        Taken, finished and presented so far.
+    loss_curve : list of float
+        Mean loss of every finished epoch.
+    order : ndarray of shape (n_samples,) or None
+        Order of the rows in the last epoch.
+    """
+
+    params: np.ndarray
+    rule_state: Any
+    random_state: np.random.RandomState
+    patience: Patience
+    n_steps: int = 0
+    n_epochs: int = 0
+    n_rows: int = 0
+    loss_curve: list[float] = field(default_factory=list)
+    order: np.ndarray | None = None
+
+    def copy(self) -> "TrainingState":
+        """An independent copy."""
+        return copy.deepcopy(self)
