@@ -5,11 +5,12 @@ from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegresso
 from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
 from sklearn_metabp.training import DivergenceError
-from sklearn_metabp.update_rules import SGD, Adam, UpdateRule
+from sklearn_metabp.update_rules import LBFGS, SGD, Adam, UpdateRule
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adam",
     "BackpropMLPClassifier",

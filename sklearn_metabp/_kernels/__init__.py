@@ -1,6 +1,6 @@
 """The numbers: flat arrays in, flat arrays out.
 
-The compiled modules where they could be built, their NumPy twin in ``reference`` where not. Both
+The compiled modules where they could be built, their NumPy twins in ``reference`` where not. Both
 offer the same names; ``COMPILED`` says which one is in use.
 """
 
@@ -25,9 +25,11 @@ except ImportError:  # no compiler when the package was installed
         LinkRule,
         NeuronRule,
         PatternRule,
+        link_inputs,
+    )
+    from sklearn_metabp._kernels.reference_rules import (
         adam_step,
         apply_updates,
-        link_inputs,
         momentum_step,
         sgd_step,
     )

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The elementwise step of every compiled update rule. The twins are in ``reference``."""
+"""The elementwise step of every compiled update rule. The twins are in ``reference_rules``."""
 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,

@@ -4,7 +4,7 @@ from helpers.kernels import compiled_only
 from helpers.networks import TOLERANCES, assert_near
 
 from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import reference
+from sklearn_metabp._kernels import reference_rules
 
 SETTINGS = [
     ("sgd_step", 0, (0.3,)),
@@ -13,6 +13,17 @@ SETTINGS = [
     ("adam_step", 2, (1e-3, 0.9, 0.999, 1e-8)),
     ("adam_step", 2, (0.1, 0.5, 0.25, 0.5)),
 ]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(_kernels, id="compiled", marks=compiled_only),
+        pytest.param(reference_rules, id="twin"),
+    ]
+)
+def kernels(request):
+    """Each of the two implementations of the rules' steps."""
+    return request.param
 
 
 def walk(kernels, name, n_states, settings, gradients):
@@ -36,7 +47,7 @@ def test_compiled_steps_are_their_twins(name, n_states, settings, n, dtype):
     scales = np.geomspace(1e-6, 1e3, n)
     gradients = [(rng.standard_normal(n) * scales).astype(dtype) for _ in range(60)]
     compiled = walk(_kernels, name, n_states, settings, gradients)
-    twin = walk(reference, name, n_states, settings, gradients)
+    twin = walk(reference_rules, name, n_states, settings, gradients)
     for t, (ours, theirs) in enumerate(zip(compiled, twin, strict=True)):
         for which, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             assert_near(a / scales, b / scales, TOLERANCES[dtype], f"step {t}, array {which}")
