@@ -1,6 +1,7 @@
 """Multilayer perceptrons for scikit-learn whose training can be watched, recorded and learned."""
 
 from sklearn_metabp._show_versions import show_versions
+from sklearn_metabp.callbacks import Checkpoint, CheckpointError, EarlyStopping, HistoryLogger
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
@@ -15,7 +16,11 @@ __all__ = [
     "Adam",
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
+    "Checkpoint",
+    "CheckpointError",
     "DivergenceError",
+    "EarlyStopping",
+    "HistoryLogger",
     "LearnedUpdateRule",
     "RuleFileError",
     "Trace",

@@ -14,6 +14,7 @@ LAYERS = (
     "update_rules",
     "tracing",
     "training",
+    "callbacks",
     "estimators",
     "learned",
     "meta_training",

@@ -1,6 +1,7 @@
 """The inner loop: the one place where weights change."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,20 +13,38 @@ from sklearn_metabp.training.divergence import DivergenceError
 class Epochs:
     """Buffers and bookkeeping of the inner loop."""
 
-    def __init__(self, network, batches, rule, state, max_epochs, listener):
-        self.batches, self.rule, self.state, self.n_run = batches, rule, state, 0
+    def __init__(self, network, batches, rule, state, max_epochs, planned_epochs, listener):
+        self.batches, self.rule, self.state, self.max_epochs = batches, rule, state, max_epochs
         state.order = batches.order
         self.updates = np.zeros_like(state.params)
         gradients = np.zeros_like(state.params)
-        self.backprop = network.backprop(state.params, gradients, min(batches.size, len(batches.X)))
+        self.backprop = network.backprop(
+            state.params,
+            gradients,
+            min(batches.size, len(batches)),
+            dropout_key=state.dropout_key,
+            n_steps=state.n_steps,
+        )
         self.backprop.load(batches.X, batches.targets, batches.sample_weight, batches.order)
-        self.listener = listener if listener is not None and listener.wants_steps else None
+        self.listener = listener
+        self.step_listener = listener if listener is not None and listener.wants_steps else None
         # A listener sees the weights that the step saw, after they have changed.
-        self.seen_params = state.params if self.listener is None else state.params.copy()
+        self.seen_params = state.params if self.step_listener is None else state.params.copy()
         n_planned = state.n_steps + max_epochs * len(batches.slices)
+        if planned_epochs is not None:
+            n_planned = max(n_planned, planned_epochs * len(batches.slices))
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
         self.last_loss = None
         self.send_back = self._send_back if rule.acts_backward else None
+
+    def run(self, epoch_ended: Callable[[float], bool]) -> bool:
+        """Run epochs until one is the last; True if that was before ``max_epochs``."""
+        for _ in range(self.max_epochs):
+            if self.listener is not None:
+                self.listener.epoch_begins()
+            if epoch_ended(self.run_one()):
+                return True
+        return False
 
     def run_one(self) -> float:
         """Go once through the rows; return the mean loss."""
@@ -34,7 +53,7 @@ class Epochs:
         total_loss = 0.0
         for start, stop in self.batches.draw(state.random_state):
             step.index, step.start, step.stop = state.n_steps + 1, start, stop
-            if self.listener is not None:
+            if self.step_listener is not None:
                 self.seen_params[...] = state.params
             step.loss = self.backprop.gradients(start, stop, self.send_back)  # rules (1), (2), (5), (6)
             if not math.isfinite(step.loss):
@@ -48,11 +67,10 @@ class Epochs:
             state.n_rows += stop - start
             self.last_loss = step.loss
             total_loss += step.loss * (stop - start)
-            if self.listener is not None:
-                self.listener.step_ends(step)
+            if self.step_listener is not None:
+                self.step_listener.step_ends(step)
         state.n_epochs += 1
-        self.n_run += 1
-        return total_loss / len(self.batches.X)
+        return total_loss / len(self.batches)
 
     def _send_back(self, layer: int) -> None:
         """Fill the deltas of a hidden layer with what the rule says."""

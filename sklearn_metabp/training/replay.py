@@ -17,8 +17,10 @@ class Replay:
     The bits are those of the training as long as the rule is a function of the step and its state.
     """
 
-    def __init__(self, network, batches: Batches, rule, state: TrainingState, max_epochs: int):
-        self._network, self._max_epochs = network, max_epochs
+    def __init__(
+        self, network, batches: Batches, rule, state: TrainingState, max_epochs: int, planned_epochs: int | None
+    ):
+        self._network, self._max_epochs, self._planned_epochs = network, max_epochs, planned_epochs
         self._batches, self._rule, self._state = copy.deepcopy((batches, rule, state))
 
     def walk(self, visit: Callable[[Step], bool]) -> None:
@@ -26,9 +28,17 @@ class Replay:
         rule, state, order = copy.deepcopy((self._rule, self._state, self._batches.order))
         batches = replace(self._batches, order=order)
         with one_blas_thread():
-            epochs = Epochs(self._network, batches, rule, state, self._max_epochs, _Visitor(visit))
+            epochs = Epochs(
+                self._network,
+                batches,
+                rule,
+                state,
+                self._max_epochs,
+                self._planned_epochs,
+                _Visitor(visit),
+            )
             try:
-                while epochs.n_run < self._max_epochs:
+                for _ in range(self._max_epochs):
                     epochs.run_one()
             except _EnoughError:
                 pass
