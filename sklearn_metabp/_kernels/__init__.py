@@ -12,9 +12,20 @@ try:
     from sklearn_metabp._kernels._neuron_rule import NeuronRule
     from sklearn_metabp._kernels._pattern_rule import PatternRule
     from sklearn_metabp._kernels._rule_steps import (
+        adadelta_step,
+        adagrad_step,
         adam_step,
+        adamax_step,
         apply_updates,
+        average_step,
+        decay_step,
+        lion_step,
         momentum_step,
+        nadam_step,
+        norm,
+        radam_step,
+        rmsprop_step,
+        rprop_step,
         sgd_step,
     )
 
@@ -28,9 +39,20 @@ except ImportError:  # no compiler when the package was installed
         link_inputs,
     )
     from sklearn_metabp._kernels.reference_rules import (
+        adadelta_step,
+        adagrad_step,
         adam_step,
+        adamax_step,
         apply_updates,
+        average_step,
+        decay_step,
+        lion_step,
         momentum_step,
+        nadam_step,
+        norm,
+        radam_step,
+        rmsprop_step,
+        rprop_step,
         sgd_step,
     )
 
@@ -45,9 +67,20 @@ __all__ = [
     "LinkRule",
     "NeuronRule",
     "PatternRule",
+    "adadelta_step",
+    "adagrad_step",
     "adam_step",
+    "adamax_step",
     "apply_updates",
+    "average_step",
+    "decay_step",
     "link_inputs",
+    "lion_step",
     "momentum_step",
+    "nadam_step",
+    "norm",
+    "radam_step",
+    "rmsprop_step",
+    "rprop_step",
     "sgd_step",
 ]

@@ -1,4 +1,15 @@
+from sklearn_metabp._kernels.reference_rules import adadelta_step as adadelta_step
+from sklearn_metabp._kernels.reference_rules import adagrad_step as adagrad_step
 from sklearn_metabp._kernels.reference_rules import adam_step as adam_step
+from sklearn_metabp._kernels.reference_rules import adamax_step as adamax_step
 from sklearn_metabp._kernels.reference_rules import apply_updates as apply_updates
+from sklearn_metabp._kernels.reference_rules import average_step as average_step
+from sklearn_metabp._kernels.reference_rules import decay_step as decay_step
+from sklearn_metabp._kernels.reference_rules import lion_step as lion_step
 from sklearn_metabp._kernels.reference_rules import momentum_step as momentum_step
+from sklearn_metabp._kernels.reference_rules import nadam_step as nadam_step
+from sklearn_metabp._kernels.reference_rules import norm as norm
+from sklearn_metabp._kernels.reference_rules import radam_step as radam_step
+from sklearn_metabp._kernels.reference_rules import rmsprop_step as rmsprop_step
+from sklearn_metabp._kernels.reference_rules import rprop_step as rprop_step
 from sklearn_metabp._kernels.reference_rules import sgd_step as sgd_step

@@ -24,7 +24,6 @@ from sklearn_metabp.estimators._parameters import (
     check_dropout,
     check_hidden_layer_sizes,
     draw_start,
-    is_same_kind,
 )
 from sklearn_metabp.estimators._validation import ValidationRows, split
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, INITIALIZERS, Network, ParameterLayout
@@ -339,7 +338,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """The state of the last fit; a copy, so that a fit that fails changes nothing."""
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
-        if not is_same_kind(rule, self.update_rule_):
+        if rule.state_key() != self.update_rule_.state_key():
             state.rule_state = fresh
         if isinstance(self.random_state, np.random.RandomState):
             state.random_state = self.random_state

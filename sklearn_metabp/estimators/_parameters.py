@@ -72,14 +72,3 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
         )
     return float(dropout)
-
-
-def is_same_kind(rule: UpdateRule, other: UpdateRule) -> bool:
-    """Whether one rule can go on with the other's state, as far as their types say: wrapped rules count."""
-    return _kinds(rule) == _kinds(other)
-
-
-def _kinds(rule) -> list:
-    values = rule.get_params(deep=False).values()
-    inner = [_kinds(value) for value in values if isinstance(value, UpdateRule)]
-    return [type(rule), getattr(rule, "scope", None), *inner]

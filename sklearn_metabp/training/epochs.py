@@ -34,6 +34,7 @@ class Epochs:
         if planned_epochs is not None:
             n_planned = max(n_planned, planned_epochs * len(batches.slices))
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
+        self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.last_loss = None
         self.send_back = self._send_back if rule.acts_backward else None
 

@@ -40,6 +40,7 @@ class Search:
         self.step = Step(
             network, self._seen_params, self._gradients, self._updates, self._backprop, n_planned
         )
+        self.step.rows = batches.X, batches.targets, batches.sample_weight, None
         self.step.start, self.step.stop = 0, len(batches)
         self.step.index = state.n_steps + 1
         self._loss_at: tuple[np.ndarray, float] | None = None
@@ -57,7 +58,7 @@ class Search:
 
         return self._rule.minimize(
             self._objective,
-            state.params,
+            state.params.copy(),
             state.rule_state,
             max_iter=self._max_iter,
             tol=state.patience.tol,
