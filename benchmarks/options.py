@@ -1,7 +1,7 @@
 """What do sparse input, dropout, class weights and other activations cost against the dense plain fit?
 
-Whole fits of the same number of steps in turns, one BLAS thread. The sparse rows are the same data as the dense
-ones; scikit-learn's fits of them stand beside ours. Run ``python benchmarks/options.py``.
+Whole fits of the same number of steps in turns, one BLAS thread. The sparse rows are the same data as
+the dense ones; scikit-learn's fits of them stand beside ours. Run ``python benchmarks/options.py``.
 """
 
 import argparse
@@ -36,7 +36,10 @@ def on_digits(n_rounds: int) -> None:
             n_rounds,
         )
         for name in list(sides)[1:]:
-            print(f"{workload.name:<32} {name:<26} {median_ratio(seconds[name], seconds['plain']):17.2f}x", flush=True)
+            print(
+                f"{workload.name:<32} {name:<26} {median_ratio(seconds[name], seconds['plain']):17.2f}x",
+                flush=True,
+            )
 
 
 def sparse_workload(density: float) -> Workload:
@@ -52,7 +55,9 @@ def on_sparse(n_rounds: int) -> None:
     for density in (0.005, 0.05):
         workload = sparse_workload(density)
         dense = workload.X.toarray()
-        seconds: dict[str, list[float]] = {name: [] for name in ("ours", "ours, sparse", "theirs, sparse", "theirs")}
+        seconds: dict[str, list[float]] = {
+            name: [] for name in ("ours", "ours, sparse", "theirs, sparse", "theirs")
+        }
         for number in range(n_rounds + 1):
             for name in seconds:
                 estimator = MLPClassifier if "theirs" in name else BackpropMLPClassifier
@@ -61,7 +66,10 @@ def on_sparse(n_rounds: int) -> None:
                 if number:
                     seconds[name].append(elapsed)
         for name in list(seconds)[1:]:
-            print(f"{workload.name:<40} {name:<24} {median_ratio(seconds[name], seconds['ours']):15.2f}x", flush=True)
+            print(
+                f"{workload.name:<40} {name:<24} {median_ratio(seconds[name], seconds['ours']):15.2f}x",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

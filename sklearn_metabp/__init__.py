@@ -17,7 +17,8 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "LBFGS", "SGD", "AdaDelta", "AdaGrad", "AdaMax", "Adam", "AdamW", "Averaged", "BackpropMLPClassifier",
-    "BackpropMLPRegressor", "Checkpoint", "CheckpointError", "Clipped", "ConjugateGradient", "DivergenceError",
-    "EarlyStopping", "HistoryLogger", "LearnedUpdateRule", "LineSearchRule", "LinearBackprop", "Lion", "Muon",
-    "NAdam", "RAdam", "RMSprop", "Rprop", "RuleFileError", "Safeguarded", "Trace", "TraceFileError", "TraceRecorder", "UpdateRule", "load_rule", "show_versions",
+    "BackpropMLPRegressor", "Checkpoint", "CheckpointError", "Clipped", "ConjugateGradient",
+    "DivergenceError", "EarlyStopping", "HistoryLogger", "LearnedUpdateRule", "LineSearchRule",
+    "LinearBackprop", "Lion", "Muon", "NAdam", "RAdam", "RMSprop", "Rprop", "RuleFileError", "Safeguarded",
+    "Trace", "TraceFileError", "TraceRecorder", "UpdateRule", "load_rule", "show_versions",
 ]

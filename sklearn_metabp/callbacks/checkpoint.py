@@ -91,8 +91,8 @@ class Checkpoint(SilentCallback):
             return saved["state"], saved["stopped"]
         except Exception as error:
             raise CheckpointError(
-                f"{file} is not a checkpoint that can be read ({type(error).__name__}: {error}): delete it to "
-                f"train afresh."
+                f"{file} is not a checkpoint that can be read ({type(error).__name__}: {error}): delete it "
+                f"to train afresh."
             ) from error
 
     def save_training(self, estimator, context, state: TrainingState, stopped: bool, finished: bool) -> None:
@@ -131,8 +131,8 @@ class Checkpoint(SilentCallback):
             Path(temporary).unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise CheckpointError(
-                    f"the checkpoint could not be written to {self._directory} ({error}); the one before it is "
-                    f"still there."
+                    f"the checkpoint could not be written to {self._directory} ({error}); the one before it "
+                    f"is still there."
                 ) from error
             raise
 

@@ -19,7 +19,7 @@ class EarlyStopping(SilentCallback):
     Parameters
     ----------
     monitor : {"loss", "validation_loss", "validation_score"} or callable, default="validation_loss"
-        What to watch. Those of the validation need rows to validate on: ``fit(X, y, X_val=..., y_val=...)``. A
+        What to watch. Those of the validation need rows to validate on: ``fit(X, y, X_val=, y_val=)``. A
         callable takes the :class:`~sklearn_metabp.training.TrainingState` and the parameters, and
         returns a number, lower is better.
     patience : int, default=10
@@ -52,11 +52,11 @@ class EarlyStopping(SilentCallback):
             raise ValueError(f"monitor must be one of {list(_MONITORS)} or a callable, got {monitor!r}.")
         if not isinstance(patience, Integral) or patience < 1:
             raise ValueError(f"patience must be an integer of 1 or more, got {patience!r}.")
-        if not isinstance(min_delta, Real) or not min_delta >= 0:
+        if not isinstance(min_delta, Real) or not float(min_delta) >= 0:
             raise ValueError(f"min_delta must be a number of 0 or more, got {min_delta!r}.")
         self.monitor = monitor
-        self.patience = patience
-        self.min_delta = min_delta
+        self.patience = int(patience)
+        self.min_delta = float(min_delta)
         self.restore_best = restore_best
 
     def setup(self, estimator, context):
@@ -101,7 +101,8 @@ class EarlyStopping(SilentCallback):
             return state.loss_curve[-1]
         if not state.validation_scores:
             raise ValueError(
-                f"EarlyStopping(monitor={self.monitor!r}) needs rows to validate on: pass X_val and y_val to fit."
+                f"EarlyStopping(monitor={self.monitor!r}) needs rows to validate on: pass X_val and y_val to "
+                f"fit."
             )
         if self.monitor == "validation_loss":
             return state.validation_loss_curve[-1]

@@ -52,8 +52,8 @@ class HistoryLogger(SilentCallback):
         """
         if os.getpid() != self._pid:
             raise RuntimeError(
-                "HistoryLogger keeps its rows in the memory of the process that made it, and this fit runs in "
-                "another one, where they would be lost: use n_jobs=1 or joblib's threading backend."
+                "HistoryLogger keeps its rows in the memory of the process that made it, and this fit runs "
+                "in another one, where they would be lost: use n_jobs=1 or joblib's threading backend."
             )
         self._began[id(estimator)] = time.perf_counter()
 

@@ -127,7 +127,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _labels_to_split_by(self, y, targets):
         """Labels that training and validation rows have in the same shares, or None."""
-        return None
+        return
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -186,6 +186,10 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 if validation_rows is None and self.early_stopping:
                     labels = self._labels_to_split_by(rows[1], targets)
                     rows, validation_rows = split(rows, self.validation_fraction, labels, state)
+                validation = None
+                if validation_rows is not None:
+                    score = self._scoring_function(lambda: fitted_by(state))
+                    validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
                 stopped = train(
                     network,
                     self._make_batches(rows, targets, network, rule, state),
@@ -193,14 +197,7 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
                     state,
                     max_epochs=max_epochs - (state.n_epochs - n_before),
                     planned_epochs=self.max_iter if incremental else None,
-                    validation=validation_rows
-                    and ValidationRows(
-                        network,
-                        targets,
-                        validation_rows,
-                        self.early_stopping,
-                        self._scoring_function(lambda: fitted_by(state)),
-                    ),
+                    validation=validation,
                     listener=listener,
                     verbose=self.verbose,
                 )
@@ -301,9 +298,13 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
         def score(params, X, y, sample_weight):
             model = copy.copy(self)
-            vars(model).update(fitted_attributes(), params_=params)
-            vars(model).pop("feature_names_in_", None)  # the rows are arrays
-            return scorer(model, X, y) if sample_weight is None else scorer(model, X, y, sample_weight=sample_weight)
+            model.__dict__.update(fitted_attributes(), params_=params)
+            model.__dict__.pop("feature_names_in_", None)  # the rows are arrays
+            return (
+                scorer(model, X, y)
+                if sample_weight is None
+                else scorer(model, X, y, sample_weight=sample_weight)
+            )
 
         return score
 

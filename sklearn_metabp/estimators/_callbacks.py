@@ -99,9 +99,7 @@ class CallbackListener:
         for hook in self._epoch_hooks:
             stopped |= bool(hook(self._estimator, self._epoch, state, params))
         stopped |= bool(
-            self._epoch.call_on_fit_task_end(
-                **self._known, reconstruction_attributes=self._fitted_attributes
-            )
+            self._epoch.call_on_fit_task_end(**self._known, reconstruction_attributes=self._fitted_attributes)
         )
         for hook in self._save_hooks:
             hook(self._estimator, self._epoch, state, stopped, finished=False)

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -104,7 +104,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
-        Epochs so far, or iterations of a rule that searches along lines; with ``warm_start`` and ``partial_fit`` those of all calls.
+        Epochs so far, or iterations of a rule that searches along lines; with ``warm_start`` and
+        ``partial_fit`` those of all calls.
     t_ : int
         Rows presented so far.
     n_layers_ : int
@@ -196,9 +197,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         self.class_weight = class_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None
-    ):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None):
         """Train the network.
 
         Parameters
@@ -267,8 +266,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             )
         if isinstance(self.class_weight, str):
             raise ValueError(
-                "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass the "
-                "weights of compute_class_weight('balanced', classes=classes, y=all_y) as a dict."
+                "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass "
+                "the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a dict."
             )
         return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, classes=classes, incremental=True)
 
@@ -278,7 +277,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             columns = y.T if classes is None else classes
             if len(columns) != y.shape[1]:
                 raise ValueError(
-                    f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got {len(columns)}."
+                    f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got "
+                    f"{len(columns)}."
                 )
             return MultiOutputTargets(columns, self.out_activation, self.loss)
         if y.ndim == 2 and y.shape[1] == 1:

@@ -30,8 +30,8 @@ def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
     unknown = [name for name in activations if name not in HIDDEN_ACTIVATIONS]
     if unknown or len(activations) != n_hidden:
         raise ValueError(
-            f"activation must be one of {list(HIDDEN_ACTIVATIONS)}, or one of them for each of the {n_hidden} "
-            f"hidden layers; got {activation!r}."
+            f"activation must be one of {list(HIDDEN_ACTIVATIONS)}, or one of them for each of the "
+            f"{n_hidden} hidden layers; got {activation!r}."
         )
     return activations
 

@@ -96,7 +96,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
-        Epochs so far, or iterations of a rule that searches along lines; with ``warm_start`` and ``partial_fit`` those of all calls.
+        Epochs so far, or iterations of a rule that searches along lines; with ``warm_start`` and
+        ``partial_fit`` those of all calls.
     t_ : int
         Rows presented so far.
     n_layers_ : int
@@ -184,9 +185,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         )
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None
-    ):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None):
         """Train the network.
 
         Parameters

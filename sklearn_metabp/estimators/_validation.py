@@ -72,8 +72,8 @@ def split(rows: tuple, fraction: float, labels, state: TrainingState) -> tuple[t
     if n_validation < 2 or X.shape[0] - n_validation < 1:
         raise ValueError(
             f"The validation set is too small or leaves nothing to train on: validation_fraction={fraction} "
-            f"of {X.shape[0]} samples are {n_validation}. Raise 'validation_fraction', add rows, or pass X_val "
-            f"and y_val."
+            f"of {X.shape[0]} samples are {n_validation}. Raise 'validation_fraction', add rows, or pass "
+            f"X_val and y_val."
         )
     if labels is not None:
         counts = np.unique(labels, return_counts=True)[1]

@@ -22,3 +22,5 @@ __all__ = [
     "Tensor",
     "glorot_uniform",
 ]
+
+INITIALIZERS = {"glorot_uniform": glorot_uniform}

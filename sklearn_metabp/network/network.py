@@ -119,6 +119,13 @@ class Network:
             n_steps=n_steps,
         )
 
+    def mean_loss(self, params, X, targets, weight=None):
+        b = self.backprop(params, np.empty_like(params), X.shape[0])
+        b.load(X, targets, weight)
+        return b.gradients(0, len(X)) - 0.5 * self.alpha * float(
+            (params[: self.layout.n_weights] ** 2).sum()
+        ) / (len(X) if weight is None else weight.sum())
+
     def outputs(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         """Activations of the output layer for every row of X, of shape (n_samples, n_outputs)."""
         n_samples = len(X)

@@ -7,4 +7,13 @@ from sklearn_metabp.training.loop import train
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.state import Patience, TrainingState
 
-__all__ = ["Batches", "DivergenceError", "Listener", "Patience", "Replay", "TrainingState", "Validation", "train"]
+__all__ = [
+    "Batches",
+    "DivergenceError",
+    "Listener",
+    "Patience",
+    "Replay",
+    "TrainingState",
+    "Validation",
+    "train",
+]

@@ -18,7 +18,13 @@ class Replay:
     """
 
     def __init__(
-        self, network, batches: Batches, rule, state: TrainingState, max_epochs: int, planned_epochs: int | None
+        self,
+        network,
+        batches: Batches,
+        rule,
+        state: TrainingState,
+        max_epochs: int,
+        planned_epochs: int | None,
     ):
         self._network, self._max_epochs, self._planned_epochs = network, max_epochs, planned_epochs
         self._batches, self._rule, self._state = copy.deepcopy((batches, rule, state))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.data import classes, numbers
 
-from sklearn_metabp import Adam, Averaged, BackpropMLPClassifier, BackpropMLPRegressor, EarlyStopping, SGD
+from sklearn_metabp import SGD, Adam, Averaged, BackpropMLPClassifier, BackpropMLPRegressor, EarlyStopping
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -22,10 +22,13 @@ def rows(seed):
 
 
 @pytest.mark.parametrize("patience", [1, 4, 9])
-@pytest.mark.parametrize(("monitor", "curve", "sign"), [
-    ("validation_loss", "validation_loss_curve_", 1),
-    ("validation_score", "validation_scores_", -1),
-])
+@pytest.mark.parametrize(
+    ("monitor", "curve", "sign"),
+    [
+        ("validation_loss", "validation_loss_curve_", 1),
+        ("validation_score", "validation_scores_", -1),
+    ],
+)
 def test_it_stops_after_so_many_epochs_without_a_better_one(monitor, curve, sign, patience):
     data = rows(patience)
     free = model(max_iter=300, n_iter_no_change=np.inf).fit(**data)
@@ -57,11 +60,11 @@ def test_a_function_can_be_watched():
         return np.abs(params).max()  # grows, so the first epoch stays the best
 
     X, y = numbers()
-    stopped = model(max_iter=50, update_rule=SGD(0.5)).set_callbacks(EarlyStopping(largest_weight, patience=4))
-    assert stopped.fit(X, y).n_iter_ == 5
-    np.testing.assert_array_equal(
-        stopped.params_, model(max_iter=1, update_rule=SGD(0.5)).fit(X, y).params_
+    stopped = model(max_iter=50, update_rule=SGD(0.5)).set_callbacks(
+        EarlyStopping(largest_weight, patience=4)
     )
+    assert stopped.fit(X, y).n_iter_ == 5
+    np.testing.assert_array_equal(stopped.params_, model(max_iter=1, update_rule=SGD(0.5)).fit(X, y).params_)
 
 
 def test_min_delta_asks_for_more():
@@ -90,13 +93,16 @@ def test_averaged_weights_are_what_is_kept():
     np.testing.assert_array_equal(stopped.params_, until_best.params_)
 
 
-@pytest.mark.parametrize(("parameters", "message"), [
-    ({"monitor": "accuracy"}, "monitor must be one of"),
-    ({"patience": 0}, "patience must be an integer"),
-    ({"patience": 2.5}, "patience must be an integer"),
-    ({"min_delta": -1}, "min_delta must be"),
-    ({"min_delta": np.nan}, "min_delta must be"),
-])
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"monitor": "accuracy"}, "monitor must be one of"),
+        ({"patience": 0}, "patience must be an integer"),
+        ({"patience": 2.5}, "patience must be an integer"),
+        ({"min_delta": -1}, "min_delta must be"),
+        ({"min_delta": np.nan}, "min_delta must be"),
+    ],
+)
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
         EarlyStopping(**parameters)
@@ -112,7 +118,7 @@ def test_there_must_be_something_to_watch():
 
 def test_it_can_watch_the_rows_that_early_stopping_sets_aside():
     X, y = classes("binary")
-    stopper = EarlyStopping(patience=2, restore_best=False)
+    stopper = EarlyStopping("validation_score", patience=3, restore_best=False)
     fitted = BackpropMLPClassifier(early_stopping=True, n_iter_no_change=np.inf, random_state=0)
     fitted.set_callbacks(stopper)
     assert fitted.fit(X, y).n_iter_ < 200

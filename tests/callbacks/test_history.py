@@ -34,7 +34,13 @@ def test_trainings_are_told_apart_and_what_goes_on_is_one():
     model = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(history)
     model.fit(X, y).fit(X, y)
     model.partial_fit(X, y)
-    assert [(row["run"], row["epoch"]) for row in history.history_] == [(0, 1), (0, 2), (1, 1), (1, 2), (1, 3)]
+    assert [(row["run"], row["epoch"]) for row in history.history_] == [
+        (0, 1),
+        (0, 2),
+        (1, 1),
+        (1, 2),
+        (1, 3),
+    ]
     assert np.isnan(history.history_[0]["validation_loss"])
     assert "5 epochs of 2 runs" in repr(history)
 

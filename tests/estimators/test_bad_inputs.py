@@ -49,7 +49,14 @@ class Raising:
         self.hook = hook
 
     def __getattr__(self, name):
-        if name in ("setup", "teardown", "on_fit_task_begin", "on_fit_task_end", "on_step_end", "on_epoch_end"):
+        if name in (
+            "setup",
+            "teardown",
+            "on_fit_task_begin",
+            "on_fit_task_end",
+            "on_step_end",
+            "on_epoch_end",
+        ):
             return self._called_from(name)
         raise AttributeError(name)
 
@@ -86,7 +93,11 @@ PARAMETERS = [
     (lambda: fit(out_activation="tanh"), ValueError, r"loss='log_loss' needs probabilities"),
     (lambda: fit(out_activation="exp"), ValueError, r"'out_activation' parameter"),
     (lambda: fit_numbers(out_activation="softmax"), ValueError, r"makes a single output 1"),
-    (lambda: fit_numbers(XR, COUNTS, loss="poisson", out_activation="identity"), ValueError, r"must be 'auto' or 'exp'"),
+    (
+        lambda: fit_numbers(XR, COUNTS, loss="poisson", out_activation="identity"),
+        ValueError,
+        r"must be 'auto' or 'exp'",
+    ),
     (lambda: fit(alpha=-1), ValueError, r"'alpha' parameter"),
     (lambda: fit(batch_size=0), ValueError, r"'batch_size' parameter"),
     (lambda: fit(batch_size=2.5), ValueError, r"'batch_size' parameter"),
@@ -96,11 +107,23 @@ PARAMETERS = [
     (lambda: fit(dropout=1.0), ValueError, r"'dropout' parameter"),
     (lambda: fit(dropout=0.5, update_rule="lbfgs"), ValueError, r"no one loss for LBFGS to search along"),
     (lambda: fit(validation_fraction=0.0), ValueError, r"'validation_fraction' parameter"),
-    (lambda: fit(validation_fraction=0.01, early_stopping=True), ValueError, r"validation_fraction=0.01 of 40"),
+    (
+        lambda: fit(validation_fraction=0.01, early_stopping=True),
+        ValueError,
+        r"validation_fraction=0.01 of 40",
+    ),
     (lambda: fit(scoring="accurate", early_stopping=True), ValueError, r"'accurate' is not a valid scoring"),
     (lambda: fit(init="zeros"), ValueError, r"'init' parameter"),
-    (lambda: fit(init=lambda layout, activations, rng: np.zeros(3)), ValueError, r"must return 43 finite numbers"),
-    (lambda: fit(init=lambda layout, activations, rng: np.full(43, np.inf)), ValueError, r"43 finite numbers"),
+    (
+        lambda: fit(init=lambda layout, activations, rng: np.zeros(3)),
+        ValueError,
+        r"must return 43 finite numbers",
+    ),
+    (
+        lambda: fit(init=lambda layout, activations, rng: np.full(43, np.inf)),
+        ValueError,
+        r"43 finite numbers",
+    ),
     (lambda: fit(class_weight="even"), ValueError, r"'class_weight' parameter"),
     (lambda: fit(class_weight={0: 1, 7: 2}), ValueError, r"class"),
     (lambda: fit(random_state="seed"), ValueError, r"'random_state' parameter"),
@@ -116,7 +139,11 @@ RULES = [
     (lambda: fit(update_rule=Averaged("adam", decay=2)), ValueError, r"'decay' parameter"),
     (lambda: fit(update_rule=Clipped("lbfgs")), (TypeError, ValueError), r"LBFGS"),
     (lambda: fit(update_rule=LearnedUpdateRule()), NotFittedError, r"call its fit with a trace first"),
-    (lambda: fit(update_rule=Rule(lambda step: step.gradients * np.nan)), DivergenceError, r"NaN or infinity"),
+    (
+        lambda: fit(update_rule=Rule(lambda step: step.gradients * np.nan)),
+        DivergenceError,
+        r"NaN or infinity",
+    ),
     (lambda: fit(update_rule=Rule(lambda step: np.zeros(3))), ValueError, r"got shape \(3,\)"),
     (lambda: fit(update_rule=Rule(lambda step: None)), ValueError, r"must return an array .* got None"),
     (
@@ -124,7 +151,11 @@ RULES = [
         ValueError,
         r"got shape \(43,\), dtype float32",
     ),
-    (lambda: fit(update_rule=SGD(1e300), hidden_layer_sizes=(5, 5)), DivergenceError, r"epoch 1, step .* smaller learning"),
+    (
+        lambda: fit(update_rule=SGD(1e300), hidden_layer_sizes=(5, 5)),
+        DivergenceError,
+        r"epoch 2, step 2, .* smaller learning",
+    ),
     (lambda: BackpropMLPClassifier(update_rule="lbfgs").partial_fit(X, Y), AttributeError, r"partial_fit"),
 ]
 DATA = [
@@ -137,7 +168,7 @@ DATA = [
     (lambda: fit(X[:30]), ValueError, r"inconsistent numbers of samples"),
     (lambda: fit([["a", "b"]] * 40), ValueError, r"could not convert string"),
     (lambda: fit(X + 1j), ValueError, r"Complex data not supported"),
-    (lambda: fit(X * 1e308, update_rule=SGD(0.1)), DivergenceError, r"scale X \(StandardScaler\)"),
+    (lambda: fit(np.sign(X) * 1e308, update_rule=SGD(0.1)), DivergenceError, r"scale X \(StandardScaler\)"),
     (lambda: fit().predict(X[:, :3]), ValueError, r"3 features, but BackpropMLPClassifier is expecting 4"),
     (lambda: BackpropMLPClassifier().predict(X), NotFittedError, r"not fitted yet"),
     (lambda: fit(given={"X_val": X}), ValueError, r"X_val and y_val go together"),
@@ -158,9 +189,17 @@ LABELS = [
     (lambda: fit_numbers(XR, np.where(YR > 0, np.inf, YR)), ValueError, r"y contains infinity"),
     (lambda: fit_numbers(XR, ["a"] * 40), ValueError, r"could not convert string"),
     (lambda: fit_numbers(XR.astype(np.float32), YR * 1e300), ValueError, r"too large for float32"),
-    (lambda: fit_numbers(XR, YR - 5, loss="poisson"), ValueError, r"y must not be negative, its lowest value"),
+    (
+        lambda: fit_numbers(XR, YR - 5, loss="poisson"),
+        ValueError,
+        r"y must not be negative, its lowest value",
+    ),
     (lambda: fit(X, np.eye(3)[Y].astype(int), out_activation="softmax"), ValueError, r"y is multilabel"),
-    (lambda: BackpropMLPClassifier().partial_fit(X, Y), ValueError, r"classes must be passed on the first call"),
+    (
+        lambda: BackpropMLPClassifier().partial_fit(X, Y),
+        ValueError,
+        r"classes must be passed on the first call",
+    ),
     (lambda: BackpropMLPClassifier().partial_fit(X, Y, classes=[0, 1]), ValueError, r"classes not in"),
     (
         lambda: BackpropMLPClassifier(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2]),
@@ -168,16 +207,21 @@ LABELS = [
         r"compute_class_weight",
     ),
     (lambda: fit(warm_start=True).fit(X, np.where(Y == 1, 9, Y)), ValueError, r"classes not in"),
-    (lambda: fit(warm_start=True).set_params(hidden_layer_sizes=(6,)).fit(X, Y), ValueError, r"\(4, 5, 3\).*\(4, 6, 3\)"),
+    (
+        lambda: fit(warm_start=True).set_params(hidden_layer_sizes=(6,)).fit(X, Y),
+        ValueError,
+        r"\(4, 5, 3\).*\(4, 6, 3\)",
+    ),
 ]
 WEIGHTS = [
+    (lambda: fit(X, Y, np.zeros(40)), ValueError, r"must contain at least one non-zero number"),
     (lambda: fit(X, Y, -np.ones(40)), ValueError, r"Negative values in data passed to `sample_weight`"),
     (lambda: fit(X, Y, np.ones(39)), ValueError, r"sample_weight.shape == \(39,\), expected \(40,\)"),
     (lambda: fit(X, Y, np.full(40, np.nan)), ValueError, r"sample_weight contains NaN"),
     (lambda: fit(X, Y, np.ones((40, 2))), ValueError, r"Sample weights must be 1D"),
 ]
 CALLBACKS = [
-    (lambda: fit(callbacks=[Raising(hook)]), RuntimeError, rf"own error in {hook}")
+    (lambda hook=hook: fit(callbacks=[Raising(hook)]), RuntimeError, rf"own error in {hook}")
     for hook in ("setup", "on_fit_task_begin", "on_step_end", "on_epoch_end", "on_fit_task_end")
 ] + [
     (lambda: fit(callbacks=[object()]), TypeError, r"callback"),
@@ -211,16 +255,10 @@ def test_a_batch_larger_than_the_data_is_all_of_it():
     np.testing.assert_array_equal(model.params_, fit(batch_size="full").params_)
 
 
-def test_weights_that_are_all_zero_move_nothing():
-    model = fit(X, Y, np.zeros(40), update_rule=SGD(0.1), alpha=0.0)
-    assert model.loss_ == 0
-    np.testing.assert_array_equal(model.params_, fit(update_rule=SGD(1e-300), alpha=0.0).params_)
-
-
 def test_a_failed_fit_leaves_the_estimator_as_it_was():
     model = fit()
     before = model.params_.copy()
     with pytest.raises(ValueError, match="NaN"):
-        model.fit(WITH_NAN[:, :3], Y)
+        model.fit(WITH_NAN[:, 1:], Y)
     np.testing.assert_array_equal(model.params_, before)
     assert model.n_features_in_ == 4

@@ -64,15 +64,19 @@ def test_columns_of_classes_without_hidden_layers_are_separate_classifiers():
     assert model.predict_proba(X)[1].shape == (300, 2)
 
 
-@pytest.mark.parametrize("setting", [
-    {},
-    {"loss": "squared_error"},
-    {"loss": "squared_error", "out_activation": "softmax"},
-    {"loss": "squared_error", "out_activation": "tanh"},
-    {"out_activation": "logistic"},
-    {"class_weight": "balanced"},
-    {"early_stopping": True},
-], ids=str)
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {},
+        {"loss": "squared_error"},
+        {"loss": "squared_error", "out_activation": "softmax"},
+        {"loss": "squared_error", "out_activation": "tanh"},
+        {"out_activation": "logistic"},
+        {"class_weight": "balanced"},
+        {"early_stopping": True},
+    ],
+    ids=str,
+)
 def test_columns_of_classes_are_learned(setting):
     X, y = columns(n=300, seed=2)
     model = BackpropMLPClassifier((20,), update_rule=Adam(0.02), random_state=0, **setting).fit(X, y)
@@ -129,10 +133,19 @@ def test_poisson_takes_scikit_learns_course():
     rng = np.random.default_rng(1)
     X = rng.standard_normal((100, 3))
     y = rng.poisson(np.exp(0.5 * X[:, 0])).astype(float)
-    common = {"hidden_layer_sizes": (7,), "loss": "poisson", "batch_size": 20, "max_iter": 20, "random_state": 2,
-              "n_iter_no_change": np.inf, "tol": 0.0}
+    common = {
+        "hidden_layer_sizes": (7,),
+        "loss": "poisson",
+        "batch_size": 20,
+        "max_iter": 20,
+        "random_state": 2,
+        "n_iter_no_change": np.inf,
+        "tol": 0.0,
+    }
     model = BackpropMLPRegressor(update_rule=SGD(0.01, 0.9), **common).fit(X, y)
-    reference = MLPRegressor(solver="sgd", learning_rate_init=0.01, nesterovs_momentum=False, **common).fit(X, y)
+    reference = MLPRegressor(solver="sgd", learning_rate_init=0.01, nesterovs_momentum=False, **common).fit(
+        X, y
+    )
     np.testing.assert_allclose(model.loss_curve_, reference.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(model.predict(X), reference.predict(X), rtol=1e-9)
 
@@ -143,8 +156,15 @@ def test_absolute_error_is_median_regression_and_huber_lies_between():
     y = X @ [1.0, -2.0] + rng.standard_normal(301)
     y[:40] += 50  # outliers that the mean follows
     median = QuantileRegressor(alpha=0).fit(X, y)
-    step = {"hidden_layer_sizes": (), "alpha": 0.0, "batch_size": "full", "max_iter": 4000, "random_state": 0,
-            "n_iter_no_change": np.inf, "update_rule": Adam(0.05, schedule="cosine")}
+    step = {
+        "hidden_layer_sizes": (),
+        "alpha": 0.0,
+        "batch_size": "full",
+        "max_iter": 4000,
+        "random_state": 0,
+        "n_iter_no_change": np.inf,
+        "update_rule": Adam(0.05, schedule="cosine"),
+    }
     model = BackpropMLPRegressor(loss="absolute_error", **step).fit(X, y)
     np.testing.assert_allclose(model.coefs_[0].ravel(), median.coef_, atol=0.05)
     assert model.loss_ == pytest.approx(np.abs(median.predict(X) - y).mean(), rel=1e-3)
@@ -174,8 +194,14 @@ def test_sparse_rows_train_as_dense_ones(kind, make):
 def test_sparse_takes_scikit_learns_course_and_keeps_its_dtype():
     X, y = classes("multiclass", n=60, n_features=50)
     X = sp.csr_array(X * (np.random.default_rng(1).random(X.shape) < 0.1))
-    common = {"hidden_layer_sizes": (6,), "batch_size": 20, "max_iter": 15, "random_state": 2, "tol": 0.0,
-              "n_iter_no_change": np.inf}
+    common = {
+        "hidden_layer_sizes": (6,),
+        "batch_size": 20,
+        "max_iter": 15,
+        "random_state": 2,
+        "tol": 0.0,
+        "n_iter_no_change": np.inf,
+    }
     model = BackpropMLPClassifier(update_rule=SGD(0.2), **common).fit(X, y)
     reference = MLPClassifier(solver="sgd", learning_rate_init=0.2, momentum=0, **common).fit(X, y)
     np.testing.assert_allclose(model.loss_curve_, reference.loss_curve_, rtol=1e-9)
@@ -190,7 +216,13 @@ def test_lbfgs_ends_where_scikit_learns_does(kind):
         if kind == "regression"
         else (BackpropMLPClassifier, MLPClassifier)
     )
-    common = {"hidden_layer_sizes": (6,), "activation": "tanh", "alpha": 0.1, "max_iter": 30, "random_state": 3}
+    common = {
+        "hidden_layer_sizes": (6,),
+        "activation": "tanh",
+        "alpha": 0.1,
+        "max_iter": 30,
+        "random_state": 3,
+    }
     model = ours(update_rule=LBFGS(), **common).fit(X, y)
     reference = theirs(solver="lbfgs", **common).fit(X, y)
     assert model.n_iter_ == reference.n_iter_
@@ -235,7 +267,13 @@ def test_dropout_is_of_the_training_alone_and_repeats_by_the_seed():
 def test_dropout_keeps_a_wide_network_from_learning_by_heart():
     X, y = numbers(n=60, seed=5)
     noise = np.random.default_rng(0).standard_normal(60)
-    common = {"hidden_layer_sizes": (200,), "alpha": 0, "max_iter": 400, "update_rule": Adam(0.01), "random_state": 0}
+    common = {
+        "hidden_layer_sizes": (200,),
+        "alpha": 0,
+        "max_iter": 400,
+        "update_rule": Adam(0.01),
+        "random_state": 0,
+    }
     by_heart = BackpropMLPRegressor(**common).fit(X, y + noise)
     dropped = BackpropMLPRegressor(dropout=0.5, **common).fit(X, y + noise)
     assert dropped.score(X, y + noise) < by_heart.score(X, y + noise)
