@@ -15,6 +15,7 @@ LAYERS = (
     "tracing",
     "training",
     "estimators",
+    "derivatives",
     "learned",
     "meta_training",
     "pretrained",
@@ -94,6 +95,7 @@ RUNNING_UP = [
     ("training.py", "class A:\n    def f(self):\n        if True:\n            from .learned import rule"),
     ("tracing/trace.py", "try:\n    from sklearn_metabp.training import train\nexcept ImportError: pass"),
     ("estimators/_base.py", "from sklearn_metabp.learned import LearnedUpdateRule"),
+    ("estimators/_base.py", "from sklearn_metabp.derivatives import jacobian"),
     (
         "update_rules/sgd.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..tracing import Trace",
