@@ -123,19 +123,19 @@ def multiplications(layer_sizes) -> dict[str, int]:
     -------
     counts : dict of str to int
         Of ``"forward"`` and ``"reverse"``. The smaller is what ``mode="auto"`` takes; of two equal
-        ones ``"reverse"``.
+        ones ``"forward"``.
 
     Examples
     --------
     >>> from sklearn_metabp.derivatives import multiplications
     >>> multiplications((100, 50, 50, 1))
-    {'reverse': 8700, 'forward': 335800}
+    {'forward': 335800, 'reverse': 8700}
     """
     n_features, *hidden, n_outputs = layer_sizes
     pairs = [a * b for a, b in pairwise(layer_sizes)]
     at_units = _ELEMENTWISE * (sum(hidden) + n_outputs)
     back_at_units = _ELEMENTWISE * (sum(hidden) + (hidden[-1] if hidden else n_features))
     return {
-        "reverse": n_outputs * (sum(pairs[:-1]) + back_at_units),
         "forward": n_features * (sum(pairs[1:]) + at_units),
+        "reverse": n_outputs * (sum(pairs[:-1]) + back_at_units),
     }

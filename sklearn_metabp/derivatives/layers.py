@@ -40,7 +40,8 @@ class Diagonal:
 
     def times_weights(self, weights: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
-        return self.slopes.T[:, :, None] * weights.T[:, None, :]
+        # in the order in which BLAS takes it
+        return np.multiply(self.slopes.T[:, :, None], weights.T[:, None, :], order="C")
 
     def change_times(self, rows: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
