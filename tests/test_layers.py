@@ -16,6 +16,7 @@ LAYERS = (
     "training",
     "callbacks",
     "estimators",
+    "derivatives",
     "learned",
     "meta_training",
     "pretrained",
@@ -98,6 +99,7 @@ RUNNING_UP = [
     ),
     ("tracing/trace.py", "try:\n    from sklearn_metabp.training import train\nexcept ImportError: pass"),
     ("estimators/_base.py", "from sklearn_metabp.learned import LearnedUpdateRule"),
+    ("estimators/_base.py", "from sklearn_metabp.derivatives import jacobian"),
     (
         "update_rules/sgd.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..tracing import Trace",

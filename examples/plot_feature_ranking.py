@@ -1,0 +1,117 @@
+"""
+Which inputs does a network listen to?
+======================================
+
+The derivative of a network's output by its inputs says, row by row, which inputs move the prediction, and
+which way. :func:`~sklearn_metabp.derivatives.input_gradients` computes it by one backpropagation, with no
+further training and no further predictions. Here it ranks the features of the breast cancer data, and is
+compared with scikit-learn's permutation importance, which shuffles one feature at a time and looks how
+much worse the predictions get.
+"""
+
+# %%
+# Networks and two rankings
+# -------------------------
+# Five networks, each trained without a fifth of the rows. The inputs are standardised, so that gradients by
+# different features can be compared: they are changes of the probability per standard deviation. Both
+# rankings look at the rows that the network was not trained on.
+
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+from rich.progress import track
+from scipy.stats import spearmanr
+from sklearn.datasets import load_breast_cancer
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_metabp import BackpropMLPClassifier
+from sklearn_metabp.derivatives import input_gradients
+
+data = load_breast_cancer()
+X, y, names = data.data, data.target_names[data.target], data.feature_names
+
+network = BackpropMLPClassifier((16,), "tanh", alpha=1.0, batch_size=32, max_iter=300, random_state=0)
+pipe = make_pipeline(StandardScaler(), network)
+folds = StratifiedKFold(5, shuffle=True, random_state=0)
+
+gradients, by_gradient, by_permutation, seconds = [], [], [], np.zeros(2)
+for train, test in track(list(folds.split(X, y)), "Ranking"):
+    scaler, model = pipe.fit(X[train], y[train])[0], pipe[-1]
+    X_test, y_test = scaler.transform(X[test]), y[test]
+
+    start = time.perf_counter()
+    of_rows = input_gradients(model, X_test, output="malignant")
+    seconds[0] += time.perf_counter() - start
+    gradients.append(of_rows)
+    by_gradient.append(np.abs(of_rows).mean(axis=0))
+
+    start = time.perf_counter()
+    permuted = permutation_importance(
+        model, X_test, y_test, scoring="neg_log_loss", n_repeats=5, random_state=0
+    )
+    seconds[1] += time.perf_counter() - start
+    by_permutation.append(permuted.importances_mean)
+
+rankings = {"input gradients": np.array(by_gradient), "permutation importance": np.array(by_permutation)}
+order = {name: values.mean(axis=0).argsort()[::-1] for name, values in rankings.items()}
+agreement = spearmanr(*(values.mean(axis=0) for values in rankings.values())).statistic
+print(f"rank correlation of the two: {agreement:.2f}")
+for (name, values), took in zip(rankings.items(), seconds, strict=True):
+    between = spearmanr(values, axis=1).statistic[np.triu_indices(len(values), 1)].mean()
+    print(f"{name:<24} rank correlation of two folds {between:.2f}, {took * 1e3:8.1f} ms")
+
+# %%
+# The two rankings agree. That of the gradients is steadier from fold to fold and costs a thousandth or less: one
+# pass over the rows, and not one with a score for every feature and repeat. Gradients also know the
+# direction. But they speak of small changes only, and not of how far a feature goes.
+
+shown = order["input gradients"]
+places = np.arange(len(shown))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 8), sharey=True, layout="constrained")
+bars = zip((-0.2, 0.2), rankings.items(), ("tab:blue", "tab:orange"), strict=True)
+for offset, (name, values), colour in bars:
+    shares = values / values.sum(axis=1, keepdims=True)
+    mean, deviation = shares.mean(axis=0)[shown], shares.std(axis=0)[shown]
+    left.barh(places + offset, mean, height=0.38, xerr=deviation, color=colour, label=name, ecolor="0.5")
+left.set(title="How much", xlabel="share of all, mean and deviation of five networks")
+left.set(yticks=places, yticklabels=names[shown], ylim=(len(shown) - 0.4, -0.6))
+left.legend(loc="lower right")
+
+of_networks = np.array([of_rows.mean(axis=0) for of_rows in gradients])[:, shown]
+signed = of_networks.mean(axis=0)
+right.barh(places, signed, height=0.6, xerr=of_networks.std(axis=0), color="tab:blue", ecolor="0.5")
+right.axvline(0, color="0.3", linewidth=0.8)
+right.set(title="Which way", xlabel="mean change of P(malignant) per standard deviation")
+for ax in (left, right):
+    ax.grid(axis="x", alpha=0.3)
+figure.suptitle("What five networks listen to in the breast cancer data")
+
+# %%
+# Is a ranking good for something?
+# --------------------------------
+# A network that gets only the first features of a ranking should not do much worse than one that gets all.
+# (The ranking has seen all rows, so these accuracies compare rankings; they do not predict.)
+
+numbers = [1, 2, 3, 5, 8, 12, 20, 30]
+accuracy = {
+    name: [cross_val_score(pipe, X[:, ranked[:n]], y, cv=folds).mean() for n in numbers]
+    for name, ranked in track(order.items(), "With fewer features")
+}
+print(f"{'features':<24}" + "".join(f"{n:7}" for n in numbers))
+for name, scores in accuracy.items():
+    print(f"{name:<24}" + "".join(f"{score:7.3f}" for score in scores))
+
+figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
+for (name, scores), marker in zip(accuracy.items(), "os", strict=True):
+    ax.plot(numbers, scores, marker=marker, label=f"first by {name}")
+ax.set(xlabel="number of features", ylabel="accuracy, five folds", xscale="log", xticks=numbers)
+ax.set_xticklabels(numbers)
+ax.minorticks_off()
+ax.grid(alpha=0.3)
+ax.legend(loc="lower right")
+ax.set_title("Eight of thirty features are enough, by either ranking")
+plt.show()

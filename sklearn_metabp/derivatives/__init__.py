@@ -1,0 +1,15 @@
+"""Derivatives of a fitted network: of its outputs and its loss, by its inputs and its parameters."""
+
+from sklearn_metabp.derivatives.gradients import input_gradients
+from sklearn_metabp.derivatives.hessians import hessian, hessian_vector_product
+from sklearn_metabp.derivatives.jacobians import jacobian, multiplications
+from sklearn_metabp.derivatives.parameters import parameter_jacobian
+
+__all__ = [
+    "hessian",
+    "hessian_vector_product",
+    "input_gradients",
+    "jacobian",
+    "multiplications",
+    "parameter_jacobian",
+]

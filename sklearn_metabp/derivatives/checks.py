@@ -1,0 +1,77 @@
+"""What the functions here accept, and the rows a block at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import is_regressor
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from sklearn_metabp._kernels.threads import one_blas_thread
+from sklearn_metabp.estimators._base import BaseBackpropMLP
+
+# Values of the largest array that a block of rows needs: half a megabyte stays in the second cache.
+_BLOCK_VALUES = 2**16
+
+
+def check_model(model) -> None:
+    """Raise unless the model is a fitted network of ours."""
+    if not isinstance(model, BaseBackpropMLP):
+        raise TypeError(
+            f"model must be a fitted BackpropMLPClassifier or BackpropMLPRegressor, got "
+            f"{type(model).__name__}. Of a pipeline pass the last step and what it sees: model=pipe[-1], "
+            f"X=pipe[:-1].transform(X); of a search its best_estimator_."
+        )
+    check_is_fitted(model)
+
+
+def check_rows(model, X):
+    """X, dense or CSR, of the network's dtype; raises as scikit-learn's ``predict`` does."""
+    check_model(model)
+    with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
+        X = validate_data(model, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        return X.astype(model.params_.dtype, copy=False)
+
+
+def check_patterns(model, X, y, sample_weight=None):
+    """X as in :func:`check_rows`, targets (n_samples, n_outputs) and weights (n_samples,) or None."""
+    check_model(model)
+    dtype = model.params_.dtype
+    with np.errstate(over="ignore", invalid="ignore"):
+        X, y = validate_data(
+            model,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=is_regressor(model),
+            dtype=(np.float64, np.float32),
+            reset=False,
+        )
+        X = X.astype(dtype, copy=False)
+    targets, *_ = model._encode_targets(y, True, dtype)
+    n_outputs = model.layout_.layer_sizes[-1]
+    if targets.shape[1] != n_outputs:
+        raise ValueError(
+            f"y has {targets.shape[1]} outputs, but {type(model).__name__} was fitted with {n_outputs}."
+        )
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
+    return X, targets, sample_weight
+
+
+def row_blocks(X, n_values: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Slices of rows, and these rows of X, dense; ``n_values`` is what one row needs."""
+    n_samples = X.shape[0]
+    size = max(1, _BLOCK_VALUES // n_values)
+    for start in range(0, n_samples, size):
+        rows = slice(start, min(start + size, n_samples))
+        yield rows, X[rows].toarray() if issparse(X) else X[rows]
+
+
+@contextmanager
+def quiet_numbers() -> Iterator[None]:
+    """One BLAS thread, so that the bits do not depend on how many there are; overflow says so by inf."""
+    with one_blas_thread(), np.errstate(all="ignore"):
+        yield

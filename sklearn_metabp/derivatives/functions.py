@@ -1,0 +1,67 @@
+"""First and second derivatives of the activation functions, as functions of the net input.
+
+The kernels write f' in terms of x = f(in), which is cheaper; a second derivative needs the net input,
+because not every function can be undone. Where a function has a kink the derivatives are those from
+the left, as in the kernels.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import expit, ndtr
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+_LEAK = 0.01
+_ROOT_2_PI = float(np.sqrt(2 * np.pi))
+
+
+def _logistic_slope(net: np.ndarray) -> np.ndarray:
+    return expit(net) * expit(-net)
+
+
+def _logistic_curvature(net: np.ndarray) -> np.ndarray:
+    return -_logistic_slope(net) * np.tanh(net / 2)
+
+
+def _tanh_slope(net: np.ndarray) -> np.ndarray:
+    return 4 * expit(2 * net) * expit(-2 * net)
+
+
+def _normal_density(net: np.ndarray) -> np.ndarray:
+    return np.exp(-(net**2) / 2) / _ROOT_2_PI
+
+
+def _silu_slope(net: np.ndarray) -> np.ndarray:
+    return expit(net) + net * _logistic_slope(net)
+
+
+def _silu_curvature(net: np.ndarray) -> np.ndarray:
+    return _logistic_slope(net) * (2 - net * np.tanh(net / 2))
+
+
+SLOPES: dict[str, Function] = {
+    "identity": np.ones_like,
+    "logistic": _logistic_slope,
+    "tanh": _tanh_slope,
+    "relu": lambda net: (net > 0).astype(net.dtype),
+    "leaky_relu": lambda net: np.where(net > 0, 1, _LEAK).astype(net.dtype),
+    "elu": lambda net: np.exp(np.minimum(net, 0)),
+    "gelu": lambda net: ndtr(net) + net * _normal_density(net),
+    "silu": _silu_slope,
+    "softplus": expit,
+    "exp": np.exp,
+}
+
+CURVATURES: dict[str, Function] = {
+    "identity": np.zeros_like,
+    "logistic": _logistic_curvature,
+    "tanh": lambda net: -2 * np.tanh(net) * _tanh_slope(net),
+    "relu": np.zeros_like,
+    "leaky_relu": np.zeros_like,
+    "elu": lambda net: np.where(net > 0, 0, np.exp(np.minimum(net, 0))).astype(net.dtype),
+    "gelu": lambda net: _normal_density(net) * (2 - net**2),
+    "silu": _silu_curvature,
+    "softplus": _logistic_slope,
+    "exp": np.exp,
+}

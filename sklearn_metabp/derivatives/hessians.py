@@ -1,0 +1,202 @@
+"""Second derivatives of the loss that is trained, by the parameters."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from sklearn_metabp.derivatives.checks import check_model, check_patterns, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.layers import layers_at
+from sklearn_metabp.derivatives.losses import OutputDeltas
+from sklearn_metabp.network import Network
+
+# Values of the vectors that go through at once.
+_CHUNK_VALUES = 2**19
+
+
+def hessian_vector_product(model, X, y, vector, sample_weight=None):
+    """Hessian of the loss times one vector or several, without the Hessian.
+
+    The loss is the one that training lowers, over all rows as one batch: their (weighted) mean plus the
+    penalty ``alpha / 2 * sum(w**2)`` over the (weighted) number of rows.
+
+    Parameters
+    ----------
+    model : BackpropMLPClassifier or BackpropMLPRegressor
+        Fitted.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets, or labels that the model knows.
+    vector : array-like of shape (n_params,) or (n_params, n_vectors)
+        In the order of ``params_``; several vectors are columns.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Not negative.
+
+    Returns
+    -------
+    product : ndarray of the shape of ``vector``
+        In float32 if the network is.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If the model is something else, such as a pipeline.
+    ValueError
+        If X, y, the vector or the weights do not fit.
+
+    See Also
+    --------
+    hessian : The whole matrix.
+
+    Notes
+    -----
+    The operator R of B. A. Pearlmutter, "Fast exact multiplication by the Hessian" (1994), the derivative
+    along the vector, applied to rules (1), (5), (6) and (3). A product costs about two gradients, and
+    no more memory. Where a loss or an activation function has a kink, its second derivative is 0.
+
+    Examples
+    --------
+    The largest eigenvalue, from products alone:
+
+    >>> import numpy as np
+    >>> from scipy.sparse.linalg import LinearOperator, eigsh
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_metabp import BackpropMLPClassifier
+    >>> from sklearn_metabp.derivatives import hessian, hessian_vector_product
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0).fit(X, y)
+    >>> n = model.layout_.n_params
+    >>> H = LinearOperator((n, n), matvec=lambda v: hessian_vector_product(model, X, y, v), dtype=float)
+    >>> largest = eigsh(H, k=1, return_eigenvectors=False)
+    >>> np.allclose(largest, np.linalg.eigvalsh(hessian(model, X, y))[-1])
+    True
+    """
+    X, targets, sample_weight = check_patterns(model, X, y, sample_weight)
+    n_params = model.layout_.n_params
+    vectors = check_array(vector, dtype=model.params_.dtype, ensure_2d=False, input_name="vector")
+    if vectors.ndim not in (1, 2) or len(vectors) != n_params:
+        raise ValueError(
+            f"vector must have shape ({n_params},) or ({n_params}, n_vectors), one value for each of "
+            f"params_; got {vectors.shape}."
+        )
+    flat = np.ascontiguousarray(vectors.reshape(n_params, -1).T)
+    products = np.empty_like(flat)
+    size = max(1, _CHUNK_VALUES // n_params)
+    with quiet_numbers():
+        for start in range(0, len(flat), size):
+            chunk = slice(start, start + size)
+            products[chunk] = _products(model.network_, model.params_, X, targets, sample_weight, flat[chunk])
+    return np.ascontiguousarray(products.T).reshape(vectors.shape)
+
+
+def hessian(model, X, y, sample_weight=None):
+    """Second derivatives of the loss by every pair of parameters.
+
+    The loss is the one that training lowers, over all rows as one batch: their (weighted) mean plus the
+    penalty ``alpha / 2 * sum(w**2)`` over the (weighted) number of rows.
+
+    Parameters
+    ----------
+    model : BackpropMLPClassifier or BackpropMLPRegressor
+        Fitted.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets, or labels that the model knows.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Not negative.
+
+    Returns
+    -------
+    second_derivatives : ndarray of shape (n_params, n_params)
+        Symmetric to rounding, rows and columns in the order of ``params_``. In float32 if the network
+        is.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If the model is something else, such as a pipeline.
+    ValueError
+        If X, y or the weights do not fit.
+
+    See Also
+    --------
+    hessian_vector_product : Where n_params squared numbers are too many.
+
+    Notes
+    -----
+    :func:`hessian_vector_product` of every unit vector.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_metabp import BackpropMLPRegressor
+    >>> from sklearn_metabp.derivatives import hessian
+    >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([-1.0, 0.5, 2.0])
+    >>> line = BackpropMLPRegressor((), alpha=0.0, max_iter=10, n_iter_no_change=np.inf).fit(X, y)
+    >>> hessian(line, X, y)  # of half the mean of (w x + b - y)^2
+    array([[0.66666667, 0.        ],
+           [0.        , 1.        ]])
+    """
+    check_model(model)
+    identity = np.eye(model.layout_.n_params, dtype=model.params_.dtype)
+    return hessian_vector_product(model, X, y, identity, sample_weight)
+
+
+def _products(network: Network, params, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarray:
+    """Hessian times the rows of ``vectors``, (n_vectors, n_params)."""
+    layout = network.layout
+    n_vectors, n_samples = len(vectors), X.shape[0]
+    weight_tensors = [tensor for tensor in layout.tensors if not tensor.is_bias]
+    bias_tensors = [tensor for tensor in layout.tensors if tensor.is_bias]
+    weight_changes = [vectors[:, t.slice].reshape(n_vectors, *t.shape) for t in weight_tensors]
+    bias_changes = [vectors[:, None, t.slice] for t in bias_tensors]
+    products = np.zeros_like(vectors)
+    by_weights = [products[:, t.slice].reshape(n_vectors, *t.shape) for t in weight_tensors]
+    by_biases = [products[:, t.slice] for t in bias_tensors]
+
+    for rows, block in row_blocks(X, n_vectors * max(layout.layer_sizes)):
+        layers = layers_at(network, params, block)
+        net_changes, input_changes = _forward_changes(layers, weight_changes, bias_changes)
+        output_deltas = OutputDeltas(network, layers[-1], targets[rows])
+        deltas, delta_changes = output_deltas.deltas, output_deltas.changes(net_changes[-1])
+        if sample_weight is not None:
+            deltas = deltas * sample_weight[rows, None]
+            delta_changes = delta_changes * sample_weight[rows, None]
+        for number in reversed(range(len(layers))):
+            layer = layers[number]
+            # R of rule (3) without its learning rate: -R{x} delta - x R{delta}
+            by_weights[number] -= layer.inputs.T @ delta_changes
+            by_biases[number] -= delta_changes.sum(axis=1)
+            if number == 0:
+                break
+            by_weights[number] -= input_changes[number].transpose(0, 2, 1) @ deltas
+            # R of rule (6): of f'(in) and of what is sent back
+            before = layers[number - 1].factor
+            sent = deltas @ layer.weights.T
+            sent_changes = delta_changes @ layer.weights.T + deltas @ weight_changes[number].transpose(
+                0, 2, 1
+            )
+            delta_changes = before.times(sent_changes) + before.change_times(sent, net_changes[number - 1])
+            deltas = before.times(sent)
+
+    total = n_samples if sample_weight is None else float(sample_weight.sum(dtype=float))
+    products[:, : layout.n_weights] += network.alpha * vectors[:, : layout.n_weights]
+    products /= total
+    return products
+
+
+def _forward_changes(layers, weight_changes, bias_changes):
+    """R of rule (1): R{in} = R{x} W + x R{W} + R{θ}, R{x} = R{in} F, for every layer.
+
+    Lists of R{in} and of R{x before}, each (n_vectors, n_samples, n_units); the inputs do not change.
+    """
+    net_changes, input_changes = [], [None]
+    for number, layer in enumerate(layers):
+        changes = layer.inputs @ weight_changes[number] + bias_changes[number]
+        if number > 0:
+            changes += input_changes[number] @ layer.weights
+        net_changes.append(changes)
+        input_changes.append(layer.factor.times(changes))
+    return net_changes, input_changes

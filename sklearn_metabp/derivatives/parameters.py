@@ -1,0 +1,74 @@
+"""Derivatives of the outputs by the parameters."""
+
+import numpy as np
+
+from sklearn_metabp.derivatives.checks import check_rows, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.layers import layers_at, send_back
+
+
+def parameter_jacobian(model, X):
+    """Derivative of every output by every weight and bias, row by row.
+
+    Parameters
+    ----------
+    model : BackpropMLPClassifier or BackpropMLPRegressor
+        Fitted.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Where to take the derivative.
+
+    Returns
+    -------
+    derivatives : ndarray of shape (n_samples, n_outputs, n_params)
+        In the order of ``params_``; ``model.layout_.coefs(derivatives[i, k])`` are those of output k by
+        the weight matrices. In float32 if the network is.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If the model is something else, such as a pipeline.
+    ValueError
+        If X does not fit.
+
+    See Also
+    --------
+    jacobian : By the inputs, and what the outputs are.
+    hessian : Second derivatives of the loss.
+
+    Notes
+    -----
+    Backpropagation of every output: what the net input of a unit does to it, times what the weight
+    lets in, the activation before it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_metabp import BackpropMLPClassifier
+    >>> from sklearn_metabp.derivatives import parameter_jacobian
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0).fit(X, y)
+    >>> parameter_jacobian(model, X).shape
+    (150, 3, 83)
+    """
+    X = check_rows(model, X)
+    network, layout = model.network_, model.layout_
+    n_outputs = layout.layer_sizes[-1]
+    weight_slices = [tensor.slice for tensor in layout.tensors if not tensor.is_bias]
+    bias_slices = [tensor.slice for tensor in layout.tensors if tensor.is_bias]
+    derivatives = np.empty((X.shape[0], n_outputs, layout.n_params), model.params_.dtype)
+    identity = np.eye(n_outputs, dtype=derivatives.dtype)[:, None, :]
+    with quiet_numbers():
+        for rows, block in row_blocks(X, n_outputs * max(layout.layer_sizes)):
+            layers = layers_at(network, model.params_, block)
+            at_net_inputs = send_back(layers, layers[-1].factor.times(identity))
+            for layer, at_layer, weights, biases in zip(
+                layers, at_net_inputs, weight_slices, bias_slices, strict=True
+            ):
+                at_units = at_layer.transpose(1, 0, 2)
+                shape = (len(block), n_outputs, *layer.weights.shape)
+                by_weights = derivatives[rows, :, weights].reshape(shape)
+                np.multiply(layer.inputs[:, None, :, None], at_units[:, :, None, :], out=by_weights)
+                derivatives[rows, :, biases] = at_units
+    return derivatives

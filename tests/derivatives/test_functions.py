@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from helpers.derivatives import DEFINITIONS, WITH_KINK
+
+from sklearn_metabp.derivatives.functions import CURVATURES, SLOPES
+
+NET = np.linspace(-6, 6, 401) + 1e-3  # no kink within a difference's reach
+
+
+def test_tables_hold_the_same_functions():
+    assert set(SLOPES) == set(CURVATURES) == set(DEFINITIONS)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_slope_is_the_derivative(name):
+    net, h = NET.astype(np.longdouble), 1e-5
+    f = DEFINITIONS[name]
+    difference = (f(net + h) - f(net - h)) / (2 * h)
+    np.testing.assert_allclose(SLOPES[name](NET), difference.astype(float), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_curvature_is_the_second_derivative(name):
+    h = 1e-5
+    difference = (SLOPES[name](NET + h) - SLOPES[name](NET - h)) / (2 * h)
+    np.testing.assert_allclose(CURVATURES[name](NET), difference, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("table", [SLOPES, CURVATURES], ids=["slopes", "curvatures"])
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_dtype_stays_and_large_net_inputs_are_finite(table, name):
+    net = np.array([[-80.0, -1.0, 0.0, 1.0, 80.0]])
+    of_double = table[name](net)
+    of_single = table[name](net.astype(np.float32))
+    assert (of_double.dtype, of_single.dtype) == (np.float64, np.float32)
+    assert of_double.shape == of_single.shape == net.shape
+    assert np.isfinite(of_single).all()
+    np.testing.assert_allclose(of_single, of_double, rtol=2e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", WITH_KINK)
+def test_at_a_kink_the_derivative_is_that_from_the_left(name):
+    net = np.array([0.0, np.nextafter(0, -1)])
+    for table in (SLOPES, CURVATURES):
+        at, before = table[name](net)
+        assert at == before
