@@ -19,6 +19,8 @@ LAYERS = (
     "meta_training",
     "pretrained",
     "plotting",
+    "onnx",
+    "skops",
 )
 PACKAGE = "sklearn_metabp"
 ROOT = Path(sklearn_metabp.__file__).parent
