@@ -10,6 +10,7 @@ import sklearn_metabp
 # From the top: what imports nothing of ours, down to what may import all.
 LAYERS = (
     "_kernels",
+    "doc_links",
     "network",
     "update_rules",
     "tracing",

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, open_listener
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
@@ -24,7 +25,7 @@ from sklearn_metabp.training import Batches, Patience, TrainingState, train
 from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 
-class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     """Parameters, fit and fitted network of both estimators; not to be used directly."""
 
     _parameter_constraints: dict = {
