@@ -9,6 +9,8 @@ import numpy as np
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from sklearn_metabp._kernels.functions import FUNCTION_CODES
+
 cdef extern from "link_loops.h" nogil:
     int BLOCK, WEIGHT, ACTIVATION, DELTA, WARMUP_99
     ctypedef struct Tensor:
@@ -34,8 +36,6 @@ ctypedef fused real:
 
 cdef enum:
     MAX_BLOCK = 64  # BLOCK, where C wants a constant
-
-_FUNCTIONS = {"identity": 0, "logistic": 1, "tanh": 2, "relu": 3}
 
 
 cdef class _Pass:
@@ -211,8 +211,8 @@ cdef class LinkRule:
         if not alike or walk.mlp_sizes[0] != walk.codes.shape[0] or walk.mlp_sizes[walk.mlp_layers] != 1 or (
                 len(updates) != walk.n_params or len(mlp_params) != _count_params(walk.mlp_sizes)):
             raise ValueError("the MLP, the arrays and the updates do not fit together")
-        walk.hidden = _FUNCTIONS[hidden]
-        walk.output = _FUNCTIONS[output]
+        walk.hidden = FUNCTION_CODES[hidden]
+        walk.output = FUNCTION_CODES[output]
         walk.scale = scale
         walk.homogeneity = homogeneity
         self._pass = walk

@@ -5,6 +5,8 @@ import numpy as np
 
 from libc.stdint cimport int64_t
 
+from sklearn_metabp._kernels.functions import FUNCTION_CODES
+
 cdef extern from "neuron_loops.h" nogil:
     double inverse_rms_f64(const double*, int64_t)
     double inverse_rms_f32(const float*, int64_t)
@@ -23,8 +25,6 @@ ctypedef fused real:
 
 cdef enum:
     MAX_BLOCK = 64
-
-_FUNCTIONS = {"identity": 0, "logistic": 1, "tanh": 2, "relu": 3}
 
 
 cdef class NeuronRule:
@@ -61,7 +61,8 @@ cdef class NeuronRule:
             self._at[position] = <void*><size_t>array.ctypes.data
         self._slopes = <void*><size_t>slopes.ctypes.data
         self._codes, self._mlp_sizes = codes, mlp_sizes
-        self._function, self._hidden, self._output = _FUNCTIONS[function], _FUNCTIONS[hidden], _FUNCTIONS[output]
+        self._function = FUNCTION_CODES[function]
+        self._hidden, self._output = FUNCTION_CODES[hidden], FUNCTION_CODES[output]
         self._scale = scale
         self._is_double = dtype == np.float64
 

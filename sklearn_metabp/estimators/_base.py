@@ -125,7 +125,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         targets, out_activation, fitted = self._encode_targets(y, goes_on, X.dtype)
         layer_sizes = (X.shape[1], *hidden_layer_sizes, targets.shape[1])
         layout = ParameterLayout(layer_sizes, self.layout_.dtype if goes_on else X.dtype)
-        network = Network(layout, self.activation, out_activation, self.loss, self.alpha)
+        activations = (self.activation,) * len(hidden_layer_sizes)
+        network = Network(layout, activations, out_activation, self.loss, self.alpha)
 
         if goes_on:
             self._check_same_layers(layout, coef_init, intercept_init)
@@ -206,7 +207,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     def _start(self, network: Network, rule: UpdateRule, coef_init, intercept_init) -> TrainingState:
         random_state = check_random_state(self.random_state)
         layout = network.layout
-        params = glorot_uniform(layout, self.activation, random_state)
+        params = glorot_uniform(layout, network.activations, random_state)
         if coef_init is not None:
             params = layout.flatten(coef_init, layout.intercepts(params))
         if intercept_init is not None:

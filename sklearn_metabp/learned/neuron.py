@@ -241,8 +241,8 @@ class NeuronModel(ScopeModel):
         return NeuronRule(
             backprop.deltas[layer + 1],
             step.coefs[layer + 1],
-            backprop.activations[layer + 1],
-            step.network.activation,
+            backprop.layer_outputs[layer],
+            step.network.activations[layer],
             backprop.deltas[layer],
             np.array([NEURON_INPUTS.index(name) for name in self.inputs], dtype=np.int64),
             mlp.params_as(step.params.dtype),

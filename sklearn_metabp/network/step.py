@@ -66,7 +66,7 @@ class Step:
     @property
     def outputs(self) -> np.ndarray:
         """Outputs of the last layer, (n_patterns, n_outputs)."""
-        return _read_only(self.backprop.activations[-1][: self.n_patterns])
+        return _read_only(self.backprop.layer_outputs[-1][: self.n_patterns])
 
     @property
     def targets(self) -> np.ndarray:
@@ -100,10 +100,13 @@ class Step:
 
     def derivatives_of(self, layer: int) -> np.ndarray:
         """Derivative of one layer's activation function, (n_patterns, n_units); 0 is the first hidden one."""
-        is_last = layer == len(self.layout.layer_sizes) - 2
-        function = self.network.out_activation if is_last else self.network.activation
-        x = self.backprop.activations[layer + 1][: self.n_patterns]
-        return DERIVATIVES["logistic" if function == "softmax" else function](x)
+        n, backprop, network = self.n_patterns, self.backprop, self.network
+        x = backprop.layer_outputs[layer][:n]
+        if layer == len(network.activations):
+            function = network.out_activation
+            return DERIVATIVES["logistic" if function == "softmax" else function](x)
+        slopes = backprop.slopes[layer]
+        return DERIVATIVES[network.activations[layer]](x) if slopes is None else _read_only(slopes[:n])
 
     @cached_property
     def coefs(self) -> list[np.ndarray]:

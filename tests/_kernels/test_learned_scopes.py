@@ -118,7 +118,7 @@ def pattern_rule(kernels, dtype, n_batch=5):
     params = rng.standard_normal(6 * 4 + 4 * 7 + 4 + 7).astype(dtype)
     matrix, updates = np.zeros((n_batch, 6), dtype), np.full(7, np.nan, dtype)
     learner = kernels.Backprop(
-        sizes, "tanh", "identity", "squared_error", params, np.empty_like(params), max_batch=n_batch
+        sizes, ("tanh",), "identity", "squared_error", params, np.empty_like(params), max_batch=n_batch
     )
     learner.load(matrix)
     weights, biases = split(params.astype(float), sizes)
@@ -141,9 +141,7 @@ def test_the_update_is_the_mean_prediction_over_the_patterns(kernels, n, dtype):
 def test_a_pattern_rule_refuses_what_does_not_fit(kernels, bad):
     params = np.zeros(6 * 2 + 2)
     matrix = np.zeros((3, 6))
-    learner = kernels.Backprop(
-        (6, 2), "relu", "identity", "squared_error", params, params.copy(), max_batch=3
-    )
+    learner = kernels.Backprop((6, 2), (), "identity", "squared_error", params, params.copy(), max_batch=3)
     learner.load(matrix)
     sources = [np.zeros((3, 5 if bad == "sources" else 6))]
     with pytest.raises(ValueError, match="do not fit together"):

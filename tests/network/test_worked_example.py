@@ -49,7 +49,7 @@ def split(params):
 def test_kernel_computes_the_lectures_numbers(kernels):
     gradients = np.zeros(14)
     backprop = kernels.Backprop(
-        (3, 2, 2), "logistic", "logistic", "squared_error", PARAMS.copy(), gradients, max_batch=1
+        (3, 2, 2), ("logistic",), "logistic", "squared_error", PARAMS.copy(), gradients, max_batch=1
     )
     backprop.load(X, T)
 
