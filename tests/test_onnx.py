@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -109,6 +110,42 @@ def test_depths_and_what_was_fitted_in(sizes, dtype):
     model = BackpropMLPClassifier(sizes, **SHORT).fit(X.astype(dtype), y)
     for given in DTYPES:
         assert_same_classifier(model, X.astype(given))
+
+
+def test_every_layer_has_its_own_activation():
+    X, y = numbers(3)
+    model = BackpropMLPRegressor((5, 4), **SHORT).fit(X, y)
+    model.network_ = replace(model.network_, activations=("gelu", "softplus"))
+    assert_same_regressor(model, X)
+
+
+def with_two_targets():
+    """A classifier of two targets, of 2 and 3 classes, that share the hidden layers."""
+    X, _ = classes("multiclass")
+    model = BackpropMLPClassifier((6,), **SHORT).fit(X, np.arange(len(X)) % 5)
+    model.network_ = replace(model.network_, out_groups=(2, 3))
+    model.classes_ = [np.array(["no", "yes"]), np.array(["ant", "bee", "cat"])]
+    outputs = model.network_.outputs(model.params_, X)
+    return model, X, [outputs[:, :2], outputs[:, 2:]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_several_targets(dtype):
+    model, X, expected = with_two_targets()
+    label, probabilities = convert_and_run(model, X.astype(dtype))
+    labels = [names[p.argmax(axis=1)] for names, p in zip(model.classes_, expected, strict=True)]
+    np.testing.assert_array_equal(label, np.column_stack(labels))
+    for found, wanted in zip(probabilities, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_several_targets_with_labels_of_different_types():
+    model, X, expected = with_two_targets()
+    model.classes_[1] = np.array([5, 7, 9])
+    with pytest.raises(ValueError, match=r"some have numbers.*nocl"):
+        to_onnx(model, X[:1])
+    label, _ = convert_and_run(model, X, nocl=True)
+    np.testing.assert_array_equal(label, np.column_stack([p.argmax(axis=1) for p in expected]))
 
 
 NET_INPUTS = np.array([-1000, -30, -3, -1, -1e-4, 0, 1e-4, 1, 3, 30, 1000])

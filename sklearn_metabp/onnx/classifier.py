@@ -114,9 +114,8 @@ def _labels(scope, model) -> list[np.ndarray]:
 
 def _widths(model) -> tuple[int, ...]:
     """Output units of every target."""
-    groups = getattr(model.network_, "out_groups", None)
-    if groups is not None:
-        return tuple(groups)
+    if model.network_.out_groups is not None:
+        return model.network_.out_groups
     if not isinstance(model.classes_, list):
         return (model.n_outputs_,)
     exclusive = model.out_activation_ == "softmax"
