@@ -3,11 +3,11 @@
 
 import numpy as np
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from sklearn_metabp._kernels._layer_loops cimport (
-    activate, activate_and_slope, add_decay, column_sums, fill_rows, multiply, output_rules, real, softmax,
+    activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key, fill_rows, multiply, output_rules, real, softmax,
     times_slope,
 )
 from sklearn_metabp._kernels._products cimport (
@@ -15,7 +15,7 @@ from sklearn_metabp._kernels._products cimport (
 )
 
 from sklearn_metabp._kernels.functions import DERIVATIVES_AT, FUNCTION_CODES, LOSS_CODES
-from sklearn_metabp._kernels.reference import check_backprop_arguments, check_rows
+from sklearn_metabp._kernels.reference import check_backprop_arguments, check_dropout, check_rows
 
 cdef extern from "layer_loops.h" nogil:
     int SOFTMAX
@@ -47,6 +47,8 @@ cdef class Backprop:
     cdef readonly object gradients_
     cdef readonly object dtype
     cdef readonly double alpha
+    cdef readonly double dropout
+    cdef readonly uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
     cdef object _groups, _data, _data_targets, _data_weight, _order, _weight, _scratch, _input_array, _target_array
@@ -62,6 +64,8 @@ cdef class Backprop:
     cdef void* _activation_at[MAX_LAYERS + 1]
     cdef void* _delta_at[MAX_LAYERS]
     cdef void* _slope_at[MAX_LAYERS]
+    cdef bint _drops
+    cdef uint64_t _dropout_key
     cdef int64_t* _groups_at
     cdef int64_t _n_groups
     cdef void* _params_at
@@ -77,13 +81,14 @@ cdef class Backprop:
     cdef Py_ssize_t _n_data
 
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
-                 max_batch, alpha=0.0, out_groups=None):
+                 max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0):
         cdef int layer
         cdef int64_t start = 0
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
             self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
         )
+        check_dropout(dropout, dropout_key, n_steps)
         self._n_layers = len(self.layer_sizes) - 1
         if self._n_layers > MAX_LAYERS:
             raise ValueError(
@@ -93,6 +98,10 @@ cdef class Backprop:
         self._is_double = self.dtype == np.float64
         self.alpha = alpha
         self.max_batch = max_batch
+        self.dropout = dropout
+        self.n_steps = n_steps
+        self._drops = dropout > 0 and dropout_key is not None
+        self._dropout_key = dropout_key or 0
         self._loss = LOSS_CODES[loss]
         for layer in range(self._n_layers + 1):
             self._sizes[layer] = self.layer_sizes[layer]
@@ -123,7 +132,7 @@ cdef class Backprop:
             self._delta_at[layer] = _address(self.deltas[layer])
             self._slope_at[layer] = NULL
             if layer < self._n_layers - 1:
-                keeps = activations[layer] in DERIVATIVES_AT
+                keeps = self._drops or activations[layer] in DERIVATIVES_AT
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
                 if keeps:
                     self._slope_at[layer] = _address(self.slopes[layer])
@@ -161,6 +170,7 @@ cdef class Backprop:
             raise IndexError(f"batch {start}:{stop} of {self._n_data} rows, at most {self.max_batch} at once")
         if self._data_targets_at == NULL:
             raise ValueError("gradients need targets: load them with X.")
+        self.n_steps += 1
         cdef double loss
         cdef int n = <int>(stop - start), layer
         if send_back is None:
@@ -244,6 +254,10 @@ cdef class Backprop:
                     activate(function, out, <int64_t>n * width)
             elif end == TRAINING and self._slope_at[layer] != NULL:
                 activate_and_slope(function, out, <real*>self._slope_at[layer], <int64_t>n * width)
+                if self._drops:
+                    drop(out, <real*>self._slope_at[layer], n, width,
+                         dropout_layer_key(self._dropout_key, self.n_steps, layer),
+                         <uint32_t>(self.dropout * 4294967296.0), <real>(1 / (1 - self.dropout)))
             else:
                 activate(function, out, <int64_t>n * width)
 

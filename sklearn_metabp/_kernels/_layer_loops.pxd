@@ -1,6 +1,6 @@
 """The C loops of a layer, each under one name for both precisions; what they do stands in the headers."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 ctypedef fused real:
     float
@@ -25,6 +25,9 @@ cdef extern from "layer_loops.h" nogil:
     double add_decay_f32(float*, const float*, int64_t, float)
     void transpose_f64(double*, const double*, int64_t, int64_t)
     void transpose_f32(float*, const float*, int64_t, int64_t)
+    uint64_t dropout_layer_key(uint64_t, uint64_t, uint64_t)
+    void drop_f64(double*, double*, int64_t, int64_t, uint64_t, uint32_t, double)
+    void drop_f32(float*, float*, int64_t, int64_t, uint64_t, uint32_t, float)
     double output_rules_f64(int, int, double*, const double*, double*, const double*, int64_t, int64_t,
                             const int64_t*, int64_t)
     double output_rules_f32(int, int, float*, const float*, float*, const float*, int64_t, int64_t,
@@ -43,6 +46,14 @@ cdef inline void activate_and_slope(int function, real* x, real* slope, int64_t 
         activate_and_slope_f64(function, x, slope, n)
     else:
         activate_and_slope_f32(function, x, slope, n)
+
+
+cdef inline void drop(real* x, real* slope, int64_t n, int64_t width, uint64_t layer_key, uint32_t threshold,
+                      real scale) noexcept nogil:
+    if real is double:
+        drop_f64(x, slope, n, width, layer_key, threshold, scale)
+    else:
+        drop_f32(x, slope, n, width, layer_key, threshold, scale)
 
 
 cdef inline void softmax(real* x, int64_t n, int64_t width, const int64_t* groups, int64_t n_groups) noexcept nogil:

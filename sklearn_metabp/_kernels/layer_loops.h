@@ -3,6 +3,7 @@
 #define SKLEARN_METABP_LAYER_LOOPS_H
 
 #include "clones.h"
+#include "dropout_hash.h"
 
 /* The codes of functions.py. */
 enum { IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, GELU, SILU };
@@ -58,6 +59,7 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #include "elementary_template.h"
 #include "layer_loops_template.h"
 #include "loss_loops_template.h"
+#include "dropout_loops_template.h"
 #undef REAL
 #undef BITS
 #undef NAME
@@ -107,6 +109,7 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #include "elementary_template.h"
 #include "layer_loops_template.h"
 #include "loss_loops_template.h"
+#include "dropout_loops_template.h"
 #undef REAL
 #undef BITS
 #undef NAME

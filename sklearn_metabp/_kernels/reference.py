@@ -7,6 +7,7 @@ float64. Symbols are those of Jakša and Katrák (2006): ``x`` activations, ``in
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from sklearn_metabp._kernels.functions import (
     check_functions,
     weight_views,
 )
+from sklearn_metabp._kernels.reference_dropout import dropout_factors
 from sklearn_metabp._kernels.reference_learned import (
     BLOCK,
     LINK_INPUTS,
@@ -66,6 +68,15 @@ def check_backprop_arguments(
                 f"layers {layer_sizes}; got shape {array.shape}, dtype {array.dtype}."
             )
     check_functions(activations, out_activation, loss, len(layer_sizes) - 1, layer_sizes[-1], out_groups)
+
+
+def check_dropout(dropout, dropout_key, n_steps):
+    """Raise ValueError unless masks can be drawn."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {dropout!r}.")
+    for name, value in (("dropout_key", dropout_key), ("n_steps", n_steps)):
+        if value is not None and not 0 <= value < 2**64:
+            raise ValueError(f"{name} must be an integer of 64 bits without sign, got {value!r}.")
 
 
 def check_rows(layer_sizes, dtype, X, targets, sample_weight, order):
@@ -121,14 +132,25 @@ class Backprop:
     out_groups : tuple of int, default=None
         Widths of the groups of outputs that softmax is taken over; None is one group.
 
+    dropout : float, default=0.0
+        Probability that ``gradients`` drops the output of a hidden unit; those kept are divided by
+        ``1 - dropout``. The masks are :func:`dropout_factors` of key and step: no state.
+    dropout_key : int, default=None
+        Of 64 bits; None drops nothing.
+    n_steps : int, default=0
+        Steps taken before the first one.
+
     Attributes
     ----------
+    n_steps : int
+        Steps taken: every call of ``gradients`` is one.
     activations : list of ndarray of shape (max_batch, n_units)
         x of every layer, input first; the first rows belong to the last batch.
     layer_outputs, deltas : list of ndarray of shape (max_batch, n_units)
         x and delta of every layer after the input; delta times the pattern's sample weight.
     slopes : list of ndarray of shape (max_batch, n_units), or None
-        Of every hidden layer f'(in), as the last ``gradients`` found it, where x does not tell.
+        Of every hidden layer f'(in), as the last ``gradients`` found it, where x does not tell: times the
+        factor of dropout where there is one.
     targets : ndarray of shape (max_batch, n_outputs)
         Of the last training batch.
     """
@@ -145,11 +167,17 @@ class Backprop:
         max_batch,
         alpha=0.0,
         out_groups=None,
+        dropout=0.0,
+        dropout_key=None,
+        n_steps=0,
     ):
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
             self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
         )
+        check_dropout(dropout, dropout_key, n_steps)
+        self.dropout, self._dropout_key, self.n_steps = dropout, dropout_key, n_steps
+        self._drops = dropout > 0 and dropout_key is not None
         self._functions = (*activations, out_activation)
         self._groups = out_groups or self.layer_sizes[-1:]
         self._loss = loss
@@ -165,8 +193,8 @@ class Backprop:
         self.activations = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes]
         self.layer_outputs = self.activations[1:]
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
-        self.slopes = [
-            np.zeros((max_batch, size), self.dtype) if function in DERIVATIVES_AT else None
+        self.slopes: list[Any] = [
+            np.zeros((max_batch, size), self.dtype) if self._drops or function in DERIVATIVES_AT else None
             for size, function in zip(self.layer_sizes[1:-1], activations, strict=True)
         ]
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
@@ -206,8 +234,15 @@ class Backprop:
                 x = softmax_of_groups(net_inputs, self._groups)
             else:
                 x = ACTIVATIONS[function](net_inputs)
-            if hidden and training and self.slopes[layer] is not None:
-                self.slopes[layer][:n] = DERIVATIVES_AT[function](net_inputs)
+            slopes = self.slopes[layer] if hidden and training else None
+            if slopes is not None:
+                kept = function in DERIVATIVES_AT
+                slopes[:n] = DERIVATIVES_AT[function](net_inputs) if kept else DERIVATIVES[function](x)
+                if self._drops:
+                    shape = (n, self.layer_sizes[layer + 1])
+                    key = (self._dropout_key, self.n_steps, layer)
+                    factors = dropout_factors(*key, *shape, self.dropout, self.dtype)
+                    x, slopes[:n] = x * factors, slopes[:n] * factors
             self.layer_outputs[layer][:n] = x
         return net_inputs
 
@@ -219,6 +254,8 @@ class Backprop:
         n = stop - start
         if self._data_targets is None:
             raise ValueError("gradients need targets: load them with X.")
+        self._rows(start, stop)
+        self.n_steps += 1
         with np.errstate(all="ignore"):  # a training that diverges says so by a loss that is not finite
             net_outputs = self._forward(start, stop, training=True)
             rows = self._rows(start, stop)

@@ -250,6 +250,7 @@ class NeuronModel(ScopeModel):
             mlp.hidden,
             mlp.output,
             self.scale,
+            backprop.slopes[layer],
         )
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop

@@ -114,6 +114,9 @@ class Network:
             max_batch=max_batch,
             alpha=self.alpha,
             out_groups=self.out_groups,
+            dropout=self.dropout,
+            dropout_key=dropout_key,
+            n_steps=n_steps,
         )
 
     def outputs(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:

@@ -46,17 +46,27 @@ def mlp(n_inputs, seed, dtype, hidden=6):
 
 
 def neuron_rule(
-    kernels, deltas, weights, activations, mlp_params, mlp_sizes, *, codes, function="logistic", scale=1.0
+    kernels,
+    deltas,
+    weights,
+    activations,
+    mlp_params,
+    mlp_sizes,
+    *,
+    codes,
+    function="logistic",
+    scale=1.0,
+    slopes=None,
 ):
     """A rule over given arrays, and where it writes."""
     out = np.full(activations.shape, np.nan, weights.dtype)
     arrays = (deltas, weights, activations, function, out, np.array(codes), mlp_params, mlp_sizes)
-    return kernels.NeuronRule(*arrays, "tanh", "identity", scale), out
+    return kernels.NeuronRule(*arrays, "tanh", "identity", scale, slopes), out
 
 
 @compiled_only
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("function", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("function", reference.DERIVATIVES)
 @pytest.mark.parametrize("codes", [[0, 1, 2], [2, 0], [1]], ids=str)
 @pytest.mark.parametrize("shape", [(1, 2, 1), (7, 5, 3), (32, 20, 9), (3, 1, 70)], ids=str)
 def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
@@ -73,6 +83,37 @@ def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
         assert np.isnan(out[n:]).all()
         written.append(out[:n])
     np.testing.assert_allclose(*written, rtol=0, atol=TOLERANCES[dtype] * np.abs(written[1]).max())
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_slopes_that_are_told_are_taken(kernels, dtype):
+    rng = np.random.default_rng(3)
+    deltas, weights, x = rng.standard_normal((6, 3)), rng.standard_normal((4, 3)), rng.uniform(size=(6, 4))
+    params, sizes = mlp(3, 8, dtype)
+    arrays = [a.astype(dtype) for a in (deltas, weights, x)]
+    found, (told, out) = (
+        neuron_rule(kernels, *arrays, params, sizes, codes=[0, 1, 2]),
+        neuron_rule(
+            kernels,
+            *(*arrays[:2], np.zeros_like(arrays[2]), params, sizes),
+            codes=[0, 1, 2],
+            function="gelu",
+            slopes=arrays[2] * (1 - arrays[2]),
+        ),
+    )
+    found[0].send_back(5)
+    told.send_back(5)
+    np.testing.assert_allclose(out[:5], found[1][:5], rtol=100 * TOLERANCES[dtype])
+
+
+def test_slopes_that_are_missing_or_do_not_fit_are_refused(kernels):
+    params, sizes = mlp(1, 1, np.float64)
+    good = [np.ones((4, 2)), np.ones((3, 2)), np.ones((4, 3)), params, sizes]
+    with pytest.raises(ValueError, match="'gelu' is not told by its value"):
+        neuron_rule(kernels, *good, codes=[1], function="gelu")
+    for slopes in (np.ones((3, 3)), np.ones((4, 3), np.float32)):
+        with pytest.raises(ValueError, match="do not fit together"):
+            neuron_rule(kernels, *good, codes=[1], slopes=slopes)
 
 
 def test_messages_are_summed_in_the_units_of_their_layer(kernels):

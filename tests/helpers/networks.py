@@ -5,6 +5,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
+from sklearn_metabp._kernels.reference_dropout import dropout_factors
+
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 REGRESSION = ("squared_error", "absolute_error", "huber")
 OUTPUTS = (
@@ -81,6 +83,8 @@ class Problem:
     sample_weight: np.ndarray
     alpha: float
     out_groups: tuple | None = None
+    dropout: float = 0.0
+    dropout_key: int | None = None
 
     def arrays(self, dtype):
         """Parameters, X, targets and sample weights in one dtype."""
@@ -99,6 +103,8 @@ class Problem:
             max_batch=max_batch or len(X),
             alpha=self.alpha,
             out_groups=self.out_groups,
+            dropout=self.dropout,
+            dropout_key=self.dropout_key,
         )
         backprop.load(X, targets, sample_weight if weighted else None, order)
         return backprop
@@ -115,6 +121,8 @@ def make_problem(
     scale=1.0,
     alpha=0.3,
     out_groups=None,
+    dropout=0.0,
+    dropout_key=None,
 ) -> Problem:
     """A random problem; nothing is so near a kink that a small change crosses it.
 
@@ -139,6 +147,8 @@ def make_problem(
             *(a.astype(np.longdouble) for a in (params, X, targets, sample_weight)),
             alpha,
             out_groups,
+            dropout,
+            dropout_key,
         )
         if n * max(layer_sizes) > 500 or is_clear_of_kinks(problem):
             return problem
@@ -169,14 +179,16 @@ def split(params, layer_sizes):
     return weights, biases
 
 
-def net_inputs(problem, params):
-    """Rule (1) for every layer after the input."""
-    nets, x = [], problem.X
+def net_inputs(problem, params, rows=slice(None), step=1):
+    """Rule (1) for every layer after the input, with what is dropped in a step."""
+    nets, x = [], problem.X[rows]
     weights, biases = split(params, problem.layer_sizes)
-    for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
         nets.append(x @ w + b)
-        if layer < len(weights):
-            x = LONG_FUNCTIONS[problem.activations[layer - 1]](nets[-1])
+        if layer < len(problem.activations):
+            x = LONG_FUNCTIONS[problem.activations[layer]](nets[-1])
+            if problem.dropout_key is not None:
+                x = x * dropout_factors(problem.dropout_key, step, layer, *x.shape, problem.dropout, float)
     return nets
 
 
@@ -189,9 +201,9 @@ def outputs_of(problem, z):
     return np.hstack([function(part) for part in np.split(z, bounds, axis=1)])
 
 
-def loss_by_definition(problem, params, rows=slice(None), weighted=True):
+def loss_by_definition(problem, params, rows=slice(None), weighted=True, step=1):
     """Weighted mean of the patterns' losses plus the penalty, from the definitions."""
-    y = outputs_of(problem, net_inputs(problem, params)[-1])[rows]
+    y = outputs_of(problem, net_inputs(problem, params, rows, step)[-1])
     t = problem.targets[rows]
     sample_weight = problem.sample_weight[rows] if weighted else np.ones(len(t), np.longdouble)
     e = np.abs(t - y)
@@ -210,15 +222,15 @@ def loss_by_definition(problem, params, rows=slice(None), weighted=True):
     return ((losses * sample_weight).sum() + penalty) / sample_weight.sum()
 
 
-def central_differences(problem, rows=slice(None), weighted=True, h=1e-5):
+def central_differences(problem, rows=slice(None), weighted=True, step=1, h=1e-5):
     """Gradient of the defined loss, one parameter at a time."""
     gradients = np.empty(len(problem.params))
     for i in range(len(gradients)):
         ahead, behind = problem.params.copy(), problem.params.copy()
         ahead[i] += h
         behind[i] -= h
-        rise = loss_by_definition(problem, ahead, rows, weighted)
-        rise -= loss_by_definition(problem, behind, rows, weighted)
+        rise = loss_by_definition(problem, ahead, rows, weighted, step)
+        rise -= loss_by_definition(problem, behind, rows, weighted, step)
         gradients[i] = rise / (2 * h)
     return gradients
 
