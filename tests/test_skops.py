@@ -144,6 +144,40 @@ def test_a_recorder_is_not_trusted():
     np.testing.assert_array_equal(loaded.params_, model.params_)
 
 
+# What a file may say, past every __init__: types are trusted, values are not.
+MADE_UP = {
+    "few parameters": lambda model: setattr(model, "params_", model.params_[:-1]),
+    "many units": lambda model: vars(model.network_.layout).update(layer_sizes=(4, 4000, 3)),
+    "units less than none": lambda model: vars(model.network_.layout).update(layer_sizes=(4, -1, 4, 3)),
+    "groups": lambda model: vars(model.network_).update(out_groups=(2, 100)),
+    "functions": lambda model: vars(model.network_).update(activations=("tanh", "tanh", "tanh")),
+    "order": lambda model: setattr(model._training_state, "order", np.full(len(X), 10**9)),
+    "weights": lambda model: setattr(model._training_state, "params", model.params_[:3]),
+    "state of the rule": lambda model: model._training_state.rule_state.update(mean=np.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("made_up", MADE_UP)
+def test_values_that_do_not_fit_together_are_an_error(made_up):
+    model = skops_io.loads(skops_io.dumps(classifier(batch_size=20).fit(X, Y)), trusted=TRUSTED_TYPES)
+    MADE_UP[made_up](model)
+    with pytest.raises(ValueError):
+        model.predict(X)
+        model.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("scope", ["link", "neuron", "network"])
+@pytest.mark.parametrize("sizes", [[], [7, -1, 3, 1], [7, 2**40, 1]], ids=str)
+def test_a_learned_rule_whose_layers_are_made_up_is_an_error(scope, sizes, saved):
+    model = skops_io.loads(saved[f"trained by scope {scope}"], trusted=TRUSTED_TYPES)
+    mlp = model.update_rule_._model._mlp
+    vars(mlp).update(sizes=np.array(sizes, np.int64))
+    vars(mlp.layout).update(layer_sizes=tuple(sizes))
+    model.update_rule = model.update_rule_
+    with pytest.raises((ValueError, IndexError)):
+        model.partial_fit(X, Y)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_layout_is_made_anew_from_its_sizes(dtype):
     layout = ParameterLayout((2, 3, 1), dtype)
