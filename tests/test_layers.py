@@ -10,6 +10,7 @@ import sklearn_metabp
 # From the top: what imports nothing of ours, down to what may import all.
 LAYERS = (
     "_kernels",
+    "doc_links",
     "network",
     "update_rules",
     "tracing",
@@ -21,6 +22,8 @@ LAYERS = (
     "meta_training",
     "pretrained",
     "plotting",
+    "onnx",
+    "skops",
 )
 PACKAGE = "sklearn_metabp"
 ROOT = Path(sklearn_metabp.__file__).parent

@@ -5,7 +5,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t
 
-from sklearn_metabp._kernels.functions import FUNCTION_CODES
+from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
 from sklearn_metabp._kernels.reference_learned import check_slopes_are_told
 
 cdef extern from "neuron_loops.h" nogil:
@@ -42,8 +42,7 @@ cdef class NeuronRule:
 
     def __init__(self, deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes, hidden,
                  output, scale, slopes=None):
-        n_mlp = int(((mlp_sizes[:-1] + 1) * mlp_sizes[1:]).sum())
-        if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp or (
+        if not fits_layers(len(mlp_params), mlp_sizes) or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or (
                 not all(0 <= code < 3 for code in codes)):
             raise ValueError("the MLP does not fit the inputs")
         self._batch, (self._units, self._next) = len(deltas), weights.shape

@@ -96,6 +96,15 @@ def check_functions(activations, out_activation, loss, n_layers, n_outputs, out_
         )
 
 
+def fits_layers(n_params: int, layer_sizes) -> bool:
+    """Whether so many parameters are those of layers of these sizes, of one unit or more each.
+
+    Sizes may come from a file, so they are added up in Python's integers, which do not overflow.
+    """
+    sizes = [int(size) for size in layer_sizes]
+    return len(sizes) > 1 and min(sizes) > 0 and sum((a + 1) * b for a, b in pairwise(sizes)) == n_params
+
+
 def weight_views(flat, layer_sizes) -> list[np.ndarray]:
     """Weight matrices of a flat vector, each (fan_in, fan_out)."""
     views, start = [], 0

@@ -4,7 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from sklearn_metabp._kernels.functions import ACTIVATIONS, DERIVATIVES, FLOATS, bias_views, weight_views
+from sklearn_metabp._kernels.functions import (
+    ACTIVATIONS,
+    DERIVATIVES,
+    FLOATS,
+    bias_views,
+    fits_layers,
+    weight_views,
+)
 
 LINK_INPUTS = (
     "gradient/rms_0.9",
@@ -152,14 +159,15 @@ class LinkRule:
         homogeneity,
     ):
         n = sum((a + 1) * b for a, b in pairwise(sizes))
-        if not len(gradients) == len(params) == n or history.shape != (5, n):
+        if not fits_layers(len(gradients), sizes) or len(params) != n or history.shape != (5, n):
             raise ValueError(f"gradients, params and history must hold {n} links")
-        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
         arrays = (gradients, params, history, mlp_params, updates)
         alike = params.dtype in FLOATS and all(
             a.dtype == params.dtype and a.flags.c_contiguous for a in arrays
         )
-        fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1 and len(mlp_params) == n_mlp
+        if not fits_layers(len(mlp_params), mlp_sizes):
+            raise ValueError(f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}")
+        fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1
         if not alike or not fits or len(updates) != n:
             raise ValueError("the MLP, the arrays and the updates do not fit together")
         names = [LINK_INPUTS[code] for code in codes]
@@ -235,8 +243,8 @@ class NeuronRule:
         scale,
         slopes=None,
     ):
-        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
-        if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp:
+        fits = fits_layers(len(mlp_params), mlp_sizes)
+        if not fits or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1:
             raise ValueError("the MLP does not fit the inputs")
         batch, (units, following) = len(deltas), weights.shape
         arrays = (deltas, weights, activations, out, mlp_params)

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, open_listener
 from sklearn_metabp.estimators._parameters import (
     check_activations,
@@ -51,7 +52,7 @@ def takes_steps(estimator) -> bool:
     return True
 
 
-class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     """Parameters, fit and fitted network of both estimators; not to be used directly."""
 
     _parameter_constraints: dict = {

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.network import ParameterLayout, Step
 
 
-class UpdateRule(BaseEstimator, ABC):
+class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
     """Turns what one step knows into the change of every parameter.
 
     A rule is its hyperparameters. What it remembers from step to step is its state, which the

@@ -143,9 +143,11 @@ def test_nothing_comes_back_from_nothing(kernels, zero):
 def test_what_does_not_fit_is_refused(kernels):
     params, sizes = mlp(2, 1, np.float64)
     good = [np.ones((4, 2)), np.ones((3, 2)), np.ones((4, 3))]
-    for codes, values in (([0, 1, 2], params), ([0, 1], params[1:])):
+    negative = np.array([2, -1, 3, 1])  # one parameter, by the formula
+    cases = ([0, 1, 2], params, sizes), ([0, 1], params[1:], sizes), ([0, 1], params[:1], negative)
+    for codes, values, layers in cases:
         with pytest.raises(ValueError, match="the MLP does not fit the inputs"):
-            neuron_rule(kernels, *good, values, sizes, codes=codes)
+            neuron_rule(kernels, *good, values, layers, codes=codes)
     for position, bad in [(0, np.ones((4, 1))), (1, np.ones((2, 2))), (2, np.ones((4, 3), np.float32))]:
         with pytest.raises(ValueError, match="do not fit together"):
             neuron_rule(kernels, *good[:position], bad, *good[position + 1 :], params, sizes, codes=[0, 1])
