@@ -238,6 +238,7 @@ class _Epochs:
         self.seen_params = state.params if self.listener is None else state.params.copy()
         n_planned = state.n_steps + max_epochs * len(batches.slices)
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
+        self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.last_loss = None
         self.send_back = self._send_back if rule.acts_backward else None
 

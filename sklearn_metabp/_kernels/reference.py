@@ -32,11 +32,7 @@ __all__ = [
     "LinkRule",
     "NeuronRule",
     "PatternRule",
-    "adam_step",
-    "apply_updates",
     "link_inputs",
-    "momentum_step",
-    "sgd_step",
 ]
 
 
@@ -234,33 +230,3 @@ def _output_rules(loss, function, net_outputs, outputs, targets):
     # -t log y - (1 - t) log(1 - y), written so that neither logarithm meets a zero.
     losses = np.maximum(net_outputs, 0) - targets * net_outputs + np.log1p(np.exp(-np.abs(net_outputs)))
     return losses.sum(axis=1), targets - outputs
-
-
-@np.errstate(all="ignore")
-def sgd_step(gradients, updates, learning_rate):
-    """Delta w = -gamma g: rule (3)."""
-    updates[...] = -learning_rate * gradients
-
-
-@np.errstate(all="ignore")
-def momentum_step(gradients, velocity, updates, learning_rate, momentum, nesterov):
-    """Momentum: v = mu v + g; Delta w = -gamma v, or with Nesterov's look ahead -gamma (g + mu v)."""
-    velocity[...] = momentum * velocity + gradients
-    updates[...] = -learning_rate * (gradients + momentum * velocity if nesterov else velocity)
-
-
-@np.errstate(all="ignore")
-def adam_step(gradients, mean, square, updates, learning_rate, beta_1, beta_2, epsilon, t):
-    """Adam's step t = 1, 2, ... with bias-corrected moments."""
-    mean[...] = beta_1 * mean + (1 - beta_1) * gradients
-    square[...] = beta_2 * square + (1 - beta_2) * gradients**2
-    mean_hat = mean / (1 - beta_1**t)
-    square_hat = square / (1 - beta_2**t)
-    updates[...] = -learning_rate * mean_hat / (np.sqrt(square_hat) + epsilon)
-
-
-@np.errstate(all="ignore")
-def apply_updates(params, updates):
-    """Add the updates; return False if one was not finite."""
-    params += updates
-    return bool(np.isfinite(updates).all())
