@@ -113,7 +113,12 @@ SLIPS = (
 )
 
 # Defaults of update rules that the second lecture states.
-PARAMETERS = {"Adam": {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}}
+PARAMETERS = {
+    "Rprop": {"increase": 1.2, "decrease": 0.5},
+    "AdaDelta": {"decay": 0.9},
+    "RMSprop": {"decay": 0.9, "learning_rate": 0.001},
+    "Adam": {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8},
+}
 
 
 def network(update_rule=None, *, max_iter=1, batch_size=1) -> BackpropMLPRegressor:

@@ -1,5 +1,7 @@
 """The worked example of two lectures, number by number; what they print is in ``examples/lectures.py``."""
 
+from pathlib import Path
+
 import lectures
 import numpy as np
 import pytest
@@ -103,3 +105,13 @@ def test_where_the_slips_come_from(ours, slip):
 @pytest.mark.parametrize("rule", lectures.PARAMETERS)
 def test_parameters_that_the_second_lecture_states_are_defaults(rule):
     assert lectures.PARAMETERS[rule].items() <= getattr(sklearn_metabp, rule)().get_params().items()
+
+
+def test_the_page_of_the_lectures_lists_the_slips():
+    page = Path(__file__).parents[2] / "docs" / "lectures.rst"
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    names = [slip.name for slip in lectures.SLIPS]
+    for slip in lectures.SLIPS:
+        lecture = "both" if names.count(slip.name) == 2 else slip.lecture
+        printed = next(n.printed[slip.lecture] for n in lectures.NUMBERS if n.name == slip.name)
+        assert f"* - {lecture} - {slip.name} - {printed} - {slip.right} -" in text
