@@ -1,15 +1,16 @@
 """Second derivatives of the loss that is trained, by the parameters."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from sklearn_metabp.derivatives.checks import check_model, check_patterns, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.checks import check_patterns, quiet_numbers, row_blocks
 from sklearn_metabp.derivatives.layers import layers_at
 from sklearn_metabp.derivatives.losses import OutputDeltas
-from sklearn_metabp.network import Network
 
-# Values of the vectors that go through at once.
-_CHUNK_VALUES = 2**19
+# Values of the vectors that go through at once: they stay in the second cache, too.
+_CHUNK_VALUES = 2**16
 
 
 def hessian_vector_product(model, X, y, vector, sample_weight=None):
@@ -51,8 +52,8 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
     Notes
     -----
     The operator R of B. A. Pearlmutter, "Fast exact multiplication by the Hessian" (1994), the derivative
-    along the vector, applied to rules (1), (5), (6) and (3). A product costs about two gradients, and
-    no more memory. Where a loss or an activation function has a kink, its second derivative is 0.
+    along the vector, applied to rules (1), (5), (6) and (3). A product takes as many multiplications as
+    about three gradients. Where a loss or an activation function has a kink, its second derivative is 0.
 
     Examples
     --------
@@ -79,13 +80,11 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
             f"vector must have shape ({n_params},) or ({n_params}, n_vectors), one value for each of "
             f"params_; got {vectors.shape}."
         )
-    flat = np.ascontiguousarray(vectors.reshape(n_params, -1).T)
-    products = np.empty_like(flat)
-    size = max(1, _CHUNK_VALUES // n_params)
+    rows = np.ascontiguousarray(vectors.reshape(n_params, -1).T)
+    products = np.empty_like(rows)
     with quiet_numbers():
-        for start in range(0, len(flat), size):
-            chunk = slice(start, start + size)
-            products[chunk] = _products(model.network_, model.params_, X, targets, sample_weight, flat[chunk])
+        for chunk in _chunks(len(rows), n_params):
+            products[chunk] = _products(model, X, targets, sample_weight, rows[chunk])
     return np.ascontiguousarray(products.T).reshape(vectors.shape)
 
 
@@ -139,14 +138,26 @@ def hessian(model, X, y, sample_weight=None):
     array([[0.66666667, 0.        ],
            [0.        , 1.        ]])
     """
-    check_model(model)
-    identity = np.eye(model.layout_.n_params, dtype=model.params_.dtype)
-    return hessian_vector_product(model, X, y, identity, sample_weight)
+    X, targets, sample_weight = check_patterns(model, X, y, sample_weight)
+    n_params = model.layout_.n_params
+    second_derivatives = np.empty((n_params, n_params), model.params_.dtype)
+    with quiet_numbers():
+        for chunk in _chunks(n_params, n_params):
+            units = np.zeros_like(second_derivatives[chunk])
+            np.fill_diagonal(units[:, chunk], 1)
+            second_derivatives[chunk] = _products(model, X, targets, sample_weight, units)
+    return second_derivatives
 
 
-def _products(network: Network, params, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarray:
+def _chunks(n_vectors: int, n_params: int) -> Iterator[slice]:
+    size = max(1, _CHUNK_VALUES // n_params)
+    for start in range(0, n_vectors, size):
+        yield slice(start, min(start + size, n_vectors))
+
+
+def _products(model, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarray:
     """Hessian times the rows of ``vectors``, (n_vectors, n_params)."""
-    layout = network.layout
+    network, params, layout = model.network_, model.params_, model.layout_
     n_vectors, n_samples = len(vectors), X.shape[0]
     weight_tensors = [tensor for tensor in layout.tensors if not tensor.is_bias]
     bias_tensors = [tensor for tensor in layout.tensors if tensor.is_bias]

@@ -76,8 +76,7 @@ def jacobian(model, X, mode="auto"):
     network, params = model.network_, model.params_
     sizes = network.layout.layer_sizes
     if mode == "auto":
-        costs = multiplications(sizes)
-        mode = min(costs, key=lambda name: costs[name])
+        mode = cheaper_mode(sizes)
     n_features, n_outputs = sizes[0], sizes[-1]
     n_rows = n_features if mode == "forward" else n_outputs
     derivatives = np.empty((X.shape[0], n_outputs, n_features), params.dtype)
@@ -123,7 +122,7 @@ def multiplications(layer_sizes) -> dict[str, int]:
     -------
     counts : dict of str to int
         Of ``"forward"`` and ``"reverse"``. The smaller is what ``mode="auto"`` takes; of two equal
-        ones ``"forward"``.
+        ones the order that starts where there are fewer units.
 
     Examples
     --------
@@ -139,3 +138,10 @@ def multiplications(layer_sizes) -> dict[str, int]:
         "forward": n_features * (sum(pairs[1:]) + at_units),
         "reverse": n_outputs * (sum(pairs[:-1]) + back_at_units),
     }
+
+
+def cheaper_mode(layer_sizes) -> str:
+    """Order with fewer multiplications, or, where both have as many, with fewer rows to carry."""
+    counts = multiplications(layer_sizes)
+    n_rows = {"forward": layer_sizes[0], "reverse": layer_sizes[-1]}
+    return min(counts, key=lambda mode: (counts[mode], n_rows[mode]))

@@ -3,6 +3,7 @@ import pytest
 from helpers.derivatives import KINDS, by_each, make_case
 
 from sklearn_metabp.derivatives import checks, jacobian, multiplications, parameter_jacobian
+from sklearn_metabp.derivatives.jacobians import cheaper_mode
 
 SHAPES = [(3, 2), (3, 1), (1, 1), (4, 5, 1), (2, 5, 4, 6), (1, 3, 3), (7, 1, 1, 2), (30, 20, 10, 3)]
 MODES = ("forward", "reverse")
@@ -32,8 +33,7 @@ def test_both_modes_agree_and_auto_is_one_of_them(layer_sizes, out_activation):
     assert forward.shape == reverse.shape == (len(X), layer_sizes[-1], layer_sizes[0])
     np.testing.assert_allclose(forward, reverse, rtol=0, atol=1e-12 * max(1, np.abs(forward).max()))
     np.testing.assert_allclose(forward, outputs_by_inputs(case), rtol=1e-7, atol=1e-9)
-    counts = multiplications(layer_sizes)
-    cheaper = forward if counts["forward"] <= counts["reverse"] else reverse
+    cheaper = {"forward": forward, "reverse": reverse}[cheaper_mode(layer_sizes)]
     np.testing.assert_array_equal(jacobian(model, X), cheaper)
 
 
@@ -90,6 +90,24 @@ def test_the_count_is_that_of_the_products():
     counts = multiplications((100, 30, 20, 4))
     assert counts["reverse"] == 4 * (100 * 30 + 30 * 20 + at_units * (30 + 20 + 20))
     assert counts["forward"] == 100 * (30 * 20 + 20 * 4 + at_units * (30 + 20 + 4))
+
+
+@pytest.mark.parametrize(
+    ("layer_sizes", "mode"),
+    [
+        ((64, 50, 50, 1), "reverse"),
+        ((1, 50, 50, 64), "forward"),
+        ((64, 128, 16, 64), "forward"),
+        ((64, 16, 128, 64), "reverse"),
+        ((3, 2), "reverse"),
+        ((2, 3), "forward"),
+    ],
+)
+def test_auto_takes_the_cheaper(layer_sizes, mode):
+    assert cheaper_mode(layer_sizes) == mode
+    case = make_case(layer_sizes, "tanh", "squared_error", "identity", n=2)
+    model, X = case.model(), case.arrays()[0]
+    np.testing.assert_array_equal(jacobian(model, X), jacobian(model, X, mode))
 
 
 @pytest.mark.parametrize("mode", ["backward", None, 1])
