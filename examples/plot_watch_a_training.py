@@ -4,8 +4,9 @@ Watch a training
 
 A :class:`~sklearn_metabp.TraceRecorder` sees every step of a training, and its trace is arrays: what
 every weight was, what the step added to it, what the loss was. Here a small network is recorded and
-drawn by :class:`~sklearn_metabp.plotting.TraceDisplay`, and the loss curves of several update rules
-are laid beside each other by :class:`~sklearn_metabp.plotting.LossCurveDisplay`.
+drawn by :class:`~sklearn_metabp.plotting.TraceDisplay`, its decision surface by scikit-learn's display, and
+the loss curves of several update rules are laid beside each other by
+:class:`~sklearn_metabp.plotting.LossCurveDisplay`.
 """
 
 # %%
@@ -19,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from rich.progress import track
 from sklearn.datasets import make_moons
+from sklearn.inspection import DecisionBoundaryDisplay
 
 from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, TraceRecorder
 from sklearn_metabp.plotting import LossCurveDisplay, TraceDisplay
@@ -69,6 +71,21 @@ for epoch in (0, n_epochs - 1):
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 ax.plot(range(1, n_epochs + 1), of_epochs)
 ax.set(xlabel="epoch", ylabel="mean derivative", ylim=(0, 1), title="Hidden units on their way to saturation")
+
+# %%
+# The decision surface on its way
+# -------------------------------
+# scikit-learn's ``DecisionBoundaryDisplay`` takes the classifier as it is. The same ``random_state`` takes
+# the same steps, so a training of ten epochs is the beginning of the one of sixty.
+
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", sharex=True, sharey=True)
+for ax, n_epochs in zip(axes, (1, 10, 60), strict=True):
+    shorter = network(SGD(learning_rate=0.1, momentum=0.9)).set_params(max_iter=n_epochs).fit(X, y)
+    DecisionBoundaryDisplay.from_estimator(
+        shorter, X, response_method="predict_proba", ax=ax, cmap="RdBu_r", alpha=0.7, vmin=0, vmax=1
+    )
+    ax.scatter(*X.T, c=y, cmap="RdBu_r", s=14, edgecolor="black", linewidth=0.5)
+    ax.set(title=f"{n_epochs} epoch{'s' * (n_epochs > 1)}: accuracy {shorter.score(X, y):.2f}")
 
 # %%
 # Several update rules

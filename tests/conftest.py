@@ -1,13 +1,19 @@
 import os
+import pkgutil
 import sys
+from importlib import import_module
 
 import pytest
 from helpers.kernels import compiled_only
 
-from sklearn_metabp import _kernels, training
-from sklearn_metabp._kernels import reference
+from sklearn_metabp import _kernels, update_rules
+from sklearn_metabp._kernels import reference, reference_rules
 from sklearn_metabp.network import network
-from sklearn_metabp.update_rules import adam, sgd
+from sklearn_metabp.training import epochs
+
+# Wherever a compiled step is used by its name.
+RULE_STEPS = {name for name in _kernels.__all__ if hasattr(reference_rules, name)}
+RULE_MODULES = [f"{update_rules.__name__}.{m.name}" for m in pkgutil.iter_modules(update_rules.__path__)]
 
 os.environ["MPLBACKEND"] = "Agg"  # nothing is shown, wherever the tests run
 
@@ -31,7 +37,6 @@ def kernels(request):
 def twin_kernels(monkeypatch):
     """The estimators run on NumPy alone, as where no compiler was."""
     monkeypatch.setattr(network, "Backprop", reference.Backprop)
-    monkeypatch.setattr(training, "apply_updates", reference.apply_updates)
-    monkeypatch.setattr(adam, "adam_step", reference.adam_step)
-    monkeypatch.setattr(sgd, "sgd_step", reference.sgd_step)
-    monkeypatch.setattr(sgd, "momentum_step", reference.momentum_step)
+    for module in (epochs, *map(import_module, RULE_MODULES)):
+        for name in RULE_STEPS & set(vars(module)):
+            monkeypatch.setattr(module, name, getattr(reference_rules, name))

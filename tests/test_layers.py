@@ -10,16 +10,20 @@ import sklearn_metabp
 # From the top: what imports nothing of ours, down to what may import all.
 LAYERS = (
     "_kernels",
+    "doc_links",
     "network",
     "update_rules",
     "tracing",
     "training",
+    "callbacks",
     "estimators",
     "derivatives",
     "learned",
     "meta_training",
     "pretrained",
     "plotting",
+    "onnx",
+    "skops",
 )
 PACKAGE = "sklearn_metabp"
 ROOT = Path(sklearn_metabp.__file__).parent
@@ -92,7 +96,10 @@ RUNNING_UP = [
     ("network/step.py", "from .. import training"),
     ("network/step.py", "from ..update_rules.sgd import SGD"),
     ("_kernels/reference.py", "def f():\n    from sklearn_metabp.network import Step"),
-    ("training.py", "class A:\n    def f(self):\n        if True:\n            from .learned import rule"),
+    (
+        "training/loop.py",
+        "class A:\n    def f(self):\n        if True:\n            from ..learned import rule",
+    ),
     ("tracing/trace.py", "try:\n    from sklearn_metabp.training import train\nexcept ImportError: pass"),
     ("estimators/_base.py", "from sklearn_metabp.learned import LearnedUpdateRule"),
     ("estimators/_base.py", "from sklearn_metabp.derivatives import jacobian"),

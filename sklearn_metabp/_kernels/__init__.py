@@ -1,6 +1,6 @@
 """The numbers: flat arrays in, flat arrays out.
 
-The compiled modules where they could be built, their NumPy twin in ``reference`` where not. Both
+The compiled modules where they could be built, their NumPy twins in ``reference`` where not. Both
 offer the same names; ``COMPILED`` says which one is in use.
 """
 
@@ -12,9 +12,20 @@ try:
     from sklearn_metabp._kernels._neuron_rule import NeuronRule
     from sklearn_metabp._kernels._pattern_rule import PatternRule
     from sklearn_metabp._kernels._rule_steps import (
+        adadelta_step,
+        adagrad_step,
         adam_step,
+        adamax_step,
         apply_updates,
+        average_step,
+        decay_step,
+        lion_step,
         momentum_step,
+        nadam_step,
+        norm,
+        radam_step,
+        rmsprop_step,
+        rprop_step,
         sgd_step,
     )
 
@@ -25,10 +36,23 @@ except ImportError:  # no compiler when the package was installed
         LinkRule,
         NeuronRule,
         PatternRule,
-        adam_step,
-        apply_updates,
         link_inputs,
+    )
+    from sklearn_metabp._kernels.reference_rules import (
+        adadelta_step,
+        adagrad_step,
+        adam_step,
+        adamax_step,
+        apply_updates,
+        average_step,
+        decay_step,
+        lion_step,
         momentum_step,
+        nadam_step,
+        norm,
+        radam_step,
+        rmsprop_step,
+        rprop_step,
         sgd_step,
     )
 
@@ -43,9 +67,20 @@ __all__ = [
     "LinkRule",
     "NeuronRule",
     "PatternRule",
+    "adadelta_step",
+    "adagrad_step",
     "adam_step",
+    "adamax_step",
     "apply_updates",
+    "average_step",
+    "decay_step",
     "link_inputs",
+    "lion_step",
     "momentum_step",
+    "nadam_step",
+    "norm",
+    "radam_step",
+    "rmsprop_step",
+    "rprop_step",
     "sgd_step",
 ]

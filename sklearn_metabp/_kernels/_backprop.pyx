@@ -3,100 +3,32 @@
 
 import numpy as np
 
-from libc.math cimport NAN
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
-from scipy.linalg.cython_blas cimport dgemm, sgemm
 
-from sklearn_metabp._kernels.reference import check_backprop_arguments, check_rows
+from sklearn_metabp._kernels._layer_loops cimport (
+    activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key, fill_rows, multiply, output_rules, real, softmax,
+    times_slope,
+)
+from sklearn_metabp._kernels._products cimport (
+    SMALL_PRODUCT, backward_product, forward_product, gradient_product,
+)
+
+from sklearn_metabp._kernels.functions import DERIVATIVES_AT, FUNCTION_CODES, LOSS_CODES
+from sklearn_metabp._kernels.reference import check_backprop_arguments, check_dropout, check_rows
 
 cdef extern from "layer_loops.h" nogil:
-    int SQUARED_ERROR, LOG_LOSS, SOFTMAX
-    void activate_f64(int, double*, int64_t, int64_t)
-    void activate_f32(int, float*, int64_t, int64_t)
-    void times_slope_f64(int, double*, const double*, int64_t)
-    void times_slope_f32(int, float*, const float*, int64_t)
-    void fill_rows_f64(double*, const double*, int64_t, int64_t)
-    void fill_rows_f32(float*, const float*, int64_t, int64_t)
-    void column_sums_f64(double*, const double*, int64_t, int64_t, double)
-    void column_sums_f32(float*, const float*, int64_t, int64_t, float)
-    double add_decay_f64(double*, const double*, int64_t, double)
-    double add_decay_f32(float*, const float*, int64_t, float)
-    void transpose_f64(double*, const double*, int64_t, int64_t)
-    void transpose_f32(float*, const float*, int64_t, int64_t)
-    double softmax_log_loss_f64(double*, const double*, double*, const double*, int64_t, int64_t)
-    double softmax_log_loss_f32(float*, const float*, float*, const float*, int64_t, int64_t)
-    double logistic_log_loss_f64(double*, const double*, double*, const double*, int64_t, int64_t)
-    double logistic_log_loss_f32(float*, const float*, float*, const float*, int64_t, int64_t)
-    double squared_error_f64(int, double*, const double*, double*, const double*, int64_t, int64_t)
-    double squared_error_f32(int, float*, const float*, float*, const float*, int64_t, int64_t)
-
-ctypedef fused real:
-    float
-    double
-
-# The codes of layer_loops.h.
-_FUNCTIONS = {"identity": 0, "logistic": 1, "tanh": 2, "relu": 3, "softmax": 4}
-_LOSSES = {"squared_error": 0, "log_loss": 1}
+    int SOFTMAX
 
 cdef enum:
     MAX_LAYERS = 100  # deeper than any MLP that trains
 
-
-cdef inline void _gemm(bint left_t, bint right_t, int rows, int cols, int inner, real scale,
-                       real* left, real* right, real keep, real* out) noexcept nogil:
-    """out = scale op(left) op(right) + keep out, all row-major: BLAS sees the transposes."""
-    cdef char ta = b"T" if right_t else b"N"
-    cdef char tb = b"T" if left_t else b"N"
-    cdef int lda = inner if right_t else cols
-    cdef int ldb = rows if left_t else inner
-    if real is double:
-        dgemm(&ta, &tb, &cols, &rows, &inner, &scale, right, &lda, left, &ldb, &keep, out, &cols)
-    else:
-        sgemm(&ta, &tb, &cols, &rows, &inner, &scale, right, &lda, left, &ldb, &keep, out, &cols)
-
-
-# OpenBLAS takes products of up to a million multiplications without packing their operands first.
+# How a forward pass ends: with the outputs, or with the output layer's net inputs, left to the loss; in
+# training the slopes of the hidden layers are kept.
 cdef enum:
-    SMALL_PRODUCT = 1000000
-
-
-cdef inline int _parts(int rows, int cols, int inner) noexcept nogil:
-    """How many products to split one into: two to four small ones are 15 % faster than one."""
-    cdef double smalls = <double>rows * cols * inner / SMALL_PRODUCT
-    return <int>smalls + 1 if 1 < smalls < 4 else 1
-
-
-cdef inline void _forward_product(int n, int width, int fan_in, real* x, real* weights, real* out) noexcept nogil:
-    """out += x weights, where out holds the biases; in parts of the batch."""
-    cdef int parts = _parts(n, width, fan_in), part, start, stop
-    for part in range(parts):
-        start, stop = n * part // parts, n * (part + 1) // parts
-        _gemm(False, False, stop - start, width, fan_in, <real>1, x + <int64_t>start * fan_in, weights,
-              <real>1, out + <int64_t>start * width)
-
-
-cdef inline void _gradient_product(int n, int width, int fan_in, real scale, real* x, real* delta,
-                                   real* out) noexcept nogil:
-    """out = scale x^T delta, in parts of the batch."""
-    cdef int parts = _parts(n, width, fan_in), part, start, stop
-    for part in range(parts):
-        start, stop = n * part // parts, n * (part + 1) // parts
-        _gemm(True, False, fan_in, width, stop - start, scale, x + <int64_t>start * fan_in,
-              delta + <int64_t>start * width, <real>(part > 0), out)
-
-
-cdef inline void _backward_product(int n, int width, int fan_in, real* delta, real* weights, real* scratch,
-                                   real* out) noexcept nogil:
-    """out = delta weights^T; a small product is faster after transposing the weights."""
-    if <double>n * width * fan_in > SMALL_PRODUCT:
-        _gemm(False, True, n, fan_in, width, <real>1, delta, weights, <real>0, out)
-        return
-    if real is double:
-        transpose_f64(scratch, weights, fan_in, width)
-    else:
-        transpose_f32(scratch, weights, fan_in, width)
-    _gemm(False, False, n, fan_in, width, <real>1, delta, scratch, <real>0, out)
+    TO_OUTPUTS
+    TO_LOSS
+    TRAINING
 
 
 cdef class Backprop:
@@ -107,15 +39,19 @@ cdef class Backprop:
 
     cdef readonly tuple layer_sizes
     cdef readonly list activations
+    cdef readonly list layer_outputs
     cdef readonly list deltas
+    cdef readonly list slopes
     cdef readonly object targets
     cdef readonly object params
     cdef readonly object gradients_
     cdef readonly object dtype
     cdef readonly double alpha
+    cdef readonly double dropout
+    cdef readonly uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
-    cdef object _data, _data_targets, _data_weight, _order, _weight, _scratch, _input_array, _target_array
+    cdef object _groups, _data, _data_targets, _data_weight, _order, _weight, _scratch, _input_array, _target_array
     cdef bint _is_double, _gathers
     cdef int _n_layers                      # layers of weights
     cdef int _sizes[MAX_LAYERS + 1]
@@ -127,6 +63,11 @@ cdef class Backprop:
     cdef double _total                      # patterns of the batch, or their sample weights
     cdef void* _activation_at[MAX_LAYERS + 1]
     cdef void* _delta_at[MAX_LAYERS]
+    cdef void* _slope_at[MAX_LAYERS]
+    cdef bint _drops
+    cdef uint64_t _dropout_key
+    cdef int64_t* _groups_at
+    cdef int64_t _n_groups
     cdef void* _params_at
     cdef void* _gradients_at
     cdef void* _scratch_at
@@ -139,14 +80,15 @@ cdef class Backprop:
     cdef Py_ssize_t* _order_at
     cdef Py_ssize_t _n_data
 
-    def __init__(self, layer_sizes, activation, out_activation, loss, params, gradients, *,
-                 max_batch, alpha=0.0):
+    def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
+                 max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0):
         cdef int layer
         cdef int64_t start = 0
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
-            self.layer_sizes, activation, out_activation, loss, params, gradients, max_batch
+            self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
         )
+        check_dropout(dropout, dropout_key, n_steps)
         self._n_layers = len(self.layer_sizes) - 1
         if self._n_layers > MAX_LAYERS:
             raise ValueError(
@@ -156,12 +98,15 @@ cdef class Backprop:
         self._is_double = self.dtype == np.float64
         self.alpha = alpha
         self.max_batch = max_batch
-        self._loss = _LOSSES[loss]
+        self.dropout = dropout
+        self.n_steps = n_steps
+        self._drops = dropout > 0 and dropout_key is not None
+        self._dropout_key = dropout_key or 0
+        self._loss = LOSS_CODES[loss]
         for layer in range(self._n_layers + 1):
             self._sizes[layer] = self.layer_sizes[layer]
         for layer in range(self._n_layers):
-            last = layer == self._n_layers - 1
-            self._functions[layer] = _FUNCTIONS[out_activation if last else activation]
+            self._functions[layer] = FUNCTION_CODES[(*activations, out_activation)[layer]]
             self._weight_start[layer] = start
             start += <int64_t>self._sizes[layer] * self._sizes[layer + 1]
         self._n_weights = start
@@ -175,15 +120,23 @@ cdef class Backprop:
         widest = max(a * b for a, b in zip(self.layer_sizes, self.layer_sizes[1:]))
         self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
         self._scratch_at = _address(self._scratch)
-        self.activations = [None]
-        self.deltas = []
-        for layer in range(1, self._n_layers + 1):
-            activations = np.zeros((max_batch, self._sizes[layer]), self.dtype)
-            deltas = np.zeros((max_batch, self._sizes[layer]), self.dtype)
-            self.activations.append(activations)
-            self.deltas.append(deltas)
-            self._activation_at[layer] = _address(activations)
-            self._delta_at[layer - 1] = _address(deltas)
+        self._groups = np.array(out_groups or (self._sizes[self._n_layers],), dtype=np.int64)
+        self._groups_at = <int64_t*>_address(self._groups)
+        self._n_groups = len(self._groups)
+        self.layer_outputs, self.deltas, self.slopes = [], [], []
+        for layer in range(self._n_layers):
+            shape = (max_batch, self._sizes[layer + 1])
+            self.layer_outputs.append(np.zeros(shape, self.dtype))
+            self.deltas.append(np.zeros(shape, self.dtype))
+            self._activation_at[layer + 1] = _address(self.layer_outputs[layer])
+            self._delta_at[layer] = _address(self.deltas[layer])
+            self._slope_at[layer] = NULL
+            if layer < self._n_layers - 1:
+                keeps = self._drops or activations[layer] in DERIVATIVES_AT
+                self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
+                if keeps:
+                    self._slope_at[layer] = _address(self.slopes[layer])
+        self.activations = [None, *self.layer_outputs]
 
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Name the rows that batches are drawn from; see ``reference.Backprop``."""
@@ -217,6 +170,7 @@ cdef class Backprop:
             raise IndexError(f"batch {start}:{stop} of {self._n_data} rows, at most {self.max_batch} at once")
         if self._data_targets_at == NULL:
             raise ValueError("gradients need targets: load them with X.")
+        self.n_steps += 1
         cdef double loss
         cdef int n = <int>(stop - start), layer
         if send_back is None:
@@ -260,10 +214,10 @@ cdef class Backprop:
         with nogil:
             if self._is_double:
                 self._enter[double](start, stop, <double*>NULL)
-                self._forward[double](stop - start, True, <double*>NULL)
+                self._forward[double](stop - start, TO_OUTPUTS, <double*>NULL)
             else:
                 self._enter[float](start, stop, <float*>NULL)
-                self._forward[float](stop - start, True, <float*>NULL)
+                self._forward[float](stop - start, TO_OUTPUTS, <float*>NULL)
 
     # The last argument of each method below is unused: it tells Cython which type is meant.
 
@@ -283,24 +237,29 @@ cdef class Backprop:
             if self._data_weight_at != NULL:
                 (<real*>self._weight_buffer)[p] = (<real*>self._data_weight_at)[row]
 
-    cdef void _forward(self, int n, bint to_outputs, real* _) noexcept nogil:
-        """Rule (1): in = W x + theta, x = f(in); the last f is left to the loss unless to_outputs."""
-        cdef int layer, width
+    cdef void _forward(self, int n, int end, real* _) noexcept nogil:
+        """Rule (1): in = W x + theta, x = f(in)."""
+        cdef int layer, width, function
         cdef real* out
         for layer in range(self._n_layers):
-            width = self._sizes[layer + 1]
+            width, function = self._sizes[layer + 1], self._functions[layer]
             out = <real*>self._activation_at[layer + 1]
-            if real is double:
-                fill_rows_f64(out, <real*>self._params_at + self._bias_start[layer], n, width)
+            fill_rows(out, <real*>self._params_at + self._bias_start[layer], n, width)
+            forward_product(n, width, self._sizes[layer], <real*>self._activation_at[layer],
+                            <real*>self._params_at + self._weight_start[layer], out)
+            if layer == self._n_layers - 1:
+                if end == TO_OUTPUTS and function == SOFTMAX:
+                    softmax(out, n, width, self._groups_at, self._n_groups)
+                elif end == TO_OUTPUTS:
+                    activate(function, out, <int64_t>n * width)
+            elif end == TRAINING and self._slope_at[layer] != NULL:
+                activate_and_slope(function, out, <real*>self._slope_at[layer], <int64_t>n * width)
+                if self._drops:
+                    drop(out, <real*>self._slope_at[layer], n, width,
+                         dropout_layer_key(self._dropout_key, self.n_steps, layer),
+                         <uint32_t>(self.dropout * 4294967296.0), <real>(1 / (1 - self.dropout)))
             else:
-                fill_rows_f32(out, <real*>self._params_at + self._bias_start[layer], n, width)
-            _forward_product(n, width, self._sizes[layer], <real*>self._activation_at[layer],
-                             <real*>self._params_at + self._weight_start[layer], out)
-            if layer < self._n_layers - 1 or to_outputs:
-                if real is double:
-                    activate_f64(self._functions[layer], out, n, width)
-                else:
-                    activate_f32(self._functions[layer], out, n, width)
+                activate(function, out, <int64_t>n * width)
 
     cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n, real* _) noexcept nogil:
         """Forward, then rules (2) and (5): the mean loss of the batch, without penalty."""
@@ -309,10 +268,9 @@ cdef class Backprop:
         cdef real* weight = NULL
         cdef real* outputs = <real*>self._activation_at[self._n_layers]
         cdef real* delta = <real*>self._delta_at[last]
-        cdef double loss
 
         self._enter[real](start, stop, _)
-        self._forward[real](n, False, _)
+        self._forward[real](n, TRAINING, _)
 
         if not self._gathers:
             targets = <real*>self._data_targets_at + start * n_outputs
@@ -330,22 +288,8 @@ cdef class Backprop:
             if self._total == 0:
                 self._total = 1
 
-        if self._loss == SQUARED_ERROR:
-            if real is double:
-                loss = squared_error_f64(self._functions[last], outputs, targets, delta, weight, n, n_outputs)
-            else:
-                loss = squared_error_f32(self._functions[last], outputs, targets, delta, weight, n, n_outputs)
-        elif self._functions[last] == SOFTMAX:
-            if real is double:
-                loss = softmax_log_loss_f64(outputs, targets, delta, weight, n, n_outputs)
-            else:
-                loss = softmax_log_loss_f32(outputs, targets, delta, weight, n, n_outputs)
-        else:
-            if real is double:
-                loss = logistic_log_loss_f64(outputs, targets, delta, weight, n, n_outputs)
-            else:
-                loss = logistic_log_loss_f32(outputs, targets, delta, weight, n, n_outputs)
-        return loss / self._total
+        return output_rules(self._loss, self._functions[last], outputs, targets, delta, weight, n, n_outputs,
+                            self._groups_at, self._n_groups) / self._total
 
     cdef void _layer_gradient(self, int layer, int n, real* _) noexcept nogil:
         """dJ/dw = -mean delta x: rule (3) without its learning rate."""
@@ -353,35 +297,28 @@ cdef class Backprop:
         cdef double scale = -1 / self._total
         cdef real* delta = <real*>self._delta_at[layer]
         cdef real* gradients = <real*>self._gradients_at
-        _gradient_product(n, width, self._sizes[layer], <real>scale, <real*>self._activation_at[layer], delta,
-                          gradients + self._weight_start[layer])
-        if real is double:
-            column_sums_f64(gradients + self._bias_start[layer], delta, n, width, scale)
-        else:
-            column_sums_f32(gradients + self._bias_start[layer], delta, n, width, <float>scale)
+        gradient_product(n, width, self._sizes[layer], <real>scale, <real*>self._activation_at[layer], delta,
+                         gradients + self._weight_start[layer])
+        column_sums(gradients + self._bias_start[layer], delta, n, width, <real>scale)
 
     cdef void _send_back(self, int layer, int n, real* _) noexcept nogil:
         """Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi, from a layer to the one before."""
         cdef int64_t n_deltas = <int64_t>n * self._sizes[layer]
         cdef real* before = <real*>self._delta_at[layer - 1]
-        _backward_product(n, self._sizes[layer + 1], self._sizes[layer], <real*>self._delta_at[layer],
-                          <real*>self._params_at + self._weight_start[layer], <real*>self._scratch_at, before)
-        if real is double:
-            times_slope_f64(self._functions[layer - 1], before, <real*>self._activation_at[layer], n_deltas)
+        backward_product(n, self._sizes[layer + 1], self._sizes[layer], <real*>self._delta_at[layer],
+                         <real*>self._params_at + self._weight_start[layer], <real*>self._scratch_at, before)
+        if self._slope_at[layer - 1] != NULL:
+            multiply(before, <real*>self._slope_at[layer - 1], n_deltas)
         else:
-            times_slope_f32(self._functions[layer - 1], before, <real*>self._activation_at[layer], n_deltas)
+            times_slope(self._functions[layer - 1], before, <real*>self._activation_at[layer], n_deltas)
 
     cdef double _penalty(self, real* _) noexcept nogil:
         """Add the gradient of the L2 penalty and return the penalty."""
         cdef double squares
         if self.alpha == 0:
             return 0
-        if real is double:
-            squares = add_decay_f64(<real*>self._gradients_at, <real*>self._params_at, self._n_weights,
-                                    self.alpha / self._total)
-        else:
-            squares = add_decay_f32(<real*>self._gradients_at, <real*>self._params_at, self._n_weights,
-                                    <float>(self.alpha / self._total))
+        squares = add_decay(<real*>self._gradients_at, <real*>self._params_at, self._n_weights,
+                            <real>(self.alpha / self._total))
         return 0.5 * self.alpha * squares / self._total
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
+
 cdef extern from "link_loops.h" nogil:
     int BLOCK, WEIGHT, ACTIVATION, DELTA, WARMUP_99
     ctypedef struct Tensor:
@@ -34,8 +36,6 @@ ctypedef fused real:
 
 cdef enum:
     MAX_BLOCK = 64  # BLOCK, where C wants a constant
-
-_FUNCTIONS = {"identity": 0, "logistic": 1, "tanh": 2, "relu": 3}
 
 
 cdef class _Pass:
@@ -149,7 +149,7 @@ cdef int _check(_Pass walk, Py_ssize_t n_gradients, Py_ssize_t n_params, Py_ssiz
     for k in range(walk.codes.shape[0]):
         if not 0 <= walk.codes[k] <= WARMUP_99:
             raise ValueError(f"codes must be from 0 to {WARMUP_99}, positions in LINK_INPUTS")
-    if n_gradients != n or n_params != n or n_rows != 5 or n_columns != n:
+    if not fits_layers(n_gradients, walk.sizes) or n_params != n or n_rows != 5 or n_columns != n:
         raise ValueError(f"gradients, params and history must hold {n} links")
     for layer in range(walk.sizes.shape[0] - 1):
         n_in += walk.sizes[layer]
@@ -201,6 +201,8 @@ cdef class LinkRule:
         self._n_in = sum(sizes[:-1]) if _among(ACTIVATION, walk.codes) else 0
         self._n_out = sum(sizes[1:]) if _among(DELTA, walk.codes) else 0
         _check(walk, len(gradients), len(params), history.shape[0], history.shape[1], self._n_in, self._n_out)
+        if not fits_layers(len(mlp_params), mlp_sizes):
+            raise ValueError(f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}")
         walk.mlp_sizes = mlp_sizes
         walk.mlp_layers = walk.mlp_sizes.shape[0] - 1
         for layer in range(walk.mlp_layers + 1):
@@ -209,10 +211,10 @@ cdef class LinkRule:
         self._arrays = arrays = (gradients, params, history, mlp_params, updates, np.zeros(2 * widest * MAX_BLOCK, dtype))
         alike = all(a.dtype == dtype and a.flags.c_contiguous for a in arrays) and dtype in (np.float32, np.float64)
         if not alike or walk.mlp_sizes[0] != walk.codes.shape[0] or walk.mlp_sizes[walk.mlp_layers] != 1 or (
-                len(updates) != walk.n_params or len(mlp_params) != _count_params(walk.mlp_sizes)):
+                len(updates) != walk.n_params):
             raise ValueError("the MLP, the arrays and the updates do not fit together")
-        walk.hidden = _FUNCTIONS[hidden]
-        walk.output = _FUNCTIONS[output]
+        walk.hidden = FUNCTION_CODES[hidden]
+        walk.output = FUNCTION_CODES[output]
         walk.scale = scale
         walk.homogeneity = homogeneity
         self._pass = walk

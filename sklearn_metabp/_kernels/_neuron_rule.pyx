@@ -5,6 +5,9 @@ import numpy as np
 
 from libc.stdint cimport int64_t
 
+from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
+from sklearn_metabp._kernels.reference_learned import check_slopes_are_told
+
 cdef extern from "neuron_loops.h" nogil:
     double inverse_rms_f64(const double*, int64_t)
     double inverse_rms_f32(const float*, int64_t)
@@ -24,8 +27,6 @@ ctypedef fused real:
 cdef enum:
     MAX_BLOCK = 64
 
-_FUNCTIONS = {"identity": 0, "logistic": 1, "tanh": 2, "relu": 3}
-
 
 cdef class NeuronRule:
     """What one layer sends back to the one before; see ``reference.NeuronRule``."""
@@ -33,35 +34,42 @@ cdef class NeuronRule:
     cdef tuple _arrays
     cdef const int64_t[::1] _codes, _mlp_sizes
     cdef int _function, _hidden, _output
-    cdef bint _is_double
+    cdef bint _is_double, _knows_slopes
     cdef double _scale
     cdef int64_t _batch, _units, _next
     cdef void* _slopes
     cdef void* _at[7]  # deltas, weights, activations, out, MLP, its two halves of workspace
 
     def __init__(self, deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes, hidden,
-                 output, scale):
-        n_mlp = int(((mlp_sizes[:-1] + 1) * mlp_sizes[1:]).sum())
-        if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp or (
+                 output, scale, slopes=None):
+        if not fits_layers(len(mlp_params), mlp_sizes) or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or (
                 not all(0 <= code < 3 for code in codes)):
             raise ValueError("the MLP does not fit the inputs")
         self._batch, (self._units, self._next) = len(deltas), weights.shape
         batch, units, following = self._batch, self._units, self._next
         dtype = weights.dtype
         arrays = (deltas, weights, activations, out, mlp_params)
+        self._knows_slopes = slopes is not None
+        if self._knows_slopes:
+            arrays = (*arrays, slopes)
+        else:
+            check_slopes_are_told(function)
         shapes = [a.shape for a in arrays[:4]]
         alike = dtype in (np.float32, np.float64) and all(a.dtype == dtype and a.flags.c_contiguous for a in arrays)
+        alike = alike and (not self._knows_slopes or slopes.shape == (batch, units))
         if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
             raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
         widest = int(max(mlp_sizes))
         workspace = np.zeros((2, widest * MAX_BLOCK), dtype)
-        slopes = np.zeros((batch, units), dtype)
+        if not self._knows_slopes:
+            slopes = np.zeros((batch, units), dtype)
         self._arrays = (*arrays, workspace, slopes)
-        for position, array in enumerate((*arrays, workspace[0], workspace[1])):
+        for position, array in enumerate((*arrays[:5], workspace[0], workspace[1])):
             self._at[position] = <void*><size_t>array.ctypes.data
         self._slopes = <void*><size_t>slopes.ctypes.data
         self._codes, self._mlp_sizes = codes, mlp_sizes
-        self._function, self._hidden, self._output = _FUNCTIONS[function], _FUNCTIONS[hidden], _FUNCTIONS[output]
+        self._function = FUNCTION_CODES[function]
+        self._hidden, self._output = FUNCTION_CODES[hidden], FUNCTION_CODES[output]
         self._scale = scale
         self._is_double = dtype == np.float64
 
@@ -81,16 +89,19 @@ cdef class NeuronRule:
         cdef real* out = <real*>self._at[3]
         cdef int64_t i
         cdef double delta, weight
-        for i in range(n * self._units):
-            slopes[i] = 1
+        if not self._knows_slopes:
+            for i in range(n * self._units):
+                slopes[i] = 1
         if real is double:
             delta = inverse_rms_f64(deltas, n * self._next)
             weight = inverse_rms_f64(weights, self._units * self._next)
-            times_slope_f64(self._function, slopes, <real*>self._at[2], n * self._units)
+            if not self._knows_slopes:
+                times_slope_f64(self._function, slopes, <real*>self._at[2], n * self._units)
         else:
             delta = inverse_rms_f32(deltas, n * self._next)
             weight = inverse_rms_f32(weights, self._units * self._next)
-            times_slope_f32(self._function, slopes, <real*>self._at[2], n * self._units)
+            if not self._knows_slopes:
+                times_slope_f32(self._function, slopes, <real*>self._at[2], n * self._units)
         if delta == 0 or weight == 0:
             for i in range(n * self._units):
                 out[i] = 0

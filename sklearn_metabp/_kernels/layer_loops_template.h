@@ -1,40 +1,4 @@
-/* Included once per precision by layer_loops.h; x are activations, d deltas, t targets. */
-
-/* exp(r + k ln 2) = 2^k exp(r), |r| <= ln(2)/2: `tail` is exp(r) - 1, the return value 2^k. */
-LANE REAL NAME(split_exp)(REAL x, REAL *tail)
-{
-    REAL shifted = x * (REAL)1.4426950408889634074 + ROUND_SHIFT;
-    BITS k;
-    memcpy(&k, &shifted, sizeof k);
-    REAL whole = shifted - ROUND_SHIFT;
-    REAL r = (x - whole * LN2_HIGH) - whole * LN2_LOW;
-    *tail = EXP_TAYLOR(r);
-    k = (k + EXPONENT_BIAS) << MANTISSA;
-    REAL power;
-    memcpy(&power, &k, sizeof power);
-    return power;
-}
-
-LANE REAL NAME(exp_lane)(REAL x)
-{
-    REAL tail, power;
-    x = x < EXP_MIN ? EXP_MIN : x;
-    x = x > EXP_MAX ? EXP_MAX : x;
-    power = NAME(split_exp)(x, &tail);
-    return power * tail + power;
-}
-
-/* tanh(a) = (e^2a - 1) / (e^2a + 1), with e^2a - 1 kept whole near zero. */
-LANE REAL NAME(tanh_lane)(REAL x)
-{
-    REAL a = x < 0 ? -x : x;
-    a = a > TANH_FLAT ? TANH_FLAT : a;
-    REAL tail;
-    REAL power = NAME(split_exp)(2 * a, &tail);
-    REAL expm1 = power * tail + (power - 1);
-    REAL y = expm1 / (expm1 + 2);
-    return x < 0 ? -y : y;
-}
+/* Included once per precision by layer_loops.h; x are activations, d deltas. */
 
 CLONES UNUSED static void NAME(logistic)(REAL *restrict x, int64_t n)
 {
@@ -57,30 +21,119 @@ CLONES UNUSED static void NAME(exponential)(REAL *restrict x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] = NAME(exp_lane)(x[i]);
 }
 
-UNUSED static void NAME(softmax)(REAL *restrict x, int64_t n, int64_t width)
+/* Softmax over each group of units of a row; width is the sum of the groups. */
+UNUSED static void NAME(softmax)(REAL *restrict x, int64_t n, int64_t width, const int64_t *groups,
+                                 int64_t n_groups)
 {
     for (int64_t p = 0; p < n; p++) {
         REAL *row = x + p * width;
-        REAL top = row[0];
-        for (int64_t k = 1; k < width; k++) top = row[k] > top ? row[k] : top;
-        for (int64_t k = 0; k < width; k++) row[k] -= top;
+        for (int64_t g = 0; g < n_groups; row += groups[g++]) {
+            REAL top = row[0];
+            for (int64_t k = 1; k < groups[g]; k++) top = row[k] > top ? row[k] : top;
+            for (int64_t k = 0; k < groups[g]; k++) row[k] -= top;
+        }
     }
     NAME(exponential)(x, n * width);
     for (int64_t p = 0; p < n; p++) {
-        REAL *row = x + p * width, total = 0;
-        for (int64_t k = 0; k < width; k++) total += row[k];
-        REAL inverse = 1 / total;
-        for (int64_t k = 0; k < width; k++) row[k] *= inverse;
+        REAL *row = x + p * width;
+        for (int64_t g = 0; g < n_groups; row += groups[g++]) {
+            REAL total = 0;
+            for (int64_t k = 0; k < groups[g]; k++) total += row[k];
+            REAL inverse = 1 / total;
+            for (int64_t k = 0; k < groups[g]; k++) row[k] *= inverse;
+        }
     }
 }
 
-UNUSED static void NAME(activate)(int function, REAL *restrict x, int64_t n, int64_t width)
+/* exp as an activation: infinite where it overflows, so that divergence shows. */
+CLONES UNUSED static void NAME(exp_units)(REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL y = NAME(exp_lane)(x[i]);
+        x[i] = x[i] > EXP_MAX ? (REAL)INFINITY : y;
+    }
+}
+
+CLONES UNUSED static void NAME(leaky_relu)(REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = x[i] < 0 ? (REAL)LEAK * x[i] : x[i];
+}
+
+CLONES UNUSED static void NAME(elu)(REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL below = NAME(expm1_lane)(x[i] < 0 ? x[i] : 0);
+        x[i] = x[i] < 0 ? below : x[i];
+    }
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) */
+CLONES UNUSED static void NAME(softplus)(REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL a = x[i] < 0 ? -x[i] : x[i];
+        x[i] = (x[i] > 0 ? x[i] : 0) + NAME(log1p_lane)(NAME(exp_lane)(-a));
+    }
+}
+
+/* x Phi(x), and its slope Phi(x) + x phi(x). */
+LANE REAL NAME(gelu_lane)(REAL x, REAL *slope)
+{
+    REAL a = x < 0 ? -x : x, power;
+    a = a > TAIL_FLAT ? TAIL_FLAT : a;
+    REAL tail = NAME(normal_tail)(a, &power);
+    REAL share = x < 0 ? tail : 1 - tail;
+    REAL near = (x < 0 ? -a : a) * power * (REAL)0.39894228040143267794;
+    *slope = share + near;
+    return x < -TAIL_FLAT ? 0 : x * share;
+}
+
+/* x / (1 + e^-x), and its slope s (1 + x (1 - s)) with s = 1 / (1 + e^-x). */
+LANE REAL NAME(silu_lane)(REAL x, REAL *slope)
+{
+    REAL near = x < EXP_MIN ? EXP_MIN : x;
+    near = near > -EXP_MIN ? -EXP_MIN : near;
+    REAL power = NAME(exp_lane)(-near);
+    REAL share = 1 / (1 + power);
+    *slope = share * (1 + near * (power * share));
+    return x < EXP_MIN ? 0 : x * share;
+}
+
+CLONES UNUSED static void NAME(gelu)(REAL *restrict x, int64_t n)
+{
+    REAL slope;
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(gelu_lane)(x[i], &slope);
+}
+
+CLONES UNUSED static void NAME(silu)(REAL *restrict x, int64_t n)
+{
+    REAL slope;
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(silu_lane)(x[i], &slope);
+}
+
+CLONES UNUSED static void NAME(gelu_and_slope)(REAL *restrict x, REAL *restrict slope, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(gelu_lane)(x[i], slope + i);
+}
+
+CLONES UNUSED static void NAME(silu_and_slope)(REAL *restrict x, REAL *restrict slope, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(silu_lane)(x[i], slope + i);
+}
+
+/* x = f(in) of every function but softmax. */
+UNUSED static void NAME(activate)(int function, REAL *restrict x, int64_t n)
 {
     switch (function) {
-    case LOGISTIC: NAME(logistic)(x, n * width); break;
-    case TANH: NAME(tanh)(x, n * width); break;
-    case RELU: NAME(relu)(x, n * width); break;
-    case SOFTMAX: NAME(softmax)(x, n, width); break;
+    case LOGISTIC: NAME(logistic)(x, n); break;
+    case TANH: NAME(tanh)(x, n); break;
+    case RELU: NAME(relu)(x, n); break;
+    case EXP: NAME(exp_units)(x, n); break;
+    case LEAKY_RELU: NAME(leaky_relu)(x, n); break;
+    case ELU: NAME(elu)(x, n); break;
+    case SOFTPLUS: NAME(softplus)(x, n); break;
+    case GELU: NAME(gelu)(x, n); break;
+    case SILU: NAME(silu)(x, n); break;
     default: break;
     }
 }
@@ -100,6 +153,27 @@ CLONES UNUSED static void NAME(times_relu_slope)(REAL *restrict d, const REAL *r
     for (int64_t i = 0; i < n; i++) d[i] = x[i] > 0 ? d[i] : 0;
 }
 
+CLONES UNUSED static void NAME(times_leaky_relu_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) d[i] *= x[i] > 0 ? (REAL)1 : (REAL)LEAK;
+}
+
+CLONES UNUSED static void NAME(times_elu_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) d[i] *= x[i] > 0 ? 1 : 1 + x[i];
+}
+
+/* 1 / (1 + e^-in) = 1 - e^-x */
+CLONES UNUSED static void NAME(times_softplus_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) d[i] *= -NAME(expm1_lane)(-x[i]);
+}
+
+CLONES UNUSED static void NAME(multiply)(REAL *restrict d, const REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) d[i] *= x[i];
+}
+
 /* d *= f'(in), with the slope written in terms of the activation x = f(in). */
 UNUSED static void NAME(times_slope)(int function, REAL *restrict d, const REAL *restrict x, int64_t n)
 {
@@ -107,7 +181,25 @@ UNUSED static void NAME(times_slope)(int function, REAL *restrict d, const REAL 
     case LOGISTIC: NAME(times_logistic_slope)(d, x, n); break;
     case TANH: NAME(times_tanh_slope)(d, x, n); break;
     case RELU: NAME(times_relu_slope)(d, x, n); break;
+    case EXP: NAME(multiply)(d, x, n); break;
+    case LEAKY_RELU: NAME(times_leaky_relu_slope)(d, x, n); break;
+    case ELU: NAME(times_elu_slope)(d, x, n); break;
+    case SOFTPLUS: NAME(times_softplus_slope)(d, x, n); break;
     default: break;
+    }
+}
+
+/* x = f(in) and, of any hidden function, slope = f'(in). */
+UNUSED static void NAME(activate_and_slope)(int function, REAL *restrict x, REAL *restrict slope, int64_t n)
+{
+    if (function == GELU) {
+        NAME(gelu_and_slope)(x, slope, n);
+    } else if (function == SILU) {
+        NAME(silu_and_slope)(x, slope, n);
+    } else {
+        NAME(activate)(function, x, n);
+        for (int64_t i = 0; i < n; i++) slope[i] = 1;
+        NAME(times_slope)(function, slope, x, n);
     }
 }
 
@@ -151,83 +243,4 @@ CLONES UNUSED static void NAME(transpose)(REAL *restrict out, const REAL *restri
         for (int64_t col = 0; col < m; col++)
             for (int64_t r = row; r < row_end; r++) out[col * n + r] = in[r * m + col];
     }
-}
-
-/* Softmax and its log-loss: J = -sum_k t_k log y_k, delta = t - (sum_k t_k) y. */
-UNUSED static double NAME(softmax_log_loss)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
-                                            const REAL *restrict weight, int64_t n, int64_t width)
-{
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        REAL *row = x + p * width;
-        const REAL *target = t + p * width;
-        REAL top = row[0], dot = 0;
-        for (int64_t k = 1; k < width; k++) top = row[k] > top ? row[k] : top;
-        for (int64_t k = 0; k < width; k++) row[k] -= top;
-        for (int64_t k = 0; k < width; k++) dot += target[k] * row[k];
-        loss -= (double)dot * (weight ? weight[p] : 1);
-    }
-    NAME(exponential)(x, n * width);
-    for (int64_t p = 0; p < n; p++) {
-        REAL *row = x + p * width, *delta = d + p * width;
-        const REAL *target = t + p * width;
-        REAL total = 0, mass = 0, s = weight ? weight[p] : 1;
-        for (int64_t k = 0; k < width; k++) total += row[k];
-        for (int64_t k = 0; k < width; k++) mass += target[k];
-        loss += (double)(mass * s) * log((double)total);
-        REAL inverse = 1 / total;
-        for (int64_t k = 0; k < width; k++) row[k] *= inverse;
-        for (int64_t k = 0; k < width; k++) delta[k] = s * (target[k] - mass * row[k]);
-    }
-    return loss;
-}
-
-/* Logistic units and the log-loss of each: J = sum_k max(in, 0) - t in + log(1 + e^-|in|). */
-UNUSED static double NAME(logistic_log_loss)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
-                                             const REAL *restrict weight, int64_t n, int64_t width)
-{
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            double in = x[i];
-            row_loss += (in > 0 ? in : in < 0 ? 0 : in) - t[i] * in + log1p(exp(-fabs(in)));
-        }
-        loss += row_loss * (weight ? weight[p] : 1);
-    }
-    NAME(logistic)(x, n * width);
-    for (int64_t p = 0; p < n; p++) {
-        REAL s = weight ? weight[p] : 1;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) d[i] = s * (t[i] - x[i]);
-    }
-    return loss;
-}
-
-/* Half the sum of squares, J = 1/2 sum_k (t_k - y_k)^2: rule (2); delta = (t - y) f'(in): rule (5). */
-UNUSED static double NAME(squared_error)(int function, REAL *restrict x, const REAL *restrict t,
-                                         REAL *restrict d, const REAL *restrict weight, int64_t n,
-                                         int64_t width)
-{
-    double loss = 0;
-    NAME(activate)(function, x, n, width);
-    for (int64_t p = 0; p < n; p++) {
-        REAL s = weight ? weight[p] : 1;
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            REAL e = t[i] - x[i];
-            row_loss += (double)e * e;
-            d[i] = s * e;
-        }
-        loss += 0.5 * s * row_loss;
-    }
-    if (function == SOFTMAX) { /* delta_k = y_k (e_k - sum_l e_l y_l) */
-        for (int64_t p = 0; p < n; p++) {
-            REAL *delta = d + p * width, *row = x + p * width, mean = 0;
-            for (int64_t k = 0; k < width; k++) mean += delta[k] * row[k];
-            for (int64_t k = 0; k < width; k++) delta[k] = row[k] * (delta[k] - mean);
-        }
-    } else {
-        NAME(times_slope)(function, d, x, n * width);
-    }
-    return loss;
 }

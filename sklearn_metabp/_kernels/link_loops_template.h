@@ -125,7 +125,7 @@ UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, in
     for (int64_t l = 0; l < n_layers; l++) {
         NAME(mlp_layer)(weights, biases, sizes[l], sizes[l + 1], count, in, out);
         for (int64_t h = 0; h < sizes[l + 1]; h++)
-            NAME(activate)(l + 1 < n_layers ? hidden : output, out + h * BLOCK, 1, count);
+            NAME(activate)(l + 1 < n_layers ? hidden : output, out + h * BLOCK, count);
         weights += sizes[l] * sizes[l + 1];
         biases += sizes[l + 1];
         REAL *swap = in; in = out; out = swap;

@@ -7,11 +7,20 @@ float64. Symbols are those of Jakša and Katrák (2006): ``x`` activations, ``in
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
-from sklearn_metabp._kernels.functions import ACTIVATIONS, DERIVATIVES, FLOATS, bias_views, weight_views
+from sklearn_metabp._kernels.functions import (
+    ACTIVATIONS,
+    DERIVATIVES,
+    DERIVATIVES_AT,
+    FLOATS,
+    bias_views,
+    check_functions,
+    weight_views,
+)
+from sklearn_metabp._kernels.reference_dropout import dropout_factors
 from sklearn_metabp._kernels.reference_learned import (
     BLOCK,
     LINK_INPUTS,
@@ -21,6 +30,7 @@ from sklearn_metabp._kernels.reference_learned import (
     PatternRule,
     link_inputs,
 )
+from sklearn_metabp._kernels.reference_losses import output_rules, softmax_of_groups
 
 __all__ = [
     "ACTIVATIONS",
@@ -32,20 +42,14 @@ __all__ = [
     "LinkRule",
     "NeuronRule",
     "PatternRule",
-    "adam_step",
-    "apply_updates",
     "link_inputs",
-    "momentum_step",
-    "sgd_step",
 ]
 
 
-def check_backprop_arguments(layer_sizes, activation, out_activation, loss, params, gradients, max_batch):
-    """Raise ValueError unless the arrays fit the layers and the loss fits the output activation."""
-    if activation not in DERIVATIVES or out_activation not in ACTIVATIONS:
-        raise ValueError(f"unknown activation function: {activation!r} or {out_activation!r}.")
-    if loss not in ("squared_error", "log_loss"):
-        raise ValueError(f"unknown loss: {loss!r}.")
+def check_backprop_arguments(
+    layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
+):
+    """Raise ValueError unless the arrays fit the layers and the functions go together."""
     if len(layer_sizes) < 2 or min(layer_sizes) < 1 or max_batch < 1:
         raise ValueError(
             f"two layers or more of one unit or more and batches of one row or more are needed; got "
@@ -59,11 +63,16 @@ def check_backprop_arguments(layer_sizes, activation, out_activation, loss, para
                 f"{name} must hold {n_params} contiguous values of float32 or float64, all arrays alike, for "
                 f"layers {layer_sizes}; got shape {array.shape}, dtype {array.dtype}."
             )
-    if loss == "log_loss" and out_activation not in ("logistic", "softmax"):
-        raise ValueError(
-            f"loss='log_loss' needs probabilities: out_activation must be 'logistic' or 'softmax', got "
-            f"{out_activation!r}."
-        )
+    check_functions(activations, out_activation, loss, len(layer_sizes) - 1, layer_sizes[-1], out_groups)
+
+
+def check_dropout(dropout, dropout_key, n_steps):
+    """Raise ValueError unless masks can be drawn."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {dropout!r}.")
+    for name, value in (("dropout_key", dropout_key), ("n_steps", n_steps)):
+        if value is not None and not 0 <= value < 2**64:
+            raise ValueError(f"{name} must be an integer of 64 bits without sign, got {value!r}.")
 
 
 def check_rows(layer_sizes, dtype, X, targets, sample_weight, order):
@@ -100,13 +109,15 @@ class Backprop:
     ----------
     layer_sizes : sequence of int
         Units of every layer, input and output included.
-    activation : {"identity", "logistic", "tanh", "relu"}
-        Activation function of the hidden layers.
-    out_activation : {"identity", "logistic", "tanh", "relu", "softmax"}
+    activations : tuple of {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", \
+            "softplus"}
+        Activation function of every hidden layer.
+    out_activation : {"identity", "logistic", "tanh", "relu", "softmax", "exp"}
         Activation function of the output layer.
-    loss : {"squared_error", "log_loss"}
-        Half the sum of squares over the outputs, rule (2); or minus the log-likelihood: of one
-        class for softmax, of every output on its own for logistic units.
+    loss : {"squared_error", "log_loss", "absolute_error", "huber", "poisson"}
+        Half the sum of squares over the outputs, rule (2); minus the log-likelihood, of one class for
+        softmax, of every output on its own for logistic units; the sum of the errors' magnitudes; that
+        of their Huber losses with its corner at 1; half the Poisson deviance, for exp units.
     params, gradients : ndarray of shape (n_params,)
         First every weight matrix in layer order, (fan_in, fan_out) row by row, then every bias
         vector. ``params`` is read, ``gradients`` written.
@@ -114,26 +125,57 @@ class Backprop:
         Rows of the largest batch.
     alpha : float, default=0.0
         Strength of the L2 penalty.
+    out_groups : tuple of int, default=None
+        Widths of the groups of outputs that softmax is taken over; None is one group.
+
+    dropout : float, default=0.0
+        Probability that ``gradients`` drops the output of a hidden unit; those kept are divided by
+        ``1 - dropout``. The masks are :func:`dropout_factors` of key and step: no state.
+    dropout_key : int, default=None
+        Of 64 bits; None drops nothing.
+    n_steps : int, default=0
+        Steps taken before the first one.
 
     Attributes
     ----------
+    n_steps : int
+        Steps taken: every call of ``gradients`` is one.
     activations : list of ndarray of shape (max_batch, n_units)
         x of every layer, input first; the first rows belong to the last batch.
-    deltas : list of ndarray of shape (max_batch, n_units)
-        delta of every layer after the input, times the pattern's sample weight.
+    layer_outputs, deltas : list of ndarray of shape (max_batch, n_units)
+        x and delta of every layer after the input; delta times the pattern's sample weight.
+    slopes : list of ndarray of shape (max_batch, n_units), or None
+        Of every hidden layer f'(in), as the last ``gradients`` found it, where x does not tell: times the
+        factor of dropout where there is one.
     targets : ndarray of shape (max_batch, n_outputs)
         Of the last training batch.
     """
 
     def __init__(
-        self, layer_sizes, activation, out_activation, loss, params, gradients, *, max_batch, alpha=0.0
+        self,
+        layer_sizes,
+        activations,
+        out_activation,
+        loss,
+        params,
+        gradients,
+        *,
+        max_batch,
+        alpha=0.0,
+        out_groups=None,
+        dropout=0.0,
+        dropout_key=None,
+        n_steps=0,
     ):
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
-            self.layer_sizes, activation, out_activation, loss, params, gradients, max_batch
+            self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
         )
-        n_layers = len(self.layer_sizes) - 1
-        self._functions = [activation] * (n_layers - 1) + [out_activation]
+        check_dropout(dropout, dropout_key, n_steps)
+        self.dropout, self._dropout_key, self.n_steps = dropout, dropout_key, n_steps
+        self._drops = dropout > 0 and dropout_key is not None
+        self._functions = (*activations, out_activation)
+        self._groups = out_groups or self.layer_sizes[-1:]
         self._loss = loss
         self.params = params
         self.gradients_ = gradients
@@ -145,7 +187,12 @@ class Backprop:
         self._weight_gradients = weight_views(gradients, self.layer_sizes)
         self._bias_gradients = bias_views(gradients, self.layer_sizes)
         self.activations = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes]
+        self.layer_outputs = self.activations[1:]
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
+        self.slopes: list[Any] = [
+            np.zeros((max_batch, size), self.dtype) if self._drops or function in DERIVATIVES_AT else None
+            for size, function in zip(self.layer_sizes[1:-1], activations, strict=True)
+        ]
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
 
     def load(self, X, targets=None, sample_weight=None, order=None):
@@ -166,6 +213,10 @@ class Backprop:
 
     @np.errstate(all="ignore")
     def forward(self, start, stop):
+        """Fill the activations for a batch."""
+        self._forward(start, stop)
+
+    def _forward(self, start, stop, training=False):
         """Rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i). Returns the last layer's in."""
         n = stop - start
         rows = self._rows(start, stop)
@@ -174,7 +225,21 @@ class Backprop:
             self.targets[:n] = self._data_targets[rows]
         for layer, function in enumerate(self._functions):
             net_inputs = self.activations[layer][:n] @ self._weights[layer] + self._biases[layer]
-            self.activations[layer + 1][:n] = ACTIVATIONS[function](net_inputs)
+            hidden = layer < len(self.slopes)
+            if not hidden and function == "softmax":
+                x = softmax_of_groups(net_inputs, self._groups)
+            else:
+                x = ACTIVATIONS[function](net_inputs)
+            slopes = self.slopes[layer] if hidden and training else None
+            if slopes is not None:
+                kept = function in DERIVATIVES_AT
+                slopes[:n] = DERIVATIVES_AT[function](net_inputs) if kept else DERIVATIVES[function](x)
+                if self._drops:
+                    shape = (n, self.layer_sizes[layer + 1])
+                    key = (self._dropout_key, self.n_steps, layer)
+                    factors = dropout_factors(*key, *shape, self.dropout, self.dtype)
+                    x, slopes[:n] = x * factors, slopes[:n] * factors
+            self.layer_outputs[layer][:n] = x
         return net_inputs
 
     def gradients(self, start, stop, send_back=None):
@@ -185,8 +250,10 @@ class Backprop:
         n = stop - start
         if self._data_targets is None:
             raise ValueError("gradients need targets: load them with X.")
+        self._rows(start, stop)
+        self.n_steps += 1
         with np.errstate(all="ignore"):  # a training that diverges says so by a loss that is not finite
-            net_outputs = self.forward(start, stop)
+            net_outputs = self._forward(start, stop, training=True)
             rows = self._rows(start, stop)
             targets = self._data_targets[rows]
             sample_weight = np.ones(n, self.dtype)
@@ -195,7 +262,9 @@ class Backprop:
             total = sample_weight.sum(dtype=float) or 1.0
             outputs = self.activations[-1][:n]
 
-            losses, deltas = _output_rules(self._loss, self._functions[-1], net_outputs, outputs, targets)
+            losses, deltas = output_rules(
+                self._loss, self._functions[-1], net_outputs, outputs, targets, self._groups
+            )
             loss = losses.astype(float) @ sample_weight / total
             self.deltas[-1][:n] = deltas * sample_weight[:, None]
 
@@ -208,59 +277,11 @@ class Backprop:
                     send_back(layer - 1)
                 elif layer > 0:
                     # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
-                    slope = DERIVATIVES[self._functions[layer - 1]](x)
+                    slope = self.slopes[layer - 1]
+                    slope = DERIVATIVES[self._functions[layer - 1]](x) if slope is None else slope[:n]
                     self.deltas[layer - 1][:n] = slope * (delta @ self._weights[layer].T)
 
             for weights, weight_gradients in zip(self._weights, self._weight_gradients, strict=True):
                 loss += 0.5 * self.alpha * float((weights.astype(float) ** 2).sum()) / total
                 weight_gradients += self.alpha / total * weights
         return float(loss)
-
-
-def _output_rules(loss, function, net_outputs, outputs, targets):
-    """Rules (2) and (5): the loss of every pattern and the output deltas."""
-    if loss == "squared_error":
-        error = targets - outputs
-        if function == "softmax":
-            deltas = outputs * (error - (error * outputs).sum(axis=1, keepdims=True))
-        else:
-            deltas = error * DERIVATIVES[function](outputs)
-        return 0.5 * (error**2).sum(axis=1), deltas
-    if function == "softmax":
-        mass = targets.sum(axis=1)
-        shifted = net_outputs - net_outputs.max(axis=1, keepdims=True)
-        losses = mass * logsumexp(shifted, axis=1) - (targets * shifted).sum(axis=1)
-        return losses, targets - mass[:, None] * outputs
-    # -t log y - (1 - t) log(1 - y), written so that neither logarithm meets a zero.
-    losses = np.maximum(net_outputs, 0) - targets * net_outputs + np.log1p(np.exp(-np.abs(net_outputs)))
-    return losses.sum(axis=1), targets - outputs
-
-
-@np.errstate(all="ignore")
-def sgd_step(gradients, updates, learning_rate):
-    """Delta w = -gamma g: rule (3)."""
-    updates[...] = -learning_rate * gradients
-
-
-@np.errstate(all="ignore")
-def momentum_step(gradients, velocity, updates, learning_rate, momentum, nesterov):
-    """Momentum: v = mu v + g; Delta w = -gamma v, or with Nesterov's look ahead -gamma (g + mu v)."""
-    velocity[...] = momentum * velocity + gradients
-    updates[...] = -learning_rate * (gradients + momentum * velocity if nesterov else velocity)
-
-
-@np.errstate(all="ignore")
-def adam_step(gradients, mean, square, updates, learning_rate, beta_1, beta_2, epsilon, t):
-    """Adam's step t = 1, 2, ... with bias-corrected moments."""
-    mean[...] = beta_1 * mean + (1 - beta_1) * gradients
-    square[...] = beta_2 * square + (1 - beta_2) * gradients**2
-    mean_hat = mean / (1 - beta_1**t)
-    square_hat = square / (1 - beta_2**t)
-    updates[...] = -learning_rate * mean_hat / (np.sqrt(square_hat) + epsilon)
-
-
-@np.errstate(all="ignore")
-def apply_updates(params, updates):
-    """Add the updates; return False if one was not finite."""
-    params += updates
-    return bool(np.isfinite(updates).all())

@@ -4,7 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from sklearn_metabp._kernels.functions import ACTIVATIONS, DERIVATIVES, FLOATS, bias_views, weight_views
+from sklearn_metabp._kernels.functions import (
+    ACTIVATIONS,
+    DERIVATIVES,
+    FLOATS,
+    bias_views,
+    fits_layers,
+    weight_views,
+)
 
 LINK_INPUTS = (
     "gradient/rms_0.9",
@@ -152,14 +159,15 @@ class LinkRule:
         homogeneity,
     ):
         n = sum((a + 1) * b for a, b in pairwise(sizes))
-        if not len(gradients) == len(params) == n or history.shape != (5, n):
+        if not fits_layers(len(gradients), sizes) or len(params) != n or history.shape != (5, n):
             raise ValueError(f"gradients, params and history must hold {n} links")
-        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
         arrays = (gradients, params, history, mlp_params, updates)
         alike = params.dtype in FLOATS and all(
             a.dtype == params.dtype and a.flags.c_contiguous for a in arrays
         )
-        fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1 and len(mlp_params) == n_mlp
+        if not fits_layers(len(mlp_params), mlp_sizes):
+            raise ValueError(f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}")
+        fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1
         if not alike or not fits or len(updates) != n:
             raise ValueError("the MLP, the arrays and the updates do not fit together")
         names = [LINK_INPUTS[code] for code in codes]
@@ -216,6 +224,8 @@ class NeuronRule:
     mlp_params, mlp_sizes, hidden, output
         As in ``LinkRule``.
     scale : float
+    slopes : ndarray of shape (max_batch, n_units), default=None
+        f'(in) of the layer before, read where x does not tell; see ``Backprop``.
     """
 
     def __init__(
@@ -231,17 +241,22 @@ class NeuronRule:
         hidden,
         output,
         scale,
+        slopes=None,
     ):
-        n_mlp = sum((a + 1) * b for a, b in pairwise(mlp_sizes))
-        if mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or len(mlp_params) != n_mlp:
+        fits = fits_layers(len(mlp_params), mlp_sizes)
+        if not fits or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1:
             raise ValueError("the MLP does not fit the inputs")
         batch, (units, following) = len(deltas), weights.shape
         arrays = (deltas, weights, activations, out, mlp_params)
+        if slopes is None:
+            check_slopes_are_told(function)
         shapes = [a.shape for a in arrays[:4]]
-        alike = all(a.dtype == weights.dtype and a.flags.c_contiguous for a in arrays)
+        known = (*arrays, activations if slopes is None else slopes)
+        alike = all(a.dtype == weights.dtype and a.flags.c_contiguous for a in known)
+        alike &= known[-1].shape == (batch, units)
         if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
             raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
-        self._arrays = deltas, weights, activations, out
+        self._arrays, self._slopes = (deltas, weights, activations, out), slopes
         self._function, self._codes, self._scale = function, codes, scale
         self._layers = list(
             zip(weight_views(mlp_params, mlp_sizes), bias_views(mlp_params, mlp_sizes), strict=True)
@@ -256,10 +271,11 @@ class NeuronRule:
         if not delta_rms * weight_rms:
             out[...] = 0
             return
+        slope = DERIVATIVES[self._function](activations) if self._slopes is None else self._slopes[:n]
         known = {
             "delta": (deltas / delta_rms)[:, None, :],
             "weight": (weights / weight_rms)[None, :, :],
-            "derivative": DERIVATIVES[self._function](activations)[:, :, None],
+            "derivative": slope[:, :, None],
         }
         shape = (*activations.shape, deltas.shape[1])
         inputs = [np.broadcast_to(known[NEURON_INPUTS[code]], shape) for code in self._codes]
@@ -268,6 +284,12 @@ class NeuronRule:
             x = ACTIVATIONS[function](x @ w + b)
         unit = deltas[:, None, :] * weights[None, :, :]
         out[...] = self._scale * (unit * x.reshape(shape)).sum(axis=2)
+
+
+def check_slopes_are_told(function: str) -> None:
+    """Raise ValueError for a function whose derivative its value does not tell."""
+    if function not in DERIVATIVES:
+        raise ValueError(f"the derivative of {function!r} is not told by its value: slopes are needed.")
 
 
 NEURON_INPUTS = ("delta", "weight", "derivative")

@@ -36,6 +36,137 @@ CLONES UNUSED static void NAME(adam)(const REAL *restrict g, REAL *restrict m, R
     }
 }
 
+/* Zero for zero, NaN for NaN. */
+LANE REAL NAME(sign)(REAL x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+
+CLONES UNUSED static void NAME(rprop)(const REAL *restrict g, REAL *restrict previous, REAL *restrict size,
+                                      REAL *restrict u, int64_t n, double share, double increase,
+                                      double decrease, double min_step, double max_step)
+{
+    const REAL up = (REAL)increase, down = (REAL)decrease, low = (REAL)min_step, high = (REAL)max_step;
+    const REAL part = (REAL)share;
+    for (int64_t i = 0; i < n; i++) {
+        const REAL now = NAME(sign)(g[i]), turned = now * NAME(sign)(previous[i]);
+        const REAL z = size[i] * (turned > 0 ? up : turned < 0 ? down : 1);
+        size[i] = z < low ? low : z > high ? high : z;
+        previous[i] = turned < 0 ? 0 : g[i];
+        u[i] = turned < 0 ? 0 : -part * size[i] * now;
+    }
+}
+
+CLONES UNUSED static void NAME(adagrad)(const REAL *restrict g, REAL *restrict total, REAL *restrict u,
+                                        int64_t n, double learning_rate, double epsilon)
+{
+    const REAL rate = (REAL)learning_rate, tiny = (REAL)epsilon;
+    for (int64_t i = 0; i < n; i++) {
+        total[i] += g[i] * g[i];
+        u[i] = -rate * g[i] / (SQRT(total[i]) + tiny);
+    }
+}
+
+CLONES UNUSED static void NAME(adadelta)(const REAL *restrict g, REAL *restrict v, REAL *restrict moved,
+                                         REAL *restrict u, int64_t n, double learning_rate, double decay,
+                                         double epsilon)
+{
+    const REAL rate = (REAL)learning_rate, keep = (REAL)decay, add = (REAL)(1 - decay), tiny = (REAL)epsilon;
+    for (int64_t i = 0; i < n; i++) {
+        v[i] = keep * v[i] + add * g[i] * g[i];
+        const REAL move = SQRT(moved[i] + tiny) / SQRT(v[i] + tiny) * g[i];
+        moved[i] = keep * moved[i] + add * move * move;
+        u[i] = -rate * move;
+    }
+}
+
+CLONES UNUSED static void NAME(rmsprop)(const REAL *restrict g, REAL *restrict v, REAL *restrict u, int64_t n,
+                                        double learning_rate, double decay, double epsilon)
+{
+    const REAL rate = (REAL)learning_rate, keep = (REAL)decay, add = (REAL)(1 - decay), tiny = (REAL)epsilon;
+    for (int64_t i = 0; i < n; i++) {
+        v[i] = keep * v[i] + add * g[i] * g[i];
+        u[i] = -rate * g[i] / (SQRT(v[i]) + tiny);
+    }
+}
+
+CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m, REAL *restrict largest,
+                                       REAL *restrict u, int64_t n, double learning_rate, double beta_1,
+                                       double beta_2, double epsilon, double correction_1)
+{
+    const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1), keep_2 = (REAL)beta_2;
+    const REAL rate = (REAL)(learning_rate / correction_1), tiny = (REAL)epsilon;
+    for (int64_t i = 0; i < n; i++) {
+        const REAL now = (g[i] < 0 ? -g[i] : g[i]) + tiny, before = keep_2 * largest[i];
+        m[i] = keep_1 * m[i] + add_1 * g[i];
+        largest[i] = before > now ? before : now;
+        u[i] = -rate * m[i] / largest[i];
+    }
+}
+
+/* of_mean and of_gradient have learning rate and corrections in them. */
+CLONES UNUSED static void NAME(nadam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
+                                      REAL *restrict u, int64_t n, double of_mean, double of_gradient,
+                                      double beta_1, double beta_2, double epsilon, double correction_2)
+{
+    const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
+    const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
+    const REAL by_m = (REAL)of_mean, by_g = (REAL)of_gradient, root = (REAL)(1 / sqrt(correction_2));
+    const REAL tiny = (REAL)epsilon;
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = keep_1 * m[i] + add_1 * g[i];
+        v[i] = keep_2 * v[i] + add_2 * g[i] * g[i];
+        u[i] = -(by_m * m[i] + by_g * g[i]) / (SQRT(v[i]) * root + tiny);
+    }
+}
+
+/* The rate has the corrections in it; without root the mean is not divided. */
+CLONES UNUSED static void NAME(radam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
+                                      REAL *restrict u, int64_t n, double corrected_rate, double beta_1,
+                                      double beta_2, double epsilon, int divided)
+{
+    const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
+    const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
+    const REAL rate = (REAL)corrected_rate, tiny = (REAL)epsilon;
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = keep_1 * m[i] + add_1 * g[i];
+        v[i] = keep_2 * v[i] + add_2 * g[i] * g[i];
+        u[i] = divided ? -rate * m[i] / (SQRT(v[i]) + tiny) : -rate * m[i];
+    }
+}
+
+CLONES UNUSED static void NAME(lion)(const REAL *restrict g, REAL *restrict m, REAL *restrict u, int64_t n,
+                                     double learning_rate, double beta_1, double beta_2)
+{
+    const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
+    const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2), rate = (REAL)learning_rate;
+    for (int64_t i = 0; i < n; i++) {
+        u[i] = -rate * NAME(sign)(keep_1 * m[i] + add_1 * g[i]);
+        m[i] = keep_2 * m[i] + add_2 * g[i];
+    }
+}
+
+/* u -= share w. */
+CLONES UNUSED static void NAME(decay)(const REAL *restrict w, REAL *restrict u, int64_t n, REAL share)
+{
+    for (int64_t i = 0; i < n; i++) u[i] -= share * w[i];
+}
+
+/* a += share ((w + u) - a). */
+CLONES UNUSED static void NAME(average)(const REAL *restrict w, const REAL *restrict u, REAL *restrict a,
+                                        int64_t n, REAL share)
+{
+    for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] + u[i] - a[i]);
+}
+
+/* Sum of squares in eight lanes of double. */
+CLONES UNUSED static double NAME(squares)(const REAL *restrict x, int64_t n)
+{
+    double sums[8] = {0};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int lane = 0; lane < 8; lane++) sums[lane] += (double)x[i + lane] * x[i + lane];
+    for (; i < n; i++) sums[0] += (double)x[i] * x[i];
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
 /* w += u; 0 if an update was not finite: the exponent bits of NaN and infinity are all ones. */
 CLONES UNUSED static int NAME(apply)(REAL *restrict w, const REAL *restrict u, int64_t n)
 {

@@ -107,16 +107,9 @@ class Layer(NamedTuple):
     factor: Factor
 
 
-def hidden_activations(network: Network) -> tuple[str, ...]:
-    """Activation function of every hidden layer."""
-    if hasattr(network, "activations"):
-        return tuple(network.activations)
-    return (network.activation,) * (len(network.layout.layer_sizes) - 2)
-
-
 def group_widths(network: Network) -> tuple[int, ...]:
     """Output units of every group that softmax makes add up to 1."""
-    return tuple(getattr(network, "out_groups", None) or network.layout.layer_sizes[-1:])
+    return network.out_groups or network.layout.layer_sizes[-1:]
 
 
 def layers_at(network: Network, params: np.ndarray, X: np.ndarray) -> list[Layer]:
@@ -136,7 +129,7 @@ def layers_at(network: Network, params: np.ndarray, X: np.ndarray) -> list[Layer
     layers: list[Layer] = []
     x = X
     layout = network.layout
-    functions = (*hidden_activations(network), network.out_activation)
+    functions = (*network.activations, network.out_activation)
     for weights, biases, function in zip(
         layout.coefs(params), layout.intercepts(params), functions, strict=True
     ):

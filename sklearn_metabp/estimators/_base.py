@@ -1,36 +1,63 @@
 """What the classifier and the regressor share: parameters, fit, the fitted network."""
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, open_listener
-from sklearn_metabp.network import (
-    HIDDEN_ACTIVATIONS,
-    OUT_ACTIVATIONS,
-    Network,
-    ParameterLayout,
-    glorot_uniform,
+from sklearn_metabp.estimators._parameters import (
+    check_activations,
+    check_batch_size,
+    check_dropout,
+    check_hidden_layer_sizes,
+    draw_start,
 )
+from sklearn_metabp.estimators._validation import ValidationRows, split
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, INITIALIZERS, Network, ParameterLayout
 from sklearn_metabp.training import Batches, Patience, TrainingState, train
-from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
+from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule, UpdateRule, resolve_update_rule
+
+_DTYPES = (np.float64, np.float32)
 
 
-class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
+def takes_steps(estimator) -> bool:
+    """Whether the estimator's rule can train on a part of the rows: where ``partial_fit`` is there.
+
+    Raises
+    ------
+    AttributeError
+        Where it cannot.
+    """
+    rule = estimator.update_rule
+    rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
+    if rule_type is not None and issubclass(rule_type, LineSearchRule):
+        raise AttributeError(
+            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over all rows: "
+            f"use fit with warm_start=True, or another update_rule."
+        )
+    return True
+
+
+class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     """Parameters, fit and fitted network of both estimators; not to be used directly."""
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
-        "out_activation": [StrOptions({"auto", *OUT_ACTIVATIONS})],
+        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
         "update_rule": "no_validation",  # resolve_update_rule says more
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
@@ -39,7 +66,12 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
         "random_state": ["random_state"],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
         "warm_start": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "init": [StrOptions(set(INITIALIZERS)), callable],
         "verbose": ["verbose"],
     }
 
@@ -58,7 +90,12 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
         random_state,
         tol,
         n_iter_no_change,
+        early_stopping,
+        validation_fraction,
+        scoring,
         warm_start,
+        dropout,
+        init,
         verbose,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -73,12 +110,25 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.random_state = random_state
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.warm_start = warm_start
+        self.dropout = dropout
+        self.init = init
         self.verbose = verbose
 
     @abstractmethod
-    def _encode_targets(self, y, goes_on: bool, dtype) -> tuple[np.ndarray, str, dict]:
-        """Targets (n_samples, n_outputs), the output activation, fitted attributes of y's kind."""
+    def _learn_targets(self, y, classes) -> Any:
+        """What turns y into targets and outputs back into its kind; classes are those announced, or None."""
+
+    def _training_weight(self, y, sample_weight):
+        """Weight of every row in the loss, of shape (n_samples,), or None."""
+        return sample_weight
+
+    def _labels_to_split_by(self, y, targets):
+        """Labels that training and validation rows have in the same shares, or None."""
+        return
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -93,16 +143,69 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "params_")
 
-    def _fit(self, X, y, sample_weight, coef_init=None, intercept_init=None, *, incremental=False):
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        *,
+        X_val=None,
+        y_val=None,
+        coef_init=None,
+        intercept_init=None,
+        classes=None,
+        incremental=False,
+    ):
         """Validate, train, and only then become fitted."""
+        goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         with _features_as_before_on_error(self):
-            state, fitted_by, listener, stopped = self._train(
-                X, y, sample_weight, coef_init, intercept_init, incremental
+            rows = self._check_rows(X, y, sample_weight, reset=not goes_on)
+            validation_rows = self._check_validation_rows(X_val, y_val)
+            rule = resolve_update_rule(self.update_rule)
+            targets = self._targets if goes_on else self._learn_targets(rows[1], classes)
+            for _, labels, _ in filter(None, (rows, validation_rows)):
+                targets.check_known(labels)
+            network = self._make_network(rows, targets, rule, goes_on)
+            if goes_on:
+                self._check_same_layers(network.layout, coef_init, intercept_init)
+                state = self._resume(rule)
+            else:
+                state = self._start(network, rule, coef_init, intercept_init)
+            n_before, max_epochs = state.n_epochs, 1 if incremental else self.max_iter
+
+            def fitted_by(state: TrainingState) -> dict[str, Any]:
+                return self._fitted_attributes(network, rule, targets, state)
+
+            task = "partial_fit" if incremental else "fit"
+            listener = open_listener(
+                self, task, max_epochs, (X, y, sample_weight), lambda: fitted_by(state.copy())
             )
+            stopped = None
+            if listener is not None:
+                state, stopped = listener.training_starts(state, (rows, validation_rows))
+            if stopped is None:
+                if validation_rows is None and self.early_stopping:
+                    labels = self._labels_to_split_by(rows[1], targets)
+                    rows, validation_rows = split(rows, self.validation_fraction, labels, state)
+                validation = None
+                if validation_rows is not None:
+                    score = self._scoring_function(lambda: fitted_by(state))
+                    validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
+                stopped = train(
+                    network,
+                    self._make_batches(rows, targets, network, rule, state),
+                    rule,
+                    state,
+                    max_epochs=max_epochs - (state.n_epochs - n_before),
+                    planned_epochs=self.max_iter if incremental else None,
+                    validation=validation,
+                    listener=listener,
+                    verbose=self.verbose,
+                )
         for name, value in fitted_by(state).items():
             setattr(self, name, value)
         if listener is not None:
-            listener.fit_ends()
+            listener.fit_ends(state, stopped)
         if not stopped and not incremental and self.n_iter_no_change < np.inf:
             warnings.warn(
                 f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more "
@@ -112,82 +215,99 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         return self
 
-    def _train(self, X, y, sample_weight, coef_init, intercept_init, incremental: bool):
-        """The state after training, the fitted attributes by a state, who listens, if it stopped."""
-        goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
-        hidden_layer_sizes = _check_hidden_layer_sizes(self.hidden_layer_sizes)
-        rule = resolve_update_rule(self.update_rule)
-        given_X, given_y = X, y
-        X, y = self._validate_rows(X, y, reset=not goes_on)
+    def _check_rows(self, X, y, sample_weight, reset: bool) -> tuple:
+        """X of float32 or float64, dense or CSR, y and sample weights, checked as scikit-learn does."""
+        with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=is_regressor(self),
+                dtype=_DTYPES,
+                reset=reset,
+            )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        targets, out_activation, fitted = self._encode_targets(y, goes_on, X.dtype)
-        layer_sizes = (X.shape[1], *hidden_layer_sizes, targets.shape[1])
-        layout = ParameterLayout(layer_sizes, self.layout_.dtype if goes_on else X.dtype)
-        network = Network(layout, self.activation, out_activation, self.loss, self.alpha)
+        return X, y, sample_weight
 
-        if goes_on:
-            self._check_same_layers(layout, coef_init, intercept_init)
-            state = self._resume(rule)
-        else:
-            state = self._start(network, rule, coef_init, intercept_init)
-        batches = Batches(
-            np.ascontiguousarray(X, layout.dtype),
-            targets.astype(layout.dtype, copy=False),
-            sample_weight if sample_weight is None else sample_weight.astype(layout.dtype, copy=False),
-            _batch_size(self.batch_size, len(X)),
+    def _check_validation_rows(self, X_val, y_val) -> tuple | None:
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: pass both or neither.")
+        return None if X_val is None else self._check_rows(X_val, y_val, None, reset=False)
+
+    def _make_network(self, rows, targets, rule: UpdateRule, goes_on: bool) -> Network:
+        hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
+        X, y, _ = rows
+        n_outputs = targets.encode(y[:1], X.dtype).shape[1]
+        dtype = self.layout_.dtype if goes_on else X.dtype
+        return Network(
+            ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype),
+            check_activations(self.activation, len(hidden_layer_sizes)),
+            targets.out_activation,
+            self.loss,
+            self.alpha,
+            check_dropout(self.dropout, rule),
+            targets.out_groups,
+        )
+
+    def _make_batches(self, rows, targets, network: Network, rule: UpdateRule, state) -> Batches:
+        X, y, sample_weight = rows
+        dtype = network.layout.dtype
+        weight = self._training_weight(y, sample_weight)
+        return Batches(
+            X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype),
+            targets.encode(y, dtype),
+            None if weight is None else weight.astype(dtype, copy=False),
+            check_batch_size(self.batch_size, X.shape[0], rule),
             self.shuffle,
             state.order,
         )
 
-        fitted |= {
+    def _fitted_attributes(self, network: Network, rule: UpdateRule, targets, state: TrainingState) -> dict:
+        kept = state.best_params
+        if kept is None:
+            kept = rule.kept_params(state.params, state.rule_state)
+        layout, scores = network.layout, state.validation_scores
+        return {
+            **targets.fitted_attributes,
             "layout_": layout,
             "network_": network,
             "update_rule_": rule,
-            "n_layers_": len(layer_sizes),
-            "n_outputs_": layer_sizes[-1],
-            "out_activation_": out_activation,
+            "n_layers_": len(layout.layer_sizes),
+            "n_outputs_": layout.layer_sizes[-1],
+            "out_activation_": network.out_activation,
+            "params_": kept,
+            "loss_curve_": list(state.loss_curve),
+            "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
+            "best_loss_": min(state.loss_curve, default=np.inf),
+            "validation_scores_": list(scores) if scores else None,
+            "validation_loss_curve_": list(state.validation_loss_curve) if scores else None,
+            "best_validation_score_": state.best_score if scores else None,
+            "n_iter_": state.n_epochs,
+            "t_": state.n_rows,
+            "_targets": targets,
+            "_training_state": state,
         }
 
-        def fitted_by(state):
-            return fitted | {
-                "params_": state.params,
-                "loss_curve_": list(state.loss_curve),
-                "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
-                "best_loss_": state.patience.best_loss,
-                "n_iter_": state.n_epochs,
-                "t_": state.n_rows,
-                "_training_state": state,
-            }
+    def _scoring_function(self, fitted_attributes: Callable[[], dict]):
+        """What scores parameters on validation rows by ``scoring``; None where that is None."""
+        if self.scoring is None:
+            return None
+        scorer = check_scoring(self, self.scoring)
 
-        max_epochs = 1 if incremental else self.max_iter
-        task_name = "partial_fit" if incremental else "fit"
-        listener = open_listener(
-            self, task_name, max_epochs, given_X, given_y, sample_weight, lambda: fitted_by(state.copy())
-        )
-        stopped = train(
-            network,
-            batches,
-            rule,
-            state,
-            max_epochs=max_epochs,
-            listener=listener,
-            verbose=self.verbose,
-        )
-        return state, fitted_by, listener, stopped
-
-    def _validate_rows(self, X, y, reset: bool):
-        """Dense X of float32 or float64 and y, checked as scikit-learn does."""
-        with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
-            return validate_data(
-                self,
-                X,
-                y,
-                multi_output=True,
-                y_numeric=is_regressor(self),
-                dtype=(np.float64, np.float32),
-                reset=reset,
+        def score(params, X, y, sample_weight):
+            model = copy.copy(self)
+            model.__dict__.update(fitted_attributes(), params_=params)
+            model.__dict__.pop("feature_names_in_", None)  # the rows are arrays
+            return (
+                scorer(model, X, y)
+                if sample_weight is None
+                else scorer(model, X, y, sample_weight=sample_weight)
             )
+
+        return score
 
     def _check_same_layers(self, layout: ParameterLayout, coef_init, intercept_init) -> None:
         if layout != self.layout_:
@@ -205,33 +325,42 @@ class BaseBackpropMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _start(self, network: Network, rule: UpdateRule, coef_init, intercept_init) -> TrainingState:
         random_state = check_random_state(self.random_state)
         layout = network.layout
-        params = glorot_uniform(layout, self.activation, random_state)
+        params = draw_start(self.init, network, random_state)
         if coef_init is not None:
             params = layout.flatten(coef_init, layout.intercepts(params))
         if intercept_init is not None:
             params = layout.flatten(layout.coefs(params), intercept_init)
         if not np.isfinite(params).all():
             raise ValueError("coef_init and intercept_init must be finite; they contain NaN or infinity.")
-        patience = Patience(self.tol, self.n_iter_no_change)
-        return TrainingState(params, rule.init_state(layout), random_state, patience)
+        patience = Patience(self.tol, self.n_iter_no_change, self.early_stopping)
+        key = int(random_state.randint(2**63, dtype=np.int64)) if network.dropout else 0
+        return TrainingState(params, rule.init_state(layout), random_state, patience, key)
 
     def _resume(self, rule: UpdateRule) -> TrainingState:
         """The state of the last fit; a copy, so that a fit that fails changes nothing."""
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
-        if type(rule) is not type(self.update_rule_):
+        if rule.state_key() != self.update_rule_.state_key():
             state.rule_state = fresh
         if isinstance(self.random_state, np.random.RandomState):
             state.random_state = self.random_state
         state.patience.go_on(self.tol, self.n_iter_no_change)
+        if state.patience.watches_score != self.early_stopping:
+            state.patience = Patience(self.tol, self.n_iter_no_change, self.early_stopping)
+            state.best_params = None
         return state
 
     def _outputs(self, X) -> np.ndarray:
         """Activations of the output layer, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         with np.errstate(over="ignore", invalid="ignore"):
-            X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+            X = validate_data(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
         return self.network_.outputs(self.params_, X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 @contextmanager
@@ -246,28 +375,3 @@ def _features_as_before_on_error(estimator):
             vars(estimator).pop(name, None)
         vars(estimator).update(before)
         raise
-
-
-def _check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
-    if not hasattr(sizes, "__iter__"):
-        sizes = (sizes,)
-    for position, size in enumerate(sizes):
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-            raise ValueError(
-                f"hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got {size!r} at "
-                f"position {position} of {tuple(sizes)}."
-            )
-    return tuple(int(size) for size in sizes)
-
-
-def _batch_size(batch_size, n_samples: int) -> int:
-    if batch_size == "auto":
-        return min(200, n_samples)
-    if batch_size == "full":
-        return n_samples
-    if batch_size > n_samples:
-        warnings.warn(
-            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has them all.",
-            stacklevel=5,
-        )
-    return min(batch_size, n_samples)

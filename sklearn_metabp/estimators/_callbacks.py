@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from sklearn.callback import CallbackSupportMixin
 
 from sklearn_metabp.network import Step
-from sklearn_metabp.training import Replay
+from sklearn_metabp.training import Replay, TrainingState
 
 __all__ = ["CallbackListener", "CallbackSupportMixin", "open_listener"]
 
 
 def open_listener(
-    estimator, task_name: str, max_epochs: int, X, y, sample_weight, fitted_attributes: Callable[[], dict]
+    estimator, task_name: str, max_epochs: int, given: tuple, fitted_attributes: Callable[[], dict]
 ) -> "CallbackListener | None":
     """Begin the estimator's root task and tell its callbacks; None where nobody listens.
 
@@ -23,7 +24,7 @@ def open_listener(
     task_name : str
         Name of the root task; epochs are its leaves.
     max_epochs : int
-    X, y, sample_weight : array-like
+    given : tuple of (X, y, sample_weight)
         The training data as the user gave them.
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict.
@@ -31,6 +32,7 @@ def open_listener(
     root = estimator._init_callback_context(task_name=task_name, max_subtasks=max_epochs)
     if not getattr(estimator, "_skl_callbacks", None):
         return None
+    X, y, sample_weight = given
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
     known = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
     return CallbackListener(root, known, fitted_attributes)
@@ -39,21 +41,43 @@ def open_listener(
 class CallbackListener:
     """Passes what a training reports on to scikit-learn's callbacks; see ``training.Listener``.
 
-    A step is finer than that API goes: every context stays in a tree. So ``on_step_end(estimator,
-    context, step)`` is a hook of ours, called on the callbacks that define it, with the context of
-    the epoch; and so is ``on_training_begin(estimator, context, replay)``, with that of the fit.
+    Some hooks are ours, and called on the callbacks that define them:
+
+    ``resume_training(estimator, context, state, data)``
+        Before the first epoch; may return another state to go on from, and whether the training had
+        been stopped there (None: it goes on).
+    ``on_training_begin(estimator, context, replay)``
+        Before the first epoch of a rule that is replayable.
+    ``on_step_end(estimator, context, step)``
+        After every step. A step is finer than that API goes: every context stays in a tree.
+    ``on_epoch_end(estimator, context, state, params)``
+        After every epoch, with the parameters that the estimator would get now; True stops.
+    ``save_training(estimator, context, state, stopped, finished)``
+        After every epoch, when it is known whether it is the last, and once after the training.
     """
 
     def __init__(self, root, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
         self._root, self._known, self._fitted_attributes = root, known, fitted_attributes
         self._estimator = known["estimator"]
         self._epoch: Any = None
-        callbacks = self._estimator._skl_callbacks
-        self._step_hooks = [c.on_step_end for c in callbacks if hasattr(c, "on_step_end")]
+        self._step_hooks = self._hooks("on_step_end")
+        self._start_hooks = self._hooks("on_training_begin")
+        self._epoch_hooks = self._hooks("on_epoch_end")
+        self._save_hooks = self._hooks("save_training")
         self.wants_steps = bool(self._step_hooks)
-        self._start_hooks = [c.on_training_begin for c in callbacks if hasattr(c, "on_training_begin")]
         self.wants_start = bool(self._start_hooks)
         self._root.call_on_fit_task_begin(**self._known)
+
+    def _hooks(self, name: str) -> list[Callable]:
+        return [getattr(c, name) for c in self._estimator._skl_callbacks if hasattr(c, name)]
+
+    def training_starts(self, state: TrainingState, data) -> tuple[TrainingState, bool | None]:
+        """The state to start from, and whether the training had been stopped there; None: it goes on."""
+        for hook in self._hooks("resume_training"):
+            resumed = hook(self._estimator, self._root, state, data)
+            if resumed is not None:
+                return resumed
+        return state, None
 
     def training_begins(self, replay: Replay) -> None:
         """Call every hook for the start of a training."""
@@ -70,12 +94,19 @@ class CallbackListener:
         for hook in self._step_hooks:
             hook(self._estimator, self._epoch, step)
 
-    def epoch_ends(self) -> bool:
-        """Close the epoch's task; True if a callback wants to stop."""
-        return self._epoch.call_on_fit_task_end(
-            **self._known, reconstruction_attributes=self._fitted_attributes
+    def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
+        """Close the epoch's task; True if training stops, be it that a callback wants it."""
+        for hook in self._epoch_hooks:
+            stopped |= bool(hook(self._estimator, self._epoch, state, params))
+        stopped |= bool(
+            self._epoch.call_on_fit_task_end(**self._known, reconstruction_attributes=self._fitted_attributes)
         )
+        for hook in self._save_hooks:
+            hook(self._estimator, self._epoch, state, stopped, finished=False)
+        return stopped
 
-    def fit_ends(self) -> None:
+    def fit_ends(self, state: TrainingState, stopped: bool) -> None:
         """Close the root task."""
+        for hook in self._save_hooks:
+            hook(self._estimator, self._root, state, stopped, finished=True)
         self._root.call_on_fit_task_end(**self._known, reconstruction_attributes=self._fitted_attributes)

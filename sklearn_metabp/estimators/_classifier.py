@@ -3,12 +3,13 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._targets import ClassTargets
-from sklearn_metabp.network import LOSSES
+from sklearn_metabp.estimators._base import BaseBackpropMLP, takes_steps
+from sklearn_metabp.estimators._targets import ClassTargets, MultiOutputTargets
 
 
 class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
@@ -18,9 +19,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of every hidden layer; ``()`` for none.
-    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Activation function f of the hidden layers: ``in``, ``1 / (1 + exp(-in))``, ``tanh(in)`` or
-        ``max(0, in)``.
+    activation : str or list of str, default="relu"
+        Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
+        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
     loss : {"log_loss", "squared_error"}, default="log_loss"
         Minus the log-likelihood of the classes, or half the sum of squares over the output units.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
@@ -28,14 +29,15 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         under log-loss and ``"logistic"`` otherwise. ``"identity"`` and ``"tanh"`` need
         ``loss="squared_error"``; the targets of tanh units are -1 and 1.
     update_rule : str or UpdateRule, default="adam"
-        What turns gradients into updates: ``"adam"``, ``"sgd"``, an :class:`UpdateRule`, a fitted
-        :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
+        What turns gradients into updates: the name of a rule in lower case, as ``"sgd"`` or ``"lbfgs"``,
+        an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised. With
         sample weights n_batch is their sum.
     batch_size : int, "auto" or "full", default="auto"
         Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is
-        ``min(200, n_samples)``.
+        ``min(200, n_samples)``, or all rows where the update rule is meant for them. Rules that search
+        along lines always take all.
     max_iter : int, default=200
         Epochs at the most.
     shuffle : bool, default=True
@@ -48,22 +50,41 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     n_iter_no_change : int or inf, default=10
         Epochs without improvement, one after another, that end the training; inf trains for
         ``max_iter`` epochs whatever the loss does.
+    early_stopping : bool, default=False
+        Whether patience listens to a validation score instead of the loss, and the weights with
+        the best score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
+    validation_fraction : float, default=0.1
+        Share of the rows to set aside, in (0, 1); the classes keep their shares.
+    scoring : str, callable or None, default=None
+        The validation score, as in ``cross_val_score``; None is accuracy.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weight of every class in the loss. ``"balanced"`` is ``n_samples / (n_classes * count)``; for
+        several columns of y their weights are multiplied.
+    dropout : float, default=0.0
+        Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
+        others are divided by ``1 - dropout``.
+    init : str or callable, default="glorot_uniform"
+        Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``, ``"he_normal"``,
+        ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations and random state
+        that returns the parameters.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Class labels, or the numbers of the labels for multilabel.
+    classes_ : ndarray of shape (n_classes,) or list of ndarray
+        Class labels, or the numbers of the labels for multilabel; a list of one array per column
+        where y has several columns of classes.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights, as views of ``params_``.
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases, as views of ``params_``.
     params_ : ndarray of shape (n_params,)
-        All weights in layer order, then all biases.
+        All weights in layer order, then all biases: those of the last step, those with the best
+        validation score under ``early_stopping``, or an average where the update rule keeps one.
     layout_ : ParameterLayout
         Which slice of ``params_`` is what.
     network_ : Network
@@ -76,8 +97,15 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Lowest mean loss of an epoch.
     loss_curve_ : list of float
         Mean loss of every epoch.
+    validation_scores_ : list of float or None
+        Score on the validation rows after every epoch; None without such rows.
+    best_validation_score_ : float or None
+        The highest of them.
+    validation_loss_curve_ : list of float or None
+        Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
-        Epochs so far; with ``warm_start`` and ``partial_fit`` those of all calls.
+        Epochs so far, or iterations of a rule that searches along lines; with ``warm_start`` and
+        ``partial_fit`` those of all calls.
     t_ : int
         Rows presented so far.
     n_layers_ : int
@@ -116,7 +144,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
 
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions({"log_loss", "squared_error"})],
+        "out_activation": [StrOptions({"auto", "identity", "logistic", "tanh", "softmax"})],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
     def __init__(
@@ -134,7 +164,13 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         random_state=None,
         tol=1e-4,
         n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring=None,
         warm_start=False,
+        class_weight=None,
+        dropout=0.0,
+        init="glorot_uniform",
         verbose=False,
     ):
         super().__init__(
@@ -150,22 +186,31 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             random_state=random_state,
             tol=tol,
             n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            scoring=scoring,
             warm_start=warm_start,
+            dropout=dropout,
+            init=init,
             verbose=verbose,
         )
+        self.class_weight = class_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, coef_init=None, intercept_init=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None):
         """Train the network.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs. float32 is computed in float32, anything else in float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or a 0/1 matrix for multilabel.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
+            the non-zeros are computed with; other sparse formats are converted to it.
+        y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, a 0/1 matrix for multilabel, or a column of class labels for every output.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
+        X_val, y_val : array-like, default=None
+            Rows to validate on after every epoch, of the kind of X and y.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -182,53 +227,73 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         DivergenceError
             If a loss or a weight stops being finite; the estimator is then as it was before.
         """
-        return self._fit(X, y, sample_weight, coef_init, intercept_init)
+        return self._fit(
+            X, y, sample_weight, X_val=X_val, y_val=y_val, coef_init=coef_init, intercept_init=intercept_init
+        )
 
+    @available_if(takes_steps)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, X_val=None, y_val=None):
         """Train for one epoch over the given rows, going on from where training was.
+
+        n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no
+        ``partial_fit``. Schedules of the learning rate reckon with ``max_iter`` calls. With
+        ``early_stopping`` the weights with the best validation score so far are those of the
+        estimator.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-        classes : array-like of shape (n_classes,), default=None
-            All classes that any call will bring. Needed in the first call, except for multilabel y.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
+        classes : array-like of shape (n_classes,) or list of array-like, default=None
+            All classes that any call will bring, a list of them for several columns. Needed in the
+            first call, except for multilabel y.
         sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val : array-like, default=None
+            Rows to validate on.
 
         Returns
         -------
         self : BackpropMLPClassifier
         """
         first = not self.__sklearn_is_fitted__()
-        multilabel = first and type_of_target(y).startswith("multilabel")
-        if first and classes is None and not multilabel:
+        if first and classes is None and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if not first and classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+        if not first and classes is not None and not _same_classes(self.classes_, classes):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{self.classes_!r}"
             )
-        self._announced_classes = None if classes is None or multilabel else np.asarray(classes)
-        try:
-            return self._fit(X, y, sample_weight, incremental=True)
-        finally:
-            del self._announced_classes
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass "
+                "the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a dict."
+            )
+        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, classes=classes, incremental=True)
 
-    def _encode_targets(self, y, goes_on, dtype):
+    def _learn_targets(self, y, classes):
         check_classification_targets(y)
+        if type_of_target(y) == "multiclass-multioutput":
+            columns = y.T if classes is None else classes
+            if len(columns) != y.shape[1]:
+                raise ValueError(
+                    f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got "
+                    f"{len(columns)}."
+                )
+            return MultiOutputTargets(columns, self.out_activation, self.loss)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if goes_on:
-            targets = self._targets
-            targets.check_known(y)
-        else:
-            announced = getattr(self, "_announced_classes", None)
-            targets = ClassTargets(y if announced is None else announced, self.out_activation, self.loss)
-            if announced is not None:
-                targets.check_known(y)
-        attributes = {"classes_": targets.classes, "_targets": targets}
-        return targets.encode(y, dtype), targets.out_activation, attributes
+        multilabel = type_of_target(y).startswith("multilabel")
+        return ClassTargets(y if classes is None or multilabel else classes, self.out_activation, self.loss)
+
+    def _training_weight(self, y, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        weight = compute_sample_weight(self.class_weight, y)
+        return weight if sample_weight is None else weight * sample_weight
+
+    def _labels_to_split_by(self, y, targets):
+        return np.ravel(y) if targets.kind in ("binary", "multiclass") else None
 
     def predict(self, X):
         """Most probable class of every row, or every label more probable than not.
@@ -253,7 +318,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes)
+        probabilities : ndarray of shape (n_samples, n_classes), or a list of them
             With ``loss="squared_error"`` the outputs scaled to add up to 1, which are no better
             calibrated than that. For multilabel the probability of every label on its own.
         """
@@ -269,14 +334,40 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
 
         Returns
         -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
+        log_probabilities : ndarray of shape (n_samples, n_classes), or a list of them
             Minus infinity where a probability is 0.
         """
         check_is_fitted(self)
+        probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            if isinstance(probabilities, list):
+                return [np.log(column) for column in probabilities]
+            return np.log(probabilities)
+
+    def score(self, X, y, sample_weight=None):
+        """Share of rows whose class, or all of whose classes, are predicted right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        outputs = self._outputs(X)
+        return self._targets.score(y, outputs, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags
+
+
+def _same_classes(classes, others) -> bool:
+    if isinstance(classes, list):
+        return len(classes) == len(others) and all(map(_same_classes, classes, others))
+    return np.array_equal(classes, unique_labels(others))

@@ -1,11 +1,12 @@
 """The regressor."""
 
-import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.metaestimators import available_if
 
-from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._base import BaseBackpropMLP, takes_steps
+from sklearn_metabp.estimators._numbers import NumberTargets
+from sklearn_metabp.network import OUT_ACTIVATIONS
 
 
 class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
@@ -15,22 +16,26 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of every hidden layer; ``()`` for none.
-    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Activation function f of the hidden layers: ``in``, ``1 / (1 + exp(-in))``, ``tanh(in)`` or
-        ``max(0, in)``.
-    loss : {"squared_error"}, default="squared_error"
-        Half the sum of squares over the outputs, averaged over the batch.
-    out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
-        Activation function of the output units; ``"auto"`` is ``"identity"``.
+    activation : str or list of str, default="relu"
+        Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
+        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
+    loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
+        Sum over the outputs, mean over the batch, of: half the square of the error; its absolute value;
+        half the square up to an error of 1 and linear beyond; half the Poisson deviance, for y of 0
+        and above.
+    out_activation : {"auto", "identity", "logistic", "tanh", "softmax", "exp"}, default="auto"
+        Activation function of the output units; ``"auto"`` is ``"exp"`` for the Poisson loss, which needs
+        it, and ``"identity"`` otherwise.
     update_rule : str or UpdateRule, default="adam"
-        What turns gradients into updates: ``"adam"``, ``"sgd"``, an :class:`UpdateRule`, a fitted
-        :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
+        What turns gradients into updates: the name of a rule in lower case, as ``"sgd"`` or ``"lbfgs"``,
+        an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised. With
         sample weights n_batch is their sum.
     batch_size : int, "auto" or "full", default="auto"
         Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is
-        ``min(200, n_samples)``.
+        ``min(200, n_samples)``, or all rows where the update rule is meant for them. Rules that search
+        along lines always take all.
     max_iter : int, default=200
         Epochs at the most.
     shuffle : bool, default=True
@@ -43,9 +48,23 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     n_iter_no_change : int or inf, default=10
         Epochs without improvement, one after another, that end the training; inf trains for
         ``max_iter`` epochs whatever the loss does.
+    early_stopping : bool, default=False
+        Whether patience listens to a validation score instead of the loss, and the weights with
+        the best score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
+    validation_fraction : float, default=0.1
+        Share of the rows to set aside, in (0, 1).
+    scoring : str, callable or None, default=None
+        The validation score, as in ``cross_val_score``; None is R².
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
+    dropout : float, default=0.0
+        Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
+        others are divided by ``1 - dropout``.
+    init : str or callable, default="glorot_uniform"
+        Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``, ``"he_normal"``,
+        ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations and random state
+        that returns the parameters.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
 
@@ -56,7 +75,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases, as views of ``params_``.
     params_ : ndarray of shape (n_params,)
-        All weights in layer order, then all biases.
+        All weights in layer order, then all biases: those of the last step, those with the best
+        validation score under ``early_stopping``, or an average where the update rule keeps one.
     layout_ : ParameterLayout
         Which slice of ``params_`` is what.
     network_ : Network
@@ -69,8 +89,15 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Lowest mean loss of an epoch.
     loss_curve_ : list of float
         Mean loss of every epoch.
+    validation_scores_ : list of float or None
+        Score on the validation rows after every epoch; None without such rows.
+    best_validation_score_ : float or None
+        The highest of them.
+    validation_loss_curve_ : list of float or None
+        Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
-        Epochs so far; with ``warm_start`` and ``partial_fit`` those of all calls.
+        Epochs so far, or iterations of a rule that searches along lines; with ``warm_start`` and
+        ``partial_fit`` those of all calls.
     t_ : int
         Rows presented so far.
     n_layers_ : int
@@ -108,7 +135,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
 
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error"})],
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson"})],
+        "out_activation": [StrOptions({"auto", *OUT_ACTIVATIONS})],
     }
 
     def __init__(
@@ -126,7 +154,12 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         random_state=None,
         tol=1e-4,
         n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring=None,
         warm_start=False,
+        dropout=0.0,
+        init="glorot_uniform",
         verbose=False,
     ):
         super().__init__(
@@ -142,22 +175,30 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             random_state=random_state,
             tol=tol,
             n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            scoring=scoring,
             warm_start=warm_start,
+            dropout=dropout,
+            init=init,
             verbose=verbose,
         )
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, coef_init=None, intercept_init=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None):
         """Train the network.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs. float32 is computed in float32, anything else in float64.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
+            the non-zeros are computed with; other sparse formats are converted to it.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers to predict; of an order of magnitude of 1, or training takes long.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
+        X_val, y_val : array-like, default=None
+            Rows to validate on after every epoch, of the kind of X and y.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -174,35 +215,36 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         DivergenceError
             If a loss or a weight stops being finite; the estimator is then as it was before.
         """
-        return self._fit(X, y, sample_weight, coef_init, intercept_init)
+        return self._fit(
+            X, y, sample_weight, X_val=X_val, y_val=y_val, coef_init=coef_init, intercept_init=intercept_init
+        )
 
+    @available_if(takes_steps)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train for one epoch over the given rows, going on from where training was.
+
+        n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no
+        ``partial_fit``. Schedules of the learning rate reckon with ``max_iter`` calls. With
+        ``early_stopping`` the weights with the best validation score so far are those of the
+        estimator.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val : array-like, default=None
+            Rows to validate on.
 
         Returns
         -------
         self : BackpropMLPRegressor
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, incremental=True)
 
-    def _encode_targets(self, y, goes_on, dtype):
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        with np.errstate(over="ignore"):
-            targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
-        if not np.isfinite(targets).all():
-            raise ValueError(f"y has values too large for {np.dtype(dtype)}, the dtype of X.")
-        out_activation = "identity" if self.out_activation == "auto" else self.out_activation
-        if out_activation == "softmax" and targets.shape[1] == 1:
-            raise ValueError("out_activation='softmax' makes a single output 1 whatever X is: use another.")
-        return targets, out_activation, {}
+    def _learn_targets(self, y, classes):
+        return NumberTargets(self.out_activation, self.loss)
 
     def predict(self, X):
         """Outputs of the network.
@@ -216,4 +258,4 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         outputs = self._outputs(X)
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        return self._targets.decode(outputs)

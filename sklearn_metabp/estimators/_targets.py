@@ -1,6 +1,7 @@
 """Labels to the network's targets and back."""
 
 import numpy as np
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import unique_labels
 
@@ -24,6 +25,8 @@ class ClassTargets:
         If the output activation does not fit the loss or the kind of labels.
     """
 
+    out_groups: tuple[int, ...] | None = None
+
     def __init__(self, labels, out_activation: str, loss: str):
         self.binarizer = LabelBinarizer().fit(labels)
         self.kind = self.binarizer.y_type_
@@ -42,6 +45,11 @@ class ClassTargets:
                 "out_activation='softmax' lets one class exclude the others, but y is multilabel: use "
                 "'auto' or 'logistic'."
             )
+
+    @property
+    def fitted_attributes(self) -> dict:
+        """What a fitted estimator shows of them."""
+        return {"classes_": self.classes}
 
     @property
     def is_multilabel(self) -> bool:
@@ -103,3 +111,64 @@ class ClassTargets:
         if self.is_multilabel:
             return self.binarizer.inverse_transform((outputs > middle).astype(int))
         return self.classes[(outputs[:, 0] > middle).astype(int)]
+
+    def score(self, y, outputs: np.ndarray, sample_weight=None) -> float:
+        """Share of rows whose label, or all of whose labels, are right."""
+        return float(accuracy_score(y, self.decode(outputs), sample_weight=sample_weight))
+
+
+class MultiOutputTargets:
+    """Several classifications at once: every column of y has its own classes and its own output units.
+
+    Parameters
+    ----------
+    labels : sequence of array-like
+        For every column labels to learn its classes from.
+    out_activation, loss : str
+        As for :class:`ClassTargets`; ``"auto"`` is softmax under log-loss, one for every column.
+    """
+
+    kind = "multiclass-multioutput"
+    is_multilabel = False
+
+    def __init__(self, labels, out_activation: str, loss: str):
+        if out_activation == "auto" and loss == "log_loss":
+            out_activation = "softmax"
+        self.columns = [ClassTargets(column, out_activation, loss) for column in labels]
+        self.out_activation = self.columns[0].out_activation
+        self.classes = [column.classes for column in self.columns]
+        self.widths = [column.encode(column.classes[:1], float).shape[1] for column in self.columns]
+        self.out_groups = tuple(self.widths) if self.out_activation == "softmax" else None
+
+    @property
+    def fitted_attributes(self) -> dict:
+        """What a fitted estimator shows of them."""
+        return {"classes_": self.classes}
+
+    def check_known(self, y) -> None:
+        """Raise ValueError if y has another number of columns, or a column a class it had not before."""
+        if y.ndim != 2 or y.shape[1] != len(self.columns):
+            raise ValueError(f"y must have {len(self.columns)} columns as before, got shape {y.shape}.")
+        for column, labels in zip(self.columns, y.T, strict=True):
+            column.check_known(labels)
+
+    def encode(self, y, dtype) -> np.ndarray:
+        """Targets of the output units of all columns side by side, (n_samples, n_outputs)."""
+        parts = [column.encode(labels, dtype) for column, labels in zip(self.columns, y.T, strict=True)]
+        return np.ascontiguousarray(np.hstack(parts))
+
+    def _parts(self, outputs):
+        return zip(self.columns, np.split(outputs, np.cumsum(self.widths)[:-1], axis=1), strict=True)
+
+    def probabilities(self, outputs: np.ndarray) -> list[np.ndarray]:
+        """Of every column the probabilities of its classes, (n_samples, n_classes)."""
+        return [column.probabilities(part) for column, part in self._parts(outputs)]
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs as labels, of shape (n_samples, n_columns)."""
+        return np.column_stack([column.decode(part) for column, part in self._parts(outputs)])
+
+    def score(self, y, outputs: np.ndarray, sample_weight=None) -> float:
+        """Share of rows of which all columns are right, as ``MultiOutputClassifier`` has it."""
+        right = np.all(np.asarray(y) == self.decode(outputs), axis=1)
+        return float(np.average(right, weights=sample_weight))

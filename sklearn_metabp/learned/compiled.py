@@ -11,7 +11,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from sklearn_metabp.estimators import BackpropMLPRegressor
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
+from sklearn_metabp.network import OUT_ACTIVATIONS, ParameterLayout
+
+# Of one unit each.
+ELEMENTWISE_OUTPUTS = tuple(name for name in OUT_ACTIVATIONS if name != "softmax")
 
 # Transformers that compute X A + b and nothing else.
 _AFFINE = (StandardScaler, MaxAbsScaler, MinMaxScaler, RobustScaler, PCA)
@@ -60,9 +63,18 @@ def as_mlp(learner, n_outputs: int = 1) -> MLPArrays | None:
         return _behind_transformers(learner, n_outputs)
     if not isinstance(learner, (BackpropMLPRegressor, MLPRegressor)) or learner.n_outputs_ != n_outputs:
         return None
-    if learner.out_activation_ not in HIDDEN_ACTIVATIONS:
+    functions = _hidden_functions(learner)
+    if learner.out_activation_ not in ELEMENTWISE_OUTPUTS or len(set(functions)) > 1:
         return None
-    return _arrays(learner.coefs_, learner.intercepts_, learner.activation, learner.out_activation_)
+    hidden = functions[0] if functions else "identity"
+    return _arrays(learner.coefs_, learner.intercepts_, hidden, learner.out_activation_)
+
+
+def _hidden_functions(learner) -> tuple[str, ...]:
+    """Activation function of every hidden layer."""
+    if isinstance(learner, BackpropMLPRegressor):
+        return learner.network_.activations
+    return (learner.activation,) * (len(learner.coefs_) - 1)
 
 
 def _arrays(coefs, intercepts, hidden: str, output: str) -> MLPArrays:

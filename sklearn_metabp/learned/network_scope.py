@@ -66,9 +66,9 @@ _IN_BUFFERS = {
     "weights": lambda step: [step.params[: step.layout.n_weights]],
     "biases": lambda step: [step.params[step.layout.n_weights :]],
     "inputs": lambda step: [step.backprop.activations[0]],
-    "outputs": lambda step: [step.backprop.activations[-1]],
+    "outputs": lambda step: [step.backprop.layer_outputs[-1]],
     "targets": lambda step: [step.backprop.targets],
-    "hidden_activations": lambda step: step.backprop.activations[1:-1],
+    "hidden_activations": lambda step: step.backprop.layer_outputs[:-1],
     "deltas": lambda step: step.backprop.deltas,
 }
 
@@ -261,7 +261,8 @@ class NetworkModel(ScopeModel):
         params = mlp.params_as(step.params.dtype)
         matrix = np.zeros((step.backprop.max_batch, mlp.layout.layer_sizes[0]), params.dtype)
         layout = ParameterLayout(mlp.layout.layer_sizes, params.dtype)
-        network = Network(layout, mlp.hidden, mlp.output, "squared_error")
+        hidden = (mlp.hidden,) * (len(layout.layer_sizes) - 2)
+        network = Network(layout, hidden, mlp.output, "squared_error")
         backprop = network.backprop(params, np.empty_like(params), len(matrix))
         backprop.load(matrix)
         return PatternRule(sources, backprop, matrix, step.updates)

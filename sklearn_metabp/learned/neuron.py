@@ -241,8 +241,8 @@ class NeuronModel(ScopeModel):
         return NeuronRule(
             backprop.deltas[layer + 1],
             step.coefs[layer + 1],
-            backprop.activations[layer + 1],
-            step.network.activation,
+            backprop.layer_outputs[layer],
+            step.network.activations[layer],
             backprop.deltas[layer],
             np.array([NEURON_INPUTS.index(name) for name in self.inputs], dtype=np.int64),
             mlp.params_as(step.params.dtype),
@@ -250,6 +250,7 @@ class NeuronModel(ScopeModel):
             mlp.hidden,
             mlp.output,
             self.scale,
+            backprop.slopes[layer],
         )
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.estimators import BackpropMLPRegressor
-from sklearn_metabp.learned.compiled import MLPArrays
+from sklearn_metabp.learned.compiled import ELEMENTWISE_OUTPUTS, MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.model import ScopeModel
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, Network, ParameterLayout
@@ -146,7 +146,7 @@ def _checked_arrays(file: CheckedFile) -> tuple[MLPArrays, InputRanges, np.dtype
         raise ValueError("its layer_sizes are not those of an MLP")
     for name, allowed in (
         ("hidden", HIDDEN_ACTIVATIONS),
-        ("output", HIDDEN_ACTIVATIONS),
+        ("output", ELEMENTWISE_OUTPUTS),
         ("learner_dtype", ("float32", "float64")),
     ):
         if header[name] not in allowed:
@@ -170,7 +170,8 @@ def _learner(mlp: MLPArrays, dtype: np.dtype) -> BackpropMLPRegressor:
     learner = BackpropMLPRegressor(sizes[1:-1], mlp.hidden, out_activation=mlp.output, alpha=0.0)
     learner.params_ = mlp.params.astype(dtype, copy=False)
     learner.layout_ = layout
-    learner.network_ = Network(layout, mlp.hidden, mlp.output, learner.loss, learner.alpha)
+    hidden = (mlp.hidden,) * (len(sizes) - 2)
+    learner.network_ = Network(layout, hidden, mlp.output, learner.loss, learner.alpha)
     learner.out_activation_ = mlp.output
     learner.n_features_in_, learner.n_outputs_, learner.n_layers_ = sizes[0], sizes[-1], len(sizes)
     return learner

@@ -9,6 +9,7 @@ from sklearn_metabp.network.network import (
     Network,
 )
 from sklearn_metabp.network.step import Step
+from sklearn_metabp.network.step_view import StepView
 
 __all__ = [
     "HIDDEN_ACTIVATIONS",
@@ -17,6 +18,9 @@ __all__ = [
     "Network",
     "ParameterLayout",
     "Step",
+    "StepView",
     "Tensor",
     "glorot_uniform",
 ]
+
+INITIALIZERS = {"glorot_uniform": glorot_uniform}

@@ -64,6 +64,9 @@ class ParameterLayout:
         object.__setattr__(self, "layer_sizes", sizes)
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
 
+    def __reduce__(self):
+        return type(self), (self.layer_sizes, self.dtype.name)
+
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
         """Every weight matrix, then every bias vector."""

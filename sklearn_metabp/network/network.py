@@ -5,12 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_metabp._kernels import Backprop
+from sklearn_metabp._kernels.functions import (
+    HIDDEN_ACTIVATIONS,
+    LOSSES,
+    OUT_ACTIVATIONS,
+    check_functions,
+)
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network.layout import ParameterLayout
 
-HIDDEN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
-OUT_ACTIVATIONS = ("identity", "logistic", "tanh", "softmax")
-LOSSES = ("squared_error", "log_loss")
+__all__ = ["HIDDEN_ACTIVATIONS", "LOSSES", "OUT_ACTIVATIONS", "Network"]
 
 # Rows of a batch whose activations stay in the second cache while they go forward.
 _FORWARD_BATCH = 512
@@ -23,33 +27,104 @@ class Network:
     Parameters
     ----------
     layout : ParameterLayout
-    activation : {"identity", "logistic", "tanh", "relu"}
-        Of the hidden layers.
-    out_activation : {"identity", "logistic", "tanh", "softmax"}
-    loss : {"squared_error", "log_loss"}
-        ``"squared_error"`` is rule (2) of Jakša and Katrák (2006), half the sum over the outputs.
+    activations : tuple of {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", \
+            "softplus"}
+        Of every hidden layer. leaky_relu has the slope 0.01 below zero, elu the limit -1; gelu is the exact
+        one, with the normal distribution function.
+    out_activation : {"identity", "logistic", "tanh", "softmax", "exp"}
+    loss : {"squared_error", "log_loss", "absolute_error", "huber", "poisson"}
+        All are sums over the outputs. ``"squared_error"`` is rule (2) of Jakša and Katrák (2006), half the
+        sum of squares; ``"huber"`` has its corner at an error of 1; ``"poisson"`` is half the Poisson
+        deviance, of ``"exp"`` outputs.
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``.
+    dropout : float, default=0.0
+        Probability that the output of a hidden unit is dropped in a step of training; those kept are
+        divided by ``1 - dropout``. From 0 to below 1.
+    out_groups : tuple of int, default=None
+        Widths of the groups of outputs that softmax is taken over, whose log-losses add up; None is one
+        group of all.
+
+    Raises
+    ------
+    ValueError
+        If the functions, the groups and the layers do not go together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_metabp.network import Network, ParameterLayout
+    >>> network = Network(ParameterLayout((2, 1, 1)), ("softplus",), "identity", "squared_error")
+    >>> network.outputs(np.ones(5), np.zeros((1, 2)))  # log(1 + e) + 1
+    array([[2.31326169]])
     """
 
     layout: ParameterLayout
-    activation: str
+    activations: tuple[str, ...]
     out_activation: str
     loss: str
     alpha: float = 0.0
+    dropout: float = 0.0
+    out_groups: tuple[int, ...] | None = None
 
-    def backprop(self, params: np.ndarray, gradients: np.ndarray, max_batch: int) -> Backprop:
-        """Forward and backward over ``params``, for batches of up to ``max_batch`` rows."""
+    def __post_init__(self):
+        sizes = self.layout.layer_sizes
+        if not isinstance(self.activations, str):
+            object.__setattr__(self, "activations", tuple(self.activations))
+        if self.out_groups is not None:
+            object.__setattr__(self, "out_groups", tuple(int(width) for width in self.out_groups))
+        check_functions(
+            self.activations, self.out_activation, self.loss, len(sizes) - 1, sizes[-1], self.out_groups
+        )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
+
+    def backprop(
+        self,
+        params: np.ndarray,
+        gradients: np.ndarray,
+        max_batch: int,
+        *,
+        dropout_key: int | None = None,
+        n_steps: int = 0,
+    ) -> Backprop:
+        """Forward and backward over ``params``, for batches of up to ``max_batch`` rows.
+
+        Parameters
+        ----------
+        params, gradients : ndarray of shape (n_params,)
+            The one is read, the other written.
+        max_batch : int
+        dropout_key : int, default=None
+            What the masks of dropout are drawn from, with the number of the step; None drops nothing.
+        n_steps : int, default=0
+            Steps taken before the first one of this kernel.
+
+        Returns
+        -------
+        backprop : Backprop
+        """
         return Backprop(
             self.layout.layer_sizes,
-            self.activation,
+            self.activations,
             self.out_activation,
             self.loss,
             params,
             gradients,
             max_batch=max_batch,
             alpha=self.alpha,
+            out_groups=self.out_groups,
+            dropout=self.dropout,
+            dropout_key=dropout_key,
+            n_steps=n_steps,
         )
+
+    def mean_loss(self, params, X, targets, weight=None):
+        b = self.backprop(params, np.empty_like(params), X.shape[0])
+        b.load(X, targets, weight)
+        return b.gradients(0, len(X)) - 0.5 * self.alpha * float(
+            (params[: self.layout.n_weights] ** 2).sum()
+        ) / (len(X) if weight is None else weight.sum())
 
     def outputs(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         """Activations of the output layer for every row of X, of shape (n_samples, n_outputs)."""
@@ -62,5 +137,5 @@ class Network:
             for start in range(0, n_samples, batch):
                 stop = min(start + batch, n_samples)
                 backprop.forward(start, stop)
-                outputs[start:stop] = backprop.activations[-1][: stop - start]
+                outputs[start:stop] = backprop.layer_outputs[-1][: stop - start]
         return outputs

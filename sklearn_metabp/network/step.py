@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_metabp._kernels.functions import DERIVATIVES
 from sklearn_metabp.network.network import Network
+from sklearn_metabp.network.trial import Trial
 
 
 class Step:
@@ -37,6 +38,9 @@ class Step:
         What the rule adds to the parameters. Symbols Δw, Δθ.
     backprop : Backprop
         The kernel whose buffers the arrays are views of, for rules that are bound to them once.
+    rows : tuple or None
+        ``(X, targets, sample_weight, order)``, the rows that batches are drawn from; None of a step that was
+        recorded.
     """
 
     def __init__(self, network: Network, params, gradients, updates, backprop, n_planned: int):
@@ -52,6 +56,8 @@ class Step:
         self.start = 0
         self.stop = 0
         self.backprop = backprop
+        self.rows: tuple | None = None
+        self._trial: Trial | None = None
 
     @property
     def n_patterns(self) -> int:
@@ -66,7 +72,7 @@ class Step:
     @property
     def outputs(self) -> np.ndarray:
         """Outputs of the last layer, (n_patterns, n_outputs)."""
-        return _read_only(self.backprop.activations[-1][: self.n_patterns])
+        return _read_only(self.backprop.layer_outputs[-1][: self.n_patterns])
 
     @property
     def targets(self) -> np.ndarray:
@@ -100,10 +106,13 @@ class Step:
 
     def derivatives_of(self, layer: int) -> np.ndarray:
         """Derivative of one layer's activation function, (n_patterns, n_units); 0 is the first hidden one."""
-        is_last = layer == len(self.layout.layer_sizes) - 2
-        function = self.network.out_activation if is_last else self.network.activation
-        x = self.backprop.activations[layer + 1][: self.n_patterns]
-        return DERIVATIVES["logistic" if function == "softmax" else function](x)
+        n, backprop, network = self.n_patterns, self.backprop, self.network
+        x = backprop.layer_outputs[layer][:n]
+        if layer == len(network.activations):
+            function = network.out_activation
+            return DERIVATIVES["logistic" if function == "softmax" else function](x)
+        slopes = backprop.slopes[layer]
+        return DERIVATIVES[network.activations[layer]](x) if slopes is None else _read_only(slopes[:n])
 
     @cached_property
     def coefs(self) -> list[np.ndarray]:
@@ -114,6 +123,37 @@ class Step:
     def intercepts(self) -> list[np.ndarray]:
         """Bias vectors before the step, each (fan_out,)."""
         return self.layout.intercepts(self.params)
+
+    def loss_at(self, params: np.ndarray) -> float:
+        """Loss of this step's batch at other parameters; see :meth:`loss_and_gradients_at`."""
+        return self.loss_and_gradients_at(params)[0]
+
+    def loss_and_gradients_at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss of this step's batch at other parameters, and its gradient there.
+
+        It costs one more forward and backward pass, in buffers of its own.
+
+        Parameters
+        ----------
+        params : ndarray of shape (n_params,)
+
+        Returns
+        -------
+        loss : float
+            The penalty included, nothing dropped; may be infinite or NaN.
+        gradients : ndarray of shape (n_params,)
+            A buffer that the next call fills again.
+
+        Raises
+        ------
+        ValueError
+            If the step does not know its rows.
+        """
+        if self.rows is None:
+            raise ValueError("this step was recorded: only a training has a loss at other parameters.")
+        if self._trial is None:
+            self._trial = Trial(self.network, self.params, self.backprop.max_batch, self.rows)
+        return self._trial.at(params, self.start, self.stop)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -4,5 +4,6 @@ from sklearn_metabp.plotting.imitation import ImitationDisplay
 from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
 from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
 from sklearn_metabp.plotting.trace import TraceDisplay
+from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
-__all__ = ["ImitationDisplay", "LearnedRuleDisplay", "LossCurveDisplay", "TraceDisplay"]
+__all__ = ["ImitationDisplay", "LearnedRuleDisplay", "LossCurveDisplay", "TraceDisplay", "UpdateRuleDisplay"]

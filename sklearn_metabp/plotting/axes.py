@@ -14,8 +14,10 @@ def grid_of_axes(ax, n_rows: int, n_cols: int, *, figsize, sharex=False, sharey=
     n_rows, n_cols : int
     figsize : tuple of float
         Of a figure that is made.
-    sharex, sharey : bool, default=False
-        Whether Axes that are made share an axis; x within a column, y within all.
+    sharex : bool, default=False
+        Whether Axes of a column that are made share the x axis.
+    sharey : bool or "row", default=False
+        Whether all Axes that are made share the y axis, or those of a row.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.plotting.trace import rows_of_run
+from sklearn_metabp.plotting.rows import rows_of_run
 from sklearn_metabp.tracing import Trace
 
 # Steps to predict, and values to predict in all of them, with room for one step in ten.

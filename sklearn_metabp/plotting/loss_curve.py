@@ -10,9 +10,10 @@ _LONGEST_NAME = 40
 
 
 class LossCurveDisplay:
-    """Training loss of every epoch, of one or several fitted models.
+    """Training loss of every epoch, of one or several fitted models, and their validation loss.
 
-    Made by :meth:`from_estimator`.
+    Made by :meth:`from_estimator`. The validation loss is drawn, dashed, of models that have a
+    ``validation_loss_curve_``.
 
     Parameters
     ----------
@@ -20,6 +21,9 @@ class LossCurveDisplay:
         Mean loss of every epoch, one list a model.
     names : list of str
         One a model.
+    validation_loss_curves : list of array-like or None, default=None
+        Loss on the validation data after every epoch, one list a model, None of a model without; None where
+        no model has one.
 
     Attributes
     ----------
@@ -27,6 +31,8 @@ class LossCurveDisplay:
     figure_ : Figure
     lines_ : list of Line2D
         One a model.
+    validation_lines_ : list of Line2D or None
+        One a model, in its colour; None of a model without.
 
     See Also
     --------
@@ -47,13 +53,14 @@ class LossCurveDisplay:
     ['SGD(learning_rate=0.1)', 'Adam(learning_rate=0.01)']
     """
 
-    def __init__(self, *, loss_curves, names):
+    def __init__(self, *, loss_curves, names, validation_loss_curves=None):
         self.loss_curves = loss_curves
         self.names = names
+        self.validation_loss_curves = validation_loss_curves
 
     @classmethod
     def from_estimator(cls, *models, names=None, ax=None, yscale="log", line_kwargs=None):
-        """Draw the ``loss_curve_`` of fitted models.
+        """Draw the ``loss_curve_`` of fitted models, and their ``validation_loss_curve_`` where there is one.
 
         Parameters
         ----------
@@ -65,7 +72,7 @@ class LossCurveDisplay:
             None makes a figure.
         yscale : {"log", "linear"} or another scale of matplotlib, default="log"
         line_kwargs : dict or list of dict, default=None
-            For matplotlib's ``plot``, of all lines or of each.
+            For matplotlib's ``plot``, of all lines or of each model's.
 
         Returns
         -------
@@ -93,7 +100,12 @@ class LossCurveDisplay:
             raise ValueError(
                 f"names must be one a model: there are {len(models)} models, {len(names)} names."
             )
-        display = cls(loss_curves=[model.loss_curve_ for model in last], names=names)
+        validation = [getattr(model, "validation_loss_curve_", None) for model in last]
+        display = cls(
+            loss_curves=[model.loss_curve_ for model in last],
+            names=names,
+            validation_loss_curves=None if all(curve is None for curve in validation) else validation,
+        )
         return display.plot(ax=ax, yscale=yscale, line_kwargs=line_kwargs)
 
     def plot(self, ax=None, *, yscale="log", line_kwargs=None):
@@ -118,15 +130,27 @@ class LossCurveDisplay:
             raise ValueError(f"line_kwargs must be one dict or {n} of them, got {len(styles)}.")
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
-        self.lines_ = []
-        for curve, name, style in zip(self.loss_curves, self.names, styles, strict=True):
-            marker = "o" if len(curve) == 1 else ""  # a line of one point is not seen
-            style = _validate_style_kwargs({"label": name, "marker": marker}, style)
-            self.lines_ += ax.plot(range(1, len(curve) + 1), curve, **style)
-        ax.set(xlabel="epoch", ylabel="training loss", yscale=yscale)
+        validation = self.validation_loss_curves or [None] * n
+        self.lines_, self.validation_lines_ = [], []
+        for curve, held_out, name, style in zip(
+            self.loss_curves, validation, self.names, styles, strict=True
+        ):
+            style = _validate_style_kwargs({"label": name}, style)
+            line = _draw(ax, curve, style)
+            self.lines_.append(line)
+            style |= {"color": line.get_color(), "linestyle": "--", "label": f"{style['label']}, validation"}
+            self.validation_lines_.append(None if held_out is None else _draw(ax, held_out, style))
+        ylabel = "training loss" if self.validation_loss_curves is None else "loss"
+        ax.set(xlabel="epoch", ylabel=ylabel, yscale=yscale)
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _draw(ax, curve, style: dict):
+    marker = "o" if len(curve) == 1 else ""  # a line of one point is not seen
+    (line,) = ax.plot(range(1, len(curve) + 1), curve, **{"marker": marker, **style})
+    return line
 
 
 def _name(model) -> str:

@@ -8,10 +8,8 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
+from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run, visit_rows
 from sklearn_metabp.tracing import Trace
-
-# More points than a figure has columns show no more.
-_MAX_STEPS = 2000
 
 
 class TraceDisplay:
@@ -103,9 +101,9 @@ class TraceDisplay:
                 f"TraceDisplay draws params and updates, and run {run} was recorded without "
                 f"{' and '.join(sorted(lacking))}: record with TraceRecorder()."
             )
-        rows = rows[evenly(len(rows), _MAX_STEPS)]
+        rows = rows[evenly(len(rows), MAX_STEPS)]
         drawn = _draw_params(recorded.layout, int(n_params), check_random_state(random_state))
-        params, updates = _values(rows, recorded, np.concatenate(list(drawn.values())))
+        params, updates = _values(rows, run, np.concatenate(list(drawn.values())))
         ends = np.cumsum([len(positions) for positions in drawn.values()])[:-1]
         display = cls(
             steps=rows.indices,
@@ -150,22 +148,6 @@ class TraceDisplay:
         return self
 
 
-def rows_of_run(trace: Trace, run: int) -> Trace:
-    """The rows of one run of a trace.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
-    if not isinstance(trace, Trace):
-        raise ValueError(f"trace must be a Trace, as a TraceRecorder makes it, got {trace!r}.")
-    rows = trace[trace.runs == run]
-    if not len(rows):
-        raise ValueError(f"the trace has no rows of run {run}; it has runs {np.unique(trace.runs).tolist()}.")
-    return rows
-
-
 def _draw_params(layout, n_params: int, rng) -> dict[str, np.ndarray]:
     """Positions in the flat vector of the parameters to draw, by name of the matrix or vector."""
     drawn = {}
@@ -176,18 +158,13 @@ def _draw_params(layout, n_params: int, rng) -> dict[str, np.ndarray]:
     return drawn
 
 
-def _values(rows: Trace, recorded, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _values(rows: Trace, run: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Some parameters and their updates at some steps of a run, (n_steps, n_positions) each."""
     params = np.empty((len(rows), len(positions)))
     updates = np.empty_like(params)
-    wanted: dict[int, list[int]] = {}
-    for row, step in enumerate(rows.steps_in_run.tolist()):
-        wanted.setdefault(step, []).append(row)
 
-    def visit(position, step):
-        for row in wanted.get(position, ()):
-            params[row], updates[row] = step.params[positions], step.updates[positions]
+    def visit(row, step):
+        params[row], updates[row] = step.params[positions], step.updates[positions]
 
-    # The whole run's arrays need not fit into memory.
-    recorded.walk(visit, recorded_only=True, n_steps=max(wanted) + 1)
+    visit_rows(rows, run, visit)
     return params, updates

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
+from sklearn_metabp.network import LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
 from sklearn_metabp.tracing.files import CheckedFile, open_file
 from sklearn_metabp.tracing.run import SCALARS, stored_names
 from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES, VARIABLES
@@ -16,7 +16,8 @@ KIND = "sklearn_metabp trace 1"
 SCALAR_DTYPES = {plural: np.dtype("<f8" if plural == "losses" else "<i8") for plural in SCALARS.values()}
 FIRST_PARAMS = "first_params"
 _KEYS = {
-    *("layer_sizes", "layer_dtype", "activation", "out_activation", "loss", "alpha"),
+    *("layer_sizes", "layer_dtype", "activations", "out_activation", "loss", "alpha"),
+    *("dropout", "out_groups"),
     *("variables", "every", "max_patterns", "dtype"),
 }
 
@@ -89,10 +90,12 @@ class RunHeader:
         return {
             "layer_sizes": list(network.layout.layer_sizes),
             "layer_dtype": network.layout.dtype.name,
-            "activation": network.activation,
+            "activations": list(network.activations),
             "out_activation": network.out_activation,
             "loss": network.loss,
             "alpha": float(network.alpha),
+            "dropout": float(network.dropout),
+            "out_groups": network.out_groups and list(network.out_groups),
             "variables": list(self.variables),
             "every": self.every,
             "max_patterns": self.max_patterns,
@@ -117,15 +120,14 @@ class RunHeader:
             tuple(_integer("layer_sizes", size, _MOST_UNITS) for size in sizes),
             np.dtype(_one_of("layer_dtype", header, ("float32", "float64"))),
         )
-        alpha = header["alpha"]
-        if type(alpha) is not float or not math.isfinite(alpha) or alpha < 0:
-            raise ValueError("alpha is not a number of 0 or more")
         network = Network(
             layout,
-            _one_of("activation", header, HIDDEN_ACTIVATIONS),
+            _activations(header["activations"]),
             _one_of("out_activation", header, OUT_ACTIVATIONS),
             _one_of("loss", header, LOSSES),
-            alpha,
+            _at_least_0("alpha", header),
+            _at_least_0("dropout", header),
+            _groups(header["out_groups"], layout),
         )
         variables = header["variables"]
         if not isinstance(variables, list) or not variables:
@@ -150,6 +152,28 @@ def _integer(name: str, value, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise ValueError(f"{name} must be integers from 1 to {most}")
     return value
+
+
+def _at_least_0(name: str, header: dict) -> float:
+    value = header[name]
+    if type(value) is not float or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} is not a number of 0 or more")
+    return value
+
+
+def _activations(names) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("activations are not a list of names")
+    return tuple(names)
+
+
+def _groups(widths, layout: ParameterLayout) -> tuple[int, ...] | None:
+    if widths is None:
+        return None
+    n_outputs = layout.layer_sizes[-1]
+    if not isinstance(widths, list) or len(widths) > n_outputs:
+        raise ValueError("out_groups are not those of the outputs")
+    return tuple(_integer("out_groups", width, n_outputs) for width in widths)
 
 
 def _one_of(name: str, header: dict, allowed: tuple[str, ...]) -> str:

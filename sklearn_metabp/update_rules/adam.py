@@ -5,10 +5,10 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import adam_step
-from sklearn_metabp.update_rules.base import UpdateRule
+from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
 
-class Adam(UpdateRule):
+class Adam(ScheduledRule):
     r"""Adam: a step by the mean gradient over its root mean square.
 
     At step t = 1, 2, … with the gradient :math:`g_t`:
@@ -28,6 +28,9 @@ class Adam(UpdateRule):
         Decay of the mean square, in [0, 1).
     epsilon : float, default=1e-8
         Keeps the quotient finite; greater than 0.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
+        the number of the step, from 1, and how many are planned.
 
     References
     ----------
@@ -41,20 +44,19 @@ class Adam(UpdateRule):
     Adam(learning_rate=0.01)
     """
 
-    replayable = True
-
     _parameter_constraints: dict = {
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        **ScheduledRule._parameter_constraints,
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"):
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.schedule = schedule
 
     def init_state(self, layout):
         """Both moments at zero; see :meth:`UpdateRule.init_state`.
@@ -65,7 +67,7 @@ class Adam(UpdateRule):
             If a parameter is out of its range.
         """
         self._validate_params()
-        return {"t": 0, "mean": layout.zeros(), "square": layout.zeros()}
+        return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
 
     def compute_update(self, step, state):
         """Step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
@@ -75,7 +77,7 @@ class Adam(UpdateRule):
             state["mean"],
             state["square"],
             step.updates,
-            self.learning_rate,
+            self.rate_at(step, state),
             self.beta_1,
             self.beta_2,
             self.epsilon,

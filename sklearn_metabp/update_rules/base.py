@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.network import ParameterLayout, Step
 
 
-class UpdateRule(BaseEstimator, ABC):
+class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
     """Turns what one step knows into the change of every parameter.
 
     A rule is its hyperparameters. What it remembers from step to step is its state, which the
@@ -27,6 +28,9 @@ class UpdateRule(BaseEstimator, ABC):
     acts_backward : bool
         Whether the rule also says how deltas go back, by ``compute_deltas``, in place of rule (6).
         False unless a subclass says True.
+    full_batch : bool
+        Whether ``batch_size="auto"`` means all rows, as for rules that compare one gradient with the one
+        before. False unless a subclass says True.
 
     Examples
     --------
@@ -52,6 +56,7 @@ class UpdateRule(BaseEstimator, ABC):
 
     replayable: bool = False
     acts_backward: bool = False
+    full_batch: bool = False
 
     @abstractmethod
     def init_state(self, layout: ParameterLayout) -> Any:
@@ -109,3 +114,46 @@ class UpdateRule(BaseEstimator, ABC):
             Or ``step.backprop.deltas[layer]``, its first ``n_patterns`` rows filled in place.
         """
         raise NotImplementedError(f"{type(self).__name__} says acts_backward and has no compute_deltas.")
+
+    def on_plateau(self, state: Any) -> bool:
+        """Called when the loss has not improved for as long as the training's patience lasts.
+
+        Parameters
+        ----------
+        state : object
+            What ``init_state`` returned; may be changed in place.
+
+        Returns
+        -------
+        goes_on : bool
+            True if the rule changed something, a smaller learning rate say, so that training should go on
+            with fresh patience. False, the default, ends it.
+        """
+        return False
+
+    def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
+        """Parameters that a fitted estimator gets; training itself goes on from ``params``.
+
+        Parameters
+        ----------
+        params : ndarray of shape (n_params,)
+            After the last update.
+        state : object
+            What ``init_state`` returned.
+
+        Returns
+        -------
+        kept : ndarray of shape (n_params,)
+            ``params`` itself by default. May be an array of the state: copy it before the next step.
+        """
+        return params
+
+    def state_key(self) -> tuple:
+        """What a state fits: a training goes on with its state under any rule of the same key.
+
+        Returns
+        -------
+        key : tuple
+            The class by default, so that another learning rate goes on with the moments there are.
+        """
+        return (type(self),)

@@ -5,10 +5,10 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import momentum_step, sgd_step
-from sklearn_metabp.update_rules.base import UpdateRule
+from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
 
-class SGD(UpdateRule):
+class SGD(ScheduledRule):
     r"""Stochastic gradient descent; plain backpropagation with ``momentum=0``.
 
     With the gradient :math:`g = \partial J / \partial w`, learning rate :math:`\gamma` and momentum
@@ -27,6 +27,9 @@ class SGD(UpdateRule):
         :math:`\mu`, in [0, 1).
     nesterov : bool, default=False
         Whether to look ahead. Needs ``momentum`` > 0.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
+        the number of the step, from 1, and how many are planned.
 
     References
     ----------
@@ -43,18 +46,17 @@ class SGD(UpdateRule):
     SGD(learning_rate=0.05, momentum=0.9, nesterov=True)
     """
 
-    replayable = True
-
     _parameter_constraints: dict = {
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        **ScheduledRule._parameter_constraints,
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "nesterov": ["boolean"],
     }
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, schedule="constant"):
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.nesterov = nesterov
+        self.schedule = schedule
 
     def init_state(self, layout):
         """No velocity yet; see :meth:`UpdateRule.init_state`.
@@ -69,19 +71,20 @@ class SGD(UpdateRule):
         self._validate_params()
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True looks ahead along the momentum: it needs momentum > 0.")
-        return {"velocity": layout.zeros()}
+        return {"n_plateaus": 0, "velocity": layout.zeros()}
 
     def compute_update(self, step, state):
         """Rule (3), with momentum where there is some; see :meth:`UpdateRule.compute_update`."""
+        rate = self.rate_at(step, state)
         if self.momentum:
             momentum_step(
                 step.gradients,
                 state["velocity"],
                 step.updates,
-                self.learning_rate,
+                rate,
                 self.momentum,
                 self.nesterov,
             )
         else:
-            sgd_step(step.gradients, step.updates, self.learning_rate)
+            sgd_step(step.gradients, step.updates, rate)
         return step.updates

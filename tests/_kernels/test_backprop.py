@@ -49,9 +49,13 @@ def expect_twins(problem, dtype, least=0.0, **loading):
     np.testing.assert_array_equal(compiled.targets[:n], twin.targets[:n])
 
 
+# With one layer the hidden function does not matter.
+SIZES = [(*case, sizes) for case in FUNCTIONS for sizes in ((3, 5, 2), (2, 4, 3, 2))]
+SIZES += [("relu", *output, (4, 3)) for output in OUTPUTS]
+
+
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("layer_sizes", [(4, 3), (3, 5, 2), (2, 4, 3, 2)])
-@pytest.mark.parametrize(("activation", "loss", "out_activation"), FUNCTIONS)
+@pytest.mark.parametrize(("activation", "loss", "out_activation", "layer_sizes"), SIZES)
 def test_gradients_are_central_differences(kernels, activation, loss, out_activation, layer_sizes, weighted):
     problem = make_problem(layer_sizes, activation, loss, out_activation, seed=len(activation))
     backprop = problem.backprop(kernels, weighted=weighted)
@@ -122,8 +126,9 @@ def test_compiled_core_is_its_twin_for_every_shape(layer_sizes, n, dtype):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), FUNCTIONS)
 def test_compiled_core_is_its_twin_at_extreme_net_inputs(activation, loss, out_activation, dtype):
+    scale = 10.0 if out_activation == "exp" else 1000.0  # beyond, infinity times 0
     problem = make_problem(
-        (6, 9, 4), activation, loss, out_activation, n=19, seed=len(loss), scale=1000.0, alpha=0.0
+        (6, 9, 4), activation, loss, out_activation, n=19, seed=len(loss), scale=scale, alpha=0.0
     )
     # Of e - sum(e y) no digits are left where y is 0 or 1: the terms are of magnitude 1.
     expect_twins(problem, dtype, least=1.0)
@@ -148,9 +153,7 @@ def test_saturated_outputs_have_the_limits(
     kernels, loss, out_activation, nets, target, outputs, value, dtype
 ):
     params = np.array([*np.eye(2).ravel(), 0, 0], dtype)
-    backprop = kernels.Backprop(
-        (2, 2), "identity", out_activation, loss, params, np.zeros_like(params), max_batch=1
-    )
+    backprop = kernels.Backprop((2, 2), (), out_activation, loss, params, np.zeros_like(params), max_batch=1)
     backprop.load(np.array([nets], dtype), np.array([target], dtype))
     assert backprop.gradients(0, 1) == pytest.approx(value, rel=1e-6, abs=1e-30)
     np.testing.assert_allclose(backprop.activations[-1], [outputs], rtol=0, atol=1e-37)
@@ -176,9 +179,7 @@ def test_nan_stays_nan(kernels, activation, loss, out_activation, dtype):
 @pytest.mark.parametrize("position", range(3))
 def test_one_net_input_that_is_nan_makes_its_softmax_row_nan(kernels, position):
     params = np.concatenate([np.eye(3).ravel(), np.zeros(3)])
-    backprop = kernels.Backprop(
-        (3, 3), "relu", "softmax", "log_loss", params, np.zeros_like(params), max_batch=1
-    )
+    backprop = kernels.Backprop((3, 3), (), "softmax", "log_loss", params, np.zeros_like(params), max_batch=1)
     params[9 + position] = np.nan
     backprop.load(np.ones((1, 3)), np.eye(3)[:1])
     assert np.isnan(backprop.gradients(0, 1))
@@ -195,13 +196,14 @@ def test_forward_computes_what_gradients_computes(kernels):
 
 GOOD = {
     "layer_sizes": (3, 2),
-    "activation": "relu",
+    "activations": (),
     "out_activation": "identity",
     "loss": "squared_error",
     "params": np.zeros(8),
     "gradients": np.zeros(8),
     "max_batch": 4,
 }
+FIVE = {"params": np.zeros(5), "gradients": np.zeros(5)}
 BAD_NETWORKS = [
     ({"params": np.zeros(7)}, "params must hold 8"),
     ({"params": np.zeros((8, 1))}, "params must hold 8"),
@@ -213,7 +215,15 @@ BAD_NETWORKS = [
     ({"loss": "log_loss"}, "needs probabilities"),
     ({"loss": "log_loss", "out_activation": "tanh"}, "needs probabilities"),
     ({"loss": "hinge"}, "unknown loss"),
-    ({"activation": "softmax"}, "unknown activation"),
+    ({"loss": "poisson"}, "needs positive outputs"),
+    ({"activations": ("relu",)}, "one name per hidden layer, of which there are 0"),
+    ({"activations": "relu"}, "one name per hidden layer"),
+    ({"layer_sizes": (2, 1, 1), "activations": ("softmax",), **FIVE}, "unknown activation"),
+    ({"layer_sizes": (2, 1, 1), "activations": ("exp",), **FIVE}, "unknown activation"),
+    ({"out_groups": (1, 1)}, "need out_activation='softmax'"),
+    ({"out_groups": (1, 2), "out_activation": "softmax"}, "add up to the 2 outputs"),
+    ({"out_groups": (0, 2), "out_activation": "softmax"}, "widths of 1 or more"),
+    ({"out_groups": (), "out_activation": "softmax"}, "add up to the 2 outputs"),
     ({"out_activation": "sine"}, "unknown activation"),
     ({"layer_sizes": (3,)}, "two layers or more"),
     ({"layer_sizes": (3, 0)}, "one unit or more"),
@@ -274,5 +284,5 @@ def test_compiled_core_says_how_deep_a_network_may_be():
     sizes = (1,) * 102
     with pytest.raises(ValueError, match="at most 99"):
         _kernels.Backprop(
-            sizes, "relu", "identity", "squared_error", np.zeros(202), np.zeros(202), max_batch=1
+            sizes, ("relu",) * 100, "identity", "squared_error", np.zeros(202), np.zeros(202), max_batch=1
         )

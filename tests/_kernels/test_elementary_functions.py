@@ -19,7 +19,7 @@ def activate(kernels, function, columns, dtype):
     width = X.shape[1]
     params = np.concatenate([np.eye(width).ravel(), np.zeros(width)]).astype(dtype)
     backprop = kernels.Backprop(
-        (width, width), "relu", function, "squared_error", params, params.copy(), max_batch=len(X)
+        (width, width), (), function, "squared_error", params, params.copy(), max_batch=len(X)
     )
     backprop.load(X)
     backprop.forward(0, len(X))

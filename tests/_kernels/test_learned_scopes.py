@@ -46,17 +46,27 @@ def mlp(n_inputs, seed, dtype, hidden=6):
 
 
 def neuron_rule(
-    kernels, deltas, weights, activations, mlp_params, mlp_sizes, *, codes, function="logistic", scale=1.0
+    kernels,
+    deltas,
+    weights,
+    activations,
+    mlp_params,
+    mlp_sizes,
+    *,
+    codes,
+    function="logistic",
+    scale=1.0,
+    slopes=None,
 ):
     """A rule over given arrays, and where it writes."""
     out = np.full(activations.shape, np.nan, weights.dtype)
     arrays = (deltas, weights, activations, function, out, np.array(codes), mlp_params, mlp_sizes)
-    return kernels.NeuronRule(*arrays, "tanh", "identity", scale), out
+    return kernels.NeuronRule(*arrays, "tanh", "identity", scale, slopes), out
 
 
 @compiled_only
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("function", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("function", reference.DERIVATIVES)
 @pytest.mark.parametrize("codes", [[0, 1, 2], [2, 0], [1]], ids=str)
 @pytest.mark.parametrize("shape", [(1, 2, 1), (7, 5, 3), (32, 20, 9), (3, 1, 70)], ids=str)
 def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
@@ -73,6 +83,37 @@ def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
         assert np.isnan(out[n:]).all()
         written.append(out[:n])
     np.testing.assert_allclose(*written, rtol=0, atol=TOLERANCES[dtype] * np.abs(written[1]).max())
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_slopes_that_are_told_are_taken(kernels, dtype):
+    rng = np.random.default_rng(3)
+    deltas, weights, x = rng.standard_normal((6, 3)), rng.standard_normal((4, 3)), rng.uniform(size=(6, 4))
+    params, sizes = mlp(3, 8, dtype)
+    arrays = [a.astype(dtype) for a in (deltas, weights, x)]
+    found, (told, out) = (
+        neuron_rule(kernels, *arrays, params, sizes, codes=[0, 1, 2]),
+        neuron_rule(
+            kernels,
+            *(*arrays[:2], np.zeros_like(arrays[2]), params, sizes),
+            codes=[0, 1, 2],
+            function="gelu",
+            slopes=arrays[2] * (1 - arrays[2]),
+        ),
+    )
+    found[0].send_back(5)
+    told.send_back(5)
+    np.testing.assert_allclose(out[:5], found[1][:5], rtol=100 * TOLERANCES[dtype])
+
+
+def test_slopes_that_are_missing_or_do_not_fit_are_refused(kernels):
+    params, sizes = mlp(1, 1, np.float64)
+    good = [np.ones((4, 2)), np.ones((3, 2)), np.ones((4, 3)), params, sizes]
+    with pytest.raises(ValueError, match="'gelu' is not told by its value"):
+        neuron_rule(kernels, *good, codes=[1], function="gelu")
+    for slopes in (np.ones((3, 3)), np.ones((4, 3), np.float32)):
+        with pytest.raises(ValueError, match="do not fit together"):
+            neuron_rule(kernels, *good, codes=[1], slopes=slopes)
 
 
 def test_messages_are_summed_in_the_units_of_their_layer(kernels):
@@ -102,9 +143,11 @@ def test_nothing_comes_back_from_nothing(kernels, zero):
 def test_what_does_not_fit_is_refused(kernels):
     params, sizes = mlp(2, 1, np.float64)
     good = [np.ones((4, 2)), np.ones((3, 2)), np.ones((4, 3))]
-    for codes, values in (([0, 1, 2], params), ([0, 1], params[1:])):
+    negative = np.array([2, -1, 3, 1])  # one parameter, by the formula
+    cases = ([0, 1, 2], params, sizes), ([0, 1], params[1:], sizes), ([0, 1], params[:1], negative)
+    for codes, values, layers in cases:
         with pytest.raises(ValueError, match="the MLP does not fit the inputs"):
-            neuron_rule(kernels, *good, values, sizes, codes=codes)
+            neuron_rule(kernels, *good, values, layers, codes=codes)
     for position, bad in [(0, np.ones((4, 1))), (1, np.ones((2, 2))), (2, np.ones((4, 3), np.float32))]:
         with pytest.raises(ValueError, match="do not fit together"):
             neuron_rule(kernels, *good[:position], bad, *good[position + 1 :], params, sizes, codes=[0, 1])
@@ -118,7 +161,7 @@ def pattern_rule(kernels, dtype, n_batch=5):
     params = rng.standard_normal(6 * 4 + 4 * 7 + 4 + 7).astype(dtype)
     matrix, updates = np.zeros((n_batch, 6), dtype), np.full(7, np.nan, dtype)
     learner = kernels.Backprop(
-        sizes, "tanh", "identity", "squared_error", params, np.empty_like(params), max_batch=n_batch
+        sizes, ("tanh",), "identity", "squared_error", params, np.empty_like(params), max_batch=n_batch
     )
     learner.load(matrix)
     weights, biases = split(params.astype(float), sizes)
@@ -141,9 +184,7 @@ def test_the_update_is_the_mean_prediction_over_the_patterns(kernels, n, dtype):
 def test_a_pattern_rule_refuses_what_does_not_fit(kernels, bad):
     params = np.zeros(6 * 2 + 2)
     matrix = np.zeros((3, 6))
-    learner = kernels.Backprop(
-        (6, 2), "relu", "identity", "squared_error", params, params.copy(), max_batch=3
-    )
+    learner = kernels.Backprop((6, 2), (), "identity", "squared_error", params, params.copy(), max_batch=3)
     learner.load(matrix)
     sources = [np.zeros((3, 5 if bad == "sources" else 6))]
     with pytest.raises(ValueError, match="do not fit together"):

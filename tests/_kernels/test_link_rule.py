@@ -247,6 +247,10 @@ BAD = [
     {"mlp_params": np.zeros(3)},
     {"mlp_sizes": np.array([2, 1])},
     {"mlp_sizes": np.array([1, 2]), "mlp_params": np.zeros(4)},
+    {"mlp_sizes": np.array([1, -1, 3, 1])},  # as many parameters as are there
+    {"mlp_sizes": np.array([1, 0, 1]), "mlp_params": np.zeros(1)},
+    {"mlp_sizes": np.array([], np.int64)},
+    {"sizes": np.array([2, -1, 2, 2])},
     {"codes": np.array([code("activation")])},
     {"codes": np.array([code("delta")])},
     {"codes": np.array([len(LINK_INPUTS)])},

@@ -4,25 +4,49 @@ from helpers.kernels import compiled_only
 from helpers.networks import TOLERANCES, assert_near
 
 from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import reference
+from sklearn_metabp._kernels import reference_rules
 
+# name, arrays of its state, the rest of its arguments; "t" stands for the number of the step
 SETTINGS = [
     ("sgd_step", 0, (0.3,)),
     ("momentum_step", 1, (0.1, 0.9, False)),
     ("momentum_step", 1, (0.1, 0.9, True)),
-    ("adam_step", 2, (1e-3, 0.9, 0.999, 1e-8)),
-    ("adam_step", 2, (0.1, 0.5, 0.25, 0.5)),
+    ("rprop_step", 2, (0.7, 1.2, 0.5, 1e-6, 50.0)),
+    ("rprop_step", 2, (1.0, 2.0, 0.1, 0.01, 1.0)),
+    ("adagrad_step", 1, (0.1, 1e-10)),
+    ("adadelta_step", 2, (1.0, 0.9, 1e-6)),
+    ("rmsprop_step", 1, (1e-3, 0.9, 1e-8)),
+    ("adam_step", 2, (1e-3, 0.9, 0.999, 1e-8, "t")),
+    ("adam_step", 2, (0.1, 0.5, 0.25, 0.5, "t")),
+    ("adamax_step", 2, (2e-3, 0.9, 0.999, 1e-8, "t")),
+    ("nadam_step", 2, (2e-3, 1e-3, 0.9, 0.999, 1e-8, "t")),
+    ("radam_step", 2, (1e-3, 0.9, 0.999, 1e-8, True)),
+    ("radam_step", 2, (1e-3, 0.9, 0.999, 1e-8, False)),
+    ("lion_step", 1, (1e-4, 0.9, 0.99)),
 ]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(_kernels, id="compiled", marks=compiled_only),
+        pytest.param(reference_rules, id="twin"),
+    ]
+)
+def kernels(request):
+    """Each of the two implementations of the rules' steps."""
+    return request.param
 
 
 def walk(kernels, name, n_states, settings, gradients):
     """States and updates after every step."""
     states = [np.zeros_like(gradients[0]) for _ in range(n_states)]
+    if name == "rprop_step":
+        states[1][...] = 0.05
     seen = []
     for t, gradient in enumerate(gradients, start=1):
         updates = np.full_like(gradient, np.nan)
-        time = (t,) if name == "adam_step" else ()
-        getattr(kernels, name)(gradient, *states, updates, *settings, *time)
+        arguments = [t if value == "t" else value for value in settings]
+        getattr(kernels, name)(gradient, *states, updates, *arguments)
         seen.append([np.copy(a) for a in (*states, updates)])
     return seen
 
@@ -36,10 +60,38 @@ def test_compiled_steps_are_their_twins(name, n_states, settings, n, dtype):
     scales = np.geomspace(1e-6, 1e3, n)
     gradients = [(rng.standard_normal(n) * scales).astype(dtype) for _ in range(60)]
     compiled = walk(_kernels, name, n_states, settings, gradients)
-    twin = walk(reference, name, n_states, settings, gradients)
+    twin = walk(reference_rules, name, n_states, settings, gradients)
     for t, (ours, theirs) in enumerate(zip(compiled, twin, strict=True)):
         for which, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             assert_near(a / scales, b / scales, TOLERANCES[dtype], f"step {t}, array {which}")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("name", "n_states", "settings"), SETTINGS, ids=str)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_not_hidden(kernels, name, n_states, settings, bad, dtype):
+    """Signs and maxima swallow NaN easily; the loop finds it in the updates or the state."""
+    gradients = [np.array([1.0, bad, -1.0], dtype)] * 2
+    if name in ("rprop_step", "lion_step") and np.isinf(bad):
+        return  # infinity has a sign
+    *_, seen = walk(kernels, name, n_states, settings, gradients)
+    assert np.isfinite(np.array(seen)[:, [0, 2]]).all()
+    assert not np.isfinite(np.array(seen)[:, 1]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 8, 1003])
+def test_decay_average_and_norm_are_what_they_say(kernels, n, dtype):
+    rng = np.random.default_rng(n)
+    w, u, a = (rng.standard_normal(n).astype(dtype) for _ in range(3))
+    decayed, averaged = u.copy(), a.copy()
+    kernels.decay_step(w, decayed, 0.25)
+    kernels.average_step(w, u, averaged, 0.25)
+    exact = [array.astype(np.longdouble) for array in (w, u, a)]
+    assert_near(decayed, (exact[1] - exact[0] / 4).astype(dtype), TOLERANCES[dtype])
+    assert_near(averaged, (0.75 * exact[2] + (exact[0] + exact[1]) / 4).astype(dtype), TOLERANCES[dtype])
+    assert kernels.norm(w) == pytest.approx(float(np.sqrt((exact[0] ** 2).sum())), rel=1e-14)
+    assert kernels.norm(np.full(n, 1e30, dtype)) == pytest.approx(1e30 * np.sqrt(n), rel=1e-6)
 
 
 def test_steps_leave_the_gradients_alone(kernels):
@@ -84,6 +136,12 @@ def test_compiled_steps_refuse_arrays_that_do_not_fit(arrays, message):
         lambda g, u: _kernels.sgd_step(g, u, 0.1),
         lambda g, u: _kernels.momentum_step(g, u.copy(), u, 0.1, 0.9, False),
         lambda g, u: _kernels.adam_step(g, u.copy(), u.copy(), u, 0.1, 0.9, 0.99, 1e-8, 1),
+        lambda g, u: _kernels.rprop_step(g, u.copy(), u.copy(), u, 1.0, 1.2, 0.5, 1e-6, 50.0),
+        lambda g, u: _kernels.adadelta_step(g, u.copy(), u.copy(), u, 1.0, 0.9, 1e-6),
+        lambda g, u: _kernels.nadam_step(g, u.copy(), u.copy(), u, 0.1, 0.1, 0.9, 0.99, 1e-8, 1),
+        lambda g, u: _kernels.lion_step(g, u.copy(), u, 0.1, 0.9, 0.99),
+        lambda g, u: _kernels.decay_step(g, u, 0.1),
+        lambda g, u: _kernels.average_step(g, u, u.copy(), 0.1),
         lambda g, u: _kernels.apply_updates(u, g),
     ):
         with pytest.raises(ValueError, match=message):

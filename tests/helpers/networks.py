@@ -5,31 +5,68 @@ from itertools import pairwise, product
 
 import numpy as np
 
-ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
+from sklearn_metabp._kernels.reference_dropout import dropout_factors
+
+ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+REGRESSION = ("squared_error", "absolute_error", "huber")
 OUTPUTS = (
-    ("squared_error", "identity"),
-    ("squared_error", "logistic"),
-    ("squared_error", "tanh"),
-    ("squared_error", "relu"),
-    ("squared_error", "softmax"),
+    *product(REGRESSION, ("identity", "logistic", "tanh", "relu", "softmax", "exp")),
     ("log_loss", "logistic"),
     ("log_loss", "softmax"),
+    ("poisson", "exp"),
 )
 # Every activation x loss x output activation that goes together.
 FUNCTIONS = [(activation, loss, out) for activation, (loss, out) in product(ACTIVATIONS, OUTPUTS)]
+# Every hidden function and every pair of loss and output at least once, where the product would be too long.
+SOME_FUNCTIONS = [(activation, *OUTPUTS[3 * i % len(OUTPUTS)]) for i, activation in enumerate(ACTIVATIONS)]
+SOME_FUNCTIONS += [(ACTIVATIONS[i % len(ACTIVATIONS)], *output) for i, output in enumerate(OUTPUTS)]
 
 TOLERANCES = {np.float64: 1e-12, np.float32: 1e-5}
+
+
+def normal_tail(a):
+    """Probability above a >= 0 of the normal distribution: by its series, then by its continued fraction."""
+    a = np.asarray(a, np.longdouble)
+    density = np.exp(-a * a / 2) / np.sqrt(8 * np.arctan(np.longdouble(1)))
+    near = np.minimum(a, 3)
+    term = total = near
+    for k in range(1, 80):
+        term = term * near * near / (2 * k + 1)
+        total = total + term
+    far = np.maximum(a, 1)
+    fraction = far
+    for k in range(400, 0, -1):
+        fraction = far + k / fraction
+    return np.where(a < 1.5, np.longdouble(0.5) - density * total, density / fraction)
+
+
+def normal_share(z):
+    """Phi(z)."""
+    tail = normal_tail(np.abs(z))
+    return np.where(z < 0, tail, 1 - tail)
+
+
+def _softmax(z):
+    powers = np.exp(z - z.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
 
 LONG_FUNCTIONS = {
     "identity": lambda z: z,
     "logistic": lambda z: 1 / (1 + np.exp(-z)),
     "tanh": np.tanh,
     "relu": lambda z: np.where(z > 0, z, 0),
-    "softmax": lambda z: (
-        np.exp(z - z.max(axis=1, keepdims=True))
-        / np.exp(z - z.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)
-    ),
+    "softmax": _softmax,
+    "exp": np.exp,
+    "leaky_relu": lambda z: np.where(z > 0, z, z / 100),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(z)),
+    "softplus": lambda z: np.where(z > 0, z, 0) + np.log1p(np.exp(-np.abs(z))),
+    "gelu": lambda z: z * normal_share(z),
+    "silu": lambda z: z / (1 + np.exp(-z)),
 }
+
+# Where a small change of a net input changes the slope at once.
+KINKED = {"relu", "leaky_relu", "elu"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +74,7 @@ class Problem:
     """A network with its weights and the rows to train on, in long doubles."""
 
     layer_sizes: tuple
-    activation: str
+    activations: tuple
     loss: str
     out_activation: str
     params: np.ndarray
@@ -45,6 +82,9 @@ class Problem:
     targets: np.ndarray
     sample_weight: np.ndarray
     alpha: float
+    out_groups: tuple | None = None
+    dropout: float = 0.0
+    dropout_key: int | None = None
 
     def arrays(self, dtype):
         """Parameters, X, targets and sample weights in one dtype."""
@@ -55,43 +95,74 @@ class Problem:
         params, X, targets, sample_weight = self.arrays(dtype)
         backprop = kernels.Backprop(
             self.layer_sizes,
-            self.activation,
+            self.activations,
             self.out_activation,
             self.loss,
             params,
             np.full_like(params, np.nan),
             max_batch=max_batch or len(X),
             alpha=self.alpha,
+            out_groups=self.out_groups,
+            dropout=self.dropout,
+            dropout_key=self.dropout_key,
         )
         backprop.load(X, targets, sample_weight if weighted else None, order)
         return backprop
 
 
 def make_problem(
-    layer_sizes, activation, loss, out_activation, *, n=9, seed=0, scale=1.0, alpha=0.3
+    layer_sizes,
+    activation,
+    loss,
+    out_activation,
+    *,
+    n=9,
+    seed=0,
+    scale=1.0,
+    alpha=0.3,
+    out_groups=None,
+    dropout=0.0,
+    dropout_key=None,
 ) -> Problem:
-    """A random problem; no relu unit is so near its kink that a small change crosses it."""
+    """A random problem; nothing is so near a kink that a small change crosses it.
+
+    ``activation`` is the one of all hidden layers, or a tuple of one each.
+    """
     rng = np.random.default_rng([seed, n, *layer_sizes])
     n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes))
-    for _ in range(100):
+    n_hidden = len(layer_sizes) - 2
+    for _ in range(1000):
         params = rng.standard_normal(n_params) / np.sqrt(max(layer_sizes[:-1]))
         X = scale * rng.standard_normal((n, layer_sizes[0]))
         targets = rng.uniform(0, 1, (n, layer_sizes[-1]))
+        if loss == "huber":
+            targets *= 3  # on both sides of its corner
         sample_weight = rng.uniform(0.5, 2, n)
         sample_weight[0] = 0 if n > 2 else 1
         problem = Problem(
             tuple(layer_sizes),
-            activation,
+            (activation,) * n_hidden if isinstance(activation, str) else activation,
             loss,
             out_activation,
             *(a.astype(np.longdouble) for a in (params, X, targets, sample_weight)),
             alpha,
+            out_groups,
+            dropout,
+            dropout_key,
         )
-        if "relu" not in (activation, out_activation) or n * max(layer_sizes) > 500:
+        if n * max(layer_sizes) > 500 or is_clear_of_kinks(problem):
             return problem
-        if min(np.abs(net).min() for net in net_inputs(problem, problem.params)) > 1e-3:
-            return problem
-    raise AssertionError("no problem whose relu units stay clear of their kinks")
+    raise AssertionError("no problem that stays clear of its kinks")
+
+
+def is_clear_of_kinks(problem, least=1e-3):
+    """Whether no small change of a parameter crosses a corner of an activation function or of the loss."""
+    functions = (*problem.activations, problem.out_activation)
+    nets = net_inputs(problem, problem.params)
+    from_corners = [np.abs(z) for z, name in zip(nets, functions, strict=True) if name in KINKED]
+    error = np.abs(problem.targets - outputs_of(problem, nets[-1]))
+    from_corners += {"absolute_error": [error], "huber": [np.abs(error - 1)]}.get(problem.loss, [])
+    return all(distance.min() > least for distance in from_corners)
 
 
 def split(params, layer_sizes):
@@ -108,42 +179,58 @@ def split(params, layer_sizes):
     return weights, biases
 
 
-def net_inputs(problem, params):
-    """Rule (1) for every layer after the input."""
-    nets, x = [], problem.X
+def net_inputs(problem, params, rows=slice(None), step=1):
+    """Rule (1) for every layer after the input, with what is dropped in a step."""
+    nets, x = [], problem.X[rows]
     weights, biases = split(params, problem.layer_sizes)
-    for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
         nets.append(x @ w + b)
-        hidden = layer < len(weights)
-        x = LONG_FUNCTIONS[problem.activation if hidden else problem.out_activation](nets[-1])
+        if layer < len(problem.activations):
+            x = LONG_FUNCTIONS[problem.activations[layer]](nets[-1])
+            if problem.dropout_key is not None:
+                x = x * dropout_factors(problem.dropout_key, step, layer, *x.shape, problem.dropout, float)
     return nets
 
 
-def loss_by_definition(problem, params, rows=slice(None), weighted=True):
+def outputs_of(problem, z):
+    """Outputs by their net inputs; softmax of every group for itself."""
+    function = LONG_FUNCTIONS[problem.out_activation]
+    if problem.out_groups is None:
+        return function(z)
+    bounds = np.cumsum(problem.out_groups)[:-1]
+    return np.hstack([function(part) for part in np.split(z, bounds, axis=1)])
+
+
+def loss_by_definition(problem, params, rows=slice(None), weighted=True, step=1):
     """Weighted mean of the patterns' losses plus the penalty, from the definitions."""
-    y = LONG_FUNCTIONS[problem.out_activation](net_inputs(problem, params)[-1])[rows]
+    y = outputs_of(problem, net_inputs(problem, params, rows, step)[-1])
     t = problem.targets[rows]
     sample_weight = problem.sample_weight[rows] if weighted else np.ones(len(t), np.longdouble)
-    if problem.loss == "squared_error":
-        losses = ((t - y) ** 2).sum(axis=1) / 2
-    elif problem.out_activation == "softmax":
-        losses = -(t * np.log(y)).sum(axis=1)
-    else:
+    e = np.abs(t - y)
+    if problem.loss == "log_loss" and problem.out_activation == "logistic":
         losses = -(t * np.log(y) + (1 - t) * np.log(1 - y)).sum(axis=1)
+    else:
+        losses = {
+            "squared_error": lambda: e**2 / 2,
+            "absolute_error": lambda: e,
+            "huber": lambda: np.where(e < 1, e**2 / 2, e - 0.5),
+            "poisson": lambda: t * np.log(t / y) - t + y,
+            "log_loss": lambda: -t * np.log(y),
+        }[problem.loss]().sum(axis=1)
     weights, _ = split(params, problem.layer_sizes)
     penalty = problem.alpha / 2 * sum((w**2).sum() for w in weights)
     return ((losses * sample_weight).sum() + penalty) / sample_weight.sum()
 
 
-def central_differences(problem, rows=slice(None), weighted=True, h=1e-5):
+def central_differences(problem, rows=slice(None), weighted=True, step=1, h=1e-5):
     """Gradient of the defined loss, one parameter at a time."""
     gradients = np.empty(len(problem.params))
     for i in range(len(gradients)):
         ahead, behind = problem.params.copy(), problem.params.copy()
         ahead[i] += h
         behind[i] -= h
-        rise = loss_by_definition(problem, ahead, rows, weighted)
-        rise -= loss_by_definition(problem, behind, rows, weighted)
+        rise = loss_by_definition(problem, ahead, rows, weighted, step)
+        rise -= loss_by_definition(problem, behind, rows, weighted, step)
         gradients[i] = rise / (2 * h)
     return gradients
 

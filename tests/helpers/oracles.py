@@ -1,12 +1,34 @@
-"""Update rules and link inputs, number by number in plain Python, from their sources' equations."""
+"""Update rules, number by number in plain Python, from their sources' equations.
+
+An oracle is a function of the gradients of one parameter, where it starts and whether it is a weight (biases
+do not decay), and gives that parameter's updates. Running means are sums over the whole past: their
+definition.
+"""
 
 import math
 
-from sklearn_metabp import SGD, Adam
+
+def running_mean(values, decay):
+    """``sum (1 - decay) decay**(t - s) values[s]`` up to the last value."""
+    t = len(values) - 1
+    return math.fsum((1 - decay) * decay ** (t - s) * value for s, value in enumerate(values))
 
 
-def sgd_oracle(gradients, learning_rate=0.01, momentum=0.0, nesterov=False):
-    """Updates of one parameter in the form of Sutskever et al. (2013), v = mu v - gamma g.
+def squares(values):
+    return [value**2 for value in values]
+
+
+def decaying(direction, share, start, is_weight):
+    """Updates along a list of directions with a share of the weight taken off at every step."""
+    updates, w = [], start
+    for d in direction:
+        updates.append(d - share * w if is_weight else d)
+        w += updates[-1]
+    return updates
+
+
+def sgd_oracle(gradients, start, is_weight, learning_rate=0.01, momentum=0.0, nesterov=False):
+    """In the form of Sutskever et al. (2013), v = mu v - gamma g.
 
     Nesterov's momentum is there the gradient taken after a look ahead; with the parameters kept at
     the point looked ahead to, a step is mu v - gamma g.
@@ -18,24 +40,102 @@ def sgd_oracle(gradients, learning_rate=0.01, momentum=0.0, nesterov=False):
     return updates
 
 
-def adam_oracle(gradients, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-    """Updates of one parameter by sums over the whole past, the moments' definition."""
-    updates = []
-    for t in range(1, len(gradients) + 1):
-        past = range(t)
-        mean = math.fsum((1 - beta_1) * beta_1 ** (t - 1 - s) * gradients[s] for s in past)
-        square = math.fsum((1 - beta_2) * beta_2 ** (t - 1 - s) * gradients[s] ** 2 for s in past)
-        mean_hat, square_hat = mean / (1 - beta_1**t), square / (1 - beta_2**t)
-        updates.append(-learning_rate * mean_hat / (math.sqrt(square_hat) + epsilon))
+def rprop_oracle(gradients, start, is_weight, first=0.01, up=1.2, down=0.5, low=1e-6, high=50.0):
+    """By the text of the lecture: compare two signs, change the step size, limit it."""
+    updates, size, last_sign = [], first, 0
+    for g in gradients:
+        sign = 0 if g == 0 else int(math.copysign(1, g))
+        if sign and sign == last_sign:
+            size = min(size * up, high)
+        elif sign and sign == -last_sign:
+            size, sign = max(size * down, low), 0
+        updates.append(-sign * size)
+        last_sign = sign
     return updates
 
 
-# rule, the function that gives one parameter's updates
-RULES = [
-    (SGD(learning_rate=0.3), lambda g: sgd_oracle(g, 0.3)),
-    (SGD(learning_rate=0.05, momentum=0.9), lambda g: sgd_oracle(g, 0.05, 0.9)),
-    (SGD(learning_rate=0.05, momentum=0.7, nesterov=True), lambda g: sgd_oracle(g, 0.05, 0.7, True)),
-    (Adam(), adam_oracle),
-    (Adam(0.1, 0.5, 0.75, 0.5), lambda g: adam_oracle(g, 0.1, 0.5, 0.75, 0.5)),
-    (Adam(0.01, 0.0, 0.0, 1e-3), lambda g: adam_oracle(g, 0.01, 0.0, 0.0, 1e-3)),
-]
+def adagrad_oracle(gradients, start, is_weight, learning_rate=0.01, epsilon=1e-10):
+    updates = []
+    for t, g in enumerate(gradients):
+        root = math.sqrt(math.fsum(squares(gradients[: t + 1])))
+        updates.append(-learning_rate * g / (root + epsilon))
+    return updates
+
+
+def adadelta_oracle(gradients, start, is_weight, learning_rate=1.0, decay=0.9, epsilon=1e-6):
+    moves = []
+    for t, g in enumerate(gradients):
+        rms_moves = math.sqrt(running_mean(squares(moves), decay) + epsilon)
+        rms_gradients = math.sqrt(running_mean(squares(gradients[: t + 1]), decay) + epsilon)
+        moves.append(rms_moves / rms_gradients * g)
+    return [-learning_rate * move for move in moves]
+
+
+def rmsprop_oracle(gradients, start, is_weight, learning_rate=0.001, decay=0.9, epsilon=1e-8):
+    updates = []
+    for t, g in enumerate(gradients):
+        root = math.sqrt(running_mean(squares(gradients[: t + 1]), decay))
+        updates.append(-learning_rate * g / (root + epsilon))
+    return updates
+
+
+def moments(gradients, beta_1, beta_2):
+    """For t = 1, 2, …: t, both running means, and both divided by their shares of the past."""
+    for t in range(1, len(gradients) + 1):
+        mean = running_mean(gradients[:t], beta_1)
+        square = running_mean(squares(gradients[:t]), beta_2)
+        yield t, mean, square, mean / (1 - beta_1**t), square / (1 - beta_2**t)
+
+
+def adam_oracle(gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    return [
+        -learning_rate * mean_hat / (math.sqrt(square_hat) + epsilon)
+        for _, _, _, mean_hat, square_hat in moments(gradients, beta_1, beta_2)
+    ]
+
+
+def adamw_oracle(gradients, start, is_weight, learning_rate=0.001, weight_decay=0.01, **betas):
+    steps = adam_oracle(gradients, start, is_weight, learning_rate, **betas)
+    return decaying(steps, learning_rate * weight_decay, start, is_weight)
+
+
+def adamax_oracle(gradients, start, is_weight, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    """The maximum is that over the past of what is left of every gradient: the infinite norm."""
+    updates = []
+    for t, _, _, mean_hat, _ in moments(gradients, beta_1, beta_2):
+        largest = max(beta_2 ** (t - 1 - s) * (abs(gradients[s]) + epsilon) for s in range(t))
+        updates.append(-learning_rate * mean_hat / largest)
+    return updates
+
+
+def nadam_oracle(
+    gradients, start, is_weight, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8, psi=0.004
+):
+    updates = []
+    for t, mean, _, _, square_hat in moments(gradients, beta_1, beta_2):
+        mus = [beta_1 * (1 - 0.5 * 0.96 ** (s * psi)) for s in range(1, t + 2)]
+        ahead = mus[t] * mean / (1 - math.prod(mus))
+        now = (1 - mus[t - 1]) * gradients[t - 1] / (1 - math.prod(mus[:t]))
+        updates.append(-learning_rate * (ahead + now) / (math.sqrt(square_hat) + epsilon))
+    return updates
+
+
+def radam_oracle(gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    """With l_t = sqrt(1 - beta_2**t) / (sqrt(v) + epsilon) in the paper's step -alpha r m_hat l."""
+    rho_end, updates = 2 / (1 - beta_2) - 1, []
+    for t, _, square, mean_hat, _ in moments(gradients, beta_1, beta_2):
+        rho = rho_end - 2 * t * beta_2**t / (1 - beta_2**t)
+        size = 1.0
+        if rho > 5:
+            r = math.sqrt((rho - 4) / (rho_end - 4) * (rho - 2) / (rho_end - 2) * rho_end / rho)
+            size = r * math.sqrt(1 - beta_2**t) / (math.sqrt(square) + epsilon)
+        updates.append(-learning_rate * mean_hat * size)
+    return updates
+
+
+def lion_oracle(gradients, start, is_weight, learning_rate=1e-4, beta_1=0.9, beta_2=0.99, weight_decay=0.0):
+    steps = []
+    for t, g in enumerate(gradients):
+        mixed = beta_1 * running_mean(gradients[:t], beta_2) + (1 - beta_1) * g
+        steps.append(0.0 if mixed == 0 else -learning_rate * math.copysign(1, mixed))
+    return decaying(steps, learning_rate * weight_decay, start, is_weight)

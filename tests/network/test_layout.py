@@ -56,7 +56,7 @@ def test_layouts_are_equal_by_value():
 @pytest.mark.parametrize(("activation", "c"), [("relu", 6), ("tanh", 6), ("logistic", 2)])
 def test_start_is_uniform_within_the_bound(activation, c):
     layout = ParameterLayout((30, 50, 20))
-    params = glorot_uniform(layout, activation, check_random_state(4))
+    params = glorot_uniform(layout, (activation,), check_random_state(4))
     for fan_in, fan_out, *tensors in zip(
         (30, 50), (50, 20), layout.coefs(params), layout.intercepts(params), strict=True
     ):

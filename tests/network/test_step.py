@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from helpers.callbacks import StepNotes
-from helpers.networks import LONG_FUNCTIONS, split
+from helpers.networks import LONG_FUNCTIONS, normal_share, split
 
 from sklearn_metabp import SGD, BackpropMLPRegressor, UpdateRule
 
@@ -16,6 +16,11 @@ SLOPES = {
     "logistic": lambda net: np.exp(-net) / (1 + np.exp(-net)) ** 2,
     "tanh": lambda net: 1 / np.cosh(net) ** 2,
     "relu": lambda net: (net > 0).astype(float),
+    "leaky_relu": lambda net: np.where(net > 0, 1, 0.01),
+    "elu": lambda net: np.where(net > 0, 1, np.exp(net)),
+    "softplus": lambda net: 1 / (1 + np.exp(-net)),
+    "gelu": lambda net: normal_share(net).astype(float) + net * np.exp(-(net**2) / 2) / np.sqrt(2 * np.pi),
+    "silu": lambda net: (1 + np.exp(-net) * (1 + net)) / (1 + np.exp(-net)) ** 2,
     "softmax": lambda net: LONG_FUNCTIONS["softmax"](net) * (1 - LONG_FUNCTIONS["softmax"](net)),
 }
 N, EPOCHS, ALPHA, RATE = 23, 3, 0.2, 0.05
@@ -26,6 +31,11 @@ CASES = [
     ((3, 4), "identity", "softmax", 8, False, True),
     ((), "relu", "identity", 1, True, False),
     ((6,), "relu", "identity", "full", False, False),
+    ((4, 3), "leaky_relu", "identity", 5, True, True),
+    ((4, 3), "elu", "tanh", 5, True, True),
+    ((4, 3), "softplus", "identity", 8, True, True),
+    ((4, 3), "gelu", "softmax", 8, True, True),
+    ((4, 3), "silu", "identity", 23, True, False),
 ]
 
 

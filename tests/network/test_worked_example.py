@@ -1,91 +1,117 @@
-"""The worked example of two lectures, number by number.
+"""The worked example of two lectures, number by number; what they print is in ``examples/lectures.py``."""
 
-P. Musilek, "NN-4 Backpropagation Training", and A. Kordecki, "Neural Networks: Back-Propagation
-algorithm", lecture 6: three inputs, two hidden and two output units, all logistic, one pattern, half
-the sum of squared errors, learning rate 0.01. Biases are shared by a layer there: theirs is the sum
-of ours. Where the lectures calculate with rounded numbers or drop terms, the full sums stand here.
-"""
+from pathlib import Path
 
+import lectures
 import numpy as np
 import pytest
-from helpers.callbacks import StepNotes
-from sklearn.exceptions import ConvergenceWarning
+from scipy.special import expit
 
-from sklearn_metabp import SGD, BackpropMLPRegressor
+import sklearn_metabp
 
-X = np.array([[1.0, 4.0, 5.0]])
-T = np.array([[0.1, 0.05]])
-COEFS = [np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]), np.array([[0.7, 0.8], [0.9, 0.1]])]
-INTERCEPTS = [np.array([0.5, 0.5]), np.array([0.5, 0.5])]
-PARAMS = np.concatenate([a.ravel() for a in (*COEFS, *INTERCEPTS)])
-
-NET_INPUTS = [[4.3, 5.3], [2.0862, 1.3888]]
-ACTIVATIONS = [[0.9866, 0.9950], [0.8896, 0.8004]]
-ERRORS = [0.7896, 0.7504]  # y - t
-SLOPES = [[0.0132, 0.0049], [0.0983, 0.1598]]
-LOSS = 0.5932  # the lectures' 0.5933 is half of 0.7896^2 + 0.7504^2
-LOSS_BY_HIDDEN = [0.1502, 0.0818]  # dE/dy4, dE/dy5
-GRADIENTS = [
-    [[0.0020, 0.0004], [0.0079, 0.0016], [0.0099, 0.0020]],
-    [[0.0765, 0.1183], [0.0772, 0.1193]],
+PARTIALS = [
+    number.name for number in lectures.NUMBERS if number.name.startswith("∂E/∂") and "y" not in number.name
 ]
-SHARED_BIASES = [0.0024, 0.1975]  # dE/db1 is 0.0008 in the lectures, which drop two of four paths
-NEW_COEFS = [
-    [[0.1000, 0.2000], [0.2999, 0.4000], [0.4999, 0.6000]],
-    [[0.6992, 0.7988], [0.8992, 0.0988]],  # w75: 0.9881 in the second lecture
-]
-NEW_SHARED_BIASES = [0.5000, 0.4980]
 
 
-def expect(actual, printed):
-    """Equal to the four decimals printed."""
-    np.testing.assert_array_equal(np.round(np.asarray(actual, float), 4), printed)
+@pytest.fixture(scope="module")
+def ours():
+    return lectures.quantities(lectures.record(lectures.network()))
 
 
-def split(params):
-    return params[:6].reshape(3, 2), params[6:10].reshape(2, 2), params[10:12], params[12:]
+def wrong(values):
+    """What a lecture prints and we do not, with what we have to as many decimals."""
+    return {
+        (lecture, number.name): lectures.rounded(values[number.name], printed)
+        for number in lectures.NUMBERS
+        for lecture, printed in number.printed.items()
+        if lectures.rounded(values[number.name], printed) != printed
+    }
 
 
-def test_kernel_computes_the_lectures_numbers(kernels):
-    gradients = np.zeros(14)
-    backprop = kernels.Backprop(
-        (3, 2, 2), "logistic", "logistic", "squared_error", PARAMS.copy(), gradients, max_batch=1
-    )
-    backprop.load(X, T)
-
-    expect(backprop.gradients(0, 1), LOSS)
-    expect(backprop.activations[1][0], ACTIVATIONS[0])
-    expect(backprop.activations[2][0], ACTIVATIONS[1])
-    expect(backprop.activations[2][0] - T[0], ERRORS)
-    expect(backprop.deltas[1] @ COEFS[1].T, -np.array([LOSS_BY_HIDDEN]))
-    hidden, output, hidden_biases, output_biases = split(gradients)
-    expect(hidden, GRADIENTS[0])
-    expect(output, GRADIENTS[1])
-    expect([hidden_biases.sum(), output_biases.sum()], SHARED_BIASES)
+SLIPS = {(slip.lecture, slip.name): slip.right for slip in lectures.SLIPS}
 
 
-@pytest.mark.parametrize("batch_size", [1, "full"])
-def test_one_epoch_of_the_estimator_makes_the_lectures_step(batch_size):
-    notes = StepNotes()
-    model = BackpropMLPRegressor(
-        (2,),
-        "logistic",
-        out_activation="logistic",
-        update_rule=SGD(learning_rate=0.01),
-        alpha=0.0,
-        batch_size=batch_size,
-        max_iter=1,
-    ).set_callbacks(notes)
-    with pytest.warns(ConvergenceWarning):
-        model.fit(X, T, coef_init=COEFS, intercept_init=INTERCEPTS)
+def test_every_number_is_the_lectures_but_for_their_slips(ours):
+    assert set(ours) == {number.name for number in lectures.NUMBERS}
+    assert wrong(ours) == SLIPS
 
-    (step,) = notes.steps
-    for layer in range(2):
-        expect(step["net_inputs"][layer][0], NET_INPUTS[layer])
-        expect(step["activations"][layer + 1][0], ACTIVATIONS[layer])
-        expect(step["derivatives"][layer][0], SLOPES[layer])
-        expect(model.coefs_[layer], NEW_COEFS[layer])
-    expect(step["loss"], LOSS)
-    expect(model.loss_curve_, [LOSS])
-    moves = [(new - 0.5).sum() for new in model.intercepts_]
-    expect(0.5 + np.array(moves), NEW_SHARED_BIASES)
+
+@pytest.mark.usefixtures("twin_kernels")
+def test_the_twin_has_the_same_numbers():
+    assert wrong(lectures.quantities(lectures.record(lectures.network()))) == SLIPS
+
+
+def test_batch_mode_has_the_same_numbers():
+    assert wrong(lectures.quantities(lectures.record(lectures.network(batch_size="full")))) == SLIPS
+
+
+def loss_at(coefs, biases):
+    """The lectures' forward pass, with a bias that a layer shares."""
+    y = lectures.X[0]
+    for weights, bias in zip(coefs, biases, strict=True):
+        y = expit(y @ weights + bias)
+    return np.sum((lectures.TARGETS[0] - y) ** 2) / 2
+
+
+@pytest.mark.parametrize("name", PARTIALS)
+def test_the_derivatives_are_those_of_the_loss(ours, name):
+    def at(move):
+        coefs, biases = [weights.copy() for weights in lectures.COEFS], list(lectures.SHARED_BIASES)
+        if name[-2] == "b":
+            biases[int(name[-1]) - 1] += move
+        else:
+            to, back = int(name[-2]), int(name[-1])
+            layer, place = (0, (back - 1, to - 4)) if to < 6 else (1, (back - 4, to - 6))
+            coefs[layer][place] += move
+        return loss_at(coefs, biases)
+
+    assert ours[name] == pytest.approx((at(1e-5) - at(-1e-5)) / 2e-5, rel=1e-7, abs=1e-10)
+
+
+def test_the_deltas_are_the_second_lectures_formulas(ours):
+    for unit, error in ((6, ours["t1 - y6"]), (7, ours["t2 - y7"])):
+        y = ours[f"y{unit}"]
+        assert ours[f"δ{unit}"] == pytest.approx(error * y * (1 - y), rel=1e-12)
+    for unit, weights in zip((4, 5), lectures.COEFS[1], strict=True):
+        y, back = ours[f"y{unit}"], weights[0] * ours["δ6"] + weights[1] * ours["δ7"]
+        assert ours[f"δ{unit}"] == pytest.approx(back * y * (1 - y), rel=1e-12)
+
+
+def test_the_estimator_ends_where_the_step_goes(ours):
+    model = lectures.fit(lectures.network())
+    assert [f"{loss:.4f}" for loss in model.loss_curve_] == [SLIPS["Musilek", "E"]]
+    assert model.coefs_[1][1, 1] == ours["new w75"]
+    assert model.coefs_[0][2, 0] == ours["new w43"]
+
+
+@pytest.mark.parametrize("slip", lectures.SLIPS, ids=lambda slip: f"{slip.lecture} {slip.name}")
+def test_where_the_slips_come_from(ours, slip):
+    """What the lectures must have calculated gives what they print."""
+    printed = next(n.printed[slip.lecture] for n in lectures.NUMBERS if n.name == slip.name)
+    four = {name: round(value, 4) for name, value in ours.items()}
+    slope = {n: four[f"y{n}"] * (1 - four[f"y{n}"]) for n in (5, 6, 7)}
+    e6, e7 = four["∂E/∂y6"], four["∂E/∂y7"]
+    calculated = {
+        "E": (e6**2 + e7**2) / 2,
+        "∂E/∂b2": e6 * slope[6] + e7 * slope[7],
+        "∂y5/∂v5": slope[5],
+        "∂E/∂b1": -0.7 * ours["δ6"] * ours["∂y4/∂v4"] - 0.1 * ours["δ7"] * ours["∂y5/∂v5"],
+        "new w75": 10 * (0.1 - 0.01 * four["∂E/∂w75"]),  # the point one place to the right
+    }
+    assert lectures.rounded(calculated[slip.name], printed) == printed
+
+
+@pytest.mark.parametrize("rule", lectures.PARAMETERS)
+def test_parameters_that_the_second_lecture_states_are_defaults(rule):
+    assert lectures.PARAMETERS[rule].items() <= getattr(sklearn_metabp, rule)().get_params().items()
+
+
+def test_the_page_of_the_lectures_lists_the_slips():
+    page = Path(__file__).parents[2] / "docs" / "lectures.rst"
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    names = [slip.name for slip in lectures.SLIPS]
+    for slip in lectures.SLIPS:
+        lecture = "both" if names.count(slip.name) == 2 else slip.lecture
+        printed = next(n.printed[slip.lecture] for n in lectures.NUMBERS if n.name == slip.name)
+        assert f"* - {lecture} - {slip.name} - {printed} - {slip.right} -" in text

@@ -14,7 +14,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
-from sklearn_metabp.plotting import ImitationDisplay, LearnedRuleDisplay, LossCurveDisplay, TraceDisplay
+from sklearn_metabp.plotting import (
+    ImitationDisplay,
+    LearnedRuleDisplay,
+    LossCurveDisplay,
+    TraceDisplay,
+    UpdateRuleDisplay,
+)
 
 TREE = DecisionTreeRegressor(max_depth=4, random_state=0)
 
@@ -85,7 +91,7 @@ def test_of_large_tensors_so_many_parameters_are_drawn_and_always_the_same(trace
 
 
 def test_of_a_long_run_steps_are_evenly_spread(monkeypatch, trace):
-    monkeypatch.setattr("sklearn_metabp.plotting.trace._MAX_STEPS", 4)
+    monkeypatch.setattr("sklearn_metabp.plotting.trace.MAX_STEPS", 4)
     display = TraceDisplay.from_trace(trace)
     rows = trace.run(0)[[0, 10, 19, 29]]
     np.testing.assert_array_equal(display.steps, rows.indices)
@@ -215,6 +221,21 @@ def test_loss_curves_are_those_of_the_models():
     assert ax.lines[0].get_linestyle() == ":" and ax.lines[1].get_color() == "red"
 
 
+def test_validation_losses_are_drawn_dashed_where_there_are_some():
+    X, y = classes("multiclass", n=72, seed=13)
+    models = [network(rule).fit(X, y) for rule in (SGD(0.1), Adam(0.01))]
+    models[1].validation_loss_curve_ = [0.9, 0.8, 0.7, 0.75, 0.8, 0.85]
+    display = LossCurveDisplay.from_estimator(*models, names=["a", "b"], line_kwargs=[{}, {"c": "red"}])
+    assert len(display.ax_.lines) == 3 and display.validation_lines_[0] is None
+    line = display.validation_lines_[1]
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 7))
+    np.testing.assert_array_equal(drawn(line), models[1].validation_loss_curve_)
+    assert (line.get_linestyle(), line.get_color(), line.get_label()) == ("--", "red", "b, validation")
+    assert display.ax_.get_ylabel() == "loss"
+    models[1].validation_loss_curve_ = None  # as after a fit without validation data
+    assert LossCurveDisplay.from_estimator(*models).ax_.get_ylabel() == "training loss"
+
+
 def test_a_learned_rule_has_a_short_name_and_one_epoch_is_seen(trace, rules):
     X, y = classes("multiclass", n=72, seed=13)
     display = LossCurveDisplay.from_estimator(network(rules["link"], n_epochs=1).fit(X, y))
@@ -310,12 +331,13 @@ def test_a_rule_display_says_what_is_wrong(trace, rules):
         LearnedRuleDisplay.from_rule(rules["network"], SGD(0.1))
 
 
-@pytest.fixture(params=["trace", "imitation", "rule"])
+@pytest.fixture(params=["trace", "imitation", "rule", "steps"])
 def draw(request, trace, rules):
     return {
         "trace": (3, lambda ax: TraceDisplay.from_trace(trace, ax=ax)),
         "imitation": (2, lambda ax: ImitationDisplay.from_rule(rules["link"], trace, ax=ax)),
         "rule": (3, lambda ax: LearnedRuleDisplay.from_rule(rules["neuron"], ax=ax)),
+        "steps": (6, lambda ax: UpdateRuleDisplay.from_trace(trace, ax=ax)),
     }[request.param]
 
 
@@ -352,6 +374,7 @@ def test_a_display_plots_again(trace, rules):
         TraceDisplay.from_trace(trace, line_kwargs={"lw": 3}),
         ImitationDisplay.from_rule(rules["link"], trace, scatter_kwargs={"s": 1}),
         LearnedRuleDisplay.from_rule(rules["link"], line_kwargs={"c": "green"}),
+        UpdateRuleDisplay.from_trace(trace, line_kwargs={"ls": ":"}),
     ):
         figure = display.figure_
         assert display.plot() is display

@@ -34,7 +34,7 @@ def test_a_rule_is_itself_and_a_frozen_one_is_what_was_frozen(rule):
 @pytest.mark.parametrize(
     ("update_rule", "error", "message"),
     [
-        ("adamant", ValueError, r"one of \['adam', 'sgd'.*got 'adamant'"),
+        ("adamant", ValueError, r"one of \['adadelta', .*'sgd'\] or an UpdateRule, got 'adamant'"),
         (Adam, TypeError, "Pass an instance: add parentheses"),
         (None, TypeError, "instance of UpdateRule, got None"),
         (0.1, TypeError, "instance of UpdateRule, got 0.1"),

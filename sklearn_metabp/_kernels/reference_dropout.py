@@ -1,0 +1,48 @@
+"""Masks of dropout in NumPy, bit for bit those of ``dropout_hash.h``, where the sources are named."""
+
+import numpy as np
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_64_BITS = 2**64 - 1
+
+
+def _mix64(z):
+    """Of one Python integer, or of an array of uint64."""
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & _64_BITS
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB & _64_BITS
+    return z ^ (z >> 31)
+
+
+def dropout_factors(key, step, layer, n, width, dropout, dtype) -> np.ndarray:
+    """What the outputs of a hidden layer are multiplied with in a step: 0, or 1 / (1 - dropout).
+
+    A function of its arguments alone; for fewer patterns or units it is a part of the same matrix.
+
+    Parameters
+    ----------
+    key : int
+        Of 64 bits.
+    step : int
+        Number of the step, from 1.
+    layer : int
+        Number of the hidden layer, from 0.
+    n, width : int
+        Patterns and units.
+    dropout : float
+        Probability of 0, from 0 to below 1.
+    dtype : dtype
+
+    Returns
+    -------
+    factors : ndarray of shape (n, width)
+    """
+    layer_key = _mix64(_mix64(key + _GOLDEN * step & _64_BITS) + _GOLDEN * (layer + 1) & _64_BITS)
+    rows = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(_GOLDEN) + np.uint64(layer_key)
+    row_keys = _mix64(rows)[:, None]
+    low, high = row_keys.astype(np.uint32), (row_keys >> 32).astype(np.uint32)
+    h = np.arange(width, dtype=np.uint32) + low
+    h = (h ^ (h >> 16)) * np.uint32(0x7FEB352D)
+    h = ((h ^ (h >> 15)) + high) * np.uint32(0x846CA68B)
+    h ^= h >> 16
+    dtype = np.dtype(dtype).type
+    return np.where(h < np.uint32(dropout * 2**32), dtype(0), dtype(1 / (1 - dropout)))

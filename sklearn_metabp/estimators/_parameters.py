@@ -1,0 +1,74 @@
+"""Parameters of the estimators, checked further than their constraints go."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, INITIALIZERS, Network
+from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+
+
+def check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
+    """Units of every hidden layer."""
+    if not hasattr(sizes, "__iter__"):
+        sizes = (sizes,)
+    for position, size in enumerate(sizes):
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise ValueError(
+                f"hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got {size!r} at "
+                f"position {position} of {tuple(sizes)}."
+            )
+    return tuple(int(size) for size in sizes)
+
+
+def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
+    """Activation function of every hidden layer."""
+    if isinstance(activation, str):
+        return (activation,) * n_hidden
+    activations = tuple(activation)
+    unknown = [name for name in activations if name not in HIDDEN_ACTIVATIONS]
+    if unknown or len(activations) != n_hidden:
+        raise ValueError(
+            f"activation must be one of {list(HIDDEN_ACTIVATIONS)}, or one of them for each of the "
+            f"{n_hidden} hidden layers; got {activation!r}."
+        )
+    return activations
+
+
+def draw_start(init, network: Network, random_state) -> np.ndarray:
+    """Parameters that training starts from."""
+    layout = network.layout
+    if not callable(init):
+        return INITIALIZERS[init](layout, network.activations, random_state)
+    params = np.asarray(init(layout, network.activations, random_state))
+    if params.shape != (layout.n_params,) or not np.isfinite(params).all():
+        raise ValueError(
+            f"init={init!r} must return {layout.n_params} finite numbers, the parameters of layers "
+            f"{layout.layer_sizes}; got shape {params.shape}."
+        )
+    return params.astype(layout.dtype)
+
+
+def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:
+    """Rows of a step."""
+    if isinstance(rule, LineSearchRule) or batch_size == "full" or (batch_size == "auto" and rule.full_batch):
+        return n_samples
+    if batch_size == "auto":
+        return min(200, n_samples)
+    if batch_size > n_samples:
+        warnings.warn(
+            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has them all.",
+            stacklevel=6,
+        )
+    return min(batch_size, n_samples)
+
+
+def check_dropout(dropout: float, rule: UpdateRule) -> float:
+    """The share of hidden units to drop."""
+    if dropout > 0 and isinstance(rule, LineSearchRule):
+        raise ValueError(
+            f"dropout={dropout} draws other units in every step, so there is no one loss for "
+            f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
+        )
+    return float(dropout)

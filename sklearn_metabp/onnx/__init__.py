@@ -1,0 +1,53 @@
+"""Converters to ONNX: importing this module registers them with skl2onnx.
+
+``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and what else
+skl2onnx converts. Converting needs skl2onnx, which ``pip install sklearn-metabp[onnx]`` brings; running
+the result needs any ONNX runtime and nothing of this package.
+
+Examples
+--------
+>>> import numpy as np
+>>> import onnxruntime
+>>> import sklearn_metabp.onnx
+>>> from skl2onnx import to_onnx
+>>> from sklearn.datasets import load_iris
+>>> from sklearn_metabp import BackpropMLPClassifier
+>>> X, y = load_iris(return_X_y=True)
+>>> model = BackpropMLPClassifier(tol=0.01, random_state=0).fit(X, y)
+>>> converted = to_onnx(model, X[:1].astype(np.float32), options={"zipmap": False})
+>>> session = onnxruntime.InferenceSession(converted.SerializeToString())
+>>> label, probabilities = session.run(None, {"X": X.astype(np.float32)})
+>>> bool((label == model.predict(X)).all())
+True
+>>> bool(np.allclose(probabilities, model.predict_proba(X), atol=1e-5))
+True
+"""
+
+try:
+    import skl2onnx
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "Conversion to ONNX needs skl2onnx: pip install sklearn-metabp[onnx].", name="skl2onnx"
+    ) from error
+
+from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.onnx.classifier import ALIAS, classifier_shapes, convert_classifier, parse_classifier
+from sklearn_metabp.onnx.regressor import convert_regressor, regressor_shapes
+
+__all__: list[str] = []
+
+skl2onnx.update_registered_converter(
+    BackpropMLPClassifier,
+    ALIAS,
+    classifier_shapes,
+    convert_classifier,
+    parser=parse_classifier,
+    options={
+        "zipmap": [True, False, "columns"],
+        "output_class_labels": [False, True],
+        "nocl": [False, True],
+    },
+)
+skl2onnx.update_registered_converter(
+    BackpropMLPRegressor, "SklearnMetabpBackpropMLPRegressor", regressor_shapes, convert_regressor
+)

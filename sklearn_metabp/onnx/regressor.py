@@ -1,0 +1,25 @@
+"""The converter of the regressor."""
+
+from skl2onnx.common.data_types import guess_tensor_type
+from skl2onnx.common.utils import check_input_and_output_numbers
+
+from sklearn_metabp.onnx.graph import Graph
+from sklearn_metabp.onnx.network import network_outputs
+
+
+def regressor_shapes(operator) -> None:
+    """One column an output, also where ``predict`` gives a flat array, as all of skl2onnx's regressors."""
+    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
+    (given,) = operator.inputs
+    (variable,) = operator.outputs
+    kind = guess_tensor_type(given.type)
+    kind.shape = [given.get_first_dimension(), operator.raw_operator.n_outputs_]
+    variable.set_type(kind)
+
+
+def convert_regressor(scope, operator, container) -> None:
+    """Write the network's outputs as the variable."""
+    (given,) = operator.inputs
+    graph = Graph(container.target_opset, given.type)
+    outputs = network_outputs(graph, operator.raw_operator, given)
+    graph.Identity(outputs, output_names=operator.outputs).add_to(scope, container)

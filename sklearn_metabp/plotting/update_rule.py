@@ -1,0 +1,251 @@
+"""How large the steps of an update rule are, drawn."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._plotting import _validate_style_kwargs
+
+from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
+from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run, visit_rows
+from sklearn_metabp.tracing import Trace, TraceRecorder
+
+# Of a unit that is dead steps can be smaller by any number of decades.
+_SHOWN = 1e-9
+
+
+class UpdateRuleDisplay:
+    r"""Step sizes of an update rule along a training, as they are and by the gradient.
+
+    Made by :meth:`from_trace` or :meth:`from_estimator`. A column is a layer; of its weights and of its
+    biases the median is drawn as a line, and two quantiles as the borders of a band. The step size is
+    :math:`|\Delta w|`; the effective learning rate is :math:`|\Delta w| / |g|`, with
+    :math:`g = \partial J / \partial w` the gradient of the step. Plain backpropagation has the same rate for
+    all parameters and all steps, its learning rate.
+
+    Parameters
+    ----------
+    steps : ndarray of shape (n_steps,)
+        Numbers of the steps in the training, from 1.
+    step_sizes : dict of str to ndarray of shape (n_steps, 3)
+        Lower quantile, median and upper quantile over the parameters of a matrix or vector, by its name.
+    learning_rates : dict of str to ndarray of shape (n_steps, 3)
+        The same of the effective learning rates, over the parameters whose gradient is not 0; NaN where
+        there are none.
+    quantiles : tuple of float
+        The lower and the upper one.
+
+    Attributes
+    ----------
+    ax_ : ndarray of Axes of shape (2 * n_layers,)
+        Of the step sizes of every layer, then of its effective learning rates.
+    figure_ : Figure
+    step_size_lines_, learning_rate_lines_ : dict of str to Line2D
+        The medians, by name of the matrix or vector.
+    step_size_bands_, learning_rate_bands_ : dict of str to FillBetweenPolyCollection
+        Between the quantiles.
+
+    See Also
+    --------
+    TraceDisplay : Single weights and their updates.
+    LossCurveDisplay : What the steps achieve.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+    >>> from sklearn_metabp.plotting import UpdateRuleDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+    >>> display = UpdateRuleDisplay.from_estimator(model, X, y)
+    >>> rates = display.learning_rates["coefs_[0]"]
+    >>> [float(rate) for rate in rates[0].round(9)]  # lower quantile, median, upper quantile
+    [0.1, 0.1, 0.1]
+    """
+
+    def __init__(self, *, steps, step_sizes, learning_rates, quantiles):
+        self.steps = steps
+        self.step_sizes = step_sizes
+        self.learning_rates = learning_rates
+        self.quantiles = quantiles
+
+    @classmethod
+    def from_trace(cls, trace, run=0, *, quantiles=(0.25, 0.75), ax=None, line_kwargs=None):
+        """Draw one run of a trace.
+
+        Parameters
+        ----------
+        trace : Trace
+            With gradients and updates. Of more than 2000 steps so many are drawn, evenly spread.
+        run : int, default=0
+            As in ``trace.runs``.
+        quantiles : tuple of two float, default=(0.25, 0.75)
+            Borders of the bands, in [0, 1].
+        ax : Axes or array-like of 2 * n_layers Axes, default=None
+            One is divided; None makes a figure.
+        line_kwargs : dict, default=None
+            For matplotlib's ``plot``, of all lines.
+
+        Returns
+        -------
+        display : UpdateRuleDisplay
+
+        Raises
+        ------
+        ValueError
+            If the trace has no rows of that run, or was recorded without gradients or updates; if
+            ``quantiles`` are not two in order.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_trace")
+        lower, upper = _check_quantiles(quantiles)
+        rows = rows_of_run(trace, run)
+        lacking = {"gradients", "updates"} - set(rows.recorded[run].stored)
+        if lacking:
+            raise ValueError(
+                f"UpdateRuleDisplay draws gradients and updates, and run {run} was recorded without "
+                f"{' and '.join(sorted(lacking))}: record with TraceRecorder()."
+            )
+        rows = rows[evenly(len(rows), MAX_STEPS)]
+        step_sizes, learning_rates = _quantiles_of(rows, run, (lower, 0.5, upper))
+        display = cls(
+            steps=rows.indices,
+            step_sizes=step_sizes,
+            learning_rates=learning_rates,
+            quantiles=(lower, upper),
+        )
+        return display.plot(ax=ax, line_kwargs=line_kwargs)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, sample_weight=None, quantiles=(0.25, 0.75), ax=None, line_kwargs=None
+    ):
+        """Train a clone of an estimator, record it and draw.
+
+        Parameters
+        ----------
+        estimator : BackpropMLPClassifier, BackpropMLPRegressor or a Pipeline that ends in one
+            Fitted or not; it is not changed. Its clone takes the same steps as it did if ``random_state`` is
+            an integer.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+        quantiles : tuple of two float, default=(0.25, 0.75)
+            See :meth:`from_trace`.
+        ax : Axes or array-like of 2 * n_layers Axes, default=None
+        line_kwargs : dict, default=None
+
+        Returns
+        -------
+        display : UpdateRuleDisplay
+
+        Raises
+        ------
+        ValueError
+            If it is another estimator, and as :meth:`from_trace`.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        _check_quantiles(quantiles)
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        if not isinstance(last, (BackpropMLPClassifier, BackpropMLPRegressor)):
+            raise ValueError(
+                f"UpdateRuleDisplay records a BackpropMLPClassifier or BackpropMLPRegressor, alone or at the "
+                f"end of a Pipeline, got {type(last).__name__}."
+            )
+        recorder = TraceRecorder(["gradients", "weight_updates", "bias_updates", "loss"])
+        model, weights = clone(estimator), {}
+        if isinstance(model, Pipeline):
+            model[-1].set_callbacks(recorder)
+            prefix = f"{model.steps[-1][0]}__"
+        else:
+            model.set_callbacks(recorder)
+            prefix = ""
+        if sample_weight is not None:
+            weights = {f"{prefix}sample_weight": sample_weight}
+        model.fit(X, y, **weights)
+        return cls.from_trace(recorder.trace_, quantiles=quantiles, ax=ax, line_kwargs=line_kwargs)
+
+    def plot(self, ax=None, *, line_kwargs=None):
+        """Draw; see :meth:`from_trace`.
+
+        Parameters
+        ----------
+        ax : Axes or array-like of 2 * n_layers Axes, default=None
+        line_kwargs : dict, default=None
+
+        Returns
+        -------
+        display : UpdateRuleDisplay
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        style = _validate_style_kwargs({"linewidth": 1.2}, line_kwargs or {})
+        n_layers = len(self.step_sizes) // 2
+        axes = grid_of_axes(ax, 2, n_layers, figsize=(2 + 3 * n_layers, 5), sharex=True, sharey="row")
+        of_sizes, of_rates = axes[:n_layers], axes[n_layers:]
+        self.step_size_lines_, self.step_size_bands_ = self._draw(of_sizes, self.step_sizes, style)
+        self.learning_rate_lines_, self.learning_rate_bands_ = self._draw(
+            of_rates, self.learning_rates, style
+        )
+        of_sizes[0].set_ylabel("step size |Δw|")
+        of_rates[0].set_ylabel("learning rate |Δw| / |g|")
+        for layer, bottom in enumerate(of_rates):
+            of_sizes[layer].legend(fontsize="small")
+            bottom.set_xlabel("step")
+        self.ax_, self.figure_ = axes, axes[0].figure
+        return self
+
+    def _draw(self, axes, values: dict, style: dict) -> tuple[dict, dict]:
+        """Lines and bands by name; first come the weights of every layer, then the biases."""
+        lines, bands = {}, {}
+        _set_scale(axes, np.array(list(values.values())))
+        for position, (name, of_tensor) in enumerate(values.items()):
+            is_bias, layer = divmod(position, len(axes))
+            lower, median, upper = of_tensor.T
+            marker = "o" if len(self.steps) == 1 else ""  # a line of one point is not seen
+            kwargs = {"color": colours(2)[is_bias], "label": name, "marker": marker, **style}
+            (lines[name],) = axes[layer].plot(self.steps, median, **kwargs)
+            filling = {"color": lines[name].get_color(), "alpha": 0.2, "linewidth": 0}
+            bands[name] = axes[layer].fill_between(self.steps, lower, upper, **filling)
+        return lines, bands
+
+
+def _set_scale(axes, values: np.ndarray) -> None:
+    """A logarithmic y axis with room for all values, down to so many decades; linear where all are 0."""
+    values = values[np.isfinite(values) & (values > 0)]
+    if not len(values):
+        return
+    highest = values.max()
+    lowest = max(values.min(), highest * _SHOWN)
+    room = max(1.5, (highest / lowest) ** 0.05)
+    for ax in axes:
+        ax.set_ylim(lowest / room, highest * room)
+        ax.set_yscale("log", nonpositive="mask")
+
+
+def _check_quantiles(quantiles) -> tuple[float, float]:
+    ordered = list(quantiles) if np.iterable(quantiles) else [quantiles]
+    are_numbers = all(isinstance(quantile, Real) for quantile in ordered)
+    if len(ordered) != 2 or not are_numbers or not 0 <= ordered[0] <= ordered[1] <= 1:
+        raise ValueError(f"quantiles must be a lower and an upper one in [0, 1], got {quantiles!r}.")
+    return float(ordered[0]), float(ordered[1])
+
+
+def _quantiles_of(rows: Trace, run: int, quantiles) -> tuple[dict, dict]:
+    """Quantiles of |Δw| and of |Δw| / |g| at some steps of a run, (n_steps, n_quantiles) by tensor."""
+    tensors = rows.layouts[run].tensors
+    shape = (len(rows), len(quantiles))
+    sizes = {tensor.name: np.empty(shape) for tensor in tensors}
+    rates = {tensor.name: np.full(shape, np.nan) for tensor in tensors}
+
+    def visit(row, step):
+        for tensor in tensors:
+            size, slope = np.abs(step.updates[tensor.slice]), np.abs(step.gradients[tensor.slice])
+            sizes[tensor.name][row] = np.quantile(size, quantiles)
+            if (known := slope > 0).any():
+                with np.errstate(over="ignore"):
+                    rates[tensor.name][row] = np.quantile(size[known] / slope[known], quantiles)
+
+    visit_rows(rows, run, visit)
+    return sizes, rates

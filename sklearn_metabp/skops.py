@@ -1,0 +1,62 @@
+"""What ``skops.io`` has to trust to load what this package saves.
+
+skops writes a model as a file that can be read without running code from it. It builds objects only of
+types that it knows or that the caller trusts; ``TRUSTED_TYPES`` names those of this package.
+
+Examples
+--------
+>>> import skops.io
+>>> from sklearn.datasets import load_iris
+>>> from sklearn_metabp import BackpropMLPClassifier
+>>> from sklearn_metabp.skops import TRUSTED_TYPES
+>>> X, y = load_iris(return_X_y=True)
+>>> model = BackpropMLPClassifier(tol=0.01, random_state=0).fit(X, y)
+>>> loaded = skops.io.loads(skops.io.dumps(model), trusted=TRUSTED_TYPES)
+>>> bool((loaded.predict(X) == model.predict(X)).all())
+True
+"""
+
+from inspect import isabstract
+from typing import Any
+
+from sklearn_metabp import update_rules
+from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.estimators._targets import ClassTargets
+from sklearn_metabp.learned import LearnedUpdateRule
+from sklearn_metabp.learned.compiled import MLPArrays
+from sklearn_metabp.learned.explain import InputRanges
+from sklearn_metabp.learned.link import LinkHistory
+from sklearn_metabp.learned.model import Bound, PlainModel
+from sklearn_metabp.learned.rule import MODELS
+from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.training import Patience, TrainingState
+
+__all__ = ["TRUSTED_TYPES"]
+
+_PUBLIC = [getattr(update_rules, name) for name in update_rules.__all__]
+_RULES = [
+    kind
+    for kind in _PUBLIC
+    if isinstance(kind, type) and issubclass(kind, update_rules.UpdateRule) and not isabstract(kind)
+]
+_TYPES: list[Any] = [
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    ClassTargets,
+    Network,
+    ParameterLayout,
+    TrainingState,
+    Patience,
+    *_RULES,
+    LearnedUpdateRule,
+    *MODELS.values(),
+    PlainModel,
+    MLPArrays,
+    InputRanges,
+    LinkHistory,
+    Bound,
+]
+
+#: Names of all types that a saved estimator, update rule or pipeline of them is made of and that skops
+#: does not trust by itself. They hold data: none opens a file or calls what a file names.
+TRUSTED_TYPES: list[str] = sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in _TYPES)

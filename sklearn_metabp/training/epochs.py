@@ -1,0 +1,111 @@
+"""The inner loop: the one place where weights change."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from sklearn_metabp._kernels import apply_updates
+from sklearn_metabp.network import Step
+from sklearn_metabp.training.divergence import DivergenceError
+
+
+class Epochs:
+    """Buffers and bookkeeping of the inner loop."""
+
+    def __init__(self, network, batches, rule, state, max_epochs, planned_epochs, listener):
+        self.batches, self.rule, self.state, self.max_epochs = batches, rule, state, max_epochs
+        state.order = batches.order
+        self.updates = np.zeros_like(state.params)
+        gradients = np.zeros_like(state.params)
+        self.backprop = network.backprop(
+            state.params,
+            gradients,
+            min(batches.size, len(batches)),
+            dropout_key=state.dropout_key,
+            n_steps=state.n_steps,
+        )
+        self.backprop.load(batches.X, batches.targets, batches.sample_weight, batches.order)
+        self.listener = listener
+        self.step_listener = listener if listener is not None and listener.wants_steps else None
+        # A listener sees the weights that the step saw, after they have changed.
+        self.seen_params = state.params if self.step_listener is None else state.params.copy()
+        n_planned = state.n_steps + max_epochs * len(batches.slices)
+        if planned_epochs is not None:
+            n_planned = max(n_planned, planned_epochs * len(batches.slices))
+        self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
+        self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
+        self.last_loss = None
+        self.send_back = self._send_back if rule.acts_backward else None
+
+    def run(self, epoch_ended: Callable[[float], bool]) -> bool:
+        """Run epochs until one is the last; True if that was before ``max_epochs``."""
+        for _ in range(self.max_epochs):
+            if self.listener is not None:
+                self.listener.epoch_begins()
+            if epoch_ended(self.run_one()):
+                return True
+        return False
+
+    def run_one(self) -> float:
+        """Go once through the rows; return the mean loss."""
+        step, state, rule, updates = self.step, self.state, self.rule, self.updates
+        step.epoch = state.n_epochs
+        total_loss = 0.0
+        for start, stop in self.batches.draw(state.random_state):
+            step.index, step.start, step.stop = state.n_steps + 1, start, stop
+            if self.step_listener is not None:
+                self.seen_params[...] = state.params
+            step.loss = self.backprop.gradients(start, stop, self.send_back)  # rules (1), (2), (5), (6)
+            if not math.isfinite(step.loss):
+                raise self.divergence(f"the loss of a batch is {step.loss}")
+            change = rule.compute_update(step, state.rule_state)  # rule (3), or what stands in for it
+            if change is not updates:
+                updates[...] = _checked(change, updates, rule)
+            if not apply_updates(state.params, updates):
+                raise self.divergence("the rule returned an update with NaN or infinity")
+            state.n_steps += 1
+            state.n_rows += stop - start
+            self.last_loss = step.loss
+            total_loss += step.loss * (stop - start)
+            if self.step_listener is not None:
+                self.step_listener.step_ends(step)
+        state.n_epochs += 1
+        return total_loss / len(self.batches)
+
+    def _send_back(self, layer: int) -> None:
+        """Fill the deltas of a hidden layer with what the rule says."""
+        deltas = self.rule.compute_deltas(self.step, layer, self.state.rule_state)
+        if deltas is self.backprop.deltas[layer]:
+            return
+        target = self.backprop.deltas[layer][: self.step.n_patterns]
+        if not isinstance(deltas, np.ndarray) or deltas.shape != target.shape:
+            got = f"shape {deltas.shape}" if isinstance(deltas, np.ndarray) else f"{deltas!r}"
+            raise ValueError(
+                f"{type(self.rule).__name__}.compute_deltas must return an array of shape {target.shape}, "
+                f"one delta per pattern and unit of hidden layer {layer}; got {got}."
+            )
+        target[...] = deltas
+
+    def divergence(self, what: str) -> DivergenceError:
+        """The error that says what happened in this step."""
+        return DivergenceError(
+            what,
+            self.rule,
+            epoch=self.step.epoch + 1,
+            step=self.step.index,
+            last_loss=self.last_loss,
+        )
+
+
+def _checked(change, updates: np.ndarray, rule) -> np.ndarray:
+    """What a rule returned, if it is an update."""
+    if not isinstance(change, np.ndarray) or change.shape != updates.shape or change.dtype != updates.dtype:
+        got = (
+            f"shape {change.shape}, dtype {change.dtype}" if isinstance(change, np.ndarray) else f"{change!r}"
+        )
+        raise ValueError(
+            f"{type(rule).__name__}.compute_update must return an array of shape {updates.shape}, dtype "
+            f"{updates.dtype}, one number per parameter; got {got}."
+        )
+    return change

@@ -1,0 +1,129 @@
+"""The loop over epochs."""
+
+import warnings
+
+import numpy as np
+
+from sklearn_metabp._kernels.threads import one_blas_thread
+from sklearn_metabp.network import Network
+from sklearn_metabp.training.batches import Batches
+from sklearn_metabp.training.epochs import Epochs
+from sklearn_metabp.training.listener import Listener, Validation
+from sklearn_metabp.training.replay import Replay
+from sklearn_metabp.training.search import Search
+from sklearn_metabp.training.state import TrainingState
+from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+
+
+def train(
+    network: Network,
+    batches: Batches,
+    rule: UpdateRule,
+    state: TrainingState,
+    *,
+    max_epochs: int,
+    planned_epochs: int | None = None,
+    validation: Validation | None = None,
+    listener: Listener | None = None,
+    verbose: bool = False,
+) -> bool:
+    """Train for up to ``max_epochs`` epochs, changing ``state``.
+
+    Rules (1) to (6) are those of Jakša and Katrák (2006).
+
+    Parameters
+    ----------
+    network : Network
+    batches : Batches
+    rule : UpdateRule
+    state : TrainingState
+    max_epochs : int
+        Or iterations, of a rule that searches along lines.
+    planned_epochs : int, default=None
+        Epochs that schedules of the learning rate reckon with, counted from the state's first; None is
+        ``max_epochs`` from now on.
+    validation : Validation, default=None
+    listener : Listener, default=None
+    verbose : bool, default=False
+
+    Returns
+    -------
+    stopped : bool
+        Whether something ended the training before ``max_epochs``: patience, a callback, Ctrl-C.
+
+    Raises
+    ------
+    DivergenceError
+        If a loss, an update or a weight stops being finite.
+    """
+    if listener is not None and listener.wants_start and rule.replayable:
+        listener.training_begins(Replay(network, batches, rule, state, max_epochs, planned_epochs))
+    judge = _Judge(rule, state, validation, listener, verbose)
+    stopped = False
+    with one_blas_thread():
+        trainer: Epochs | Search
+        if isinstance(rule, LineSearchRule):
+            trainer = Search(network, batches, rule, state, max_epochs, listener)
+        else:
+            trainer = Epochs(network, batches, rule, state, max_epochs, planned_epochs, listener)
+        try:
+            stopped = trainer.run(judge.epoch_ended)
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} steps; the "
+                f"weights are those of the last step.",
+                stacklevel=3,
+            )
+            stopped = True
+        if not np.isfinite(state.params).all():
+            raise trainer.divergence("a weight is not finite")
+    return stopped
+
+
+class _Judge:
+    """Takes note of an epoch and says whether it was the last."""
+
+    def __init__(self, rule, state, validation, listener, verbose):
+        self._rule, self._state, self._validation = rule, state, validation
+        self._listener, self._verbose = listener, verbose
+        self._patience_listens_to_score = validation is not None and validation.stops_training
+
+    def epoch_ended(self, loss: float) -> bool:
+        """True if training is to stop."""
+        rule, state = self._rule, self._state
+        state.loss_curve.append(loss)
+        self._say(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
+        if self._validation is None and self._listener is None:
+            return self._patience_is_exhausted(loss)
+        params = rule.kept_params(state.params, state.rule_state)
+        if self._validation is not None:
+            score, validation_loss = self._validation.evaluate(params)
+            state.note_validation(score, validation_loss, params, self._validation.stops_training)
+            self._say(f"Validation score: {score:f}, loss = {validation_loss:.8f}")
+        stopped = self._patience_is_exhausted(loss)
+        return stopped if self._listener is None else self._listener.epoch_ends(state, params, stopped)
+
+    def _patience_is_exhausted(self, loss: float) -> bool:
+        rule, state = self._rule, self._state
+        if self._patience_listens_to_score:
+            what, watched = "Validation score", -state.validation_scores[-1]
+        elif isinstance(rule, LineSearchRule):  # knows itself when it has converged
+            return False
+        else:
+            what, watched = "Training loss", loss
+        if not state.patience.is_exhausted(watched):
+            return False
+        ended = (
+            f"{what} did not improve more than tol={state.patience.tol:f} for "
+            f"{state.patience.n_iter_no_change} consecutive epochs."
+        )
+        if rule.on_plateau(state.rule_state):
+            state.patience.renew()
+            self._say(f"{ended} The update rule goes on with a smaller step.")
+            return False
+        self._say(f"{ended} Stopping.")
+        return True
+
+    def _say(self, line: str) -> None:
+        if self._verbose:
+            print(line)

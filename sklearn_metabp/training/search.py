@@ -1,0 +1,107 @@
+"""Training by a rule that needs the loss as a function: all rows at once, iterations for steps."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sklearn_metabp.network import Network, Step
+from sklearn_metabp.training.batches import Batches
+from sklearn_metabp.training.divergence import DivergenceError
+from sklearn_metabp.training.listener import Listener
+from sklearn_metabp.training.state import TrainingState
+from sklearn_metabp.update_rules import LineSearchRule
+
+
+class Search:
+    """The loss as a function of the parameters, and the bookkeeping of its minimisation.
+
+    An iteration of the rule counts as a step and as an epoch. Rows count as often as the loss is computed.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batches: Batches,
+        rule: LineSearchRule,
+        state: TrainingState,
+        max_iter: int,
+        listener: Listener | None,
+    ):
+        self._batches, self._rule, self._state, self._max_iter = batches, rule, state, max_iter
+        self._listener = listener
+        state.order = None
+        self._trial = state.params.copy()
+        self._gradients = np.zeros_like(state.params)
+        self._backprop = network.backprop(self._trial, self._gradients, len(batches))
+        self._backprop.load(batches.X, batches.targets, batches.sample_weight)
+        self._seen_params = state.params.copy()
+        self._updates = np.zeros_like(state.params)
+        n_planned = state.n_steps + max_iter
+        self.step = Step(
+            network, self._seen_params, self._gradients, self._updates, self._backprop, n_planned
+        )
+        self.step.rows = batches.X, batches.targets, batches.sample_weight, None
+        self.step.start, self.step.stop = 0, len(batches)
+        self.step.index = state.n_steps + 1
+        self._loss_at: tuple[np.ndarray, float] | None = None
+
+    def run(self, epoch_ended: Callable[[float], bool]) -> bool:
+        """Minimise; True if it ended before ``max_iter``."""
+        state = self._state
+        self.step.epoch = state.n_epochs
+        loss, _ = self._objective(state.params)
+        if not np.isfinite(loss):
+            raise self.divergence(f"the loss at the start is {loss}")
+
+        def on_iteration(params: np.ndarray) -> bool:
+            return self._iteration_ended(params, epoch_ended)
+
+        return self._rule.minimize(
+            self._objective,
+            state.params.copy(),
+            state.rule_state,
+            max_iter=self._max_iter,
+            tol=state.patience.tol,
+            on_iteration=on_iteration,
+        )
+
+    def _objective(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss of all rows, and its gradients, which the next call overwrites."""
+        with np.errstate(over="ignore"):  # a trial beyond float32's range has an infinite loss
+            self._trial[...] = params
+        loss = self._backprop.gradients(0, len(self._batches))
+        self._state.n_rows += len(self._batches)
+        self._loss_at = self._trial.copy(), loss
+        return loss, self._gradients
+
+    def _iteration_ended(self, params: np.ndarray, epoch_ended: Callable[[float], bool]) -> bool:
+        state, step = self._state, self.step
+        new = np.asarray(params, state.params.dtype)
+        if self._loss_at is None or not np.array_equal(self._loss_at[0], new):
+            self._objective(new)
+        assert self._loss_at is not None
+        loss = self._loss_at[1]
+        step.epoch, step.index = state.n_epochs, state.n_steps + 1
+        if self._listener is not None:
+            self._listener.epoch_begins()
+            if self._listener.wants_steps:  # a step belongs to the parameters before it
+                self._seen_params[...] = state.params
+                np.subtract(new, state.params, out=self._updates)
+                step.loss, _ = self._objective(state.params)
+        state.params[...] = new
+        state.n_steps += 1
+        state.n_epochs += 1
+        if self._listener is not None and self._listener.wants_steps:
+            self._listener.step_ends(step)
+        return epoch_ended(loss)
+
+    def divergence(self, what: str) -> DivergenceError:
+        """The error that says what happened."""
+        losses = [loss for loss in self._state.loss_curve if np.isfinite(loss)]
+        return DivergenceError(
+            what,
+            self._rule,
+            epoch=self._state.n_epochs + 1,
+            step=self.step.index,
+            last_loss=losses[-1] if losses else None,
+        )

@@ -1,0 +1,185 @@
+"""Conjugate gradients, and steepest descent by line searches."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.optimize import line_search
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from sklearn_metabp.update_rules.line_search import LineSearchRule
+
+# How much of the slope's promise a step has to keep, at most.
+_SUFFICIENT = 1e-4
+
+# The factor beta, from the old and new gradient and the old direction.
+VARIANTS = {
+    "fletcher_reeves": lambda old, new, direction: new @ new / (old @ old),
+    "polak_ribiere": lambda old, new, direction: max(0.0, new @ (new - old) / (old @ old)),
+    "hestenes_stiefel": lambda old, new, direction: max(0.0, new @ (new - old) / (direction @ (new - old))),
+    "dai_yuan": lambda old, new, direction: new @ new / (direction @ (new - old)),
+}
+
+
+class ConjugateGradient(LineSearchRule):
+    r"""Conjugate gradients: every direction leaves what was won along the ones before.
+
+    .. math::
+        d_0 = -g_0, \qquad w_{k+1} = w_k + \alpha_k d_k, \qquad d_{k+1} = -g_{k+1} + \beta_k d_k
+
+    where a line search finds :math:`\alpha_k`, and with :math:`y_k = g_{k+1} - g_k`
+
+    .. math::
+        \beta_k^{FR} = \frac{g_{k+1}^\top g_{k+1}}{g_k^\top g_k}, \quad
+        \beta_k^{PR} = \max\left(0, \frac{g_{k+1}^\top y_k}{g_k^\top g_k}\right), \quad
+        \beta_k^{HS} = \max\left(0, \frac{g_{k+1}^\top y_k}{d_k^\top y_k}\right), \quad
+        \beta_k^{DY} = \frac{g_{k+1}^\top g_{k+1}}{d_k^\top y_k}
+
+    On a quadratic function with exact line searches the four are one and end after as many steps as there are
+    parameters. A direction that does not descend, or along which nothing is found, is replaced by steepest
+    descent; if that finds nothing either, the search has ended.
+
+    Parameters
+    ----------
+    variant : {"fletcher_reeves", "polak_ribiere", "hestenes_stiefel", "dai_yuan"}, default="polak_ribiere"
+        The formula of :math:`\beta`.
+    n_steepest : int, default=0
+        Iterations of steepest descent, :math:`\beta = 0`, before conjugate gradients begin; ``np.inf`` never
+        begins them.
+    curvature : float, default=0.1
+        A line search ends where the slope is this share of the slope at its start (and the loss low enough),
+        between 0 and 1: the smaller, the more exact and expensive.
+
+    Notes
+    -----
+    Line searches are those of ``scipy.optimize.line_search``, for the strong Wolfe conditions. They compute
+    in float64; float32 parameters are rounded after every iteration, and the loss at a point is that of the
+    rounded parameters. Directions are kept, so a training that goes on ends as one in one piece would.
+
+    References
+    ----------
+    J. Nocedal and S. Wright, "Numerical Optimization" (2006), chapter 5; Y. Dai and Y. Yuan, "A nonlinear
+    conjugate gradient method with a strong global convergence property" (1999). Steepest descent first,
+    then conjugate gradients, is the strategy found most promising by an abstract that the web page of
+    "Symmetry of backpropagation and chain rule" (2002) lists.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_metabp import ConjugateGradient
+    >>> ConjugateGradient("dai_yuan", n_steepest=10)
+    ConjugateGradient(n_steepest=10, variant='dai_yuan')
+    """
+
+    _parameter_constraints: dict = {
+        "variant": [StrOptions(set(VARIANTS))],
+        "n_steepest": [
+            Interval(Integral, 0, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "curvature": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(self, variant="polak_ribiere", n_steepest=0, curvature=0.1):
+        self.variant = variant
+        self.n_steepest = n_steepest
+        self.curvature = curvature
+
+    def init_state(self, layout):
+        """No direction yet; see :meth:`UpdateRule.init_state`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        self._validate_params()
+        return {"n_iterations": 0, "direction": None, "gradient": None, "loss": None}
+
+    def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
+        """Go along conjugate directions; see :meth:`LineSearchRule.minimize`."""
+        evaluations = _Evaluations(objective, params.dtype)
+        x = params.astype(np.float64)
+        loss, gradient = evaluations.at(x)
+        for _ in range(max_iter):
+            if np.abs(gradient).max() <= tol:
+                return True
+            direction, length = self._step(evaluations, x, loss, gradient, state)
+            if length is None:
+                return True
+            new = _rounded(x + length * direction, params.dtype)
+            stopped = on_iteration(new)
+            params[...] = new
+            state.update(
+                n_iterations=state["n_iterations"] + 1, direction=direction, gradient=gradient, loss=loss
+            )
+            if stopped:
+                return True
+            x = params.astype(np.float64)
+            loss, gradient = evaluations.at(x)
+        return bool(np.abs(gradient).max() <= tol)
+
+    def _step(self, evaluations, x, loss, gradient, state):
+        """A direction and how far to go; None where neither it nor steepest descent leads lower."""
+        direction = self._direction(gradient, state)
+        if direction is not None:
+            length = self._search(evaluations, x, loss, gradient, direction, state["loss"])
+            if length is not None:
+                return direction, length
+        return -gradient, self._search(evaluations, x, loss, gradient, -gradient, None)
+
+    def _direction(self, gradient, state):
+        """The conjugate direction; None where steepest descent is to be taken."""
+        if not state["n_iterations"] or state["n_iterations"] < self.n_steepest:
+            return None
+        with np.errstate(all="ignore"):
+            beta = VARIANTS[self.variant](state["gradient"], gradient, state["direction"])
+            direction = -gradient + beta * state["direction"]
+            descends = np.isfinite(direction).all() and direction @ gradient < 0
+        return direction if descends else None
+
+    def _search(self, evaluations, x, loss, gradient, direction, loss_before):
+        """How far to go along a direction; None where nothing lower was found."""
+        if loss_before is None:  # a first trial of length one
+            loss_before = loss + np.linalg.norm(gradient) / 2
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", RuntimeWarning)  # LineSearchWarning: None says it too
+            length, _, _, found, *_ = line_search(
+                evaluations.loss,
+                evaluations.gradient,
+                x,
+                direction,
+                gradient,
+                loss,
+                loss_before,
+                c1=min(_SUFFICIENT, self.curvature / 2),
+                c2=self.curvature,
+            )
+        return length if length is not None and found < loss else None
+
+
+class _Evaluations:
+    """Loss and gradient as two functions that compute both once."""
+
+    def __init__(self, objective, dtype):
+        self._objective, self._dtype = objective, dtype
+        self._x, self._known = np.empty(0), (np.inf, np.empty(0))
+
+    def at(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        if not np.array_equal(x, self._x):
+            loss, gradients = self._objective(_rounded(x, self._dtype))
+            loss = float(loss) if np.isfinite(loss) else np.inf
+            self._x, self._known = x.copy(), (loss, gradients.astype(np.float64))
+        return self._known
+
+    def loss(self, x):
+        return self.at(x)[0]
+
+    def gradient(self, x):
+        return self.at(x)[1]
+
+
+@np.errstate(over="ignore")
+def _rounded(x: np.ndarray, dtype) -> np.ndarray:
+    return x.astype(dtype)

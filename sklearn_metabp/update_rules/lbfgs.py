@@ -1,0 +1,96 @@
+"""Limited-memory BFGS."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.utils._param_validation import Interval
+
+from sklearn_metabp.update_rules.line_search import LineSearchRule
+
+
+class LBFGS(LineSearchRule):
+    r"""Limited-memory BFGS: steps by an approximation of the inverse Hessian.
+
+    Along :math:`d_k = -H_k g_k` as far as a line search finds good. With :math:`s_k = w_{k+1} - w_k`,
+    :math:`y_k = g_{k+1} - g_k` and :math:`\rho_k = 1 / y_k^\top s_k`,
+
+    .. math::
+        H_{k+1} = (I - \rho_k s_k y_k^\top) H_k (I - \rho_k y_k s_k^\top) + \rho_k s_k s_k^\top
+
+    of which only the last ``memory`` pairs (s, y) are kept. The search is SciPy's, with the settings of
+    scikit-learn's MLP, so fits are those of ``MLPClassifier(solver="lbfgs")``.
+
+    Parameters
+    ----------
+    max_fun : int, default=15000
+        Evaluations of loss and gradient at most, over one call of ``fit``.
+    memory : int, default=10
+        Pairs that are kept.
+
+    Notes
+    -----
+    SciPy computes in float64; float32 parameters are converted, and the loss at each point is that of the
+    parameters rounded to float32. Its memory of pairs cannot be taken along: a training that goes on starts
+    with an empty one, at the parameters it had, as scikit-learn's does.
+
+    References
+    ----------
+    D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization" (1989), in the
+    code of R. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory algorithm for bound constrained
+    optimization" (1995).
+
+    Examples
+    --------
+    >>> from sklearn_metabp import LBFGS
+    >>> LBFGS(memory=20)
+    LBFGS(memory=20)
+    """
+
+    _parameter_constraints: dict = {
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "memory": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, max_fun=15000, memory=10):
+        self.max_fun = max_fun
+        self.memory = memory
+
+    def init_state(self, layout):
+        """Nothing that can be kept; see :meth:`UpdateRule.init_state`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        self._validate_params()
+        return {}
+
+    def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
+        """Search with SciPy; see :meth:`LineSearchRule.minimize`."""
+        point = np.empty_like(params)
+
+        def evaluate(x):
+            point[...] = x
+            loss, gradients = objective(point)
+            return float(loss), gradients.astype(np.float64)
+
+        def iteration_ends(x):
+            new = x.astype(params.dtype)
+            stopped = on_iteration(new)
+            params[...] = new
+            if stopped:
+                raise StopIteration
+
+        options = {"maxiter": max_iter, "maxfun": self.max_fun, "gtol": tol, "maxcor": self.memory}
+        result = minimize(
+            evaluate,
+            params.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=iteration_ends,
+            options=options,
+        )
+        params[...] = result.x
+        return result.status != 1  # 1: a limit on iterations or evaluations

@@ -1,0 +1,197 @@
+"""Momentum with orthogonal weight matrices, and Adam for the rest."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from sklearn_metabp._kernels import adam_step, decay_step, momentum_step, norm
+from sklearn_metabp.update_rules.scheduled import ScheduledRule
+
+# Of the quintic a x + b x^3 + c x^5 that takes singular values from (0, 1] to about 1 in five rounds.
+_A, _B, _C = 3.4445, -4.7750, 2.0315
+
+
+class Muon(ScheduledRule):
+    r"""Muon: every weight matrix moves by its momentum made orthogonal.
+
+    For a weight matrix with gradient :math:`G_t`:
+
+    .. math::
+        B_t &= \mu B_{t-1} + G_t, \qquad
+        X_0 = \frac{\tilde B_t}{\lVert \tilde B_t \rVert_F}, \quad \tilde B_t = G_t + \mu B_t \\
+        X_{k+1} &= a X_k + b (X_k X_k^\top) X_k + c (X_k X_k^\top)^2 X_k \\
+        \Delta W &= -\gamma \sqrt{\max(1, n_{out} / n_{in})} \; X_5 - \gamma \lambda W
+
+    with :math:`(a, b, c) = (3.4445, -4.7750, 2.0315)`, a Newton-Schulz iteration that brings the singular
+    values near 1 and leaves the singular vectors: all directions of a matrix are learned at one rate.
+    Without ``nesterov``, :math:`\tilde B_t = B_t`.
+
+    Biases and the matrix of the output layer are trained by :class:`AdamW`'s rule with a rate of its own,
+    as the source has it; a network without hidden layers altogether. The source leaves out input layers
+    that look up rows (embeddings) too; here inputs are numbers, and the first matrix is one like the
+    others.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.02
+        :math:`\gamma` of the orthogonal steps, greater than 0.
+    momentum : float, default=0.95
+        :math:`\mu`, in [0, 1).
+    nesterov : bool, default=True
+        Whether to look ahead.
+    n_iterations : int, default=5
+        Rounds of the iteration, 1 or more.
+    weight_decay : float, default=0.01
+        :math:`\lambda`, at least 0, of all weights; biases do not decay.
+    adamw_learning_rate : float, default=0.001
+        Of biases and output layer, greater than 0. The schedule is for both rates.
+    beta_1 : float, default=0.9
+        Decay of the mean in AdamW's rule, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the mean square in AdamW's rule, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the quotient in AdamW's rule finite; greater than 0.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
+        the number of the step, from 1, and how many are planned.
+
+    References
+    ----------
+    K. Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024),
+    kellerjordan.github.io/posts/muon; the matrices' steps as in ``torch.optim.Muon``, which iterates in
+    bfloat16, this rule in the dtype of the parameters.
+
+    Examples
+    --------
+    >>> from sklearn_metabp import BackpropMLPClassifier, Muon
+    >>> BackpropMLPClassifier((64, 64), update_rule=Muon(schedule="cosine")).update_rule
+    Muon(schedule='cosine')
+    """
+
+    _parameter_constraints: dict = {
+        **ScheduledRule._parameter_constraints,
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterov": ["boolean"],
+        "n_iterations": [Interval(Integral, 1, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "adamw_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        learning_rate=0.02,
+        momentum=0.95,
+        nesterov=True,
+        n_iterations=5,
+        weight_decay=0.01,
+        adamw_learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        schedule="constant",
+    ):
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.n_iterations = n_iterations
+        self.weight_decay = weight_decay
+        self.adamw_learning_rate = adamw_learning_rate
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.schedule = schedule
+
+    def init_state(self, layout):
+        """Momentum of the hidden matrices and both moments of the rest; see :meth:`UpdateRule.init_state`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        self._validate_params()
+        n_hidden = _n_hidden_weights(layout)
+        rest = layout.n_params - n_hidden
+        return {
+            "n_plateaus": 0,
+            "t": 0,
+            "velocity": np.zeros(n_hidden, layout.dtype),
+            "mean": np.zeros(rest, layout.dtype),
+            "square": np.zeros(rest, layout.dtype),
+        }
+
+    def compute_update(self, step, state):
+        """Orthogonal steps, and AdamW's for the rest; see :meth:`UpdateRule.compute_update`."""
+        state["t"] += 1
+        rate = self.rate_at(step, state)
+        n_hidden = len(state["velocity"])
+        if n_hidden:
+            self._step_hidden(step, state, rate, n_hidden)
+        self._step_rest(step, state, rate / self.learning_rate * self.adamw_learning_rate, n_hidden)
+        return step.updates
+
+    def _step_hidden(self, step, state, rate, n_hidden):
+        # Minus the rate of a descent: what is written is the direction itself.
+        updates, gradients = step.updates[:n_hidden], step.gradients[:n_hidden]
+        momentum_step(gradients, state["velocity"], updates, -1.0, self.momentum, self.nesterov)
+        for tensor in step.layout.tensors:
+            if tensor.slice.stop > n_hidden:
+                break
+            direction = updates[tensor.slice]
+            fan_in, fan_out = tensor.shape
+            scale = -rate * max(1.0, fan_out / fan_in) ** 0.5
+            matrix = orthogonal(direction.reshape(tensor.shape), self.n_iterations)
+            np.multiply(matrix, scale, out=direction.reshape(tensor.shape))
+        if self.weight_decay:
+            decay_step(step.params[:n_hidden], updates, rate * self.weight_decay)
+
+    def _step_rest(self, step, state, rate, n_hidden):
+        updates = step.updates[n_hidden:]
+        adam_step(
+            step.gradients[n_hidden:],
+            state["mean"],
+            state["square"],
+            updates,
+            rate,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            state["t"],
+        )
+        if self.weight_decay:
+            output = slice(n_hidden, step.layout.n_weights)
+            decay_step(step.params[output], step.updates[output], rate * self.weight_decay)
+
+
+@np.errstate(all="ignore")  # what overflows is found out by the loop
+def orthogonal(matrix: np.ndarray, n_iterations: int) -> np.ndarray:
+    """The singular vectors of a matrix with singular values near 1: the Newton-Schulz iteration.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, m), C-contiguous
+    n_iterations : int
+
+    Returns
+    -------
+    near : ndarray of shape (n, m)
+        Zero for a matrix of zeros.
+    """
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    X = matrix / (norm(matrix.reshape(-1)) or 1.0)
+    if is_tall:  # the Gram matrix of the shorter side
+        X = X.T
+    for _ in range(n_iterations):
+        gram = X @ X.T
+        X = _A * X + (_B * gram + _C * (gram @ gram)) @ X
+    return X.T if is_tall else X
+
+
+def _n_hidden_weights(layout) -> int:
+    """Weights of all matrices but the last; they come first in the flat vector."""
+    fan_in, fan_out = layout.layer_sizes[-2:]
+    return layout.n_weights - fan_in * fan_out

@@ -1,0 +1,108 @@
+"""Resilient backpropagation."""
+
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from sklearn_metabp._kernels import rprop_step
+from sklearn_metabp.update_rules.scheduled import ScheduledRule
+
+
+class Rprop(ScheduledRule):
+    r"""Rprop: a step size for every parameter, and of the gradient only its sign.
+
+    With the gradient :math:`g_t` and the step size :math:`\Delta_t` of one parameter:
+
+    .. math::
+        \Delta_t &= \begin{cases}
+            \min(\eta^+ \Delta_{t-1}, \Delta_{max}) & g_t g_{t-1} > 0 \\
+            \max(\eta^- \Delta_{t-1}, \Delta_{min}) & g_t g_{t-1} < 0, \text{ and then } g_t \leftarrow 0 \\
+            \Delta_{t-1} & \text{otherwise}
+        \end{cases} \\
+        \Delta w &= -\Delta_t \operatorname{sign}(g_t)
+
+    Where the sign has turned a parameter stays for one step; the step before is not taken back. It is made
+    for batches of all rows: ``batch_size="auto"`` is ``"full"`` under this rule.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.01
+        First step size, greater than 0. A schedule multiplies every step by its factor.
+    increase : float, default=1.2
+        :math:`\eta^+`, at least 1.
+    decrease : float, default=0.5
+        :math:`\eta^-`, between 0 and 1.
+    min_step : float, default=1e-6
+        :math:`\Delta_{min}`, greater than 0.
+    max_step : float, default=50.0
+        :math:`\Delta_{max}`, greater than 0.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
+        the number of the step, from 1, and how many are planned.
+
+    References
+    ----------
+    M. Riedmiller and H. Braun, "Rprop: A Fast Adaptive Learning Algorithm" (1992), as in A. Kordecki, "Neural
+    Networks: Back-Propagation algorithm", lecture 6; without weight backtracking, as ``torch.optim.Rprop``:
+    Rprop- in C. Igel and M. Hüsken, "Improving the Rprop Learning Algorithm" (2000) with the gradient zeroed.
+
+    Examples
+    --------
+    >>> from sklearn_metabp import BackpropMLPClassifier, Rprop
+    >>> BackpropMLPClassifier(update_rule=Rprop(max_step=1.0)).update_rule
+    Rprop(max_step=1.0)
+    """
+
+    full_batch = True
+
+    _parameter_constraints: dict = {
+        **ScheduledRule._parameter_constraints,
+        "increase": [Interval(Real, 1, None, closed="left")],
+        "decrease": [Interval(Real, 0, 1, closed="neither")],
+        "min_step": [Interval(Real, 0, None, closed="neither")],
+        "max_step": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        learning_rate=0.01,
+        increase=1.2,
+        decrease=0.5,
+        min_step=1e-6,
+        max_step=50.0,
+        schedule="constant",
+    ):
+        self.learning_rate = learning_rate
+        self.increase = increase
+        self.decrease = decrease
+        self.min_step = min_step
+        self.max_step = max_step
+        self.schedule = schedule
+
+    def init_state(self, layout):
+        """Every step size at the learning rate, no gradient yet; see :meth:`UpdateRule.init_state`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or ``min_step`` is above ``max_step``.
+        """
+        self._validate_params()
+        if self.min_step > self.max_step:
+            raise ValueError(f"min_step={self.min_step!r} must not be above max_step={self.max_step!r}.")
+        return {"n_plateaus": 0, "previous": layout.zeros(), "sizes": layout.zeros() + self.learning_rate}
+
+    def compute_update(self, step, state):
+        """One step size against the sign; see :meth:`UpdateRule.compute_update`."""
+        rprop_step(
+            step.gradients,
+            state["previous"],
+            state["sizes"],
+            step.updates,
+            self.rate_at(step, state) / self.learning_rate,
+            self.increase,
+            self.decrease,
+            self.min_step,
+            self.max_step,
+        )
+        return step.updates

@@ -1,0 +1,60 @@
+"""Rules with a learning rate that may change while they train."""
+
+from numbers import Real
+from typing import Any
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_metabp.update_rules.base import UpdateRule
+from sklearn_metabp.update_rules.schedules import SCHEDULES, factor_at
+
+# Of the adaptive schedule: what a plateau divides the rate by, and the rate at which that ends.
+_DIVISOR, _FLOOR = 5.0, 1e-6
+
+
+class ScheduledRule(UpdateRule):
+    """Base of rules with ``learning_rate`` and ``schedule``; not to be used directly.
+
+    A subclass has both as parameters, ``"n_plateaus": 0`` in its state, and asks :meth:`rate_at` in every
+    step.
+    """
+
+    _parameter_constraints: dict = {
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions(set(SCHEDULES)), callable],
+    }
+    learning_rate: Any
+    schedule: Any
+
+    @property
+    def replayable(self) -> bool:  # type: ignore[override]
+        """Whether steps can be computed again; not where plateaus between them count."""
+        return self.schedule != "adaptive"
+
+    def rate_at(self, step, state) -> float:
+        """Learning rate of a step.
+
+        Parameters
+        ----------
+        step : Step
+        state : dict
+            With ``"n_plateaus"``.
+
+        Returns
+        -------
+        rate : float
+        """
+        if self.schedule == "constant":
+            return self.learning_rate
+        if self.schedule == "adaptive":
+            return self.learning_rate / _DIVISOR ** state["n_plateaus"]
+        return self.learning_rate * factor_at(self.schedule, step.index, step.n_planned)
+
+    def on_plateau(self, state):
+        """Divide an adaptive rate by 5, down to 1e-6; see :meth:`UpdateRule.on_plateau`."""
+        if self.schedule != "adaptive":
+            return False
+        if self.learning_rate / _DIVISOR ** state["n_plateaus"] <= _FLOOR:
+            return False
+        state["n_plateaus"] += 1
+        return True

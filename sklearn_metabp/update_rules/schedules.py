@@ -1,0 +1,93 @@
+r"""Schedules: the learning rate as a function of the step.
+
+A schedule is a function of the number of the step, from 1, and of the number of steps planned. What it
+returns is multiplied by the learning rate.
+"""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+
+Schedule = Callable[[int, int], float]
+
+# Of the one-cycle schedule: share of the steps that go up, and the rate's start and end.
+_UP, _START, _END = 0.3, 1 / 25, 1 / 25 / 1e4
+
+
+def constant(t: int, t_planned: int) -> float:
+    """One, at every step."""
+    return 1.0
+
+
+def invscaling(t: int, t_planned: int) -> float:
+    """One over the square root of the step: that of scikit-learn's ``SGDClassifier`` with ``power_t=0.5``."""
+    return 1 / math.sqrt(t)
+
+
+def cosine(t: int, t_planned: int) -> float:
+    """Half a cosine, from 1 at the first step towards 0 after the last (Loshchilov and Hutter, 2017)."""
+    return _between(1.0, 0.0, min((t - 1) / t_planned, 1.0))
+
+
+def one_cycle(t: int, t_planned: int) -> float:
+    """Up from 1/25 to 1 in three tenths of the steps, then down to 4e-6 (Smith and Topin, 2018)."""
+    top, last = _UP * t_planned - 1, t_planned - 1
+    done = min(t - 1, last)
+    if done < top:
+        return _between(_START, 1.0, done / top)
+    return _between(1.0, _END, (done - top) / (last - top))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """From start to end along half a cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+# "adaptive" depends on the loss and not on time: ScheduledRule.on_plateau.
+SCHEDULES: dict[str, Schedule] = {
+    "constant": constant,
+    "invscaling": invscaling,
+    "adaptive": constant,
+    "cosine": cosine,
+    "one_cycle": one_cycle,
+}
+
+
+def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
+    """What the learning rate is multiplied by at a step.
+
+    Parameters
+    ----------
+    schedule : str or callable
+        A name from ``SCHEDULES`` or a function ``(t, t_planned) -> factor``.
+    t : int
+        Number of the step, from 1.
+    t_planned : int
+        Steps planned; ``t`` may go beyond.
+
+    Returns
+    -------
+    factor : float
+
+    Raises
+    ------
+    ValueError
+        If a function returns something else than a finite number of at least 0.
+
+    Examples
+    --------
+    >>> from sklearn_metabp.update_rules.schedules import factor_at
+    >>> [round(factor_at("cosine", t, 4), 3) for t in (1, 2, 3, 4)]
+    [1.0, 0.854, 0.5, 0.146]
+    >>> factor_at(lambda t, t_planned: 0.5 ** (t - 1), 3, 10)
+    0.25
+    """
+    if isinstance(schedule, str):
+        return SCHEDULES[schedule](t, t_planned)
+    factor = schedule(t, t_planned)
+    if not isinstance(factor, Real) or not math.isfinite(factor) or factor < 0:
+        raise ValueError(
+            f"schedule={schedule!r} returned {factor!r} at step {t} of {t_planned}: it must return a finite "
+            f"number of at least 0, which the learning rate is multiplied by."
+        )
+    return float(factor)

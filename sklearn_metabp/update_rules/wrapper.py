@@ -1,0 +1,99 @@
+"""Rules around rules."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.update_rules.base import UpdateRule
+from sklearn_metabp.update_rules.line_search import LineSearchRule
+from sklearn_metabp.update_rules.resolve import resolve_update_rule
+
+
+class WrapperRule(UpdateRule):
+    """Base of rules around a rule, its parameter ``rule``; not to be used directly.
+
+    What it does not change it leaves to the rule within: the way back, plateaus, kept parameters. Its state
+    has that rule's under ``"rule"``.
+    """
+
+    rule: Any
+
+    @property
+    def inner(self) -> UpdateRule:
+        """The rule within, whatever stands for it.
+
+        Raises
+        ------
+        TypeError
+            If it searches along lines.
+        """
+        return self._resolved(self.rule)
+
+    def _resolved(self, given) -> UpdateRule:
+        rule = given if isinstance(given, UpdateRule) else resolve_update_rule(given)
+        if isinstance(rule, LineSearchRule):
+            raise TypeError(
+                f"{type(self).__name__} changes single steps and cannot wrap {type(rule).__name__}, which "
+                f"searches along lines: pass {type(rule).__name__}() as update_rule itself."
+            )
+        return rule
+
+    @property
+    def acts_backward(self) -> bool:  # type: ignore[override]
+        """As the rule within."""
+        return self.inner.acts_backward
+
+    @property
+    def replayable(self) -> bool:  # type: ignore[override]
+        """As the rule within."""
+        return self.inner.replayable
+
+    @property
+    def full_batch(self) -> bool:  # type: ignore[override]
+        """As the rule within."""
+        return self.inner.full_batch
+
+    @abstractmethod
+    def init_state(self, layout):
+        """State of the rule within under ``"rule"``; see :meth:`UpdateRule.init_state`."""
+
+    def inner_state(self, layout) -> Any:
+        """Fresh state of the rule within; NotFittedError if that is learned and has not been fitted."""
+        return resolve_update_rule(self.inner).init_state(layout)
+
+    def inner_update(self, step, state) -> np.ndarray:
+        """What the rule within says, checked as the loop checks it."""
+        return checked(self.inner, step, self.inner.compute_update(step, state["rule"]))
+
+    def compute_deltas(self, step, layer, state):
+        """What the rule within sends back; see :meth:`UpdateRule.compute_deltas`."""
+        return self.inner.compute_deltas(step, layer, state["rule"])
+
+    def on_plateau(self, state):
+        """What the rule within does; see :meth:`UpdateRule.on_plateau`."""
+        return self.inner.on_plateau(state["rule"])
+
+    def kept_params(self, params, state):
+        """What the rule within keeps; see :meth:`UpdateRule.kept_params`."""
+        return self.inner.kept_params(params, state["rule"])
+
+    def state_key(self):
+        """Its class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
+        return (type(self), *self.inner.state_key())
+
+
+def checked(rule: UpdateRule, step, change) -> np.ndarray:
+    """What a rule returned, if it is an update; ValueError if not."""
+    wanted = step.updates
+    if change is wanted:
+        return change
+    if not isinstance(change, np.ndarray) or change.shape != wanted.shape or change.dtype != wanted.dtype:
+        got = (
+            f"shape {change.shape}, dtype {change.dtype}" if isinstance(change, np.ndarray) else f"{change!r}"
+        )
+        raise ValueError(
+            f"{type(rule).__name__}.compute_update must return an array of shape {wanted.shape}, dtype "
+            f"{wanted.dtype}, one number per parameter; got {got}."
+        )
+    return np.ascontiguousarray(change)

@@ -1,0 +1,252 @@
+"""Trainings that are killed and resumed end with the bits of those that were not."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from helpers.data import classes, numbers
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    Averaged,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Checkpoint,
+    CheckpointError,
+    EarlyStopping,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+class Killed(BaseException):
+    """What ends a fit as a signal would, as far as the callbacks can tell."""
+
+
+class KillAfter:
+    """Raises at the end of an epoch, after the checkpoint was written."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def setup(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def save_training(self, estimator, context, state, stopped, finished):
+        if state.n_epochs == self.epoch and not finished:
+            raise Killed
+
+
+CASES = {
+    "adam": {"update_rule": Adam(0.01)},
+    "momentum": {"update_rule": SGD(0.05, 0.9)},
+    "averaged": {"update_rule": Averaged(Adam(0.01))},
+    "adaptive": {"update_rule": SGD(0.3, schedule="adaptive"), "n_iter_no_change": 2, "tol": 0.01},
+    "cosine": {"update_rule": SGD(0.3, schedule="cosine")},
+    "early stopping": {"early_stopping": True, "n_iter_no_change": 4},
+    "dropout": {"dropout": 0.3},
+    "full batch": {"batch_size": "full"},
+    "unshuffled": {"shuffle": False},
+    "lbfgs": {"update_rule": "lbfgs"},
+    "conjugate gradient": {"update_rule": "conjugategradient"},
+}
+
+
+def model(case, **setting):
+    common = {"max_iter": 20, "batch_size": 16, "random_state": 1}
+    return BackpropMLPClassifier((8,), **(common | CASES[case] | setting))
+
+
+@pytest.mark.parametrize("killed_after", [1, 7, 12])
+@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize("case", CASES)
+def test_a_resumed_fit_ends_with_the_same_bits(case, every, killed_after, tmp_path):
+    X, y = classes("multiclass", seed=killed_after)
+    whole = model(case).fit(X, y)
+    first = model(case).set_callbacks(Checkpoint(tmp_path, every=every), KillAfter(killed_after))
+    with pytest.raises(Killed) if whole.n_iter_ >= killed_after else nullcontext():
+        first.fit(X, y)
+    resumed = model(case).set_callbacks(Checkpoint(tmp_path, every=every)).fit(X, y)
+    np.testing.assert_array_equal(resumed.params_, whole.params_)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    assert (resumed.n_iter_, resumed.t_) == (whole.n_iter_, whole.t_)
+    assert resumed.validation_scores_ == whole.validation_scores_
+
+
+class CountSteps(KillAfter):
+    """Counts steps, and kills nobody."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.n = 0
+
+    def on_step_end(self, estimator, context, step):
+        self.n += 1
+
+
+def test_what_was_saved_is_not_trained_again(tmp_path):
+    X, y = numbers()
+    regressor = BackpropMLPRegressor((5,), batch_size=20, max_iter=20, random_state=0)
+    with pytest.raises(Killed):
+        regressor.set_callbacks(Checkpoint(tmp_path, every=5), KillAfter(13)).fit(X, y)
+    steps = CountSteps()
+    regressor.set_callbacks(Checkpoint(tmp_path, every=5), steps).fit(X, y)
+    assert steps.n == 10 * 3  # epochs 11 to 20
+    steps = CountSteps()
+    regressor.set_callbacks(Checkpoint(tmp_path, every=5), steps).fit(X, y)
+    assert steps.n == 0
+
+
+def test_another_training_has_another_file(tmp_path):
+    X, y = numbers()
+
+    def fit(X, y, weight=None, **setting):
+        setting = {"max_iter": 3, "random_state": 0} | setting
+        return BackpropMLPRegressor((5,), **setting).set_callbacks(Checkpoint(tmp_path)).fit(X, y, weight)
+
+    fit(X, y)
+    for n, again in enumerate(
+        [
+            lambda: fit(X + 1, y),
+            lambda: fit(X, y + 1),
+            lambda: fit(X, y, np.linspace(1, 2, len(X))),
+            lambda: fit(X, y, max_iter=4),
+            lambda: fit(X, y, random_state=1),
+            lambda: fit(X, y, update_rule=Adam(0.5)),
+        ],
+        2,
+    ):
+        again()
+        assert len(os.listdir(tmp_path)) == n
+    fit(X, y, verbose=False)
+    assert len(os.listdir(tmp_path)) == 7
+
+
+def test_one_directory_serves_a_search_in_two_processes(tmp_path):
+    X, y = classes("binary")
+    search = GridSearchCV(
+        BackpropMLPClassifier((5,), max_iter=5, random_state=0).set_callbacks(Checkpoint(tmp_path)),
+        {"alpha": [1e-4, 1e-2]},
+        n_jobs=2,
+        cv=3,
+    )
+    search.fit(X, y)
+    assert len(os.listdir(tmp_path)) == 2 * 3 + 1
+    params = search.best_estimator_.params_
+    np.testing.assert_array_equal(search.fit(X, y).best_estimator_.params_, params)
+
+
+def test_a_warm_start_is_resumed_where_it_was(tmp_path):
+    X, y = numbers()
+    common = {"max_iter": 6, "warm_start": True, "random_state": 0, "n_iter_no_change": np.inf}
+    whole = BackpropMLPRegressor((5,), **common).fit(X, y).fit(X, y)
+    part = BackpropMLPRegressor((5,), **common).fit(X, y)
+    stored = pickle.dumps(part)
+    with pytest.raises(Killed):
+        part.set_callbacks(Checkpoint(tmp_path), KillAfter(9)).fit(X, y)
+    resumed = pickle.loads(stored).set_callbacks(Checkpoint(tmp_path)).fit(X, y)
+    np.testing.assert_array_equal(resumed.params_, whole.params_)
+    assert resumed.n_iter_ == 12
+
+
+def test_patience_of_a_callback_is_resumed(tmp_path):
+    X, y = numbers(seed=2)
+
+    def fit(*callbacks):
+        regressor = BackpropMLPRegressor((20,), alpha=0, update_rule=Adam(0.01), tol=0, random_state=0)
+        regressor.set_callbacks(*callbacks, EarlyStopping(patience=3))
+        return regressor.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+
+    whole = fit()
+    with pytest.raises(Killed):
+        fit(Checkpoint(tmp_path), KillAfter(whole.n_iter_ - 2))
+    resumed = fit(Checkpoint(tmp_path))
+    assert resumed.n_iter_ == whole.n_iter_
+    np.testing.assert_array_equal(resumed.params_, whole.params_)
+
+
+def test_partial_fit_is_left_alone(tmp_path):
+    X, y = numbers()
+    BackpropMLPRegressor((5,)).set_callbacks(Checkpoint(tmp_path)).partial_fit(X, y)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", pickle.dumps({"format": "other"}), pickle.dumps(5)])
+def test_a_damaged_file_is_said_to_be_one(damage, tmp_path):
+    X, y = numbers()
+    regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    regressor.fit(X, y)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(damage)
+    with pytest.raises(CheckpointError, match=r"is not a checkpoint that can be read.*delete it"):
+        regressor.fit(X, y)
+
+
+def test_a_directory_that_cannot_be_written(tmp_path):
+    X, y = numbers()
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ValueError, match="path must be a directory"):
+        Checkpoint(file)
+    checkpoint = Checkpoint(tmp_path / "later")
+    (tmp_path / "later").write_text("")
+    with pytest.raises((CheckpointError, FileExistsError)):
+        BackpropMLPRegressor((5,), max_iter=2).set_callbacks(checkpoint).fit(X, y)
+
+
+@pytest.mark.parametrize("parameters", [{"every": 0}, {"every": 1.5}, {"every": True}])
+def test_bad_parameters(parameters, tmp_path):
+    with pytest.raises(ValueError, match="every must be an integer"):
+        Checkpoint(tmp_path, **parameters)
+    with pytest.raises(ValueError, match="path must be a string or a path"):
+        Checkpoint(3)
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from sklearn_metabp import Adam, BackpropMLPRegressor, Checkpoint
+rng = np.random.default_rng(0)
+X = rng.standard_normal((200, 5))
+model = BackpropMLPRegressor((16,), update_rule=Adam(), batch_size=10, max_iter=150, n_iter_no_change=np.inf,
+                             random_state=0)
+if len(sys.argv) > 1:
+    model.set_callbacks(Checkpoint(sys.argv[1]))
+print("started", flush=True)
+model.fit(X, np.sin(X[:, 0]))
+print(model.params_.tobytes().hex())
+"""
+
+
+def run(*arguments, kill_after=None):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+    if kill_after is not None:
+        assert process.stdout.readline() == "started\n"
+        time.sleep(kill_after)
+        process.send_signal(signal.SIGKILL)
+    return process.communicate()[0].strip().removeprefix("started").strip()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+def test_a_fit_killed_at_random_moments_ends_with_the_same_bits(tmp_path):
+    whole = run()
+    rng = np.random.default_rng()
+    for kill in rng.uniform(0, 0.25, 20):
+        run(tmp_path, kill_after=kill)
+    assert run(tmp_path) == whole

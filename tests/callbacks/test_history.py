@@ -1,0 +1,69 @@
+"""A row of numbers for every epoch."""
+
+import pickle
+
+import numpy as np
+import pytest
+from helpers.data import classes, numbers
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_metabp import BackpropMLPClassifier, BackpropMLPRegressor, HistoryLogger
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def test_the_rows_are_the_models_curves():
+    X, y = classes("binary")
+    history = HistoryLogger()
+    model = BackpropMLPClassifier((5,), max_iter=7, batch_size=16, random_state=0).set_callbacks(history)
+    model.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    frame = history.to_frame()
+    assert frame["epoch"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert frame["loss"].tolist() == model.loss_curve_
+    assert frame["validation_score"].tolist() == model.validation_scores_
+    assert frame["validation_loss"].tolist() == model.validation_loss_curve_
+    assert frame["n_steps"].tolist() == [3 * epoch for epoch in frame["epoch"]]
+    assert frame["n_rows"].tolist() == [40 * epoch for epoch in frame["epoch"]]
+    assert (np.diff(frame["seconds"]) > 0).all()
+    assert (frame["run"] == 0).all()
+
+
+def test_trainings_are_told_apart_and_what_goes_on_is_one():
+    X, y = numbers()
+    history = HistoryLogger()
+    model = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(history)
+    model.fit(X, y).fit(X, y)
+    model.partial_fit(X, y)
+    assert [(row["run"], row["epoch"]) for row in history.history_] == [
+        (0, 1),
+        (0, 2),
+        (1, 1),
+        (1, 2),
+        (1, 3),
+    ]
+    assert np.isnan(history.history_[0]["validation_loss"])
+    assert "5 epochs of 2 runs" in repr(history)
+
+
+def test_clones_share_it():
+    X, y = numbers()
+    history = HistoryLogger()
+    model = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(history)
+    GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3).fit(X, y)
+    frame = history.to_frame()
+    assert frame["run"].nunique() == 7
+    assert (frame.groupby("run").size() == 2).all()
+
+
+def test_other_processes_are_refused():
+    history = HistoryLogger()
+    history._pid = -1
+    with pytest.raises(RuntimeError, match="in another one, where they would be lost"):
+        BackpropMLPRegressor().set_callbacks(history).fit(*numbers())
+
+
+def test_it_pickles():
+    X, y = numbers()
+    history = HistoryLogger()
+    BackpropMLPRegressor((5,), max_iter=2).set_callbacks(history).fit(X, y)
+    assert pickle.loads(pickle.dumps(history)).to_frame().equals(history.to_frame())

@@ -1,0 +1,127 @@
+"""The table of update rules, and what runs one of them without a network."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+
+from helpers import oracles
+from sklearn_metabp import (
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdaMax,
+    AdamW,
+    Averaged,
+    Clipped,
+    LinearBackprop,
+    Lion,
+    Muon,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+    Safeguarded,
+)
+from sklearn_metabp.network import ParameterLayout
+
+# rule, the function that gives one parameter's updates
+RULES = [
+    (SGD(learning_rate=0.3), partial(oracles.sgd_oracle, learning_rate=0.3)),
+    (SGD(0.05, momentum=0.9), partial(oracles.sgd_oracle, learning_rate=0.05, momentum=0.9)),
+    (
+        SGD(0.05, momentum=0.7, nesterov=True),
+        partial(oracles.sgd_oracle, learning_rate=0.05, momentum=0.7, nesterov=True),
+    ),
+    (Rprop(), oracles.rprop_oracle),
+    (
+        Rprop(0.1, 1.5, 0.25, 0.01, 0.5),
+        partial(oracles.rprop_oracle, first=0.1, up=1.5, down=0.25, low=0.01, high=0.5),
+    ),
+    (AdaGrad(), oracles.adagrad_oracle),
+    (AdaGrad(0.3, 0.1), partial(oracles.adagrad_oracle, learning_rate=0.3, epsilon=0.1)),
+    (AdaDelta(), oracles.adadelta_oracle),
+    (AdaDelta(0.5, 0.6, 0.01), partial(oracles.adadelta_oracle, learning_rate=0.5, decay=0.6, epsilon=0.01)),
+    (RMSprop(), oracles.rmsprop_oracle),
+    (RMSprop(0.1, 0.5, 1e-3), partial(oracles.rmsprop_oracle, learning_rate=0.1, decay=0.5, epsilon=1e-3)),
+    (Adam(), oracles.adam_oracle),
+    (
+        Adam(0.1, 0.5, 0.75, 0.5),
+        partial(oracles.adam_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.5),
+    ),
+    (
+        Adam(0.01, 0.0, 0.0, 1e-3),
+        partial(oracles.adam_oracle, learning_rate=0.01, beta_1=0.0, beta_2=0.0, epsilon=1e-3),
+    ),
+    (AdaMax(), oracles.adamax_oracle),
+    (
+        AdaMax(0.1, 0.5, 0.75, 0.5),
+        partial(oracles.adamax_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.5),
+    ),
+    (AdamW(), oracles.adamw_oracle),
+    (
+        AdamW(0.1, 0.5, 0.75, 0.5, weight_decay=0.3),
+        partial(
+            oracles.adamw_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.5, weight_decay=0.3
+        ),
+    ),
+    (NAdam(), oracles.nadam_oracle),
+    (
+        NAdam(0.1, 0.5, 0.75, 0.5, 0.1),
+        partial(oracles.nadam_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.5, psi=0.1),
+    ),
+    (RAdam(), oracles.radam_oracle),
+    (
+        RAdam(0.1, 0.5, 0.9, 0.5),
+        partial(oracles.radam_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.9, epsilon=0.5),
+    ),
+    (Lion(), oracles.lion_oracle),
+    (
+        Lion(0.01, 0.5, 0.75, 0.3),
+        partial(oracles.lion_oracle, learning_rate=0.01, beta_1=0.5, beta_2=0.75, weight_decay=0.3),
+    ),
+]
+
+# Those that have no oracle of one parameter, or are around another.
+OTHERS = [
+    Muon(),
+    Muon(0.1, 0.5, False, 3, 0.3),
+    Clipped(SGD(0.3), max_norm=0.1),
+    Averaged(Adam(0.01), decay=0.9),
+    Averaged(Clipped("rmsprop"), decay=0.9),
+]
+# What acts on a network and not on its gradients alone.
+OF_NETWORKS = [LinearBackprop(SGD(0.1)), Safeguarded(Adam(0.1), SGD(0.05)), Clipped(LinearBackprop("sgd"))]
+ALL_RULES = [*(rule for rule, _ in RULES), *OTHERS, *OF_NETWORKS]
+
+
+def make_step(layout, gradients, params, index=1, n_planned=100):
+    """What rules of 'gradients and weights alone' read of a step."""
+    return SimpleNamespace(
+        gradients=gradients,
+        params=params,
+        updates=np.full_like(params, np.nan),
+        layout=layout,
+        index=index,
+        n_planned=n_planned,
+        epoch=0,
+        loss=1.0,
+        start=0,
+        stop=1,
+    )
+
+
+def walk(rule, gradients, start, dtype=np.float64, layer_sizes=None, n_planned=100):
+    """Updates that a rule computes on gradients, one row a step; its last state and parameters."""
+    layer_sizes = layer_sizes or (1, len(start) // 2)
+    layout = ParameterLayout(layer_sizes, dtype)
+    state = rule.init_state(layout)
+    params, rows = np.array(start, dtype), []
+    step = make_step(layout, None, params, n_planned=n_planned)
+    for t, gradient in enumerate(np.asarray(gradients, dtype), start=1):
+        step.gradients, step.index = gradient, t
+        step.updates[...] = np.nan
+        rows.append(np.array(rule.compute_update(step, state)))
+        params += rows[-1]
+    return np.array(rows), state, params

@@ -1,0 +1,284 @@
+"""Converted to ONNX a model predicts what it predicted: labels equal, numbers to 1e-5."""
+
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from helpers.data import classes, numbers
+from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sklearn_metabp import SGD, BackpropMLPClassifier, BackpropMLPRegressor, LearnedUpdateRule, TraceRecorder
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, OUT_ACTIVATIONS
+
+pytest.importorskip("skl2onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from skl2onnx import to_onnx  # noqa: E402
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType  # noqa: E402
+
+import sklearn_metabp.onnx  # noqa: E402, F401
+from sklearn_metabp.onnx.graph import Graph  # noqa: E402
+
+SHORT = {"max_iter": 30, "n_iter_no_change": np.inf, "random_state": 0}
+DTYPES = (np.float32, np.float64)
+KINDS = ("binary", "multiclass", "multilabel", "strings")
+CLASSIFIER_OUTPUTS = [name for name in ("auto", *OUT_ACTIVATIONS) if name != "exp"]
+
+
+def cases(*lists):
+    return list(product(*lists))
+
+
+def run(converted, X):
+    session = onnxruntime.InferenceSession(converted.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: X})
+
+
+def convert_and_run(model, X, target_opset=None, **options):
+    converted = to_onnx(
+        model, X[:1], options={id(model): options} if options else None, target_opset=target_opset
+    )
+    return run(converted, X)
+
+
+def assert_same_classifier(model, X, **options):
+    label, probabilities = convert_and_run(model, X, zipmap=False, **options)
+    np.testing.assert_array_equal(label, model.predict(X))
+    assert probabilities.dtype == X.dtype
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-5)
+
+
+def assert_same_regressor(model, X):
+    (variable,) = convert_and_run(model, X)
+    assert variable.dtype == X.dtype
+    predicted = model.predict(X)
+    np.testing.assert_allclose(variable, predicted.reshape(len(X), -1), rtol=1e-5, atol=1e-5)
+
+
+def goes_together(out_activation, loss, kind):
+    if out_activation == "softmax" and kind == "multilabel":
+        return False
+    return loss == "squared_error" or out_activation in ("auto", "logistic", "softmax")
+
+
+@pytest.mark.parametrize(
+    ("out_activation", "loss", "kind"),
+    [
+        case
+        for case in cases(CLASSIFIER_OUTPUTS, ("log_loss", "squared_error"), KINDS)
+        if goes_together(*case)
+    ],
+)
+def test_classifier(out_activation, loss, kind):
+    X, y = classes(kind)
+    model = BackpropMLPClassifier((5, 4), "tanh", loss=loss, out_activation=out_activation, **SHORT)
+    model.fit(X, y)
+    for dtype in DTYPES:
+        assert_same_classifier(model, 2 * X.astype(dtype))
+
+
+@pytest.mark.parametrize(("activation", "kind"), cases(HIDDEN_ACTIVATIONS, ("multiclass", "multilabel")))
+def test_classifier_by_hidden_activation(activation, kind):
+    X, y = classes(kind)
+    model = BackpropMLPClassifier((5, 4), activation, **SHORT).fit(X, y)
+    for dtype in DTYPES:
+        assert_same_classifier(model, 2 * X.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("activation", "out_activation", "n_outputs"), cases(HIDDEN_ACTIVATIONS, OUT_ACTIVATIONS, (1, 3))
+)
+def test_regressor(activation, out_activation, n_outputs):
+    if out_activation == "softmax" and n_outputs == 1:
+        pytest.skip("one softmax output is 1 whatever X is")
+    X, y = numbers(n_outputs)
+    model = BackpropMLPRegressor((5, 4), activation, out_activation=out_activation, **SHORT).fit(X, y)
+    for dtype in DTYPES:
+        assert_same_regressor(model, 2 * X.astype(dtype))
+
+
+@pytest.mark.parametrize(("sizes", "dtype"), cases([(), (3,), (4, 3, 2)], DTYPES))
+def test_depths_and_what_was_fitted_in(sizes, dtype):
+    X, y = classes("multiclass")
+    model = BackpropMLPClassifier(sizes, **SHORT).fit(X.astype(dtype), y)
+    for given in DTYPES:
+        assert_same_classifier(model, X.astype(given))
+
+
+def test_every_layer_has_its_own_activation():
+    X, y = numbers(3)
+    model = BackpropMLPRegressor((5, 4), **SHORT).fit(X, y)
+    model.network_ = replace(model.network_, activations=("gelu", "softplus"))
+    assert_same_regressor(model, X)
+
+
+def with_two_targets():
+    """A classifier of two targets, of 2 and 3 classes, that share the hidden layers."""
+    X, _ = classes("multiclass")
+    model = BackpropMLPClassifier((6,), **SHORT).fit(X, np.arange(len(X)) % 5)
+    model.network_ = replace(model.network_, out_groups=(2, 3))
+    model.classes_ = [np.array(["no", "yes"]), np.array(["ant", "bee", "cat"])]
+    outputs = model.network_.outputs(model.params_, X)
+    return model, X, [outputs[:, :2], outputs[:, 2:]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_several_targets(dtype):
+    model, X, expected = with_two_targets()
+    label, probabilities = convert_and_run(model, X.astype(dtype))
+    labels = [names[p.argmax(axis=1)] for names, p in zip(model.classes_, expected, strict=True)]
+    np.testing.assert_array_equal(label, np.column_stack(labels))
+    for found, wanted in zip(probabilities, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_several_targets_with_labels_of_different_types():
+    model, X, expected = with_two_targets()
+    model.classes_[1] = np.array([5, 7, 9])
+    with pytest.raises(ValueError, match=r"some have numbers.*nocl"):
+        to_onnx(model, X[:1])
+    label, _ = convert_and_run(model, X, nocl=True)
+    np.testing.assert_array_equal(label, np.column_stack([p.argmax(axis=1) for p in expected]))
+
+
+NET_INPUTS = np.array([-1000, -30, -3, -1, -1e-4, 0, 1e-4, 1, 3, 30, 1000])
+ERF = np.array([math.erf(x / math.sqrt(2)) for x in NET_INPUTS])
+LOGISTIC = 1 / (1 + np.exp(-np.maximum(NET_INPUTS, -700)))
+BY_DEFINITION = {
+    "identity": NET_INPUTS,
+    "logistic": LOGISTIC,
+    "tanh": np.tanh(NET_INPUTS),
+    "relu": np.maximum(NET_INPUTS, 0),
+    "leaky_relu": np.where(NET_INPUTS > 0, NET_INPUTS, 0.01 * NET_INPUTS),
+    "elu": np.where(NET_INPUTS > 0, NET_INPUTS, np.expm1(np.minimum(NET_INPUTS, 0))),
+    "gelu": NET_INPUTS * (1 + ERF) / 2,
+    "silu": NET_INPUTS * LOGISTIC,
+    "softplus": np.logaddexp(0, NET_INPUTS),
+}
+
+
+@pytest.mark.parametrize(("name", "dtype", "opset"), cases(BY_DEFINITION, DTYPES, (13, 18, 22)))
+def test_activations_are_those_of_their_definitions(name, dtype, opset):
+    x = NET_INPUTS.astype(dtype)[:, None]
+    graph = Graph(opset, DoubleTensorType() if dtype == np.float64 else FloatTensorType())
+    converted = graph.Identity(graph.activate(name, "x"), output_names=["y"]).to_onnx({"x": x[:1]})
+    (found,) = run(converted, x)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.ravel(), BY_DEFINITION[name], rtol=1e-6, atol=1e-6)
+
+
+def test_an_activation_without_a_conversion_is_named():
+    with pytest.raises(NotImplementedError, match="'step' has no conversion"):
+        Graph(22, FloatTensorType()).activate("step", "x")
+
+
+@pytest.mark.parametrize("opset", [13, 18, 22])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_older_opsets(opset, loss):
+    X, y = classes("strings")
+    model = BackpropMLPClassifier((4,), loss=loss, **SHORT).fit(X, y)
+    label, probabilities = convert_and_run(model, X, opset, zipmap=False)
+    np.testing.assert_array_equal(label, model.predict(X))
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 60])
+def test_any_number_of_rows(n):
+    X, y = classes("binary")
+    model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
+    label, probabilities = run(to_onnx(model, X, options={"zipmap": False}), X[:n])
+    assert label.shape == (n,)
+    assert probabilities.shape == (n, 2)
+
+
+@pytest.mark.parametrize(("out_activation", "dtype"), cases(("auto", "softmax"), DTYPES))
+def test_a_single_class(out_activation, dtype):
+    X, _ = classes("binary")
+    model = BackpropMLPClassifier((4,), out_activation=out_activation, **SHORT).fit(X, np.full(len(X), 7))
+    assert_same_classifier(model, X.astype(dtype))
+
+
+@pytest.mark.parametrize("y_dtype", [bool, np.int32, np.uint8, np.float64])
+def test_integers_of_any_type_are_labels(y_dtype):
+    X, y = classes("binary")
+    model = BackpropMLPClassifier((4,), **SHORT).fit(X, y.astype(y_dtype))
+    label, _ = convert_and_run(model, X, zipmap=False)
+    assert label.dtype == np.int64
+    np.testing.assert_array_equal(label, model.predict(X).astype(int))
+
+
+def test_whole_numbers_as_input():
+    X, y = classes("multiclass")
+    X = np.round(3 * X).astype(np.int64)
+    model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
+    label, probabilities = convert_and_run(model, X, zipmap=False)
+    np.testing.assert_array_equal(label, model.predict(X))
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), cases(("multiclass", "strings", "multilabel"), DTYPES))
+def test_maps_of_probabilities(kind, dtype):
+    X, y = classes(kind)
+    model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
+    label, maps = convert_and_run(model, X.astype(dtype))
+    np.testing.assert_array_equal(label, model.predict(X))
+    assert set(maps[0]) == set(model.classes_.tolist())
+    found = [[row[name] for name in model.classes_.tolist()] for row in maps]
+    np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
+
+
+def test_an_output_a_class():
+    X, y = classes("strings")
+    model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
+    converted = to_onnx(model, X[:1], options={"zipmap": "columns"})
+    assert [output.name for output in converted.graph.output] == ["output_label", "sant", "sbee", "scat"]
+    found = np.column_stack(run(converted, X)[1:])
+    np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
+
+
+def test_positions_instead_of_labels():
+    X, y = classes("strings")
+    model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
+    label, _ = convert_and_run(model, X, zipmap=False, nocl=True)
+    np.testing.assert_array_equal(model.classes_[label], model.predict(X))
+
+
+def test_class_labels_as_an_output():
+    X, y = classes("strings")
+    model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
+    *_, labels = convert_and_run(model, X, zipmap=False, output_class_labels=True)
+    assert labels.tolist() == model.classes_.tolist()
+
+
+def test_in_pipelines_and_searches():
+    X, y = classes("strings")
+    columns = ColumnTransformer([("a", MinMaxScaler(), [0, 2]), ("b", "passthrough", [3])])
+    classifier = BackpropMLPClassifier((4,), **SHORT)
+    search = GridSearchCV(make_pipeline(columns, classifier), {"backpropmlpclassifier__alpha": [0, 1]}, cv=2)
+    assert_same_classifier(search.fit(X, y), X.astype(np.float32))
+    X, y = numbers(3)
+    regressor = BackpropMLPRegressor((4,), **SHORT)
+    assert_same_regressor(make_pipeline(StandardScaler(), regressor).fit(X, y), X)
+
+
+def test_a_model_trained_by_a_learned_rule():
+    X, y = classes("multiclass")
+    recorder = TraceRecorder()
+    teacher = BackpropMLPClassifier((3,), update_rule=SGD(0.1), **SHORT)
+    teacher.set_callbacks(recorder).fit(X, y)
+    rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
+    assert_same_classifier(BackpropMLPClassifier((4,), update_rule=rule, **SHORT).fit(X, y), X)
+
+
+def test_without_skl2onnx_the_import_says_what_to_install():
+    program = "import sys; sys.modules['skl2onnx'] = None; import sklearn_metabp.onnx"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pip install sklearn-metabp[onnx]" in done.stderr

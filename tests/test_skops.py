@@ -1,0 +1,187 @@
+"""What skops saved and loaded predicts the same, trains on to the same bits, and needs no other trust."""
+
+import pickle
+from inspect import isabstract
+
+import numpy as np
+import pytest
+from helpers.data import classes, numbers
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_metabp import (
+    SGD,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    LearnedUpdateRule,
+    TraceRecorder,
+    update_rules,
+)
+from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.skops import TRUSTED_TYPES
+from sklearn_metabp.update_rules import UPDATE_RULES
+
+skops_io = pytest.importorskip("skops.io")
+
+SHORT = {"max_iter": 3, "n_iter_no_change": np.inf, "random_state": 0}
+X, Y = classes("multiclass")
+LABELS = {kind: classes(kind)[1] for kind in ("binary", "multilabel", "strings")}
+
+
+def an_instance(kind):
+    """A rule, around SGD where it is a rule around a rule."""
+    try:
+        return kind()
+    except TypeError:
+        return kind(SGD())
+
+
+RULE_TYPES = [
+    kind
+    for kind in (getattr(update_rules, name) for name in update_rules.__all__)
+    if isinstance(kind, type) and not isabstract(kind)
+]
+
+
+def classifier(**params):
+    return BackpropMLPClassifier((4,), **{**SHORT, **params})
+
+
+def learned(scope, learner=None):
+    recorder = TraceRecorder(
+        ["weights", "biases", "activations", "net_inputs", "derivatives", "deltas", "targets", "outputs"]
+        + ["gradients", "weight_updates", "bias_updates"]
+    )
+    classifier(update_rule=SGD(0.1), batch_size=20).set_callbacks(recorder).fit(X, Y)
+    learner = BackpropMLPRegressor((3,), **SHORT) if learner is None else learner
+    return LearnedUpdateRule(learner, scope=scope, random_state=0).fit(recorder.trace_)
+
+
+@pytest.fixture(scope="module")
+def models():
+    """By name everything that is saved."""
+    found = {f"{kind.__name__}()": an_instance(kind) for kind in RULE_TYPES}
+    found |= {f"trained by {name}": classifier(update_rule=name).fit(X, Y) for name in UPDATE_RULES}
+    found |= {kind: classifier().fit(X, y) for kind, y in LABELS.items()}
+    found |= {
+        "unfitted classifier": classifier(),
+        "unfitted regressor": BackpropMLPRegressor(),
+        "unfitted rule": LearnedUpdateRule(),
+        "float32": classifier().fit(X.astype(np.float32), Y),
+        "regressor": BackpropMLPRegressor((4,), **SHORT).fit(*numbers()),
+        "several outputs": BackpropMLPRegressor((4,), **SHORT).fit(*numbers(3)),
+        "pipeline": make_pipeline(StandardScaler(), classifier()).fit(X, Y),
+        "generator of its own": classifier(random_state=np.random.RandomState(0)).fit(X, Y),
+        "rule of no scope": LearnedUpdateRule(BackpropMLPRegressor((3,), **SHORT)).fit(X, Y),
+        "ridge": learned("link", Ridge()),
+    }
+    for scope in ("link", "neuron", "network"):
+        rule = learned(scope)
+        found[f"rule of scope {scope}"] = rule
+        student = classifier(update_rule=rule, batch_size=20)
+        found[f"trained by scope {scope}"] = student.fit(X, Y)
+    frozen = classifier(update_rule=FrozenEstimator(found["rule of scope link"]))
+    found["trained by a frozen rule"] = frozen.fit(X, Y)
+    return found
+
+
+@pytest.fixture(scope="module")
+def saved(models):
+    return {name: skops_io.dumps(model) for name, model in models.items()}
+
+
+def rows_for(model):
+    return np.resize(X, (10, getattr(model, "n_features_in_", 4)))
+
+
+def test_loaded_models_predict_the_same(models, saved):
+    for name, model in models.items():
+        loaded = skops_io.loads(saved[name], trusted=TRUSTED_TYPES)
+        assert type(loaded) is type(model), name
+        assert vars(loaded).keys() == vars(model).keys(), name
+        if hasattr(model, "predict") and not name.startswith("unfitted"):
+            np.testing.assert_array_equal(
+                loaded.predict(rows_for(model)), model.predict(rows_for(model)), err_msg=name
+            )
+
+
+def test_every_trusted_type_is_needed_and_no_other(saved):
+    needed = set().union(*(skops_io.get_untrusted_types(data=data) for data in saved.values()))
+    assert needed == set(TRUSTED_TYPES)
+
+
+def test_training_goes_on_to_the_same_bits(models, saved):
+    for name, model in models.items():
+        if not hasattr(model, "partial_fit") or not hasattr(model, "params_"):
+            continue
+        y = model.predict(X) if name != "several outputs" else numbers(3)[1]
+        loaded = skops_io.loads(saved[name], trusted=TRUSTED_TYPES)
+        ours = pickle.loads(pickle.dumps(model)).partial_fit(X, y).set_params(warm_start=True).fit(X, y)
+        theirs = loaded.partial_fit(X, y).set_params(warm_start=True).fit(X, y)
+        np.testing.assert_array_equal(theirs.params_, ours.params_, err_msg=name)
+        assert theirs.loss_curve_ == ours.loss_curve_, name
+        assert not np.array_equal(theirs.params_, model.params_), name
+
+
+def test_a_loaded_rule_trains_the_same(models, saved):
+    for scope in ("link", "neuron"):
+        name = f"rule of scope {scope}"
+        loaded = skops_io.loads(saved[name], trusted=TRUSTED_TYPES)
+        ours, theirs = (
+            BackpropMLPClassifier((7,), update_rule=rule, **SHORT).fit(X, Y)
+            for rule in (models[name], loaded)
+        )
+        np.testing.assert_array_equal(theirs.params_, ours.params_)
+
+
+def test_a_recorder_is_not_trusted():
+    model = classifier().set_callbacks(TraceRecorder()).fit(X, Y)
+    with pytest.raises(skops_io.exceptions.UntrustedTypesFoundException, match="TraceRecorder"):
+        skops_io.loads(skops_io.dumps(model), trusted=TRUSTED_TYPES)
+    loaded = skops_io.loads(skops_io.dumps(model.set_callbacks()), trusted=TRUSTED_TYPES)
+    np.testing.assert_array_equal(loaded.params_, model.params_)
+
+
+# What a file may say, past every __init__: types are trusted, values are not.
+MADE_UP = {
+    "few parameters": lambda model: setattr(model, "params_", model.params_[:-1]),
+    "many units": lambda model: vars(model.network_.layout).update(layer_sizes=(4, 4000, 3)),
+    "units less than none": lambda model: vars(model.network_.layout).update(layer_sizes=(4, -1, 4, 3)),
+    "groups": lambda model: vars(model.network_).update(out_groups=(2, 100)),
+    "functions": lambda model: vars(model.network_).update(activations=("tanh", "tanh", "tanh")),
+    "order": lambda model: setattr(model._training_state, "order", np.full(len(X), 10**9)),
+    "weights": lambda model: setattr(model._training_state, "params", model.params_[:3]),
+    "state of the rule": lambda model: model._training_state.rule_state.update(mean=np.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("made_up", MADE_UP)
+def test_values_that_do_not_fit_together_are_an_error(made_up):
+    model = skops_io.loads(skops_io.dumps(classifier(batch_size=20).fit(X, Y)), trusted=TRUSTED_TYPES)
+    MADE_UP[made_up](model)
+    with pytest.raises(ValueError):
+        model.predict(X)
+        model.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("scope", ["link", "neuron", "network"])
+@pytest.mark.parametrize("sizes", [[], [7, -1, 3, 1], [7, 2**40, 1]], ids=str)
+def test_a_learned_rule_whose_layers_are_made_up_is_an_error(scope, sizes, saved):
+    model = skops_io.loads(saved[f"trained by scope {scope}"], trusted=TRUSTED_TYPES)
+    mlp = model.update_rule_._model._mlp
+    vars(mlp).update(sizes=np.array(sizes, np.int64))
+    vars(mlp.layout).update(layer_sizes=tuple(sizes))
+    model.update_rule = model.update_rule_
+    with pytest.raises((ValueError, IndexError)):
+        model.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_layout_is_made_anew_from_its_sizes(dtype):
+    layout = ParameterLayout((2, 3, 1), dtype)
+    assert layout.n_params == 13
+    loaded = pickle.loads(pickle.dumps(layout))
+    assert loaded == layout
+    assert vars(loaded) == {"layer_sizes": (2, 3, 1), "dtype": np.dtype(dtype)}
