@@ -10,6 +10,7 @@ from sklearn_metabp.network.network import (
 )
 from sklearn_metabp.network.step import Step
 from sklearn_metabp.network.step_view import StepView
+from sklearn_metabp.network.trial import Trial
 
 __all__ = [
     "HIDDEN_ACTIVATIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "Step",
     "StepView",
     "Tensor",
+    "Trial",
     "glorot_uniform",
     "resolve_initializer",
 ]
