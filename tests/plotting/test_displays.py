@@ -224,15 +224,15 @@ def test_loss_curves_are_those_of_the_models():
 def test_validation_losses_are_drawn_dashed_where_there_are_some():
     X, y = classes("multiclass", n=72, seed=13)
     models = [network(rule).fit(X, y) for rule in (SGD(0.1), Adam(0.01))]
-    models[1].validation_loss_curve_ = [0.9, 0.8, 0.7, 0.75, 0.8, 0.85]
+    models[1].set_params(early_stopping=True).fit(X, y)
     display = LossCurveDisplay.from_estimator(*models, names=["a", "b"], line_kwargs=[{}, {"c": "red"}])
     assert len(display.ax_.lines) == 3 and display.validation_lines_[0] is None
     line = display.validation_lines_[1]
-    np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 7))
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(1, models[1].n_iter_ + 1))
     np.testing.assert_array_equal(drawn(line), models[1].validation_loss_curve_)
     assert (line.get_linestyle(), line.get_color(), line.get_label()) == ("--", "red", "b, validation")
     assert display.ax_.get_ylabel() == "loss"
-    models[1].validation_loss_curve_ = None  # as after a fit without validation data
+    models[1].set_params(early_stopping=False).fit(X, y)
     assert LossCurveDisplay.from_estimator(*models).ax_.get_ylabel() == "training loss"
 
 
