@@ -127,9 +127,7 @@ def test_plateaus_divide_an_adaptive_rate_by_five_down_to_the_floor(rule):
     assert not adaptive.on_plateau(state)
 
 
-@pytest.mark.parametrize(
-    "schedule", ["constant", "invscaling", "cosine", "one_cycle", lambda t, n: 1.0], ids=str
-)
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "cosine", "one_cycle", lambda t, n: 1.0])
 def test_other_schedules_end_at_a_plateau(schedule):
     rule = SGD(schedule=schedule)
     assert rule.on_plateau(rule.init_state(ParameterLayout((1, 1)))) is False
