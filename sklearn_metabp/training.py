@@ -55,7 +55,7 @@ class Batches:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), C-contiguous
+    X : ndarray of shape (n_samples, n_features), C-contiguous, or CSR matrix
     targets : ndarray of shape (n_samples, n_outputs), C-contiguous, of X's dtype
     sample_weight : ndarray of shape (n_samples,) of X's dtype, or None
     size : int
@@ -66,7 +66,7 @@ class Batches:
         Order of the rows in the epoch before, which the next one shuffles.
     """
 
-    X: np.ndarray
+    X: Any
     targets: np.ndarray
     sample_weight: np.ndarray | None
     size: int
@@ -74,7 +74,7 @@ class Batches:
     order: np.ndarray | None = None
 
     def __post_init__(self):
-        n = len(self.X)
+        n = self.X.shape[0]
         self.slices = [(start, min(start + self.size, n)) for start in range(0, n, self.size)]
         if not self.shuffle or self.size >= n:  # one batch of all rows has no order worth drawing
             self.order = None
@@ -231,7 +231,7 @@ class _Epochs:
         state.order = batches.order
         self.updates = np.zeros_like(state.params)
         gradients = np.zeros_like(state.params)
-        self.backprop = network.backprop(state.params, gradients, min(batches.size, len(batches.X)))
+        self.backprop = network.backprop(state.params, gradients, min(batches.size, batches.X.shape[0]))
         self.backprop.load(batches.X, batches.targets, batches.sample_weight, batches.order)
         self.listener = listener if listener is not None and listener.wants_steps else None
         # A listener sees the weights that the step saw, after they have changed.
@@ -266,7 +266,7 @@ class _Epochs:
                 self.listener.step_ends(step)
         state.n_epochs += 1
         self.n_run += 1
-        return total_loss / len(self.batches.X)
+        return total_loss / self.batches.X.shape[0]
 
     def _send_back(self, layer: int) -> None:
         """Fill the deltas of a hidden layer with what the rule says."""

@@ -1,6 +1,6 @@
 """Networks: the layout of their parameters, what they compute, and what one step of them knows."""
 
-from sklearn_metabp.network.initializers import glorot_uniform
+from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
 from sklearn_metabp.network.network import (
     HIDDEN_ACTIVATIONS,
@@ -12,6 +12,7 @@ from sklearn_metabp.network.step import Step
 
 __all__ = [
     "HIDDEN_ACTIVATIONS",
+    "INITIALIZERS",
     "LOSSES",
     "OUT_ACTIVATIONS",
     "Network",
@@ -19,4 +20,5 @@ __all__ = [
     "Step",
     "Tensor",
     "glorot_uniform",
+    "resolve_initializer",
 ]
