@@ -21,14 +21,15 @@ from typing import Any
 
 from sklearn_metabp import update_rules
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.estimators._targets import ClassTargets
+from sklearn_metabp.estimators._numbers import NumberTargets
+from sklearn_metabp.estimators._targets import ClassTargets, MultiOutputTargets
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.compiled import MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.link import LinkHistory
 from sklearn_metabp.learned.model import Bound, PlainModel
 from sklearn_metabp.learned.rule import MODELS
-from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.network import Network, ParameterLayout, StepView
 from sklearn_metabp.training import Patience, TrainingState
 
 __all__ = ["TRUSTED_TYPES"]
@@ -43,10 +44,13 @@ _TYPES: list[Any] = [
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     ClassTargets,
+    MultiOutputTargets,
+    NumberTargets,
     Network,
     ParameterLayout,
     TrainingState,
     Patience,
+    StepView,
     *_RULES,
     LearnedUpdateRule,
     *MODELS.values(),
