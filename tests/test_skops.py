@@ -1,7 +1,7 @@
 """What skops saved and loaded predicts the same, trains on to the same bits, and needs no other trust."""
 
+import inspect
 import pickle
-from inspect import isabstract
 
 import numpy as np
 import pytest
@@ -21,7 +21,6 @@ from sklearn_metabp import (
 )
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.skops import TRUSTED_TYPES
-from sklearn_metabp.update_rules import UPDATE_RULES
 
 skops_io = pytest.importorskip("skops.io")
 
@@ -30,18 +29,19 @@ X, Y = classes("multiclass")
 LABELS = {kind: classes(kind)[1] for kind in ("binary", "multilabel", "strings")}
 
 
+REQUIRED = {"rule": SGD(), "max_norm": 1.0}
+
+
 def an_instance(kind):
-    """A rule, around SGD where it is a rule around a rule."""
-    try:
-        return kind()
-    except TypeError:
-        return kind(SGD())
+    """A rule with its defaults, and with values for the parameters that have none."""
+    parameters = inspect.signature(kind).parameters.values()
+    return kind(**{p.name: REQUIRED[p.name] for p in parameters if p.default is p.empty})
 
 
 RULE_TYPES = [
     kind
     for kind in (getattr(update_rules, name) for name in update_rules.__all__)
-    if isinstance(kind, type) and not isabstract(kind)
+    if isinstance(kind, type) and not inspect.isabstract(kind)
 ]
 
 
@@ -63,7 +63,10 @@ def learned(scope, learner=None):
 def models():
     """By name everything that is saved."""
     found = {f"{kind.__name__}()": an_instance(kind) for kind in RULE_TYPES}
-    found |= {f"trained by {name}": classifier(update_rule=name).fit(X, Y) for name in UPDATE_RULES}
+    found |= {
+        f"trained by {kind.__name__}": classifier(update_rule=an_instance(kind)).fit(X, Y)
+        for kind in RULE_TYPES
+    }
     found |= {kind: classifier().fit(X, y) for kind, y in LABELS.items()}
     found |= {
         "unfitted classifier": classifier(),

@@ -2,18 +2,20 @@
 """Forward and backward of a whole minibatch in one call. The twin is ``reference.Backprop``."""
 
 import numpy as np
+from scipy.sparse import issparse
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from sklearn_metabp._kernels._layer_loops cimport (
-    activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key, fill_rows, multiply, output_rules, real, softmax,
-    times_slope,
+    SparseRows, activate, activate_and_slope, add_decay, column_sums, dense_rows, drop, dropout_layer_key,
+    fill_rows, multiply, output_rules, real, softmax, sparse_gradient, sparse_product, times_slope,
 )
 from sklearn_metabp._kernels._products cimport (
     SMALL_PRODUCT, backward_product, forward_product, gradient_product,
 )
 
+from sklearn_metabp._kernels.csr_rows import check_csr
 from sklearn_metabp._kernels.functions import DERIVATIVES_AT, FUNCTION_CODES, LOSS_CODES
 from sklearn_metabp._kernels.reference import check_backprop_arguments, check_dropout, check_rows
 
@@ -38,7 +40,6 @@ cdef class Backprop:
     """
 
     cdef readonly tuple layer_sizes
-    cdef readonly list activations
     cdef readonly list layer_outputs
     cdef readonly list deltas
     cdef readonly list slopes
@@ -51,8 +52,11 @@ cdef class Backprop:
     cdef readonly uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
-    cdef object _groups, _data, _data_targets, _data_weight, _order, _weight, _scratch, _input_array, _target_array
-    cdef bint _is_double, _gathers
+    cdef object _inputs, _groups, _data, _data_targets, _data_weight, _order, _weight, _scratch, _input_array, _target_array
+    cdef object _csr, _rows
+    cdef SparseRows _sparse
+    cdef bint _is_double, _gathers, _is_sparse, _inputs_are_stale
+    cdef int _n_batch                       # rows of the last batch
     cdef int _n_layers                      # layers of weights
     cdef int _sizes[MAX_LAYERS + 1]
     cdef int _functions[MAX_LAYERS]
@@ -136,30 +140,66 @@ cdef class Backprop:
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
                 if keeps:
                     self._slope_at[layer] = _address(self.slopes[layer])
-        self.activations = [None, *self.layer_outputs]
+
+    @property
+    def activations(self):
+        """Of every layer, the input first; of a sparse X the batch, made dense."""
+        self.fill_inputs()
+        return [self._inputs, *self.layer_outputs]
+
+    def fill_inputs(self):
+        """Make the last batch of a sparse X dense, in ``activations[0]``; of a dense X it is there."""
+        if not (self._is_sparse and self._inputs_are_stale):
+            return
+        if self._inputs is None:
+            self._inputs = np.zeros((self.max_batch, self._sizes[0]), self.dtype)
+        cdef void* inputs = _address(self._inputs)
+        if self._is_double:
+            dense_rows(&self._sparse, <double*>inputs, self._n_batch, self._sizes[0])
+        else:
+            dense_rows(&self._sparse, <float*>inputs, self._n_batch, self._sizes[0])
+        self._inputs_are_stale = False
 
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Name the rows that batches are drawn from; see ``reference.Backprop``."""
         check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
+        csr = check_csr(X) if issparse(X) else None
         self._data, self._data_targets, self._data_weight, self._order = X, targets, sample_weight, order
         self._n_data = X.shape[0]
-        self._data_at = _address(X)
         self._data_targets_at = NULL if targets is None else _address(targets)
         self._data_weight_at = NULL if sample_weight is None else _address(sample_weight)
         self._order_at = NULL if order is None else <Py_ssize_t*>_address(order)
+        self._is_sparse = csr is not None
         # Training batches lie in the same buffers step after step, unless the batch is all there is.
         self._gathers = order is not None or (targets is not None and self.max_batch < self._n_data)
+        if self._is_sparse:
+            self._load_sparse(csr)
+        else:
+            self._data_at = _address(X)
+            self._inputs = X
+        self.targets = targets
         if self._gathers:
-            if self._input_array is None:
-                self._input_array = np.zeros((self.max_batch, self._sizes[0]), self.dtype)
+            if self._target_array is None:
                 self._target_array = np.zeros((self.max_batch, self._sizes[self._n_layers]), self.dtype)
                 self._weight = np.zeros(self.max_batch, self.dtype)
-            self.activations[0], self.targets = self._input_array, self._target_array
-            self._input_buffer = _address(self._input_array)
+            self.targets = self._target_array
             self._target_buffer = _address(self._target_array)
             self._weight_buffer = _address(self._weight)
-        else:
-            self.activations[0], self.targets = X, targets
+        if self._gathers and not self._is_sparse:
+            if self._input_array is None:
+                self._input_array = np.zeros((self.max_batch, self._sizes[0]), self.dtype)
+            self._inputs = self._input_array
+            self._input_buffer = _address(self._input_array)
+
+    def _load_sparse(self, csr):
+        self._csr = csr
+        if self._rows is None:
+            self._rows = np.zeros(self.max_batch, np.int64)
+        self._sparse.values = _address(csr.values)
+        self._sparse.columns = <int32_t*>_address(csr.columns)
+        self._sparse.indptr = <int64_t*>_address(csr.indptr)
+        self._sparse.rows = <int64_t*>_address(self._rows)
+        self._n_batch, self._inputs, self._inputs_are_stale = 0, None, True
 
     def gradients(self, Py_ssize_t start, Py_ssize_t stop, send_back=None):
         """Fill activations, deltas and gradients for a batch and return its loss.
@@ -194,18 +234,33 @@ cdef class Backprop:
         cdef int layer
         cdef double loss
         if part == 0:
-            return self._output_rules[real](start, stop, n, _)
+            return self._output_rules[real](start, stop, n, TRAINING, _)
         if part == self._n_layers + 1:
             return self._penalty[real](_)
         if part > 0:
             self._layer_gradient[real](part - 1, n, _)
             return 0
-        loss = self._output_rules[real](start, stop, n, _)
+        loss = self._output_rules[real](start, stop, n, TRAINING, _)
         for layer in range(self._n_layers - 1, -1, -1):
             self._layer_gradient[real](layer, n, _)
             if layer > 0:
                 self._send_back[real](layer, n, _)
         return loss + self._penalty[real](_)
+
+    def summed_loss(self, Py_ssize_t start, Py_ssize_t stop):
+        """Sum of the losses of some rows, times their sample weights; no penalty, nothing dropped."""
+        if start < 0 or stop > self._n_data or stop - start > self.max_batch or start >= stop:
+            raise IndexError(f"batch {start}:{stop} of {self._n_data} rows, at most {self.max_batch} at once")
+        if self._data_targets_at == NULL:
+            raise ValueError("losses need targets: load them with X.")
+        cdef double loss
+        cdef int n = <int>(stop - start)
+        with nogil:
+            if self._is_double:
+                loss = self._output_rules[double](start, stop, n, TO_LOSS, <double*>NULL)
+            else:
+                loss = self._output_rules[float](start, stop, n, TO_LOSS, <float*>NULL)
+        return loss * self._total
 
     def forward(self, Py_ssize_t start, Py_ssize_t stop):
         """Fill the activations for a batch."""
@@ -224,13 +279,20 @@ cdef class Backprop:
     cdef void _enter(self, Py_ssize_t start, Py_ssize_t stop, real* _) noexcept nogil:
         """Point layer 0 at the batch, gathered into the buffers where an order is set."""
         cdef Py_ssize_t width = self._sizes[0], n_outputs = self._sizes[self._n_layers], row, p
-        if not self._gathers:
+        self._n_batch, self._inputs_are_stale = <int>(stop - start), True
+        if not self._gathers and not self._is_sparse:
             self._activation_at[0] = <void*>(<real*>self._data_at + start * width)
             return
         self._activation_at[0] = self._input_buffer
         for p in range(stop - start):
             row = start + p if self._order_at == NULL else self._order_at[start + p]
-            memcpy(<real*>self._input_buffer + p * width, <real*>self._data_at + row * width, width * sizeof(real))
+            if self._is_sparse:
+                self._sparse.rows[p] = row
+            else:
+                memcpy(<real*>self._input_buffer + p * width, <real*>self._data_at + row * width,
+                       width * sizeof(real))
+            if not self._gathers:
+                continue
             if self._data_targets_at != NULL:
                 memcpy(<real*>self._target_buffer + p * n_outputs,
                        <real*>self._data_targets_at + row * n_outputs, n_outputs * sizeof(real))
@@ -241,12 +303,16 @@ cdef class Backprop:
         """Rule (1): in = W x + theta, x = f(in)."""
         cdef int layer, width, function
         cdef real* out
+        cdef real* weights
         for layer in range(self._n_layers):
             width, function = self._sizes[layer + 1], self._functions[layer]
             out = <real*>self._activation_at[layer + 1]
             fill_rows(out, <real*>self._params_at + self._bias_start[layer], n, width)
-            forward_product(n, width, self._sizes[layer], <real*>self._activation_at[layer],
-                            <real*>self._params_at + self._weight_start[layer], out)
+            weights = <real*>self._params_at + self._weight_start[layer]
+            if layer == 0 and self._is_sparse:
+                sparse_product(&self._sparse, out, weights, n, width)
+            else:
+                forward_product(n, width, self._sizes[layer], <real*>self._activation_at[layer], weights, out)
             if layer == self._n_layers - 1:
                 if end == TO_OUTPUTS and function == SOFTMAX:
                     softmax(out, n, width, self._groups_at, self._n_groups)
@@ -261,7 +327,7 @@ cdef class Backprop:
             else:
                 activate(function, out, <int64_t>n * width)
 
-    cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n, real* _) noexcept nogil:
+    cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n, int end, real* _) noexcept nogil:
         """Forward, then rules (2) and (5): the mean loss of the batch, without penalty."""
         cdef int last = self._n_layers - 1, n_outputs = self._sizes[self._n_layers], p
         cdef real* targets
@@ -270,7 +336,7 @@ cdef class Backprop:
         cdef real* delta = <real*>self._delta_at[last]
 
         self._enter[real](start, stop, _)
-        self._forward[real](n, TRAINING, _)
+        self._forward[real](n, end, _)
 
         if not self._gathers:
             targets = <real*>self._data_targets_at + start * n_outputs
@@ -297,8 +363,12 @@ cdef class Backprop:
         cdef double scale = -1 / self._total
         cdef real* delta = <real*>self._delta_at[layer]
         cdef real* gradients = <real*>self._gradients_at
-        gradient_product(n, width, self._sizes[layer], <real>scale, <real*>self._activation_at[layer], delta,
-                         gradients + self._weight_start[layer])
+        if layer == 0 and self._is_sparse:
+            sparse_gradient(&self._sparse, gradients + self._weight_start[0], delta, n, width, self._sizes[0],
+                            <real>scale)
+        else:
+            gradient_product(n, width, self._sizes[layer], <real>scale, <real*>self._activation_at[layer], delta,
+                             gradients + self._weight_start[layer])
         column_sums(gradients + self._bias_start[layer], delta, n, width, <real>scale)
 
     cdef void _send_back(self, int layer, int n, real* _) noexcept nogil:

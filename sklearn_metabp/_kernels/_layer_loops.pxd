@@ -1,6 +1,6 @@
 """The C loops of a layer, each under one name for both precisions; what they do stands in the headers."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 ctypedef fused real:
     float
@@ -28,6 +28,16 @@ cdef extern from "layer_loops.h" nogil:
     uint64_t dropout_layer_key(uint64_t, uint64_t, uint64_t)
     void drop_f64(double*, double*, int64_t, int64_t, uint64_t, uint32_t, double)
     void drop_f32(float*, float*, int64_t, int64_t, uint64_t, uint32_t, float)
+    void sparse_product_f64(double*, const double*, const double*, const int32_t*, const int64_t*, const int64_t*,
+                            int64_t, int64_t)
+    void sparse_product_f32(float*, const float*, const float*, const int32_t*, const int64_t*, const int64_t*,
+                            int64_t, int64_t)
+    void sparse_gradient_f64(double*, const double*, const double*, const int32_t*, const int64_t*,
+                             const int64_t*, int64_t, int64_t, int64_t, double)
+    void sparse_gradient_f32(float*, const float*, const float*, const int32_t*, const int64_t*,
+                             const int64_t*, int64_t, int64_t, int64_t, float)
+    void dense_rows_f64(double*, const double*, const int32_t*, const int64_t*, const int64_t*, int64_t, int64_t)
+    void dense_rows_f32(float*, const float*, const int32_t*, const int64_t*, const int64_t*, int64_t, int64_t)
     double output_rules_f64(int, int, double*, const double*, double*, const double*, int64_t, int64_t,
                             const int64_t*, int64_t)
     double output_rules_f32(int, int, float*, const float*, float*, const float*, int64_t, int64_t,
@@ -112,3 +122,32 @@ cdef inline double output_rules(int loss, int function, real* x, const real* tar
         return output_rules_f64(loss, function, x, targets, deltas, weight, n, width, groups, n_groups)
     else:
         return output_rules_f32(loss, function, x, targets, deltas, weight, n, width, groups, n_groups)
+
+
+ctypedef struct SparseRows:
+    const void* values
+    const int32_t* columns
+    const int64_t* indptr
+    int64_t* rows    # of the batch
+
+
+cdef inline void sparse_product(SparseRows* x, real* out, const real* weights, int64_t n, int64_t width) noexcept nogil:
+    if real is double:
+        sparse_product_f64(out, weights, <double*>x.values, x.columns, x.indptr, x.rows, n, width)
+    else:
+        sparse_product_f32(out, weights, <float*>x.values, x.columns, x.indptr, x.rows, n, width)
+
+
+cdef inline void sparse_gradient(SparseRows* x, real* out, const real* deltas, int64_t n, int64_t width,
+                                 int64_t fan_in, real scale) noexcept nogil:
+    if real is double:
+        sparse_gradient_f64(out, deltas, <double*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in, scale)
+    else:
+        sparse_gradient_f32(out, deltas, <float*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in, scale)
+
+
+cdef inline void dense_rows(SparseRows* x, real* out, int64_t n, int64_t fan_in) noexcept nogil:
+    if real is double:
+        dense_rows_f64(out, <double*>x.values, x.columns, x.indptr, x.rows, n, fan_in)
+    else:
+        dense_rows_f32(out, <float*>x.values, x.columns, x.indptr, x.rows, n, fan_in)

@@ -30,7 +30,7 @@ cdef class PatternRule:
     cdef void* _updates
 
     def __init__(self, sources, mlp, matrix, updates):
-        outputs = mlp.activations[-1]
+        outputs = mlp.layer_outputs[-1]
         dtype = updates.dtype
         arrays = (*sources, matrix, outputs, updates)
         self._arrays = (*arrays, mlp)

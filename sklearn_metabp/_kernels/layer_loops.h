@@ -60,6 +60,7 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #include "layer_loops_template.h"
 #include "loss_loops_template.h"
 #include "dropout_loops_template.h"
+#include "sparse_loops_template.h"
 #undef REAL
 #undef BITS
 #undef NAME
@@ -110,6 +111,7 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #include "layer_loops_template.h"
 #include "loss_loops_template.h"
 #include "dropout_loops_template.h"
+#include "sparse_loops_template.h"
 #undef REAL
 #undef BITS
 #undef NAME

@@ -10,7 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
+from sklearn_metabp._kernels.csr_rows import check_csr
 from sklearn_metabp._kernels.functions import (
     ACTIVATIONS,
     DERIVATIVES,
@@ -77,14 +79,15 @@ def check_dropout(dropout, dropout_key, n_steps):
 
 def check_rows(layer_sizes, dtype, X, targets, sample_weight, order):
     """Raise ValueError unless what batches are drawn from fits the layers."""
-    n = len(X)
+    n = X.shape[0]
     shapes = {
         "X": (X, (n, layer_sizes[0])),
         "targets": (targets, (n, layer_sizes[-1])),
         "sample_weight": (sample_weight, (n,)),
     }
     for name, (array, shape) in shapes.items():
-        fits = array is None or (array.shape == shape and array.dtype == dtype and array.flags.c_contiguous)
+        fits = array is None or (array.shape == shape and array.dtype == dtype)
+        fits &= array is None or issparse(array) or array.flags.c_contiguous
         if not fits:
             raise ValueError(
                 f"{name} must be C-contiguous of shape {shape}, dtype {dtype}; got shape {array.shape}, "
@@ -186,8 +189,9 @@ class Backprop:
         self._biases = bias_views(params, self.layer_sizes)
         self._weight_gradients = weight_views(gradients, self.layer_sizes)
         self._bias_gradients = bias_views(gradients, self.layer_sizes)
-        self.activations = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes]
-        self.layer_outputs = self.activations[1:]
+        self._inputs: np.ndarray | None = None
+        self._batch: Any = None
+        self.layer_outputs = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
         self.slopes: list[Any] = [
             np.zeros((max_batch, size), self.dtype) if self._drops or function in DERIVATIVES_AT else None
@@ -195,19 +199,36 @@ class Backprop:
         ]
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
 
+    @property
+    def activations(self):
+        """Of every layer, the input first; of a sparse X the batch, made dense."""
+        self.fill_inputs()
+        return [self._inputs, *self.layer_outputs]
+
+    def fill_inputs(self):
+        """Make the last batch of a sparse X dense, in ``activations[0]``; of a dense X it is there."""
+        if self._inputs is None:
+            self._inputs = np.zeros((self.max_batch, self.layer_sizes[0]), self.dtype)
+        if issparse(self._batch):
+            self._inputs[: self._batch.shape[0]] = self._batch.toarray()
+
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Name the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``.
 
         Training batches are copied into ``activations[0]`` and ``targets``; where a batch is all there is,
-        and in prediction, those are the rows themselves.
+        and in prediction, those are the rows themselves. X may be a CSR matrix: its zeros cost nothing but
+        those of the gradient, and ``activations[0]`` is the batch made dense, when it is asked for.
         """
         check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
+        if issparse(X):
+            check_csr(X)
         self._data, self._data_targets, self._data_weight, self._order = X, targets, sample_weight, order
+        self._batch = X[:0]
 
     def _rows(self, start, stop):
-        if start < 0 or stop > len(self._data) or stop - start > self.max_batch or start >= stop:
+        if start < 0 or stop > self._data.shape[0] or stop - start > self.max_batch or start >= stop:
             raise IndexError(
-                f"batch {start}:{stop} of {len(self._data)} rows, at most {self.max_batch} at once"
+                f"batch {start}:{stop} of {self._data.shape[0]} rows, at most {self.max_batch} at once"
             )
         return slice(start, stop) if self._order is None else self._order[start:stop]
 
@@ -220,11 +241,14 @@ class Backprop:
         """Rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i). Returns the last layer's in."""
         n = stop - start
         rows = self._rows(start, stop)
-        self.activations[0][:n] = self._data[rows]
+        self._batch = self._data[rows]
+        if not issparse(self._batch):
+            self.activations[0][:n] = self._batch
         if self._data_targets is not None:
             self.targets[:n] = self._data_targets[rows]
         for layer, function in enumerate(self._functions):
-            net_inputs = self.activations[layer][:n] @ self._weights[layer] + self._biases[layer]
+            x = self._batch if layer == 0 else self.layer_outputs[layer - 1][:n]
+            net_inputs = x @ self._weights[layer] + self._biases[layer]
             hidden = layer < len(self.slopes)
             if not hidden and function == "softmax":
                 x = softmax_of_groups(net_inputs, self._groups)
@@ -242,34 +266,43 @@ class Backprop:
             self.layer_outputs[layer][:n] = x
         return net_inputs
 
+    def _output_rules(self, start, stop, training):
+        """Forward, then rules (2) and (5): the sum of the losses, and what it is a sum of."""
+        n = stop - start
+        net_outputs = self._forward(start, stop, training)
+        rows = self._rows(start, stop)
+        outputs, targets = self.layer_outputs[-1][:n], self._data_targets[rows]
+        weight = np.ones(n, self.dtype) if self._data_weight is None else self._data_weight[rows]
+        losses, deltas = output_rules(
+            self._loss, self._functions[-1], net_outputs, outputs, targets, self._groups
+        )
+        self.deltas[-1][:n] = deltas * weight[:, None]
+        return float(losses.astype(float) @ weight), weight.sum(dtype=float) or 1.0
+
+    @np.errstate(all="ignore")
+    def summed_loss(self, start, stop):
+        """Sum of the losses of some rows, times their sample weights; no penalty, nothing dropped."""
+        self._rows(start, stop)
+        if self._data_targets is None:
+            raise ValueError("losses need targets: load them with X.")
+        return self._output_rules(start, stop, training=False)[0]
+
     def gradients(self, start, stop, send_back=None):
         """Fill activations, deltas and gradients for a batch and return its loss.
 
         ``send_back(layer)``, where given, fills the deltas of a hidden layer in place of rule (6).
         """
         n = stop - start
+        self._rows(start, stop)
         if self._data_targets is None:
             raise ValueError("gradients need targets: load them with X.")
-        self._rows(start, stop)
         self.n_steps += 1
         with np.errstate(all="ignore"):  # a training that diverges says so by a loss that is not finite
-            net_outputs = self._forward(start, stop, training=True)
-            rows = self._rows(start, stop)
-            targets = self._data_targets[rows]
-            sample_weight = np.ones(n, self.dtype)
-            if self._data_weight is not None:
-                sample_weight = self._data_weight[rows]
-            total = sample_weight.sum(dtype=float) or 1.0
-            outputs = self.activations[-1][:n]
-
-            losses, deltas = output_rules(
-                self._loss, self._functions[-1], net_outputs, outputs, targets, self._groups
-            )
-            loss = losses.astype(float) @ sample_weight / total
-            self.deltas[-1][:n] = deltas * sample_weight[:, None]
-
+            loss, total = self._output_rules(start, stop, training=True)
+            loss /= total
             for layer in reversed(range(len(self._weights))):
-                delta, x = self.deltas[layer][:n], self.activations[layer][:n]
+                delta = self.deltas[layer][:n]
+                x = self._batch if layer == 0 else self.layer_outputs[layer - 1][:n]
                 # Rule (3) without its learning rate: dJ/dw_ij = -delta_i x_j.
                 self._weight_gradients[layer][...] = -(x.T @ delta) / total
                 self._bias_gradients[layer][...] = -delta.sum(axis=0) / total

@@ -317,7 +317,7 @@ class PatternRule:
 
     def __init__(self, sources, mlp, matrix, updates):
         batch, columns = matrix.shape
-        outputs = mlp.activations[-1]
+        outputs = mlp.layer_outputs[-1]
         fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
         if not fits or any(a.ndim == 2 and len(a) < batch for a in (*sources, outputs)):
             raise ValueError("sources, MLP, matrix and updates do not fit together")
@@ -328,4 +328,4 @@ class PatternRule:
         rows = [a[:n] if a.ndim == 2 else np.broadcast_to(a, (n, len(a))) for a in self._sources]
         self._matrix[:n] = np.hstack(rows)
         self._mlp.forward(0, n)
-        self._updates[...] = self._mlp.activations[-1][:n].mean(axis=0)
+        self._updates[...] = self._mlp.layer_outputs[-1][:n].mean(axis=0)

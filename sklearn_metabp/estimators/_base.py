@@ -24,10 +24,15 @@ from sklearn_metabp.estimators._parameters import (
     check_batch_size,
     check_dropout,
     check_hidden_layer_sizes,
-    draw_start,
 )
 from sklearn_metabp.estimators._validation import ValidationRows, split
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, INITIALIZERS, Network, ParameterLayout
+from sklearn_metabp.network import (
+    HIDDEN_ACTIVATIONS,
+    INITIALIZERS,
+    Network,
+    ParameterLayout,
+    resolve_initializer,
+)
 from sklearn_metabp.training import Batches, Patience, TrainingState, train
 from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule, UpdateRule, resolve_update_rule
 
@@ -325,13 +330,15 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     def _start(self, network: Network, rule: UpdateRule, coef_init, intercept_init) -> TrainingState:
         random_state = check_random_state(self.random_state)
         layout = network.layout
-        params = draw_start(self.init, network, random_state)
+        params = resolve_initializer(self.init)(layout, network.activations, random_state)
         if coef_init is not None:
             params = layout.flatten(coef_init, layout.intercepts(params))
         if intercept_init is not None:
             params = layout.flatten(layout.coefs(params), intercept_init)
         if not np.isfinite(params).all():
-            raise ValueError("coef_init and intercept_init must be finite; they contain NaN or infinity.")
+            raise ValueError(
+                "A start must be finite: init, coef_init or intercept_init gave NaN or infinity."
+            )
         patience = Patience(self.tol, self.n_iter_no_change, self.early_stopping)
         key = int(random_state.randint(2**63, dtype=np.int64)) if network.dropout else 0
         return TrainingState(params, rule.init_state(layout), random_state, patience, key)

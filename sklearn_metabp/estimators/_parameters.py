@@ -3,9 +3,7 @@
 import warnings
 from numbers import Integral
 
-import numpy as np
-
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, INITIALIZERS, Network
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
 
 
@@ -34,20 +32,6 @@ def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
             f"{n_hidden} hidden layers; got {activation!r}."
         )
     return activations
-
-
-def draw_start(init, network: Network, random_state) -> np.ndarray:
-    """Parameters that training starts from."""
-    layout = network.layout
-    if not callable(init):
-        return INITIALIZERS[init](layout, network.activations, random_state)
-    params = np.asarray(init(layout, network.activations, random_state))
-    if params.shape != (layout.n_params,) or not np.isfinite(params).all():
-        raise ValueError(
-            f"init={init!r} must return {layout.n_params} finite numbers, the parameters of layers "
-            f"{layout.layer_sizes}; got shape {params.shape}."
-        )
-    return params.astype(layout.dtype)
 
 
 def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:

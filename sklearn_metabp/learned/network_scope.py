@@ -253,6 +253,8 @@ class NetworkModel(ScopeModel):
             return step.updates
         if state.step is not step:
             state.bind(step, self._kernel(step, self._mlp))
+        if "inputs" in self.inputs:
+            step.backprop.fill_inputs()
         state.kernels.update(step.n_patterns)
         return step.updates
 

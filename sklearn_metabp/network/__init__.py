@@ -1,6 +1,6 @@
 """Networks: the layout of their parameters, what they compute, and what one step of them knows."""
 
-from sklearn_metabp.network.initializers import glorot_uniform
+from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
 from sklearn_metabp.network.network import (
     HIDDEN_ACTIVATIONS,
@@ -10,9 +10,11 @@ from sklearn_metabp.network.network import (
 )
 from sklearn_metabp.network.step import Step
 from sklearn_metabp.network.step_view import StepView
+from sklearn_metabp.network.trial import Trial
 
 __all__ = [
     "HIDDEN_ACTIVATIONS",
+    "INITIALIZERS",
     "LOSSES",
     "OUT_ACTIVATIONS",
     "Network",
@@ -20,7 +22,7 @@ __all__ = [
     "Step",
     "StepView",
     "Tensor",
+    "Trial",
     "glorot_uniform",
+    "resolve_initializer",
 ]
-
-INITIALIZERS = {"glorot_uniform": glorot_uniform}

@@ -1,19 +1,23 @@
 """Where training starts."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 
 from sklearn_metabp.network.layout import ParameterLayout
 
+# The layout, the activation function of every hidden layer, a RandomState; the flat vector of parameters.
+Initializer = Callable[[ParameterLayout, tuple[str, ...], np.random.RandomState], np.ndarray]
+
 
 def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
     """Weights and biases uniform in ±sqrt(c / (fan_in + fan_out)).
 
-    c is 6, and 2 for logistic units: Glorot and Bengio (2010), as scikit-learn's MLP has it. The output
-    layer has the c of the last hidden one. The
-    numbers are drawn layer by layer, weights before biases, so that one ``random_state`` gives
-    the start that scikit-learn's MLP has.
+    c is 6, and 2 for logistic units: Glorot and Bengio (2010), "Understanding the difficulty of training
+    deep feedforward neural networks", as scikit-learn's MLP has it. The output layer has the c of the
+    last hidden one. The numbers are drawn layer by layer, weights before biases, so that one
+    ``random_state`` gives the start that scikit-learn's MLP has.
 
     Parameters
     ----------
@@ -25,6 +29,14 @@ def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -
     Returns
     -------
     params : ndarray of shape (n_params,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_metabp.network import ParameterLayout, glorot_uniform
+    >>> params = glorot_uniform(ParameterLayout((3, 2, 1)), ("relu",), np.random.RandomState(0))
+    >>> bool(abs(params).max() < np.sqrt(6 / 3))
+    True
     """
     coefs, intercepts = [], []
     functions = (*activations, activations[-1] if activations else "identity")
@@ -33,3 +45,103 @@ def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -
         coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
         intercepts.append(rng.uniform(-bound, bound, fan_out))
     return layout.flatten(coefs, intercepts)
+
+
+def glorot_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
+    """Weights normal with variance 2 / (fan_in + fan_out), biases 0: Glorot and Bengio (2010)."""
+    return _with_zero_biases(layout, lambda a, b: rng.normal(0.0, np.sqrt(2.0 / (a + b)), (a, b)))
+
+
+def he_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
+    """Weights uniform in ±sqrt(6 / fan_in), biases 0.
+
+    Of the variance that keeps the signal's through relu units: He, Zhang, Ren and Sun (2015), "Delving
+    deep into rectifiers".
+    """
+
+    def draw(fan_in, fan_out):
+        bound = np.sqrt(6.0 / fan_in)
+        return rng.uniform(-bound, bound, (fan_in, fan_out))
+
+    return _with_zero_biases(layout, draw)
+
+
+def he_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
+    """Weights normal with variance 2 / fan_in, biases 0: He, Zhang, Ren and Sun (2015)."""
+    return _with_zero_biases(layout, lambda a, b: rng.normal(0.0, np.sqrt(2.0 / a), (a, b)))
+
+
+def lecun_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
+    """Weights normal with variance 1 / fan_in, biases 0.
+
+    LeCun, Bottou, Orr and Müller (1998), "Efficient backprop".
+    """
+    return _with_zero_biases(layout, lambda a, b: rng.normal(0.0, np.sqrt(1.0 / a), (a, b)))
+
+
+def orthogonal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
+    """Weight matrices with orthonormal rows or columns, whichever are fewer, biases 0.
+
+    Each is drawn evenly from all of its kind, by the QR decomposition of a normal one: Saxe, McClelland and
+    Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks".
+    """
+
+    def draw(fan_in, fan_out):
+        tall = rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
+        q, r = np.linalg.qr(tall)
+        q *= np.where(np.diag(r) < 0, -1.0, 1.0)  # else the signs are those of the algorithm
+        return q if fan_in >= fan_out else q.T
+
+    return _with_zero_biases(layout, draw)
+
+
+def _with_zero_biases(layout: ParameterLayout, draw) -> np.ndarray:
+    sizes = layout.layer_sizes
+    coefs = [draw(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
+    return layout.flatten(coefs, [np.zeros(size) for size in sizes[1:]])
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot_uniform": glorot_uniform,
+    "glorot_normal": glorot_normal,
+    "he_uniform": he_uniform,
+    "he_normal": he_normal,
+    "lecun_normal": lecun_normal,
+    "orthogonal": orthogonal,
+}
+
+
+def resolve_initializer(init: str | Initializer) -> Initializer:
+    """The initialiser of a name, checked where it is a callable of one's own.
+
+    Parameters
+    ----------
+    init : str or callable
+        A name of ``INITIALIZERS``, or ``init(layout, activations, rng) -> params``.
+
+    Returns
+    -------
+    initializer : callable
+        What it returns is a fresh vector of the layout's length and dtype.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name; by the initialiser, if what a callable returns is no such vector.
+    """
+    if isinstance(init, str) and init in INITIALIZERS:
+        return INITIALIZERS[init]
+    if not callable(init):
+        raise ValueError(f"init must be a name of {list(INITIALIZERS)} or a callable, got {init!r}.")
+    own = init
+
+    def checked(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
+        params = np.array(own(layout, activations, rng), layout.dtype)
+        if params.shape != (layout.n_params,):
+            raise ValueError(
+                f"init={own!r} must return a vector of shape {(layout.n_params,)}, one number per parameter "
+                f"in the order of the layout; got shape {params.shape}."
+            )
+        return params
+
+    return checked

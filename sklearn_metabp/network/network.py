@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse
 
 from sklearn_metabp._kernels import Backprop
 from sklearn_metabp._kernels.functions import (
@@ -57,6 +58,8 @@ class Network:
     >>> network = Network(ParameterLayout((2, 1, 1)), ("softplus",), "identity", "squared_error")
     >>> network.outputs(np.ones(5), np.zeros((1, 2)))  # log(1 + e) + 1
     array([[2.31326169]])
+    >>> network.mean_loss(np.ones(5), np.zeros((1, 2)), np.zeros((1, 1)))
+    2.67558...
     """
 
     layout: ParameterLayout
@@ -119,23 +122,50 @@ class Network:
             n_steps=n_steps,
         )
 
-    def mean_loss(self, params, X, targets, weight=None):
-        b = self.backprop(params, np.empty_like(params), X.shape[0])
-        b.load(X, targets, weight)
-        return b.gradients(0, len(X)) - 0.5 * self.alpha * float(
-            (params[: self.layout.n_weights] ** 2).sum()
-        ) / (len(X) if weight is None else weight.sum())
+    def outputs(self, params: np.ndarray, X) -> np.ndarray:
+        """Activations of the output layer for every row of X, of shape (n_samples, n_outputs).
 
-    def outputs(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
-        """Activations of the output layer for every row of X, of shape (n_samples, n_outputs)."""
-        n_samples = len(X)
-        batch = min(_FORWARD_BATCH, n_samples)
-        backprop = self.backprop(params, np.empty_like(params), batch)
-        backprop.load(np.ascontiguousarray(X, params.dtype))
-        outputs = np.empty((n_samples, self.layout.layer_sizes[-1]), params.dtype)
+        Parameters
+        ----------
+        params : ndarray of shape (n_params,)
+        X : ndarray or sparse matrix of shape (n_samples, n_features)
+        """
+        outputs = np.empty((X.shape[0], self.layout.layer_sizes[-1]), params.dtype)
+        backprop = self._loaded(params, X)
         with one_blas_thread():
-            for start in range(0, n_samples, batch):
-                stop = min(start + batch, n_samples)
+            for start, stop in _blocks(X):
                 backprop.forward(start, stop)
                 outputs[start:stop] = backprop.layer_outputs[-1][: stop - start]
         return outputs
+
+    def mean_loss(self, params: np.ndarray, X, targets: np.ndarray, sample_weight=None) -> float:
+        """Mean loss of the rows, weighted where there are weights, without penalty and dropout.
+
+        Parameters
+        ----------
+        params : ndarray of shape (n_params,)
+        X : ndarray or sparse matrix of shape (n_samples, n_features)
+        targets : ndarray of shape (n_samples, n_outputs)
+        sample_weight : ndarray of shape (n_samples,), default=None
+        """
+        total = X.shape[0] if sample_weight is None else float(np.sum(sample_weight, dtype=float))
+        backprop = self._loaded(params, X, targets, sample_weight)
+        with one_blas_thread():
+            loss = sum(backprop.summed_loss(start, stop) for start, stop in _blocks(X))
+        return float(loss / (total or 1.0))
+
+    def _loaded(self, params, X, *of_rows) -> Backprop:
+        """A kernel for a block of rows, with what belongs to the rows in its dtype."""
+        backprop = self.backprop(params, np.empty_like(params), min(_FORWARD_BATCH, X.shape[0]))
+        X = X.tocsr().astype(params.dtype, copy=False) if issparse(X) else _as(params.dtype, X)
+        backprop.load(X, *(_as(params.dtype, array) for array in of_rows))
+        return backprop
+
+
+def _as(dtype, array):
+    return None if array is None else np.ascontiguousarray(array, dtype)
+
+
+def _blocks(X) -> list[tuple[int, int]]:
+    n = X.shape[0]
+    return [(start, min(start + _FORWARD_BATCH, n)) for start in range(0, n, _FORWARD_BATCH)]

@@ -124,10 +124,6 @@ class Step:
         """Bias vectors before the step, each (fan_out,)."""
         return self.layout.intercepts(self.params)
 
-    def loss_at(self, params: np.ndarray) -> float:
-        """Loss of this step's batch at other parameters; see :meth:`loss_and_gradients_at`."""
-        return self.loss_and_gradients_at(params)[0]
-
     def loss_and_gradients_at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss of this step's batch at other parameters, and its gradient there.
 

@@ -2,51 +2,57 @@
 
 import numpy as np
 
-from sklearn_metabp.network import StepView
+from sklearn_metabp._kernels import norm
+from sklearn_metabp.network import StepView, Trial
 from sklearn_metabp.update_rules.averaged import Averaged
 from sklearn_metabp.update_rules.wrapper import WrapperRule, checked
 
-# Share of the fallback's promise that a step has to keep.
-_SHARE = 0.1
-# Decay of the running mean loss, and steps that the fallback takes after weights were put back.
-_DECAY, _N_RECOVERY = 0.9, 10
+# Rows that progress is measured on, at most, and how many times as many rows a block of steps presents.
+_N_ROWS, _ROWS_OF_A_BLOCK, _MIN_STEPS = 500, 5, 10
+# Share of the fallback's progress that the rule has to make.
+_SHARE = 0.5
+# A batch with so many times the loss of the last checkpoint ends the block early.
+_ALARM = 10.0
 
 
 class Safeguarded(WrapperRule):
     r"""The rule within moves the weights while that helps; where it does not, the fallback does.
 
-    At every step both rules say what they would do, :math:`\Delta w` and :math:`\Delta w^f`. The first is
-    taken if it lowers the loss J of the batch by a share of what the fallback promises to first order:
+    Training goes in blocks of steps, each driven by one of the two. A checkpoint between blocks measures
+    the loss J on the same rows every time, up to 500 spread evenly over the data, so what a block has won
+    is
 
     .. math::
-        J(w + \Delta w) \le \max(J(w), \bar J) - c \max(0, -g^\top \Delta w^f), \qquad c = 0.1
+        D = J(w_{before}) - J(w_{after})
 
-    with :math:`\bar J` the running mean of the losses of the batches, decay 0.9. Otherwise, and where
-    :math:`\Delta w` is not finite, the second is taken.
+    without the noise of minibatches. The first block is the fallback's and sets the measure :math:`D_f`.
+    Then the rule drives for as long as :math:`D > 0` and :math:`D \ge D_f / 2`. A block of the rule that
+    raised the loss is undone: training goes back to the weights of the checkpoint. After every failure the
+    fallback drives, which renews :math:`D_f`: for one block, after another failure for two, then four and
+    so on, until the rule has succeeded again. So a rule that never helps costs a share of the steps that
+    goes to zero, and what it did is undone.
 
-    A step may suit its own batch and harm the others. So the weights at the lowest :math:`\bar J` are kept:
-    when :math:`\bar J` has risen from there by more than the loss at the start, and those weights are
-    better on the present batch too, training goes back to them, and the next ten steps are the fallback's.
+    Within a block a step of the rule that is not finite or longer than :math:`1 + \lVert w \rVert` is not
+    taken, and a batch with more than ten times the loss of the checkpoint has the checkpoint made at once.
 
     Parameters
     ----------
     rule : str or UpdateRule
         Usually a learned one, fitted.
     fallback : str or UpdateRule, default="sgd"
-        Sees true gradients even if ``rule`` acts on the backward step. That it descends is not checked: its
+        Gets true gradients even if ``rule`` acts on the backward step. That it descends is not checked: its
         learning rate must suit the task.
 
     Notes
     -----
-    A step costs one more forward and backward pass, for the loss after the update, and the fallback's. The
-    criterion is the non-monotone one of Zhang and Hager with the fallback in the gradient's place, on
-    batches.
+    A block presents five times as many rows as a checkpoint, and takes at least ten steps, so checkpoints
+    add a fifth to the passes through the network. ``docs/design/update_rules.md`` says what else was tried.
 
     References
     ----------
-    H. Zhang and W. Hager, "A Nonmonotone Line Search Technique and Its Application to Unconstrained
-    Optimization" (2004); safeguards of learned steps by a fallback: H. Heaton, X. Chen, Z. Wang and W. Yin,
-    "Safeguarded Learned Convex Optimization" (2023).
+    The idea of :class:`LearnedUpdateRule` under guard: I. Prémont-Schwarz, J. Vitkuu and J. Feyereisl, "A
+    Simple Guard for Learned Optimizers" (2022), and H. Heaton, X. Chen, Z. Wang and W. Yin, "Safeguarded
+    Learned Convex Optimization" (2023).
 
     Examples
     --------
@@ -60,10 +66,10 @@ class Safeguarded(WrapperRule):
     ...         return {}
     ...
     ...     def compute_update(self, step, state):
-    ...         return 100 * step.gradients
+    ...         return step.gradients.copy()
     >>> X, y = load_iris(return_X_y=True)
     >>> rule = Safeguarded(Uphill(), fallback=SGD(0.1))
-    >>> model = BackpropMLPClassifier((8,), update_rule=rule, tol=1e-3, random_state=0)
+    >>> model = BackpropMLPClassifier((8,), update_rule=rule, tol=1e-4, max_iter=500, random_state=0)
     >>> model.fit(scale(X), y).score(scale(X), y) > 0.9
     True
     """
@@ -84,7 +90,7 @@ class Safeguarded(WrapperRule):
         return self.inner.replayable and self._fallback.replayable
 
     def init_state(self, layout):
-        """State of both rules and no past yet; see :meth:`UpdateRule.init_state`.
+        """State of both rules and no checkpoint yet; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -95,7 +101,7 @@ class Safeguarded(WrapperRule):
         while isinstance(within, WrapperRule):
             if isinstance(within, Averaged):
                 raise TypeError(
-                    "Averaged within Safeguarded would average steps that were not taken: write "
+                    "Averaged within Safeguarded would average steps that are undone: write "
                     "Averaged(Safeguarded(...))."
                 )
             within = within.inner
@@ -107,53 +113,74 @@ class Safeguarded(WrapperRule):
         return {
             "rule": self.inner_state(layout),
             "fallback": self._fallback.init_state(layout),
-            "view": StepView(),
-            "mass": 0.0,
-            "mean": 0.0,
-            "first": None,
-            "lowest": np.inf,
-            "best_params": layout.zeros(),
-            "n_recovery": 0,
+            "guard": _Guard(),
+            "checkpoint": layout.zeros(),  # parameters, and their loss
+            "loss": None,
+            "won_by_fallback": 0.0,
+            "alarm": np.inf,
+            "n_steps": 0,  # of this block
+            "n_blocks_left": 1,  # of the fallback; none: the rule drives
+            "n_blocks_next": 1,  # of the fallback, after the next failure
         }
 
     def compute_update(self, step, state):
-        """The one's update or the other's; see :meth:`UpdateRule.compute_update`."""
+        """What the one who drives says; see :meth:`UpdateRule.compute_update`."""
         proposed = self.inner_update(step, state)
-        gradients, safe = self._fall_back(step, state)
-        self._note_loss(step, state)
-        if self._is_worse_than_before(step, state):
-            state.update(mean=state["lowest"], mass=1.0, n_recovery=_N_RECOVERY)
-            return state["best_params"] - step.params
-        if state["n_recovery"]:
-            state["n_recovery"] -= 1
-            return safe
-        promised = max(0.0, -float(np.dot(gradients, safe)))
-        allowed = max(step.loss, state["mean"]) - _SHARE * promised
-        helps = np.isfinite(proposed).all() and step.loss_at(step.params + proposed) <= allowed
-        return proposed if helps else safe
+        guard = state["guard"].bound(step, state)
+        if state["loss"] is None:
+            self._set_checkpoint(step, state, guard.loss_at(step.params))
+        elif self._has_to_check(step, state, guard) and not self._check(step, state, guard):
+            return state["checkpoint"] - step.params
+        state["n_steps"] += 1
+        if state["n_blocks_left"] or not _is_sane(proposed, step.params):
+            return self._fall_back(step, state)
+        return proposed
+
+    def _has_to_check(self, step, state, guard) -> bool:
+        return state["n_steps"] >= guard.n_steps or (
+            not state["n_blocks_left"] and step.loss > state["alarm"]
+        )
+
+    def _check(self, step, state, guard) -> bool:
+        """Judge the block; False if it has to be undone."""
+        loss = guard.loss_at(step.params)
+        won = state["loss"] - loss
+        if state["n_blocks_left"]:
+            state["won_by_fallback"] = won
+            state["n_blocks_left"] -= 1
+            self._set_checkpoint(step, state, loss)
+            return True
+        if won > 0 and state["n_steps"] < guard.n_steps:  # a false alarm
+            state["alarm"] = 2 * step.loss
+            return True
+        if won > 0 and won >= _SHARE * state["won_by_fallback"]:
+            state["n_blocks_next"] = 1
+        else:
+            state["n_blocks_left"] = state["n_blocks_next"]
+            state["n_blocks_next"] *= 2
+        if won > 0:
+            self._set_checkpoint(step, state, loss)
+        else:
+            state["n_steps"] = 0
+        return won > 0
+
+    def _set_checkpoint(self, step, state, loss) -> None:
+        state["checkpoint"][...] = step.params
+        state.update(loss=loss, n_steps=0, alarm=loss + _ALARM * abs(loss))
 
     def _fall_back(self, step, state):
-        """The true gradient, and the fallback's update."""
-        view = state["view"].of(step, "updates")
+        view = state["guard"].view.of(step, "updates")
         view.gradients = step.gradients
         if self.acts_backward:
-            view.gradients = step.loss_and_gradients_at(step.params)[1].copy()
+            view.gradients = step.loss_and_gradients_at(step.params)[1]
         fallback = self._fallback
-        return view.gradients, checked(fallback, view, fallback.compute_update(view, state["fallback"]))
+        return checked(fallback, view, fallback.compute_update(view, state["fallback"]))
 
-    def _note_loss(self, step, state):
-        """Bring the running mean up to date, and the weights at its lowest."""
-        if state["first"] is None:
-            state["first"] = step.loss
-        state["mass"] = _DECAY * state["mass"] + 1 - _DECAY
-        state["mean"] += (1 - _DECAY) / state["mass"] * (step.loss - state["mean"])
-        if state["mean"] < state["lowest"]:
-            state["lowest"] = state["mean"]
-            state["best_params"][...] = step.params
-
-    def _is_worse_than_before(self, step, state) -> bool:
-        risen = state["mean"] - state["lowest"] > abs(state["first"])
-        return risen and step.loss_at(state["best_params"]) < step.loss
+    def kept_params(self, params, state):
+        """Those of the last checkpoint if they are better; see :meth:`UpdateRule.kept_params`."""
+        if state["loss"] is None or state["n_blocks_left"]:
+            return params
+        return params if state["guard"].loss_at(params) < state["loss"] else state["checkpoint"]
 
     def on_plateau(self, state):
         """What both rules do; see :meth:`UpdateRule.on_plateau`."""
@@ -163,3 +190,39 @@ class Safeguarded(WrapperRule):
     def state_key(self):
         """Its class and the keys of both rules; see :meth:`UpdateRule.state_key`."""
         return (type(self), *self.inner.state_key(), *self._fallback.state_key())
+
+
+def _is_sane(proposed: np.ndarray, params: np.ndarray) -> bool:
+    return norm(proposed) <= 1 + norm(params)  # False for NaN
+
+
+class _Guard:
+    """The kernel that measures progress in one training; no part of a state that is kept."""
+
+    def __init__(self):
+        self._step = self._trial = None
+        self._n_rows = self.n_steps = 0
+        self.view = StepView()
+
+    def bound(self, step, state) -> "_Guard":
+        """Itself, over the rows of the training that has this step."""
+        if self._step is step:
+            return self
+        X, targets, sample_weight, _ = step.rows
+        n = X.shape[0]
+        self._n_rows = min(n, _N_ROWS)
+        spread = np.linspace(0, n - 1, self._n_rows).astype(np.intp)
+        order = np.resize(spread, n)  # kernels take an order of all rows; the first are read
+        self._trial = Trial(step.network, step.params, self._n_rows, (X, targets, sample_weight, order))
+        self.n_steps = max(_MIN_STEPS, -(-_ROWS_OF_A_BLOCK * self._n_rows // step.backprop.max_batch))
+        self._step = step
+        if state["loss"] is not None:  # the training goes on, with other rows perhaps
+            state["loss"] = self.loss_at(state["checkpoint"])
+        return self
+
+    def loss_at(self, params) -> float:
+        """Loss of the rows that progress is measured on; infinite before there are any."""
+        return np.inf if self._trial is None else self._trial.at(params, 0, self._n_rows)[0]
+
+    def __getstate__(self):
+        return {**_Guard().__dict__}

@@ -4,6 +4,7 @@ from helpers.kernels import compiled_only
 from helpers.networks import (
     FUNCTIONS,
     OUTPUTS,
+    SOME_FUNCTIONS,
     TOLERANCES,
     assert_near,
     central_differences,
@@ -49,13 +50,15 @@ def expect_twins(problem, dtype, least=0.0, **loading):
     np.testing.assert_array_equal(compiled.targets[:n], twin.targets[:n])
 
 
-# With one layer the hidden function does not matter.
-SIZES = [(*case, sizes) for case in FUNCTIONS for sizes in ((3, 5, 2), (2, 4, 3, 2))]
-SIZES += [("relu", *output, (4, 3)) for output in OUTPUTS]
+# All of them together, then each at least once in other networks: one layer, three, without weights.
+SIZES = [(*case, (3, 5, 2), True) for case in FUNCTIONS]
+SIZES += [(*case, (2, 4, 3, 2), weighted) for case in SOME_FUNCTIONS for weighted in (False, True)]
+SIZES += [("relu", *output, (4, 3), True) for output in OUTPUTS]
+SIZES += [(("gelu", "relu", "tanh"), "squared_error", "identity", (2, 3, 4, 3, 1), True)]
+SIZES += [(("silu", "elu"), "log_loss", "softmax", (2, 3, 4, 3), True)]
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("activation", "loss", "out_activation", "layer_sizes"), SIZES)
+@pytest.mark.parametrize(("activation", "loss", "out_activation", "layer_sizes", "weighted"), SIZES)
 def test_gradients_are_central_differences(kernels, activation, loss, out_activation, layer_sizes, weighted):
     problem = make_problem(layer_sizes, activation, loss, out_activation, seed=len(activation))
     backprop = problem.backprop(kernels, weighted=weighted)
@@ -64,6 +67,42 @@ def test_gradients_are_central_differences(kernels, activation, loss, out_activa
 
     assert_near(value, float(loss_by_definition(problem, problem.params, weighted=weighted)), 1e-13)
     assert_near(backprop.gradients_, central_differences(problem, weighted=weighted), 1e-6)
+
+
+GROUPS = [(1, 4), (3, 2), (2, 1, 2), (1, 1, 1, 1, 1), (5,)]
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "absolute_error", "huber"])
+@pytest.mark.parametrize("out_groups", GROUPS, ids=str)
+def test_gradients_of_groups_are_central_differences(kernels, out_groups, loss):
+    problem = make_problem((3, 4, 5), "tanh", loss, "softmax", out_groups=out_groups)
+    backprop = problem.backprop(kernels)
+    value = backprop.gradients(0, 9)
+    assert_near(value, float(loss_by_definition(problem, problem.params)), 1e-13)
+    assert_near(backprop.gradients_, central_differences(problem), 1e-6)
+    bounds = np.cumsum((0, *out_groups))
+    totals = np.add.reduceat(backprop.layer_outputs[-1], bounds[:-1], axis=1)
+    np.testing.assert_allclose(totals, 1, rtol=1e-15)
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "absolute_error", "huber"])
+@pytest.mark.parametrize("out_groups", [(3, 9, 8), (1, 19), (20,)], ids=str)
+def test_compiled_core_is_its_twin_for_groups(out_groups, loss, dtype):
+    expect_twins(make_problem((7, 6, 20), "silu", loss, "softmax", n=21, out_groups=out_groups), dtype)
+
+
+@pytest.mark.parametrize(("activation", "loss", "out_activation"), SOME_FUNCTIONS)
+def test_the_summed_loss_is_that_of_the_rows_without_penalty(kernels, activation, loss, out_activation):
+    problem = make_problem(
+        (3, 4, 3), activation, loss, out_activation, alpha=0.0, dropout=0.5, dropout_key=None
+    )
+    backprop = problem.backprop(kernels, max_batch=5)
+    sums = [backprop.summed_loss(start, stop) for start, stop in [(0, 5), (5, 9)]]
+    total = float(problem.sample_weight.sum())
+    assert_near(sum(sums) / total, float(loss_by_definition(problem, problem.params)), 1e-13)
+    assert np.isnan(backprop.gradients_).all()
 
 
 @pytest.mark.parametrize(("loss", "out_activation"), OUTPUTS)
@@ -262,7 +301,7 @@ def test_rows_that_do_not_fit_are_refused(kernels, bad, message):
         backprop.load(**(good | bad))
 
 
-@pytest.mark.parametrize("method", ["gradients", "forward"])
+@pytest.mark.parametrize("method", ["gradients", "forward", "summed_loss"])
 @pytest.mark.parametrize("batch", [(0, 0), (3, 2), (-1, 2), (3, 6), (0, 5)], ids=str)
 def test_batches_outside_the_rows_are_refused(kernels, method, batch):
     problem = make_problem((3, 2), "relu", "squared_error", "identity", n=5)
@@ -275,8 +314,9 @@ def test_gradients_without_targets_are_refused(kernels):
     backprop = make_problem((3, 2), "relu", "squared_error", "identity").backprop(kernels)
     backprop.load(np.zeros((5, 3)))
     backprop.forward(0, 5)
-    with pytest.raises(ValueError, match="need targets"):
-        backprop.gradients(0, 5)
+    for method in (backprop.gradients, backprop.summed_loss):
+        with pytest.raises(ValueError, match="need targets"):
+            method(0, 5)
 
 
 @compiled_only

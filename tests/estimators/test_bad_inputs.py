@@ -117,12 +117,12 @@ PARAMETERS = [
     (
         lambda: fit(init=lambda layout, activations, rng: np.zeros(3)),
         ValueError,
-        r"must return 43 finite numbers",
+        r"must return a vector of shape \(43,\)",
     ),
     (
         lambda: fit(init=lambda layout, activations, rng: np.full(43, np.inf)),
         ValueError,
-        r"43 finite numbers",
+        r"A start must be finite: init",
     ),
     (lambda: fit(class_weight="even"), ValueError, r"'class_weight' parameter"),
     (lambda: fit(class_weight={0: 1, 7: 2}), ValueError, r"class"),
@@ -178,7 +178,7 @@ DATA = [
     (
         lambda: fit(given={"intercept_init": [np.full(5, np.nan), np.zeros(3)]}),
         ValueError,
-        r"coef_init and intercept_init must be finite",
+        r"A start must be finite",
     ),
 ]
 LABELS = [

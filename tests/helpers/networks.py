@@ -30,14 +30,14 @@ def normal_tail(a):
     density = np.exp(-a * a / 2) / np.sqrt(8 * np.arctan(np.longdouble(1)))
     near = np.minimum(a, 3)
     term = total = near
-    for k in range(1, 80):
+    for k in range(1, 60):
         term = term * near * near / (2 * k + 1)
         total = total + term
-    far = np.maximum(a, 1)
+    far = np.maximum(a, 3)
     fraction = far
-    for k in range(400, 0, -1):
+    for k in range(70, 0, -1):
         fraction = far + k / fraction
-    return np.where(a < 1.5, np.longdouble(0.5) - density * total, density / fraction)
+    return np.where(a < 3, np.longdouble(0.5) - density * total, density / fraction)
 
 
 def normal_share(z):
@@ -90,7 +90,9 @@ class Problem:
         """Parameters, X, targets and sample weights in one dtype."""
         return [a.astype(dtype) for a in (self.params, self.X, self.targets, self.sample_weight)]
 
-    def backprop(self, kernels, dtype=np.float64, *, order=None, weighted=True, max_batch=None):
+    def backprop(
+        self, kernels, dtype=np.float64, *, order=None, weighted=True, max_batch=None, rows_as=np.asarray
+    ):
         """The kernel, loaded, with gradients that are NaN until it writes them."""
         params, X, targets, sample_weight = self.arrays(dtype)
         backprop = kernels.Backprop(
@@ -106,7 +108,7 @@ class Problem:
             dropout=self.dropout,
             dropout_key=self.dropout_key,
         )
-        backprop.load(X, targets, sample_weight if weighted else None, order)
+        backprop.load(rows_as(X), targets, sample_weight if weighted else None, order)
         return backprop
 
 
@@ -123,6 +125,7 @@ def make_problem(
     out_groups=None,
     dropout=0.0,
     dropout_key=None,
+    density=1.0,
 ) -> Problem:
     """A random problem; nothing is so near a kink that a small change crosses it.
 
@@ -134,6 +137,8 @@ def make_problem(
     for _ in range(1000):
         params = rng.standard_normal(n_params) / np.sqrt(max(layer_sizes[:-1]))
         X = scale * rng.standard_normal((n, layer_sizes[0]))
+        if density < 1:
+            X *= rng.uniform(size=X.shape) < density
         targets = rng.uniform(0, 1, (n, layer_sizes[-1]))
         if loss == "huber":
             targets *= 3  # on both sides of its corner

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from sklearn.utils import check_random_state
 
-from sklearn_metabp.network import ParameterLayout, glorot_uniform
+from sklearn_metabp.network import ParameterLayout
 
 
 def test_tensors_of_a_small_network_lie_where_written_down():
@@ -51,19 +50,3 @@ def test_layouts_are_equal_by_value():
     assert ParameterLayout((2, 3)) == ParameterLayout([np.int64(2), 3], "float64")
     assert ParameterLayout((2, 3)) != ParameterLayout((2, 3), np.float32)
     assert len({ParameterLayout((2, 3)), ParameterLayout((2, 3)), ParameterLayout((3, 2))}) == 2
-
-
-@pytest.mark.parametrize(("activation", "c"), [("relu", 6), ("tanh", 6), ("logistic", 2)])
-def test_start_is_uniform_within_the_bound(activation, c):
-    layout = ParameterLayout((30, 50, 20))
-    params = glorot_uniform(layout, (activation,), check_random_state(4))
-    for fan_in, fan_out, *tensors in zip(
-        (30, 50), (50, 20), layout.coefs(params), layout.intercepts(params), strict=True
-    ):
-        bound = np.sqrt(c / (fan_in + fan_out))
-        for tensor in tensors:
-            assert np.abs(tensor).max() <= bound
-        weights = tensors[0]
-        assert np.abs(weights).max() > 0.99 * bound
-        assert abs(weights.std() - bound / np.sqrt(3)) < 0.03 * bound
-        assert abs(weights.mean()) < 0.05 * bound

@@ -1,0 +1,88 @@
+"""What does the step of each update rule cost, and what does a rule around a rule?
+
+The share of a step of training on digits that goes to the rule: the time of ``compute_update`` alone over
+that of a step of the whole fit, both with one BLAS thread. Run ``python benchmarks/update_rules.py``.
+"""
+
+import argparse
+import time
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from workloads import digits_workloads, fit_seconds
+
+from sklearn_metabp import SGD, Adam, Averaged, BackpropMLPClassifier, Clipped, LinearBackprop, Safeguarded
+from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule
+
+
+def rules() -> dict:
+    """Every rule that steps, by its name, and rules around Adam."""
+    named = {name: rule() for name, rule in UPDATE_RULES.items() if not issubclass(rule, LineSearchRule)}
+    return named | {
+        "Clipped(Adam)": Clipped(Adam()),
+        "Averaged(Adam)": Averaged(Adam()),
+        "LinearBackprop(Adam)": LinearBackprop(Adam()),
+        "Safeguarded(Adam)": Safeguarded(Adam(), SGD()),
+    }
+
+
+def seconds_of_rule(model, n_calls: int) -> float:
+    """Best of five means of so many calls of the rule, at the last step of a fit."""
+    state = model._training_state.copy()
+    layout, rule = model.layout_, model.update_rule_
+    rng = np.random.default_rng(0)
+    step = StepOnly(layout, rng.standard_normal(layout.n_params).astype(layout.dtype), state.params)
+    means = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(n_calls):
+            rule.compute_update(step, state.rule_state)
+        means.append((time.perf_counter() - start) / n_calls)
+    return min(means)
+
+
+class StepOnly:
+    """What rules of gradients and weights alone read of a step."""
+
+    def __init__(self, layout, gradients, params):
+        self.layout, self.gradients, self.params = layout, gradients, params
+        self.updates = np.zeros_like(params)
+        self.index, self.n_planned, self.epoch, self.loss, self.start, self.stop = 1, 10**9, 0, 1.0, 0, 1
+
+
+def main(n_rounds: int) -> None:
+    columns = f"{'rule µs':>8} {'step µs':>8} {'share':>6} {'over Adam':>10}"
+    print(f"{'workload':<30} {'dtype':<8} {'rule':<22} {columns}")
+    for workload in digits_workloads():
+        for dtype in (np.float64, np.float32):
+            X, reference = workload.X.astype(dtype), None
+            models = {
+                name: BackpropMLPClassifier(update_rule=r, **workload.params()) for name, r in rules().items()
+            }
+            fits = {name: [] for name in models}
+            for _ in range(n_rounds):
+                for name, model in models.items():
+                    fits[name].append(
+                        fit_seconds(model.set_params(batch_size=workload.batch_size), X, workload.y)
+                    )
+            reference = np.array(fits["adam"])
+            for name, model in models.items():
+                step = np.median(fits[name]) / workload.n_steps
+                alone = None
+                if not name.startswith(("Linear", "Safe")):
+                    alone = seconds_of_rule(model, 300)
+                ratio = np.median(np.array(fits[name]) / reference)
+                told = f"{alone * 1e6:8.1f}" if alone else " " * 8
+                share = f"{alone / step:6.1%}" if alone else " " * 6
+                print(
+                    f"{workload.name:<30} {np.dtype(dtype).name:<8} {name:<22} {told} {step * 1e6:8.1f} "
+                    f"{share} {ratio:9.2f}x",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="fits of each rule (default 3)")
+    with threadpool_limits(1, "blas"):
+        main(parser.parse_args().rounds)
