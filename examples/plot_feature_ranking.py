@@ -66,8 +66,8 @@ for (name, values), took in zip(rankings.items(), seconds, strict=True):
 
 # %%
 # The two rankings agree. That of the gradients is steadier from fold to fold and costs hundreds of times
-# less: one pass over the rows, and not one with a score for every feature and repeat. Gradients also know the
-# direction. But they speak of small changes only, and not of how far a feature goes.
+# less: one pass over the rows, and not one with a score for every feature and repeat. Gradients also know
+# the direction. But they speak of small changes only, and not of how far a feature goes.
 
 shown = order["input gradients"]
 places = np.arange(len(shown))

@@ -31,6 +31,7 @@ from sklearn_metabp.learned.model import Bound, PlainModel
 from sklearn_metabp.learned.rule import MODELS
 from sklearn_metabp.network import Network, ParameterLayout, StepView
 from sklearn_metabp.training import Patience, TrainingState
+from sklearn_metabp.update_rules.safeguarded import _Guard
 
 __all__ = ["TRUSTED_TYPES"]
 
@@ -51,6 +52,7 @@ _TYPES: list[Any] = [
     TrainingState,
     Patience,
     StepView,
+    _Guard,
     *_RULES,
     LearnedUpdateRule,
     *MODELS.values(),

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
+from scipy.sparse import csr_array
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -26,6 +27,7 @@ skops_io = pytest.importorskip("skops.io")
 
 SHORT = {"max_iter": 3, "n_iter_no_change": np.inf, "random_state": 0}
 X, Y = classes("multiclass")
+COLUMNS = np.column_stack([np.array(["a", "b", "c"])[Y], np.where(Y == 1, "p", "q")])
 LABELS = {kind: classes(kind)[1] for kind in ("binary", "multilabel", "strings")}
 
 
@@ -41,7 +43,7 @@ def an_instance(kind):
 RULE_TYPES = [
     kind
     for kind in (getattr(update_rules, name) for name in update_rules.__all__)
-    if isinstance(kind, type) and not inspect.isabstract(kind)
+    if isinstance(kind, type) and issubclass(kind, update_rules.UpdateRule) and not inspect.isabstract(kind)
 ]
 
 
@@ -69,6 +71,10 @@ def models():
     }
     found |= {kind: classifier().fit(X, y) for kind, y in LABELS.items()}
     found |= {
+        "several columns of classes": classifier().fit(X, COLUMNS),
+        "stopped early": classifier(early_stopping=True).fit(X, Y),
+        "dropped": classifier(dropout=0.2).fit(X, Y),
+        "sparse": classifier().fit(csr_array(X), Y),
         "unfitted classifier": classifier(),
         "unfitted regressor": BackpropMLPRegressor(),
         "unfitted rule": LearnedUpdateRule(),

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import is_regressor
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.estimators._base import BaseBackpropMLP
@@ -35,30 +34,24 @@ def check_rows(model, X):
 
 
 def check_patterns(model, X, y, sample_weight=None):
-    """X as in :func:`check_rows`, targets (n_samples, n_outputs) and weights (n_samples,) or None."""
+    """X as in :func:`check_rows`, targets (n_samples, n_outputs), weights (n_samples,) or None.
+
+    The weights are those of training: sample weights times class weights.
+    """
     check_model(model)
     dtype = model.params_.dtype
-    with np.errstate(over="ignore", invalid="ignore"):
-        X, y = validate_data(
-            model,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=is_regressor(model),
-            dtype=(np.float64, np.float32),
-            reset=False,
-        )
+    X, y, sample_weight = model._check_rows(X, y, sample_weight, reset=False)
+    with np.errstate(over="ignore"):
         X = X.astype(dtype, copy=False)
-    targets, *_ = model._encode_targets(y, True, dtype)
+    model._targets.check_known(y)
+    targets = model._targets.encode(y, dtype)
     n_outputs = model.layout_.layer_sizes[-1]
     if targets.shape[1] != n_outputs:
         raise ValueError(
             f"y has {targets.shape[1]} outputs, but {type(model).__name__} was fitted with {n_outputs}."
         )
-    if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
-    return X, targets, sample_weight
+    weight = model._training_weight(y, sample_weight)
+    return X, targets, None if weight is None else weight.astype(dtype, copy=False)
 
 
 def row_blocks(X, n_values: int) -> Iterator[tuple[slice, np.ndarray]]:

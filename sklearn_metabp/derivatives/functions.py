@@ -1,18 +1,19 @@
 """First and second derivatives of the activation functions, as functions of the net input.
 
-The kernels write f' in terms of x = f(in), which is cheaper; a second derivative needs the net input,
-because not every function can be undone. Where a function has a kink the derivatives are those from
+The kernels write f' in terms of x = f(in) where they can, which is cheaper; a second derivative needs the net
+input. Where a function has a kink the derivatives are those from
 the left, as in the kernels.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import expit, ndtr
+from scipy.special import expit
+
+from sklearn_metabp._kernels.functions import DERIVATIVES_AT, LEAK
 
 Function = Callable[[np.ndarray], np.ndarray]
 
-_LEAK = 0.01
 _ROOT_2_PI = float(np.sqrt(2 * np.pi))
 
 
@@ -32,10 +33,6 @@ def _normal_density(net: np.ndarray) -> np.ndarray:
     return np.exp(-(net**2) / 2) / _ROOT_2_PI
 
 
-def _silu_slope(net: np.ndarray) -> np.ndarray:
-    return expit(net) + net * _logistic_slope(net)
-
-
 def _silu_curvature(net: np.ndarray) -> np.ndarray:
     return _logistic_slope(net) * (2 - net * np.tanh(net / 2))
 
@@ -45,12 +42,11 @@ SLOPES: dict[str, Function] = {
     "logistic": _logistic_slope,
     "tanh": _tanh_slope,
     "relu": lambda net: (net > 0).astype(net.dtype),
-    "leaky_relu": lambda net: np.where(net > 0, 1, _LEAK).astype(net.dtype),
+    "leaky_relu": lambda net: np.where(net > 0, 1, LEAK).astype(net.dtype),
     "elu": lambda net: np.exp(np.minimum(net, 0)),
-    "gelu": lambda net: ndtr(net) + net * _normal_density(net),
-    "silu": _silu_slope,
     "softplus": expit,
     "exp": np.exp,
+    **DERIVATIVES_AT,
 }
 
 CURVATURES: dict[str, Function] = {

@@ -17,12 +17,13 @@ def input_gradients(model, X, y=None, *, output=None):
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Where to take the gradient.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Targets, or labels. With them every row's gradient is that of its own loss, neither divided by the
-        number of rows nor with the penalty, which does not depend on the inputs.
-    output : int or class label, default=None
+        Targets, or labels. With them every row's gradient is that of its own loss, which is neither divided
+        by the number of rows nor weighted. The penalty does not depend on the inputs.
+    output : int, class label or tuple, default=None
         Which output. Of a classifier the label in ``classes_``; of a binary one with a single unit the
         gradient for ``classes_[0]`` is the negative of that for ``classes_[1]``. Of multilabel
-        classifiers and of regressors the number of the column of y. Left out, it is the only output, the
+        classifiers and of regressors the number of the column of y; of classifiers of several columns
+        ``(column, label)``. Left out, it is the only output, the
         unit of a binary classifier (``classes_[1]``), or of every row the class that it is put in.
 
     Returns
@@ -102,13 +103,29 @@ def _unit_of(model, output) -> tuple[int | None, int]:
         if isinstance(classes, np.ndarray) and not model._targets.is_multilabel:
             return None, 1
         raise ValueError(f"the network has {n_outputs} outputs: say by output which one the gradient is of.")
+    if classes is None:
+        return _unit_in(np.arange(n_outputs), n_outputs, output, "the number of an output,")
     if isinstance(classes, np.ndarray):
-        known, what = classes, "one of the classes"
-    else:
-        known, what = np.arange(n_outputs), "the number of an output,"
-    position = np.flatnonzero(known == output) if np.ndim(output) == 0 else np.empty(0)
+        return _unit_in(classes, n_outputs, output, "one of the classes")
+    try:
+        column, label = output
+        column, _ = _unit_in(np.arange(len(classes)), len(classes), column, "a column of y,")
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"y has {len(classes)} columns: output must be (column, label), got {output!r}."
+        ) from None
+    widths = model._targets.widths
+    unit, sign = _unit_in(
+        classes[column], widths[column], label, f"(column, label), the label in column {column}"
+    )
+    return sum(widths[:column]) + unit, sign
+
+
+def _unit_in(known: np.ndarray, n_units: int, name, what: str) -> tuple[int, int]:
+    """Position of a name among those known and the sign there, where two classes may share a unit."""
+    position = np.flatnonzero(known == name) if np.ndim(name) == 0 else np.empty(0)
     if len(position) != 1:
-        raise ValueError(f"output must be {what} {known.tolist()}, got {output!r}.")
-    if len(known) > n_outputs:  # two classes, one unit
+        raise ValueError(f"output must be {what} {known.tolist()}, got {name!r}.")
+    if len(known) > n_units:
         return 0, 1 if position[0] else -1
     return int(position[0]), 1

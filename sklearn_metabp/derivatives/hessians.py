@@ -16,8 +16,8 @@ _CHUNK_VALUES = 2**16
 def hessian_vector_product(model, X, y, vector, sample_weight=None):
     """Hessian of the loss times one vector or several, without the Hessian.
 
-    The loss is the one that training lowers, over all rows as one batch: their (weighted) mean plus the
-    penalty ``alpha / 2 * sum(w**2)`` over the (weighted) number of rows.
+    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by sample and
+    class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the weights. No unit is dropped.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
 def hessian(model, X, y, sample_weight=None):
     """Second derivatives of the loss by every pair of parameters.
 
-    The loss is the one that training lowers, over all rows as one batch: their (weighted) mean plus the
-    penalty ``alpha / 2 * sum(w**2)`` over the (weighted) number of rows.
+    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by sample and
+    class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the weights. No unit is dropped.
 
     Parameters
     ----------

@@ -9,18 +9,17 @@ from sklearn_metabp.network import Network
 
 OfOutputs = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-# First and second derivative of a pattern's loss by each output x, with target t.
+# First and second derivative of a pattern's loss by each output x, with target t, where the derivatives by
+# the net input are not written down at once.
 LOSS_SLOPES: dict[str, OfOutputs] = {
     "squared_error": lambda x, t: x - t,
     "absolute_error": lambda x, t: np.sign(x - t),
     "huber": lambda x, t: np.clip(x - t, -1, 1),
-    "poisson": lambda x, t: 1 - t / x,
 }
 LOSS_CURVATURES: dict[str, OfOutputs] = {
     "squared_error": lambda x, t: np.ones_like(x),
     "absolute_error": lambda x, t: np.zeros_like(x),
     "huber": lambda x, t: (np.abs(x - t) <= 1).astype(x.dtype),
-    "poisson": lambda x, t: t / x**2,
 }
 
 # Loss and output activation whose derivatives cancel, so that no small number divides another.

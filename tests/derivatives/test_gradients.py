@@ -92,6 +92,28 @@ def test_of_labels_and_of_numbers_it_is_a_column():
     np.testing.assert_allclose(input_gradients(model, X), jacobian(model, X)[:, 0], rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("params", [{}, {"out_activation": "logistic", "loss": "squared_error"}], ids=str)
+def test_of_several_columns_it_is_a_class_of_one_of_them(params):
+    X, y = classes("strings")
+    columns = np.column_stack([y, np.where(X[:, 0] > 0, "hot", "cold"), np.roll(y, 1)]).astype(object)
+    model = BackpropMLPClassifier(**SETTINGS, **params).fit(X, columns)
+    units = jacobian(model, X)
+    start = 0
+    for column, labels in enumerate(model.classes_):
+        alone = params and len(labels) == 2  # one logistic unit
+        for number, label in enumerate(labels):
+            expected = units[:, start] * (-1) ** (number + 1) if alone else units[:, start + number]
+            actual = input_gradients(model, X, output=(column, label))
+            np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
+        start += 1 if alone else len(labels)
+    assert start == units.shape[1]
+    for output in ("ant", 0, (3, "ant"), (-1, "ant"), (0, "ant", 1), ("ant", 0)):
+        with pytest.raises(ValueError, match=r"y has 3 columns: output must be \(column, label\)"):
+            input_gradients(model, X, output=output)
+    with pytest.raises(ValueError, match=r"the label in column 1 \['cold', 'hot'\], got 'ant'"):
+        input_gradients(model, X, output=(1, "ant"))
+
+
 @pytest.mark.parametrize(
     ("fitted", "output"),
     [

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
+from helpers.data import classes
 from helpers.derivatives import KINDS, by_each, central_difference, make_case
-from helpers.networks import FUNCTIONS, make_problem
+from helpers.networks import FUNCTIONS
+from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_metabp import BackpropMLPRegressor
+from sklearn_metabp import BackpropMLPClassifier
 from sklearn_metabp.derivatives import checks, hessian, hessian_vector_product, hessians, parameter_jacobian
-from sklearn_metabp.network import Network, ParameterLayout
 
+# All that the kernels train, but relu at the output, which no estimator has.
+TRAINED = [(*kind, None) for kind in FUNCTIONS if kind[-1] != "relu"]
 SHAPES = [(3, 2), (3, 1), (1, 1), (4, 5, 1), (2, 5, 4, 6), (7, 1, 1, 2)]
 
 
@@ -54,17 +57,6 @@ def test_hessian_of_every_shape(layer_sizes):
         np.testing.assert_allclose(H[:, column], expected, rtol=1e-5, atol=1e-7)
 
 
-def fitted_with(problem):
-    """A regressor with the problem's network and parameters."""
-    model = BackpropMLPRegressor()
-    model.layout_ = ParameterLayout(problem.layer_sizes)
-    functions = (problem.activation, problem.out_activation, problem.loss)
-    model.network_ = Network(model.layout_, *functions, alpha=problem.alpha)
-    model.params_ = problem.params.astype(float)
-    model.n_features_in_ = problem.layer_sizes[0]
-    return model
-
-
 def kernel_gradients(model, X, targets, sample_weight=None):
     """Gradient at any parameters, from the kernel that trains."""
     params, gradients = model.params_.copy(), np.empty_like(model.params_)
@@ -79,30 +71,36 @@ def kernel_gradients(model, X, targets, sample_weight=None):
     return gradients_at
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("activation", "loss", "out_activation"), FUNCTIONS)
-def test_hessian_is_the_derivative_of_the_gradients_that_train(activation, loss, out_activation, weighted):
-    problem = make_problem((3, 4, 3, 2), activation, loss, out_activation)
-    model = fitted_with(problem)
-    _, X, targets, sample_weight = problem.arrays(float)
-    weights = sample_weight if weighted else None
-    gradients_at = kernel_gradients(model, X, targets, weights)
-    expected = by_each(gradients_at, model.params_)
-    actual = hessian(model, X, targets, weights)
+@pytest.mark.parametrize("kind", [*TRAINED, *KINDS], ids=str)
+def test_hessian_is_the_derivative_of_the_gradients_that_train(kind):
+    case = make_case((3, 4, 3, 3), *kind)
+    model, (X, y, sample_weight) = case.model(), case.arrays()
+    expected = by_each(kernel_gradients(model, X, y, sample_weight), model.params_)
+    actual = hessian(model, X, y, sample_weight)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7 * np.abs(expected).max())
 
 
 def test_sum_over_the_parameter_jacobian_is_the_gradient_that_trains():
-    problem = make_problem((3, 5, 4, 2), "tanh", "squared_error", "logistic")
-    model = fitted_with(problem)
-    _, X, targets, sample_weight = problem.arrays(float)
-    rows = parameter_jacobian(model, X)
-    errors = model.predict(X) - targets
-    expected = np.einsum("n,nk,nkp->p", sample_weight, errors, rows)
+    case = make_case((3, 5, 4, 2), ("tanh", "silu"), "squared_error", "logistic")
+    model, (X, y, sample_weight) = case.model(), case.arrays()
+    errors = model.predict(X) - y
+    expected = np.einsum("n,nk,nkp->p", sample_weight, errors, parameter_jacobian(model, X))
     n_weights = model.layout_.n_weights
-    expected[:n_weights] += problem.alpha * model.params_[:n_weights]
-    actual = kernel_gradients(model, X, targets, sample_weight)(model.params_)
+    expected[:n_weights] += case.alpha * model.params_[:n_weights]
+    actual = kernel_gradients(model, X, y, sample_weight)(model.params_)
     np.testing.assert_allclose(actual, expected / sample_weight.sum(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("class_weight", [{"ant": 3, "bee": 0.5}, "balanced"], ids=str)
+def test_class_weights_are_those_of_training(class_weight):
+    X, y = classes("strings")
+    settings = {"max_iter": 3, "n_iter_no_change": np.inf, "random_state": 0}
+    model = BackpropMLPClassifier((4,), class_weight=class_weight, **settings).fit(X, y)
+    weights = compute_sample_weight(class_weight, y) * np.linspace(0, 2, 60)
+    targets = (y[:, None] == model.classes_).astype(float)
+    expected = by_each(kernel_gradients(model, X, targets, weights), model.params_)
+    actual = hessian(model, X, y, np.linspace(0, 2, 60))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7 * np.abs(expected).max())
 
 
 def test_of_a_linear_model_it_is_the_matrix_of_squares():

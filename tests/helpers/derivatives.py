@@ -2,39 +2,13 @@
 
 from dataclasses import dataclass
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 
-from helpers.networks import split
+from helpers.networks import ACTIVATIONS, KINKED, LONG_FUNCTIONS, split
 from sklearn_metabp import BackpropMLPRegressor
-from sklearn_metabp.network import ParameterLayout
-
-
-def normal_distribution(z):
-    """Φ(z) by its series, in which no terms cancel, for |z| < 7."""
-    z = np.asarray(z, np.longdouble)
-    term = total = z * np.exp(-(z**2) / 2) / np.sqrt(8 * np.arctan(np.longdouble(1)))
-    for n in range(3, 201, 2):
-        term = term * z**2 / n
-        total = total + term
-    return total + 0.5
-
-
-DEFINITIONS = {
-    "identity": lambda z: z,
-    "logistic": lambda z: 1 / (1 + np.exp(-z)),
-    "tanh": np.tanh,
-    "relu": lambda z: np.where(z > 0, z, 0),
-    "leaky_relu": lambda z: np.where(z > 0, z, z / 100),
-    "elu": lambda z: np.where(z > 0, z, np.exp(np.minimum(z, 0)) - 1),
-    "gelu": lambda z: z * normal_distribution(z),
-    "silu": lambda z: z / (1 + np.exp(-z)),
-    "softplus": lambda z: np.log1p(np.exp(z)),
-    "exp": np.exp,
-}
-HIDDEN = tuple(name for name in DEFINITIONS if name != "exp")
-WITH_KINK = ("relu", "leaky_relu", "elu")
+from sklearn_metabp.estimators._numbers import NumberTargets
+from sklearn_metabp.network import Network, ParameterLayout
 
 # Of outputs y, targets t and their distance e.
 LOSSES = {
@@ -55,11 +29,10 @@ OUTPUTS = [
     ("log_loss", "softmax", None),
     ("log_loss", "softmax", (1, 2)),
     ("poisson", "exp", None),
-    ("poisson", "logistic", None),
 ]
 KINDS = [("tanh", *outputs) for outputs in OUTPUTS] + [
     (hidden, *outputs)
-    for hidden in HIDDEN
+    for hidden in ACTIVATIONS
     for outputs in (("log_loss", "softmax", (2, 1)), ("huber", "tanh", None), ("poisson", "exp", None))
 ]
 
@@ -85,14 +58,14 @@ class Case:
         layers = zip(*split(self.params if params is None else params, self.layer_sizes), strict=True)
         for (w, b), function in zip(layers, (*self.activations, None), strict=True):
             nets.append(x @ w + b)
-            x = DEFINITIONS[function](nets[-1]) if function else None
+            x = LONG_FUNCTIONS[function](nets[-1]) if function else None
         return nets
 
     def outputs(self, params=None, X=None):
         """Activations of the output layer."""
         net = self.net_inputs(params, X)[-1]
         if self.out_activation != "softmax":
-            return DEFINITIONS[self.out_activation](net)
+            return LONG_FUNCTIONS[self.out_activation](net)
         groups = np.split(np.exp(net), np.cumsum(self.out_groups or (net.shape[1],))[:-1], axis=1)
         return np.concatenate([group / group.sum(axis=1, keepdims=True) for group in groups], axis=1)
 
@@ -114,18 +87,13 @@ class Case:
 
     def model(self, dtype=np.float64):
         """A regressor that is fitted with these parameters."""
+        layout = ParameterLayout(self.layer_sizes, dtype)
+        functions = (self.activations, self.out_activation, self.loss)
+        network = Network(layout, *functions, alpha=self.alpha, out_groups=self.out_groups)
         model = BackpropMLPRegressor()
-        model.layout_ = ParameterLayout(self.layer_sizes, dtype)
-        model.params_ = self.params.astype(dtype)
+        model.layout_, model.network_, model.params_ = layout, network, self.params.astype(dtype)
         model.n_features_in_ = self.layer_sizes[0]
-        model.network_ = SimpleNamespace(
-            layout=model.layout_,
-            activations=self.activations,
-            out_activation=self.out_activation,
-            out_groups=self.out_groups,
-            loss=self.loss,
-            alpha=self.alpha,
-        )
+        model._targets = NumberTargets(self.out_activation, self.loss)
         return model
 
     def arrays(self, dtype=np.float64):
@@ -151,7 +119,7 @@ def make_case(layer_sizes, activations, loss, out_activation, out_groups=None, *
         arrays = (a.astype(np.longdouble) for a in (params, X, targets, weight))
         case = Case(tuple(layer_sizes), activations, loss, out_activation, out_groups, alpha, *arrays)
         hidden = zip(case.net_inputs()[:-1], activations, strict=True)
-        clear = [np.abs(net).min() > 1e-2 for net, name in hidden if name in WITH_KINK]
+        clear = [np.abs(net).min() > 1e-2 for net, name in hidden if name in KINKED]
         errors = np.abs(case.outputs() - case.targets)
         if all(clear) and min(errors.min(), np.abs(errors - 1).min()) > 1e-3:
             return case
