@@ -63,5 +63,6 @@ class Clipped(WrapperRule):
         clipped = state["view"].of(step, "gradients")
         length = norm(step.gradients)
         factor = self.max_norm / length if length > self.max_norm else 1.0
-        np.multiply(step.gradients, factor, out=state["view"].buffer)
+        with np.errstate(all="ignore"):  # what overflows is found out by the loop
+            np.multiply(step.gradients, factor, out=state["view"].buffer)
         return self.inner_update(clipped, state)

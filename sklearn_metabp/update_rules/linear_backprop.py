@@ -67,6 +67,7 @@ class LinearBackprop(WrapperRule):
         """What the rule within makes of it; see :meth:`UpdateRule.compute_update`."""
         return self.inner_update(step, state)
 
+    @np.errstate(all="ignore")  # what overflows is found out by the loop
     def compute_deltas(self, step, layer, state):
         """Rule (6) without f'; see :meth:`UpdateRule.compute_deltas`."""
         deltas = step.backprop.deltas[layer]

@@ -130,7 +130,8 @@ class Safeguarded(WrapperRule):
         if state["loss"] is None:
             self._set_checkpoint(step, state, guard.loss_at(step.params))
         elif self._has_to_check(step, state, guard) and not self._check(step, state, guard):
-            return state["checkpoint"] - step.params
+            with np.errstate(all="ignore"):
+                return state["checkpoint"] - step.params
         state["n_steps"] += 1
         if state["n_blocks_left"] or not _is_sane(proposed, step.params):
             return self._fall_back(step, state)

@@ -3,9 +3,43 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp import (
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdaMax,
+    AdamW,
+    Averaged,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Clipped,
+    LinearBackprop,
+    Lion,
+    Muon,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+    Safeguarded,
+)
 
 QUICK = {"hidden_layer_sizes": (10,), "max_iter": 40, "random_state": 0}
+RULES = [
+    Rprop(0.05),
+    AdaGrad(0.1),
+    AdaDelta(20.0),
+    RMSprop(0.01),
+    AdaMax(0.02),
+    AdamW(0.02),
+    NAdam(0.02),
+    RAdam(0.05),
+    Lion(0.01),
+    Muon(0.1, adamw_learning_rate=0.05),
+    Averaged(Clipped(Adam(0.02)), decay=0.9),
+    LinearBackprop(Adam(0.02)),
+    Safeguarded(Adam(0.02), SGD(0.05)),
+]
 ESTIMATORS = [
     BackpropMLPClassifier(),
     BackpropMLPRegressor(),
@@ -20,6 +54,11 @@ ESTIMATORS = [
         out_activation="logistic", activation="tanh", batch_size="full", **(QUICK | {"max_iter": 200})
     ),
     # A batch smaller than the data would make rows of weight 2 differ from rows given twice.
+    *(
+        estimator(update_rule=rule, batch_size="full", **QUICK)
+        for rule in RULES
+        for estimator in (BackpropMLPClassifier, BackpropMLPRegressor)
+    ),
     BackpropMLPRegressor(activation="logistic", shuffle=False, update_rule=SGD(0.5), **QUICK),
 ]
 

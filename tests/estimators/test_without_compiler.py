@@ -6,12 +6,28 @@ from helpers.callbacks import Interruption, StepNotes
 from helpers.data import classes, numbers
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor, DivergenceError
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    Averaged,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Clipped,
+    DivergenceError,
+    LinearBackprop,
+    Safeguarded,
+)
 from sklearn_metabp._kernels import reference
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 RULES = [SGD(0.1), SGD(0.05, 0.9), SGD(0.05, 0.9, nesterov=True), Adam(0.01)]
+OTHER_RULES = [
+    *("rprop", "adagrad", "adadelta", "rmsprop", "adamax", "adamw", "nadam", "radam", "lion", "muon"),
+    Averaged(Clipped("adam", max_norm=0.1)),
+    LinearBackprop("sgd"),
+    Safeguarded("adam"),
+]
 TARGETS = ["binary", "multiclass", "multilabel", "numbers"]
 
 
@@ -35,6 +51,14 @@ def test_training_is_the_same_to_rounding(kind, rule, dtype, request):
     np.testing.assert_allclose(twin.params_, compiled.params_, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(twin.loss_curve_, compiled.loss_curve_, rtol=tolerance)
     np.testing.assert_array_equal(twin.predict(X).shape, compiled.predict(X).shape)
+
+
+@pytest.mark.parametrize("rule", OTHER_RULES, ids=str)
+def test_every_rule_trains_the_same_to_rounding(rule, request):
+    compiled, *_ = fit("multiclass", rule, activation="tanh")
+    request.getfixturevalue("twin_kernels")
+    twin, *_ = fit("multiclass", rule, activation="tanh")
+    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=1e-9, atol=1e-9)
 
 
 def test_the_twin_is_what_runs(twin_kernels, monkeypatch):

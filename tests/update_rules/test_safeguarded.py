@@ -1,0 +1,217 @@
+"""What the guard promises: it helps where the rule within does not, and leaves alone one that helps."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.callbacks import StepNotes
+from helpers.data import classes, numbers
+
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    Averaged,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Clipped,
+    LearnedUpdateRule,
+    LinearBackprop,
+    Safeguarded,
+    TraceRecorder,
+    UpdateRule,
+)
+
+LONG = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
+
+
+class Bad(UpdateRule):
+    """Updates of one bad kind, from some step on."""
+
+    def __init__(self, kind, since=1):
+        self.kind = kind
+        self.since = since
+
+    def init_state(self, layout):
+        return {"rng": np.random.default_rng(0)}
+
+    def compute_update(self, step, state):
+        if step.index < self.since:
+            return -0.1 * step.gradients
+        return {
+            "uphill": lambda: 0.02 * step.gradients,
+            "steep": lambda: 0.5 * step.gradients,
+            "far too long": lambda: -1e6 * step.gradients,
+            "noise": lambda: 0.3 * state["rng"].standard_normal(len(step.params)).astype(step.params.dtype),
+            "still": lambda: 0 * step.gradients,
+            "creeping": lambda: -1e-5 * step.gradients,
+            "nan": lambda: np.nan * step.gradients,
+            "infinite": lambda: np.full_like(step.params, np.inf),
+            "doubling": lambda: step.params.copy(),
+        }[self.kind]()
+
+
+KINDS = ["uphill", "steep", "far too long", "noise", "still", "creeping", "nan", "infinite", "doubling"]
+
+
+def fit(rule, *, n_epochs=300, batch_size=16, callbacks=(), dtype=np.float64, sample_weight=None):
+    X, y = classes("multiclass", seed=2, dtype=dtype)
+    setting = {"max_iter": n_epochs, "batch_size": batch_size, **LONG}
+    model = BackpropMLPClassifier((6,), "tanh", update_rule=rule, **setting)
+    return model.set_callbacks(*callbacks).fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bad_rule_costs_steps_and_nothing_else(kind, batch_size, dtype):
+    n_epochs = 1000 if batch_size == "full" else 300
+    weights = np.linspace(0.5, 2, 60)
+    arguments = {"n_epochs": n_epochs, "batch_size": batch_size, "dtype": dtype, "sample_weight": weights}
+    fallback = fit(SGD(0.1), **arguments)
+    guarded = fit(Safeguarded(Bad(kind), SGD(0.1)), **arguments)
+    start, end = fallback.loss_curve_[0], fallback.loss_curve_[-1]
+    assert np.isfinite(guarded.loss_curve_).all()
+    assert min(guarded.loss_curve_[-10:]) < end + 0.35 * (start - end)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rule_that_turns_bad_is_stopped(kind):
+    guarded = fit(Safeguarded(Bad(kind, since=200), SGD(0.1)))
+    fallback = fit(SGD(0.1))
+    assert guarded.loss_curve_[-1] < fallback.loss_curve_[-1] + 0.1
+
+
+def test_without_a_guard_they_are_bad():
+    curves = {kind: fit(Bad(kind), n_epochs=50).loss_curve_ for kind in ("uphill", "steep", "noise", "still")}
+    for kind, curve in curves.items():
+        assert curve[-1] >= 0.95 * curve[0], kind
+
+
+def test_a_good_rule_drives_all_but_the_fallbacks_probes():
+    notes = StepNotes()
+    fit(Safeguarded(Adam(0.02), SGD(1e-9)), n_epochs=100, callbacks=[notes])
+    by_fallback = [np.abs(step["updates"]).max() < 1e-7 for step in notes.steps]
+    n_block = 19  # ceil(5 * 60 / 16)
+    assert all(by_fallback[:n_block])
+    assert np.mean(by_fallback[n_block:]) < 0.15
+    guarded, alone = fit(Safeguarded(Adam(0.02), SGD(0.1))), fit(Adam(0.02))
+    assert guarded.loss_curve_[-1] < 1.3 * alone.loss_curve_[-1]
+
+
+def test_the_fallback_drives_one_block_then_two_then_four():
+    """Blocks of 19 steps: the fallback's first; a bad one and the step that undoes it; 1, 2, 4, … again."""
+    notes = StepNotes()
+    fit(Safeguarded(Bad("uphill"), SGD(0.05)), n_epochs=150, callbacks=[notes])
+    along = [np.dot(step["updates"], step["gradients"]) for step in notes.steps]
+    uphill = np.flatnonzero(np.array(along) > 0)
+    starts = uphill[np.flatnonzero(np.diff(uphill, prepend=-10) > 5)]
+    np.testing.assert_array_equal(starts[:4], np.cumsum([19, 19 + 1 + 19, 19 + 1 + 38, 19 + 1 + 76]))
+
+
+def test_what_was_bad_is_undone():
+    notes = StepNotes()
+    fit(Safeguarded(Bad("noise"), SGD(0.05)), n_epochs=20, callbacks=[notes])
+    np.testing.assert_allclose(
+        notes.steps[38]["params"] + notes.steps[38]["updates"], notes.steps[19]["params"], rtol=1e-12
+    )
+
+
+def test_steps_of_no_size_are_not_taken():
+    """Longer than 1 + |w|, or not a number: the fallback's in its place, at once."""
+    notes = StepNotes()
+    fit(Safeguarded(Bad("infinite"), SGD(0.05)), n_epochs=20, callbacks=[notes])
+    for step in notes.steps:
+        np.testing.assert_allclose(step["updates"], -0.05 * step["gradients"], rtol=1e-12)
+
+
+def test_a_batch_that_explodes_ends_the_block():
+    X, y = numbers(1)
+    notes = StepNotes()
+    model = BackpropMLPRegressor(
+        (), update_rule=Safeguarded(Bad("doubling", since=101), SGD(0.01)), batch_size=6
+    )
+    model.set_params(max_iter=30, **LONG).set_callbacks(notes).fit(X, y)
+    losses = np.array([step["loss"] for step in notes.steps])
+    assert losses.max() < 1e4
+    assert losses[-20:].max() < 10 * losses[:20].max()
+
+
+def test_weights_that_are_kept_are_those_of_the_checkpoint_where_they_are_better():
+    rule = Safeguarded(Bad("uphill", since=20), SGD(0.05))
+    model = fit(rule, n_epochs=9)  # 36 steps: a block of 19, and most of a bad one
+    state = model._training_state
+    kept = rule.kept_params(state.params, state.rule_state)
+    np.testing.assert_array_equal(kept, state.rule_state["checkpoint"])
+    better = Safeguarded(SGD(0.2), SGD(0.05))
+    state = fit(better, n_epochs=9)._training_state
+    assert better.kept_params(state.params, state.rule_state) is state.params
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+def test_the_fallback_works_with_true_gradients(batch_size):
+    """Under a rule within that acts on the backward step, and always fails."""
+
+    class Reversed(Bad):
+        acts_backward = True
+
+        def compute_deltas(self, step, layer, state):
+            return -step.deltas[layer + 1] @ step.coefs[layer + 1].T
+
+    class Hidden(UpdateRule):
+        """Sees what the fallback sees."""
+
+        def init_state(self, layout):
+            return {}
+
+        def compute_update(self, step, state):
+            true = step.loss_and_gradients_at(step.params)[1]
+            np.testing.assert_array_equal(step.gradients, true)
+            return -0.1 * step.gradients
+
+    rule = Safeguarded(Reversed("nan"), Hidden())
+    guarded = fit(rule, n_epochs=20, batch_size=batch_size)
+    if batch_size == "full":  # nothing is undone there: the loss falls in every step
+        plain = fit(SGD(0.1), n_epochs=20, batch_size=batch_size)
+        np.testing.assert_allclose(guarded.params_, plain.params_, rtol=1e-9)
+
+
+def test_what_cannot_be_guarded_is_refused():
+    with pytest.raises(TypeError, match=r"write Averaged\(Safeguarded"):
+        fit(Safeguarded(Clipped(Averaged("adam"))))
+    with pytest.raises(TypeError, match="must work with true gradients"):
+        fit(Safeguarded("adam", LinearBackprop("sgd")))
+    with pytest.raises(TypeError, match="cannot wrap LBFGS"):
+        fit(Safeguarded("adam", "lbfgs"))
+
+
+@pytest.mark.slow
+def test_the_papers_fourth_experiment_does_not_diverge():
+    """Its learning network ends at J = 0.6; guarded, training ends as backpropagation's."""
+    folder = Path(__file__).parents[2] / "examples" / "paper"
+    sys.path.insert(0, str(folder))
+    try:
+        import experiments
+    finally:
+        sys.path.remove(str(folder))
+    experiment = experiments.EXPERIMENTS[4]
+    trace = experiments.record(experiment, [0])
+    rule = experiments.rule_for(experiment, "network", experiments.wide_learner(n_cycles=100)).fit(trace[::5])
+    for seed in (0, 100):
+        backprop = experiments.train(experiment, experiments.BACKPROPAGATION, seed)
+        alone = experiments.train(experiment, rule, seed)
+        guarded = experiments.train(experiment, Safeguarded(rule, experiments.BACKPROPAGATION), seed)
+        assert alone[-1] > 0.25
+        assert guarded[-1] < 0.02
+        assert guarded.max() < 2 * backprop.max()
+
+
+def test_a_learned_rule_that_helps_drives():
+    X, y = classes("multiclass", seed=5)
+    recorder = TraceRecorder()
+    teacher = BackpropMLPClassifier((6,), "tanh", update_rule=Adam(0.02), max_iter=50, batch_size=16, **LONG)
+    teacher.set_callbacks(recorder).fit(X, y)
+    rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
+    guarded, alone = fit(Safeguarded(rule, SGD(0.02)), n_epochs=100), fit(rule, n_epochs=100)
+    assert guarded.loss_curve_[-1] < fit(SGD(0.02), n_epochs=100).loss_curve_[-1] / 2
+    assert guarded.loss_curve_[-1] < 2 * alone.loss_curve_[-1]
