@@ -239,32 +239,40 @@ class Backprop:
 
     def _forward(self, start, stop, training=False):
         """Rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i). Returns the last layer's in."""
-        n = stop - start
+        x = self._enter(start, stop)
+        for layer, function in enumerate(self._functions):
+            net_inputs = x @ self._weights[layer] + self._biases[layer]
+            x = self._activate(layer, function, net_inputs, training)
+            self.layer_outputs[layer][: stop - start] = x
+        return net_inputs
+
+    def _enter(self, start, stop):
+        """The rows of a batch, noted in ``activations[0]`` and ``targets``."""
         rows = self._rows(start, stop)
         self._batch = self._data[rows]
         if not issparse(self._batch):
-            self.activations[0][:n] = self._batch
+            self.activations[0][: stop - start] = self._batch
         if self._data_targets is not None:
-            self.targets[:n] = self._data_targets[rows]
-        for layer, function in enumerate(self._functions):
-            x = self._batch if layer == 0 else self.layer_outputs[layer - 1][:n]
-            net_inputs = x @ self._weights[layer] + self._biases[layer]
-            hidden = layer < len(self.slopes)
-            if not hidden and function == "softmax":
-                x = softmax_of_groups(net_inputs, self._groups)
-            else:
-                x = ACTIVATIONS[function](net_inputs)
-            slopes = self.slopes[layer] if hidden and training else None
-            if slopes is not None:
-                kept = function in DERIVATIVES_AT
-                slopes[:n] = DERIVATIVES_AT[function](net_inputs) if kept else DERIVATIVES[function](x)
-                if self._drops:
-                    shape = (n, self.layer_sizes[layer + 1])
-                    key = (self._dropout_key, self.n_steps, layer)
-                    factors = dropout_factors(*key, *shape, self.dropout, self.dtype)
-                    x, slopes[:n] = x * factors, slopes[:n] * factors
-            self.layer_outputs[layer][:n] = x
-        return net_inputs
+            self.targets[: stop - start] = self._data_targets[rows]
+        return self._batch
+
+    def _activate(self, layer, function, net_inputs, training):
+        """f(in), and in training what is left of it by dropout; f'(in) where x does not tell."""
+        if function == "softmax":
+            return softmax_of_groups(net_inputs, self._groups)
+        x = ACTIVATIONS[function](net_inputs)
+        if not training or layer == len(self.slopes) or self.slopes[layer] is None:
+            return x
+        slope = (
+            DERIVATIVES_AT[function](net_inputs) if function in DERIVATIVES_AT else DERIVATIVES[function](x)
+        )
+        factors = self.dtype.type(1)
+        if self._drops:
+            factors = dropout_factors(
+                self._dropout_key, self.n_steps, layer, len(x), x.shape[1], self.dropout, self.dtype
+            )
+        self.slopes[layer][: len(x)] = slope * factors
+        return x * factors
 
     def _output_rules(self, start, stop, training):
         """Forward, then rules (2) and (5): the sum of the losses, and what it is a sum of."""

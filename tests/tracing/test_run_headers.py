@@ -1,0 +1,60 @@
+"""What a chunk says of its run: written, read, and refused where it is impossible."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.tracing.chunks import RunHeader
+
+LAYOUT = ParameterLayout((4, 3, 2, 5), np.float32)
+NETWORKS = [
+    Network(LAYOUT, ("relu", "gelu"), "softmax", "log_loss", 0.5, 0.25, (2, 3)),
+    Network(LAYOUT, ("elu", "softplus"), "exp", "poisson"),
+    Network(ParameterLayout((2, 1)), (), "identity", "huber", dropout=0.1),
+]
+
+
+def header(network):
+    return RunHeader(network, ("weights", "biases", "loss"), 2, 7, np.dtype(np.float32))
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_a_header_is_read_as_it_was_written(network):
+    written = json.loads(json.dumps(header(network).to_json()))
+    assert RunHeader.from_json(written) == header(network)
+
+
+FORGED = [
+    ({"activations": "relu"}, "activations are not a list of names"),
+    ({"activations": ["relu", 3]}, "activations are not a list of names"),
+    ({"activations": ["relu"]}, "one name per hidden layer"),
+    ({"activations": ["relu"] * 50_000}, "one name per hidden layer"),
+    ({"activations": ["relu", "sine"]}, "unknown activation function 'sine'"),
+    ({"activations": ["relu", "softmax"]}, "unknown activation function 'softmax'"),
+    ({"out_activation": "relu"}, "out_activation is none of"),
+    ({"out_activation": "tanh"}, "needs probabilities"),
+    ({"loss": "poisson"}, "out_activation must be 'exp'"),
+    ({"alpha": -1.0}, "alpha is not a number of 0 or more"),
+    ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
+    ({"dropout": -0.5}, "dropout is not a number of 0 or more"),
+    ({"dropout": float("nan")}, "dropout is not a number"),
+    ({"dropout": "0"}, "dropout is not a number"),
+    ({"dropout": None}, "dropout is not a number"),
+    ({"out_groups": [2, 2]}, "add up to the 5 outputs"),
+    ({"out_groups": []}, "add up to the 5 outputs"),
+    ({"out_groups": [5.0]}, "out_groups must be integers from 1 to 5"),
+    ({"out_groups": [2**70]}, "out_groups must be integers from 1 to 5"),
+    ({"out_groups": [0, 5]}, "out_groups must be integers from 1 to 5"),
+    ({"out_groups": [True, 4]}, "out_groups must be integers"),
+    ({"out_groups": [1] * 6}, "out_groups are not those of the outputs"),
+    ({"out_groups": "23"}, "out_groups are not those of the outputs"),
+    ({"activation": "relu"}, "its header has"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), FORGED, ids=str)
+def test_a_forged_header_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        RunHeader.from_json(header(NETWORKS[0]).to_json() | changes)
