@@ -9,6 +9,8 @@ Run ``python benchmarks/paper_experiments.py --seeds 30``; ``--part`` for one of
 
 import argparse
 import sys
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,6 @@ from experiments import (
     BACKPROPAGATION,
     EXPERIMENTS,
     SHOWN,
-    WITH_HIDDEN,
     network,
     papers_learner,
     record,
@@ -30,66 +31,96 @@ from experiments import (
     wide_learner,
 )
 
+from sklearn_metabp import LearnedUpdateRule
 from sklearn_metabp.meta_training import aggregate
 
-TEACHERS, UNSEEN = 200, 1000  # the first seed of each
-# Trainings by the paper's learning network: with a scaler after its logistic outputs it runs uncompiled, and
-# one of experiment 4 has 72 000 steps.
-MOST_UNCOMPILED = {1: 10, 2: 10, 3: 10, 4: 2}
-# (rounds, starts a round) of aggregation, by experiment, for the network scope and for the others.
-OF_NETWORKS = {1: (4, 10), 2: (2, 10), 3: (5, 20), 4: (2, 2)}
-OF_OTHERS = {1: (1, 5), 2: (1, 5), 3: (1, 5), 4: (1, 1)}
+TEACHERS, UNSEEN = 400, 1000  # the first seed of each
+ROWS = 40_000  # of a trace that a rule is fitted on, at most
 
 
-def learners(number: int) -> dict[str, tuple]:
-    """Name of every rule of an experiment, its scope and its learner for one run and for many."""
-    experiment = EXPERIMENTS[number]
-    many = wide_learner((64, 64), 400, 0.01) if number == 3 else wide_learner(n_cycles=200, alpha=0.01)
-    rules = {
-        "network, paper's learner": ("network", papers_learner(experiment), None),
-        "network, wide learner": ("network", wide_learner(), many),
-        "neuron": ("neuron", None, None),
-        "link": ("link", None, None),
-    }
-    if not experiment.hidden:
-        del rules["neuron"]
-    return rules
-
-
-def rule_of(number: int, name: str, way: str, seed: int = 0):
-    """Return a rule, fitted: of one run, of ten, or aggregated."""
-    experiment = EXPERIMENTS[number]
-    scope, of_one, of_many = learners(number)[name]
+def wide(number: int, way: str):
+    """The wide learning network for an experiment and a way of learning."""
+    if way == "one run" and number < 3:
+        return wide_learner(20_000, n_seen=2_000_000, alpha=0.0)
     if way == "one run":
-        trace = record(experiment, [TEACHERS + seed])
-        return rule_for(experiment, scope, of_one, seed).fit(trace[::5] if "paper" in name else trace)
-    rule = rule_for(experiment, scope, of_many, seed)
-    if "hidden" in way:
-        rule.set_params(inputs=WITH_HIDDEN)
-    if way == "ten runs":
-        return rule.fit(record(experiment, range(TEACHERS, TEACHERS + 10), SHOWN))
-    n_rounds, n_starts = (OF_NETWORKS if scope == "network" else OF_OTHERS)[number]
-    task = network(experiment, BACKPROPAGATION, 0), experiment.X, experiment.y
-    return aggregate(
-        rule, BACKPROPAGATION, [task], n_rounds=n_rounds, n_starts=n_starts, random_state=TEACHERS
-    )
+        return wide_learner(20_000, n_seen=4_000_000, alpha=0.3)
+    if number == 3:
+        return wide_learner(ROWS, (64, 64), n_seen=10_000_000, alpha=0.0)
+    return wide_learner(ROWS, n_seen=4_000_000, alpha=0.0)
+
+
+PAPER, WIDE = "network, paper's learner", "network, wide learner"
+SCOPES = {PAPER: "network", WIDE: "network", "neuron": "neuron", "link": "link"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """Aggregation: how many rounds after the first, trainings a round, and one step in how many."""
+
+    n_rounds: int
+    n_starts: int
+    every: int
+
+    def __str__(self) -> str:
+        return f"aggregated, {self.n_rounds + 1} x {self.n_starts} runs"
+
+
+TENS, HUNDREDS = Way(4, 10, 5), Way(2, 100, 20)
+OF_NETWORKS = {1: [TENS, HUNDREDS], 2: [TENS], 3: [TENS, HUNDREDS], 4: [Way(2, 10, 50)]}
+OF_OTHERS = {1: Way(1, 5, 1), 2: Way(1, 5, 1), 3: Way(1, 5, 1), 4: Way(1, 1, 1)}
+
+
+def names_of(number: int) -> list[str]:
+    """Names of the rules of an experiment; rule (6) is about hidden layers."""
+    return [name for name in SCOPES if name != "neuron" or EXPERIMENTS[number].hidden]
+
+
+def ways_of(number: int, name: str) -> list:
+    """Ways in which a rule learns from many runs."""
+    if SCOPES[name] != "network":
+        return ["ten runs", OF_OTHERS[number]]
+    more = ["hundred runs"] if HUNDREDS in OF_NETWORKS[number] else []
+    return ["ten runs", *more, *OF_NETWORKS[number]]
+
+
+def rule_of(number: int, name: str, way) -> LearnedUpdateRule:
+    """Return a rule, fitted on ten runs or more, or aggregated."""
+    experiment, scope = EXPERIMENTS[number], SCOPES[name]
+    rule = rule_for(experiment, scope, wide(number, "many") if name == WIDE else None)
+    if isinstance(way, Way):
+        task = network(experiment, BACKPROPAGATION, 0), experiment.X, experiment.y
+        return aggregate(rule, BACKPROPAGATION, [task], **asdict(way), random_state=TEACHERS)
+    n_runs, n_rows = (10, ROWS // 10) if way == "ten runs" else (100, ROWS // 100)
+    return rule.fit(record(experiment, range(TEACHERS, TEACHERS + n_runs), SHOWN, n_rows))
 
 
 def judge(number: int, rule, seed: int) -> tuple[float, bool]:
     """J at the end over backpropagation's from the same start, and whether it diverged."""
+    learned = train(EXPERIMENTS[number], rule, seed)
+    return learned[-1] / taught(number, seed), not learned[-1] <= learned[0]
+
+
+@lru_cache
+def taught(number: int, seed: int) -> float:
+    """J at the end under backpropagation."""
+    return train(EXPERIMENTS[number], BACKPROPAGATION, seed)[-1]
+
+
+def one_run(number: int, seed: int) -> dict[str, list[tuple[float, bool]]]:
+    """Learn every rule from one run; train from the start of that run, and from one it has not seen."""
     experiment = EXPERIMENTS[number]
-    taught, learned = (train(experiment, r, seed) for r in (BACKPROPAGATION, rule))
-    return learned[-1] / taught[-1], not learned[-1] <= learned[0]
-
-
-def one_run(number: int, name: str, seed: int) -> list[tuple[float, bool]]:
-    """Learn from one run; train from the start of that run, and from one it has not seen."""
+    judged = {}
     with threadpool_limits(1, "blas"):
-        rule = rule_of(number, name, "one run", seed)
-        return [judge(number, rule, start) for start in (TEACHERS + seed, UNSEEN + seed)]
+        trace = record(experiment, [TEACHERS + seed])
+        for name in names_of(number):
+            learner = {PAPER: papers_learner(experiment), WIDE: wide(number, "one run")}.get(name)
+            rule = rule_for(experiment, SCOPES[name], learner, seed)
+            rule.fit(trace[::5] if name == PAPER else trace)
+            judged[name] = [judge(number, rule, start) for start in (TEACHERS + seed, UNSEEN + seed)]
+    return judged
 
 
-def many_runs(number: int, name: str, way: str, n_seeds: int) -> list[tuple[float, bool]]:
+def many_runs(number: int, name: str, way, n_seeds: int) -> list[tuple[float, bool]]:
     """Learn one rule from many runs; train from starts it has not seen."""
     with threadpool_limits(1, "blas"):
         rule = rule_of(number, name, way)
@@ -101,7 +132,7 @@ def line(number: int, name: str, way: str, start: str, judged) -> None:
     counts = (np.sum(ratios <= 1.25), np.sum(ratios < 1), diverged.sum())
     shares = " ".join(f"{count:>3.0f} of {len(ratios):<3}" for count in counts)
     print(
-        f"{EXPERIMENTS[number].name:<14} {name:<25} {way:<30} {start:<13} {shares} "
+        f"{EXPERIMENTS[number].name:<16} {name:<25} {way!s:<27} {start:<14} {shares} "
         f"{np.median(ratios):9.3f} {ratios.max():9.3f}",
         flush=True,
     )
@@ -109,7 +140,7 @@ def line(number: int, name: str, way: str, start: str, judged) -> None:
 
 def heading() -> None:
     print(
-        f"{'experiment':<14} {'scope':<25} {'learned from':<30} {'start':<13} {'converge':<9} {'below':<9} "
+        f"{'experiment':<16} {'scope':<25} {'learned from':<27} {'start':<14} {'converge':<9} {'below':<9} "
         f"{'diverge':<9} {'median J':>9} {'highest':>9}"
     )
 
@@ -117,11 +148,10 @@ def heading() -> None:
 def of_one(parallel, numbers, n_seeds: int) -> None:
     heading()
     for number in numbers:
-        for name in learners(number):
-            n = min(n_seeds, MOST_UNCOMPILED[number]) if "paper" in name else n_seeds
-            judged = parallel(delayed(one_run)(number, name, seed) for seed in range(n))
-            for start, values in zip(("the teacher's", "unseen"), zip(*judged, strict=True), strict=True):
-                line(number, name, "one run", start, values)
+        judged = parallel(delayed(one_run)(number, seed) for seed in range(n_seeds))
+        for name in names_of(number):
+            for position, start in enumerate(("the teacher's", "unseen")):
+                line(number, name, "one run", start, [of_seed[name][position] for of_seed in judged])
 
 
 def of_many(parallel, numbers, n_seeds: int) -> None:
@@ -129,40 +159,42 @@ def of_many(parallel, numbers, n_seeds: int) -> None:
     cases = [
         (number, name, way)
         for number in numbers
-        for name in learners(number)
-        if "paper" not in name
-        for way in ("ten runs", "aggregated")
+        for name in names_of(number)
+        if name != PAPER
+        for way in ways_of(number, name)
     ]
-    if 3 in numbers:
-        cases.append((3, "network, wide learner", "aggregated, hidden activations"))
-    for case, judged in zip(
-        cases, parallel(delayed(many_runs)(*case, n_seeds) for case in cases), strict=True
-    ):
+    found = parallel(delayed(many_runs)(*case, n_seeds) for case in cases)
+    for case, judged in zip(cases, found, strict=True):
         line(*case, "unseen", judged)
 
 
 def times(numbers, n_rounds: int) -> None:
     """Time of a whole fit over that of backpropagation's, in turns, on one BLAS thread."""
-    print(f"{'experiment':<14} {'scope':<25} {'learner':<22} {'over backpropagation':>20}")
+    print(f"{'experiment':<16} {'scope':<25} {'learning network':<17} {'over backpropagation':>20}")
     for number in numbers:
         experiment = EXPERIMENTS[number]
         trace = record(experiment, [TEACHERS], n_cycles=100)
-        rules = {"backpropagation": BACKPROPAGATION}
-        for name, (scope, *both) in learners(number).items():
-            if "paper" not in name:
-                sizes = ((32, 32), (64, 64)) if scope == "network" and number == 3 else ((32, 32),)
-                for size in sizes if scope == "network" else ("as above",):
-                    learner = wide_learner(size, 2) if scope == "network" else both[0]
-                    rules[name, str(size)] = rule_for(experiment, scope, learner).fit(trace)
+        sizes = ((32, 32), (64, 64)) if number == 3 else ((32, 32),)
+        learners = {
+            (PAPER, str(experiment.learning_hidden)): papers_learner(experiment),
+            **{(WIDE, str(size)): wide_learner(len(trace), size, 2 * len(trace)) for size in sizes},
+            ("neuron", "(16,)"): None,
+            ("link", "(16,)"): None,
+        }
+        rules = {
+            key: rule_for(experiment, SCOPES[key[0]], learner).fit(trace)
+            for key, learner in learners.items()
+            if key[0] in names_of(number)
+        }
         n_cycles = 1200 if number < 4 else 200
         sides = {
-            name: lambda rule=rule, e=experiment, n=n_cycles: network(e, rule, 0, n)
-            for name, rule in rules.items()
+            key: lambda rule=rule, e=experiment, n=n_cycles: network(e, rule, 0, n)
+            for key, rule in {"backpropagation": BACKPROPAGATION, **rules}.items()
         }
         seconds = alternate(sides, experiment.X, experiment.y, n_rounds)
-        for name in list(rules)[1:]:
-            ratio = median_ratio(seconds[name], seconds["backpropagation"])
-            print(f"{experiment.name:<14} {name[0]:<25} {name[1]:<22} {ratio:19.2f}x", flush=True)
+        for name, size in rules:
+            ratio = median_ratio(seconds[name, size], seconds["backpropagation"])
+            print(f"{experiment.name:<16} {name:<25} {size:<17} {ratio:19.2f}x", flush=True)
 
 
 def main() -> None:

@@ -4,11 +4,13 @@ The scripts of this folder and ``benchmarks/paper_experiments.py`` draw on it.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp import (
     SGD,
@@ -119,14 +121,46 @@ def papers_learner(experiment: Experiment):
     return TransformedTargetRegressor(make_pipeline(MinMaxScaler(), mlp), transformer=MinMaxScaler())
 
 
-def wide_learner(hidden=(32, 32), n_cycles=300, alpha=0.03):
-    """A wider learning network: tanh units, linear outputs, standardised columns, Adam on minibatches."""
+class FadingAdam(Adam):
+    """Adam with a learning rate that falls in a straight line, to 0 after so many steps."""
+
+    _parameter_constraints: dict = {
+        **Adam._parameter_constraints,
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, learning_rate=0.01, n_steps=10_000):
+        super().__init__(learning_rate)
+        self.n_steps = n_steps
+
+    def compute_update(self, step, state):
+        """Adam's update times 1 - t / n_steps."""
+        updates = super().compute_update(step, state)
+        updates *= max(0.0, 1 - state["t"] / self.n_steps)
+        return updates
+
+
+def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
+    """A wider learning network: tanh units, linear outputs, standardised columns, a fading Adam.
+
+    Parameters
+    ----------
+    n_rows : int
+        Patterns that it is trained on.
+    hidden : tuple of int
+    n_seen : int
+        Patterns that it sees in all its cycles.
+    alpha : float
+        Penalty on its weights. One training leaves most directions of its inputs all but unexplored; there
+        weights that nothing asks for would answer as they happened to start.
+    """
+    n_cycles, batch_size = n_seen // n_rows, 200
     mlp = BackpropMLPRegressor(
         hidden,
         "tanh",
-        update_rule=Adam(0.005),
+        update_rule=FadingAdam(0.01, n_cycles * -(-n_rows // batch_size)),
         alpha=alpha,
-        batch_size=200,
+        batch_size=batch_size,
         max_iter=n_cycles,
         n_iter_no_change=np.inf,
     )
@@ -186,6 +220,7 @@ STYLES = {
     "paper's learning network": {"color": "C3", "lw": 1.6},
     "wide, one run": {"color": "C0", "lw": 1.6, "ls": "--"},
     "wide, ten runs": {"color": "C2", "lw": 1.6, "ls": "-."},
+    "wide, hundred runs": {"color": "C5", "lw": 1.6},
     "neuron scope": {"color": "C1", "lw": 1.8, "ls": "--"},
     "link scope": {"color": "C4", "lw": 2.2, "ls": ":"},
 }

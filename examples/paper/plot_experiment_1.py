@@ -34,13 +34,14 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
-print(f"{trace}: {trace.features('network').shape[1]} inputs, {trace.targets_of('network').shape[1]} outputs")
+first = trace[:1]
+print(f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs")
 rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
-    "wide, one run": rule_for(experiment, "network", wide_learner()).fit(trace),
-    "wide, ten runs": rule_for(experiment, "network", wide_learner(n_cycles=200)).fit(ten),
+    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace))).fit(trace),
+    "wide, ten runs": rule_for(experiment, "network", wide_learner(40_000)).fit(ten),
 }
-local = {f"{scope} scope": rule_for(experiment, scope).fit(trace) for scope in ("neuron", "link")}
+local = {f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")}
 
 # %%
 # Train with what was learned

@@ -33,13 +33,14 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
-print(f"{trace}: {trace.features('network').shape[1]} inputs, {trace.targets_of('network').shape[1]} outputs")
+first = trace[:1]
+print(f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs")
 rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
-    "wide, one run": rule_for(experiment, "network", wide_learner()).fit(trace),
-    "wide, ten runs": rule_for(experiment, "network", wide_learner(n_cycles=200)).fit(ten),
+    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace))).fit(trace),
+    "wide, ten runs": rule_for(experiment, "network", wide_learner(40_000)).fit(ten),
 }
-local = {"link scope": rule_for(experiment, "link").fit(trace)}
+local = {"link scope": rule_for(experiment, "link").fit(trace[::5])}
 
 # %%
 # Train with what was learned

@@ -10,8 +10,8 @@ and 9 of Jakša and Katrák (2006), and why a rule learned from one training fai
 # Record, and learn
 # -----------------
 # As in experiment 1: one training of 5000 cycles for the paper's learning network, for a wider one and for
-# the scopes of a neuron and of a link; ten trainings from different starts for one more wide learning
-# network.
+# the scopes of a neuron and of a link. Two more wide learning networks get trainings from different starts,
+# all steps of ten and every twelfth of a hundred: as many patterns, and ten times as many ways through them.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,13 +37,20 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
-print(f"{trace}: {trace.features('network').shape[1]} inputs, {trace.targets_of('network').shape[1]} outputs")
+hundred = record(experiment, range(100), n_cycles=SHOWN, n_rows=400)
+first = trace[:1]
+print(f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs")
 rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
-    "wide, one run": rule_for(experiment, "network", wide_learner()).fit(trace),
-    "wide, ten runs": rule_for(experiment, "network", wide_learner(n_cycles=200)).fit(ten),
+    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace), alpha=0.3)).fit(trace),
+    "wide, ten runs": rule_for(experiment, "network", wide_learner(40_000)).fit(ten),
+    "wide, hundred runs": rule_for(experiment, "network", wide_learner(40_000, n_seen=5_000_000)).fit(
+        hundred
+    ),
 }
-local = {f"{scope} scope": rule_for(experiment, scope).fit(trace) for scope in ("neuron", "link")}
+learner = wide_learner(40_000, n_seen=5_000_000)
+rules["wide, hundred runs"] = rule_for(experiment, "network", learner).fit(hundred)
+local = {f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")}
 
 # %%
 # Train with what was learned

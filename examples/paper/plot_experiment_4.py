@@ -18,7 +18,6 @@ import numpy as np
 from experiments import (
     BACKPROPAGATION,
     EXPERIMENTS,
-    SHOWN,
     SQUARE_TEST,
     draw_learning,
     draw_training,
@@ -51,26 +50,23 @@ figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=2, loc=
 # Of 5000 cycles every 15th step is kept, 20 000 patterns as in the other experiments.
 
 trace = record(experiment, [TEACHER])
-features, targets = trace.features("network", experiment.inputs), trace.targets_of("network")
+features, targets = trace[:1].features("network", experiment.inputs), trace[:1].targets_of("network")
 print(f"{trace}: {features.shape[1]} inputs, {targets.shape[1]} outputs")
 rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
-    "wide, one run": rule_for(experiment, "network", wide_learner(n_cycles=200)).fit(trace),
+    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace), alpha=0.3)).fit(trace),
 }
-local = {f"{scope} scope": rule_for(experiment, scope).fit(trace) for scope in ("neuron", "link")}
+local = {f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")}
 
 # %%
 # Train with what was learned
 # ---------------------------
-# A rule from :func:`experiments.papers_learner` runs uncompiled, because its outputs are logistic and scaled
-# afterwards; its curve ends early to keep this short.
+# From the teacher's start and from one that is not in the trace.
 
 curves = {}
 for start, seed in {"the teacher's": TEACHER, "not in the trace": UNSEEN}.items():
-    curves[start] = {"backpropagation": train(experiment, BACKPROPAGATION, seed)}
-    for name, rule in {**rules, **local}.items():
-        n_cycles = 150 if name.startswith("paper") else SHOWN
-        curves[start][name] = train(experiment, rule, seed, n_cycles)
+    everyone = {"backpropagation": BACKPROPAGATION, **rules, **local}
+    curves[start] = {name: train(experiment, rule, seed) for name, rule in everyone.items()}
 print_table(curves)
 
 # %%

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from sklearn_metabp.estimators import BackpropMLPRegressor
-from sklearn_metabp.network import OUT_ACTIVATIONS, ParameterLayout
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, OUT_ACTIVATIONS, ParameterLayout
 
 # Of one unit each.
 ELEMENTWISE_OUTPUTS = tuple(name for name in OUT_ACTIVATIONS if name != "softmax")
@@ -97,12 +97,17 @@ def _behind_transformers(pipeline: Pipeline, n_outputs: int) -> MLPArrays | None
 
 def _unscaled_target(learner: TransformedTargetRegressor, n_outputs: int) -> MLPArrays | None:
     mlp, transformer = as_mlp(learner.regressor_, n_outputs), learner.transformer_
-    if mlp is None or mlp.output != "identity" or not _is_affine(transformer):
+    if mlp is None or not _is_affine(transformer):
         return None
     scale, offset = _affine(transformer.inverse_transform, n_outputs)
     coefs, intercepts = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
-    coefs[-1], intercepts[-1] = coefs[-1] @ scale, intercepts[-1] @ scale + offset
-    return _arrays(coefs, intercepts, mlp.hidden, mlp.output)
+    if mlp.output == "identity":
+        coefs[-1], intercepts[-1] = coefs[-1] @ scale, intercepts[-1] @ scale + offset
+        return _arrays(coefs, intercepts, mlp.hidden, mlp.output)
+    if (len(coefs) > 1 and mlp.hidden != mlp.output) or mlp.output not in HIDDEN_ACTIVATIONS:
+        return None
+    # Bent outputs become one more hidden layer, and the scaling the layer after it.
+    return _arrays([*coefs, scale], [*intercepts, offset], mlp.output, "identity")
 
 
 def _is_affine(transformer) -> bool:

@@ -1,22 +1,30 @@
 """Dataset aggregation: let the student drive, ask the teacher, add, refit."""
 
+import contextlib
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_metabp.learned import LearnedUpdateRule
-from sklearn_metabp.tracing import Trace, TraceRecorder
+from sklearn_metabp.tracing import TraceRecorder
 from sklearn_metabp.training import DivergenceError
 
 _MOST_SEEDS = 2**31 - 1
 
 
 def aggregate(
-    rule: LearnedUpdateRule, teacher, tasks: Sequence, *, n_rounds=5, n_starts=1, random_state=None
+    rule: LearnedUpdateRule,
+    teacher,
+    tasks: Sequence,
+    *,
+    n_rounds=5,
+    n_starts=1,
+    every=1,
+    random_state=None,
 ) -> LearnedUpdateRule:
     """Fit a rule where it will be used: at the states that it comes to itself.
 
@@ -38,6 +46,9 @@ def aggregate(
         Rounds after the first, in which the student drives; 0 is plain imitation.
     n_starts : int, default=1
         Trainings of every task in every round, each from a start of its own.
+    every : int, default=1
+        Learn from one step in so many, so that more starts take no more memory and time: a rule lacks
+        other starts far more than other steps. ``scope="link"`` follows every step and needs 1.
     random_state : int, RandomState instance or None, default=None
         Draws the starts.
 
@@ -73,34 +84,27 @@ def aggregate(
     tasks = list(tasks)
     if not tasks or not all(isinstance(task, tuple) and len(task) == 3 for task in tasks):
         raise ValueError("tasks must be a sequence of (estimator, X, y), one at least.")
-    for name, value, least in (("n_rounds", n_rounds, 0), ("n_starts", n_starts, 1)):
+    for name, value, least in (("n_rounds", n_rounds, 0), ("n_starts", n_starts, 1), ("every", every, 1)):
         if not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}.")
     random_state = check_random_state(random_state)
     learned = clone(rule)
-    trace = Trace.concatenate(_train(teacher, TraceRecorder("all"), tasks, n_starts, random_state))
-    learned.fit(trace)
+    recorder = TraceRecorder("all", every=every, teacher=teacher)
+    _train(teacher, recorder, tasks, n_starts, random_state)
+    learned.fit(recorder.trace_)
     for _ in range(n_rounds):
-        driven = _train(learned, TraceRecorder("all", teacher=teacher), tasks, n_starts, random_state)
-        trace = Trace.concatenate([trace, *driven])
-        learned.fit(trace)
+        _train(learned, recorder, tasks, n_starts, random_state)
+        learned.fit(recorder.trace_)
     return learned
 
 
-def _train(rule, recorder: TraceRecorder, tasks, n_starts: int, random_state) -> list[Trace]:
+def _train(rule, recorder: TraceRecorder, tasks, n_starts: int, random_state) -> None:
     """Train every task from new starts; what diverges is recorded up to there, at once not at all."""
     for estimator, X, y in tasks:
         for _ in range(n_starts):
             network = clone(estimator).set_params(
                 update_rule=rule, random_state=random_state.randint(_MOST_SEEDS), warm_start=False
             )
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), contextlib.suppress(DivergenceError):
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                try:
-                    network.set_callbacks(recorder).fit(X, y)
-                except DivergenceError:
-                    continue
-    try:
-        return [recorder.trace_]
-    except NotFittedError:
-        return []
+                network.set_callbacks(recorder).fit(X, y)

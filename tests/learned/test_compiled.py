@@ -36,6 +36,14 @@ MLPS = {
     "scaled target": TransformedTargetRegressor(
         make_pipeline(StandardScaler(), OURS), transformer=StandardScaler()
     ),
+    "scaled target, logistic outputs": TransformedTargetRegressor(
+        BackpropMLPRegressor((4,), "logistic", out_activation="logistic", tol=0.01, random_state=0),
+        transformer=MinMaxScaler(),
+    ),
+    "scaled target, logistic outputs, no hidden layer": TransformedTargetRegressor(
+        BackpropMLPRegressor((), out_activation="logistic", tol=0.01, random_state=0),
+        transformer=MinMaxScaler(),
+    ),
     "scaled inside and out": make_pipeline(
         StandardScaler(), TransformedTargetRegressor(THEIRS, transformer=MinMaxScaler())
     ),
@@ -46,6 +54,13 @@ OTHERS = {
     "bent": make_pipeline(FunctionTransformer(np.tanh), OURS),
     "powers": make_pipeline(PolynomialFeatures(), OURS),
     "bent target": TransformedTargetRegressor(OURS, func=np.arcsinh, inverse_func=np.sinh),
+    "scaled target, outputs bent otherwise": TransformedTargetRegressor(
+        BackpropMLPRegressor((4,), "tanh", out_activation="logistic", tol=0.01, random_state=0),
+        transformer=MinMaxScaler(),
+    ),
+    "scaled target, exp outputs": TransformedTargetRegressor(
+        BackpropMLPRegressor((), loss="poisson", tol=0.01, random_state=0), transformer=MinMaxScaler()
+    ),
 }
 
 

@@ -64,6 +64,17 @@ def test_every_round_adds_the_students_states_with_what_the_teacher_would_have_d
     assert len(starts) == 9
 
 
+def test_of_every_run_so_many_steps_are_learned_from(monkeypatch):
+    fits = Fits(monkeypatch)
+    tasks = [(network(n_epochs=5), X, Y)]  # 20 steps
+    rule = LearnedUpdateRule(scope="network", random_state=0)
+    aggregate(rule, SGD(0.2), tasks, n_rounds=1, n_starts=2, every=7, random_state=0)
+    whole = fits.traces[-1]
+    np.testing.assert_array_equal(whole.indices, [1, 8, 15] * 4)
+    student = whole.run(3)
+    np.testing.assert_allclose(student.teacher_updates, -0.2 * student.gradients, rtol=1e-12)
+
+
 def test_aggregation_mends_what_imitation_of_one_run_leaves_broken():
     """The rule of a whole network, from one run and from where that rule goes: unseen starts, mean loss."""
     losses = {}
@@ -122,6 +133,7 @@ def test_students_that_diverge_do_not_end_it(monkeypatch):
         ({"tasks": [(network(), X)]}, "tasks must be a sequence"),
         ({"n_rounds": -1}, "n_rounds must be an integer of 0 or more, got -1"),
         ({"n_starts": 0}, "n_starts must be an integer of 1 or more, got 0"),
+        ({"every": 0}, "every must be an integer of 1 or more, got 0"),
         ({"n_rounds": 1.5}, "n_rounds must be an integer of 0 or more, got 1.5"),
     ],
 )
