@@ -53,7 +53,8 @@ class NumberTargets:
             )
         return targets
 
-    def decode(self, outputs: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def decode(outputs: np.ndarray) -> np.ndarray:
         """Outputs as they are; a vector where there is one."""
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 

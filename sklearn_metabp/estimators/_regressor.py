@@ -257,5 +257,4 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        outputs = self._outputs(X)
-        return self._targets.decode(outputs)
+        return NumberTargets.decode(self._outputs(X))
