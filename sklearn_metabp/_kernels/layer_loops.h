@@ -10,7 +10,7 @@ enum { IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, 
 enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 
 #define LEAK 0.01            /* slope of leaky_relu below zero */
-#define NORMAL_TAIL_CENTRE 5 /* of the polynomials that tools/fit_normal_tail.py prints */
+#define NORMAL_TAIL_CENTRE 5 /* of the polynomials that docs/design/gelu_polynomials.py prints */
 
 #define REAL double
 #define BITS uint64_t
