@@ -125,7 +125,7 @@ def test_the_rules_state_goes_on_and_another_rule_begins_anew():
         frozen._training_state.rule_state["velocity"][24:30], expected[24:30], rtol=1e-9
     )
     model.set_params(update_rule=Adam()).fit(X, y)
-    assert set(model._training_state.rule_state) == {"t", "mean", "square"}
+    assert set(model._training_state.rule_state) == {"n_plateaus", "t", "mean", "square"}
     assert model._training_state.rule_state["t"] == 4 * 4
 
 

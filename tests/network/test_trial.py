@@ -1,0 +1,68 @@
+"""The loss of a step's batch at other parameters, and a step seen with other arrays."""
+
+import pickle
+
+import numpy as np
+import pytest
+from helpers.data import classes
+
+from sklearn_metabp import SGD, BackpropMLPClassifier, UpdateRule
+from sklearn_metabp.network import Step, StepView
+
+SETTING = {"batch_size": 16, "max_iter": 3, "tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
+
+
+class Asking(UpdateRule):
+    """Compares the step's loss and gradients with those that a second kernel finds at the same parameters."""
+
+    def init_state(self, layout):
+        return {"n_asked": 0}
+
+    def compute_update(self, step, state):
+        state["n_asked"] += 1
+        away = step.loss_and_gradients_at(step.params + 1)[0]
+        loss, gradients = step.loss_and_gradients_at(step.params)
+        assert loss == step.loss != away
+        np.testing.assert_array_equal(gradients, step.gradients)
+        return -0.1 * step.gradients
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_step_knows_its_loss_elsewhere(shuffle, weighted, dtype):
+    """With sample weights, the penalty, shuffled rows, and a last batch that is smaller."""
+    X, y = classes("multiclass", dtype=dtype)
+    sample_weight = np.linspace(0.5, 2, 60) if weighted else None
+    model = BackpropMLPClassifier((5,), update_rule=Asking(), alpha=0.1, shuffle=shuffle, **SETTING)
+    model.fit(X, y, sample_weight)
+    assert model._training_state.rule_state["n_asked"] == 3 * 4
+    plain = BackpropMLPClassifier((5,), update_rule=SGD(0.1), alpha=0.1, shuffle=shuffle, **SETTING)
+    np.testing.assert_array_equal(model.params_, plain.fit(X, y, sample_weight).params_)
+
+
+def make_step():
+    X, y = classes("multiclass")
+    model = BackpropMLPClassifier((), update_rule=SGD(0.1), **SETTING).fit(X, y)
+    params, gradients, updates = model.params_, np.arange(15.0), np.zeros(15)
+    return Step(model.network_, params, gradients, updates, model.network_.backprop(params, updates, 1), 10)
+
+
+def test_a_step_without_rows_says_so():
+    with pytest.raises(ValueError, match="only a training has a loss at other parameters"):
+        make_step().loss_and_gradients_at(np.zeros(15))
+
+
+def test_a_view_follows_its_step():
+    step, view = make_step(), StepView()
+    seen = view.of(step, "gradients")
+    view.buffer[...] = 7
+    step.index, step.epoch, step.loss, step.start, step.stop = 4, 2, 0.5, 3, 6
+    assert view.of(step, "gradients") is seen
+    assert (seen.index, seen.epoch, seen.loss, seen.n_patterns) == (4, 2, 0.5, 3)
+    np.testing.assert_array_equal(seen.gradients, 7)
+    np.testing.assert_array_equal(step.gradients, np.arange(15))
+    assert seen.updates is step.updates
+    assert seen.params is step.params
+    assert view.of(make_step(), "gradients") is not seen  # another training
+    assert pickle.loads(pickle.dumps(view)).buffer is None
