@@ -2,7 +2,8 @@
  *
  * mix64 is the finalizer of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195). The bits of
  * a unit are 32-bit arithmetic, which vectorises: the rounds and constants of "lowbias32" (C. Wellons, "Prospecting
- * for hash functions", 2018), with the upper half of the row's key added between them.
+ * for hash functions", 2018), with the upper half of the row's key mixed in between them: added there instead of
+ * xored, rows whose lower halves are neighbours would have masks that are alike.
  */
 #ifndef SKLEARN_METABP_DROPOUT_HASH_H
 #define SKLEARN_METABP_DROPOUT_HASH_H
@@ -30,7 +31,7 @@ CLONES UNUSED static void dropout_bits(uint32_t *restrict bits, uint64_t row_key
     for (int64_t i = 0; i < count; i++) {
         uint32_t h = first + (uint32_t)i + low;
         h = (h ^ (h >> 16)) * 0x7feb352du;
-        h = ((h ^ (h >> 15)) + high) * 0x846ca68bu;
+        h = (h ^ (h >> 15) ^ high) * 0x846ca68bu;
         bits[i] = h ^ (h >> 16);
     }
 }

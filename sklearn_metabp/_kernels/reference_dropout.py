@@ -42,7 +42,7 @@ def dropout_factors(key, step, layer, n, width, dropout, dtype) -> np.ndarray:
     low, high = row_keys.astype(np.uint32), (row_keys >> 32).astype(np.uint32)
     h = np.arange(width, dtype=np.uint32) + low
     h = (h ^ (h >> 16)) * np.uint32(0x7FEB352D)
-    h = ((h ^ (h >> 15)) + high) * np.uint32(0x846CA68B)
+    h = (h ^ (h >> 15) ^ high) * np.uint32(0x846CA68B)
     h ^= h >> 16
     dtype = np.dtype(dtype).type
     return np.where(h < np.uint32(dropout * 2**32), dtype(0), dtype(1 / (1 - dropout)))
