@@ -39,9 +39,9 @@ def record(path: str, hidden_layer_sizes, n_epochs: int) -> None:
 
 
 def n_wide_epochs(gigabytes: float) -> int:
-    """Epochs of nine steps: gradients and updates of each, and the weights of one in three."""
+    """Epochs of nine steps: gradients and updates of each, and the weights of one in six."""
     n_params = sum((a + 1) * b for a, b in zip((64, *WIDE), (*WIDE, 10), strict=True))
-    return max(1, round(gigabytes * 1e9 / (9 * 8 * n_params * (2 + 1 / 3))))
+    return max(1, round(gigabytes * 1e9 / (9 * 8 * n_params * (2 + 1 / 6))))
 
 
 def learn(path: str) -> None:

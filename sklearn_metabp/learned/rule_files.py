@@ -13,7 +13,8 @@ from sklearn_metabp.learned.compiled import ELEMENTWISE_OUTPUTS, MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.model import ScopeModel
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, Network, ParameterLayout
-from sklearn_metabp.tracing.files import CheckedFile, open_file, write_file
+from sklearn_metabp.tracing.file_writer import write_file
+from sklearn_metabp.tracing.files import CheckedFile, open_file
 
 KIND = "sklearn_metabp rule 1"
 _KEYS = {"scope", "inputs", "layer_sizes", "hidden", "output", "learner_dtype", "facts"}

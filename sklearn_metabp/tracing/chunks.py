@@ -213,7 +213,21 @@ def read_chunk(path: Path) -> Chunk:
     TraceFileError
         If the file is not a chunk, or a damaged one.
     """
-    file = open_file(path, KIND, TraceFileError)
+    return _checked(open_file(path, KIND, TraceFileError))
+
+
+def read_unfinished_chunk(path: Path) -> Chunk:
+    """Read into memory what has been written of a chunk, by a training that goes on or was killed.
+
+    Raises
+    ------
+    TraceFileError
+        If nothing has been, or the file is not a chunk, or a damaged one.
+    """
+    return _checked(open_file(path, KIND, TraceFileError).so_far())
+
+
+def _checked(file: CheckedFile) -> Chunk:
     try:
         header = RunHeader.from_json(file.header)
     except ValueError as error:
@@ -238,7 +252,7 @@ def _check_shapes(file: CheckedFile, header: RunHeader) -> int:
         name: (dtype.newbyteorder("<"), (n, *shape)) for name, (dtype, shape) in header.rows().items()
     }
     if header.sums_updates:
-        expected[FIRST_PARAMS] = header.dtype.newbyteorder("<"), (header.network.layout.n_params,)
+        expected[FIRST_PARAMS] = header.dtype.newbyteorder("<"), (1, header.network.layout.n_params)
     found = {name: (spec.dtype, spec.shape) for name, spec in file.specs.items()}
     if found != expected:
         odd = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))

@@ -111,7 +111,7 @@ def _params_of(chunk: Chunk, n_steps: int) -> np.ndarray:
     """Weights before each of the first steps of a chunk: those at its start, and the updates added up."""
     updates = chunk.file.array("updates")
     params = np.empty((n_steps, updates.shape[1]), updates.dtype)
-    params[0] = chunk.file.array(FIRST_PARAMS)
+    params[0] = chunk.file.array(FIRST_PARAMS)[0]
     with np.errstate(all="ignore"):
         for step in range(1, n_steps):
             np.add(params[step - 1], updates[step - 1], out=params[step])

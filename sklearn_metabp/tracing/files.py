@@ -1,92 +1,48 @@
-"""One safetensors file of ours: written whole or not at all, read without trusting it.
+"""One safetensors file of ours, read without trusting it.
 
 The format is that of safetensors: eight bytes with the length of the header, the header in JSON, the
-arrays. It is read and written here rather than through the library, because a reader has to check
-what it was given before it allocates, and a writer has to say which error of the system stopped it.
+arrays. One array, ``checksums``, has a row for every piece of so many rows of the others, and in it a
+number for every other array, by name. The files are read and written here rather than through the library,
+because a reader has to check what it was given before it allocates, and a writer has to say which error
+of the system stopped it, and is not given all at once.
 """
 
 import json
 import math
 import os
 import stat
-import uuid
 import zlib
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-DTYPES = {"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "F32": np.dtype("<f4")}
-_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-_PREFIX_BYTES = 8
+DTYPES: dict[str, np.dtype] = {"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "F32": np.dtype("<f4")}
+CHECKSUMS = "checksums"
+PREFIX_BYTES = 8
+# A prime: what moves by whole pages does not stay in its column.
+_COLUMNS = 1021
 # JSON takes up to thirty times its length in memory: a header as long as the data is not one of ours.
 MAX_HEADER_BYTES = 2**20
-_ALIGNMENT = 8
 
 
-def write_file(path: Path, kind: str, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write a file beside its name, flush it to the disk and rename it.
+def n_pieces(shapes: Iterable[tuple[int, ...]], piece_rows: int) -> int:
+    """Pieces that arrays of these shapes make: as many as the longest has."""
+    return -(-max(shape[0] for shape in shapes) // piece_rows)
 
-    Parameters
-    ----------
-    path : Path
-        A file of that name is replaced.
-    kind : str
-        What the file is, with the version of its format.
-    header : dict
-        What JSON can hold.
-    arrays : dict of ndarray
-        float64, float32 or int64, C-contiguous.
 
-    Raises
-    ------
-    OSError
-        If it cannot be written; then no part of it is left.
+def checksum(rows: np.ndarray) -> int:
+    """CRC-32 of an array's words of 32 bits; where there are many, of the sums of their columns.
+
+    Every single flipped bit changes it, as it changes the CRC-32 of all words, which takes ten times as long.
     """
-    # The widest first, so that all are aligned.
-    arrays = dict(sorted(arrays.items(), key=lambda item: -item[1].itemsize))
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb", buffering=0) as file:
-            _write(file, _head(kind, header, arrays))
-            for array in arrays.values():
-                _write(file, array)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _head(kind: str, header: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    # Adler-32 is a third of CRC-32's work, which would make the checksum the slowest part of writing.
-    checksums = {name: zlib.adler32(array.data) for name, array in arrays.items()}
-    text = json.dumps({**header, "checksums": checksums}, allow_nan=False)
-    table: dict[str, Any] = {
-        "__metadata__": {"kind": kind, "header": text, "checksum": str(zlib.crc32(text.encode()))}
-    }
-    start = 0
-    for name, array in arrays.items():
-        stop = start + array.nbytes
-        dtype = _NAMES[array.dtype.newbyteorder("<")]
-        table[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [start, stop]}
-        start = stop
-    encoded = json.dumps(table).encode()
-    encoded += b" " * (-(_PREFIX_BYTES + len(encoded)) % _ALIGNMENT)
-    if len(encoded) > MAX_HEADER_BYTES:
-        raise ValueError(f"a header of {len(encoded)} bytes is too long: {len(arrays)} arrays are too many.")
-    return len(encoded).to_bytes(_PREFIX_BYTES, "little") + encoded
-
-
-def _write(file, data) -> None:
-    if isinstance(data, np.ndarray):
-        data = np.ascontiguousarray(data, data.dtype.newbyteorder("<"))
-    rest = memoryview(data).cast("B")
-    while rest:
-        rest = rest[file.write(rest) :]
+    words = rows.reshape(-1).view("<u4")
+    n_folded = len(words) // _COLUMNS * _COLUMNS
+    if not n_folded:
+        return zlib.crc32(words.data)
+    sums = np.add.reduce(words[:n_folded].reshape(-1, _COLUMNS), axis=0, dtype="<u4")
+    return zlib.crc32(words[n_folded:].data, zlib.crc32(sums.data))
 
 
 @dataclass(frozen=True)
@@ -110,7 +66,11 @@ class CheckedFile:
     header : dict
         What the writer gave, in whatever shape a forger may have brought it.
     specs : dict of ArraySpec
-        They fill the file, without a gap or an overlap.
+        They fill the file, without a gap or an overlap, together with the checksums.
+    piece_rows : int
+        Rows of a piece.
+    checksums : dict of ndarray of shape (n_pieces,)
+        Of every piece of every array.
     error : type
         What to raise.
     """
@@ -119,32 +79,61 @@ class CheckedFile:
     size: int
     header: dict
     specs: dict[str, ArraySpec]
-    checksums: dict
+    piece_rows: int
+    checksums: dict[str, np.ndarray]
     error: type[ValueError]
     _verified: set[str] = field(default_factory=set)
+    _loaded: dict[str, np.ndarray] = field(default_factory=dict)
 
     def array(self, name: str) -> np.ndarray:
-        """Read-only view of an array in the file; the first time it is compared with its checksum.
+        """Read-only view of an array in the file; the first time it is compared with its checksums.
 
         Raises
         ------
         error
             If the bytes are not those that were written, or cannot be read.
         """
+        if name in self._loaded:
+            return self._loaded[name]
+        array = self._mapped(name)
+        if name not in self._verified:
+            if not all(self._is_sound(name, array, piece) for piece in range(len(self.checksums[name]))):
+                raise self.fault(f"the bytes of {name!r} are not those that were written")
+            self._verified.add(name)
+        return array
+
+    def _mapped(self, name: str) -> np.ndarray:
         spec = self.specs[name]
         try:
             with open(self.path, "rb") as file:
                 if os.fstat(file.fileno()).st_size != self.size:
                     raise self.fault("it has changed since it was opened")
-                mapped = np.memmap(file, spec.dtype, "r", spec.offset, spec.shape)
+                return np.asarray(np.memmap(file, spec.dtype, "r", spec.offset, spec.shape))
         except OSError as error:
             raise self.fault(f"it cannot be read: {error.strerror or error}") from error
-        array = np.asarray(mapped)
-        if name not in self._verified:
-            if zlib.adler32(array.data) != self.checksums.get(name):
-                raise self.fault(f"the bytes of {name!r} are not those that were written")
-            self._verified.add(name)
-        return array
+
+    def _is_sound(self, name: str, array: np.ndarray, piece: int) -> bool:
+        rows = array[piece * self.piece_rows : (piece + 1) * self.piece_rows]
+        return checksum(rows) == self.checksums[name][piece]
+
+    def so_far(self) -> "CheckedFile":
+        """What there is of a file that is not finished, in memory: the pieces before the first unsound one.
+
+        Raises
+        ------
+        error
+            If there is none, or it cannot be read.
+        """
+        arrays = {name: self._mapped(name) for name in self.specs}
+        pieces = len(next(iter(self.checksums.values())))
+        written = 0
+        while written < pieces and all(self._is_sound(name, arrays[name], written) for name in arrays):
+            written += 1
+        if not written:
+            raise self.fault("nothing of it has been written yet")
+        loaded = {name: array[: written * self.piece_rows].copy() for name, array in arrays.items()}
+        specs = {name: replace(self.specs[name], shape=array.shape) for name, array in loaded.items()}
+        return replace(self, specs=specs, _loaded=loaded)
 
     def fault(self, what: str) -> ValueError:
         """The error that says what is wrong with this file."""
@@ -171,21 +160,19 @@ def open_file(path: Path, kind: str, error: type[ValueError]) -> CheckedFile:
     try:
         size, raw = _read_header(path)
         table = _parse(raw)
-        metadata, specs = _checked_table(table, size, _PREFIX_BYTES + len(raw))
+        metadata, specs = _checked_table(table, size, PREFIX_BYTES + len(raw))
         if metadata.get("kind") != kind:
             raise _FaultError(f"its kind is {metadata.get('kind', 'unknown')[:80]!r} and not {kind!r}")
         text = metadata.get("header", "").encode(errors="surrogatepass")
         if metadata.get("checksum") != str(zlib.crc32(text)):
             raise _FaultError("its header is not the one that was written")
         header = _parse(text)
-        checksums = header.pop("checksums", None)
-        if not isinstance(checksums, dict) or set(checksums) != set(specs):
-            raise _FaultError("its checksums are not those of its arrays")
+        piece_rows, checksums = _checked_checksums(path, header.pop("piece_rows", None), specs)
     except _FaultError as fault:
         raise error(f"{str(path)!r}: {fault}.") from fault.__cause__
     except OSError as fault:
         raise error(f"{str(path)!r}: it cannot be read: {fault.strerror or fault}.") from fault
-    return CheckedFile(path, size, header, specs, checksums, error)
+    return CheckedFile(path, size, header, specs, piece_rows, checksums, error)
 
 
 class _FaultError(Exception):
@@ -199,9 +186,9 @@ def _read_header(path: Path) -> tuple[int, bytes]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _FaultError("it is not a regular file")
-        prefix = file.read(_PREFIX_BYTES)
+        prefix = file.read(PREFIX_BYTES)
         length = int.from_bytes(prefix, "little")
-        if len(prefix) < _PREFIX_BYTES or length > status.st_size - _PREFIX_BYTES:
+        if len(prefix) < PREFIX_BYTES or length > status.st_size - PREFIX_BYTES:
             raise _FaultError(f"it is cut short: {status.st_size} bytes cannot hold its header")
         if length > MAX_HEADER_BYTES:
             raise _FaultError(f"its header has {length} bytes, and {MAX_HEADER_BYTES} are allowed")
@@ -252,6 +239,22 @@ def _checked_table(table: dict, size: int, begin: int) -> tuple[dict[str, str], 
     if begin + end != size:
         raise _FaultError(f"its arrays end at byte {begin + end}, and it has {size}")
     return metadata, specs
+
+
+def _checked_checksums(
+    path: Path, piece_rows, specs: dict[str, ArraySpec]
+) -> tuple[int, dict[str, np.ndarray]]:
+    """Take the checksums from the other arrays, and read them."""
+    spec = specs.pop(CHECKSUMS, None)
+    if type(piece_rows) is not int or piece_rows < 1:
+        raise _FaultError("its pieces have no rows")
+    shape = (n_pieces((other.shape for other in specs.values()), piece_rows), len(specs)) if specs else None
+    if spec is None or spec.shape != shape or spec.dtype != DTYPES["I64"]:
+        raise _FaultError("its checksums are not those of its arrays")
+    table = np.fromfile(path, spec.dtype, math.prod(spec.shape), offset=spec.offset)
+    if table.size != math.prod(spec.shape):
+        raise _FaultError("it is cut short")
+    return piece_rows, dict(zip(sorted(specs), table.reshape(spec.shape).T, strict=True))
 
 
 def _checked_entry(name: str, entry, size: int):

@@ -9,10 +9,16 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from sklearn_metabp.tracing.chunks import Chunk, RunHeader, TraceFileError, read_chunk
+from sklearn_metabp.tracing.chunks import (
+    Chunk,
+    RunHeader,
+    TraceFileError,
+    read_chunk,
+    read_unfinished_chunk,
+)
 from sklearn_metabp.tracing.disk_run import DiskRun
 from sklearn_metabp.tracing.run import RecordedSteps, Run
-from sklearn_metabp.tracing.run_writer import CHUNK_SUFFIX, RunWriter
+from sklearn_metabp.tracing.run_writer import CHUNK_SUFFIX, UNFINISHED_SUFFIX, RunWriter
 
 _RUN_NAME = re.compile(r"run-\d{20}(-[0-9a-f]{12})?")
 _CHUNK_NAME = re.compile(r"\d{8}" + re.escape(CHUNK_SUFFIX))
@@ -37,7 +43,7 @@ def absolute(path) -> Path:
 def open_runs(path) -> list[DiskRun]:
     """Open the runs in a trace's directory, in the order in which they were begun.
 
-    A run of which no chunk has been finished is left out, and so is all that is not part of a trace.
+    A run of which nothing has been written is left out, and so is all that is not part of a trace.
 
     Raises
     ------
@@ -64,7 +70,10 @@ def run_names(directory: Path) -> list[str]:
 
 
 def find_run(folder: Path) -> DiskRun | None:
-    """Open the run in a folder; None where no chunk has been finished.
+    """Open the run in a folder; None where nothing of it has been written.
+
+    Of a run that is being recorded, or was when its process was killed, the last chunks are unfinished:
+    of those there is what had been written.
 
     Raises
     ------
@@ -79,7 +88,23 @@ def find_run(folder: Path) -> DiskRun | None:
         if chunks:
             _check_follows(chunks[-1], chunk)
         chunks.append(chunk)
+    while (unfinished := _unfinished(folder, chunks)) is not None:
+        chunks.append(unfinished)
     return DiskRun(folder, chunks, open_run) if chunks else None
+
+
+def _unfinished(folder: Path, chunks: list[Chunk]) -> Chunk | None:
+    """What has been written of the next chunk; None where there is none, or none that is sound."""
+    number = len(chunks)
+    try:
+        chunk = read_unfinished_chunk(folder / f"{number:08d}{UNFINISHED_SUFFIX}")
+        if chunks:
+            _check_follows(chunks[-1], chunk)
+    except TraceFileError:
+        # It may have been finished since the folder was listed.
+        finished = folder / f"{number:08d}{CHUNK_SUFFIX}"
+        return read_chunk(finished) if finished.exists() else None
+    return chunk
 
 
 def open_run(folder: Path) -> DiskRun:
@@ -92,7 +117,7 @@ def open_run(folder: Path) -> DiskRun:
     """
     run = find_run(folder)
     if run is None:
-        raise TraceFileError(f"{str(folder)!r}: there is no finished chunk of a run in this directory.")
+        raise TraceFileError(f"{str(folder)!r}: nothing of a run has been written in this directory.")
     return run
 
 

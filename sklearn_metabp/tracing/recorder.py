@@ -32,8 +32,8 @@ class TraceRecorder:
     loss; what is read of the trace later is computed again, to the same bits. Of other rules every step is
     copied.
 
-    With a ``path`` every step is copied to disk, a chunk of some megabytes at a time: memory holds two
-    chunks, however long the training is, and a training that is killed loses those two. Any number of
+    With a ``path`` every step is copied to disk: memory holds one chunk of some megabytes, however long
+    the training is, and a training that is killed loses at most the steps of one chunk. Any number of
     processes may record into one directory, so ``n_jobs`` may be what it likes.
 
     Parameters

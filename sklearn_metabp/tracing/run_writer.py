@@ -1,74 +1,27 @@
 """Writing a run to disk, a chunk at a time, while the training goes on."""
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
+from sklearn_metabp.tracing.chunk_buffer import ChunkBuffer
+from sklearn_metabp.tracing.chunks import KIND, RunHeader
+from sklearn_metabp.tracing.file_writer import FileLayout, FileWriter, write_file
+from sklearn_metabp.tracing.run import RecordedSteps
+from sklearn_metabp.tracing.worker import Worker
 
-from sklearn_metabp.tracing.chunks import FIRST_PARAMS, KIND, RunHeader, layer_name
-from sklearn_metabp.tracing.files import write_file
-from sklearn_metabp.tracing.run import SCALARS, RecordedSteps, stored_names
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
-
-# Two of them are held: large enough that flushing does not count, small enough for the caches.
-CHUNK_BYTES = 4 * 2**20
-CHUNK_STEPS = 4096
 CHUNK_SUFFIX = ".safetensors"
+UNFINISHED_SUFFIX = ".unfinished"
 
-
-class _Buffer:
-    """Room for the steps of one chunk."""
-
-    def __init__(self, header: RunHeader):
-        rows = header.rows()
-        row_bytes = sum(dtype.itemsize * int(np.prod(shape)) for dtype, shape in rows.values())
-        self.n_rows = max(1, min(CHUNK_STEPS, CHUNK_BYTES // row_bytes))
-        self.arrays = {name: np.empty((self.n_rows, *shape), dtype) for name, (dtype, shape) in rows.items()}
-        self.first = {}
-        if header.sums_updates:
-            self.first[FIRST_PARAMS] = np.empty(header.network.layout.n_params, header.dtype)
-        self._stored = [name for name in stored_names(header.variables) if name in self.arrays]
-        self._layered = [
-            (name, [self.arrays[layer_name(name, layer)] for layer in range(header.n_layers_of(name))])
-            for name in stored_names(header.variables)
-            if name in OF_LAYERS
-        ]
-        self.n_used = 0
-
-    def append(self, step) -> None:
-        """Copy a step; it counts when all of it is there."""
-        row = self.n_used
-        for name, plural in SCALARS.items():
-            self.arrays[plural][row] = getattr(step, name)
-        if row == 0 and self.first:
-            self.first[FIRST_PARAMS][...] = step.params
-        for name in self._stored:
-            value = getattr(step, name)
-            if name in OF_PATTERNS:
-                _fill_patterns(self.arrays[name][row], value)
-            else:
-                self.arrays[name][row] = value
-        for name, columns in self._layered:
-            for column, layer in zip(columns, getattr(step, name), strict=True):
-                _fill_patterns(column[row], layer)
-        self.n_used = row + 1
-
-    def used(self) -> dict[str, np.ndarray]:
-        """What has been filled."""
-        return {name: array[: self.n_used] for name, array in self.arrays.items()} | self.first
-
-
-def _fill_patterns(row: np.ndarray, patterns: np.ndarray) -> None:
-    row[: len(patterns)] = patterns
-    row[len(patterns) :] = np.nan
+# Chunks that wait to be flushed: a disk that is slow for a moment does not stop the training.
+_MOST_UNFLUSHED = 4
 
 
 class RunWriter:
     """Records a training into a folder of its own.
 
-    A full chunk is written by a thread while the next one fills; what both hold is what a training
-    that is killed loses. The two are used in turns, because fresh memory costs as much as writing.
+    Memory holds one chunk. A thread writes it, a piece at a time, while the next pieces fill, and another
+    flushes the chunks of which all is written. So a training that is killed loses the pieces that were
+    not written yet, which together are at most one chunk.
 
     Parameters
     ----------
@@ -87,10 +40,14 @@ class RunWriter:
         self._number = self._n_kept = 0
         self._next_index = recorded_steps.first_index
         self._failed = False
-        self._filling: _Buffer | None = None
-        self._idle: _Buffer | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._writing: tuple[Future, _Buffer] | None = None
+        self._buffer: ChunkBuffer | None = None
+        self._layout: FileLayout | None = None
+        self._writing: Worker | None = None
+        self._flushing: Worker | None = None
+        # Of the threads: the chunk being written, the first error, and whether a chunk was not flushed.
+        self._file: FileWriter | None = None
+        self._error: Exception | None = None
+        self._has_gap = False
 
     def goes_on_with(self, step) -> bool:
         """Whether a step is the next of this run."""
@@ -98,48 +55,77 @@ class RunWriter:
             not self._failed
             and step.index == self._next_index
             and step.n_patterns <= self.header.max_patterns
-            and step.network == self.header.network
+            and (step.network is self.header.network or step.network == self.header.network)
         )
 
     def append(self, step) -> None:
-        """Copy a step, and hand over the chunk that it fills.
+        """Copy a step, and hand over the piece that it fills.
 
         Raises
         ------
         OSError
-            If an earlier chunk could not be written.
+            If an earlier piece could not be written.
         """
-        if step.index in self.recorded_steps:
-            if self._filling is None:
-                self._filling, self._idle = self._idle or _Buffer(self.header), None
-            self._filling.append(step)
+        recorded = step.index in self.recorded_steps
+        if recorded:
+            if self._buffer is None:
+                self._buffer = ChunkBuffer(self.header)
+                self._layout = self._buffer.file_layout()
+            if self._buffer.begins_piece:
+                self._make_room(self._buffer)
+            self._buffer.append(step)
         # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step missing.
         self._next_index = step.index + 1
-        if self._filling is not None and self._filling.n_used == self._filling.n_rows:
-            self._hand_over(self._filling)
+        if recorded and self._buffer.begins_piece:  # type: ignore[union-attr]
+            self._hand_over(self._buffer)  # type: ignore[arg-type]
 
-    def _hand_over(self, full: _Buffer) -> None:
-        """Let the thread write a chunk, after the one that it is writing."""
-        self._wait()
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "trace writer")
-        future = self._thread.submit(self._write, full, self._number)
-        self._writing, self._filling, self._number = (future, full), None, self._number + 1
-
-    def _write(self, buffer: _Buffer, number: int) -> None:
-        write_file(self.folder / f"{number:08d}{CHUNK_SUFFIX}", KIND, self.header.to_json(), buffer.used())
-        self._n_kept += buffer.n_used
-
-    def _wait(self) -> None:
-        """Wait for the chunk that is being written."""
+    def _make_room(self, buffer: ChunkBuffer) -> None:
+        """Wait until what was in the place of the next piece, a chunk ago, has been written."""
         if self._writing is not None:
-            future, buffer = self._writing
-            try:
-                future.result()
-            except OSError as error:
-                raise self._failure(error) from error
-            buffer.n_used = 0
-            self._writing, self._idle = None, buffer
+            self._writing.wait_for_fewer_than(buffer.n_pieces)
+            if self._error is not None:
+                raise self._failure()
+
+    def _hand_over(self, buffer: ChunkBuffer) -> None:
+        """Let the thread write the last piece."""
+        if self._writing is None:
+            self._flushing, self._writing = Worker("trace flusher"), Worker("trace writer")
+        self._writing.give(self._write, buffer, self._number, buffer.n_used // buffer.piece_rows - 1)
+        if buffer.n_used == buffer.n_rows:
+            self._number, buffer.n_used = self._number + 1, 0
+
+    def _write(self, buffer: ChunkBuffer, number: int, piece: int) -> None:
+        """Write a piece, and let the other thread flush the chunk that it ends; in the first thread."""
+        if self._error is not None:
+            return
+        try:
+            if piece == 0:
+                self._file = FileWriter(*self._names(number), self._layout)  # type: ignore[arg-type]
+            file: FileWriter = self._file  # type: ignore[assignment]
+            start = piece * buffer.piece_rows
+            file.write(piece, buffer.rows(start, start + buffer.piece_rows))
+            if piece == buffer.n_pieces - 1:
+                self._flushing.wait_for_fewer_than(_MOST_UNFLUSHED)  # type: ignore[union-attr]
+                self._file = None
+                self._flushing.give(self._finish, file, buffer.n_rows)  # type: ignore[union-attr]
+        except Exception as error:
+            self._error = self._error or error
+
+    def _finish(self, file: FileWriter, n_rows: int) -> None:
+        """Flush a chunk; in the second thread."""
+        if self._has_gap:
+            file.discard()
+            return
+        try:
+            file.finish()
+            self._n_kept += n_rows
+        except Exception as error:
+            self._has_gap = True
+            self._error = self._error or error
+
+    def _names(self, number: int) -> tuple[Path, Path]:
+        """Of a chunk: its name, and that which it has until it is finished."""
+        return self.folder / f"{number:08d}{CHUNK_SUFFIX}", self.folder / f"{number:08d}{UNFINISHED_SUFFIX}"
 
     def flush(self) -> None:
         """Write what there is as a chunk, and let go of the memory; more steps may follow.
@@ -153,26 +139,52 @@ class RunWriter:
         going_on, self._failed = not self._failed, True
         try:
             self._wait()
-            if self._filling is not None and self._filling.n_used:
-                try:
-                    self._write(self._filling, self._number)
-                except OSError as error:
-                    raise self._failure(error) from error
-                self._number += 1
+            if self._error is not None and going_on:
+                raise self._failure()
+            if self._buffer is not None and self._buffer.n_used:
+                self._write_rest(self._buffer)
         finally:
-            if self._thread is not None:
-                self._thread.shutdown()
-            self._thread = self._writing = self._filling = self._idle = None
+            try:
+                self._wait()
+            finally:
+                self._let_go()
         self._failed = not going_on
 
-    def _failure(self, error: OSError) -> OSError:
+    def _let_go(self) -> None:
+        if self._file is not None:
+            self._file.discard()
+        self._writing = self._flushing = self._buffer = self._file = None
+
+    def _wait(self) -> None:
+        """Wait until the threads have done all that was handed over."""
+        for worker in (self._writing, self._flushing):
+            if worker is not None:
+                worker.finish()
+
+    def _write_rest(self, buffer: ChunkBuffer) -> None:
+        """Write the chunk that is not full as a shorter one, which all of it is in memory for."""
+        name, _ = self._names(self._number)
+        try:
+            write_file(name, KIND, self.header.to_json(), buffer.rows(0, buffer.n_used))
+        except OSError as error:
+            self._error = error
+            raise self._failure() from error
+        self._n_kept += buffer.n_used
+        self._number += 1
+
+    def _failure(self) -> Exception:
         self._failed = True
-        self._writing = self._filling = None
-        return _said(
+        self._wait()
+        error, self._buffer = self._error, None
+        if not isinstance(error, OSError):
+            return error  # type: ignore[return-value]
+        failure = _said(
             error,
             f"the trace cannot be written to {str(self.folder)!r}; the first {self._n_kept} recorded "
             f"steps of this run are kept there, the later ones are lost",
         )
+        failure.__cause__ = error
+        return failure
 
 
 def _said(error: OSError, what: str) -> OSError:

@@ -148,8 +148,8 @@ class Trace:
     def open(cls, path) -> "Trace":
         """Open the trace in a directory, of all its runs in the order in which they were begun.
 
-        The files are mapped while they are read, so a trace may be larger than the memory. What is
-        unfinished is left out: a directory in which trainings are recorded can be opened any time.
+        The files are mapped while they are read, so a trace may be larger than the memory. A directory in
+        which trainings are recorded can be opened any time, and shows what has been written.
 
         Parameters
         ----------

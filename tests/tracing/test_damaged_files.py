@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import zlib
 
 import numpy as np
 import pytest
@@ -15,11 +14,12 @@ from helpers.damage import (
     put_in_the_way,
     put_together,
     take_apart,
+    with_array,
 )
 from helpers.data import classes
 
 from sklearn_metabp import BackpropMLPClassifier, Trace, TraceFileError, TraceRecorder
-from sklearn_metabp.tracing import run_writer
+from sklearn_metabp.tracing import chunk_buffer
 
 NAMES = ("params", "updates", "gradients", "losses", "indices", "epochs", "n_patterns", "targets")
 
@@ -49,7 +49,7 @@ def whole(tmp_path_factory):
         "loss",
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_writer, "CHUNK_STEPS", 4)
+        patch.setattr(chunk_buffer, "CHUNK_STEPS", 4)
         model = BackpropMLPClassifier(
             (5,), batch_size=16, max_iter=4, n_iter_no_change=np.inf, random_state=0
         )
@@ -161,13 +161,12 @@ def test_chunks_must_be_complete_and_of_one_run(copy, whole, tmp_path):
 )
 def test_steps_that_no_training_has(copy, name, value):
     """Forged with the right checksum."""
+
+    def change(array):
+        array[1] = value
+
     file = chunks(copy)[0]
-    table, header, body = take_apart(file.read_bytes())
-    start, stop = table[name]["data_offsets"]
-    array = np.frombuffer(body[start:stop], "<i8").copy()
-    array[1] = value
-    header["checksums"][name] = zlib.adler32(array)
-    file.write_bytes(put_together(table, header, body[:start] + array.tobytes() + body[stop:]))
+    file.write_bytes(with_array(file.read_bytes(), name, change))
     with pytest.raises(TraceFileError, match=r"its steps are not|its epochs run|a step has no patterns"):
         Trace.open(copy)
 
@@ -176,7 +175,6 @@ def test_arrays_that_share_their_bytes(copy):
     file = chunks(copy)[0]
     table, header, body = take_apart(file.read_bytes())
     table["gradients"]["data_offsets"] = table["updates"]["data_offsets"]
-    header["checksums"]["gradients"] = header["checksums"]["updates"]
     file.write_bytes(put_together(table, header, body))
     with pytest.raises(TraceFileError, match="leave a gap or overlap"):
         Trace.open(copy)

@@ -25,14 +25,14 @@ from sklearn_metabp import (
     TraceFileError,
     TraceRecorder,
 )
-from sklearn_metabp.tracing import run_writer
+from sklearn_metabp.tracing import chunk_buffer, run_writer
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """A few steps each, so that short trainings have several."""
-    monkeypatch.setattr(run_writer, "CHUNK_BYTES", 20_000)
-    monkeypatch.setattr(run_writer, "CHUNK_STEPS", 5)
+    monkeypatch.setattr(chunk_buffer, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(chunk_buffer, "CHUNK_STEPS", 5)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -165,13 +165,18 @@ def test_a_training_that_ends_early_is_recorded_up_to_there(tmp_path, ending):
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", [0, 1, 2])
 @pytest.mark.parametrize(
-    "place", ["_Buffer.append", "_fill_patterns", "RunWriter._wait", "RunWriter._hand_over", "write_file"]
+    "place",
+    [
+        *("ChunkBuffer.append", "_fill_patterns", "write_file", "RunWriter._write_rest"),
+        *("RunWriter._make_room", "RunWriter._wait", "RunWriter._hand_over"),
+    ],
 )
 def test_ctrl_c_in_the_midst_of_recording(tmp_path, monkeypatch, place, call, after):
     X, y = classes("binary", seed=2)
     memory, disk = TraceRecorder("all"), TraceRecorder("all", path=tmp_path)
     going = model(warm_start=True).set_callbacks(memory, disk)
-    owner = getattr(run_writer, place.partition(".")[0]) if "." in place else run_writer
+    module = chunk_buffer if place == "_fill_patterns" else run_writer
+    owner = getattr(module, place.partition(".")[0]) if "." in place else module
     name = place.rpartition(".")[2]
     real, calls = getattr(owner, name), []
 
@@ -185,7 +190,7 @@ def test_ctrl_c_in_the_midst_of_recording(tmp_path, monkeypatch, place, call, af
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(run_writer, "CHUNK_STEPS", 3)
+    monkeypatch.setattr(chunk_buffer, "CHUNK_STEPS", 3)
     with (
         monkeypatch.context() as patch,
         contextlib.suppress(KeyboardInterrupt),  # it comes out where it hits the teardown
@@ -268,8 +273,8 @@ import sys
 import numpy as np
 import resource
 from sklearn_metabp import BackpropMLPClassifier, TraceRecorder
-from sklearn_metabp.tracing import run_writer
-run_writer.CHUNK_BYTES = 2**20
+from sklearn_metabp.tracing import chunk_buffer, run_writer
+chunk_buffer.CHUNK_BYTES = 2**20
 X = np.random.default_rng(0).standard_normal((400, 20))
 model = BackpropMLPClassifier((30,), batch_size=20, max_iter=int(sys.argv[2]), n_iter_no_change=np.inf)
 model.set_callbacks(TraceRecorder(path=sys.argv[1])).fit(X, X[:, 0] > 0)

@@ -6,10 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.damage import DAMAGES, take_apart
+from helpers.traces import assert_same
 
 from sklearn_metabp import BackpropMLPClassifier, Trace, TraceRecorder
-from sklearn_metabp.tracing import run_writer
-from sklearn_metabp.tracing.run_writer import CHUNK_SUFFIX
+from sklearn_metabp.tracing import chunk_buffer, folders
+from sklearn_metabp.tracing.run_writer import CHUNK_SUFFIX, UNFINISHED_SUFFIX
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 
@@ -20,10 +22,10 @@ PROGRAM = """
 import os, random, signal, sys, time
 import numpy as np
 from sklearn_metabp import BackpropMLPClassifier, TraceRecorder
-from sklearn_metabp.tracing import run_writer
+from sklearn_metabp.tracing import chunk_buffer
 
 folder, n_kills, seed, chunk_rows = sys.argv[1], *map(int, sys.argv[2:])
-run_writer.CHUNK_STEPS = chunk_rows
+chunk_buffer.CHUNK_STEPS = chunk_rows
 random.seed(seed)
 
 class Progress:
@@ -73,6 +75,8 @@ def test_what_was_finished_is_there_and_is_right(tmp_path, n_kills):
     for number in range(n_kills):
         done.append(int.from_bytes((tmp_path / f"progress {number}").read_bytes(), "little"))
         counts.append(len(Trace.open(tmp_path / f"trace {number}")))
+    if n_kills > 10:
+        assert any(count % CHUNK_ROWS for count in counts)  # a chunk was on its way
     assert max(counts) > 2 * CHUNK_ROWS
     whole = uninterrupted(max(counts) // 4 + 1)
     names = (
@@ -88,10 +92,7 @@ def test_what_was_finished_is_there_and_is_right(tmp_path, n_kills):
     )
     expected = {name: getattr(whole, name) for name in names}
     for number, (count, n_done) in enumerate(zip(counts, done, strict=True)):
-        assert count % CHUNK_ROWS == 0
-        assert count <= n_done + 1
-        # The chunk that is filled and the one that is on its way to the disk.
-        assert count > n_done - 2 * CHUNK_ROWS
+        assert n_done - CHUNK_ROWS <= count <= n_done + 1
         trace = Trace.open(tmp_path / f"trace {number}")
         if count:
             for name in names:
@@ -112,15 +113,77 @@ def test_recording_goes_on_beside_what_a_killed_training_left(tmp_path):
     assert len(recorder.trace_) == len(killed) + 3
 
 
-@pytest.mark.parametrize("n_steps", [0, 1, 3, 4, 5, 8, 9])
-def test_a_chunk_that_never_got_its_name_is_lost_alone(tmp_path, monkeypatch, n_steps):
-    """As if the power had failed between writing and renaming, at each boundary of chunks."""
-    monkeypatch.setattr(run_writer, "CHUNK_STEPS", CHUNK_ROWS)
+@pytest.fixture
+def unfinished(tmp_path, monkeypatch):
+    """Two runs' worth of a chunk of four pieces, as a kill would leave it: the path, and the whole trace."""
+    monkeypatch.setattr(chunk_buffer, "CHUNK_STEPS", CHUNK_ROWS)
     X = np.random.default_rng(0).standard_normal((60, 4))
-    recorder = TraceRecorder(path=tmp_path, max_steps=n_steps + 1)
-    model = BackpropMLPClassifier((5,), batch_size=6, max_iter=1, n_iter_no_change=np.inf, random_state=0)
-    model.set_callbacks(recorder).fit(X, X[:, 0] > 0)
+    recorder, memory = TraceRecorder("all", path=tmp_path), TraceRecorder("all")
+    model = BackpropMLPClassifier((5,), batch_size=5, max_iter=1, n_iter_no_change=np.inf, random_state=0)
+    model.set_callbacks(recorder, memory).fit(X, X[:, 0] > 0)
     (folder,) = tmp_path.iterdir()
-    last = max(folder.iterdir())
-    last.rename(folder / f".{last.name.removesuffix(CHUNK_SUFFIX)}.tmp")
-    assert len(Trace.open(tmp_path)) == n_steps // CHUNK_ROWS * CHUNK_ROWS
+    for number in (1, 2):
+        (folder / f"{number:08d}{CHUNK_SUFFIX}").rename(folder / f"{number:08d}{UNFINISHED_SUFFIX}")
+    return folder, memory.trace_
+
+
+def wipe_checksums(path, first_piece):
+    """As long as its checksums are not there, a piece does not count."""
+    data = path.read_bytes()
+    table, _, body = take_apart(data)
+    start = len(data) - len(body) + table["checksums"]["data_offsets"][0]
+    n_bytes = 8 * table["checksums"]["shape"][1]
+    with open(path, "r+b") as file:
+        file.seek(start + first_piece * n_bytes)
+        file.write(bytes(n_bytes * (table["checksums"]["shape"][0] - first_piece)))
+
+
+@pytest.mark.parametrize("n_pieces", range(5))
+def test_the_pieces_of_an_unfinished_chunk_are_read(unfinished, n_pieces):
+    folder, whole = unfinished
+    last = folder / f"00000002{UNFINISHED_SUFFIX}"
+    wipe_checksums(last, n_pieces)
+    trace = Trace.open(folder.parent)
+    last.unlink()  # what is unfinished may get its name, so it is in memory
+    assert_same(trace, whole[: 2 * CHUNK_ROWS + n_pieces])
+    assert_same(trace[[9 if n_pieces > 1 else 2, 1]], whole[[9 if n_pieces > 1 else 2, 1]])
+
+
+def test_an_unfinished_chunk_ends_a_run_whatever_is_wrong_with_it(unfinished):
+    """Where the power failed, some of its bytes may be missing."""
+    folder, whole = unfinished
+    first, second = (folder / f"0000000{number}{UNFINISHED_SUFFIX}" for number in (1, 2))
+    data = first.read_bytes()
+    refused = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        first.write_bytes(DAMAGES[seed % len(DAMAGES)](data, rng))
+        trace = Trace.open(folder.parent)
+        refused += len(trace) < len(whole)
+        assert_same(trace, whole[: len(trace)])
+    assert refused > 90
+    second.rename(first)  # of later steps
+    assert len(Trace.open(folder.parent)) == CHUNK_ROWS
+    first.unlink()
+    os.mkfifo(first)
+    assert len(Trace.open(folder.parent)) == CHUNK_ROWS
+
+
+def test_a_chunk_that_is_finished_while_the_run_is_opened_is_read(unfinished, monkeypatch):
+    folder, whole = unfinished
+    real = folders.read_unfinished_chunk
+
+    def overtaken(path):
+        if path.exists():
+            path.rename(path.with_suffix(CHUNK_SUFFIX))
+        return real(path)
+
+    monkeypatch.setattr(folders, "read_unfinished_chunk", overtaken)
+    assert_same(Trace.open(folder.parent), whole)
+
+
+def test_a_run_that_was_killed_in_its_first_chunk_is_there(unfinished):
+    folder, whole = unfinished
+    (folder / f"00000000{CHUNK_SUFFIX}").rename(folder / f"00000000{UNFINISHED_SUFFIX}")
+    wipe_checksums(folder / f"00000000{UNFINISHED_SUFFIX}", 3)
+    assert_same(Trace.open(folder.parent), whole[:3])

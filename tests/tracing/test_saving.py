@@ -11,14 +11,14 @@ from safetensors.numpy import load_file
 from sklearn.exceptions import NotFittedError
 
 from sklearn_metabp import SGD, Trace, TraceFileError, TraceRecorder
-from sklearn_metabp.tracing import run_writer
+from sklearn_metabp.tracing import chunk_buffer
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """A few steps each, so that short trainings have several."""
-    monkeypatch.setattr(run_writer, "CHUNK_BYTES", 20_000)
-    monkeypatch.setattr(run_writer, "CHUNK_STEPS", 5)
+    monkeypatch.setattr(chunk_buffer, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(chunk_buffer, "CHUNK_STEPS", 5)
 
 
 @pytest.mark.parametrize("rule", [SGD(0.1), NumPySGD()], ids=lambda r: type(r).__name__)
@@ -127,7 +127,9 @@ def test_the_library_reads_the_files_too(tmp_path):
     arrays = [load_file(path) for path in chunk_files(tmp_path)]
     updates = np.concatenate([chunk["updates"] for chunk in arrays])
     np.testing.assert_array_equal(updates, recorder.trace_.updates)
-    np.testing.assert_array_equal(arrays[1]["first_params"], recorder.trace_.params[len(arrays[0]["losses"])])
+    np.testing.assert_array_equal(
+        arrays[1]["first_params"][0], recorder.trace_.params[len(arrays[0]["losses"])]
+    )
 
 
 def test_what_is_unfinished_or_foreign_is_left_out(tmp_path):

@@ -1,0 +1,86 @@
+"""Room in memory for the steps of one chunk, used over and over."""
+
+import numpy as np
+
+from sklearn_metabp.tracing.chunks import FIRST_PARAMS, KIND, RunHeader, layer_name
+from sklearn_metabp.tracing.file_writer import FileLayout
+from sklearn_metabp.tracing.run import SCALARS, stored_names
+from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+
+# Large enough that making and flushing a file does not count.
+CHUNK_BYTES = 8 * 2**20
+CHUNK_STEPS = 4096
+_PIECES = 4
+
+
+class ChunkBuffer:
+    """The arrays of a chunk, filled step by step and written piece by piece.
+
+    Fresh memory costs as much as writing, so the steps of the next chunk go where those of the last were.
+
+    Attributes
+    ----------
+    n_rows : int
+        Steps of a chunk: 8 MiB of them, but at least two, so that one can be written while the other fills.
+    n_pieces, piece_rows : int
+        Pieces of a chunk, four or some more where they are of one step, and steps of a piece.
+    n_used : int
+        Steps of the present chunk.
+    """
+
+    def __init__(self, header: RunHeader):
+        self._header, rows = header, header.rows()
+        row_bytes = sum(dtype.itemsize * int(np.prod(shape)) for dtype, shape in rows.values())
+        most = max(2, min(CHUNK_STEPS, CHUNK_BYTES // row_bytes))
+        self.piece_rows = max(1, most // _PIECES)
+        self.n_pieces = most // self.piece_rows
+        self.n_rows = self.n_pieces * self.piece_rows
+        self._arrays = {name: np.empty((self.n_rows, *shape), dtype) for name, (dtype, shape) in rows.items()}
+        self._first = {}
+        if header.sums_updates:
+            self._first[FIRST_PARAMS] = np.empty((1, header.network.layout.n_params), header.dtype)
+        stored = stored_names(header.variables)
+        self._flat = [(n, self._arrays[n]) for n in stored if n in self._arrays and n not in OF_PATTERNS]
+        self._of_patterns = [(name, self._arrays[name]) for name in stored if name in OF_PATTERNS]
+        self._layered = [
+            (name, [self._arrays[layer_name(name, layer)] for layer in range(header.n_layers_of(name))])
+            for name in stored
+            if name in OF_LAYERS
+        ]
+        self._scalars = [(name, self._arrays[plural]) for name, plural in SCALARS.items()]
+        self.n_used = 0
+
+    @property
+    def begins_piece(self) -> bool:
+        """Whether the next step is the first of a piece, so that the last one ended one."""
+        return self.n_used % self.piece_rows == 0
+
+    def append(self, step) -> None:
+        """Copy a step; it counts when all of it is there."""
+        row = self.n_used
+        for name, array in self._scalars:
+            array[row] = getattr(step, name)
+        if row == 0 and self._first:
+            self._first[FIRST_PARAMS][0] = step.params
+        for name, array in self._flat:
+            array[row] = getattr(step, name)
+        for name, array in self._of_patterns:
+            _fill_patterns(array[row], getattr(step, name))
+        for name, columns in self._layered:
+            for column, layer in zip(columns, getattr(step, name), strict=True):
+                _fill_patterns(column[row], layer)
+        self.n_used = row + 1
+
+    def file_layout(self) -> FileLayout:
+        """That of the file of a full chunk."""
+        shapes = {name: (array.dtype, array.shape) for name, array in (self._arrays | self._first).items()}
+        return FileLayout(KIND, self._header.to_json(), shapes, self.piece_rows)
+
+    def rows(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Every array's rows of some steps; what there is once a chunk is with the first step."""
+        return {name: array[start:stop] for name, array in (self._arrays | self._first).items()}
+
+
+def _fill_patterns(row: np.ndarray, patterns: np.ndarray) -> None:
+    row[: len(patterns)] = patterns
+    row[len(patterns) :] = np.nan

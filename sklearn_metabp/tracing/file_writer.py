@@ -1,0 +1,197 @@
+"""Writing one safetensors file of ours, at once or piece by piece: it has its name when it is whole."""
+
+import json
+import os
+import sys
+import uuid
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.tracing.files import (
+    CHECKSUMS,
+    DTYPES,
+    MAX_HEADER_BYTES,
+    PREFIX_BYTES,
+    checksum,
+    n_pieces,
+)
+
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_ALIGNMENT = 8
+
+Shape = tuple[np.dtype, tuple[int, ...]]
+
+
+class FileLayout:
+    """What the files of one shape have in common: the bytes before the arrays, and where the arrays are.
+
+    Parameters
+    ----------
+    kind : str
+        What the file is, with the version of its format.
+    header : dict
+        What JSON can hold.
+    rows : dict of (dtype, shape)
+        Of every array, first axis the rows; float64, float32 or int64.
+    piece_rows : int
+        Rows of a piece. An array that has fewer rows than others has none in the later pieces.
+
+    Attributes
+    ----------
+    names : list of str
+        In the order of their checksums.
+    starts : dict of int
+        Where in the file every array starts.
+    head : bytes
+    size : int
+        Bytes of the file.
+    """
+
+    def __init__(self, kind: str, header: dict, rows: Mapping[str, Shape], piece_rows: int):
+        self.piece_rows, self.names = piece_rows, sorted(rows)
+        pieces = n_pieces((shape for _, shape in rows.values()), piece_rows)
+        rows = {**rows, CHECKSUMS: (DTYPES["I64"], (pieces, len(rows)))}
+        text = json.dumps({**header, "piece_rows": piece_rows}, allow_nan=False)
+        table: dict[str, Any] = {
+            "__metadata__": {"kind": kind, "header": text, "checksum": str(zlib.crc32(text.encode()))}
+        }
+        start = 0
+        # The widest first, so that all are aligned.
+        for name, (dtype, shape) in sorted(rows.items(), key=lambda item: -item[1][0].itemsize):
+            stop = start + dtype.itemsize * int(np.prod(shape))
+            known = _NAMES[dtype.newbyteorder("<")]
+            table[name] = {"dtype": known, "shape": list(shape), "data_offsets": [start, stop]}
+            start = stop
+        encoded = json.dumps(table).encode()
+        encoded += b" " * (-(PREFIX_BYTES + len(encoded)) % _ALIGNMENT)
+        if len(encoded) > MAX_HEADER_BYTES:
+            raise ValueError(
+                f"a header of {len(encoded)} bytes is too long: {len(rows)} arrays are too many."
+            )
+        self.head = len(encoded).to_bytes(PREFIX_BYTES, "little") + encoded
+        self.starts = {name: len(self.head) + table[name]["data_offsets"][0] for name in rows}
+        self.size = len(self.head) + start
+
+
+class FileWriter:
+    """A file that is filled beside its name, a piece of the rows of every array at a time.
+
+    It has its header and its length from the beginning, and a piece counts from when its checksums are
+    there, so a reader finds out how far it has come. Nothing is flushed to the disk before the end.
+
+    Parameters
+    ----------
+    path : Path
+        What it will be called; a file of that name is replaced.
+    beside : Path
+        What it is called until then; must not exist.
+    layout : FileLayout
+
+    Raises
+    ------
+    OSError
+        If it cannot be made; then no part of it is left.
+    """
+
+    def __init__(self, path: Path, beside: Path, layout: FileLayout):
+        self._path, self._beside, self._layout = path, beside, layout
+        self._file = open(beside, "xb", buffering=0)  # noqa: SIM115
+        try:
+            _write(self._file, 0, layout.head)
+            self._file.truncate(layout.size)
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, piece: int, arrays: dict[str, np.ndarray]) -> None:
+        """Write the rows of a piece, and then their checksums.
+
+        Parameters
+        ----------
+        piece : int
+            From 0.
+        arrays : dict of ndarray
+            C-contiguous; the rows that the piece has of every array.
+        """
+        layout = self._layout
+        checksums = np.empty(len(layout.names), DTYPES["I64"])
+        for position, name in enumerate(layout.names):
+            array = arrays[name]
+            if len(array):
+                row_bytes = array.nbytes // len(array)
+                _write(self._file, layout.starts[name] + piece * layout.piece_rows * row_bytes, array)
+            checksums[position] = checksum(array)
+        _write(self._file, layout.starts[CHECKSUMS] + piece * checksums.nbytes, checksums)
+
+    def finish(self) -> None:
+        """Flush it to the disk and give it its name.
+
+        Raises
+        ------
+        OSError
+            If that is not possible; then no part of it is left.
+        """
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._beside, self._path)
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Let go of the file and remove what there is of it."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._beside.unlink()
+
+
+def write_file(path: Path, kind: str, header: dict, arrays: dict[str, np.ndarray]) -> None:
+    """Write a file of one piece beside its name, flush it to the disk and rename it.
+
+    Parameters
+    ----------
+    path : Path
+        A file of that name is replaced.
+    kind : str
+        What the file is, with the version of its format.
+    header : dict
+        What JSON can hold.
+    arrays : dict of ndarray
+        float64, float32 or int64, C-contiguous.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; then no part of it is left.
+    """
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    rows = {name: (array.dtype, array.shape) for name, array in arrays.items()}
+    writer = FileWriter(path, beside, FileLayout(kind, header, rows, max(map(len, arrays.values()))))
+    try:
+        writer.write(0, arrays)
+    except BaseException:
+        writer.discard()
+        raise
+    writer.finish()
+
+
+def _write(file, offset: int, data) -> None:
+    if sys.byteorder == "big" and isinstance(data, np.ndarray):
+        data = data.astype(data.dtype.newbyteorder("<"))
+    rest = memoryview(data).cast("B")
+    if hasattr(os, "pwrite"):
+        descriptor = file.fileno()
+        while rest:
+            n_written = os.pwrite(descriptor, rest, offset)
+            rest, offset = rest[n_written:], offset + n_written
+    else:
+        file.seek(offset)
+        while rest:
+            rest = rest[file.write(rest) :]
