@@ -24,6 +24,7 @@ from sklearn_metabp.estimators._parameters import (
     check_batch_size,
     check_dropout,
     check_hidden_layer_sizes,
+    rule_key,
 )
 from sklearn_metabp.estimators._validation import ValidationRows, split
 from sklearn_metabp.network import (
@@ -341,14 +342,14 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             )
         patience = Patience(self.tol, self.n_iter_no_change, self.early_stopping)
         key = int(random_state.randint(2**63, dtype=np.int64)) if network.dropout else 0
-        return TrainingState(params, rule.init_state(layout), random_state, patience, key)
+        return TrainingState(params, rule.init_state(layout), rule_key(rule), random_state, patience, key)
 
     def _resume(self, rule: UpdateRule) -> TrainingState:
         """The state of the last fit; a copy, so that a fit that fails changes nothing."""
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
-        if rule.state_key() != self.update_rule_.state_key():
-            state.rule_state = fresh
+        if state.rule_key != rule_key(rule):
+            state.rule_state, state.rule_key = fresh, rule_key(rule)
         if isinstance(self.random_state, np.random.RandomState):
             state.random_state = self.random_state
         state.patience.go_on(self.tol, self.n_iter_no_change)

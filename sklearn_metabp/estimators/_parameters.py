@@ -56,3 +56,8 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
         )
     return float(dropout)
+
+
+def rule_key(rule: UpdateRule) -> tuple[str, ...]:
+    """What a rule's state fits, as names that pickle without the classes."""
+    return tuple(getattr(part, "__qualname__", str(part)) for part in rule.state_key())

@@ -292,6 +292,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         check_is_fitted(self)
         return self._model.init_state(layout)
 
+    def state_key(self):
+        """Its class and its scope's; see :meth:`UpdateRule.state_key`."""
+        return type(self), type(self._model)
+
     def compute_update(self, step, state):
         """What the learner predicts; see :meth:`UpdateRule.compute_update`."""
         return self._model.compute_update(step, state)

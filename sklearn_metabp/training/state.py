@@ -44,6 +44,8 @@ class TrainingState:
     params : ndarray of shape (n_params,)
     rule_state : object
         Made by ``rule.init_state``.
+    rule_key : tuple of str
+        Names of what ``rule.state_key`` told: the rules that the state fits.
     random_state : numpy.random.RandomState
         Draws the order of the rows.
     patience : Patience
@@ -70,6 +72,7 @@ class TrainingState:
 
     params: np.ndarray
     rule_state: Any
+    rule_key: tuple[str, ...]
     random_state: np.random.RandomState
     patience: Patience
     dropout_key: int = 0

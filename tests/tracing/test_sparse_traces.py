@@ -4,35 +4,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_metabp import SGD, LearnedUpdateRule, Trace, TraceRecorder
-from sklearn_metabp.network import Network, ParameterLayout, glorot_uniform
-from sklearn_metabp.training import Batches, Patience, TrainingState, train
+from sklearn_metabp import SGD, BackpropMLPRegressor, LearnedUpdateRule, Trace, TraceRecorder
 
 SIZES = (12, 4, 2)
 NAMES = ("params", "updates", "gradients", "targets", "outputs")
 LAYERS = ("activations", "net_inputs", "derivatives", "deltas")
 
 
-class Listener:
-    """Tells a recorder what an estimator would."""
+class CopiedSGD(SGD):
+    """Backpropagation of which every step is copied."""
 
-    wants_start = wants_steps = True
-
-    def __init__(self, recorder):
-        self.recorder = recorder
-
-    def training_begins(self, replay):
-        if hasattr(self.recorder, "on_training_begin"):
-            self.recorder.on_training_begin(self, None, replay)
-
-    def epoch_begins(self):
-        pass
-
-    def step_ends(self, step):
-        self.recorder.on_step_end(self, None, step)
-
-    def epoch_ends(self):
-        return False
+    replayable = False
 
 
 def rows(seed=0, n=30):
@@ -41,17 +23,19 @@ def rows(seed=0, n=30):
     return X, np.ascontiguousarray(np.tanh(X @ rng.standard_normal((SIZES[0], 2))))
 
 
-def trained(X, T, rule, recorder=None, *, activation="tanh", n_epochs=4, size=7):
+def trained(X, T, rule, recorder=None, *, activation="tanh", n_epochs=4):
     """Parameters after a training; the recorder, where there is one, has heard of every step."""
-    network = Network(ParameterLayout(SIZES), (activation,), "identity", "squared_error", 0.01)
-    random_state = np.random.RandomState(3)
-    params = glorot_uniform(network.layout, network.activations, random_state)
-    state = TrainingState(params, rule.init_state(network.layout), random_state, Patience(0.0, np.inf))
-    listener = None if recorder is None else Listener(recorder)
-    train(network, Batches(X, T, None, size, True), rule, state, max_epochs=n_epochs, listener=listener)
-    if listener is not None:
-        recorder.teardown(listener, None)
-    return state.params
+    model = BackpropMLPRegressor(
+        SIZES[1:-1],
+        activation,
+        update_rule=rule,
+        alpha=0.01,
+        batch_size=7,
+        max_iter=n_epochs,
+        n_iter_no_change=np.inf,
+        random_state=3,
+    )
+    return model.set_callbacks(*([recorder] if recorder else [])).fit(X, T).params_
 
 
 @pytest.mark.parametrize("where", ["memory", "replayed", "disk"])
@@ -59,9 +43,7 @@ def test_a_trace_of_sparse_rows_is_that_of_dense_ones(tmp_path, where):
     X, T = rows()
     traces = []
     for name, data in (("dense", X), ("sparse", sparse.csr_array(X))):
-        rule = SGD(0.1)
-        if where == "memory":
-            rule.replayable = False
+        rule = CopiedSGD(0.1) if where == "memory" else SGD(0.1)
         recorder = TraceRecorder("all", path=tmp_path / name if where == "disk" else None)
         trained(data, T, rule, recorder)
         traces.append(recorder.trace_)

@@ -65,14 +65,14 @@ class TrainedNetwork:
     def __init__(self, X, targets, hidden, out_activation, loss, alpha):
         self.layout = ParameterLayout((X.shape[1], *hidden, targets.shape[1]), X.dtype)
         self.network = Network(self.layout, *self._functions(out_activation, loss), alpha)
-        self.start = glorot_uniform(self.layout, "relu", np.random.RandomState(0))
+        self.start = glorot_uniform(self.layout, ("relu",), np.random.RandomState(0))
         self._params, self._gradients = np.zeros_like(self.start), np.zeros_like(self.start)
         self._kernel = self.network.backprop(self._params, self._gradients, len(X))
         self._kernel.load(X, targets)
         self._n = len(X)
 
     def _functions(self, out_activation, loss):
-        return "relu", out_activation, loss
+        return ("relu",), out_activation, loss
 
     def __call__(self, params):
         self._params[...] = params
