@@ -2,7 +2,8 @@
 
 With Q(a) the normal probability above a >= 0, the compiled gelu takes Q(a) = exp(-a^2 / 2) p(t),
 t = (a - c) / (a + c), and p is a polynomial: here the interpolation of exp(a^2 / 2) Q(a) at the Chebyshev
-points of the interval that t runs through, in 60 decimal digits. Run ``python docs/design/gelu_polynomials.py``.
+points of the interval that t runs through, in 60 decimal digits. Run
+``python docs/design/gelu_polynomials.py``.
 """
 
 from decimal import Decimal, getcontext

@@ -36,7 +36,9 @@ class Epochs:
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.last_loss = None
-        self.send_back = self._send_back if rule.acts_backward else None
+        self.send_back = None
+        if rule.acts_backward:
+            self.send_back = rule.bound_deltas(self.step, state.rule_state) or self._send_back
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:
         """Run epochs until one is the last; True if that was before ``max_epochs``."""
