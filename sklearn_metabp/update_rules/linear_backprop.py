@@ -69,7 +69,18 @@ class LinearBackprop(WrapperRule):
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop
     def compute_deltas(self, step, layer, state):
-        """Rule (6) without f'; see :meth:`UpdateRule.compute_deltas`."""
+        """Rule (6) without f'; see :meth:`UpdateRule.compute_deltas`.
+
+        Raises
+        ------
+        ValueError
+            If units are dropped.
+        """
+        if step.network.dropout:
+            raise ValueError(
+                "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 on the "
+                "estimator."
+            )
         deltas = step.backprop.deltas[layer]
         np.matmul(step.deltas[layer + 1], step.coefs[layer + 1].T, out=deltas[: step.n_patterns])
         return deltas

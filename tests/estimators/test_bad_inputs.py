@@ -17,6 +17,7 @@ from sklearn_metabp import (
     Clipped,
     DivergenceError,
     LearnedUpdateRule,
+    LinearBackprop,
     TraceRecorder,
     UpdateRule,
 )
@@ -138,6 +139,7 @@ RULES = [
     (lambda: fit(update_rule=SGD(0.1, schedule=lambda t, n: -1.0)), ValueError, r"schedule"),
     (lambda: fit(update_rule=Averaged("adam", decay=2)), ValueError, r"'decay' parameter"),
     (lambda: fit(update_rule=Clipped("lbfgs")), (TypeError, ValueError), r"LBFGS"),
+    (lambda: fit(update_rule=LinearBackprop("sgd"), dropout=0.2), ValueError, r"set dropout=0"),
     (lambda: fit(update_rule=LearnedUpdateRule()), NotFittedError, r"call its fit with a trace first"),
     (
         lambda: fit(update_rule=Rule(lambda step: step.gradients * np.nan)),
