@@ -4,6 +4,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_metabp import (
+    LBFGS,
     SGD,
     AdaDelta,
     AdaGrad,
@@ -14,6 +15,7 @@ from sklearn_metabp import (
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     Clipped,
+    ConjugateGradient,
     LinearBackprop,
     Lion,
     Muon,
@@ -39,6 +41,8 @@ RULES = [
     Averaged(Clipped(Adam(0.02)), decay=0.9),
     LinearBackprop(Adam(0.02)),
     Safeguarded(Adam(0.02), SGD(0.05)),
+    LBFGS(),
+    ConjugateGradient(),
 ]
 ESTIMATORS = [
     BackpropMLPClassifier(),
@@ -60,6 +64,17 @@ ESTIMATORS = [
         for estimator in (BackpropMLPClassifier, BackpropMLPRegressor)
     ),
     BackpropMLPRegressor(activation="logistic", shuffle=False, update_rule=SGD(0.5), **QUICK),
+    BackpropMLPRegressor(
+        loss="huber",
+        activation=["gelu"],
+        init="he_normal",
+        update_rule=Adam(0.02),
+        batch_size="full",
+        **QUICK,
+    ),
+    BackpropMLPClassifier(
+        activation=["silu"], init="orthogonal", update_rule=Adam(0.05), batch_size="full", **QUICK
+    ),
 ]
 
 
