@@ -10,7 +10,6 @@ Run ``python benchmarks/paper_experiments.py --seeds 30``; ``--part`` for one of
 import argparse
 import sys
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -94,16 +93,15 @@ def rule_of(number: int, name: str, way) -> LearnedUpdateRule:
     return rule.fit(record(experiment, range(TEACHERS, TEACHERS + n_runs), SHOWN, n_rows))
 
 
-def judge(number: int, rule, seed: int) -> tuple[float, bool]:
-    """J at the end over backpropagation's from the same start, and whether it diverged."""
-    learned = train(EXPERIMENTS[number], rule, seed)
-    return learned[-1] / taught(number, seed), not learned[-1] <= learned[0]
-
-
-@lru_cache
 def taught(number: int, seed: int) -> float:
     """J at the end under backpropagation."""
     return train(EXPERIMENTS[number], BACKPROPAGATION, seed)[-1]
+
+
+def judge(number: int, rule, seed: int, reference: float) -> tuple[float, bool]:
+    """J at the end over backpropagation's from the same start, and whether it diverged."""
+    learned = train(EXPERIMENTS[number], rule, seed)
+    return learned[-1] / reference, not learned[-1] <= learned[0]
 
 
 def one_run(number: int, seed: int) -> dict[str, list[tuple[float, bool]]]:
@@ -111,12 +109,13 @@ def one_run(number: int, seed: int) -> dict[str, list[tuple[float, bool]]]:
     experiment = EXPERIMENTS[number]
     judged = {}
     with threadpool_limits(1, "blas"):
+        starts = {start: taught(number, start) for start in (TEACHERS + seed, UNSEEN + seed)}
         trace = record(experiment, [TEACHERS + seed])
         for name in names_of(number):
             learner = {PAPER: papers_learner(experiment), WIDE: wide(number, "one run")}.get(name)
             rule = rule_for(experiment, SCOPES[name], learner, seed)
             rule.fit(trace[::5] if name == PAPER else trace)
-            judged[name] = [judge(number, rule, start) for start in (TEACHERS + seed, UNSEEN + seed)]
+            judged[name] = [judge(number, rule, *start) for start in starts.items()]
     return judged
 
 
@@ -124,7 +123,8 @@ def many_runs(number: int, name: str, way, n_seeds: int) -> list[tuple[float, bo
     """Learn one rule from many runs; train from starts it has not seen."""
     with threadpool_limits(1, "blas"):
         rule = rule_of(number, name, way)
-        return [judge(number, rule, UNSEEN + seed) for seed in range(n_seeds)]
+        starts = range(UNSEEN, UNSEEN + n_seeds)
+        return [judge(number, rule, start, taught(number, start)) for start in starts]
 
 
 def line(number: int, name: str, way: str, start: str, judged) -> None:
