@@ -239,7 +239,9 @@ class _Epochs:
         n_planned = state.n_steps + max_epochs * len(batches.slices)
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
         self.last_loss = None
-        self.send_back = self._send_back if rule.acts_backward else None
+        self.send_back = None
+        if rule.acts_backward:
+            self.send_back = rule.bound_deltas(self.step, state.rule_state) or self._send_back
 
     def run_one(self) -> float:
         """Go once through the rows; return the mean loss."""

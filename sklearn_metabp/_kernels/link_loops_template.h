@@ -121,11 +121,13 @@ UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, in
                                     int output, int64_t count, REAL *in, REAL *out)
 {
     const REAL *weights = params, *biases = params;
+    /* Whole vectors, where it is more than one or two: what is beyond the count is not looked at. */
+    const int64_t padded = count > 2 ? (count + 7) / 8 * 8 : count;
     for (int64_t l = 0; l < n_layers; l++) biases += sizes[l] * sizes[l + 1];
     for (int64_t l = 0; l < n_layers; l++) {
         NAME(mlp_layer)(weights, biases, sizes[l], sizes[l + 1], count, in, out);
         for (int64_t h = 0; h < sizes[l + 1]; h++)
-            NAME(activate)(l + 1 < n_layers ? hidden : output, out + h * BLOCK, 1, count);
+            NAME(activate)(l + 1 < n_layers ? hidden : output, out + h * BLOCK, 1, padded);
         weights += sizes[l] * sizes[l + 1];
         biases += sizes[l + 1];
         REAL *swap = in; in = out; out = swap;

@@ -29,6 +29,7 @@ class LinkModel(ScopeModel):
     def __init__(self, inputs):
         self.inputs = check_link_inputs(inputs)
         self._codes = codes_of(self.inputs)
+        self._sees_units = bool({"activation", "delta"} & set(self.inputs))
         self._mlp: MLPArrays | None = None
         self.homogeneity, self.scale = 0, 1.0
 
@@ -98,7 +99,10 @@ class LinkModel(ScopeModel):
         if history.bound is None or history.bound[0] is not step:
             history.bound = step, self._kernel(step, history, self._mlp)
         history.n_steps += 1
-        history.bound[1].update(history.n_steps, *history.units_at(step, self.inputs))
+        if self._sees_units:
+            history.bound[1].update(history.n_steps, *history.units_at(step, self.inputs))
+        else:
+            history.bound[1].update(history.n_steps)
         return step.updates
 
     def _kernel(self, step, history: LinkHistory, mlp: MLPArrays) -> LinkRule:

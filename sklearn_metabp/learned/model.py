@@ -1,6 +1,7 @@
 """What every scope of a learned rule has to say."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,10 @@ class ScopeModel(ABC):
     def compute_deltas(self, step, layer: int, state) -> np.ndarray:
         """Deltas of a hidden layer; called only where ``acts_backward``."""
         raise NotImplementedError
+
+    def bound_deltas(self, step, state) -> Callable[[int], None] | None:
+        """``compute_deltas`` bound to the arrays of a training; None where there is nothing to bind."""
+        return None
 
     @abstractmethod
     def explain(self, n_points: int) -> RuleExplanation:

@@ -232,9 +232,21 @@ class NeuronModel(ScopeModel):
         if self._mlp is None:
             return self._predict_deltas(step, layer)
         if state.step is not step:
-            state.bind(step, [self._kernel(step, i, self._mlp) for i in range(len(step.backprop.deltas) - 1)])
-        state.kernels[layer].send_back(step.n_patterns)
+            state.bind(step, self.bound_deltas(step, state))
+        state.kernels(layer)
         return step.backprop.deltas[layer]
+
+    def bound_deltas(self, step, state):
+        """The compiled message of every layer."""
+        mlp = self._mlp
+        if mlp is None:
+            return None
+        layers = [self._kernel(step, i, mlp).send_back for i in range(len(step.backprop.deltas) - 1)]
+
+        def send_back(layer: int) -> None:
+            layers[layer](step.stop - step.start)
+
+        return send_back
 
     def _kernel(self, step, layer: int, mlp: MLPArrays) -> NeuronRule:
         backprop = step.backprop

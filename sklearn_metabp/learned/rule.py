@@ -300,6 +300,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         """What the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
         return self._model.compute_deltas(step, layer, state)
 
+    def bound_deltas(self, step, state):
+        """The compiled learner, where it is one; see :meth:`UpdateRule.bound_deltas`."""
+        return self._model.bound_deltas(step, state)
+
     def save(self, path) -> None:
         """Write the rule as one file of arrays, which :func:`load_rule` reads.
 

@@ -1,6 +1,7 @@
 """The protocol: two verbs a rule."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -109,3 +110,21 @@ class UpdateRule(BaseEstimator, ABC):
             Or ``step.backprop.deltas[layer]``, its first ``n_patterns`` rows filled in place.
         """
         raise NotImplementedError(f"{type(self).__name__} says acts_backward and has no compute_deltas.")
+
+    def bound_deltas(self, step: Step, state: Any) -> Callable[[int], None] | None:
+        """``compute_deltas`` for all steps of one training, where that saves time.
+
+        Parameters
+        ----------
+        step : Step
+            Refilled at every step; its arrays stay where they are.
+        state : object
+            What ``init_state`` returned.
+
+        Returns
+        -------
+        send_back : callable or None
+            Called with the number of a hidden layer, in place of ``compute_deltas``; fills the first
+            ``step.n_patterns`` rows of ``step.backprop.deltas[layer]``. None where there is none.
+        """
+        return None

@@ -286,6 +286,39 @@ def test_a_rule_of_ones_own_may_act_on_the_backward_step():
         np.testing.assert_allclose(layout.coefs(trace.gradients[row])[0], expected, atol=1e-12)
 
 
+class Unbound(UpdateRule):
+    """Another rule, asked for every layer of every step."""
+
+    acts_backward = True
+
+    def __init__(self, rule):
+        self.rule = rule
+
+    def init_state(self, layout):
+        return self.rule.init_state(layout)
+
+    def compute_update(self, step, state):
+        return self.rule.compute_update(step, state)
+
+    def compute_deltas(self, step, layer, state):
+        return self.rule.compute_deltas(step, layer, state)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_deltas_that_are_bound_are_those_that_are_asked_for(dtype, recorded):
+    rule = LearnedUpdateRule(scope="neuron", random_state=0).fit(record(1, 0, 1, n_epochs=40))
+    X, y = classes("multiclass", n=40, seed=2, dtype=dtype)
+    params = []
+    for one in (rule, Unbound(rule)):
+        model = BackpropMLPClassifier((5, 4), "logistic", update_rule=one, batch_size=9, max_iter=5)
+        model.set_params(n_iter_no_change=np.inf, random_state=0)
+        if recorded:
+            model.set_callbacks(TraceRecorder("all"))
+        params.append(model.fit(X, y).params_)
+    assert params[0].tobytes() == params[1].tobytes()
+
+
 @pytest.mark.parametrize("returned", [None, np.zeros((3, 3))], ids=["nothing", "another shape"])
 def test_deltas_that_are_none_are_named(returned):
     rule = LinearBack()
