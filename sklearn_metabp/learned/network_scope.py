@@ -185,6 +185,7 @@ class NetworkModel(ScopeModel):
 
     def __init__(self, inputs):
         self.inputs = check_network_inputs(inputs)
+        self._lies_in_buffers = set(self.inputs) <= set(_IN_BUFFERS)
         self.layer_sizes: tuple[int, ...] | None = None
         self._mlp: MLPArrays | None = None
         self._n_columns = self._n_params = 0
@@ -246,7 +247,7 @@ class NetworkModel(ScopeModel):
 
     def compute_update(self, step, state):
         """Mean of the predictions for the patterns of the batch."""
-        if self._mlp is None or not set(self.inputs) <= set(_IN_BUFFERS):
+        if self._mlp is None or not self._lies_in_buffers:
             matrix = fill_pattern_matrix(step, self.inputs, np.empty((step.n_patterns, self._n_columns)))
             predicted = answer(self.predict, matrix, (step.n_patterns, self._n_params))
             step.updates[...] = predicted.mean(axis=0)
