@@ -169,8 +169,10 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             validation_rows = self._check_validation_rows(X_val, y_val)
             rule = resolve_update_rule(self.update_rule)
             targets = self._targets if goes_on else self._learn_targets(rows[1], classes)
-            for _, labels, _ in filter(None, (rows, validation_rows)):
-                targets.check_known(labels)
+            if goes_on or classes is not None:
+                targets.check_known(rows[1])
+            if validation_rows is not None:
+                targets.check_known(validation_rows[1])
             network = self._make_network(rows, targets, rule, goes_on)
             if goes_on:
                 self._check_same_layers(network.layout, coef_init, intercept_init)

@@ -272,8 +272,10 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, classes=classes, incremental=True)
 
     def _learn_targets(self, y, classes):
-        check_classification_targets(y)
-        if type_of_target(y) == "multiclass-multioutput":
+        kind = type_of_target(y)
+        if kind not in ("binary", "multiclass", "multilabel-indicator", "multiclass-multioutput"):
+            check_classification_targets(y)  # says what it is
+        if kind == "multiclass-multioutput":
             columns = y.T if classes is None else classes
             if len(columns) != y.shape[1]:
                 raise ValueError(
@@ -283,8 +285,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             return MultiOutputTargets(columns, self.out_activation, self.loss)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        multilabel = type_of_target(y).startswith("multilabel")
-        return ClassTargets(y if classes is None or multilabel else classes, self.out_activation, self.loss)
+        announced = classes is not None and kind != "multilabel-indicator"
+        return ClassTargets(classes if announced else y, self.out_activation, self.loss)
 
     def _training_weight(self, y, sample_weight):
         if self.class_weight is None:

@@ -1,6 +1,7 @@
 """Labels to the network's targets and back."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import unique_labels
@@ -28,9 +29,13 @@ class ClassTargets:
     out_groups: tuple[int, ...] | None = None
 
     def __init__(self, labels, out_activation: str, loss: str):
-        self.binarizer = LabelBinarizer().fit(labels)
-        self.kind = self.binarizer.y_type_
-        self.classes = self.binarizer.classes_
+        self.binarizer = None
+        if np.ndim(labels) == 2 or issparse(labels):
+            self.binarizer = LabelBinarizer().fit(labels)
+            self.kind, self.classes = self.binarizer.y_type_, self.binarizer.classes_
+        else:
+            self.classes = np.unique(labels)
+            self.kind = "binary" if len(self.classes) <= 2 else "multiclass"
         if out_activation == "auto":
             softmax = self.kind == "multiclass" and loss == "log_loss"
             out_activation = "softmax" if softmax else "logistic"

@@ -1,7 +1,7 @@
 """The inner loop: the one place where weights change."""
 
-import math
 from collections.abc import Callable
+from math import isfinite
 
 import numpy as np
 
@@ -52,26 +52,28 @@ class Epochs:
     def run_one(self) -> float:
         """Go once through the rows; return the mean loss."""
         step, state, rule, updates = self.step, self.state, self.rule, self.updates
+        params, rule_state, send_back = state.params, state.rule_state, self.send_back
+        gradients, compute_update, listener = self.backprop.gradients, rule.compute_update, self.step_listener
         step.epoch = state.n_epochs
         total_loss = 0.0
         for start, stop in self.batches.draw(state.random_state):
             step.index, step.start, step.stop = state.n_steps + 1, start, stop
-            if self.step_listener is not None:
-                self.seen_params[...] = state.params
-            step.loss = self.backprop.gradients(start, stop, self.send_back)  # rules (1), (2), (5), (6)
-            if not math.isfinite(step.loss):
-                raise self.divergence(f"the loss of a batch is {step.loss}")
-            change = rule.compute_update(step, state.rule_state)  # rule (3), or what stands in for it
+            if listener is not None:
+                self.seen_params[...] = params
+            step.loss = loss = gradients(start, stop, send_back)  # rules (1), (2), (5), (6)
+            if not isfinite(loss):
+                raise self.divergence(f"the loss of a batch is {loss}")
+            change = compute_update(step, rule_state)  # rule (3), or what stands in for it
             if change is not updates:
                 updates[...] = _checked(change, updates, rule)
-            if not apply_updates(state.params, updates):
+            if not apply_updates(params, updates):
                 raise self.divergence("the rule returned an update with NaN or infinity")
             state.n_steps += 1
             state.n_rows += stop - start
-            self.last_loss = step.loss
-            total_loss += step.loss * (stop - start)
-            if self.step_listener is not None:
-                self.step_listener.step_ends(step)
+            self.last_loss = loss
+            total_loss += loss * (stop - start)
+            if listener is not None:
+                listener.step_ends(step)
         state.n_epochs += 1
         return total_loss / len(self.batches)
 

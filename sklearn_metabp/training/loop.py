@@ -92,14 +92,16 @@ class _Judge:
         """True if training is to stop."""
         rule, state = self._rule, self._state
         state.loss_curve.append(loss)
-        self._say(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
+        if self._verbose:
+            print(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
         if self._validation is None and self._listener is None:
             return self._patience_is_exhausted(loss)
         params = rule.kept_params(state.params, state.rule_state)
         if self._validation is not None:
             score, validation_loss = self._validation.evaluate(params)
             state.note_validation(score, validation_loss, params, self._validation.stops_training)
-            self._say(f"Validation score: {score:f}, loss = {validation_loss:.8f}")
+            if self._verbose:
+                print(f"Validation score: {score:f}, loss = {validation_loss:.8f}")
         stopped = self._patience_is_exhausted(loss)
         return stopped if self._listener is None else self._listener.epoch_ends(state, params, stopped)
 
@@ -113,17 +115,13 @@ class _Judge:
             what, watched = "Training loss", loss
         if not state.patience.is_exhausted(watched):
             return False
-        ended = (
-            f"{what} did not improve more than tol={state.patience.tol:f} for "
-            f"{state.patience.n_iter_no_change} consecutive epochs."
-        )
-        if rule.on_plateau(state.rule_state):
+        goes_on = rule.on_plateau(state.rule_state)
+        if goes_on:
             state.patience.renew()
-            self._say(f"{ended} The update rule goes on with a smaller step.")
-            return False
-        self._say(f"{ended} Stopping.")
-        return True
-
-    def _say(self, line: str) -> None:
         if self._verbose:
-            print(line)
+            print(
+                f"{what} did not improve more than tol={state.patience.tol:f} for "
+                f"{state.patience.n_iter_no_change} consecutive epochs. "
+                + ("The update rule goes on with a smaller step." if goes_on else "Stopping.")
+            )
+        return not goes_on
