@@ -87,6 +87,7 @@ class _Judge:
         self._rule, self._state, self._validation = rule, state, validation
         self._listener, self._verbose = listener, verbose
         self._patience_listens_to_score = validation is not None and validation.stops_training
+        self._knows_its_end = isinstance(rule, LineSearchRule) and not self._patience_listens_to_score
 
     def epoch_ended(self, loss: float) -> bool:
         """True if training is to stop."""
@@ -107,13 +108,10 @@ class _Judge:
 
     def _patience_is_exhausted(self, loss: float) -> bool:
         rule, state = self._rule, self._state
+        what, watched = "Training loss", loss
         if self._patience_listens_to_score:
             what, watched = "Validation score", -state.validation_scores[-1]
-        elif isinstance(rule, LineSearchRule):  # knows itself when it has converged
-            return False
-        else:
-            what, watched = "Training loss", loss
-        if not state.patience.is_exhausted(watched):
+        if self._knows_its_end or not state.patience.is_exhausted(watched):
             return False
         goes_on = rule.on_plateau(state.rule_state)
         if goes_on:

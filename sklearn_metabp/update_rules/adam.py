@@ -72,12 +72,13 @@ class Adam(ScheduledRule):
     def compute_update(self, step, state):
         """Step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
         state["t"] += 1
+        rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
         adam_step(
             step.gradients,
             state["mean"],
             state["square"],
             step.updates,
-            self.rate_at(step, state),
+            rate,
             self.beta_1,
             self.beta_2,
             self.epsilon,
