@@ -12,7 +12,7 @@ from libc.string cimport memset
 from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
 
 cdef extern from "link_loops.h" nogil:
-    int BLOCK, WEIGHT, ACTIVATION, DELTA, WARMUP_99
+    int BLOCK, WEIGHT, ACTIVATION, DELTA, WARMUP_999
     ctypedef struct Tensor:
         double inverse_weight_rms, is_bias, is_output, depth
         double correction_5, correction_9, correction_99, correction_999, epsilon
@@ -148,8 +148,8 @@ cdef int _check(_Pass walk, Py_ssize_t n_gradients, Py_ssize_t n_params, Py_ssiz
                 Py_ssize_t n_columns, Py_ssize_t n_activations, Py_ssize_t n_deltas) except -1:
     cdef int64_t n = walk.n_params, layer, n_in = 0, n_out = 0, k
     for k in range(walk.codes.shape[0]):
-        if not 0 <= walk.codes[k] <= WARMUP_99:
-            raise ValueError(f"codes must be from 0 to {WARMUP_99}, positions in LINK_INPUTS")
+        if not 0 <= walk.codes[k] <= WARMUP_999:
+            raise ValueError(f"codes must be from 0 to {WARMUP_999}, positions in LINK_INPUTS")
     if not fits_layers(n_gradients, walk.sizes) or n_params != n or n_rows != 5 or n_columns != n:
         raise ValueError(f"gradients, params and history must hold {n} links")
     for layer in range(walk.sizes.shape[0] - 1):

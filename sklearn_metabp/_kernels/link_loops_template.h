@@ -77,6 +77,7 @@ CLONES UNUSED static void NAME(link_block)(
         case DEPTH: constant = (REAL)tensor->depth; break;
         case WARMUP_9: constant = (REAL)tensor->correction_9; break;
         case WARMUP_99: constant = (REAL)tensor->correction_99; break;
+        case WARMUP_999: constant = (REAL)tensor->correction_999; break;
         }
         for (int64_t i = 0; i < count; i++) z[i] = constant;
     }

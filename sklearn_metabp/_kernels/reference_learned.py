@@ -31,6 +31,7 @@ LINK_INPUTS = (
     "depth",
     "warmup_0.9",
     "warmup_0.99",
+    "warmup_0.999",
 )
 
 MOMENTUM_DECAYS = (0.5, 0.9, 0.99)

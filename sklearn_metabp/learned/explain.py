@@ -98,8 +98,20 @@ def linear_terms(predict, ranges: InputRanges, tolerance=1e-6) -> tuple[np.ndarr
     return terms[:-1], float(terms[-1])
 
 
-def formula_of(target: str, terms: dict[str, float], constant: float, weights: dict[str, float]) -> str:
-    """An equation of the terms that count: those that move the target by a thousandth of the most.
+def that_count(values: np.ndarray, constant: float, ranges: InputRanges) -> tuple[np.ndarray, float]:
+    """Coefficients and constant with zeros for those that move the target by a thousandth of the most.
+
+    An input that hardly varies counts for what it is: its term at the median goes into the constant.
+    """
+    moves = np.abs(values) * (ranges.high - ranges.low)
+    most = moves.max(initial=0.0)
+    counts = moves > 1e-3 * most
+    constant += float(values[~counts] @ ranges.typical[~counts])
+    return np.where(counts, values, 0.0), constant if abs(constant) > 1e-3 * most else 0.0
+
+
+def formula_of(target: str, terms: dict[str, float], constant: float, unit: str = "") -> str:
+    """An equation of the terms that are not zero.
 
     Parameters
     ----------
@@ -108,12 +120,10 @@ def formula_of(target: str, terms: dict[str, float], constant: float, weights: d
     terms : dict of str to float
         Coefficient by symbol.
     constant : float
-    weights : dict of str to float
-        How far each symbol ranges.
+    unit : str, default=""
+        Symbol that the constant is multiplied by.
     """
-    moves = {symbol: abs(value) * weights[symbol] for symbol, value in terms.items()}
-    most = max([*moves.values(), 0.0])
-    kept = [f"{terms[symbol]:.4g}·{symbol}" for symbol in terms if moves[symbol] > 1e-3 * most]
-    if abs(constant) > 1e-3 * most:
-        kept.append(f"{constant:.4g}")
+    kept = [f"{value:.4g}·{symbol}" for symbol, value in terms.items() if value]
+    if constant:
+        kept.append(f"{constant:.4g}·{unit}" if unit else f"{constant:.4g}")
     return f"{target} = " + (" + ".join(kept) or "0").replace("+ -", "- ")

@@ -11,6 +11,7 @@ from sklearn_metabp.learned.explain import (
     effects,
     formula_of,
     linear_terms,
+    that_count,
 )
 from sklearn_metabp.learned.link import EPSILON, LinkHistory, LinkScope, check_link_inputs, codes_of
 from sklearn_metabp.learned.model import ScopeModel, answer
@@ -70,12 +71,9 @@ class LinkModel(ScopeModel):
         if found is not None:
             values, constant = found
             coefficients = {name: float(v) for name, v in zip(self.inputs, values, strict=True)}
-            spread = self._ranges.high - self._ranges.low
-            terms, weights = {}, {}
-            for name, value, width in zip(self.inputs, values, spread, strict=True):
-                symbol, value = self._symbol(name, value)
-                terms[symbol], weights[symbol] = value, width
-            formula = formula_of("Δw", terms, constant, weights)
+            values, constant = that_count(values, constant, self._ranges)
+            terms = dict(self._symbol(name, value) for name, value in zip(self.inputs, values, strict=True))
+            formula = formula_of("Δw", terms, constant, "rms_0.9" if self.homogeneity else "")
         typical = dict(zip(self.inputs, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(predict, self.inputs, self._ranges, n_points)
         return RuleExplanation("link", self.inputs, unit, formula, coefficients, typical, found_effects)

@@ -16,6 +16,7 @@ from sklearn_metabp.learned.explain import (
     effects,
     formula_of,
     linear_terms,
+    that_count,
 )
 from sklearn_metabp.learned.model import Bound, ScopeModel, answer
 from sklearn_metabp.tracing import SCOPES, Trace
@@ -203,9 +204,9 @@ class NeuronModel(ScopeModel):
             values, constant = found
             coefficients = {name: float(v) for name, v in zip(self.inputs, values, strict=True)}
             symbols = {"delta": "δ_h/d", "weight": "w_hi/v", "derivative": "f'(in_i)"}
-            terms = {symbols[name]: value for name, value in coefficients.items()}
-            spread = dict(zip(terms, self._ranges.high - self._ranges.low, strict=True))
-            answer = formula_of("", terms, constant, spread).removeprefix(" = ")
+            values, constant = that_count(values, constant, self._ranges)
+            terms = {symbols[name]: value for name, value in zip(self.inputs, values, strict=True)}
+            answer = formula_of("", terms, constant).removeprefix(" = ")
             formula = f"δ_i = Σ_h δ_h·w_hi·({answer})"
         typical = dict(zip(self.inputs, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(predict, self.inputs, self._ranges, n_points)

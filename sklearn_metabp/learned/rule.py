@@ -80,11 +80,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         ``"rms_0.9/rms_0.999"``; ``"weight"`` in root mean squares of its matrix; ``"activation"`` of the
         source and ``"delta"`` of the target unit, means over the batch in root mean squares of the layer
         (the trace must have ``activations`` and ``deltas``); ``"is_bias"``, ``"is_output"``, ``"depth"``;
-        ``"warmup_0.9"`` and ``"warmup_0.99"``, which are ``1 - decay**t``. None is ``gradient/rms_0.9
-        momentum_0.9/rms_0.9 momentum_0.99/rms_0.9 gradient/rms_0.999 momentum_0.9/rms_0.999
-        rms_0.9/rms_0.999 warmup_0.9``. Of a message: ``"delta"``, ``"weight"`` and ``"derivative"``, None is
-        all three. Of a network: ``weights biases inputs outputs targets hidden_activations
-        net_inputs derivatives deltas loss``, None is the first five.
+        ``"warmup_0.9"``, ``"warmup_0.99"`` and ``"warmup_0.999"``, which are ``1 - decay**t``. None is
+        ``gradient/rms_0.9 momentum_0.9/rms_0.9 momentum_0.99/rms_0.9 gradient/rms_0.999
+        momentum_0.9/rms_0.999 rms_0.9/rms_0.999 warmup_0.9``. Of a message: ``"delta"``, ``"weight"`` and
+        ``"derivative"``, None is all three. Of a network: ``weights biases inputs outputs targets
+        hidden_activations net_inputs derivatives deltas loss``, None is the first five.
     random_state : int, RandomState instance or None, default=None
         Draws the rows to learn from, and seeds a learner that has no seed of its own.
 

@@ -92,6 +92,7 @@ def inputs_by_definition(sizes, n_steps, seed):
                 rows["depth"].append(layer / max(1, n_layers - 1))
                 rows["warmup_0.9"].append(1 - 0.9**t)
                 rows["warmup_0.99"].append(1 - 0.99**t)
+                rows["warmup_0.999"].append(1 - 0.999**t)
     columns |= rows
     inputs = [np.clip(columns[name], -10, 10) for name in LINK_INPUTS]
     return np.column_stack([*inputs, rms[0.9]])

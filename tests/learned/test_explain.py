@@ -6,15 +6,15 @@ from helpers.data import classes
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
-from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, LearnedUpdateRule, RMSprop, TraceRecorder
 
 
-def record(rule, *, sizes=(5,), activation="tanh", variables="all"):
+def record(rule, *, sizes=(5,), activation="tanh", variables="all", n_epochs=10):
     X, y = classes("multiclass", n=80, seed=13)
     recorder = TraceRecorder(variables)
     for seed in (0, 1):
         model = BackpropMLPClassifier(
-            sizes, activation, update_rule=rule, batch_size=16, alpha=0.0, max_iter=10
+            sizes, activation, update_rule=rule, batch_size=16, alpha=0.0, max_iter=n_epochs
         )
         model.set_params(n_iter_no_change=np.inf, random_state=seed).set_callbacks(recorder).fit(X, y)
     return recorder.trace_
@@ -36,12 +36,32 @@ def test_adam_reads_as_the_quotient_of_its_moments():
     assert rule.explain().unit == "1"
 
 
-def test_momentum_reads_as_the_running_mean_over_one_minus_its_decay():
-    """With its decay, v = g + 0.9 v is ten times the mean gradient once it has warmed up."""
-    trace = record(SGD(0.01, momentum=0.9))
-    late = trace[trace.indices > 40]
-    rule = LearnedUpdateRule(Ridge(alpha=1e-8), inputs=["momentum_0.9/rms_0.9"]).fit(late)
-    assert rule.explain().coefficients["momentum_0.9/rms_0.9"] == pytest.approx(-0.1, rel=0.02)
+@pytest.mark.parametrize(
+    ("teacher", "formula"),
+    [
+        (SGD(0.01, momentum=0.9), "Δw = -0.1·momentum_0.9"),
+        (SGD(0.01, momentum=0.9, nesterov=True), "Δw = 0.01·δ·x - 0.09·momentum_0.9"),
+        (RMSprop(0.001), "Δw = -0.001·gradient/rms_0.9"),
+    ],
+    ids=["momentum", "Nesterov", "RMSprop"],
+)
+def test_rules_that_have_warmed_up_read_as_their_equations(teacher, formula):
+    """v = g + 0.9 v is ten times the mean gradient by then; g + 0.9 v is g and nine times that mean."""
+    trace = record(teacher, n_epochs=40)
+    rule = LearnedUpdateRule(Ridge(alpha=1e-8)).fit(trace[trace.indices > 100])
+    assert rule.explain().formula == formula
+
+
+@pytest.mark.parametrize("homogeneity", [0, 1])
+def test_a_formula_is_in_units_of_the_link_and_what_hardly_varies_is_part_of_its_constant(homogeneity):
+    rng = np.random.default_rng(0)
+    g, unit = rng.standard_normal(300), np.exp(3 * rng.standard_normal(300))
+    warm = 1 - 1e-9 * rng.uniform(size=300)
+    y = (0.2 - 0.5 * g + 0.3 * warm) * unit**homogeneity
+    rule = LearnedUpdateRule(LinearRegression(tol=0.0), inputs=["gradient/rms_0.9", "warmup_0.9"])
+    rule.fit(np.column_stack([g, warm, unit]), y)
+    expected = "Δw = 0.5·δ·x + 0.5·rms_0.9" if homogeneity else "Δw = -0.5·gradient/rms_0.9 + 0.5"
+    assert rule.explain().formula == expected
 
 
 def test_the_neuron_scope_reads_rule_6():
