@@ -1,5 +1,7 @@
 """Labels to the network's targets and back."""
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.metrics import accuracy_score
@@ -29,7 +31,7 @@ class ClassTargets:
     out_groups: tuple[int, ...] | None = None
 
     def __init__(self, labels, out_activation: str, loss: str):
-        self.binarizer = None
+        self.binarizer: Any = None
         if np.ndim(labels) == 2 or issparse(labels):
             self.binarizer = LabelBinarizer().fit(labels)
             self.kind, self.classes = self.binarizer.y_type_, self.binarizer.classes_
