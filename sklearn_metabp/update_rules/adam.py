@@ -1,14 +1,10 @@
 """Adaptive moment estimation."""
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval
-
 from sklearn_metabp._kernels import adam_step
-from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.moments import MomentRule, two_moments
 
 
-class Adam(ScheduledRule):
+class Adam(MomentRule):
     r"""Adam: a step by the mean gradient over its root mean square.
 
     At step t = 1, 2, … with the gradient :math:`g_t`:
@@ -44,13 +40,6 @@ class Adam(ScheduledRule):
     Adam(learning_rate=0.01)
     """
 
-    _parameter_constraints: dict = {
-        **ScheduledRule._parameter_constraints,
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-    }
-
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"):
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
@@ -67,7 +56,7 @@ class Adam(ScheduledRule):
             If a parameter is out of its range.
         """
         self._validate_params()
-        return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
+        return two_moments(layout)
 
     def compute_update(self, step, state):
         """Step by the corrected moments; see :meth:`UpdateRule.compute_update`."""

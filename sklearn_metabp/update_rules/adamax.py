@@ -1,14 +1,10 @@
 """Adam by the largest gradient in place of the root mean square."""
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval
-
 from sklearn_metabp._kernels import adamax_step
-from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.moments import MomentRule
 
 
-class AdaMax(ScheduledRule):
+class AdaMax(MomentRule):
     r"""AdaMax: a step by the mean gradient over its decaying maximum.
 
     At step t = 1, 2, …:
@@ -44,13 +40,6 @@ class AdaMax(ScheduledRule):
     >>> AdaMax(learning_rate=0.01)
     AdaMax(learning_rate=0.01)
     """
-
-    _parameter_constraints: dict = {
-        **ScheduledRule._parameter_constraints,
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-    }
 
     def __init__(self, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"):
         self.learning_rate = learning_rate

@@ -6,10 +6,10 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import adam_step
 from sklearn_metabp.update_rules.decay import decay_weights
-from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.moments import MomentRule, two_moments
 
 
-class AdamW(ScheduledRule):
+class AdamW(MomentRule):
     r"""AdamW: Adam, and apart from it a share of every weight taken off.
 
     With the corrected moments :math:`\hat m_t` and :math:`\hat v_t` of :class:`Adam`:
@@ -47,10 +47,7 @@ class AdamW(ScheduledRule):
     """
 
     _parameter_constraints: dict = {
-        **ScheduledRule._parameter_constraints,
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        **MomentRule._parameter_constraints,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -79,7 +76,7 @@ class AdamW(ScheduledRule):
             If a parameter is out of its range.
         """
         self._validate_params()
-        return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
+        return two_moments(layout)
 
     def compute_update(self, step, state):
         """Adam's step and the decay; see :meth:`UpdateRule.compute_update`."""

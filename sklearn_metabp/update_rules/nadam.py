@@ -5,10 +5,10 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import nadam_step
-from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.moments import MomentRule, two_moments
 
 
-class NAdam(ScheduledRule):
+class NAdam(MomentRule):
     r"""NAdam: Adam whose momentum looks one step ahead.
 
     At step t = 1, 2, … with the moments :math:`m_t` and :math:`\hat v_t` of :class:`Adam`:
@@ -47,10 +47,7 @@ class NAdam(ScheduledRule):
     """
 
     _parameter_constraints: dict = {
-        **ScheduledRule._parameter_constraints,
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        **MomentRule._parameter_constraints,
         "momentum_decay": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -79,13 +76,7 @@ class NAdam(ScheduledRule):
             If a parameter is out of its range.
         """
         self._validate_params()
-        return {
-            "n_plateaus": 0,
-            "t": 0,
-            "product": 1.0,
-            "mean": layout.zeros(),
-            "square": layout.zeros(),
-        }
+        return two_moments(layout) | {"product": 1.0}
 
     def compute_update(self, step, state):
         """Step by the mean that looks ahead; see :meth:`UpdateRule.compute_update`."""

@@ -1,15 +1,12 @@
 """Adam that waits until its mean square can be trusted."""
 
 import math
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import radam_step
-from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.moments import MomentRule, two_moments
 
 
-class RAdam(ScheduledRule):
+class RAdam(MomentRule):
     r"""RAdam: Adam whose step is rectified by how much the mean square can be trusted.
 
     At step t = 1, 2, … with the moments :math:`\hat m_t` and :math:`v_t` of :class:`Adam`:
@@ -50,13 +47,6 @@ class RAdam(ScheduledRule):
     RAdam(learning_rate=0.01)
     """
 
-    _parameter_constraints: dict = {
-        **ScheduledRule._parameter_constraints,
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-    }
-
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"):
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
@@ -73,7 +63,7 @@ class RAdam(ScheduledRule):
             If a parameter is out of its range.
         """
         self._validate_params()
-        return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
+        return two_moments(layout)
 
     def compute_update(self, step, state):
         """Step by the rectified moments; see :meth:`UpdateRule.compute_update`."""
