@@ -119,33 +119,37 @@ def test_every_layer_has_its_own_activation():
     assert_same_regressor(model, X)
 
 
-def with_two_targets():
-    """A classifier of two targets, of 2 and 3 classes, that share the hidden layers."""
-    X, _ = classes("multiclass")
-    model = BackpropMLPClassifier((6,), **SHORT).fit(X, np.arange(len(X)) % 5)
-    model.network_ = replace(model.network_, out_groups=(2, 3))
-    model.classes_ = [np.array(["no", "yes"]), np.array(["ant", "bee", "cat"])]
-    outputs = model.network_.outputs(model.params_, X)
-    return model, X, [outputs[:, :2], outputs[:, 2:]]
+TWO_TARGETS = [{}, {"out_activation": "logistic"}, {"loss": "squared_error"}]
 
 
+@pytest.mark.parametrize("setting", TWO_TARGETS, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_several_targets(dtype):
-    model, X, expected = with_two_targets()
+def test_several_targets(dtype, setting):
+    X, y = classes("strings")
+    Y = np.column_stack([y, np.where(X[:, 0] > 0, "yes", "no")])
+    model = BackpropMLPClassifier((6,), **setting, **SHORT).fit(X, Y)
     label, probabilities = convert_and_run(model, X.astype(dtype))
-    labels = [names[p.argmax(axis=1)] for names, p in zip(model.classes_, expected, strict=True)]
-    np.testing.assert_array_equal(label, np.column_stack(labels))
-    for found, wanted in zip(probabilities, expected, strict=True):
+    np.testing.assert_array_equal(label, model.predict(X))
+    for found, wanted in zip(probabilities, model.predict_proba(X), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
+def test_several_targets_with_numbers_for_labels():
+    X, y = classes("multiclass")
+    Y = np.column_stack([y, 5 + (X[:, 0] > 0)])
+    model = BackpropMLPClassifier((6,), **SHORT).fit(X, Y)
+    label, _ = convert_and_run(model, X)
+    np.testing.assert_array_equal(label, model.predict(X))
+    numbers_of, _ = convert_and_run(model, X, nocl=True)
+    np.testing.assert_array_equal(numbers_of, model.predict(X) - [0, 5])
+
+
 def test_several_targets_with_labels_of_different_types():
-    model, X, expected = with_two_targets()
-    model.classes_[1] = np.array([5, 7, 9])
+    X, y = classes("multiclass")
+    model = BackpropMLPClassifier((6,), **SHORT).fit(X, np.column_stack([y, y % 2]))
+    model.classes_[1] = np.array(["no", "yes"])
     with pytest.raises(ValueError, match=r"some have numbers.*nocl"):
         to_onnx(model, X[:1])
-    label, _ = convert_and_run(model, X, nocl=True)
-    np.testing.assert_array_equal(label, np.column_stack([p.argmax(axis=1) for p in expected]))
 
 
 NET_INPUTS = np.array([-1000, -30, -3, -1, -1e-4, 0, 1e-4, 1, 3, 30, 1000])

@@ -130,3 +130,22 @@ def test_several_outputs_have_the_sum_of_their_losses_and_its_gradient():
     reference = MLPRegressor(solver="sgd", learning_rate_init=0.1, momentum=0.0, **common).fit(X, Y)
     np.testing.assert_allclose(model.predict(X), reference.predict(X), rtol=1e-9)
     np.testing.assert_allclose(model.loss_curve_, 3 * np.array(reference.loss_curve_), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 3])
+def test_an_adaptive_rate_takes_scikit_learns_course(n_iter_no_change):
+    """A fifth at every plateau, to the end at 1e-6. Theirs waits for one epoch more than it says."""
+    X, y = classes("multiclass", seed=4)
+    common = {"hidden_layer_sizes": (7,), "batch_size": 16, "max_iter": 500, "random_state": 3, "tol": 0.01}
+    rule = SGD(0.5, schedule="adaptive")
+    model = BackpropMLPClassifier(update_rule=rule, n_iter_no_change=n_iter_no_change + 1, **common).fit(X, y)
+    reference = MLPClassifier(
+        solver="sgd",
+        learning_rate_init=0.5,
+        learning_rate="adaptive",
+        momentum=0.0,
+        n_iter_no_change=n_iter_no_change,
+        **common,
+    ).fit(X, y)
+    assert model.n_iter_ == reference.n_iter_ < 500
+    np.testing.assert_allclose(model.loss_curve_, reference.loss_curve_, rtol=1e-9)
