@@ -297,3 +297,26 @@ def test_a_callback_that_says_so_ends_the_training():
     notes = Notes(stop_after=4)
     model = BackpropMLPRegressor((3,), max_iter=30).set_callbacks(notes).fit(X, y)
     assert model.n_iter_ == notes.n_epochs == 4
+
+
+@pytest.mark.parametrize("rule", ["lbfgs", "conjugategradient"])
+def test_iterations_of_a_line_search_are_steps_from_the_parameters_before_them(rule):
+    X, y = numbers(3)
+    notes = StepNotes()
+    model = BackpropMLPRegressor((5,), "tanh", update_rule=rule, alpha=0.1, max_iter=8, random_state=0)
+    model.set_callbacks(notes).fit(X, y)
+    assert len(notes.steps) == model.n_iter_ == 8
+    gradients = np.zeros_like(model.params_)
+    params = np.zeros_like(model.params_)
+    backprop = model.network_.backprop(params, gradients, len(X))
+    backprop.load(X, y)
+    for note, after in zip(
+        notes.steps, [*(n["params"] for n in notes.steps[1:]), model.params_], strict=True
+    ):
+        params[...] = note["params"]
+        assert backprop.gradients(0, len(X)) == pytest.approx(note["loss"], rel=1e-12)
+        np.testing.assert_allclose(note["gradients"], gradients, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(note["params"] + note["updates"], after, rtol=1e-12)
+        params[...] = after
+    assert backprop.gradients(0, len(X)) == pytest.approx(model.loss_, rel=1e-9)
+    assert [note["index"] for note in notes.steps] == list(range(1, 9))

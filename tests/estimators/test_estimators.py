@@ -67,6 +67,17 @@ def test_partial_fits_are_the_epochs_of_a_fit(case, rule, setting):
     assert (parts.n_iter_, parts.t_) == (whole.n_iter_, whole.t_) == (6, 6 * len(X))
 
 
+@pytest.mark.parametrize("schedule", ["invscaling", "cosine", "one_cycle"])
+def test_schedules_reckon_with_max_iter_partial_fits(case, schedule):
+    X, y = data(case[1], seed=6)
+    rule = SGD(0.1, schedule=schedule)
+    whole = make(case, max_iter=5, n_iter_no_change=np.inf, update_rule=rule).fit(X, y)
+    parts = make(case, max_iter=5, update_rule=rule)
+    for _ in range(5):
+        parts.partial_fit(X, y, **all_classes(case, y))
+    np.testing.assert_array_equal(parts.params_, whole.params_)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize("setting", [{}, {"shuffle": False}, {"batch_size": "full"}], ids=str)
 def test_a_warm_start_goes_on_as_if_training_had_not_stopped(case, rule, setting):

@@ -264,6 +264,15 @@ def test_dropout_is_of_the_training_alone_and_repeats_by_the_seed():
     np.testing.assert_array_equal(parts.params_, model.params_)
 
 
+def test_dropout_draws_by_the_random_state():
+    X, y = numbers(n=50)
+    common = {"hidden_layer_sizes": (30,), "dropout": 0.5, "shuffle": False, "max_iter": 1}
+    start = BackpropMLPRegressor((30,), max_iter=1, random_state=0).fit(X, y)
+    given = {"coef_init": start.coefs_, "intercept_init": start.intercepts_}
+    one, other = (BackpropMLPRegressor(random_state=s, **common).fit(X, y, **given) for s in (1, 2))
+    assert not np.array_equal(one.params_, other.params_)
+
+
 def test_dropout_keeps_a_wide_network_from_learning_by_heart():
     X, y = numbers(n=60, seed=5)
     noise = np.random.default_rng(0).standard_normal(60)
