@@ -47,7 +47,7 @@ def sparse_workload(density: float) -> Workload:
     rng = np.random.default_rng(0)
     X = sp.random_array((3000, 2000), density=density, format="csr", random_state=rng)
     y = (X @ rng.standard_normal((2000, 5))).argmax(axis=1)
-    return Workload(f"sparse {density:.0%}, 2000-100-5, batch 200", X, y, (100,), 200, 4)
+    return Workload(f"sparse {density:.1%}, 2000-100-5, batch 200", X, y, (100,), 200, 4)
 
 
 def on_sparse(n_rounds: int) -> None:

@@ -196,7 +196,8 @@ def test_the_papers_fourth_experiment_does_not_diverge():
         sys.path.remove(str(folder))
     experiment = experiments.EXPERIMENTS[4]
     trace = experiments.record(experiment, [0])
-    rule = experiments.rule_for(experiment, "network", experiments.wide_learner(n_cycles=100)).fit(trace[::5])
+    learner = experiments.papers_learner(experiment)
+    rule = experiments.rule_for(experiment, "network", learner).fit(trace[::5])
     for seed in (0, 100):
         backprop = experiments.train(experiment, experiments.BACKPROPAGATION, seed)
         alone = experiments.train(experiment, rule, seed)
