@@ -4,13 +4,11 @@ The scripts of this folder and ``benchmarks/paper_experiments.py`` draw on it.
 """
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp import (
     SGD,
@@ -121,23 +119,9 @@ def papers_learner(experiment: Experiment):
     return TransformedTargetRegressor(make_pipeline(MinMaxScaler(), mlp), transformer=MinMaxScaler())
 
 
-class FadingAdam(Adam):
-    """Adam with a learning rate that falls in a straight line, to 0 after so many steps."""
-
-    _parameter_constraints: dict = {
-        **Adam._parameter_constraints,
-        "n_steps": [Interval(Integral, 1, None, closed="left")],
-    }
-
-    def __init__(self, learning_rate=0.01, n_steps=10_000):
-        super().__init__(learning_rate)
-        self.n_steps = n_steps
-
-    def compute_update(self, step, state):
-        """Adam's update times 1 - t / n_steps."""
-        updates = super().compute_update(step, state)
-        updates *= max(0.0, 1 - state["t"] / self.n_steps)
-        return updates
+def fading(t: int, t_planned: int) -> float:
+    """A learning rate that falls in a straight line to nothing."""
+    return 1 - t / t_planned
 
 
 def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
@@ -154,14 +138,13 @@ def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
         Penalty on its weights. One training leaves most directions of its inputs all but unexplored; there
         weights that nothing asks for would answer as they happened to start.
     """
-    n_cycles, batch_size = n_seen // n_rows, 200
     mlp = BackpropMLPRegressor(
         hidden,
         "tanh",
-        update_rule=FadingAdam(0.01, n_cycles * -(-n_rows // batch_size)),
+        update_rule=Adam(0.01, schedule=fading),
         alpha=alpha,
-        batch_size=batch_size,
-        max_iter=n_cycles,
+        batch_size=200,
+        max_iter=n_seen // n_rows,
         n_iter_no_change=np.inf,
     )
     return TransformedTargetRegressor(make_pipeline(StandardScaler(), mlp), transformer=StandardScaler())

@@ -333,7 +333,10 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     def _start(self, network: Network, rule: UpdateRule, coef_init, intercept_init) -> TrainingState:
         random_state = check_random_state(self.random_state)
         layout = network.layout
-        params = resolve_initializer(self.init)(layout, network.activations, random_state)
+        activations = network.activations
+        if not activations and isinstance(self.activation, str):
+            activations = (self.activation,)  # scikit-learn's start goes by it without hidden layers too
+        params = resolve_initializer(self.init)(layout, activations, random_state)
         if coef_init is not None:
             params = layout.flatten(coef_init, layout.intercepts(params))
         if intercept_init is not None:

@@ -23,7 +23,8 @@ def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -
     ----------
     layout : ParameterLayout
     activations : tuple of str
-        Activation function of every hidden layer.
+        Activation function of every hidden layer; where there is none, that which the output layer's c
+        goes by, or nothing.
     rng : numpy.random.RandomState
 
     Returns
@@ -40,7 +41,7 @@ def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -
     """
     coefs, intercepts = [], []
     functions = (*activations, activations[-1] if activations else "identity")
-    for function, (fan_in, fan_out) in zip(functions, pairwise(layout.layer_sizes), strict=True):
+    for function, (fan_in, fan_out) in zip(functions, pairwise(layout.layer_sizes), strict=False):
         bound = np.sqrt((2.0 if function == "logistic" else 6.0) / (fan_in + fan_out))
         coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
         intercepts.append(rng.uniform(-bound, bound, fan_out))

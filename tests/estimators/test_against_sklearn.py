@@ -22,6 +22,7 @@ VARIANTS = [
     {"alpha": 0.0},
     {"alpha": 3.0},
     {"hidden_layer_sizes": ()},
+    {"hidden_layer_sizes": (), "activation": "logistic"},
     {"hidden_layer_sizes": (9, 5, 3)},
     {"hidden_layer_sizes": 6},
     {"batch_size": 1},
