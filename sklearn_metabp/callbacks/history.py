@@ -79,6 +79,10 @@ class HistoryLogger(SilentCallback):
             }
         )
 
+    def teardown(self, estimator, context):
+        """After a fit: its beginning is forgotten."""
+        self._began.pop(id(estimator), None)
+
     def to_frame(self):
         """The rows as a DataFrame; needs pandas.
 

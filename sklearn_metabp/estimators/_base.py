@@ -190,7 +190,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             )
             stopped = None
             if listener is not None:
-                state, stopped = listener.training_starts(state, (rows, validation_rows))
+                given = rows, validation_rows, coef_init, intercept_init
+                state, stopped = listener.training_starts(state, given)
             if stopped is None:
                 if validation_rows is None and self.early_stopping:
                     labels = self._labels_to_split_by(rows[1], targets)

@@ -44,8 +44,9 @@ class CallbackListener:
     Some hooks are ours, and called on the callbacks that define them:
 
     ``resume_training(estimator, context, state, data)``
-        Before the first epoch; may return another state to go on from, and whether the training had
-        been stopped there (None: it goes on).
+        Before the first epoch, with the rows, the validation rows, ``coef_init`` and ``intercept_init``
+        that the fit was given; may return another state to go on from, and whether the training had been
+        stopped there (None: it goes on).
     ``on_training_begin(estimator, context, replay)``
         Before the first epoch of a rule that is replayable.
     ``on_step_end(estimator, context, step)``

@@ -135,6 +135,19 @@ def test_another_training_has_another_file(tmp_path):
     assert len(os.listdir(tmp_path)) == 7
 
 
+def test_another_start_is_another_training(tmp_path):
+    X, y = numbers()
+    model = BackpropMLPRegressor((5,), max_iter=3, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    drawn = model.fit(X, y).params_.copy()
+    coefs, intercepts = [w * 0.5 for w in model.coefs_], [b * 0.5 for b in model.intercepts_]
+    given = model.fit(X, y, coef_init=coefs).params_.copy()
+    other = model.fit(X, y, coef_init=coefs, intercept_init=intercepts).params_.copy()
+    assert not np.array_equal(drawn, given)
+    assert not np.array_equal(given, other)
+    np.testing.assert_array_equal(model.fit(X, y, coef_init=coefs).params_, given)
+    assert len(os.listdir(tmp_path)) == 3
+
+
 def test_one_directory_serves_a_search_in_two_processes(tmp_path):
     X, y = classes("binary")
     search = GridSearchCV(
