@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_metabp._kernels import apply_updates
 from sklearn_metabp.network import Step
 from sklearn_metabp.training.divergence import DivergenceError
+from sklearn_metabp.update_rules.checked_update import checked_update
 
 
 class Epochs:
@@ -65,7 +66,7 @@ class Epochs:
                 raise self.divergence(f"the loss of a batch is {loss}")
             change = compute_update(step, rule_state)  # rule (3), or what stands in for it
             if change is not updates:
-                updates[...] = _checked(change, updates, rule)
+                updates[...] = checked_update(rule, change, updates)
             if not apply_updates(params, updates):
                 raise self.divergence("the rule returned an update with NaN or infinity")
             state.n_steps += 1
@@ -100,16 +101,3 @@ class Epochs:
             step=self.step.index,
             last_loss=self.last_loss,
         )
-
-
-def _checked(change, updates: np.ndarray, rule) -> np.ndarray:
-    """What a rule returned, if it is an update."""
-    if not isinstance(change, np.ndarray) or change.shape != updates.shape or change.dtype != updates.dtype:
-        got = (
-            f"shape {change.shape}, dtype {change.dtype}" if isinstance(change, np.ndarray) else f"{change!r}"
-        )
-        raise ValueError(
-            f"{type(rule).__name__}.compute_update must return an array of shape {updates.shape}, dtype "
-            f"{updates.dtype}, one number per parameter; got {got}."
-        )
-    return change

@@ -5,7 +5,8 @@ import numpy as np
 from sklearn_metabp._kernels import norm
 from sklearn_metabp.network import StepView, Trial
 from sklearn_metabp.update_rules.averaged import Averaged
-from sklearn_metabp.update_rules.wrapper import WrapperRule, checked
+from sklearn_metabp.update_rules.checked_update import checked_update
+from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 # Rows that progress is measured on, at most, and how many times as many rows a block of steps presents.
 _N_ROWS, _ROWS_OF_A_BLOCK, _MIN_STEPS = 500, 5, 10
@@ -50,7 +51,7 @@ class Safeguarded(WrapperRule):
 
     References
     ----------
-    The idea of :class:`LearnedUpdateRule` under guard: I. Prémont-Schwarz, J. Vitkuu and J. Feyereisl, "A
+    The idea of :class:`LearnedUpdateRule` under guard: I. Prémont-Schwarz, J. Vítků and J. Feyereisl, "A
     Simple Guard for Learned Optimizers" (2022), and H. Heaton, X. Chen, Z. Wang and W. Yin, "Safeguarded
     Learned Convex Optimization" (2023).
 
@@ -175,7 +176,7 @@ class Safeguarded(WrapperRule):
         if self.acts_backward:
             view.gradients = step.loss_and_gradients_at(step.params)[1]
         fallback = self._fallback
-        return checked(fallback, view, fallback.compute_update(view, state["fallback"]))
+        return checked_update(fallback, fallback.compute_update(view, state["fallback"]), view.updates)
 
     def kept_params(self, params, state):
         """Those of the last checkpoint if they are better; see :meth:`UpdateRule.kept_params`."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.update_rules.base import UpdateRule
+from sklearn_metabp.update_rules.checked_update import checked_update
 from sklearn_metabp.update_rules.line_search import LineSearchRule
 from sklearn_metabp.update_rules.resolve import resolve_update_rule
 
@@ -64,7 +65,8 @@ class WrapperRule(UpdateRule):
 
     def inner_update(self, step, state) -> np.ndarray:
         """What the rule within says, checked as the loop checks it."""
-        return checked(self.inner, step, self.inner.compute_update(step, state["rule"]))
+        rule = self.inner
+        return checked_update(rule, rule.compute_update(step, state["rule"]), step.updates)
 
     def compute_deltas(self, step, layer, state):
         """What the rule within sends back; see :meth:`UpdateRule.compute_deltas`."""
@@ -81,19 +83,3 @@ class WrapperRule(UpdateRule):
     def state_key(self):
         """Its class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
         return (type(self), *self.inner.state_key())
-
-
-def checked(rule: UpdateRule, step, change) -> np.ndarray:
-    """What a rule returned, if it is an update; ValueError if not."""
-    wanted = step.updates
-    if change is wanted:
-        return change
-    if not isinstance(change, np.ndarray) or change.shape != wanted.shape or change.dtype != wanted.dtype:
-        got = (
-            f"shape {change.shape}, dtype {change.dtype}" if isinstance(change, np.ndarray) else f"{change!r}"
-        )
-        raise ValueError(
-            f"{type(rule).__name__}.compute_update must return an array of shape {wanted.shape}, dtype "
-            f"{wanted.dtype}, one number per parameter; got {got}."
-        )
-    return np.ascontiguousarray(change)
