@@ -63,6 +63,14 @@ DATA = (load_breast_cancer, load_wine)
 RECORDED = [(32,), (24, 16)]
 UNSEEN = [(48,), (20, 10, 8), (96,), (12, 12)]
 N_EPOCHS = 100
+MORE_INPUTS = (
+    "warmup_0.99",
+    "warmup_0.999",
+    "gradient/peak_0.999",
+    "momentum_0.9/peak_0.999",
+    "gradient/norm",
+    "last_step",
+)
 
 
 def fit(rule, hidden_layer_sizes, X, y, n_epochs, seed, full_batch, recorder=None):
@@ -107,7 +115,7 @@ def train_unseen(teacher, rules, seed):
 
 def learners(name, seed):
     """The default, and more inputs and units; a tanh at the end where every step has one size."""
-    inputs = [*DEFAULT_INPUTS, "warmup_0.99", "warmup_0.999"]
+    inputs = [*DEFAULT_INPUTS, *MORE_INPUTS]
     wide = LearnedUpdateRule(inputs=inputs, random_state=seed).set_params(
         learner__hidden_layer_sizes=(32,),
         learner__update_rule=Adam(0.005, schedule="cosine"),

@@ -4,7 +4,15 @@ The compiled modules where they could be built, their NumPy twins in ``reference
 offer the same names; ``COMPILED`` says which one is in use.
 """
 
-from sklearn_metabp._kernels.reference import BLOCK, LINK_INPUTS, NEURON_INPUTS
+from sklearn_metabp._kernels.reference import (
+    BLOCK,
+    LINK_INPUTS,
+    LINK_UNITS,
+    NEURON_INPUTS,
+    link_history,
+    memory_rows,
+    remember_steps,
+)
 
 try:
     from sklearn_metabp._kernels._backprop import Backprop
@@ -62,6 +70,7 @@ __all__ = [
     "BLOCK",
     "COMPILED",
     "LINK_INPUTS",
+    "LINK_UNITS",
     "NEURON_INPUTS",
     "Backprop",
     "LinkRule",
@@ -74,12 +83,15 @@ __all__ = [
     "apply_updates",
     "average_step",
     "decay_step",
+    "link_history",
     "link_inputs",
     "lion_step",
+    "memory_rows",
     "momentum_step",
     "nadam_step",
     "norm",
     "radam_step",
+    "remember_steps",
     "rmsprop_step",
     "rprop_step",
     "sgd_step",

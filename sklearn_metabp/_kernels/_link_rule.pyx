@@ -12,7 +12,18 @@ from libc.string cimport memset
 from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
 
 cdef extern from "link_loops.h" nogil:
-    int BLOCK, WEIGHT, ACTIVATION, DELTA, WARMUP_999
+    int BLOCK, WEIGHT, ACTIVATION, DELTA, GRADIENT_PEAK, MOMENTUM_9_PEAK, GRADIENT_NORM, LAST_STEP
+    int UNIT_STRIDE
+    ctypedef struct Memory_f64:
+        double* peak
+        double* norm
+        double* last
+        double* strides
+    ctypedef struct Memory_f32:
+        float* peak
+        float* norm
+        float* last
+        float* strides
     ctypedef struct Tensor:
         double inverse_weight_rms, is_bias, is_output, depth
         double correction_5, correction_9, correction_99, correction_999, epsilon
@@ -21,14 +32,18 @@ cdef extern from "link_loops.h" nogil:
         int64_t fan_out
     double inverse_rms_f64(const double*, int64_t)
     double inverse_rms_f32(const float*, int64_t)
+    double downhill_f64(double)
+    float downhill_f32(float)
     void link_block_f64(const Tensor*, const double*, const double*, double*, double*, double*, double*,
-                        double*, int64_t, int64_t, const int64_t*, int64_t, double*, double*)
+                        double*, const Memory_f64*, int64_t, int64_t, const int64_t*, int64_t, double*, double*)
     void link_block_f32(const Tensor*, const float*, const float*, float*, float*, float*, float*,
-                        float*, int64_t, int64_t, const int64_t*, int64_t, float*, float*)
+                        float*, const Memory_f32*, int64_t, int64_t, const int64_t*, int64_t, float*, float*)
     double* mlp_block_f64(const double*, const int64_t*, int64_t, int, int, int64_t, double*, double*)
     float* mlp_block_f32(const float*, const int64_t*, int64_t, int, int, int64_t, float*, float*)
-    void link_updates_f64(const double*, const double*, const double*, int64_t, double, int, double*)
-    void link_updates_f32(const float*, const float*, const float*, int64_t, float, int, float*)
+    void link_updates_f64(const double*, const double*, const double*, const double*, const Memory_f64*,
+                          int64_t, double, int, double, double*)
+    void link_updates_f32(const float*, const float*, const float*, const float*, const Memory_f32*,
+                          int64_t, float, int, float, float*)
 
 ctypedef fused real:
     float
@@ -43,18 +58,25 @@ cdef class _Pass:
 
     cdef const int64_t[::1] sizes, codes, mlp_sizes
     cdef int64_t t, n_params, mlp_layers
-    cdef bint needs_weight_rms
-    cdef int hidden, output, homogeneity
-    cdef double epsilon, scale
+    cdef bint needs_weight_rms, has_peak, has_norm, has_steps
+    cdef int hidden, output, unit
+    cdef double epsilon, scale, first_step
 
     cdef void walk(self, real* g, real* w, real* history, real* activations, real* deltas, real* matrix,
                    real* mlp_params, real* workspace, real* spare, real* updates) noexcept nogil:
         cdef int64_t n_layers = self.sizes.shape[0] - 1, n = self.n_params
         cdef int64_t tensor, layer, start = 0, size, block, first, count, k, i, at, unit_in = 0, unit_out = 0
         cdef int64_t n_inputs = self.codes.shape[0]
-        cdef real unit[MAX_BLOCK]
+        cdef int64_t n_columns = n_inputs + 1 + self.has_steps
+        cdef real rms[MAX_BLOCK]
         cdef real* answer
         cdef Tensor facts
+        cdef Memory_f64 memory_f64
+        cdef Memory_f32 memory_f32
+        cdef real* peak = history + 5 * n if self.has_peak else NULL
+        cdef real* norm = history + (5 + self.has_peak) * n if self.has_norm else NULL
+        cdef real* last = history + (5 + self.has_peak + self.has_norm) * n if self.has_steps else NULL
+        cdef real* strides = last + n if self.has_steps else NULL
         # Powers are half of the time of a small network's step: once for all tensors.
         facts.correction_5 = 1 - 0.5 ** self.t
         facts.correction_9 = 1 - 0.9 ** self.t
@@ -80,28 +102,40 @@ cdef class _Pass:
                 count = min(<int64_t>MAX_BLOCK, size - first)
                 at = start + first
                 if real is double:
+                    memory_f64.peak = peak + at if peak != NULL else NULL
+                    memory_f64.norm = norm + at if norm != NULL else NULL
+                    memory_f64.last = last + at if last != NULL else NULL
+                    memory_f64.strides = strides + at if last != NULL else NULL
                     link_block_f64(&facts, g + at, w + at, history + at, history + n + at,
-                                   history + 2 * n + at, history + 3 * n + at, history + 4 * n + at, first,
-                                   count, &self.codes[0], n_inputs, workspace, unit)
+                                   history + 2 * n + at, history + 3 * n + at, history + 4 * n + at, &memory_f64,
+                                   first, count, &self.codes[0], n_inputs, workspace, rms)
                 else:
+                    memory_f32.peak = peak + at if peak != NULL else NULL
+                    memory_f32.norm = norm + at if norm != NULL else NULL
+                    memory_f32.last = last + at if last != NULL else NULL
+                    memory_f32.strides = strides + at if last != NULL else NULL
                     link_block_f32(&facts, g + at, w + at, history + at, history + n + at,
-                                   history + 2 * n + at, history + 3 * n + at, history + 4 * n + at, first,
-                                   count, &self.codes[0], n_inputs, workspace, unit)
+                                   history + 2 * n + at, history + 3 * n + at, history + 4 * n + at, &memory_f32,
+                                   first, count, &self.codes[0], n_inputs, workspace, rms)
                 if matrix != NULL:
                     for i in range(count):
                         for k in range(n_inputs):
-                            matrix[(at + i) * (n_inputs + 1) + k] = workspace[k * MAX_BLOCK + i]
-                        matrix[(at + i) * (n_inputs + 1) + n_inputs] = unit[i]
+                            matrix[(at + i) * n_columns + k] = workspace[k * MAX_BLOCK + i]
+                        matrix[(at + i) * n_columns + n_inputs] = rms[i]
+                        if self.has_steps and real is double:
+                            matrix[(at + i) * n_columns + n_inputs + 1] = downhill_f64(g[at + i]) * strides[at + i]
+                        elif self.has_steps:
+                            matrix[(at + i) * n_columns + n_inputs + 1] = downhill_f32(g[at + i]) * strides[at + i]
                 elif real is double:
                     answer = mlp_block_f64(mlp_params, &self.mlp_sizes[0], self.mlp_layers, self.hidden,
                                            self.output, count, workspace, spare)
-                    link_updates_f64(answer, unit, history + 4 * n + at, count, self.scale,
-                                     self.homogeneity, updates + at)
+                    link_updates_f64(answer, g + at, rms, history + 4 * n + at, &memory_f64, count, self.scale,
+                                     self.unit, self.first_step, updates + at)
                 else:
                     answer = mlp_block_f32(mlp_params, &self.mlp_sizes[0], self.mlp_layers, self.hidden,
                                            self.output, count, workspace, spare)
-                    link_updates_f32(answer, unit, history + 4 * n + at, count, <float>self.scale,
-                                     self.homogeneity, updates + at)
+                    link_updates_f32(answer, g + at, rms, history + 4 * n + at, &memory_f32, count,
+                                     <float>self.scale, self.unit, <float>self.first_step, updates + at)
             start += size
             unit_out += self.sizes[layer + 1]
             unit_in += self.sizes[layer]
@@ -141,6 +175,9 @@ cdef _Pass _new_pass(sizes, codes, Py_ssize_t t, double epsilon):
     walk.epsilon = epsilon
     walk.n_params = _count_params(walk.sizes)
     walk.needs_weight_rms = _among(WEIGHT, walk.codes)
+    walk.has_peak = _among(GRADIENT_PEAK, walk.codes) or _among(MOMENTUM_9_PEAK, walk.codes)
+    walk.has_norm = _among(GRADIENT_NORM, walk.codes)
+    walk.has_steps = _among(LAST_STEP, walk.codes)
     return walk
 
 
@@ -148,9 +185,10 @@ cdef int _check(_Pass walk, Py_ssize_t n_gradients, Py_ssize_t n_params, Py_ssiz
                 Py_ssize_t n_columns, Py_ssize_t n_activations, Py_ssize_t n_deltas) except -1:
     cdef int64_t n = walk.n_params, layer, n_in = 0, n_out = 0, k
     for k in range(walk.codes.shape[0]):
-        if not 0 <= walk.codes[k] <= WARMUP_999:
-            raise ValueError(f"codes must be from 0 to {WARMUP_999}, positions in LINK_INPUTS")
-    if not fits_layers(n_gradients, walk.sizes) or n_params != n or n_rows != 5 or n_columns != n:
+        if not 0 <= walk.codes[k] <= LAST_STEP:
+            raise ValueError(f"codes must be from 0 to {LAST_STEP}, positions in LINK_INPUTS")
+    cdef int64_t wanted = 5 + walk.has_peak + walk.has_norm + 2 * walk.has_steps
+    if not fits_layers(n_gradients, walk.sizes) or n_params != n or n_rows != wanted or n_columns != n:
         raise ValueError(f"gradients, params and history must hold {n} links")
     for layer in range(walk.sizes.shape[0] - 1):
         n_in += walk.sizes[layer]
@@ -165,12 +203,13 @@ cdef int _check(_Pass walk, Py_ssize_t n_gradients, Py_ssize_t n_params, Py_ssiz
 def link_inputs(const real[::1] gradients, const real[::1] params, real[:, ::1] history, Py_ssize_t t,
                 sizes, codes, const real[::1] activations, const real[::1] deltas, double epsilon,
                 real[:, ::1] matrix):
-    """Advance the history and write the inputs of every link, its unit last."""
+    """Advance the history and write the inputs of every link, its units last."""
     cdef _Pass walk = _new_pass(sizes, codes, t, epsilon)
     _check(walk, gradients.shape[0], params.shape[0], history.shape[0], history.shape[1],
            0 if activations is None else activations.shape[0], 0 if deltas is None else deltas.shape[0])
-    if matrix.shape[0] != walk.n_params or matrix.shape[1] != walk.codes.shape[0] + 1:
-        raise ValueError(f"matrix must have shape ({walk.n_params}, {walk.codes.shape[0] + 1})")
+    cdef int64_t n_matrix_columns = walk.codes.shape[0] + 1 + walk.has_steps
+    if matrix.shape[0] != walk.n_params or matrix.shape[1] != n_matrix_columns:
+        raise ValueError(f"matrix must have shape ({walk.n_params}, {n_matrix_columns})")
     cdef real[::1] workspace = np.zeros(max(1, walk.codes.shape[0]) * MAX_BLOCK, np.asarray(gradients).dtype)
     cdef real* none = NULL
     cdef real* activations_at = NULL if activations is None else <real*>&activations[0]
@@ -196,7 +235,7 @@ cdef class LinkRule:
     cdef void* _updates
 
     def __init__(self, gradients, params, history, updates, sizes, codes, epsilon, mlp_params, mlp_sizes,
-                 hidden, output, scale, homogeneity):
+                 hidden, output, scale, int unit, double first_step):
         cdef _Pass walk = _new_pass(sizes, codes, 1, epsilon)
         cdef int64_t layer, widest = 0
         self._n_in = sum(sizes[:-1]) if _among(ACTIVATION, walk.codes) else 0
@@ -217,7 +256,10 @@ cdef class LinkRule:
         walk.hidden = FUNCTION_CODES[hidden]
         walk.output = FUNCTION_CODES[output]
         walk.scale = scale
-        walk.homogeneity = homogeneity
+        if not 0 <= unit <= UNIT_STRIDE or (unit == UNIT_STRIDE and not walk.has_steps):
+            raise ValueError("unit must be that of a position in LINK_UNITS; a stride needs last_step as input")
+        walk.unit = unit
+        walk.first_step = first_step
         self._pass = walk
         self._is_double = dtype == np.float64
         self._gradients, self._params, self._history, self._mlp_params, self._updates, self._workspace = (

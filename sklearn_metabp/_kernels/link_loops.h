@@ -2,6 +2,8 @@
 #ifndef SKLEARN_METABP_LINK_LOOPS_H
 #define SKLEARN_METABP_LINK_LOOPS_H
 
+#include <float.h>
+
 #include "layer_loops.h"
 
 /* Links that go through the small MLP together: its activations stay in the first cache. */
@@ -16,8 +18,11 @@ enum {
     GRADIENT_FAST, MOMENTUM_5_FAST, MOMENTUM_9_FAST, MOMENTUM_99_FAST,
     GRADIENT_SLOW, MOMENTUM_5_SLOW, MOMENTUM_9_SLOW, MOMENTUM_99_SLOW,
     RMS_RATIO, WEIGHT, ACTIVATION, DELTA, IS_BIAS, IS_OUTPUT, DEPTH, WARMUP_9, WARMUP_99,
-    WARMUP_999
+    WARMUP_999, GRADIENT_PEAK, MOMENTUM_9_PEAK, GRADIENT_NORM, LAST_STEP
 };
+
+/* What an update is in units of, in the order of reference.LINK_UNITS. */
+enum { UNIT_1, UNIT_RMS, UNIT_STRIDE };
 
 /* What the links of one weight matrix or bias vector share at one step. */
 typedef struct {
@@ -32,17 +37,21 @@ typedef struct {
 #define REAL double
 #define NAME(name) name##_f64
 #define SQRT sqrt
+#define TINY DBL_MIN
 #include "link_loops_template.h"
 #undef REAL
 #undef NAME
 #undef SQRT
+#undef TINY
 
 #define REAL float
 #define NAME(name) name##_f32
 #define SQRT sqrtf
+#define TINY FLT_MIN
 #include "link_loops_template.h"
 #undef REAL
 #undef NAME
 #undef SQRT
+#undef TINY
 
 #endif

@@ -13,14 +13,24 @@ CLONES UNUSED static double NAME(inverse_rms)(const REAL *restrict w, int64_t n)
     return squares > 0 ? 1 / sqrt(squares / n) : 0;
 }
 
+/* What links remember where an input asks for it; NULL where none does. */
+typedef struct {
+    REAL *peak, *norm, *last, *strides;
+} NAME(Memory);
+
+/* Which way against the gradient is. */
+LANE REAL NAME(downhill)(REAL g) { return (REAL)((g < 0) - (g > 0)); }
+
 /* Advance the history of `count` links, the first being number `first` of its tensor, and write
  * their inputs, one row of BLOCK lanes per input, and their unit. */
 CLONES UNUSED static void NAME(link_block)(
     const Tensor *tensor, const REAL *restrict g, const REAL *restrict w, REAL *restrict m_5,
-    REAL *restrict m_9, REAL *restrict m_99, REAL *restrict v_9, REAL *restrict v_999, int64_t first,
-    int64_t count, const int64_t *restrict codes, int64_t n_inputs, REAL *restrict inputs,
-    REAL *restrict unit)
+    REAL *restrict m_9, REAL *restrict m_99, REAL *restrict v_9, REAL *restrict v_999,
+    const NAME(Memory) *memory, int64_t first, int64_t count, const int64_t *restrict codes,
+    int64_t n_inputs, REAL *restrict inputs, REAL *restrict unit)
 {
+    REAL *restrict peak = memory->peak, *restrict norm = memory->norm;
+    const REAL *restrict last = memory->last, *restrict strides = memory->strides;
     REAL fast[BLOCK], slow[BLOCK];
     const REAL root_9 = (REAL)(1 / sqrt(tensor->correction_9));
     const REAL root_999 = (REAL)(1 / sqrt(tensor->correction_999));
@@ -36,6 +46,13 @@ CLONES UNUSED static void NAME(link_block)(
         fast[i] = 1 / unit[i];
         slow[i] = 1 / (SQRT(v_999[i]) * root_999 + epsilon);
     }
+    if (peak)
+        for (int64_t i = 0; i < count; i++) {
+            const REAL size = g[i] < 0 ? -g[i] : g[i];
+            peak[i] = (REAL)0.999 * peak[i] > size ? (REAL)0.999 * peak[i] : size;
+        }
+    if (norm)
+        for (int64_t i = 0; i < count; i++) norm[i] += g[i] * g[i];
     for (int64_t k = 0; k < n_inputs; k++) {
         REAL *restrict z = inputs + k * BLOCK;
         const int64_t code = codes[k];
@@ -71,6 +88,20 @@ CLONES UNUSED static void NAME(link_block)(
         case DELTA:
             for (int64_t i = 0; i < count; i++)
                 z[i] = NAME(clip)(deltas[(first + i) % tensor->fan_out]);
+            continue;
+        case GRADIENT_PEAK:
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] / (peak[i] + epsilon));
+            continue;
+        case MOMENTUM_9_PEAK:
+            constant = (REAL)1 / (REAL)tensor->correction_9;
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_9[i] * constant / (peak[i] + epsilon));
+            continue;
+        case GRADIENT_NORM:
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] / (SQRT(norm[i]) + epsilon));
+            continue;
+        case LAST_STEP:
+            for (int64_t i = 0; i < count; i++)
+                z[i] = NAME(clip)(NAME(downhill)(g[i]) * last[i] / strides[i]);
             continue;
         case IS_BIAS: constant = (REAL)tensor->is_bias; break;
         case IS_OUTPUT: constant = (REAL)tensor->is_output; break;
@@ -136,13 +167,25 @@ UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, in
     return in;
 }
 
-/* Delta w = scale * unit^homogeneity * answer; a link that never saw a gradient stays, NaN is NaN. */
-CLONES UNUSED static void NAME(link_updates)(const REAL *restrict answer, const REAL *restrict unit,
-                                             const REAL *restrict v_999, int64_t count, REAL scale,
-                                             int homogeneity, REAL *restrict updates)
+/* Delta w = scale * unit * answer; a link that never saw a gradient stays, NaN is NaN. One that has taken no
+ * step yet takes, in units of its stride, one of first_step. */
+CLONES UNUSED static void NAME(link_updates)(const REAL *restrict answer, const REAL *restrict g,
+                                             const REAL *restrict rms, const REAL *restrict v_999,
+                                             const NAME(Memory) *memory, int64_t count, REAL scale, int unit,
+                                             REAL first_step, REAL *restrict updates)
 {
+    REAL *restrict last = memory->last, *restrict strides = memory->strides;
     for (int64_t i = 0; i < count; i++) {
-        REAL u = scale * answer[i] * (homogeneity ? unit[i] : 1);
+        REAL u = scale * answer[i];
+        if (unit == UNIT_RMS) u *= rms[i];
+        if (unit == UNIT_STRIDE)
+            u = NAME(downhill)(g[i]) * (strides[i] > TINY ? strides[i] * u : first_step);
         updates[i] = v_999[i] == 0 ? 0 : u;
     }
+    if (last)
+        for (int64_t i = 0; i < count; i++) {
+            const REAL size = updates[i] < 0 ? -updates[i] : updates[i];
+            strides[i] = size > strides[i] / 4 ? size : strides[i];
+            last[i] = updates[i];
+        }
 }

@@ -26,11 +26,15 @@ from sklearn_metabp._kernels.reference_dropout import dropout_factors
 from sklearn_metabp._kernels.reference_learned import (
     BLOCK,
     LINK_INPUTS,
+    LINK_UNITS,
     NEURON_INPUTS,
     LinkRule,
     NeuronRule,
     PatternRule,
+    link_history,
     link_inputs,
+    memory_rows,
+    remember_steps,
 )
 from sklearn_metabp._kernels.reference_losses import output_rules, softmax_of_groups
 
@@ -39,12 +43,16 @@ __all__ = [
     "BLOCK",
     "DERIVATIVES",
     "LINK_INPUTS",
+    "LINK_UNITS",
     "NEURON_INPUTS",
     "Backprop",
     "LinkRule",
     "NeuronRule",
     "PatternRule",
+    "link_history",
     "link_inputs",
+    "memory_rows",
+    "remember_steps",
 ]
 
 

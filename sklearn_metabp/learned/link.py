@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.random import sample_without_replacement
 
-from sklearn_metabp._kernels import LINK_INPUTS, link_inputs
+from sklearn_metabp._kernels import LINK_INPUTS, link_history, link_inputs, memory_rows, remember_steps
 from sklearn_metabp.tracing import SCOPES, TEACHER_UPDATES, Run, Trace, taught_updates
 
 # Enough to imitate a rule that follows the gradient, its momentum or its running scale.
@@ -48,6 +48,11 @@ def codes_of(inputs: tuple[str, ...]) -> np.ndarray:
     return np.array([LINK_INPUTS.index(name) for name in inputs], dtype=np.int64)
 
 
+def n_columns(codes: np.ndarray) -> int:
+    """Columns of a matrix of links: the inputs, and the units."""
+    return len(codes) + 1 + bool(memory_rows(codes).steps)
+
+
 class LinkHistory:
     """What all links of one training remember, and what is known at each of them at a step.
 
@@ -56,11 +61,13 @@ class LinkHistory:
     Parameters
     ----------
     layout : ParameterLayout
+    codes : ndarray of int64
+        Of the inputs: they decide what has to be remembered.
     """
 
-    def __init__(self, layout):
+    def __init__(self, layout, codes: np.ndarray):
         self.sizes = np.array(layout.layer_sizes, dtype=np.int64)
-        self.history = np.zeros((5, layout.n_params), layout.dtype)
+        self.history = link_history(codes, layout.n_params, layout.dtype)
         self.n_steps = 0
         self.bound: Any = None  # a rule's kernel over the arrays of one training, and their step
 
@@ -76,9 +83,9 @@ class LinkHistory:
         )
 
     def matrix(self, step, inputs: tuple[str, ...], codes: np.ndarray, out=None) -> np.ndarray:
-        """Go through a step and write the inputs of every link and its unit, (n_params, n_inputs + 1)."""
+        """Go through a step and write the inputs of every link and its units, (n_params, n_columns)."""
         if out is None:
-            out = np.empty((self.history.shape[1], len(codes) + 1), self.history.dtype)
+            out = np.empty((self.history.shape[1], n_columns(codes)), self.history.dtype)
         self.n_steps += 1
         dtype = self.history.dtype
         link_inputs(  # type: ignore[call-arg]
@@ -93,6 +100,12 @@ class LinkHistory:
             out,
         )
         return out
+
+    def remember(self, updates: np.ndarray, codes: np.ndarray) -> None:
+        """Take note of what the step did to every link, where that is an input."""
+        steps = memory_rows(codes).steps
+        if steps:
+            remember_steps(updates, *map(self.history.__getitem__, steps))
 
 
 def _as(values: np.ndarray, dtype) -> np.ndarray:
@@ -112,7 +125,7 @@ class LinkScope:
     """The features and targets that the link scope reads of a trace; see ``Trace.features``."""
 
     def features(self, trace: Trace, inputs=None) -> np.ndarray:
-        """Inputs and unit of every link of every row, (n_links, n_inputs + 1)."""
+        """Inputs and units of every link of every row, (n_links, n_columns)."""
         return self.sample(trace, inputs)[0]
 
     def targets(self, trace: Trace) -> np.ndarray:
@@ -148,7 +161,7 @@ class LinkScope:
         else:
             links = np.arange(total)
         bounds = np.searchsorted(links, starts)
-        features = np.empty((len(links), len(names) + 1))
+        features = np.empty((len(links), n_columns(codes_of(names))))
         targets = np.empty(len(links))
         for number in np.unique(trace.runs):
             rows = np.flatnonzero(trace.runs == number)
@@ -171,11 +184,13 @@ class LinkScope:
                 f"scope='link' with inputs={list(names)} needs {sorted(needed)} of every step, and the run "
                 f"has {sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
             )
-        history, codes, matrix = LinkHistory(run.layout), codes_of(names), None
+        codes, matrix = codes_of(names), None
+        history = LinkHistory(run.layout, codes)
 
         def visit(position, step):
             nonlocal matrix
             matrix = history.matrix(step, names, codes, matrix)
+            history.remember(taught_updates(step), codes)
             # A step that was not recorded comes with the position of the next one that was.
             if position not in wanted or not run.is_recorded(step.index):
                 return

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_metabp._kernels import LinkRule
+from sklearn_metabp._kernels import LINK_UNITS, LinkRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
 from sklearn_metabp.learned.explain import (
@@ -13,51 +13,87 @@ from sklearn_metabp.learned.explain import (
     linear_terms,
     that_count,
 )
-from sklearn_metabp.learned.link import EPSILON, LinkHistory, LinkScope, check_link_inputs, codes_of
+from sklearn_metabp.learned.link import (
+    EPSILON,
+    LinkHistory,
+    LinkScope,
+    check_link_inputs,
+    codes_of,
+    n_columns,
+)
 from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.update_rules import Adam
 
+# A stride not above it stands for none yet, in either precision.
+_NO_STRIDE = float(np.finfo(np.float32).tiny)
+
 
 class LinkModel(ScopeModel):
-    r"""``Δw = scale * unit**homogeneity * f(inputs)``; see :class:`LearnedUpdateRule`.
+    r"""``Δw = scale * unit * f(inputs)``; see :class:`LearnedUpdateRule`.
 
     Attributes
     ----------
-    homogeneity : {0, 1}
+    unit : {"1", "rms_0.9", "stride"}
     scale : float
+    first_step : float
+        In units of its stride, what a link takes that has taken no step yet.
     """
 
     def __init__(self, inputs):
         self.inputs = check_link_inputs(inputs)
         self._codes = codes_of(self.inputs)
+        self._n_columns = n_columns(self._codes)
         self._sees_units = bool({"activation", "delta"} & set(self.inputs))
         self._mlp: MLPArrays | None = None
-        self.homogeneity, self.scale = 0, 1.0
+        self.unit, self.scale, self.first_step = "1", 1.0, 0.0
 
     def sample(self, trace, max_rows, rng):
-        """Inputs and unit of every link of every step, and its update."""
+        """Inputs and units of every link of every step, and its update."""
         return LinkScope().sample(trace, self.inputs, max_rows, rng)
 
     def takes(self, n_columns):
-        """Take the inputs and the unit."""
-        return n_columns == len(self.inputs) + 1
+        """Take the inputs and the units."""
+        return n_columns == self._n_columns
 
     def default_learner(self):
         """Eight relu units: they go on in a straight line beyond what they saw."""
         return BackpropMLPRegressor((8,), "relu", update_rule=Adam(learning_rate=0.005), alpha=0.0)
 
     def fit(self, X, y, learner, trace):
-        """Choose the unit's exponent, then fit the learner on updates in their units."""
-        X, unit, self.homogeneity = _split(X, y)
-        self._ranges = InputRanges.of(X)
+        """Choose the unit, then fit the learner on updates in it."""
+        Z = X[:, : len(self.inputs)]
+        self._ranges = InputRanges.of(Z)
+        candidates = {name: self._unit_of(X, name) for name in LINK_UNITS[: 1 + X.shape[1] - Z.shape[1]]}
+        explained = {
+            name: _linear_r2(Z[has_unit], y[has_unit] / unit[has_unit])
+            for name, (unit, has_unit) in candidates.items()
+            if name != "stride" or _tells_sizes(unit[has_unit], y[has_unit])
+        }
+        self.unit = max(explained, key=explained.__getitem__)
+        unit, has_unit = candidates[self.unit]
+        if self.unit == "stride":
+            first = np.abs(y[~has_unit & (y != 0)])
+            self.first_step = float(np.median(first if len(first) else np.abs(unit[has_unit])))
+            Z, y, unit = Z[has_unit], y[has_unit], unit[has_unit]
         self.scale = float(np.sqrt(np.mean((y / unit) ** 2))) or 1.0
-        self.learner = learner.fit(X, y / unit / self.scale)
+        self.learner = learner.fit(Z, y / unit / self.scale)
         self._mlp = as_mlp(self.learner)
         self.is_compiled = self._mlp is not None
 
+    def _unit_of(self, X: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The unit of every row, and whether the row has one; 1 stands in where a gradient is 0."""
+        if name == "1":
+            return np.ones(len(X)), np.ones(len(X), bool)
+        if name == "stride":
+            return X[:, -1], np.abs(X[:, -1]) > _NO_STRIDE
+        unit = X[:, len(self.inputs)]
+        return np.where(unit > 0, unit, 1), np.ones(len(X), bool)
+
     def predict(self, X):
         """Updates of links."""
-        return self.learner.predict(X[:, :-1]) * X[:, -1] ** self.homogeneity * self.scale
+        unit, has_unit = self._unit_of(X, self.unit)
+        updates = self.learner.predict(X[:, : len(self.inputs)]) * unit * self.scale
+        return np.where(has_unit, updates, self.first_step * np.sign(unit))
 
     def explain(self, n_points):
         """Updates in the link's unit along every input, and the formula of a linear learner."""
@@ -66,28 +102,27 @@ class LinkModel(ScopeModel):
             return self.scale * self.learner.predict(Z)
 
         found = linear_terms(predict, self._ranges)
-        unit = "rms_0.9" if self.homogeneity else "1"
         formula, coefficients = None, {}
         if found is not None:
             values, constant = found
             coefficients = {name: float(v) for name, v in zip(self.inputs, values, strict=True)}
             values, constant = that_count(values, constant, self._ranges)
             terms = dict(self._symbol(name, value) for name, value in zip(self.inputs, values, strict=True))
-            formula = formula_of("Δw", terms, constant, "rms_0.9" if self.homogeneity else "")
+            formula = formula_of("Δw", terms, constant, "" if self.unit == "1" else self.unit)
         typical = dict(zip(self.inputs, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(predict, self.inputs, self._ranges, n_points)
-        return RuleExplanation("link", self.inputs, unit, formula, coefficients, typical, found_effects)
+        return RuleExplanation("link", self.inputs, self.unit, formula, coefficients, typical, found_effects)
 
     def _symbol(self, name: str, coefficient: float) -> tuple[str, float]:
         """How a term reads once its unit is multiplied in: the gradient is minus delta times x."""
-        if self.homogeneity and name.endswith("/rms_0.9"):
+        if self.unit == "rms_0.9" and name.endswith("/rms_0.9"):
             known = name.removesuffix("/rms_0.9")
             return ("δ·x", -coefficient) if known == "gradient" else (known, coefficient)
-        return (f"{name}·rms_0.9" if self.homogeneity else name), coefficient
+        return (name if self.unit == "1" else f"{name}·{self.unit}"), coefficient
 
     def init_state(self, layout):
         """Nothing seen at any link yet."""
-        return {"history": LinkHistory(layout)}
+        return {"history": LinkHistory(layout, self._codes)}
 
     def compute_update(self, step, state):
         """Every link's update, compiled where the learner is an MLP."""
@@ -117,7 +152,8 @@ class LinkModel(ScopeModel):
             mlp.hidden,
             mlp.output,
             self.scale,
-            self.homogeneity,
+            LINK_UNITS.index(self.unit),
+            self.first_step,
         )
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop
@@ -125,16 +161,20 @@ class LinkModel(ScopeModel):
         matrix = history.matrix(step, self.inputs, self._codes)
         updates = answer(self.predict, matrix, step.updates.shape)
         step.updates[...] = np.where(history.history[4] == 0, 0, updates)
+        history.remember(step.updates, self._codes)
         return step.updates
 
 
-def _split(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Inputs, unit to the power of the homogeneity, and the homogeneity that suits y better."""
-    X, unit = X[:, :-1], X[:, -1]
-    unit = np.where(unit > 0, unit, 1)
-    explained = [_linear_r2(X, y / unit**homogeneity) for homogeneity in (0, 1)]
-    homogeneity = int(explained[1] > explained[0])
-    return X, unit**homogeneity, homogeneity
+def _tells_sizes(unit: np.ndarray, y: np.ndarray) -> bool:
+    """Whether updates in the unit differ far less in size than updates do; those of one size do not.
+
+    A rule that goes by its own last step adds up the errors of all steps before, which has to be worth it.
+    """
+    moved = y != 0
+    if not moved.any():
+        return False
+    sizes, in_unit = np.log(np.abs(y[moved])), np.log(np.abs(y[moved] / unit[moved]))
+    return in_unit.std() < sizes.std() / 2
 
 
 def _linear_r2(X: np.ndarray, y: np.ndarray) -> float:

@@ -43,14 +43,15 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     its update in the link's own unit,
 
     .. math::
-        \Delta w = c \, r^p \, f(z)
+        \Delta w = c \, u \, f(z)
 
-    where z are the ``inputs``, r the running root mean square of the link's gradient with decay 0.9, c a
-    constant and p 0 or 1. For p = 1 updates grow with the gradient, as those of plain backpropagation
-    do; for p = 0 they do not, as those of Adam. ``fit`` takes the p under which more of the updates is
-    linear in z. The inputs are quotients of the gradient, its running means and its running root mean
-    squares, so the rule does not depend on the scale of loss or data. A link that never saw a gradient
-    stays where it is.
+    where z are the ``inputs``, c is a constant and u a unit. With the running root mean square of the link's
+    gradient (decay 0.9) for u, updates grow with the gradient, as those of plain backpropagation do; with 1
+    they do not, as those of Adam. Where ``"last_step"`` is an input, u may also be the stride, the size of
+    the link's last step, against the gradient: Rprop's updates are shares of it. ``fit`` takes the unit under
+    which more of the updates is linear in z. The inputs are quotients of the gradient, its running means and
+    its running root mean squares, so the rule does not depend on the scale of loss or data. A link that
+    never saw a gradient stays where it is.
 
     ``"neuron"``, for networks of any architecture: rule (6) alone, as a message per link that is summed
     over the next layer,
@@ -80,7 +81,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         ``"rms_0.9/rms_0.999"``; ``"weight"`` in root mean squares of its matrix; ``"activation"`` of the
         source and ``"delta"`` of the target unit, means over the batch in root mean squares of the layer
         (the trace must have ``activations`` and ``deltas``); ``"is_bias"``, ``"is_output"``, ``"depth"``;
-        ``"warmup_0.9"``, ``"warmup_0.99"`` and ``"warmup_0.999"``, which are ``1 - decay**t``. None is
+        ``"warmup_0.9"``, ``"warmup_0.99"`` and ``"warmup_0.999"``, which are ``1 - decay**t``. Four more are
+        remembered only where they are asked for: ``"gradient/peak_0.999"`` and ``"momentum_0.9/peak_0.999"``,
+        over a running maximum of the gradient's size; ``"gradient/norm"``, over the root of its summed
+        squares; ``"last_step"``, the last update over the stride, against the gradient. None is
         ``gradient/rms_0.9 momentum_0.9/rms_0.9 momentum_0.99/rms_0.9 gradient/rms_0.999
         momentum_0.9/rms_0.999 rms_0.9/rms_0.999 warmup_0.9``. Of a message: ``"delta"``, ``"weight"`` and
         ``"derivative"``, None is all three. Of a network: ``weights biases inputs outputs targets
@@ -94,8 +98,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         The fitted learner.
     inputs_ : tuple of str
         Names of the inputs.
-    homogeneity_ : {0, 1}
-        The exponent p; ``"link"`` only.
+    unit_ : {"1", "rms_0.9", "stride"}
+        The unit u; ``"link"`` only.
+    first_step_ : float
+        Size of the step of a link that has taken none yet, where the unit is the stride; ``"link"`` only.
     scale_ : float
         The constant c, the root mean square of the targets in their units; not for ``"network"``.
     learning_rate_ : float
@@ -105,7 +111,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     is_compiled_ : bool
         Whether the learner runs compiled inside the step.
     n_features_in_ : int
-        Columns of the matrix that was fitted; of ``"link"`` and ``"neuron"`` the last is the unit.
+        Columns of the matrix that was fitted; of ``"link"`` and ``"neuron"`` the inputs are followed by the
+        unit, or units where ``"last_step"`` is an input.
 
     See Also
     --------
@@ -200,7 +207,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def _take(self, model: ScopeModel, inputs: tuple[str, ...]):
         """Become the rule that a fitted model makes."""
         self.inputs_, self.learner_, self.is_compiled_ = inputs, model.learner, model.is_compiled
-        for name in ("homogeneity", "scale", "learning_rate", "layer_sizes"):
+        for name in ("unit", "scale", "first_step", "learning_rate", "layer_sizes"):
             self.__dict__.pop(f"{name}_", None)
             if hasattr(model, name):
                 setattr(self, f"{name}_", getattr(model, name))

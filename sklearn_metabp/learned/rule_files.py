@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_metabp._kernels import LINK_UNITS
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import ELEMENTWISE_OUTPUTS, MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
@@ -28,6 +29,10 @@ def _is_scale(value) -> bool:
     return type(value) is float and math.isfinite(value) and value > 0
 
 
+def _is_step(value) -> bool:
+    return type(value) is float and math.isfinite(value) and value >= 0
+
+
 def _is_rate(value) -> bool:
     return value is None or (type(value) is float and math.isfinite(value))
 
@@ -39,7 +44,11 @@ def _are_sizes(value) -> bool:
 
 # What a scope's model has learned besides its learner: attribute, and whether a value of it is possible.
 _FACTS: dict[str, dict[str, Callable[[Any], bool]]] = {
-    "link": {"homogeneity": lambda value: type(value) is int and value in (0, 1), "scale": _is_scale},
+    "link": {
+        "unit": lambda value: isinstance(value, str) and value in LINK_UNITS,
+        "scale": _is_scale,
+        "first_step": _is_step,
+    },
     "neuron": {"scale": _is_scale, "learning_rate": _is_rate},
     "network": {"layer_sizes": lambda value: value is None or _are_sizes(value)},
 }

@@ -43,9 +43,13 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
         )
     trace = _record(teacher)
     X, y = trace.features(explanation.scope, list(rule.inputs_)), trace.targets_of(explanation.scope)
-    exponent = getattr(rule, "homogeneity_", 1)
-    kept = (X[:, -1] != 0) & (np.abs(X[:, :-1]) < 10).all(axis=1)  # the inputs are cut off at 10
-    Z, y = X[kept, :-1], y[kept] / X[kept, -1] ** exponent
+    n_inputs = len(rule.inputs_)
+    # Of a link the root mean square and the stride, of a message its own unit.
+    column = {"1": None, "stride": n_inputs + 1}.get(explanation.unit, n_inputs)
+    unit = np.ones(len(X)) if column is None else X[:, column]
+    kept = (unit != 0) & (X[:, n_inputs] != 0)
+    kept &= (np.abs(X[:, :n_inputs]) < 10).all(axis=1)  # the inputs are cut off at 10
+    Z, y = X[kept, :n_inputs], y[kept] / unit[kept]
     # What hardly varies there, as what tells of the warming up, has no slope to be read.
     Z = np.where(np.ptp(Z, axis=0) > _MIN_RANGE, Z, 0)
     columns = np.column_stack([Z, np.ones(len(Z))])

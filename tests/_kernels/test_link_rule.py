@@ -7,10 +7,11 @@ from helpers.kernels import compiled_only
 from helpers.networks import LONG_FUNCTIONS, TOLERANCES, assert_near, split
 
 from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import BLOCK, LINK_INPUTS, reference
+from sklearn_metabp._kernels import BLOCK, LINK_INPUTS, LINK_UNITS, link_history, reference, remember_steps
 
 ALL = np.arange(len(LINK_INPUTS))
 EPSILON = 1e-8
+FIRST_STEP = 0.01
 
 
 def code(name):
@@ -36,11 +37,21 @@ def draw(sizes, n_steps, seed, dtype):
         yield tuple(a.astype(dtype) for a in facts)
 
 
-def walk_inputs(kernels, sizes, codes, n_steps, seed, dtype=np.float64):
-    """Inputs and history after every step."""
-    history = np.zeros((5, count_params(sizes)), dtype)
+def remembers_steps(codes):
+    return code("last_step") in codes
+
+
+def steps_taken(gradients, t):
+    """Steps that something else took: some along the gradient, some against it, some next to none."""
+    rng = np.random.default_rng(t)
+    return gradients * rng.choice([-1.0, 0.5, 1e-4, 0.0], len(gradients))
+
+
+def walk_inputs(kernels, sizes, codes, n_steps, seed, dtype=np.float64, updates=None):
+    """Inputs and history after every step; ``updates`` are the steps that were taken, by number."""
+    history = link_history(codes, count_params(sizes), dtype)
     for t, (g, w, x, delta) in enumerate(draw(sizes, n_steps, seed, dtype), start=1):
-        matrix = np.full((len(g), len(codes) + 1), np.nan, dtype)
+        matrix = np.full((len(g), len(codes) + 1 + remembers_steps(codes)), np.nan, dtype)
         kernels.link_inputs(
             g,
             w,
@@ -54,6 +65,9 @@ def walk_inputs(kernels, sizes, codes, n_steps, seed, dtype=np.float64):
             matrix,
         )
         yield matrix, history.copy()
+        if remembers_steps(codes):
+            update = steps_taken(g, t) if updates is None else updates[t - 1]
+            remember_steps(update.astype(dtype), *history[-2:])
 
 
 def inputs_by_definition(sizes, n_steps, seed):
@@ -67,14 +81,25 @@ def inputs_by_definition(sizes, n_steps, seed):
         shares = (1 - decay) * decay ** np.arange(t - 1, -1, -1) / (1 - decay**t)
         return shares @ values
 
-    rms = {d: np.sqrt(average(G**2, d)) + EPSILON for d in (0.9, 0.999)}
+    rms = {f"rms_{d}": np.sqrt(average(G**2, d)) + EPSILON for d in (0.9, 0.999)}
+    ages = np.arange(t - 1, -1, -1)[:, None]
+    below = rms | {
+        "peak_0.999": (0.999**ages * np.abs(G)).max(axis=0) + EPSILON,
+        "norm": np.linalg.norm(G, axis=0) + EPSILON,
+    }
+    last, strides = np.zeros(len(w)), np.full(len(w), np.finfo(float).tiny)
+    for number, g in enumerate(G[:-1], start=1):
+        last = steps_taken(g, number)
+        for link in range(len(w)):
+            if abs(last[link]) > strides[link] / 4:
+                strides[link] = abs(last[link])
     above = {"gradient": G[-1]} | {f"momentum_{d}": average(G, d) for d in (0.5, 0.9, 0.99)}
-    above["rms_0.9"] = rms[0.9]
-    columns = {}
+    above["rms_0.9"] = rms["rms_0.9"]
+    columns = {"last_step": -np.sign(G[-1]) * last / strides}
     for name in LINK_INPUTS:
         if "/" in name:
             numerator, denominator = name.split("/")
-            columns[name] = above[numerator] / rms[float(denominator.removeprefix("rms_"))]
+            columns[name] = above[numerator] / below[denominator]
 
     n_layers = len(sizes) - 1
     rows = {name: [] for name in LINK_INPUTS if name not in columns}
@@ -95,7 +120,7 @@ def inputs_by_definition(sizes, n_steps, seed):
                 rows["warmup_0.999"].append(1 - 0.999**t)
     columns |= rows
     inputs = [np.clip(columns[name], -10, 10) for name in LINK_INPUTS]
-    return np.column_stack([*inputs, rms[0.9]])
+    return np.column_stack([*inputs, rms["rms_0.9"], -np.sign(G[-1]) * strides])
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 40])
@@ -103,25 +128,27 @@ def inputs_by_definition(sizes, n_steps, seed):
 def test_inputs_are_what_their_names_say(kernels, sizes, n_steps):
     *_, (matrix, _) = walk_inputs(kernels, sizes, ALL, n_steps, seed=n_steps)
     expected = inputs_by_definition(sizes, n_steps, seed=n_steps)
-    for column, name in enumerate([*LINK_INPUTS, "unit"]):
+    for column, name in enumerate([*LINK_INPUTS, "rms_0.9", "stride"]):
         assert_near(matrix[:, column], expected[:, column], 1e-11, name)
 
 
 def test_a_constant_gradient_is_its_own_momentum_and_root_mean_square(kernels):
     sizes, gradient = np.array([1, 1]), np.array([0.02, -3.0])
-    history, matrix = np.zeros((5, 2)), np.zeros((2, len(LINK_INPUTS) + 1))
+    history, matrix = link_history(ALL, 2, float), np.zeros((2, len(LINK_INPUTS) + 2))
     x = delta = np.ones(1)
     for t in range(1, 30):
         kernels.link_inputs(gradient, gradient, history, t, sizes, ALL, x, delta, 1e-300, matrix)
         for name in ("gradient", "momentum_0.5", "momentum_0.9", "momentum_0.99"):
             for rms in ("rms_0.9", "rms_0.999"):
                 np.testing.assert_allclose(matrix[:, code(f"{name}/{rms}")], [1, -1], rtol=1e-12)
-        np.testing.assert_allclose(matrix[:, -1], [0.02, 3], rtol=1e-12)
+        np.testing.assert_allclose(matrix[:, code("momentum_0.9/peak_0.999")], [1, -1], rtol=1e-12)
+        np.testing.assert_allclose(matrix[:, code("gradient/norm")], [t**-0.5, -(t**-0.5)], rtol=1e-12)
+        np.testing.assert_allclose(matrix[:, -2], [0.02, 3], rtol=1e-12)
 
 
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("codes", [ALL, ALL[:9], ALL[::-2].copy(), ALL[:0]], ids=len)
+@pytest.mark.parametrize("codes", [ALL, ALL[:9], ALL[::-2].copy(), ALL[-4:-1].copy(), ALL[:0]], ids=len)
 @pytest.mark.parametrize("sizes", [(1, 1), (7, 9, 3), (BLOCK, 1), (30, 10, 20, 5)], ids=str)
 def test_compiled_inputs_are_their_twins(sizes, codes, dtype):
     both = zip(
@@ -132,17 +159,17 @@ def test_compiled_inputs_are_their_twins(sizes, codes, dtype):
     for (matrix, history), (twin_matrix, twin_history) in both:
         for column in range(matrix.shape[1]):
             assert_near(matrix[:, column], twin_matrix[:, column], TOLERANCES[dtype])
-        for row in range(5):
+        for row in range(len(history)):
             assert_near(history[row], twin_history[row], TOLERANCES[dtype])
 
 
-def walk_updates(kernels, sizes, codes, mlp, n_steps, seed, homogeneity, dtype=np.float64):
+def walk_updates(kernels, sizes, codes, mlp, n_steps, seed, unit, dtype=np.float64):
     """Updates of one rule and the inputs they came from, step by step."""
     n, mlp_sizes = count_params(sizes), (len(codes), *mlp["hidden_sizes"], 1)
     rng = np.random.default_rng([seed, *mlp_sizes])
     mlp_params = rng.standard_normal(count_params(mlp_sizes)).astype(dtype)
-    history = np.zeros((5, n), dtype)
-    inputs = walk_inputs(kernels, sizes, codes, n_steps, seed, dtype)
+    history, taken = link_history(codes, n, dtype), []
+    inputs = walk_inputs(kernels, sizes, codes, n_steps, seed, dtype, taken)
     gradients, params, updates = np.zeros((3, n), dtype)
     rule = kernels.LinkRule(
         gradients,
@@ -157,7 +184,8 @@ def walk_updates(kernels, sizes, codes, mlp, n_steps, seed, homogeneity, dtype=n
         mlp["hidden"],
         mlp["output"],
         -0.25,
-        homogeneity,
+        LINK_UNITS.index(unit),
+        FIRST_STEP,
     )
     for t, (g, w, x, delta) in enumerate(draw(sizes, n_steps, seed, dtype), start=1):
         gradients[...], params[...], updates[...] = g, w, np.nan
@@ -166,8 +194,10 @@ def walk_updates(kernels, sizes, codes, mlp, n_steps, seed, homogeneity, dtype=n
             x if code("activation") in codes else None,
             delta if code("delta") in codes else None,
         )
+        taken.append(updates.copy())
         matrix, expected_history = next(inputs)
-        np.testing.assert_array_equal(history, expected_history)
+        n_rows = len(history) - 2 * remembers_steps(codes)
+        np.testing.assert_array_equal(history[:n_rows], expected_history[:n_rows])
         yield updates.copy(), matrix, mlp_params, mlp_sizes
 
 
@@ -180,17 +210,20 @@ MLPS = [
 ]
 
 
-@pytest.mark.parametrize("homogeneity", [0, 1])
+@pytest.mark.parametrize("unit", LINK_UNITS)
 @pytest.mark.parametrize("mlp", MLPS, ids=str)
-def test_updates_are_the_mlp_of_the_inputs_in_units_of_the_link(kernels, mlp, homogeneity):
-    steps = walk_updates(kernels, (5, 7, 3), ALL, mlp, 7, 3, homogeneity)
-    for updates, matrix, params, mlp_sizes in steps:
-        x = matrix[:, :-1].astype(np.longdouble)
+def test_updates_are_the_mlp_of_the_inputs_in_units_of_the_link(kernels, mlp, unit):
+    steps = walk_updates(kernels, (5, 7, 3), ALL, mlp, 7, 3, unit)
+    for number, (updates, matrix, params, mlp_sizes) in enumerate(steps):
+        x = matrix[:, :-2].astype(np.longdouble)
         weights, biases = split(params, mlp_sizes)
         for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
             x = LONG_FUNCTIONS[mlp["hidden" if layer < len(weights) else "output"]](x @ w + b)
-        unit = matrix[:, -1] if homogeneity else 1
-        assert_near(updates, (-0.25 * unit * x[:, 0]).astype(float), 1e-12)
+        in_units_of = {"1": 1.0, "rms_0.9": matrix[:, -2], "stride": matrix[:, -1]}[unit]
+        expected = (-0.25 * in_units_of * x[:, 0]).astype(float)
+        if unit == "stride" and not number:  # no link has taken a step yet
+            expected = FIRST_STEP * np.sign(matrix[:, -1])
+        assert_near(updates, expected, 1e-12)
 
 
 @compiled_only
@@ -199,8 +232,8 @@ def test_updates_are_the_mlp_of_the_inputs_in_units_of_the_link(kernels, mlp, ho
 @pytest.mark.parametrize("sizes", [(1, 1), (7, 9, 3), (BLOCK, 2), (33, 5, 4)], ids=str)
 @pytest.mark.parametrize("mlp", MLPS, ids=str)
 def test_compiled_updates_are_their_twins(mlp, sizes, codes, dtype):
-    for homogeneity in (0, 1):
-        arguments = (sizes, codes, mlp, 25, 2, homogeneity, dtype)
+    for unit in LINK_UNITS[: 2 + remembers_steps(codes)]:
+        arguments = (sizes, codes, mlp, 25, 2, unit, dtype)
         ours, theirs = walk_updates(_kernels, *arguments), walk_updates(reference, *arguments)
         for (updates, *_), (twin_updates, *_) in zip(ours, theirs, strict=True):
             assert_near(updates, twin_updates, TOLERANCES[dtype])
@@ -220,7 +253,8 @@ def step_once(kernels, gradients, **changed):
         "hidden": "relu",
         "output": "identity",
         "scale": -0.5,
-        "homogeneity": 0,
+        "unit": 0,
+        "first_step": 0.0,
         "updates": np.full(3, np.nan),
     } | changed
     kernels.LinkRule(**arguments).update(1)
@@ -233,7 +267,7 @@ def test_a_link_that_never_saw_a_gradient_stays(kernels):
 
 
 def test_a_gradient_that_is_nan_makes_the_update_nan(kernels):
-    updates = step_once(kernels, np.array([np.nan, 2.0, 0.0]), homogeneity=1)
+    updates = step_once(kernels, np.array([np.nan, 2.0, 0.0]), unit=1)
     assert np.isnan(updates[0])
     np.testing.assert_allclose(updates[1:], [-1, 0], rtol=1e-7)
 
@@ -243,6 +277,11 @@ BAD = [
     {"params": np.ones(2)},
     {"history": np.zeros((4, 3))},
     {"history": np.zeros((5, 4))},
+    {"history": np.zeros((6, 3))},
+    {"codes": np.array([code("last_step")])},
+    {"unit": LINK_UNITS.index("stride")},
+    {"unit": len(LINK_UNITS)},
+    {"unit": -1},
     {"sizes": np.array([3, 1])},
     {"updates": np.zeros(2)},
     {"mlp_params": np.zeros(3)},
@@ -283,7 +322,8 @@ def test_units_are_given_where_they_are_an_input_and_nowhere_else(kernels, name,
         hidden="relu",
         output="identity",
         scale=1.0,
-        homogeneity=0,
+        unit=0,
+        first_step=0.0,
     )
     units = {"activations": np.zeros(2), "deltas": np.zeros(1)}
     given = units[name + "s"][:-1] if wanted else units[name + "s"]

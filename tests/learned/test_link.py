@@ -34,10 +34,19 @@ def expected(trace, row, name):
             return g[-1]
         if kind == "momentum":
             return average(g, float(decay))
+        if kind == "peak":
+            return (float(decay) ** np.arange(t)[::-1, None] * np.abs(g)).max(axis=0) + 1e-8
+        if kind == "norm":
+            return np.linalg.norm(g, axis=0) + 1e-8
         return np.sqrt(average(g**2, float(decay))) + 1e-8
 
     if name == "rms_0.9":
         return known(name)
+    if name in ("last_step", "stride"):
+        last, strides = np.zeros(g.shape[1]), np.full(g.shape[1], np.finfo(float).tiny)
+        for last in trace.updates[:row]:
+            strides = np.where(np.abs(last) > strides / 4, np.abs(last), strides)
+        return -np.sign(g[-1]) * (last / strides if name == "last_step" else strides)
     if "/" in name:
         above, below = name.split("/")
         return np.clip(known(above) / known(below), -10, 10)
@@ -69,11 +78,14 @@ def expected(trace, row, name):
 def test_inputs_are_what_their_names_say(name, sizes):
     trace = record(len(name), sizes=sizes)
     n = trace.layouts[0].n_params
-    features = trace.features("link", [name]).reshape(len(trace), n, 2)
+    features = trace.features("link", [name]).reshape(len(trace), n, -1)
     for row in (0, 1, 9, len(trace) - 1):
         np.testing.assert_allclose(features[row, :, 0], expected(trace, row, name), rtol=1e-10, atol=1e-12)
         unit = expected(trace, row, "rms_0.9")
         np.testing.assert_allclose(features[row, :, 1], unit, rtol=1e-10)
+        if name == "last_step":
+            stride = expected(trace, row, "stride")
+            np.testing.assert_allclose(features[row, :, 2], stride, rtol=1e-10)
 
 
 def test_targets_are_the_updates():

@@ -26,6 +26,8 @@ from sklearn_metabp import (
     BackpropMLPRegressor,
     DivergenceError,
     LearnedUpdateRule,
+    Lion,
+    Rprop,
     TraceRecorder,
 )
 from sklearn_metabp._kernels import reference
@@ -86,14 +88,14 @@ def small_digits(rule, sizes, seed):
 
 
 @pytest.mark.parametrize(
-    ("teacher", "homogeneity", "within"), [(SGD(0.1), 1, 0.05), (Adam(1e-3), 0, 0.10)], ids=["SGD", "Adam"]
+    ("teacher", "unit", "within"), [(SGD(0.1), "rms_0.9", 0.05), (Adam(1e-3), "1", 0.10)], ids=["SGD", "Adam"]
 )
-def test_a_student_ends_where_its_teacher_does(teacher, homogeneity, within):
+def test_a_student_ends_where_its_teacher_does(teacher, unit, within):
     """Unseen data, widths and depths; benchmarks/imitation.py is the whole of it."""
     ratios = []
     for seed, load, sizes in ((3, load_wine, (20,)), (4, load_wine, (9, 7)), (5, load_breast_cancer, (12,))):
         rule = LearnedUpdateRule(random_state=seed).fit(small_digits(teacher, (16,), seed))
-        assert rule.homogeneity_ == homogeneity
+        assert rule.unit_ == unit
         assert rule.score(small_digits(teacher, (11, 8), seed + 100)) > 0.99
         X, y = load(return_X_y=True)
         losses = [network(r, sizes, 40, seed).fit(scale(X), y).loss_ for r in (teacher, rule)]
@@ -150,7 +152,7 @@ def test_any_regressor_can_learn_and_train(learner, sgd_trace):
 
 def test_a_linear_learner_reads_the_learning_rate_off_plain_backpropagation(sgd_trace):
     rule = LearnedUpdateRule(Ridge(alpha=1e-6), inputs=["gradient/rms_0.9"]).fit(sgd_trace)
-    assert rule.homogeneity_ == 1
+    assert rule.unit_ == "rms_0.9"
     np.testing.assert_allclose(rule.scale_ * rule.learner_.coef_, -0.1, rtol=1e-4)
 
 
@@ -347,3 +349,37 @@ def test_make_believe_pipeline_learner_goes_through_predict(sgd_trace):
     np.testing.assert_allclose(
         network(plain, (4,), 3).fit(X, y).params_, network(compiled, (4,), 3).fit(X, y).params_, rtol=1e-9
     )
+
+
+def test_a_rule_that_goes_by_its_own_last_step_is_imitated_from_it():
+    """Rprop: 1.2 of the last step where the gradient keeps its sign, none where it turned, then half."""
+
+    def digits(seed):
+        X, y = load_digits(return_X_y=True)
+        recorder = TraceRecorder()
+        model = network(Rprop(), (8,), 60, seed).set_params(batch_size="full").set_callbacks(recorder)
+        model.fit(X[:300] / 16, y[:300])
+        return recorder.trace_
+
+    rule = LearnedUpdateRule(inputs=["last_step"], random_state=0).fit(digits(0))
+    assert rule.unit_ == "stride"
+    assert rule.first_step_ == pytest.approx(0.01)
+    values, steps = rule.explain(3).effects["last_step"]
+    np.testing.assert_allclose(values, [-1, 0, 1])
+    np.testing.assert_allclose(steps, [0, 0.5, 1.2], atol=0.05)
+    assert rule.score(digits(1)) > 0.99
+    X, y = load_wine(return_X_y=True)
+    compiled = network(rule, (9, 7), 40, 3).set_params(batch_size="full").fit(scale(X), y)
+    teacher = network(Rprop(), (9, 7), 40, 3).set_params(batch_size="full").fit(scale(X), y)
+    np.testing.assert_allclose(compiled.loss_curve_[:8], teacher.loss_curve_[:8], rtol=0.03)
+    tree = LearnedUpdateRule(DecisionTreeRegressor(random_state=0), inputs=["last_step"]).fit(digits(0))
+    assert not tree.is_compiled_
+    student = network(tree, (9, 7), 40, 3).set_params(batch_size="full").fit(scale(X), y)
+    np.testing.assert_allclose(student.loss_curve_[:12], teacher.loss_curve_[:12], rtol=0.01)
+
+
+def test_steps_of_one_size_are_not_counted_in_themselves():
+    """Of Lion, where a unit of the last step would explain all and add up every error."""
+    inputs = [*DEFAULT_INPUTS, "last_step"]
+    rule = LearnedUpdateRule(Ridge(), inputs=inputs).fit(record(Lion(0.001), 0, 1))
+    assert rule.unit_ == "1"
