@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from sklearn.utils.random import sample_without_replacement
 
 from sklearn_metabp._kernels import LINK_INPUTS, link_history, link_inputs, memory_rows, remember_steps
 from sklearn_metabp.tracing import SCOPES, TEACHER_UPDATES, Run, Trace, taught_updates
+from sklearn_metabp.tracing.drawn_rows import DrawnRows, DrawnRowsOfRun
 
 # Enough to imitate a rule that follows the gradient, its momentum or its running scale.
 DEFAULT_INPUTS = (
@@ -154,25 +154,15 @@ class LinkScope:
         if not len(trace):
             raise ValueError("the trace has no rows: there is nothing to learn from.")
         sizes = np.array([layout.n_params for layout in trace.layouts])[trace.runs]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        total = int(starts[-1])
-        if max_links is not None and max_links < total:  # rng.choice would permute all of them
-            links = np.sort(sample_without_replacement(total, max_links, random_state=rng))
-        else:
-            links = np.arange(total)
-        bounds = np.searchsorted(links, starts)
-        features = np.empty((len(links), n_columns(codes_of(names))))
-        targets = np.empty(len(links))
+        drawn = DrawnRows(trace, sizes, max_links, rng)
+        features = np.empty((drawn.n_drawn, n_columns(codes_of(names))))
+        targets = np.empty(drawn.n_drawn)
         for number in np.unique(trace.runs):
-            rows = np.flatnonzero(trace.runs == number)
-            wanted: dict[int, list[int]] = {}
-            for row in rows:
-                wanted.setdefault(int(trace.steps_in_run[row]), []).append(int(row))
-            self._read_run(trace.recorded[number], names, wanted, links, starts, bounds, features, targets)
+            self._read_run(trace.recorded[number], names, drawn.of_run(number), features, targets)
         return features, targets
 
-    def _read_run(self, run: Run, names, wanted, links, starts, bounds, features, targets):
-        """Fill in what is wanted of one run: rows of the trace by step within the run."""
+    def _read_run(self, run: Run, names, wanted: DrawnRowsOfRun, features, targets):
+        """Fill in what is wanted of one run."""
         if not run.is_whole:
             raise ValueError(
                 "scope='link' follows the gradients along the run, so it needs every step: record with "
@@ -192,15 +182,12 @@ class LinkScope:
             matrix = history.matrix(step, names, codes, matrix)
             history.remember(taught_updates(step), codes)
             # A step that was not recorded comes with the position of the next one that was.
-            if position not in wanted or not run.is_recorded(step.index):
-                return
-            for row in wanted[position]:
-                mine = slice(bounds[row], bounds[row + 1])
-                picked = links[mine] - starts[row]
-                features[mine] = matrix[picked]
-                targets[mine] = taught_updates(step)[picked]
+            if run.is_recorded(step.index):
+                for where, links in wanted.at(position):
+                    features[where] = matrix[links]
+                    targets[where] = taught_updates(step)[links]
 
-        run.walk(visit, n_steps=max(wanted) + 1)
+        run.walk(visit, n_steps=wanted.n_steps)
 
 
 SCOPES["link"] = LinkScope()

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.random import sample_without_replacement
 
 from sklearn_metabp._kernels import PatternRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
@@ -13,6 +12,7 @@ from sklearn_metabp.learned.explain import InputRanges, RuleExplanation, effects
 from sklearn_metabp.learned.model import Bound, ScopeModel, answer
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing import SCOPES, Trace, taught_updates
+from sklearn_metabp.tracing.drawn_rows import DrawnRows
 from sklearn_metabp.update_rules import Adam
 
 # What can be read of a pattern, and which arrays of a run it is read from.
@@ -123,17 +123,9 @@ class NetworkScope:
         """
         names = check_network_inputs(inputs)
         layout = one_layout(trace)
-        counts = trace.n_patterns
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        total = int(starts[-1])
-        picked = (
-            np.arange(total)
-            if max_rows is None or max_rows >= total
-            else np.sort(sample_without_replacement(total, max_rows, random_state=rng))
-        )
-        bounds = np.searchsorted(picked, starts)
-        features = np.empty((len(picked), n_columns(layout, names)))
-        targets = np.empty((len(picked), layout.n_params))
+        drawn = DrawnRows(trace, trace.n_patterns, max_rows, rng)
+        features = np.empty((drawn.n_drawn, n_columns(layout, names)))
+        targets = np.empty((drawn.n_drawn, layout.n_params))
         needed = {"updates", *(array for name in names if (array := NETWORK_INPUTS[name]))}
         for number in np.unique(trace.runs):
             run = trace.recorded[number]
@@ -142,21 +134,16 @@ class NetworkScope:
                     f"scope='network' with inputs={list(names)} needs {sorted(needed)} of every step, and "
                     f"the run has {sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
                 )
-            wanted: dict[int, list[int]] = {}
-            for row in np.flatnonzero(trace.runs == number):
-                wanted.setdefault(int(trace.steps_in_run[row]), []).append(int(row))
+            wanted = drawn.of_run(number)
 
             def visit(position, step, wanted=wanted):
-                for row in wanted.get(position, ()):
-                    mine = slice(bounds[row], bounds[row + 1])
-                    if mine.start == mine.stop:
-                        continue
+                for where, patterns in wanted.at(position):
                     matrix = np.empty((step.n_patterns, features.shape[1]))
                     fill_pattern_matrix(step, names, matrix)
-                    features[mine] = matrix[picked[mine] - starts[row]]
-                    targets[mine] = taught_updates(step)
+                    features[where] = matrix[patterns]
+                    targets[where] = taught_updates(step)
 
-            run.walk(visit, recorded_only=True, n_steps=max(wanted) + 1)
+            run.walk(visit, recorded_only=True, n_steps=wanted.n_steps)
         return features, targets
 
 

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.random import sample_without_replacement
 
 from sklearn_metabp._kernels import NEURON_INPUTS, NeuronRule, sgd_step
 from sklearn_metabp.estimators import BackpropMLPRegressor
@@ -19,7 +18,8 @@ from sklearn_metabp.learned.explain import (
     that_count,
 )
 from sklearn_metabp.learned.model import Bound, ScopeModel, answer
-from sklearn_metabp.tracing import SCOPES, Trace
+from sklearn_metabp.tracing import SCOPES, Run, Trace, taught_updates
+from sklearn_metabp.tracing.drawn_rows import DrawnRows, DrawnRowsOfRun
 from sklearn_metabp.update_rules import Adam
 
 NEEDED = ("params", "gradients", "updates", "deltas", "derivatives")
@@ -57,54 +57,41 @@ class NeuronScope:
             If the trace has no rows, no hidden layers, or lacks deltas and derivatives.
         """
         names = check_neuron_inputs(inputs)
-        sizes = [_n_messages(trace, row) for row in range(len(trace))]
-        starts = np.concatenate([[0], np.cumsum(sizes, dtype=int)])
-        total = int(starts[-1])
-        if not total:
+        drawn = DrawnRows(trace, _n_messages(trace), max_rows, rng)
+        if not drawn.n_drawn:
             raise ValueError(
                 "the trace has no messages between neurons: scope='neuron' learns how deltas go back to a "
                 "hidden layer, so it needs steps of a network with one."
             )
-        picked = (
-            np.arange(total)
-            if max_rows is None or max_rows >= total
-            else np.sort(sample_without_replacement(total, max_rows, random_state=rng))
-        )
-        bounds = np.searchsorted(picked, starts)
-        features, targets = np.empty((len(picked), len(names) + 1)), np.empty(len(picked))
+        features, targets = np.empty((drawn.n_drawn, len(names) + 1)), np.empty(drawn.n_drawn)
         for number in np.unique(trace.runs):
-            self._read_run(trace, number, names, picked, starts, bounds, features, targets)
+            self._read_run(trace.recorded[number], names, drawn.of_run(number), features, targets)
         return features, targets
 
-    def _read_run(self, trace, number, names, picked, starts, bounds, features, targets):
-        run = trace.recorded[number]
+    def _read_run(self, run: Run, names, wanted: DrawnRowsOfRun, features, targets):
         missing = set(NEEDED) - set(run.stored)
         if missing:
             raise ValueError(
                 f"scope='neuron' needs {sorted(missing)} of every step, and the run has {sorted(run.stored)}"
                 f": record with TraceRecorder('all')."
             )
-        wanted: dict[int, list[int]] = {}
-        for row in np.flatnonzero(trace.runs == number):
-            wanted.setdefault(int(trace.steps_in_run[row]), []).append(int(row))
 
         def visit(position, step):
-            if position not in wanted:
-                return
-            known, messages = _messages(step)
-            columns = np.column_stack([known[name] for name in (*names, "unit")])
-            for row in wanted[position]:
-                mine = slice(bounds[row], bounds[row + 1])
-                features[mine] = columns[picked[mine] - starts[row]]
-                targets[mine] = messages[picked[mine] - starts[row]]
+            columns = None
+            for where, picked in wanted.at(position):
+                if columns is None:
+                    known, messages = _messages(step)
+                    columns = np.column_stack([known[name] for name in (*names, "unit")])
+                features[where] = columns[picked]
+                targets[where] = messages[picked]
 
-        run.walk(visit, recorded_only=True, n_steps=max(wanted) + 1)
+        run.walk(visit, recorded_only=True, n_steps=wanted.n_steps)
 
 
-def _n_messages(trace: Trace, row: int) -> int:
-    sizes = trace.layouts[trace.runs[row]].layer_sizes[1:]
-    n_patterns = trace.recorded[trace.runs[row]].scalars["n_patterns"][trace.steps_in_run[row]]
-    return int(n_patterns * sum(a * b for a, b in pairwise(sizes)))
+def _n_messages(trace: Trace) -> np.ndarray:
+    """Messages of every row: of every pattern one a weight behind the first layer."""
+    of_pattern = [sum(a * b for a, b in pairwise(layout.layer_sizes[1:])) for layout in trace.layouts]
+    return trace.n_patterns * np.array(of_pattern, dtype=int)[trace.runs]
 
 
 def _messages(step) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -287,15 +274,17 @@ def _learning_rate(trace: Trace) -> float:
     along = power = 0.0
 
     for number in np.unique(trace.runs):
-        steps = set(trace.steps_in_run[trace.runs == number].tolist())
+        run = trace.recorded[number]
+        is_wanted = np.zeros(run.n_steps, bool)
+        is_wanted[trace.steps_in_run[trace.runs == number]] = True
 
-        def visit(position, step, steps=steps):
+        def visit(position, step, is_wanted=is_wanted):
             nonlocal along, power
-            if position in steps:
-                along -= float(np.dot(step.updates, step.gradients))
+            if is_wanted[position]:
+                along -= float(np.dot(taught_updates(step), step.gradients))
                 power += float(np.dot(step.gradients, step.gradients))
 
-        trace.recorded[number].walk(visit, recorded_only=True, n_steps=max(steps) + 1)
+        run.walk(visit, recorded_only=True, n_steps=int(np.flatnonzero(is_wanted)[-1]) + 1)
     return along / power if power else 0.0
 
 
