@@ -101,7 +101,7 @@ def taught(number: int, seed: int) -> float:
 def judge(number: int, rule, seed: int, reference: float) -> tuple[float, bool]:
     """J at the end over backpropagation's from the same start, and whether it diverged."""
     learned = train(EXPERIMENTS[number], rule, seed)
-    return learned[-1] / reference, not learned[-1] <= learned[0]
+    return learned[-1] / reference, not np.isfinite(learned[-1]) or learned[-1] > learned[0]
 
 
 def one_run(number: int, seed: int) -> dict[str, list[tuple[float, bool]]]:

@@ -37,6 +37,9 @@ class MLPArrays:
     hidden: str
     output: str
 
+    def __getstate__(self):  # without what is cached: bytes of a pickle do not depend on what was done
+        return {name: self.__dict__[name] for name in ("layout", "params", "hidden", "output")}
+
     @cached_property
     def sizes(self) -> np.ndarray:
         """Units of every layer, int64."""

@@ -179,7 +179,9 @@ class NetworkModel(ScopeModel):
         self._flat = False
 
     def sample(self, trace, max_rows, rng):
-        """What is known of every pattern, and all updates."""
+        """What is known of every pattern, and all updates; ValueError for another architecture."""
+        if self._n_params:
+            self._check_architecture(one_layout(trace))
         return NetworkScope().sample(trace, self.inputs, max_rows, rng)
 
     def takes(self, n_columns):
@@ -223,6 +225,10 @@ class NetworkModel(ScopeModel):
 
     def init_state(self, layout):
         """Check the architecture; ValueError if it is another than the one learned."""
+        self._check_architecture(layout)
+        return Bound()
+
+    def _check_architecture(self, layout) -> None:
         fits = layout.n_params == self._n_params and n_columns(layout, self.inputs) == self._n_columns
         if self.layer_sizes not in (None, layout.layer_sizes) or not fits:
             learned = self.layer_sizes or f"{self._n_columns} inputs and {self._n_params} updates"
@@ -230,7 +236,6 @@ class NetworkModel(ScopeModel):
                 f"scope='network' is bound to the architecture it was learned on, {learned}, and cannot "
                 f"train {layout.layer_sizes}: learn from traces of that one, or use scope='neuron' or 'link'."
             )
-        return Bound()
 
     def compute_update(self, step, state):
         """Mean of the predictions for the patterns of the batch."""

@@ -188,8 +188,6 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             if y is not None:
                 raise ValueError("a trace has its own targets: call fit(trace) without y.")
             X, y = model.sample(trace, _MAX_FIT_ROWS, random_state)
-            self.__dict__.pop("feature_names_in_", None)
-            self.n_features_in_ = X.shape[1]
         else:
             several = self.scope == "network"
             X, y = validate_data(
@@ -202,6 +200,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             wanted = f"the {len(inputs)} inputs of scope={self.scope!r} and the unit"
             model = PlainModel(self.scope, X.shape[1], wanted)
         model.fit(X, y, learner, trace)
+        if trace is not None:
+            self.__dict__.pop("feature_names_in_", None)
+            self.n_features_in_ = X.shape[1]
         return self._take(model, inputs)
 
     def _take(self, model: ScopeModel, inputs: tuple[str, ...]):
@@ -217,6 +218,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def set_params(self, **params):
         """Set the parameters of this rule; ``learner__…`` of the default learner where there is none.
 
+        Of a default learner behind a scaler, as those of ``"neuron"`` and ``"network"`` are, the network's
+        parameters go by the names they have in ``"link"``'s: ``learner__hidden_layer_sizes``.
+
         Parameters
         ----------
         **params : dict
@@ -230,6 +234,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         if of_learner and self.learner is None and "learner" not in params:
             scope = params.get("scope", self.scope)
             self.learner = _for_exactly(_LEARNER_EPOCHS, MODELS[scope](None).default_learner())
+            params = {_full_name(name, self.learner): value for name, value in params.items()}
         return super().set_params(**params)
 
     def _new_learner(self, model: ScopeModel, random_state, n_rows: int):
@@ -389,6 +394,16 @@ def _for_exactly(n_epochs: int, learner):
             prefix = name.removesuffix("max_iter")
             learner.set_params(**{name: n_epochs, f"{prefix}n_iter_no_change": np.inf})
     return learner
+
+
+def _full_name(name: str, learner) -> str:
+    """``learner__x`` as the name that x has inside the learner."""
+    within = name.removeprefix("learner__")
+    known = learner.get_params()
+    if within == name or within.partition("__")[0] in known:
+        return name
+    full = [f"learner__{other}" for other in known if other.endswith(f"__{within}")]
+    return full[0] if len(full) == 1 else name
 
 
 def _seeded(learner, random_state):

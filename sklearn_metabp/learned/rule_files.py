@@ -13,6 +13,7 @@ from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import ELEMENTWISE_OUTPUTS, MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.model import ScopeModel
+from sklearn_metabp.learned.network_scope import n_columns
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, Network, ParameterLayout
 from sklearn_metabp.tracing.file_writer import write_file
 from sklearn_metabp.tracing.files import CheckedFile, open_file
@@ -142,6 +143,10 @@ def _check_ends(scope: str, model, n_inputs: int, n_outputs: int) -> None:
         if layer_sizes is not None and ParameterLayout(layer_sizes).n_params != n_outputs:
             raise ValueError(
                 f"its learner has {n_outputs} outputs, which are not the updates of {layer_sizes}"
+            )
+        if layer_sizes is not None and n_columns(ParameterLayout(layer_sizes), model.inputs) != n_inputs:
+            raise ValueError(
+                f"its learner has {n_inputs} inputs, which are not {list(model.inputs)} of {layer_sizes}"
             )
         model._n_columns, model._n_params, model._flat = n_inputs, n_outputs, n_outputs == 1
     elif (n_inputs, n_outputs) != (len(model.inputs), 1):

@@ -141,6 +141,7 @@ class RolloutScorer:
         estimator, X, y = self.tasks[number]
         seed = int(np.random.SeedSequence([self.seed, number, start]).generate_state(1)[0])
         network = clone(estimator).set_params(update_rule=resolve_update_rule(rule), random_state=seed)
+        network.set_callbacks()  # those of the task are not meant for rollouts
         try:
             # A learner may overflow before the loop finds out; that a rollout is short is no news.
             with np.errstate(all="ignore"), warnings.catch_warnings():

@@ -1,5 +1,7 @@
 """A rule that is held to account by a simpler one."""
 
+from typing import Any
+
 import numpy as np
 
 from sklearn_metabp._kernels import norm
@@ -119,6 +121,7 @@ class Safeguarded(WrapperRule):
             "loss": None,
             "won_by_fallback": 0.0,
             "alarm": np.inf,
+            "is_ahead": True,  # of the checkpoint, as far as was looked
             "n_steps": 0,  # of this block
             "n_blocks_left": 1,  # of the fallback; none: the rule drives
             "n_blocks_next": 1,  # of the fallback, after the next failure
@@ -182,7 +185,10 @@ class Safeguarded(WrapperRule):
         """Those of the last checkpoint if they are better; see :meth:`UpdateRule.kept_params`."""
         if state["loss"] is None or state["n_blocks_left"]:
             return params
-        return params if state["guard"].loss_at(params) < state["loss"] else state["checkpoint"]
+        guard = state["guard"]
+        if guard.can_measure:  # a copied or pickled state cannot, and goes by what was found
+            state["is_ahead"] = guard.loss_at(params) < state["loss"]
+        return params if state["is_ahead"] else state["checkpoint"]
 
     def on_plateau(self, state):
         """What both rules do; see :meth:`UpdateRule.on_plateau`."""
@@ -202,7 +208,8 @@ class _Guard:
     """The kernel that measures progress in one training; no part of a state that is kept."""
 
     def __init__(self):
-        self._step = self._trial = None
+        self._step: Any = None
+        self._trial: Any = None
         self._n_rows = self.n_steps = 0
         self.view = StepView()
 
@@ -222,9 +229,14 @@ class _Guard:
             state["loss"] = self.loss_at(state["checkpoint"])
         return self
 
+    @property
+    def can_measure(self) -> bool:
+        """Whether it has the rows that progress is measured on."""
+        return self._trial is not None
+
     def loss_at(self, params) -> float:
-        """Loss of the rows that progress is measured on; infinite before there are any."""
-        return np.inf if self._trial is None else self._trial.at(params, 0, self._n_rows)[0]
+        """Loss of the rows that progress is measured on."""
+        return self._trial.at(params, 0, self._n_rows)[0]
 
     def __getstate__(self):
         return {**_Guard().__dict__}

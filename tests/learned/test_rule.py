@@ -383,3 +383,19 @@ def test_steps_of_one_size_are_not_counted_in_themselves():
     inputs = [*DEFAULT_INPUTS, "last_step"]
     rule = LearnedUpdateRule(Ridge(), inputs=inputs).fit(record(Lion(0.001), 0, 1))
     assert rule.unit_ == "1"
+
+
+@pytest.mark.parametrize("scope", ["link", "neuron", "network"])
+def test_one_name_reaches_the_network_of_every_default_learner(scope):
+    rule = LearnedUpdateRule().set_params(scope=scope, learner__hidden_layer_sizes=(2,))
+    rule.set_params(learner__max_iter=3) if scope == "link" else None
+    rule.fit(record(SGD(0.1), 0, variables="all"))
+    assert rule._model._mlp.layout.layer_sizes[1] == 2
+
+
+def test_a_pickle_of_a_rule_does_not_tell_whether_it_has_trained(sgd_trace):
+    rule = LearnedUpdateRule(SMALL, random_state=0).fit(sgd_trace)
+    before = pickle.dumps(rule)
+    X, y = classes("multiclass", n=40, dtype=np.float32)
+    network(rule, (3,), 2).fit(X, y)
+    assert pickle.dumps(rule) == before

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 from helpers.data import classes
+from sklearn.datasets import load_iris
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import scale
 from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_metabp import (
@@ -141,3 +144,12 @@ def test_bad_arguments_are_named(params, message):
     arguments = {"tasks": [(network(), X, Y)], "n_rounds": 1} | params
     with pytest.raises(ValueError, match=message):
         aggregate(LearnedUpdateRule(), SGD(0.1), **arguments)
+
+
+def test_a_teacher_that_diverges_leaves_what_came_before():
+    X, y = load_iris(return_X_y=True)
+    targets = 3 * scale(np.column_stack([y, y**2]))
+    network = BackpropMLPRegressor((6,), batch_size=30, max_iter=30, n_iter_no_change=np.inf)
+    rule = LearnedUpdateRule(Ridge(), scope="link", random_state=0)
+    learned = aggregate(rule, SGD(5.0), [(network, 3 * scale(X), targets)], n_rounds=1, random_state=0)
+    assert np.isfinite(learned.scale_)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.data import classes, numbers
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
@@ -264,3 +265,12 @@ def test_tasks_that_are_none_are_refused(arguments, message):
 def test_parameters_out_of_range_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         make_rollout_scorer([(MODEL, X, Y)], **params)
+
+
+def test_callbacks_of_a_task_do_not_hear_of_rollouts():
+    X, y = load_iris(return_X_y=True)
+    recorder = TraceRecorder()
+    network = BackpropMLPClassifier((4,), max_iter=3, n_iter_no_change=np.inf, update_rule=SGD(0.1))
+    make_rollout_scorer([(network.set_callbacks(recorder), X, y)], random_state=0)(SGD(0.1))
+    with pytest.raises(NotFittedError):
+        recorder.trace_  # noqa: B018

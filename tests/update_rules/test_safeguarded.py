@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import StepNotes
 from helpers.data import classes, numbers
+from sklearn.datasets import load_iris
 
 from sklearn_metabp import (
     SGD,
@@ -14,6 +15,7 @@ from sklearn_metabp import (
     Averaged,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    Checkpoint,
     Clipped,
     LearnedUpdateRule,
     LinearBackprop,
@@ -216,3 +218,18 @@ def test_a_learned_rule_that_helps_drives():
     guarded, alone = fit(Safeguarded(rule, SGD(0.02)), n_epochs=100), fit(rule, n_epochs=100)
     assert guarded.loss_curve_[-1] < fit(SGD(0.02), n_epochs=100).loss_curve_[-1] / 2
     assert guarded.loss_curve_[-1] < 2 * alone.loss_curve_[-1]
+
+
+@pytest.mark.parametrize("max_iter", [3, 7, 9, 14])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_is_copied_of_a_training_keeps_the_weights_that_it_keeps(seed, max_iter, tmp_path):
+    X, y = load_iris(return_X_y=True)
+
+    def fit(*callbacks):
+        model = BackpropMLPClassifier((5,), update_rule=Safeguarded(SGD(0.5), SGD(0.05)), batch_size=10)
+        model.set_params(max_iter=max_iter, n_iter_no_change=np.inf, random_state=seed)
+        return model.set_callbacks(*callbacks).fit(X, y).params_
+
+    first = fit(Checkpoint(tmp_path))
+    np.testing.assert_array_equal(first, fit())
+    np.testing.assert_array_equal(fit(Checkpoint(tmp_path)), first)
