@@ -8,6 +8,7 @@ import pytest
 from helpers.callbacks import StepNotes
 from helpers.data import classes, numbers
 from sklearn.datasets import load_iris
+from sklearn.preprocessing import scale
 
 from sklearn_metabp import (
     SGD,
@@ -224,6 +225,7 @@ def test_a_learned_rule_that_helps_drives():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_is_copied_of_a_training_keeps_the_weights_that_it_keeps(seed, max_iter, tmp_path):
     X, y = load_iris(return_X_y=True)
+    X = scale(X)
 
     def fit(*callbacks):
         model = BackpropMLPClassifier((5,), update_rule=Safeguarded(SGD(0.5), SGD(0.05)), batch_size=10)
