@@ -23,10 +23,10 @@ class Checkpoint(SilentCallback):
     """Callback that saves the state of a training every few epochs, and resumes a training that was killed.
 
     Run the same script again: a ``fit`` with the same parameters and the same data goes on from the last
-    epoch that was saved and ends with the bits of one that was never interrupted. A ``fit`` that had ended
-    returns at once with what it had reached. A fit with other parameters or other data has a file of its
-    own, so one directory serves a whole search, in any number of processes. Delete a file, or the
-    directory, to train afresh.
+    epoch that was saved and ends with the bits of one that was never interrupted, be it by a signal or by
+    Ctrl-C. A ``fit`` that had ended returns at once with what it had reached. A fit with other
+    parameters or other data has a file of its own, so one directory serves a whole search, in any number
+    of processes. Delete a file, or the directory, to train afresh.
 
     A file is written beside its name and then renamed, so what is there is whole, whenever the
     process is killed.

@@ -188,7 +188,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             listener = open_listener(
                 self, task, max_epochs, (X, y, sample_weight), lambda: fitted_by(state.copy())
             )
-            stopped = None
+            stopped, interrupted = None, False
             if listener is not None:
                 given = rows, validation_rows, coef_init, intercept_init
                 state, stopped = listener.training_starts(state, given)
@@ -200,7 +200,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                 if validation_rows is not None:
                     score = self._scoring_function(lambda: fitted_by(state))
                     validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
-                stopped = train(
+                stopped, interrupted = train(
                     network,
                     self._make_batches(rows, targets, network, rule, state),
                     rule,
@@ -214,7 +214,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         for name, value in fitted_by(state).items():
             setattr(self, name, value)
         if listener is not None:
-            listener.fit_ends(state, stopped)
+            listener.fit_ends(state, stopped, interrupted)
         if not stopped and not incremental and self.n_iter_no_change < np.inf:
             warnings.warn(
                 f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more "

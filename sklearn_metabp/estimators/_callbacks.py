@@ -54,7 +54,8 @@ class CallbackListener:
     ``on_epoch_end(estimator, context, state, params)``
         After every epoch, with the parameters that the estimator would get now; True stops.
     ``save_training(estimator, context, state, stopped, finished)``
-        After every epoch, when it is known whether it is the last, and once after the training.
+        After every epoch, when it is known whether it is the last, and once after the training, unless
+        Ctrl-C interrupted it: it has not ended then, and may be in the middle of an epoch.
     """
 
     def __init__(self, root, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
@@ -106,8 +107,8 @@ class CallbackListener:
             hook(self._estimator, self._epoch, state, stopped, finished=False)
         return stopped
 
-    def fit_ends(self, state: TrainingState, stopped: bool) -> None:
+    def fit_ends(self, state: TrainingState, stopped: bool, interrupted: bool) -> None:
         """Close the root task."""
-        for hook in self._save_hooks:
+        for hook in () if interrupted else self._save_hooks:
             hook(self._estimator, self._root, state, stopped, finished=True)
         self._root.call_on_fit_task_end(**self._known, reconstruction_attributes=self._fitted_attributes)

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from helpers.callbacks import Interruption
 from helpers.data import classes, numbers
 from sklearn.model_selection import GridSearchCV
 
@@ -108,6 +109,21 @@ def test_what_was_saved_is_not_trained_again(tmp_path):
     steps = CountSteps()
     regressor.set_callbacks(Checkpoint(tmp_path, every=5), steps).fit(X, y)
     assert steps.n == 0
+
+
+@pytest.mark.parametrize("at_step", [1, 11, 12, 13])
+@pytest.mark.parametrize("case", ["adam", "dropout", "early stopping", "lbfgs"])
+def test_ctrl_c_is_no_end_of_a_training(case, at_step, tmp_path):
+    X, y = classes("multiclass")
+    whole = model(case).fit(X, y)
+    first = model(case).set_callbacks(Checkpoint(tmp_path), Interruption(at_step if case != "lbfgs" else 5))
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        first.fit(X, y)
+    assert not np.array_equal(first.params_, whole.params_) or case == "early stopping"
+    resumed = model(case).set_callbacks(Checkpoint(tmp_path)).fit(X, y)
+    np.testing.assert_array_equal(resumed.params_, whole.params_)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    assert (resumed.n_iter_, resumed.t_) == (whole.n_iter_, whole.t_)
 
 
 def test_another_training_has_another_file(tmp_path):

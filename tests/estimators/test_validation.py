@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.callbacks import Interruption
 from helpers.data import classes, numbers
 from sklearn.metrics import log_loss, r2_score
 from sklearn.model_selection import train_test_split
@@ -167,3 +168,13 @@ def test_two_epochs_are_printed(capsys):
     BackpropMLPClassifier(early_stopping=True, max_iter=2, verbose=True, random_state=0).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" ")[0] for line in lines] == ["Iteration", "Validation"] * 2
+
+
+def test_ctrl_c_says_which_weights_are_there():
+    X, y = classes("binary", n=80)
+    model = BackpropMLPClassifier(max_iter=9, batch_size=10, random_state=0).set_callbacks(Interruption(30))
+    with pytest.warns(UserWarning, match="has the weights after the last step"):
+        model.fit(X, y)
+    with pytest.warns(UserWarning, match="has the weights that were the best so far"):
+        model.set_params(early_stopping=True).fit(X, y)
+    assert model.params_ is not model._training_state.params
