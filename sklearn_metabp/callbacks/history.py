@@ -20,8 +20,8 @@ class HistoryLogger(SilentCallback):
     ----------
     history_ : list of dict
         A row an epoch: ``run`` (number of the training, from 0), ``epoch`` (from 1), ``loss``,
-        ``validation_score`` and ``validation_loss`` (NaN without validation rows), ``n_steps``, ``n_rows``,
-        ``seconds`` (since the fit began).
+        ``validation_score`` and ``validation_loss`` (NaN of an epoch without validation rows), ``n_steps``,
+        ``n_rows``, ``seconds`` (since the fit began).
 
     Examples
     --------
@@ -65,7 +65,7 @@ class HistoryLogger(SilentCallback):
         else:
             run = last[1]
         self._last[id(estimator)] = weakref.ref(estimator), run, state.n_epochs
-        validated = bool(state.validation_scores)
+        validated = state.was_validated
         self.history_.append(
             {
                 "run": run,

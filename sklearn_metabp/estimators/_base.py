@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
+import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_regressor
@@ -18,7 +19,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sklearn_metabp.doc_links import DocLinkMixin
-from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, open_listener
+from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
 from sklearn_metabp.estimators._parameters import (
     check_activations,
     check_batch_size,
@@ -34,7 +35,7 @@ from sklearn_metabp.network import (
     ParameterLayout,
     resolve_initializer,
 )
-from sklearn_metabp.training import Batches, Patience, TrainingState, train
+from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
 from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule, UpdateRule, resolve_update_rule
 
 _DTYPES = (np.float64, np.float32)
@@ -193,6 +194,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                 given = rows, validation_rows, coef_init, intercept_init
                 state, stopped = listener.training_starts(state, given)
             if stopped is None:
+                if validation_rows is not None or self.early_stopping:
+                    state.validate_on(self._validated_on(validation_rows))
                 if validation_rows is None and self.early_stopping:
                     labels = self._labels_to_split_by(rows[1], targets)
                     rows, validation_rows = split(rows, self.validation_fraction, labels, state)
@@ -291,8 +294,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             "loss_curve_": list(state.loss_curve),
             "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
             "best_loss_": min(state.loss_curve, default=np.inf),
-            "validation_scores_": list(scores) if scores else None,
-            "validation_loss_curve_": list(state.validation_loss_curve) if scores else None,
+            "validation_scores_": state.curve(scores) if scores else None,
+            "validation_loss_curve_": state.curve(state.validation_loss_curve) if scores else None,
             "best_validation_score_": state.best_score if scores else None,
             "n_iter_": state.n_epochs,
             "t_": state.n_rows,
@@ -360,9 +363,16 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             state.random_state = self.random_state
         state.patience.go_on(self.tol, self.n_iter_no_change)
         if state.patience.watches_score != self.early_stopping:
-            state.patience = Patience(self.tol, self.n_iter_no_change, self.early_stopping)
-            state.best_params = None
+            state.listen_to(Patience(self.tol, self.n_iter_no_change, self.early_stopping))
+        elif not self.early_stopping:
+            state.best_params = None  # a callback's: if it is still there, it remembers them
+        forget_those_gone(self, state)
         return state
+
+    def _validated_on(self, given: tuple | None) -> str:
+        """Names what is validated: the rows that were given, or how they are set aside; and the score."""
+        rows = f"validation_fraction={self.validation_fraction}" if given is None else joblib.hash(given)
+        return f"{rows} by {judge_name(self.scoring)}"
 
     def _outputs(self, X) -> np.ndarray:
         """Activations of the output layer, of shape (n_samples, n_outputs)."""

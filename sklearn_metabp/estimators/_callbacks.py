@@ -9,7 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import Replay, TrainingState
 
-__all__ = ["CallbackListener", "CallbackSupportMixin", "open_listener"]
+__all__ = ["CallbackListener", "CallbackSupportMixin", "forget_those_gone", "open_listener"]
 
 
 def open_listener(
@@ -38,11 +38,23 @@ def open_listener(
     return CallbackListener(root, known, fitted_attributes)
 
 
+def forget_those_gone(estimator, state: TrainingState) -> None:
+    """Drop what is remembered for callbacks that the estimator no longer has."""
+    if state.callback_memory:
+        callbacks = getattr(estimator, "_skl_callbacks", None) or []
+        present = {c.memory_key(estimator) for c in callbacks if hasattr(c, "memory_key")}
+        memory = state.callback_memory
+        state.callback_memory = {key: value for key, value in memory.items() if key in present}
+
+
 class CallbackListener:
     """Passes what a training reports on to scikit-learn's callbacks; see ``training.Listener``.
 
     Some hooks are ours, and called on the callbacks that define them:
 
+    ``memory_key(estimator)``
+        Where in ``state.callback_memory`` the callback keeps what it remembers of a training. What lies
+        elsewhere is dropped when a fit begins.
     ``resume_training(estimator, context, state, data)``
         Before the first epoch, with the rows, the validation rows, ``coef_init`` and ``intercept_init``
         that the fit was given; may return another state to go on from, and whether the training had been

@@ -90,9 +90,10 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     loss_curve_ : list of float
         Mean loss of every epoch.
     validation_scores_ : list of float or None
-        Score on the validation rows after every epoch; None without such rows.
+        Score on the validation rows after every epoch, NaN of an epoch without; None if there were never
+        such rows.
     best_validation_score_ : float or None
-        The highest of them.
+        The highest of them, since the rows or the scoring last changed.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int

@@ -67,3 +67,15 @@ def test_it_pickles():
     history = HistoryLogger()
     BackpropMLPRegressor((5,), max_iter=2).set_callbacks(history).fit(X, y)
     assert pickle.loads(pickle.dumps(history)).to_frame().equals(history.to_frame())
+
+
+def test_the_validation_of_an_earlier_fit_is_not_repeated():
+    X, y = numbers()
+    history = HistoryLogger()
+    model = BackpropMLPRegressor((5,), max_iter=2, warm_start=True, random_state=0).set_callbacks(history)
+    model.fit(X, y).fit(X, y, X_val=X, y_val=y).fit(X, y)
+    frame = history.to_frame()
+    assert frame["validation_loss"].isna().tolist() == [True, True, False, False, True, True]
+    np.testing.assert_array_equal(frame["validation_loss"], model.validation_loss_curve_)
+    np.testing.assert_array_equal(frame["validation_score"], model.validation_scores_)
+    assert model.best_validation_score_ == np.nanmax(model.validation_scores_)

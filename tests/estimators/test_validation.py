@@ -147,7 +147,7 @@ def test_patience_that_changes_what_it_listens_to_begins_anew():
     X, y = numbers(n=80)
     model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=5).fit(X, y)
     model.set_params(early_stopping=True).fit(X, y)
-    assert len(model.validation_scores_) == 5
+    assert len(model.validation_scores_) == 10
     model.set_params(early_stopping=False, n_iter_no_change=3, tol=0).fit(X, y)
     assert model.n_iter_ == 15
 
@@ -178,3 +178,51 @@ def test_ctrl_c_says_which_weights_are_there():
     with pytest.warns(UserWarning, match="has the weights that were the best so far"):
         model.set_params(early_stopping=True).fit(X, y)
     assert model.params_ is not model._training_state.params
+
+
+def going_on(then, given, given_then, **setting):
+    """A regressor fitted for 5 epochs, then changed and fitted for 5 more."""
+    model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=5, **setting)
+    return model.fit(*given[:2], **given[2]).set_params(**then).fit(*given_then[:2], **given_then[2])
+
+
+def test_a_best_score_is_the_best_of_what_is_validated_now():
+    X, y = numbers(n=90, seed=4)
+    rows = (X[:60], y[:60], {"X_val": X[60:], "y_val": y[60:]})
+    others = (X[:60], y[:60], {"X_val": X[60:], "y_val": y[60:] + 10})
+    on = {"early_stopping": True}
+    changes = {
+        "scoring": going_on({"scoring": _far_below}, rows, rows, **on),
+        "rows": going_on({}, rows, others, **on),
+        "watched only": going_on({**on, "scoring": _far_below}, rows, rows),
+        "watched alone": going_on(on, rows, rows, scoring=_far_above),
+        "no longer watched": going_on({"early_stopping": False, "scoring": _far_below}, rows, rows, **on),
+    }
+    for name, model in changes.items():
+        scores = model.validation_scores_
+        assert len(scores) == model.n_iter_ == 10, name
+        assert model.best_validation_score_ == max(scores[5:]), name
+        if model.early_stopping and np.argmax(scores[5:]) == 4:
+            np.testing.assert_array_equal(model.params_, model._training_state.params, err_msg=name)
+    same = going_on({}, rows, rows, **on)
+    assert same.best_validation_score_ == max(same.validation_scores_)
+
+
+def _far_below(model, X, y):
+    return -1000 - np.abs(model.predict(X) - y).mean()
+
+
+def _far_above(model, X, y):
+    return 1000 - model.n_iter_
+
+
+def test_curves_of_the_validation_are_as_long_as_that_of_the_loss():
+    X, y = numbers(n=60)
+    model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=3).fit(X, y)
+    assert model.validation_scores_ is None
+    model.fit(X, y, X_val=X, y_val=y).fit(X, y)
+    for curve in (model.validation_scores_, model.validation_loss_curve_):
+        assert np.isnan(curve).tolist() == [True] * 3 + [False] * 3 + [True] * 3
+    model.partial_fit(X, y, X_val=X, y_val=y)
+    assert len(model.validation_scores_) == len(model.loss_curve_) == 10
+    assert np.isfinite(model.validation_scores_[-1])
