@@ -53,7 +53,11 @@ class EarlyStopping(SilentCallback):
             raise ValueError(f"monitor must be one of {list(_MONITORS)} or a callable, got {monitor!r}.")
         if not isinstance(patience, Integral) or isinstance(patience, bool) or patience < 1:
             raise ValueError(f"patience must be an integer of 1 or more, got {patience!r}.")
-        if not isinstance(min_delta, Real) or isinstance(min_delta, bool) or not 0 <= min_delta < np.inf:
+        if (
+            not isinstance(min_delta, Real)
+            or isinstance(min_delta, bool)
+            or not 0 <= float(min_delta) < np.inf
+        ):
             raise ValueError(f"min_delta must be a finite number of 0 or more, got {min_delta!r}.")
         if not isinstance(restore_best, (bool, np.bool_)):
             raise ValueError(f"restore_best must be True or False, got {restore_best!r}.")

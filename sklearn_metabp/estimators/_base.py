@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
+from sklearn_metabp.estimators._class_weights import check_row_weights
 from sklearn_metabp.estimators._parameters import (
     check_activations,
     check_batch_size,
@@ -27,6 +28,7 @@ from sklearn_metabp.estimators._parameters import (
     check_hidden_layer_sizes,
     rule_key,
 )
+from sklearn_metabp.estimators._targets import n_columns
 from sklearn_metabp.estimators._validation import ValidationRows, split
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
@@ -129,8 +131,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     def _learn_targets(self, y, classes) -> Any:
         """What turns y into targets and outputs back into its kind; classes are those announced, or None."""
 
-    def _training_weight(self, y, sample_weight):
-        """Weight of every row in the loss, of shape (n_samples,), or None."""
+    def _training_weight(self, y, sample_weight, targets=None):
+        """Weight of every row in the loss, of shape (n_samples,), or None. Without targets, those fitted."""
         return sample_weight
 
     def _labels_to_split_by(self, y, targets):
@@ -169,11 +171,12 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             rows = self._check_rows(X, y, sample_weight, reset=not goes_on)
             validation_rows = self._check_validation_rows(X_val, y_val)
             rule = resolve_update_rule(self.update_rule)
-            targets = self._targets if goes_on else self._learn_targets(rows[1], classes)
+            targets = self._targets_so_far() if goes_on else self._learn_targets(rows[1], classes)
             if goes_on or classes is not None:
                 targets.check_known(rows[1])
             if validation_rows is not None:
-                targets.check_known(validation_rows[1])
+                _check_same_kind(rows[1], validation_rows[1])
+                targets.check_known(validation_rows[1], "y_val")
             network = self._make_network(rows, targets, rule, goes_on)
             if goes_on:
                 self._check_same_layers(network.layout, coef_init, intercept_init)
@@ -264,14 +267,29 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             targets.out_groups,
         )
 
+    def _targets_so_far(self):
+        """Those of the last fit, for the loss as it is now."""
+        targets = self._targets.for_output(self.out_activation, self.loss)
+        if targets.out_activation != self.out_activation_:
+            raise ValueError(
+                f"warm_start and partial_fit go on with the output units they have, which are "
+                f"{self.out_activation_!r}; loss={self.loss!r} and out_activation={self.out_activation!r} "
+                f"now ask for {targets.out_activation!r}. Set warm_start=False to start afresh."
+            )
+        return targets
+
     def _make_batches(self, rows, targets, network: Network, rule: UpdateRule, state) -> Batches:
         X, y, sample_weight = rows
         dtype = network.layout.dtype
-        weight = self._training_weight(y, sample_weight)
+        weight = self._training_weight(y, sample_weight, targets)
+        if weight is not None:
+            weighed_by = {"class_weight": getattr(self, "class_weight", None), "sample_weight": sample_weight}
+            names = " and ".join(name for name, value in weighed_by.items() if value is not None)
+            weight = check_row_weights(weight, dtype, names, "training")
         return Batches(
             X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype),
             targets.encode(y, dtype),
-            None if weight is None else weight.astype(dtype, copy=False),
+            weight,
             check_batch_size(self.batch_size, X.shape[0], rule),
             self.shuffle,
             state.order,
@@ -385,6 +403,13 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _check_same_kind(y, y_val) -> None:
+    if n_columns(y) != n_columns(y_val):
+        raise ValueError(
+            f"y_val must have as many columns as y: y has shape {y.shape}, y_val has {y_val.shape}."
+        )
 
 
 @contextmanager

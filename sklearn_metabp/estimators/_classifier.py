@@ -1,15 +1,21 @@
 """The classifier."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP, takes_steps
-from sklearn_metabp.estimators._targets import ClassTargets, MultiOutputTargets
+from sklearn_metabp.estimators._targets import (
+    ClassTargets,
+    MultiOutputTargets,
+    is_zero_or_one,
+    n_columns,
+    plain,
+)
 
 
 class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
@@ -61,8 +67,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weight of every class in the loss. ``"balanced"`` is ``n_samples / (n_classes * count)``; for
-        several columns of y their weights are multiplied.
+        Weight of every class in the loss, finite and not negative; 1 for a class that a dict does not
+        name. ``"balanced"`` is ``n_samples / (n_classes * count)``. For several columns of y or labels a
+        list of one dict a column, and their weights are multiplied.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
         others are divided by ``1 - dropout``.
@@ -207,7 +214,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
             the non-zeros are computed with; other sparse formats are converted to it.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, a 0/1 matrix for multilabel, or a column of class labels for every output.
+            Class labels, a matrix of 0 and 1 alone for multilabel, or a column of class labels for every
+            output.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
         X_val, y_val : array-like, default=None
@@ -247,8 +255,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,) or list of array-like, default=None
-            All classes that any call will bring, a list of them for several columns. Needed in the
-            first call, except for multilabel y.
+            All classes that any call will bring. A list of one array a column makes y columns of
+            classes, also where it is 0 and 1 alone, which is multilabel otherwise. Needed in the first
+            call, except for multilabel y.
         sample_weight : array-like of shape (n_samples,), default=None
         X_val, y_val : array-like, default=None
             Rows to validate on.
@@ -258,7 +267,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         self : BackpropMLPClassifier
         """
         first = not self.__sklearn_is_fitted__()
-        if first and classes is None and not type_of_target(y).startswith("multilabel"):
+        if first and classes is None and not _is_multilabel(y if issparse(y) else np.asarray(y)):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if not first and classes is not None and not _same_classes(self.classes_, classes):
             raise ValueError(
@@ -273,27 +282,31 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, classes=classes, incremental=True)
 
     def _learn_targets(self, y, classes):
-        kind = type_of_target(y)
-        if kind not in ("binary", "multiclass", "multilabel-indicator", "multiclass-multioutput"):
-            check_classification_targets(y)  # says what it is
-        if kind == "multiclass-multioutput":
-            columns = y.T if classes is None else classes
-            if len(columns) != y.shape[1]:
+        by_column = classes is not None and all(np.ndim(labels) == 1 for labels in classes)
+        output = self.out_activation, self.loss
+        if n_columns(y) == 1:
+            if by_column:
+                raise ValueError(f"y has one column: classes must be one array, got {classes!r}.")
+            y = plain(column_or_1d(y, warn=True))
+            check_classification_targets(y)
+            return ClassTargets(y if classes is None else plain(np.asarray(classes)), *output)
+        if _is_multilabel(y) and not by_column:
+            if classes is not None and not np.array_equal(np.unique(classes), np.arange(y.shape[1])):
                 raise ValueError(
-                    f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got "
-                    f"{len(columns)}."
+                    f"classes of multilabel y are the numbers of its {y.shape[1]} columns, or None; and for "
+                    f"columns of classes a list of {y.shape[1]} arrays. Got {classes!r}."
                 )
-            return MultiOutputTargets(columns, self.out_activation, self.loss)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        announced = classes is not None and kind != "multilabel-indicator"
-        return ClassTargets(classes if announced else y, self.out_activation, self.loss)
+            return ClassTargets(y, *output)
+        return MultiOutputTargets(_columns_of_classes(y, classes, by_column), *output)
 
-    def _training_weight(self, y, sample_weight):
+    def _training_weight(self, y, sample_weight, targets=None):
         if self.class_weight is None:
             return sample_weight
-        weight = compute_sample_weight(self.class_weight, y)
-        return weight if sample_weight is None else weight * sample_weight
+        weight = (self._targets if targets is None else targets).row_weights(self.class_weight, y)
+        if sample_weight is None:
+            return weight
+        with np.errstate(over="ignore"):  # an infinite product is an error of its own
+            return weight * sample_weight
 
     def _labels_to_split_by(self, y, targets):
         return np.ravel(y) if targets.kind in ("binary", "multiclass") else None
@@ -370,7 +383,29 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         return tags
 
 
+def _is_multilabel(y) -> bool:
+    return y.ndim == 2 and y.shape[1] > 1 and is_zero_or_one(y)
+
+
+def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
+    """For every column of y the labels to learn its classes from."""
+    if issparse(y):
+        raise ValueError("Sparse y must be multilabel: 0 and 1 alone. Pass columns of classes dense.")
+    if classes is not None and (not by_column or len(classes) != y.shape[1]):
+        raise ValueError(
+            f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got {classes!r}."
+        )
+    if y.dtype != object:
+        check_classification_targets(y)
+    columns = [plain(labels) for labels in y.T]
+    for n, labels in enumerate(columns):
+        if labels.dtype == object:
+            raise ValueError(f"y[:, {n}] has labels of several types, which have no order.")
+        check_classification_targets(labels)
+    return columns if classes is None else [plain(np.asarray(labels)) for labels in classes]
+
+
 def _same_classes(classes, others) -> bool:
     if isinstance(classes, list):
         return len(classes) == len(others) and all(map(_same_classes, classes, others))
-    return np.array_equal(classes, unique_labels(others))
+    return np.ndim(others) == 1 and np.array_equal(classes, np.unique(others))

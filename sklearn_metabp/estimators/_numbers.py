@@ -33,7 +33,11 @@ class NumberTargets:
             )
         self.out_activation = out_activation
 
-    def check_known(self, y) -> None:
+    def for_output(self, out_activation: str, loss: str) -> "NumberTargets":
+        """Targets for other output units or another loss."""
+        return NumberTargets(out_activation, loss)
+
+    def check_known(self, y, name: str = "y") -> None:
         """Any number goes."""
 
     def encode(self, y, dtype) -> np.ndarray:

@@ -128,3 +128,17 @@ def test_going_on_with_other_layers_is_refused_with_both_sizes(case):
         model.set_params(hidden_layer_sizes=(6,)).partial_fit(X[:, :2], y)
     model.partial_fit(X, y)
     assert model.n_iter_ == 5
+
+
+def test_a_warm_start_may_change_the_loss_and_not_the_output_units():
+    X, y = numbers()
+    model = make(CASES[4], warm_start=True).fit(X, y)
+    loss = model.set_params(loss="absolute_error").fit(X, y).loss_
+    assert model.n_iter_ == 8
+    model.set_params(loss="squared_error").fit(X, y)
+    assert model.network_.loss == model._targets.loss == "squared_error"
+    assert loss != model.loss_
+    X, y = data("binary")
+    labels = make(CASES[0], warm_start=True).fit(X, y).set_params(loss="squared_error").fit(X, y)
+    assert labels.n_iter_ == 8
+    np.testing.assert_array_equal(labels.classes_, [0, 1])
