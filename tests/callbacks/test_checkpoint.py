@@ -207,6 +207,36 @@ def test_patience_of_a_callback_is_resumed(tmp_path):
     np.testing.assert_array_equal(resumed.params_, whole.params_)
 
 
+def test_what_was_left_half_written_is_removed(tmp_path):
+    X, y = numbers()
+    regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    regressor.fit(X, y)
+    (file,) = tmp_path.iterdir()
+    for name in (f".{file.name}.abc.part", ".other.pickle.abc.part"):
+        (tmp_path / name).write_bytes(b"half")
+    regressor.fit(X, y)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.pickle.abc.part", file.name]
+
+
+def test_a_part_that_another_process_removed_is_written_again(tmp_path, monkeypatch):
+    X, y = numbers()
+    written = []
+
+    def fsync(handle, really=os.fsync):
+        really(handle)
+        if not written:
+            (part,) = tmp_path.glob(".*.part")
+            part.unlink()
+        written.append(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    regressor = BackpropMLPRegressor((5,), max_iter=1, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    params = regressor.fit(X, y).params_
+    assert len(written) == 3
+    np.testing.assert_array_equal(regressor.fit(X, y).params_, params)
+    assert len(written) == 4  # the end of a fit is saved, be it one that was read
+
+
 def test_partial_fit_is_left_alone(tmp_path):
     X, y = numbers()
     BackpropMLPRegressor((5,)).set_callbacks(Checkpoint(tmp_path)).partial_fit(X, y)
