@@ -1,9 +1,7 @@
 """What the classifier and the regressor share: parameters, fit, the fitted network."""
 
-import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
@@ -13,7 +11,6 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -28,7 +25,8 @@ from sklearn_metabp.estimators._parameters import (
     check_hidden_layer_sizes,
     rule_key,
 )
-from sklearn_metabp.estimators._targets import n_columns
+from sklearn_metabp.estimators._scoring import scorer_of_parameters
+from sklearn_metabp.estimators._targets import check_same_kind
 from sklearn_metabp.estimators._validation import ValidationRows, split
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
@@ -38,27 +36,9 @@ from sklearn_metabp.network import (
     resolve_initializer,
 )
 from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
-from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule, UpdateRule, resolve_update_rule
+from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 _DTYPES = (np.float64, np.float32)
-
-
-def takes_steps(estimator) -> bool:
-    """Whether the estimator's rule can train on a part of the rows: where ``partial_fit`` is there.
-
-    Raises
-    ------
-    AttributeError
-        Where it cannot.
-    """
-    rule = estimator.update_rule
-    rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
-    if rule_type is not None and issubclass(rule_type, LineSearchRule):
-        raise AttributeError(
-            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over all rows: "
-            f"use fit with warm_start=True, or another update_rule."
-        )
-    return True
 
 
 class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
@@ -149,6 +129,35 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         """Bias vectors as views of ``params_``, each of shape (fan_out,)."""
         return self.layout_.intercepts(self.params_)
 
+    def set_params(self, **params):
+        """Set parameters; ``update_rule__…`` also where the rule is a name, which becomes its rule.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : estimator
+        """
+        rule = params.get("update_rule", self.update_rule)
+        if isinstance(rule, str) and any(name.startswith("update_rule__") for name in params):
+            params["update_rule"] = resolve_update_rule(rule)
+        return super().set_params(**params)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        # What is one array has to stay one: not every way of saving keeps track of that.
+        if self.__sklearn_is_fitted__() and self.params_ is self._training_state.params:
+            state = {name: value for name, value in state.items() if name != "params_"}
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "_training_state") and not hasattr(self, "params_"):
+            self.params_ = self._training_state.params
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "params_")
 
@@ -175,7 +184,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             if goes_on or classes is not None:
                 targets.check_known(rows[1])
             if validation_rows is not None:
-                _check_same_kind(rows[1], validation_rows[1])
+                check_same_kind(rows[1], validation_rows[1])
                 targets.check_known(validation_rows[1], "y_val")
             network = self._make_network(rows, targets, rule, goes_on)
             if goes_on:
@@ -204,7 +213,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                     rows, validation_rows = split(rows, self.validation_fraction, labels, state)
                 validation = None
                 if validation_rows is not None:
-                    score = self._scoring_function(lambda: fitted_by(state))
+                    score = scorer_of_parameters(self, lambda: fitted_by(state))
                     validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
                 stopped, interrupted = train(
                     network,
@@ -217,6 +226,12 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                     listener=listener,
                     verbose=self.verbose,
                 )
+        if state.was_validated and state.best_score == -np.inf:
+            warnings.warn(
+                "No score on the validation rows was above minus infinity, so none is the best. Are X_val "
+                "and y_val scaled as X and y are?",
+                stacklevel=3,
+            )
         for name, value in fitted_by(state).items():
             setattr(self, name, value)
         if listener is not None:
@@ -321,24 +336,6 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             "_training_state": state,
         }
 
-    def _scoring_function(self, fitted_attributes: Callable[[], dict]):
-        """What scores parameters on validation rows by ``scoring``; None where that is None."""
-        if self.scoring is None:
-            return None
-        scorer = check_scoring(self, self.scoring)
-
-        def score(params, X, y, sample_weight):
-            model = copy.copy(self)
-            model.__dict__.update(fitted_attributes(), params_=params)
-            model.__dict__.pop("feature_names_in_", None)  # the rows are arrays
-            return (
-                scorer(model, X, y)
-                if sample_weight is None
-                else scorer(model, X, y, sample_weight=sample_weight)
-            )
-
-        return score
-
     def _check_same_layers(self, layout: ParameterLayout, coef_init, intercept_init) -> None:
         if layout != self.layout_:
             raise ValueError(
@@ -403,13 +400,6 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _check_same_kind(y, y_val) -> None:
-    if n_columns(y) != n_columns(y_val):
-        raise ValueError(
-            f"y_val must have as many columns as y: y has shape {y.shape}, y_val has {y_val.shape}."
-        )
 
 
 @contextmanager

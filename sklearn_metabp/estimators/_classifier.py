@@ -5,17 +5,11 @@ from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_metabp.estimators._base import BaseBackpropMLP, takes_steps
-from sklearn_metabp.estimators._targets import (
-    ClassTargets,
-    MultiOutputTargets,
-    is_zero_or_one,
-    n_columns,
-    plain,
-)
+from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._learn_targets import is_multilabel, learn_targets, same_classes
+from sklearn_metabp.estimators._parameters import takes_steps
 
 
 class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
@@ -62,7 +56,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     validation_fraction : float, default=0.1
         Share of the rows to set aside, in (0, 1); the classes keep their shares.
     scoring : str, callable or None, default=None
-        The validation score, as in ``cross_val_score``; None is accuracy.
+        The validation score, as in ``cross_val_score``; None is accuracy. Sample weights go to a scorer that
+        takes them.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
@@ -218,8 +213,11 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             output.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
-        X_val, y_val : array-like, default=None
-            Rows to validate on after every epoch, of the kind of X and y.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows to validate on after every epoch; together with ``y_val``.
+        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
+                default=None
+            Their labels, of the kind of y.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -259,17 +257,29 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             classes, also where it is 0 and 1 alone, which is multilabel otherwise. Needed in the first
             call, except for multilabel y.
         sample_weight : array-like of shape (n_samples,), default=None
-        X_val, y_val : array-like, default=None
-            Rows to validate on.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows to validate on after every epoch; together with ``y_val``.
+        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
+                default=None
+            Their labels, of the kind of y.
 
         Returns
         -------
         self : BackpropMLPClassifier
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data do not fit, or are not of the kind that training began with.
+        AttributeError
+            If the update rule searches along lines: it needs all rows at once.
+        DivergenceError
+            If a loss or a weight stops being finite; the estimator is then as it was before.
         """
         first = not self.__sklearn_is_fitted__()
-        if first and classes is None and not _is_multilabel(y if issparse(y) else np.asarray(y)):
+        if first and classes is None and not is_multilabel(y if issparse(y) else np.asarray(y)):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if not first and classes is not None and not _same_classes(self.classes_, classes):
+        if not first and classes is not None and not same_classes(self.classes_, classes):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{self.classes_!r}"
@@ -282,22 +292,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, classes=classes, incremental=True)
 
     def _learn_targets(self, y, classes):
-        by_column = classes is not None and all(np.ndim(labels) == 1 for labels in classes)
-        output = self.out_activation, self.loss
-        if n_columns(y) == 1:
-            if by_column:
-                raise ValueError(f"y has one column: classes must be one array, got {classes!r}.")
-            y = plain(column_or_1d(y, warn=True))
-            check_classification_targets(y)
-            return ClassTargets(y if classes is None else plain(np.asarray(classes)), *output)
-        if _is_multilabel(y) and not by_column:
-            if classes is not None and not np.array_equal(np.unique(classes), np.arange(y.shape[1])):
-                raise ValueError(
-                    f"classes of multilabel y are the numbers of its {y.shape[1]} columns, or None; and for "
-                    f"columns of classes a list of {y.shape[1]} arrays. Got {classes!r}."
-                )
-            return ClassTargets(y, *output)
-        return MultiOutputTargets(_columns_of_classes(y, classes, by_column), *output)
+        return learn_targets(y, classes, self.out_activation, self.loss)
 
     def _training_weight(self, y, sample_weight, targets=None):
         if self.class_weight is None:
@@ -381,31 +376,3 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def _is_multilabel(y) -> bool:
-    return y.ndim == 2 and y.shape[1] > 1 and is_zero_or_one(y)
-
-
-def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
-    """For every column of y the labels to learn its classes from."""
-    if issparse(y):
-        raise ValueError("Sparse y must be multilabel: 0 and 1 alone. Pass columns of classes dense.")
-    if classes is not None and (not by_column or len(classes) != y.shape[1]):
-        raise ValueError(
-            f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got {classes!r}."
-        )
-    if y.dtype != object:
-        check_classification_targets(y)
-    columns = [plain(labels) for labels in y.T]
-    for n, labels in enumerate(columns):
-        if labels.dtype == object:
-            raise ValueError(f"y[:, {n}] has labels of several types, which have no order.")
-        check_classification_targets(labels)
-    return columns if classes is None else [plain(np.asarray(labels)) for labels in classes]
-
-
-def _same_classes(classes, others) -> bool:
-    if isinstance(classes, list):
-        return len(classes) == len(others) and all(map(_same_classes, classes, others))
-    return np.ndim(others) == 1 and np.array_equal(classes, np.unique(others))

@@ -66,4 +66,5 @@ class NumberTargets:
         """R², the mean over the outputs; NaN where an output is not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
-        return float(r2_score(y, self.decode(outputs), sample_weight=sample_weight))
+        with np.errstate(over="ignore", invalid="ignore"):  # a square may be infinite
+            return float(r2_score(y, self.decode(outputs), sample_weight=sample_weight))

@@ -16,6 +16,14 @@ def n_columns(y) -> int:
     return 1 if y.ndim == 1 else y.shape[1]
 
 
+def check_same_kind(y, y_val) -> None:
+    """Raise ValueError if the rows to validate on have other columns than those to train on."""
+    if n_columns(y) != n_columns(y_val):
+        raise ValueError(
+            f"y_val must have as many columns as y: y has shape {y.shape}, y_val has {y_val.shape}."
+        )
+
+
 def plain(labels: np.ndarray) -> np.ndarray:
     """Labels of shape (n_samples,) out of an object array, in the type they have where it is one.
 

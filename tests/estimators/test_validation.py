@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from helpers.callbacks import Interruption
 from helpers.data import classes, numbers
+from scipy.sparse import csr_array
 from sklearn.metrics import log_loss, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -111,6 +112,50 @@ def test_a_scorer_gets_the_weights_of_the_rows():
     assert len(seen) == 2
     assert set(seen[0]) <= set(weight)
     assert len(seen[0]) == 5
+
+
+def test_a_scorer_that_takes_no_weights_gets_none():
+    X, y = numbers(n=50)
+    weight = np.linspace(1, 2, 50)
+    for scoring in (lambda model, X, y: -np.abs(model.predict(X) - y).max(), "neg_max_error"):
+        model = BackpropMLPRegressor(scoring=scoring, early_stopping=True, max_iter=2, random_state=0)
+        assert len(model.fit(X, y, weight).validation_scores_) == 2
+
+
+def test_a_scorer_that_fails_says_on_what():
+    X, y = classes("multiclass", n=60)
+    few = y < 2
+    model = BackpropMLPClassifier(scoring="neg_log_loss", max_iter=2)
+    with pytest.raises(ValueError, match=r"scoring='neg_log_loss' failed on the .* validation rows .*class"):
+        model.fit(X, y, X_val=X[few], y_val=y[few])
+    for scoring in (lambda model, X, y: "high", lambda model, X, y: 1 / 0):
+        with pytest.raises(ValueError, match="failed on the 6 validation rows"):
+            BackpropMLPClassifier(scoring=scoring, early_stopping=True).fit(X, y)
+
+
+def test_scorers_get_labels_dense():
+    X, y = classes("multilabel", n=80)
+    common = {"scoring": "average_precision", "early_stopping": True, "max_iter": 3, "random_state": 0}
+    dense = BackpropMLPClassifier(**common).fit(X, y)
+    sparse = BackpropMLPClassifier(**common).fit(X, csr_array(y))
+    assert sparse.validation_scores_ == dense.validation_scores_
+
+
+def test_validation_rows_must_weigh_something():
+    X, y = numbers(n=50)
+    weight = np.zeros(50)
+    weight[0] = 1
+    model = BackpropMLPRegressor(early_stopping=True, random_state=0)
+    with pytest.raises(ValueError, match=r"^sample_weight: no validation row has a weight above 0"):
+        model.fit(X, y, weight)
+
+
+def test_scores_that_are_all_nan_are_said_to_be():
+    X, y = numbers(n=50)
+    model = BackpropMLPRegressor(max_iter=2)
+    with pytest.warns(UserWarning, match="No score on the validation rows was above minus infinity"):
+        model.fit(X, y, X_val=np.sign(X) * 1e308, y_val=y)
+    assert not max(model.validation_scores_) > -np.inf
 
 
 def test_all_classes_keep_their_shares():
