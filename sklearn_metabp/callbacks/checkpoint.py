@@ -3,6 +3,7 @@
 import os
 import pickle
 import tempfile
+from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 
@@ -23,10 +24,13 @@ class Checkpoint(SilentCallback):
     """Callback that saves the state of a training every few epochs, and resumes a training that was killed.
 
     Run the same script again: a ``fit`` with the same parameters and the same data goes on from the last
-    epoch that was saved and ends with the bits of one that was never interrupted. A ``fit`` that had ended
-    returns at once with what it had reached. A fit with other parameters or other data has a file of its
-    own, so one directory serves a whole search, in any number of processes. Delete a file, or the
-    directory, to train afresh.
+    epoch that was saved and ends with the bits of one that was never interrupted, be it by a signal or by
+    Ctrl-C. A ``fit`` that had ended returns at once with what it had reached. A fit with other
+    parameters or other data has a file of its own, so one directory serves a whole search, in any number
+    of processes. Delete a file, or the directory, to train afresh.
+
+    ``random_state=None`` is a parameter like any other: two such fits in one script are the same fit, and the
+    second returns what the first has drawn and reached. Give each a ``random_state`` of its own.
 
     A file is written beside its name and then renamed, so what is there is whole, whenever the
     process is killed.
@@ -80,6 +84,7 @@ class Checkpoint(SilentCallback):
         if context.task_name == "partial_fit":
             return None
         state.callback_memory["Checkpoint"] = name = self._name(estimator, state, data)
+        self._remove_parts(name)
         file = self._directory / name
         if not file.exists():
             return None
@@ -118,9 +123,20 @@ class Checkpoint(SilentCallback):
                 f"Checkpoint tells trainings apart by what the estimator pickles to, and it does not: {error}"
             ) from error
 
+    def _remove_parts(self, name: str) -> None:
+        """Remove what a process that was killed while it wrote has left of this training."""
+        for part in self._directory.glob(f".{name}.*.part"):
+            with suppress(OSError):  # one that is being written, where the system does not let it go
+                part.unlink()
+
     def _write(self, name: str, content: dict) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=self._directory)
+        while not self._written(name, content):
+            pass
+
+    def _written(self, name: str, content: dict) -> bool:
+        """Whether the file was written; not if another process with the same training removed its part."""
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=self._directory)
         try:
             with open(handle, "wb") as stream:
                 pickle.dump(content, stream, protocol=pickle.HIGHEST_PROTOCOL)
@@ -129,12 +145,15 @@ class Checkpoint(SilentCallback):
             os.replace(temporary, self._directory / name)
         except BaseException as error:
             Path(temporary).unlink(missing_ok=True)
+            if isinstance(error, FileNotFoundError) and self._directory.exists():
+                return False
             if isinstance(error, OSError):
                 raise CheckpointError(
                     f"the checkpoint could not be written to {self._directory} ({error}); the one before it "
                     f"is still there."
                 ) from error
             raise
+        return True
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every})"

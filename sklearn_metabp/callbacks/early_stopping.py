@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from sklearn_metabp.callbacks.silent import SilentCallback
-from sklearn_metabp.training import Patience, TrainingState
+from sklearn_metabp.training import Patience, TrainingState, judge_name
 
 _MONITORS = ("loss", "validation_loss", "validation_score")
 
@@ -27,7 +27,8 @@ class EarlyStopping(SilentCallback):
     min_delta : float, default=0.0
         An improvement is one by more than this much.
     restore_best : bool, default=True
-        Whether the estimator gets the parameters of the best epoch rather than those of the last.
+        Whether the estimator gets the parameters of the best epoch rather than those of the last. They
+        stay the best over ``warm_start`` and ``partial_fit`` for as long as the callback is there.
 
     Raises
     ------
@@ -50,14 +51,20 @@ class EarlyStopping(SilentCallback):
     def __init__(self, monitor="validation_loss", *, patience=10, min_delta=0.0, restore_best=True):
         if not callable(monitor) and monitor not in _MONITORS:
             raise ValueError(f"monitor must be one of {list(_MONITORS)} or a callable, got {monitor!r}.")
-        if not isinstance(patience, Integral) or patience < 1:
+        if not isinstance(patience, Integral) or isinstance(patience, bool) or patience < 1:
             raise ValueError(f"patience must be an integer of 1 or more, got {patience!r}.")
-        if not isinstance(min_delta, Real) or not float(min_delta) >= 0:
-            raise ValueError(f"min_delta must be a number of 0 or more, got {min_delta!r}.")
+        if (
+            not isinstance(min_delta, Real)
+            or isinstance(min_delta, bool)
+            or not 0 <= float(min_delta) < np.inf
+        ):
+            raise ValueError(f"min_delta must be a finite number of 0 or more, got {min_delta!r}.")
+        if not isinstance(restore_best, (bool, np.bool_)):
+            raise ValueError(f"restore_best must be True or False, got {restore_best!r}.")
         self.monitor = monitor
         self.patience = int(patience)
         self.min_delta = float(min_delta)
-        self.restore_best = restore_best
+        self.restore_best = bool(restore_best)
 
     def setup(self, estimator, context):
         """Before a fit.
@@ -65,41 +72,64 @@ class EarlyStopping(SilentCallback):
         Raises
         ------
         ValueError
-            If the estimator's ``early_stopping`` keeps the best parameters as well.
+            If the estimator's ``early_stopping``, or a callback that watches something else, keeps the
+            best parameters as well.
         """
         if self.restore_best and getattr(estimator, "early_stopping", False):
             raise ValueError(
                 "early_stopping=True and EarlyStopping(restore_best=True) both say which parameters to keep: "
                 "set one of them to False."
             )
+        keepers = {judge_name(c.monitor) for c in _stoppers(estimator) if c.restore_best}
+        if self.restore_best and len(keepers) > 1:
+            raise ValueError(
+                f"{len(keepers)} EarlyStopping(restore_best=True) that watch different things say which "
+                f"parameters to keep: set restore_best=False for all but one."
+            )
+
+    def memory_key(self, estimator) -> str:
+        """Its place among the callbacks of its kind, and what it watches."""
+        place = next(n for n, other in enumerate(_stoppers(estimator)) if other is self)
+        return f"EarlyStopping {place} of {judge_name(self.monitor)}"
 
     def resume_training(self, estimator, context, state: TrainingState, data) -> None:
-        """New patience for a training that goes on after the old has run out."""
-        patience = state.callback_memory.get(self._name)
-        if patience is not None:
-            patience.go_on(self.min_delta, self.patience)
+        """New patience for a training that goes on after the old has run out; the best parameters stay."""
+        memory = state.callback_memory.get(self.memory_key(estimator))
+        if memory is None:
+            return
+        memory["patience"].go_on(self.min_delta, self.patience)
+        if self.restore_best:
+            state.best_params = memory["best_params"]
 
     def on_epoch_end(self, estimator, context, state: TrainingState, params: np.ndarray) -> bool:
         """True if patience has run out."""
         watched = self._watched(state, params)
-        patience = state.callback_memory.setdefault(self._name, Patience(self.min_delta, self.patience))
-        if self.restore_best and (watched < patience.best_loss or state.best_params is None):
-            state.best_params = params.copy()
+        key = self.memory_key(estimator)
+        memory = state.callback_memory.get(key)
+        if memory is None or memory["validated_on"] != self._validated_on(state):
+            memory = state.callback_memory[key] = self._new_memory(state)
+        patience = memory["patience"]
+        if self.restore_best and (watched < patience.best_loss or memory["best_params"] is None):
+            state.best_params = memory["best_params"] = params.copy()
         # An equal value is no improvement, whatever Patience thinks of tol=0.
         if self.min_delta == 0 and watched == patience.best_loss:
             watched = np.inf
         return patience.is_exhausted(watched)
 
-    @property
-    def _name(self) -> str:
-        return f"EarlyStopping of {getattr(self.monitor, '__name__', self.monitor)}"
+    def _new_memory(self, state: TrainingState) -> dict:
+        patience = Patience(self.min_delta, self.patience)
+        return {"patience": patience, "best_params": None, "validated_on": self._validated_on(state)}
+
+    def _validated_on(self, state: TrainingState) -> str:
+        """What values to compare belong to; those of a function are taken to be of one kind."""
+        return state.validated_on if self.monitor in ("validation_loss", "validation_score") else ""
 
     def _watched(self, state: TrainingState, params: np.ndarray) -> float:
         if callable(self.monitor):
             return float(self.monitor(state, params))
         if self.monitor == "loss":
             return state.loss_curve[-1]
-        if not state.validation_scores:
+        if not state.was_validated:
             raise ValueError(
                 f"EarlyStopping(monitor={self.monitor!r}) needs rows to validate on: pass X_val and y_val to "
                 f"fit."
@@ -113,3 +143,8 @@ class EarlyStopping(SilentCallback):
             f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta}, "
             f"restore_best={self.restore_best})"
         )
+
+
+def _stoppers(estimator) -> list[EarlyStopping]:
+    callbacks = getattr(estimator, "_skl_callbacks", None) or []
+    return [callback for callback in callbacks if isinstance(callback, EarlyStopping)]

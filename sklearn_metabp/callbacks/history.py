@@ -1,5 +1,6 @@
 """What happened in every epoch, as a table."""
 
+import multiprocessing
 import os
 import time
 import weakref
@@ -20,8 +21,8 @@ class HistoryLogger(SilentCallback):
     ----------
     history_ : list of dict
         A row an epoch: ``run`` (number of the training, from 0), ``epoch`` (from 1), ``loss``,
-        ``validation_score`` and ``validation_loss`` (NaN without validation rows), ``n_steps``, ``n_rows``,
-        ``seconds`` (since the fit began).
+        ``validation_score`` and ``validation_loss`` (NaN of an epoch without validation rows), ``n_steps``,
+        ``n_rows``, ``seconds`` (since the fit began).
 
     Examples
     --------
@@ -40,7 +41,7 @@ class HistoryLogger(SilentCallback):
         self._n_runs = 0
         self._last: dict[int, tuple[weakref.ref, int, int]] = {}
         self._began: dict[int, float] = {}
-        self._pid = os.getpid()
+        self._pid: int | None = os.getpid()
 
     def setup(self, estimator, context):
         """Before a fit.
@@ -48,8 +49,11 @@ class HistoryLogger(SilentCallback):
         Raises
         ------
         RuntimeError
-            In another process than the one that made the logger.
+            In another process than the one that made the logger, where the rows would be lost. A logger
+            that was loaded from a file belongs to the main process that first fits with it.
         """
+        if self._pid is None and multiprocessing.parent_process() is None:
+            self._pid = os.getpid()
         if os.getpid() != self._pid:
             raise RuntimeError(
                 "HistoryLogger keeps its rows in the memory of the process that made it, and this fit runs "
@@ -65,7 +69,7 @@ class HistoryLogger(SilentCallback):
         else:
             run = last[1]
         self._last[id(estimator)] = weakref.ref(estimator), run, state.n_epochs
-        validated = bool(state.validation_scores)
+        validated = state.was_validated
         self.history_.append(
             {
                 "run": run,
@@ -98,8 +102,8 @@ class HistoryLogger(SilentCallback):
         return f"HistoryLogger() with {len(self.history_)} epochs of {self._n_runs} runs"
 
     def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name not in ("_last", "_began")}
+        return {name: value for name, value in vars(self).items() if name not in ("_last", "_began", "_pid")}
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self._last, self._began = {}, {}
+        self._last, self._began, self._pid = {}, {}, None

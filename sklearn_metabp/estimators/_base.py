@@ -1,24 +1,23 @@
 """What the classifier and the regressor share: parameters, fit, the fitted network."""
 
-import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
+import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sklearn_metabp.doc_links import DocLinkMixin
-from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, open_listener
+from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
+from sklearn_metabp.estimators._class_weights import check_row_weights
 from sklearn_metabp.estimators._parameters import (
     check_activations,
     check_batch_size,
@@ -26,6 +25,8 @@ from sklearn_metabp.estimators._parameters import (
     check_hidden_layer_sizes,
     rule_key,
 )
+from sklearn_metabp.estimators._scoring import scorer_of_parameters
+from sklearn_metabp.estimators._targets import check_same_kind
 from sklearn_metabp.estimators._validation import ValidationRows, split
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
@@ -34,28 +35,10 @@ from sklearn_metabp.network import (
     ParameterLayout,
     resolve_initializer,
 )
-from sklearn_metabp.training import Batches, Patience, TrainingState, train
-from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule, UpdateRule, resolve_update_rule
+from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
+from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 _DTYPES = (np.float64, np.float32)
-
-
-def takes_steps(estimator) -> bool:
-    """Whether the estimator's rule can train on a part of the rows: where ``partial_fit`` is there.
-
-    Raises
-    ------
-    AttributeError
-        Where it cannot.
-    """
-    rule = estimator.update_rule
-    rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
-    if rule_type is not None and issubclass(rule_type, LineSearchRule):
-        raise AttributeError(
-            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over all rows: "
-            f"use fit with warm_start=True, or another update_rule."
-        )
-    return True
 
 
 class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
@@ -128,8 +111,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     def _learn_targets(self, y, classes) -> Any:
         """What turns y into targets and outputs back into its kind; classes are those announced, or None."""
 
-    def _training_weight(self, y, sample_weight):
-        """Weight of every row in the loss, of shape (n_samples,), or None."""
+    def _training_weight(self, y, sample_weight, targets=None):
+        """Weight of every row in the loss, of shape (n_samples,), or None. Without targets, those fitted."""
         return sample_weight
 
     def _labels_to_split_by(self, y, targets):
@@ -145,6 +128,35 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     def intercepts_(self) -> list[np.ndarray]:
         """Bias vectors as views of ``params_``, each of shape (fan_out,)."""
         return self.layout_.intercepts(self.params_)
+
+    def set_params(self, **params):
+        """Set parameters; ``update_rule__…`` also where the rule is a name, which becomes its rule.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : estimator
+        """
+        rule = params.get("update_rule", self.update_rule)
+        if isinstance(rule, str) and any(name.startswith("update_rule__") for name in params):
+            params["update_rule"] = resolve_update_rule(rule)
+        return super().set_params(**params)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        # What is one array has to stay one: not every way of saving keeps track of that.
+        if self.__sklearn_is_fitted__() and self.params_ is self._training_state.params:
+            state = {name: value for name, value in state.items() if name != "params_"}
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "_training_state") and not hasattr(self, "params_"):
+            self.params_ = self._training_state.params
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "params_")
@@ -168,11 +180,12 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             rows = self._check_rows(X, y, sample_weight, reset=not goes_on)
             validation_rows = self._check_validation_rows(X_val, y_val)
             rule = resolve_update_rule(self.update_rule)
-            targets = self._targets if goes_on else self._learn_targets(rows[1], classes)
+            targets = self._targets_so_far() if goes_on else self._learn_targets(rows[1], classes)
             if goes_on or classes is not None:
                 targets.check_known(rows[1])
             if validation_rows is not None:
-                targets.check_known(validation_rows[1])
+                check_same_kind(rows[1], validation_rows[1])
+                targets.check_known(validation_rows[1], "y_val")
             network = self._make_network(rows, targets, rule, goes_on)
             if goes_on:
                 self._check_same_layers(network.layout, coef_init, intercept_init)
@@ -188,19 +201,21 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             listener = open_listener(
                 self, task, max_epochs, (X, y, sample_weight), lambda: fitted_by(state.copy())
             )
-            stopped = None
+            stopped, interrupted = None, False
             if listener is not None:
                 given = rows, validation_rows, coef_init, intercept_init
                 state, stopped = listener.training_starts(state, given)
             if stopped is None:
+                if validation_rows is not None or self.early_stopping:
+                    state.validate_on(self._validated_on(validation_rows))
                 if validation_rows is None and self.early_stopping:
                     labels = self._labels_to_split_by(rows[1], targets)
                     rows, validation_rows = split(rows, self.validation_fraction, labels, state)
                 validation = None
                 if validation_rows is not None:
-                    score = self._scoring_function(lambda: fitted_by(state))
+                    score = scorer_of_parameters(self, lambda: fitted_by(state))
                     validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
-                stopped = train(
+                stopped, interrupted = train(
                     network,
                     self._make_batches(rows, targets, network, rule, state),
                     rule,
@@ -211,10 +226,16 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                     listener=listener,
                     verbose=self.verbose,
                 )
+        if state.was_validated and state.best_score == -np.inf:
+            warnings.warn(
+                "No score on the validation rows was above minus infinity, so none is the best. Are X_val "
+                "and y_val scaled as X and y are?",
+                stacklevel=3,
+            )
         for name, value in fitted_by(state).items():
             setattr(self, name, value)
         if listener is not None:
-            listener.fit_ends(state, stopped)
+            listener.fit_ends(state, stopped, interrupted)
         if not stopped and not incremental and self.n_iter_no_change < np.inf:
             warnings.warn(
                 f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more "
@@ -261,14 +282,29 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             targets.out_groups,
         )
 
+    def _targets_so_far(self):
+        """Those of the last fit, for the loss as it is now."""
+        targets = self._targets.for_output(self.out_activation, self.loss)
+        if targets.out_activation != self.out_activation_:
+            raise ValueError(
+                f"warm_start and partial_fit go on with the output units they have, which are "
+                f"{self.out_activation_!r}; loss={self.loss!r} and out_activation={self.out_activation!r} "
+                f"now ask for {targets.out_activation!r}. Set warm_start=False to start afresh."
+            )
+        return targets
+
     def _make_batches(self, rows, targets, network: Network, rule: UpdateRule, state) -> Batches:
         X, y, sample_weight = rows
         dtype = network.layout.dtype
-        weight = self._training_weight(y, sample_weight)
+        weight = self._training_weight(y, sample_weight, targets)
+        if weight is not None:
+            weighed_by = {"class_weight": getattr(self, "class_weight", None), "sample_weight": sample_weight}
+            names = " and ".join(name for name, value in weighed_by.items() if value is not None)
+            weight = check_row_weights(weight, dtype, names, "training")
         return Batches(
             X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype),
             targets.encode(y, dtype),
-            None if weight is None else weight.astype(dtype, copy=False),
+            weight,
             check_batch_size(self.batch_size, X.shape[0], rule),
             self.shuffle,
             state.order,
@@ -291,32 +327,14 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             "loss_curve_": list(state.loss_curve),
             "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
             "best_loss_": min(state.loss_curve, default=np.inf),
-            "validation_scores_": list(scores) if scores else None,
-            "validation_loss_curve_": list(state.validation_loss_curve) if scores else None,
+            "validation_scores_": state.curve(scores) if scores else None,
+            "validation_loss_curve_": state.curve(state.validation_loss_curve) if scores else None,
             "best_validation_score_": state.best_score if scores else None,
             "n_iter_": state.n_epochs,
             "t_": state.n_rows,
             "_targets": targets,
             "_training_state": state,
         }
-
-    def _scoring_function(self, fitted_attributes: Callable[[], dict]):
-        """What scores parameters on validation rows by ``scoring``; None where that is None."""
-        if self.scoring is None:
-            return None
-        scorer = check_scoring(self, self.scoring)
-
-        def score(params, X, y, sample_weight):
-            model = copy.copy(self)
-            model.__dict__.update(fitted_attributes(), params_=params)
-            model.__dict__.pop("feature_names_in_", None)  # the rows are arrays
-            return (
-                scorer(model, X, y)
-                if sample_weight is None
-                else scorer(model, X, y, sample_weight=sample_weight)
-            )
-
-        return score
 
     def _check_same_layers(self, layout: ParameterLayout, coef_init, intercept_init) -> None:
         if layout != self.layout_:
@@ -360,9 +378,16 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             state.random_state = self.random_state
         state.patience.go_on(self.tol, self.n_iter_no_change)
         if state.patience.watches_score != self.early_stopping:
-            state.patience = Patience(self.tol, self.n_iter_no_change, self.early_stopping)
-            state.best_params = None
+            state.listen_to(Patience(self.tol, self.n_iter_no_change, self.early_stopping))
+        elif not self.early_stopping:
+            state.best_params = None  # a callback's: if it is still there, it remembers them
+        forget_those_gone(self, state)
         return state
+
+    def _validated_on(self, given: tuple | None) -> str:
+        """Names what is validated: the rows that were given, or how they are set aside; and the score."""
+        rows = f"validation_fraction={self.validation_fraction}" if given is None else joblib.hash(given)
+        return f"{rows} by {judge_name(self.scoring)}"
 
     def _outputs(self, X) -> np.ndarray:
         """Activations of the output layer, of shape (n_samples, n_outputs)."""

@@ -9,7 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import Replay, TrainingState
 
-__all__ = ["CallbackListener", "CallbackSupportMixin", "open_listener"]
+__all__ = ["CallbackListener", "CallbackSupportMixin", "forget_those_gone", "open_listener"]
 
 
 def open_listener(
@@ -38,11 +38,23 @@ def open_listener(
     return CallbackListener(root, known, fitted_attributes)
 
 
+def forget_those_gone(estimator, state: TrainingState) -> None:
+    """Drop what is remembered for callbacks that the estimator no longer has."""
+    if state.callback_memory:
+        callbacks = getattr(estimator, "_skl_callbacks", None) or []
+        present = {c.memory_key(estimator) for c in callbacks if hasattr(c, "memory_key")}
+        memory = state.callback_memory
+        state.callback_memory = {key: value for key, value in memory.items() if key in present}
+
+
 class CallbackListener:
     """Passes what a training reports on to scikit-learn's callbacks; see ``training.Listener``.
 
     Some hooks are ours, and called on the callbacks that define them:
 
+    ``memory_key(estimator)``
+        Where in ``state.callback_memory`` the callback keeps what it remembers of a training. What lies
+        elsewhere is dropped when a fit begins.
     ``resume_training(estimator, context, state, data)``
         Before the first epoch, with the rows, the validation rows, ``coef_init`` and ``intercept_init``
         that the fit was given; may return another state to go on from, and whether the training had been
@@ -54,7 +66,8 @@ class CallbackListener:
     ``on_epoch_end(estimator, context, state, params)``
         After every epoch, with the parameters that the estimator would get now; True stops.
     ``save_training(estimator, context, state, stopped, finished)``
-        After every epoch, when it is known whether it is the last, and once after the training.
+        After every epoch, when it is known whether it is the last, and once after the training, unless
+        Ctrl-C interrupted it: it has not ended then, and may be in the middle of an epoch.
     """
 
     def __init__(self, root, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
@@ -106,8 +119,8 @@ class CallbackListener:
             hook(self._estimator, self._epoch, state, stopped, finished=False)
         return stopped
 
-    def fit_ends(self, state: TrainingState, stopped: bool) -> None:
+    def fit_ends(self, state: TrainingState, stopped: bool, interrupted: bool) -> None:
         """Close the root task."""
-        for hook in self._save_hooks:
+        for hook in () if interrupted else self._save_hooks:
             hook(self._estimator, self._root, state, stopped, finished=True)
         self._root.call_on_fit_task_end(**self._known, reconstruction_attributes=self._fitted_attributes)

@@ -1,15 +1,15 @@
 """The classifier."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_metabp.estimators._base import BaseBackpropMLP, takes_steps
-from sklearn_metabp.estimators._targets import ClassTargets, MultiOutputTargets
+from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._learn_targets import is_multilabel, learn_targets, same_classes
+from sklearn_metabp.estimators._parameters import takes_steps
 
 
 class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
@@ -56,13 +56,15 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     validation_fraction : float, default=0.1
         Share of the rows to set aside, in (0, 1); the classes keep their shares.
     scoring : str, callable or None, default=None
-        The validation score, as in ``cross_val_score``; None is accuracy.
+        The validation score, as in ``cross_val_score``; None is accuracy. Sample weights go to a scorer that
+        takes them.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weight of every class in the loss. ``"balanced"`` is ``n_samples / (n_classes * count)``; for
-        several columns of y their weights are multiplied.
+        Weight of every class in the loss, finite and not negative; 1 for a class that a dict does not
+        name. ``"balanced"`` is ``n_samples / (n_classes * count)``. For several columns of y or labels a
+        list of one dict a column, and their weights are multiplied.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
         others are divided by ``1 - dropout``.
@@ -98,9 +100,10 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     loss_curve_ : list of float
         Mean loss of every epoch.
     validation_scores_ : list of float or None
-        Score on the validation rows after every epoch; None without such rows.
+        Score on the validation rows after every epoch, NaN of an epoch without; None if there were never
+        such rows.
     best_validation_score_ : float or None
-        The highest of them.
+        The highest of them, since the rows or the scoring last changed.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
@@ -206,11 +209,15 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
             the non-zeros are computed with; other sparse formats are converted to it.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, a 0/1 matrix for multilabel, or a column of class labels for every output.
+            Class labels, a matrix of 0 and 1 alone for multilabel, or a column of class labels for every
+            output.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
-        X_val, y_val : array-like, default=None
-            Rows to validate on after every epoch, of the kind of X and y.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows to validate on after every epoch; together with ``y_val``.
+        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
+                default=None
+            Their labels, of the kind of y.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -246,20 +253,33 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,) or list of array-like, default=None
-            All classes that any call will bring, a list of them for several columns. Needed in the
-            first call, except for multilabel y.
+            All classes that any call will bring. A list of one array a column makes y columns of
+            classes, also where it is 0 and 1 alone, which is multilabel otherwise. Needed in the first
+            call, except for multilabel y.
         sample_weight : array-like of shape (n_samples,), default=None
-        X_val, y_val : array-like, default=None
-            Rows to validate on.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows to validate on after every epoch; together with ``y_val``.
+        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
+                default=None
+            Their labels, of the kind of y.
 
         Returns
         -------
         self : BackpropMLPClassifier
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data do not fit, or are not of the kind that training began with.
+        AttributeError
+            If the update rule searches along lines: it needs all rows at once.
+        DivergenceError
+            If a loss or a weight stops being finite; the estimator is then as it was before.
         """
         first = not self.__sklearn_is_fitted__()
-        if first and classes is None and not type_of_target(y).startswith("multilabel"):
+        if first and classes is None and not is_multilabel(y if issparse(y) else np.asarray(y)):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if not first and classes is not None and not _same_classes(self.classes_, classes):
+        if not first and classes is not None and not same_classes(self.classes_, classes):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{self.classes_!r}"
@@ -272,27 +292,16 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, classes=classes, incremental=True)
 
     def _learn_targets(self, y, classes):
-        kind = type_of_target(y)
-        if kind not in ("binary", "multiclass", "multilabel-indicator", "multiclass-multioutput"):
-            check_classification_targets(y)  # says what it is
-        if kind == "multiclass-multioutput":
-            columns = y.T if classes is None else classes
-            if len(columns) != y.shape[1]:
-                raise ValueError(
-                    f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got "
-                    f"{len(columns)}."
-                )
-            return MultiOutputTargets(columns, self.out_activation, self.loss)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        announced = classes is not None and kind != "multilabel-indicator"
-        return ClassTargets(classes if announced else y, self.out_activation, self.loss)
+        return learn_targets(y, classes, self.out_activation, self.loss)
 
-    def _training_weight(self, y, sample_weight):
+    def _training_weight(self, y, sample_weight, targets=None):
         if self.class_weight is None:
             return sample_weight
-        weight = compute_sample_weight(self.class_weight, y)
-        return weight if sample_weight is None else weight * sample_weight
+        weight = (self._targets if targets is None else targets).row_weights(self.class_weight, y)
+        if sample_weight is None:
+            return weight
+        with np.errstate(over="ignore"):  # an infinite product is an error of its own
+            return weight * sample_weight
 
     def _labels_to_split_by(self, y, targets):
         return np.ravel(y) if targets.kind in ("binary", "multiclass") else None
@@ -367,9 +376,3 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def _same_classes(classes, others) -> bool:
-    if isinstance(classes, list):
-        return len(classes) == len(others) and all(map(_same_classes, classes, others))
-    return np.array_equal(classes, unique_labels(others))

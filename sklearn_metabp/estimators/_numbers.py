@@ -33,7 +33,11 @@ class NumberTargets:
             )
         self.out_activation = out_activation
 
-    def check_known(self, y) -> None:
+    def for_output(self, out_activation: str, loss: str) -> "NumberTargets":
+        """Targets for other output units or another loss."""
+        return NumberTargets(out_activation, loss)
+
+    def check_known(self, y, name: str = "y") -> None:
         """Any number goes."""
 
     def encode(self, y, dtype) -> np.ndarray:
@@ -62,4 +66,5 @@ class NumberTargets:
         """R², the mean over the outputs; NaN where an output is not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
-        return float(r2_score(y, self.decode(outputs), sample_weight=sample_weight))
+        with np.errstate(over="ignore", invalid="ignore"):  # a square may be infinite
+            return float(r2_score(y, self.decode(outputs), sample_weight=sample_weight))

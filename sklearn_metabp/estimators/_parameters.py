@@ -4,7 +4,7 @@ import warnings
 from numbers import Integral
 
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS
-from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule, UpdateRule
 
 
 def check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
@@ -61,3 +61,21 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
 def rule_key(rule: UpdateRule) -> tuple[str, ...]:
     """What a rule's state fits, as names that pickle without the classes."""
     return tuple(getattr(part, "__qualname__", str(part)) for part in rule.state_key())
+
+
+def takes_steps(estimator) -> bool:
+    """Whether the estimator's rule can train on a part of the rows: where ``partial_fit`` is there.
+
+    Raises
+    ------
+    AttributeError
+        Where it cannot.
+    """
+    rule = estimator.update_rule
+    rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
+    if rule_type is not None and issubclass(rule_type, LineSearchRule):
+        raise AttributeError(
+            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over all rows: "
+            f"use fit with warm_start=True, or another update_rule."
+        )
+    return True

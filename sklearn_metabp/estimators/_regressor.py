@@ -4,8 +4,9 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_metabp.estimators._base import BaseBackpropMLP, takes_steps
+from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._numbers import NumberTargets
+from sklearn_metabp.estimators._parameters import takes_steps
 from sklearn_metabp.network import OUT_ACTIVATIONS
 
 
@@ -54,7 +55,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     validation_fraction : float, default=0.1
         Share of the rows to set aside, in (0, 1).
     scoring : str, callable or None, default=None
-        The validation score, as in ``cross_val_score``; None is R².
+        The validation score, as in ``cross_val_score``; None is R². Sample weights go to a scorer that
+        takes them.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
@@ -90,9 +92,10 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     loss_curve_ : list of float
         Mean loss of every epoch.
     validation_scores_ : list of float or None
-        Score on the validation rows after every epoch; None without such rows.
+        Score on the validation rows after every epoch, NaN of an epoch without; None if there were never
+        such rows.
     best_validation_score_ : float or None
-        The highest of them.
+        The highest of them, since the rows or the scoring last changed.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
@@ -197,8 +200,10 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             Numbers to predict; of an order of magnitude of 1, or training takes long.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
-        X_val, y_val : array-like, default=None
-            Rows to validate on after every epoch, of the kind of X and y.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows to validate on after every epoch; together with ``y_val``.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Their numbers, as many a row as in y.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -234,12 +239,23 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
-        X_val, y_val : array-like, default=None
-            Rows to validate on.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows to validate on after every epoch; together with ``y_val``.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Their numbers, as many a row as in y.
 
         Returns
         -------
         self : BackpropMLPRegressor
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data do not fit, or are not of the kind that training began with.
+        AttributeError
+            If the update rule searches along lines: it needs all rows at once.
+        DivergenceError
+            If a loss or a weight stops being finite; the estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, incremental=True)
 

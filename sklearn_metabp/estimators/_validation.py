@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 
+from sklearn_metabp.estimators._class_weights import check_row_weights
 from sklearn_metabp.network import Network
 from sklearn_metabp.training import TrainingState
 
@@ -35,13 +36,15 @@ class ValidationRows:
         X, y, sample_weight = rows
         self._X = X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
         self._encoded = targets.encode(y, dtype)
-        self._weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
+        self._weight = None
+        if sample_weight is not None:
+            self._weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
 
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
         """The score, and the mean loss without the penalty."""
         loss = self._network.mean_loss(params, self._X, self._encoded, self._weight)
         if self._score is not None:
-            return float(self._score(params, *self._rows)), loss
+            return self._score(params, *self._rows), loss
         _, y, sample_weight = self._rows
         outputs = self._network.outputs(params, self._X)
         return self._targets.score(y, outputs, sample_weight), loss

@@ -26,7 +26,7 @@ def train(
     validation: Validation | None = None,
     listener: Listener | None = None,
     verbose: bool = False,
-) -> bool:
+) -> tuple[bool, bool]:
     """Train for up to ``max_epochs`` epochs, changing ``state``.
 
     Rules (1) to (6) are those of Jakša and Katrák (2006).
@@ -50,6 +50,8 @@ def train(
     -------
     stopped : bool
         Whether something ended the training before ``max_epochs``: patience, a callback, Ctrl-C.
+    interrupted : bool
+        Whether it was Ctrl-C, be it in the middle of an epoch.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def train(
     if listener is not None and listener.wants_start and rule.replayable:
         listener.training_begins(Replay(network, batches, rule, state, max_epochs, planned_epochs))
     judge = _Judge(rule, state, validation, listener, verbose)
-    stopped = False
+    stopped = interrupted = False
     with one_blas_thread():
         trainer: Epochs | Search
         if isinstance(rule, LineSearchRule):
@@ -69,15 +71,16 @@ def train(
         try:
             stopped = trainer.run(judge.epoch_ended)
         except KeyboardInterrupt:
+            kept = "after the last step" if state.best_params is None else "that were the best so far"
             warnings.warn(
                 f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} steps; the "
-                f"weights are those of the last step.",
+                f"estimator has the weights {kept}.",
                 stacklevel=3,
             )
-            stopped = True
+            stopped = interrupted = True
         if not np.isfinite(state.params).all():
             raise trainer.divergence("a weight is not finite")
-    return stopped
+    return stopped, interrupted
 
 
 class _Judge:

@@ -59,15 +59,18 @@ class TrainingState:
     order : ndarray of shape (n_samples,) or None
         Order of the rows in the last epoch.
     validation_scores, validation_loss_curve : list of float
-        Of every epoch that was validated.
+        Of every epoch up to the last that was validated; NaN of those before it that were not.
+    validated_on : str
+        Names the rows and the score of the last validation; empty before the first.
     best_score : float
-        The highest validation score.
+        The highest score of such a validation.
     best_params : ndarray of shape (n_params,) or None
-        The parameters that had it, where they are the ones to keep.
+        The best parameters so far, where they are the ones to keep: those with that score if patience
+        listens to it, or those that a callback keeps.
     split_random_state : numpy.random.RandomState or None
         Drew the validation rows in the first fit; the same rows are drawn by it in the next.
     callback_memory : dict
-        What callbacks remember of this training.
+        What callbacks remember of this training, by their ``memory_key``.
     """
 
     params: np.ndarray
@@ -83,6 +86,7 @@ class TrainingState:
     order: np.ndarray | None = None
     validation_scores: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
+    validated_on: str = ""
     best_score: float = -np.inf
     best_params: np.ndarray | None = None
     split_random_state: np.random.RandomState | None = None
@@ -92,10 +96,33 @@ class TrainingState:
         """An independent copy."""
         return copy.deepcopy(self)
 
+    @property
+    def was_validated(self) -> bool:
+        """Whether the last epoch was."""
+        return bool(self.validation_scores) and len(self.validation_scores) == len(self.loss_curve)
+
+    def listen_to(self, patience: Patience) -> None:
+        """Take new patience, which knows of no best score or parameters."""
+        self.patience, self.best_score, self.best_params = patience, -np.inf, None
+
+    def validate_on(self, what: str) -> None:
+        """Note what is validated from now on; scores of anything else are none to compare with."""
+        if what == self.validated_on:
+            return
+        self.validated_on, self.best_score = what, -np.inf
+        old = self.patience
+        if old.watches_score:
+            self.listen_to(Patience(old.tol, old.n_iter_no_change, watches_score=True))
+
+    def curve(self, values: list[float]) -> list[float]:
+        """A curve of the validation as long as that of the loss: NaN where an epoch was not validated."""
+        return values + [np.nan] * (len(self.loss_curve) - len(values))
+
     def note_validation(self, score: float, loss: float, params: np.ndarray, keep_best: bool) -> None:
-        """Add an epoch's validation, and keep the parameters if no score was higher before."""
-        self.validation_scores.append(score)
-        self.validation_loss_curve.append(loss)
+        """Add the last epoch's validation, and keep the parameters if no score was higher before."""
+        before = [np.nan] * (len(self.loss_curve) - 1 - len(self.validation_scores))
+        self.validation_scores += [*before, score]
+        self.validation_loss_curve += [*before, loss]
         if score > self.best_score:
             self.best_score = score
             if keep_best:

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from helpers.callbacks import Interruption
 from helpers.data import classes, numbers
 from sklearn.model_selection import GridSearchCV
 
@@ -110,6 +111,21 @@ def test_what_was_saved_is_not_trained_again(tmp_path):
     assert steps.n == 0
 
 
+@pytest.mark.parametrize("at_step", [1, 11, 12, 13])
+@pytest.mark.parametrize("case", ["adam", "dropout", "early stopping", "lbfgs"])
+def test_ctrl_c_is_no_end_of_a_training(case, at_step, tmp_path):
+    X, y = classes("multiclass")
+    whole = model(case).fit(X, y)
+    first = model(case).set_callbacks(Checkpoint(tmp_path), Interruption(at_step if case != "lbfgs" else 5))
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        first.fit(X, y)
+    assert not np.array_equal(first.params_, whole.params_) or case == "early stopping"
+    resumed = model(case).set_callbacks(Checkpoint(tmp_path)).fit(X, y)
+    np.testing.assert_array_equal(resumed.params_, whole.params_)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    assert (resumed.n_iter_, resumed.t_) == (whole.n_iter_, whole.t_)
+
+
 def test_another_training_has_another_file(tmp_path):
     X, y = numbers()
 
@@ -189,6 +205,36 @@ def test_patience_of_a_callback_is_resumed(tmp_path):
     resumed = fit(Checkpoint(tmp_path))
     assert resumed.n_iter_ == whole.n_iter_
     np.testing.assert_array_equal(resumed.params_, whole.params_)
+
+
+def test_what_was_left_half_written_is_removed(tmp_path):
+    X, y = numbers()
+    regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    regressor.fit(X, y)
+    (file,) = tmp_path.iterdir()
+    for name in (f".{file.name}.abc.part", ".other.pickle.abc.part"):
+        (tmp_path / name).write_bytes(b"half")
+    regressor.fit(X, y)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.pickle.abc.part", file.name]
+
+
+def test_a_part_that_another_process_removed_is_written_again(tmp_path, monkeypatch):
+    X, y = numbers()
+    written = []
+
+    def fsync(handle, really=os.fsync):
+        really(handle)
+        if not written:
+            (part,) = tmp_path.glob(".*.part")
+            part.unlink()
+        written.append(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    regressor = BackpropMLPRegressor((5,), max_iter=1, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    params = regressor.fit(X, y).params_
+    assert len(written) == 3
+    np.testing.assert_array_equal(regressor.fit(X, y).params_, params)
+    assert len(written) == 4  # the end of a fit is saved, be it one that was read
 
 
 def test_partial_fit_is_left_alone(tmp_path):

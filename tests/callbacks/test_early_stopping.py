@@ -1,5 +1,7 @@
 """A callback that stops when what it watches no longer gets better."""
 
+import pickle
+
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
@@ -99,6 +101,9 @@ def test_averaged_weights_are_what_is_kept():
         ({"monitor": "accuracy"}, "monitor must be one of"),
         ({"patience": 0}, "patience must be an integer"),
         ({"patience": 2.5}, "patience must be an integer"),
+        ({"patience": True}, "patience must be an integer"),
+        ({"restore_best": "x"}, "restore_best must be True or False"),
+        ({"min_delta": np.inf}, "min_delta must be"),
         ({"min_delta": -1}, "min_delta must be"),
         ({"min_delta": np.nan}, "min_delta must be"),
     ],
@@ -122,3 +127,69 @@ def test_it_can_watch_the_rows_that_early_stopping_sets_aside():
     fitted = BackpropMLPClassifier(early_stopping=True, n_iter_no_change=np.inf, random_state=0)
     fitted.set_callbacks(stopper)
     assert fitted.fit(X, y).n_iter_ < 200
+
+
+def copy_of(fitted):
+    return pickle.loads(pickle.dumps(fitted))
+
+
+@pytest.mark.parametrize("monitor", ["loss", "validation_loss"])
+def test_the_best_parameters_go_with_the_callback(monitor):
+    data = rows(5)
+    fitted = model(max_iter=50, warm_start=True).set_callbacks(EarlyStopping(monitor, patience=2)).fit(**data)
+    trained = fitted._training_state.params
+    alone = copy_of(fitted).set_callbacks().set_params(max_iter=1).fit(data["X"], data["y"])
+    np.testing.assert_array_equal(alone.params_, alone._training_state.params)
+    assert not np.array_equal(alone.params_, trained)
+    parts = copy_of(fitted).set_callbacks().partial_fit(data["X"], data["y"])
+    np.testing.assert_array_equal(parts.params_, alone.params_)
+    other = (
+        copy_of(fitted).set_callbacks(EarlyStopping("validation_score")).set_params(max_iter=1).fit(**data)
+    )
+    np.testing.assert_array_equal(other.params_, other._training_state.params)
+
+
+def test_the_best_parameters_stay_the_best_while_the_callback_is_there():
+    data = rows(5)
+    stopper = EarlyStopping(patience=3)
+    fitted = model(max_iter=300, warm_start=True).set_callbacks(stopper).fit(**data)
+    best, n = fitted.params_.copy(), int(np.argmin(fitted.validation_loss_curve_))
+    for again in (fitted, copy_of(fitted)):
+        again.fit(**data)
+        assert int(np.argmin(again.validation_loss_curve_)) == n  # none better has come
+        np.testing.assert_array_equal(again.params_, best)
+
+
+def test_other_rows_have_another_best():
+    data = rows(5)
+    fitted = model(max_iter=300, warm_start=True).set_callbacks(EarlyStopping(patience=3)).fit(**data)
+    other = {**data, "y_val": data["y_val"] + 10}
+    n = fitted.n_iter_
+    fitted.fit(**other)
+    curve = np.array(fitted.validation_loss_curve_[n:])
+    assert curve.min() > max(fitted.validation_loss_curve_[:n])
+    n_best = int(curve.argmin()) + 1
+    stopped = model(max_iter=300, warm_start=True).set_callbacks(EarlyStopping(patience=3)).fit(**data)
+    stopped.set_callbacks().set_params(max_iter=n_best, n_iter_no_change=np.inf).fit(data["X"], data["y"])
+    np.testing.assert_array_equal(fitted.params_, stopped.params_)
+
+
+def test_two_on_one_monitor_have_patience_of_their_own():
+    X, y = numbers()
+    for monitors in (["loss", "loss"], [lambda state, params: 0.0, lambda state, params: 1.0]):
+        stoppers = [
+            EarlyStopping(monitor, patience=patience, min_delta=1e9, restore_best=False)
+            for monitor, patience in zip(monitors, (9, 4), strict=True)
+        ]
+        fitted = model(max_iter=30, n_iter_no_change=np.inf).set_callbacks(*stoppers).fit(X, y)
+        assert fitted.n_iter_ == 5
+    both = [EarlyStopping("loss"), EarlyStopping(lambda state, params: 0.0)]
+    with pytest.raises(ValueError, match="watch different things say which parameters to keep"):
+        model().set_callbacks(*both).fit(X, y)
+
+
+def test_the_validation_of_an_earlier_fit_is_not_watched():
+    data = rows(2)
+    fitted = model(max_iter=3, warm_start=True).fit(**data).set_callbacks(EarlyStopping())
+    with pytest.raises(ValueError, match="needs rows to validate on"):
+        fitted.fit(data["X"], data["y"])

@@ -1,7 +1,10 @@
 """A row of numbers for every epoch."""
 
 import pickle
+import subprocess
+import sys
 
+import joblib
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
@@ -62,8 +65,48 @@ def test_other_processes_are_refused():
         BackpropMLPRegressor().set_callbacks(history).fit(*numbers())
 
 
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_the_workers_of_a_search_are_refused(backend):
+    model = BackpropMLPRegressor((5,), max_iter=2).set_callbacks(HistoryLogger())
+    search = GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2, error_score="raise")
+    with joblib.parallel_config(backend), pytest.raises(RuntimeError, match="where they would be lost"):
+        search.fit(*numbers())
+
+
+SCRIPT = """
+import pickle, sys
+with open(sys.argv[1], "rb") as stream:
+    model, X, y = pickle.load(stream)
+model.fit(X, y)
+(history,) = model._skl_callbacks
+print(len(history.history_), history.history_[-1]["run"])
+"""
+
+
+def test_a_saved_model_is_trained_in_another_process(tmp_path):
+    X, y = numbers()
+    model = BackpropMLPRegressor((5,), max_iter=2, tol=1, n_iter_no_change=1).set_callbacks(HistoryLogger())
+    model.fit(X, y)
+    file = tmp_path / "model.pickle"
+    file.write_bytes(pickle.dumps((model, X, y)))
+    printed = subprocess.run([sys.executable, "-c", SCRIPT, file], capture_output=True, text=True, check=True)
+    assert printed.stdout.split() == ["4", "1"]
+
+
 def test_it_pickles():
     X, y = numbers()
     history = HistoryLogger()
     BackpropMLPRegressor((5,), max_iter=2).set_callbacks(history).fit(X, y)
     assert pickle.loads(pickle.dumps(history)).to_frame().equals(history.to_frame())
+
+
+def test_the_validation_of_an_earlier_fit_is_not_repeated():
+    X, y = numbers()
+    history = HistoryLogger()
+    model = BackpropMLPRegressor((5,), max_iter=2, warm_start=True, random_state=0).set_callbacks(history)
+    model.fit(X, y).fit(X, y, X_val=X, y_val=y).fit(X, y)
+    frame = history.to_frame()
+    assert frame["validation_loss"].isna().tolist() == [True, True, False, False, True, True]
+    np.testing.assert_array_equal(frame["validation_loss"], model.validation_loss_curve_)
+    np.testing.assert_array_equal(frame["validation_score"], model.validation_scores_)
+    assert model.best_validation_score_ == np.nanmax(model.validation_scores_)

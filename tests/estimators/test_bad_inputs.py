@@ -126,7 +126,7 @@ PARAMETERS = [
         r"A start must be finite: init",
     ),
     (lambda: fit(class_weight="even"), ValueError, r"'class_weight' parameter"),
-    (lambda: fit(class_weight={0: 1, 7: 2}), ValueError, r"class"),
+    (lambda: fit(class_weight={0: 1, 7: 2}), ValueError, r"class_weight has a class .* not in classes_: 7"),
     (lambda: fit(random_state="seed"), ValueError, r"'random_state' parameter"),
 ]
 RULES = [
@@ -208,6 +208,58 @@ LABELS = [
         ValueError,
         r"compute_class_weight",
     ),
+    *(
+        (lambda y=y, y_val=y_val: fit(X, y, given={"X_val": X, "y_val": y_val}), ValueError, message)
+        for y, y_val, message in [
+            (Y, np.c_[Y, Y], r"^y_val must have as many columns as y: .* \(40,\), y_val has \(40, 2\)\.$"),
+            (Y, YR, r"^`y_val` has classes not in `self.classes_`: .{1,200} more\]. .{1,60}$"),
+            (np.eye(3, dtype=int)[Y], Y, r"^y_val must have as many columns as y"),
+            (np.eye(3, dtype=int)[Y], np.eye(3, dtype=int)[Y] * 2, r"^y_val must be 0 and 1 alone"),
+            (Y, Y.astype(str), r"^`y_val` has classes not in `self.classes_`: \['0', '1', '2'\]"),
+            (np.c_[Y, Y], np.c_[Y, Y + 1], r"^`y_val\[:, 1\]` has classes not in `self.classes_`: \[3\]"),
+        ]
+    ),
+    (
+        lambda: fit_numbers(XR, YR, given={"X_val": XR, "y_val": np.c_[YR, YR]}),
+        ValueError,
+        r"^y_val must have as many columns as y: y has shape \(40,\), y_val has \(40, 2\)\.$",
+    ),
+    (lambda: fit().partial_fit(X, np.c_[Y, Y]), ValueError, r"^y must have one class a row, as before; got"),
+    (
+        lambda: fit(X, np.eye(3, dtype=int)[Y]).partial_fit(X, Y),
+        ValueError,
+        r"^y must have 3 columns of 0 and 1, one a label, as before; got shape \(40,\)",
+    ),
+    (
+        lambda: BackpropMLPClassifier().partial_fit(X, np.eye(3, dtype=int)[Y], classes=[0, 1]),
+        ValueError,
+        r"classes of multilabel y are the numbers of its 3 columns",
+    ),
+    (
+        lambda: BackpropMLPClassifier().partial_fit(X, Y, classes=[[0, 1, 2]]),
+        ValueError,
+        r"y has one column: classes must be one array",
+    ),
+    (
+        lambda: fit(X, np.array([["a", 1], [2, 1]] * 20, dtype=object)),
+        ValueError,
+        r"y\[:, 0\] has labels of several types",
+    ),
+    (
+        lambda: fit(warm_start=True).set_params(loss="squared_error").fit(X, Y),
+        ValueError,
+        r"which are 'softmax'; .* now ask for 'logistic'. Set warm_start=False",
+    ),
+    (
+        lambda: fit_numbers(warm_start=True).set_params(out_activation="tanh").fit(XR, YR),
+        ValueError,
+        r"which are 'identity'; .* now ask for 'tanh'. Set warm_start=False",
+    ),
+    (
+        lambda: fit_numbers(XR, YR, out_activation="exp").set_params(loss="poisson").partial_fit(XR, YR - 5),
+        ValueError,
+        r"y must not be negative, its lowest value",
+    ),
     (lambda: fit(warm_start=True).fit(X, np.where(Y == 1, 9, Y)), ValueError, r"classes not in"),
     (
         lambda: fit(warm_start=True).set_params(hidden_layer_sizes=(6,)).fit(X, Y),
@@ -221,6 +273,29 @@ WEIGHTS = [
     (lambda: fit(X, Y, np.ones(39)), ValueError, r"sample_weight.shape == \(39,\), expected \(40,\)"),
     (lambda: fit(X, Y, np.full(40, np.nan)), ValueError, r"sample_weight contains NaN"),
     (lambda: fit(X, Y, np.ones((40, 2))), ValueError, r"Sample weights must be 1D"),
+    (lambda: fit(X, Y, np.full(40, 1e308)), ValueError, r"^sample_weight: .* add up to more than float64"),
+    (lambda: fit(X.astype(np.float32), Y, np.full(40, 1e38)), ValueError, r"more than float32 holds"),
+    (
+        lambda: fit(X, Y, np.full(40, 1e200), class_weight={0: 1e200}),
+        ValueError,
+        r"^class_weight and sample_weight: .* more than float64",
+    ),
+    (lambda: fit(class_weight={0: -1}), ValueError, r"class_weight must .* that of class 0 is -1"),
+    (lambda: fit(class_weight={0: np.nan}), ValueError, r"class_weight must .* class 0 is nan"),
+    (lambda: fit(class_weight={1: np.inf}), ValueError, r"class_weight must .* class 1 is inf"),
+    (lambda: fit(class_weight={1: "2"}), ValueError, r"class_weight must .* class 1 is '2'"),
+    (
+        lambda: fit(class_weight={0: 0, 1: 0, 2: 0}),
+        ValueError,
+        r"^class_weight: no training row has",
+    ),
+    (
+        lambda: fit(X.astype(np.float32), Y, class_weight={0: 1e39}),
+        ValueError,
+        r"^class_weight: .* more than float32",
+    ),
+    (lambda: fit(class_weight=[{0: 1}]), ValueError, r"class_weight must be a dict or 'balanced'"),
+    (lambda: fit(X, np.c_[Y, Y], class_weight={0: 1}), ValueError, r"a list of 2 dicts, one a column"),
 ]
 CALLBACKS = [
     (lambda hook=hook: fit(callbacks=[Raising(hook)]), RuntimeError, rf"own error in {hook}")

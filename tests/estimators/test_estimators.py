@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.data import classes
 from helpers.estimators import CASES, data, make
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -15,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_metabp import SGD, Adam, BackpropMLPRegressor
+from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.network import Network, ParameterLayout
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -270,3 +271,21 @@ def test_data_that_is_not_finite_is_refused(case, value):
     X[3, 1] = value
     with pytest.raises(ValueError, match=r"NaN|infinity"):
         make(case).fit(X, y)
+
+
+def test_a_nested_parameter_makes_a_rule_of_a_name():
+    X, y = classes("binary")
+    model = BackpropMLPClassifier(max_iter=2).set_params(update_rule__learning_rate=0.1)
+    assert repr(model.update_rule) == "Adam(learning_rate=0.1)"
+    model.set_params(update_rule="sgd", update_rule__momentum=0.9)
+    assert repr(clone(model).update_rule) == "SGD(momentum=0.9)"
+    with pytest.raises(ValueError, match="update_rule must be one of"):
+        model.set_params(update_rule="adamant", update_rule__momentum=0.9)
+    with pytest.raises(ValueError, match="Invalid parameter 'speed'"):
+        BackpropMLPClassifier().set_params(update_rule__speed=1)
+    grid = {"update_rule": ["adam", "sgd"], "update_rule__learning_rate": [0.01, 0.1]}
+    search = GridSearchCV(BackpropMLPClassifier(max_iter=2, random_state=0), grid, cv=2).fit(X, y)
+    assert (
+        search.best_estimator_.update_rule.learning_rate == search.best_params_["update_rule__learning_rate"]
+    )
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()

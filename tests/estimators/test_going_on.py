@@ -1,7 +1,10 @@
 """partial_fit and warm starts go on as if training had not stopped."""
 
+import copy
+import io
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 from helpers.data import numbers
@@ -128,3 +131,41 @@ def test_going_on_with_other_layers_is_refused_with_both_sizes(case):
         model.set_params(hidden_layer_sizes=(6,)).partial_fit(X[:, :2], y)
     model.partial_fit(X, y)
     assert model.n_iter_ == 5
+
+
+def through_joblib(model):
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+WAYS = {
+    "as it is": lambda model: model,
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "joblib": through_joblib,
+    "copy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_training_goes_on_from_weights_that_were_written(way):
+    X, y = numbers()
+    model = make(CASES[4], update_rule=SGD(1e-300), warm_start=True).fit(X, y)
+    model = WAYS[way](model)
+    model.coefs_[0][...] = 0.25
+    assert (model.fit(X, y).coefs_[0] == 0.25).all()
+
+
+def test_a_warm_start_may_change_the_loss_and_not_the_output_units():
+    X, y = numbers()
+    model = make(CASES[4], warm_start=True).fit(X, y)
+    loss = model.set_params(loss="absolute_error").fit(X, y).loss_
+    assert model.n_iter_ == 8
+    model.set_params(loss="squared_error").fit(X, y)
+    assert model.network_.loss == model._targets.loss == "squared_error"
+    assert loss != model.loss_
+    X, y = data("binary")
+    labels = make(CASES[0], warm_start=True).fit(X, y).set_params(loss="squared_error").fit(X, y)
+    assert labels.n_iter_ == 8
+    np.testing.assert_array_equal(labels.classes_, [0, 1])

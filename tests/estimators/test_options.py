@@ -1,6 +1,7 @@
 """What scikit-learn's MLP lacks: class weights, several columns of classes, losses, dropout, starts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from helpers.data import classes, numbers
@@ -299,3 +300,75 @@ def test_a_start_of_ones_own():
     model = BackpropMLPRegressor((4,), init=halves, max_iter=1, update_rule=SGD(1e-300)).fit(X, y)
     assert (model.params_ == 0.5).all()
     assert not (BackpropMLPRegressor((4,), init="he_normal", max_iter=1).fit(X, y).params_ == 0.5).any()
+
+
+@pytest.mark.parametrize("first", [slice(0, 30), slice(30, 90)])
+def test_announced_columns_are_columns_whatever_the_first_chunk_has(first):
+    X, y = classes("multiclass", n=90)
+    y = np.column_stack([y, y == 1])
+    y[:30] = y[:30] > 0  # 0 and 1 alone
+    known = [[0, 1, 2], [0, 1]]
+    model = BackpropMLPClassifier((6,), random_state=0).partial_fit(X[first], y[first], classes=known)
+    assert [list(c) for c in model.classes_] == known
+    model.partial_fit(X, y).partial_fit(X[:30], y[:30], classes=known)
+    assert [p.shape for p in model.predict_proba(X)] == [(90, 3), (90, 2)]
+    with pytest.raises(ValueError, match="not the same as on last call"):
+        model.partial_fit(X, y, classes=[0, 1])
+
+
+def test_a_matrix_of_ones_and_twos_is_columns_of_classes():
+    X, y = classes("multilabel")
+    model = BackpropMLPClassifier((9,), update_rule=Adam(0.05), random_state=0).fit(X, y + 1)
+    assert [list(c) for c in model.classes_] == [[1, 2]] * 3
+    assert set(np.unique(model.predict(X))) == {1, 2}
+    assert model.score(X, y + 1) > 0.7
+
+
+def mixed_columns(n=80):
+    X, y = columns(n)
+    return X, pd.DataFrame({"insect": y[:, 0], "size": (X[:, 0] > 0).astype(int)})
+
+
+def test_columns_of_several_types_keep_their_labels():
+    X, frame = mixed_columns()
+    common = {"hidden_layer_sizes": (20,), "update_rule": Adam(0.02), "random_state": 0}
+    model = BackpropMLPClassifier(**common, early_stopping=True).fit(X, frame)
+    assert [c.dtype.kind for c in model.classes_] == ["U", "i"]
+    labels = model.predict(X)
+    assert labels.dtype == object
+    assert {type(label) for label in labels[:, 0]} == {str}
+    assert set(labels[:, 1]) == {0, 1}
+    assert model.score(X, frame) == (labels == frame.to_numpy()).all(axis=1).mean()
+    whole = BackpropMLPClassifier(**common, max_iter=2).fit(X, frame, X_val=X, y_val=frame)
+    as_text = BackpropMLPClassifier(**common, max_iter=2).fit(X, frame.to_numpy().astype(str))
+    np.testing.assert_array_equal(whole.params_, as_text.params_)
+    parts = BackpropMLPClassifier(**common)
+    for _ in range(2):
+        parts.partial_fit(X, frame, classes=[["ant", "bee", "cat"], [0, 1]])
+    np.testing.assert_array_equal(parts.params_, whole.params_)
+    weighted = BackpropMLPClassifier(**common, class_weight=[{"ant": 2.0}, {0: 3.0}], max_iter=2)
+    by_rows = BackpropMLPClassifier(**common, max_iter=2)
+    weight = np.where(frame["insect"] == "ant", 2.0, 1.0) * np.where(frame["size"] == 0, 3.0, 1.0)
+    np.testing.assert_array_equal(weighted.fit(X, frame).params_, by_rows.fit(X, frame, weight).params_)
+
+
+def test_class_weights_are_of_the_classes_and_not_of_those_in_the_rows():
+    X, y = classes("multiclass", seed=1)
+    few = y < 2
+    model = BackpropMLPClassifier((6,), class_weight={2: 5.0}, random_state=0)
+    model.partial_fit(X[few], y[few], classes=[0, 1, 2]).partial_fit(X, y)
+    model.partial_fit(X[few], y[few], classes=[0, 1, 2]).partial_fit(X, y)
+    expected = BackpropMLPClassifier((6,), random_state=0)
+    for rows in (few, slice(None)) * 2:
+        expected.partial_fit(X[rows], y[rows], np.arange(3), np.where(y[rows] == 2, 5.0, 1.0))
+    np.testing.assert_array_equal(model.params_, expected.params_)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+def test_labels_have_weights_too(make):
+    X, y = classes("multilabel")
+    given = [{1: 2.0}, {0: 3.0}, {}]
+    model = BackpropMLPClassifier((6,), class_weight=given, max_iter=3, random_state=0).fit(X, make(y))
+    weight = np.where(y[:, 0] == 1, 2.0, 1.0) * np.where(y[:, 1] == 0, 3.0, 1.0)
+    expected = clone(model).set_params(class_weight=None).fit(X, y, weight)
+    np.testing.assert_array_equal(model.params_, expected.params_)

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.callbacks import Interruption
 from helpers.data import classes, numbers
+from scipy.sparse import csr_array
 from sklearn.metrics import log_loss, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -112,6 +114,50 @@ def test_a_scorer_gets_the_weights_of_the_rows():
     assert len(seen[0]) == 5
 
 
+def test_a_scorer_that_takes_no_weights_gets_none():
+    X, y = numbers(n=50)
+    weight = np.linspace(1, 2, 50)
+    for scoring in (lambda model, X, y: -np.abs(model.predict(X) - y).max(), "neg_max_error"):
+        model = BackpropMLPRegressor(scoring=scoring, early_stopping=True, max_iter=2, random_state=0)
+        assert len(model.fit(X, y, weight).validation_scores_) == 2
+
+
+def test_a_scorer_that_fails_says_on_what():
+    X, y = classes("multiclass", n=60)
+    few = y < 2
+    model = BackpropMLPClassifier(scoring="neg_log_loss", max_iter=2)
+    with pytest.raises(ValueError, match=r"scoring='neg_log_loss' failed on the .* validation rows .*class"):
+        model.fit(X, y, X_val=X[few], y_val=y[few])
+    for scoring in (lambda model, X, y: "high", lambda model, X, y: 1 / 0):
+        with pytest.raises(ValueError, match="failed on the 6 validation rows"):
+            BackpropMLPClassifier(scoring=scoring, early_stopping=True).fit(X, y)
+
+
+def test_scorers_get_labels_dense():
+    X, y = classes("multilabel", n=80)
+    common = {"scoring": "average_precision", "early_stopping": True, "max_iter": 3, "random_state": 0}
+    dense = BackpropMLPClassifier(**common).fit(X, y)
+    sparse = BackpropMLPClassifier(**common).fit(X, csr_array(y))
+    assert sparse.validation_scores_ == dense.validation_scores_
+
+
+def test_validation_rows_must_weigh_something():
+    X, y = numbers(n=50)
+    weight = np.zeros(50)
+    weight[0] = 1
+    model = BackpropMLPRegressor(early_stopping=True, random_state=0)
+    with pytest.raises(ValueError, match=r"^sample_weight: no validation row has a weight above 0"):
+        model.fit(X, y, weight)
+
+
+def test_scores_that_are_all_nan_are_said_to_be():
+    X, y = numbers(n=50)
+    model = BackpropMLPRegressor(max_iter=2)
+    with pytest.warns(UserWarning, match="No score on the validation rows was above minus infinity"):
+        model.fit(X, y, X_val=np.sign(X) * 1e308, y_val=y)
+    assert not max(model.validation_scores_) > -np.inf
+
+
 def test_all_classes_keep_their_shares():
     y = np.repeat([0, 1, 2], [100, 60, 40])
     X = np.random.default_rng(0).standard_normal((200, 3))
@@ -146,7 +192,7 @@ def test_patience_that_changes_what_it_listens_to_begins_anew():
     X, y = numbers(n=80)
     model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=5).fit(X, y)
     model.set_params(early_stopping=True).fit(X, y)
-    assert len(model.validation_scores_) == 5
+    assert len(model.validation_scores_) == 10
     model.set_params(early_stopping=False, n_iter_no_change=3, tol=0).fit(X, y)
     assert model.n_iter_ == 15
 
@@ -167,3 +213,61 @@ def test_two_epochs_are_printed(capsys):
     BackpropMLPClassifier(early_stopping=True, max_iter=2, verbose=True, random_state=0).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" ")[0] for line in lines] == ["Iteration", "Validation"] * 2
+
+
+def test_ctrl_c_says_which_weights_are_there():
+    X, y = classes("binary", n=80)
+    model = BackpropMLPClassifier(max_iter=9, batch_size=10, random_state=0).set_callbacks(Interruption(30))
+    with pytest.warns(UserWarning, match="has the weights after the last step"):
+        model.fit(X, y)
+    with pytest.warns(UserWarning, match="has the weights that were the best so far"):
+        model.set_params(early_stopping=True).fit(X, y)
+    assert model.params_ is not model._training_state.params
+
+
+def going_on(then, given, given_then, **setting):
+    """A regressor fitted for 5 epochs, then changed and fitted for 5 more."""
+    model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=5, **setting)
+    return model.fit(*given[:2], **given[2]).set_params(**then).fit(*given_then[:2], **given_then[2])
+
+
+def test_a_best_score_is_the_best_of_what_is_validated_now():
+    X, y = numbers(n=90, seed=4)
+    rows = (X[:60], y[:60], {"X_val": X[60:], "y_val": y[60:]})
+    others = (X[:60], y[:60], {"X_val": X[60:], "y_val": y[60:] + 10})
+    on = {"early_stopping": True}
+    changes = {
+        "scoring": going_on({"scoring": _far_below}, rows, rows, **on),
+        "rows": going_on({}, rows, others, **on),
+        "watched only": going_on({**on, "scoring": _far_below}, rows, rows),
+        "watched alone": going_on(on, rows, rows, scoring=_far_above),
+        "no longer watched": going_on({"early_stopping": False, "scoring": _far_below}, rows, rows, **on),
+    }
+    for name, model in changes.items():
+        scores = model.validation_scores_
+        assert len(scores) == model.n_iter_ == 10, name
+        assert model.best_validation_score_ == max(scores[5:]), name
+        if model.early_stopping and np.argmax(scores[5:]) == 4:
+            np.testing.assert_array_equal(model.params_, model._training_state.params, err_msg=name)
+    same = going_on({}, rows, rows, **on)
+    assert same.best_validation_score_ == max(same.validation_scores_)
+
+
+def _far_below(model, X, y):
+    return -1000 - np.abs(model.predict(X) - y).mean()
+
+
+def _far_above(model, X, y):
+    return 1000 - model.n_iter_
+
+
+def test_curves_of_the_validation_are_as_long_as_that_of_the_loss():
+    X, y = numbers(n=60)
+    model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=3).fit(X, y)
+    assert model.validation_scores_ is None
+    model.fit(X, y, X_val=X, y_val=y).fit(X, y)
+    for curve in (model.validation_scores_, model.validation_loss_curve_):
+        assert np.isnan(curve).tolist() == [True] * 3 + [False] * 3 + [True] * 3
+    model.partial_fit(X, y, X_val=X, y_val=y)
+    assert len(model.validation_scores_) == len(model.loss_curve_) == 10
+    assert np.isfinite(model.validation_scores_[-1])

@@ -1,0 +1,84 @@
+"""Class weights as weights of rows."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
+
+
+def column_weights(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Weight of every row by its label in one column, of shape (n_samples,).
+
+    Parameters
+    ----------
+    class_weight : "balanced" or dict
+        A dict may name some of the classes; the others weigh 1.
+    classes : ndarray of shape (n_classes,)
+        All that the column may have, sorted: a chunk or a split of the rows may lack some.
+    labels : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If a weight is not a finite number of 0 or more, or a class is unknown.
+    """
+    if isinstance(class_weight, str):
+        return compute_sample_weight(class_weight, labels)
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            f"class_weight must be a dict or 'balanced' for one column of y, and a list of one dict a column "
+            f"or 'balanced' for several; got {class_weight!r}."
+        )
+    weights = np.ones(len(classes))
+    for label, weight in class_weight.items():
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+            raise ValueError(
+                f"class_weight must have finite numbers of 0 or more; that of class {label!r} is {weight!r}."
+            )
+        here = classes == label
+        if not np.any(here):
+            raise ValueError(f"class_weight has a class that is not in classes_: {label!r}.")
+        weights[here] = weight
+    return weights[np.searchsorted(classes, labels)]
+
+
+def product_of_columns(class_weight: Any, classes: list[np.ndarray], columns: list[np.ndarray]) -> np.ndarray:
+    """Product of the weights that a row has by its label in every column, of shape (n_samples,)."""
+    n_columns = len(columns)
+    each = [class_weight] * n_columns if isinstance(class_weight, str) else class_weight
+    if not isinstance(each, list) or len(each) != n_columns:
+        raise ValueError(
+            f"class_weight must be 'balanced' or a list of {n_columns} dicts, one a column of y; got "
+            f"{class_weight!r}."
+        )
+    return np.prod([column_weights(*of) for of in zip(each, classes, columns, strict=True)], axis=0)
+
+
+def check_row_weights(weight: np.ndarray, dtype, names: str, rows: str) -> np.ndarray:
+    """Weights of rows in the dtype of the network.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_samples,)
+        Not negative.
+    dtype : dtype
+    names, rows : str
+        Which parameters they are the product of, and which rows they belong to.
+
+    Raises
+    ------
+    ValueError
+        If their sum, by which a mean divides, is 0 or not finite.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        weight = weight.astype(dtype, copy=False)
+        total = weight.sum()
+    if not total < np.inf:
+        raise ValueError(
+            f"{names}: the weights of the {rows} rows add up to more than {np.dtype(dtype)} holds. Divide "
+            f"them by their mean: only their ratios matter."
+        )
+    if total < np.finfo(dtype).tiny:
+        raise ValueError(f"{names}: no {rows} row has a weight above 0 in {np.dtype(dtype)}.")
+    return weight
