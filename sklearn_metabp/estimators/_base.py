@@ -215,7 +215,14 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             setattr(self, name, value)
         if listener is not None:
             listener.fit_ends(state, stopped)
-        if not stopped and not incremental and self.n_iter_no_change < np.inf:
+        if isinstance(rule, LineSearchRule):
+            if not stopped:
+                warnings.warn(
+                    f"{type(rule).__name__} ended before it converged: {state.why_not_converged}.",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+        elif not stopped and not incremental and self.n_iter_no_change < np.inf:
             warnings.warn(
                 f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more "
                 f"than tol={self.tol:g}: raise max_iter or tol.",
@@ -289,8 +296,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             "out_activation_": network.out_activation,
             "params_": kept,
             "loss_curve_": list(state.loss_curve),
-            "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
-            "best_loss_": min(state.loss_curve, default=np.inf),
+            "loss_": state.loss_curve[-1] if state.loss_curve else state.start_loss,
+            "best_loss_": min(state.loss_curve, default=state.start_loss),
             "validation_scores_": list(scores) if scores else None,
             "validation_loss_curve_": list(state.validation_loss_curve) if scores else None,
             "best_validation_score_": state.best_score if scores else None,

@@ -68,6 +68,10 @@ class TrainingState:
         Drew the validation rows in the first fit; the same rows are drawn by it in the next.
     callback_memory : dict
         What callbacks remember of this training.
+    start_loss : float
+        Loss before the first iteration of a search along lines; NaN where there was none.
+    why_not_converged : str or None
+        What ended the last search along lines before it converged.
     """
 
     params: np.ndarray
@@ -87,6 +91,8 @@ class TrainingState:
     best_params: np.ndarray | None = None
     split_random_state: np.random.RandomState | None = None
     callback_memory: dict[str, Any] = field(default_factory=dict)
+    start_loss: float = np.nan
+    why_not_converged: str | None = None
 
     def copy(self) -> "TrainingState":
         """An independent copy."""
