@@ -362,7 +362,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
-            state.rule_state, state.rule_key = fresh, rule_key(rule)
+            state.rule_state, state.rule_key, state.n_planned = fresh, rule_key(rule), None
         if isinstance(self.random_state, np.random.RandomState):
             state.random_state = self.random_state
         state.patience.go_on(self.tol, self.n_iter_no_change)
