@@ -24,6 +24,7 @@ from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.skops import TRUSTED_TYPES
 
 skops_io = pytest.importorskip("skops.io")
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SHORT = {"max_iter": 3, "n_iter_no_change": np.inf, "random_state": 0}
 X, Y = classes("multiclass")

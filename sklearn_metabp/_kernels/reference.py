@@ -23,14 +23,12 @@ from sklearn_metabp._kernels.functions import (
     weight_views,
 )
 from sklearn_metabp._kernels.reference_dropout import dropout_factors
-from sklearn_metabp._kernels.reference_learned import (
+from sklearn_metabp._kernels.reference_learned import NEURON_INPUTS, NeuronRule, PatternRule
+from sklearn_metabp._kernels.reference_link import (
     BLOCK,
     LINK_INPUTS,
     LINK_UNITS,
-    NEURON_INPUTS,
     LinkRule,
-    NeuronRule,
-    PatternRule,
     link_history,
     link_inputs,
     memory_rows,

@@ -36,7 +36,7 @@ from sklearn_metabp.network import (
     resolve_initializer,
 )
 from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
-from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
+from sklearn_metabp.update_rules import LineSearchRule, UpdateRule, resolve_update_rule
 
 _DTYPES = (np.float64, np.float32)
 
@@ -236,7 +236,14 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             setattr(self, name, value)
         if listener is not None:
             listener.fit_ends(state, stopped, interrupted)
-        if not stopped and not incremental and self.n_iter_no_change < np.inf:
+        if isinstance(rule, LineSearchRule):
+            if not stopped:
+                warnings.warn(
+                    f"{type(rule).__name__} ended before it converged: {state.why_not_converged}.",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+        elif not stopped and not incremental and self.n_iter_no_change < np.inf:
             warnings.warn(
                 f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more "
                 f"than tol={self.tol:g}: raise max_iter or tol.",
@@ -325,8 +332,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             "out_activation_": network.out_activation,
             "params_": kept,
             "loss_curve_": list(state.loss_curve),
-            "loss_": state.loss_curve[-1] if state.loss_curve else np.nan,
-            "best_loss_": min(state.loss_curve, default=np.inf),
+            "loss_": state.loss_curve[-1] if state.loss_curve else state.start_loss,
+            "best_loss_": min(state.loss_curve, default=state.start_loss),
             "validation_scores_": state.curve(scores) if scores else None,
             "validation_loss_curve_": state.curve(state.validation_loss_curve) if scores else None,
             "best_validation_score_": state.best_score if scores else None,
@@ -373,7 +380,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
-            state.rule_state, state.rule_key = fresh, rule_key(rule)
+            state.rule_state, state.rule_key, state.n_planned = fresh, rule_key(rule), None
         if isinstance(self.random_state, np.random.RandomState):
             state.random_state = self.random_state
         state.patience.go_on(self.tol, self.n_iter_no_change)

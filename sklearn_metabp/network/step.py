@@ -21,7 +21,7 @@ class Step:
     index : int
         Number of this step in the training, from 1.
     n_planned : int
-        Steps that the training will take if nothing stops it.
+        Steps that were planned when the training began. One that goes on may take more.
     epoch : int
         Number of the epoch, from 0.
     loss : float

@@ -31,10 +31,10 @@ class Epochs:
         self.step_listener = listener if listener is not None and listener.wants_steps else None
         # A listener sees the weights that the step saw, after they have changed.
         self.seen_params = state.params if self.step_listener is None else state.params.copy()
-        n_planned = state.n_steps + max_epochs * len(batches.slices)
-        if planned_epochs is not None:
-            n_planned = max(n_planned, planned_epochs * len(batches.slices))
-        self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, n_planned)
+        if state.n_planned is None:  # once: under a plan that moves along, a schedule's rate jumps back
+            n_epochs = max_epochs if planned_epochs is None else planned_epochs
+            state.n_planned = state.n_steps + n_epochs * len(batches.slices)
+        self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned)
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.last_loss = None
         self.send_back = None

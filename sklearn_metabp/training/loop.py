@@ -40,8 +40,8 @@ def train(
     max_epochs : int
         Or iterations, of a rule that searches along lines.
     planned_epochs : int, default=None
-        Epochs that schedules of the learning rate reckon with, counted from the state's first; None is
-        ``max_epochs`` from now on.
+        Epochs from now on that schedules of the learning rate reckon with, where the state has no plan yet;
+        None is ``max_epochs``.
     validation : Validation, default=None
     listener : Listener, default=None
     verbose : bool, default=False

@@ -1,5 +1,6 @@
 """Training by a rule that needs the loss as a function: all rows at once, iterations for steps."""
 
+import reprlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.listener import Listener
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.update_rules import LineSearchRule
+from sklearn_metabp.update_rules.line_search import reached
 
 
 class Search:
@@ -44,26 +46,47 @@ class Search:
         self.step.start, self.step.stop = 0, len(batches)
         self.step.index = state.n_steps + 1
         self._loss_at: tuple[np.ndarray, float] | None = None
+        self._n_iterations = 0
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:
-        """Minimise; True if it ended before ``max_iter``."""
+        """Minimise; False if a limit or a failure ended it before it converged."""
         state = self._state
         self.step.epoch = state.n_epochs
-        loss, _ = self._objective(state.params)
+        loss, gradients = self._objective(state.params)
         if not np.isfinite(loss):
             raise self.divergence(f"the loss at the start is {loss}")
+        state.start_loss, state.why_not_converged = loss, None
+        is_flat = bool(np.abs(gradients).max() <= state.patience.tol)
 
         def on_iteration(params: np.ndarray) -> bool:
             return self._iteration_ended(params, epoch_ended)
 
-        return self._rule.minimize(
+        params = state.params.copy()
+        why_not = self._rule.minimize(
             self._objective,
-            state.params.copy(),
+            params,
             state.rule_state,
             max_iter=self._max_iter,
             tol=state.patience.tol,
             on_iteration=on_iteration,
         )
+        name = f"{type(self._rule).__name__}.minimize"
+        if why_not is not None and not isinstance(why_not, str):
+            raise TypeError(
+                f"{name} must return None where it converged or was stopped, and otherwise a string that "
+                f"says why it ended; got {reprlib.repr(why_not)}."
+            )
+        if self._n_iterations > self._max_iter:
+            why_not = reached(self._max_iter)
+        elif not np.array_equal(params, state.params):
+            raise ValueError(
+                f"{name} changed params without a call of on_iteration(new_params), which trains: call it "
+                f"after every iteration."
+            )
+        elif why_not is None and not self._n_iterations and not is_flat:
+            why_not = "it took no iteration, though there are derivatives larger than tol"
+        state.why_not_converged = why_not
+        return why_not is None
 
     def _objective(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Loss of all rows, and its gradients, which the next call overwrites."""
@@ -76,12 +99,24 @@ class Search:
 
     def _iteration_ended(self, params: np.ndarray, epoch_ended: Callable[[float], bool]) -> bool:
         state, step = self._state, self.step
+        self._n_iterations += 1
+        if self._n_iterations > self._max_iter:  # a rule that does not count
+            return True
         new = np.asarray(params, state.params.dtype)
+        if new.shape != state.params.shape:
+            raise ValueError(
+                f"{type(self._rule).__name__}.minimize must call on_iteration with an array of shape "
+                f"{state.params.shape}, one number per parameter; got shape {new.shape}."
+            )
+        step.epoch, step.index = state.n_epochs, state.n_steps + 1
+        if not np.isfinite(new).all():
+            raise self.divergence("the rule went to parameters with NaN or infinity")
         if self._loss_at is None or not np.array_equal(self._loss_at[0], new):
             self._objective(new)
         assert self._loss_at is not None
         loss = self._loss_at[1]
-        step.epoch, step.index = state.n_epochs, state.n_steps + 1
+        if not np.isfinite(loss):
+            raise self.divergence(f"the rule went to parameters with the loss {loss}")
         if self._listener is not None:
             self._listener.epoch_begins()
             if self._listener.wants_steps:  # a step belongs to the parameters before it
@@ -97,7 +132,7 @@ class Search:
 
     def divergence(self, what: str) -> DivergenceError:
         """The error that says what happened."""
-        losses = [loss for loss in self._state.loss_curve if np.isfinite(loss)]
+        losses = [loss for loss in (self._state.start_loss, *self._state.loss_curve) if np.isfinite(loss)]
         return DivergenceError(
             what,
             self._rule,

@@ -71,6 +71,13 @@ class TrainingState:
         Drew the validation rows in the first fit; the same rows are drawn by it in the next.
     callback_memory : dict
         What callbacks remember of this training, by their ``memory_key``.
+    n_planned : int or None
+        Steps that schedules of the learning rate reckon with, from the first one of all; None before the
+        first plan, which stays.
+    start_loss : float
+        Loss before the first iteration of a search along lines; NaN where there was none.
+    why_not_converged : str or None
+        What ended the last search along lines before it converged.
     """
 
     params: np.ndarray
@@ -91,6 +98,9 @@ class TrainingState:
     best_params: np.ndarray | None = None
     split_random_state: np.random.RandomState | None = None
     callback_memory: dict[str, Any] = field(default_factory=dict)
+    n_planned: int | None = None
+    start_loss: float = np.nan
+    why_not_converged: str | None = None
 
     def copy(self) -> "TrainingState":
         """An independent copy."""

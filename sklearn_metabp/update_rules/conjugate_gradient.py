@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import line_search
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from sklearn_metabp.update_rules.line_search import LineSearchRule
+from sklearn_metabp.update_rules.line_search import LineSearchRule, reached
 
 # How much of the slope's promise a step has to keep, at most.
 _SUFFICIENT = 1e-4
@@ -37,7 +37,8 @@ class ConjugateGradient(LineSearchRule):
 
     On a quadratic function with exact line searches the four are one and end after as many steps as there are
     parameters. A direction that does not descend, or along which nothing is found, is replaced by steepest
-    descent; if that finds nothing either, the search has ended.
+    descent. Where that finds nothing either, as at a kink of relu, the step down the gradient is halved, from
+    length one, until the loss is low enough (Armijo); only if no step is, the search ends, with a warning.
 
     Parameters
     ----------
@@ -65,8 +66,6 @@ class ConjugateGradient(LineSearchRule):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.preprocessing import scale
     >>> from sklearn_metabp import ConjugateGradient
     >>> ConjugateGradient("dai_yuan", n_steepest=10)
     ConjugateGradient(n_steepest=10, variant='dai_yuan')
@@ -104,10 +103,10 @@ class ConjugateGradient(LineSearchRule):
         loss, gradient = evaluations.at(x)
         for _ in range(max_iter):
             if np.abs(gradient).max() <= tol:
-                return True
+                return None
             direction, length = self._step(evaluations, x, loss, gradient, state)
             if length is None:
-                return True
+                return "no lower loss was found, nor straight down the gradient; scale X or y, or raise tol"
             new = _rounded(x + length * direction, params.dtype)
             stopped = on_iteration(new)
             params[...] = new
@@ -115,10 +114,10 @@ class ConjugateGradient(LineSearchRule):
                 n_iterations=state["n_iterations"] + 1, direction=direction, gradient=gradient, loss=loss
             )
             if stopped:
-                return True
+                return None
             x = params.astype(np.float64)
             loss, gradient = evaluations.at(x)
-        return bool(np.abs(gradient).max() <= tol)
+        return None if np.abs(gradient).max() <= tol else reached(max_iter)
 
     def _step(self, evaluations, x, loss, gradient, state):
         """A direction and how far to go; None where neither it nor steepest descent leads lower."""
@@ -127,7 +126,10 @@ class ConjugateGradient(LineSearchRule):
             length = self._search(evaluations, x, loss, gradient, direction, state["loss"])
             if length is not None:
                 return direction, length
-        return -gradient, self._search(evaluations, x, loss, gradient, -gradient, None)
+        length = self._search(evaluations, x, loss, gradient, -gradient, None)
+        if length is None:
+            length = self._backtrack(evaluations, x, loss, gradient)
+        return -gradient, length
 
     def _direction(self, gradient, state):
         """The conjugate direction; None where steepest descent is to be taken."""
@@ -158,17 +160,34 @@ class ConjugateGradient(LineSearchRule):
             )
         return length if length is not None and found < loss else None
 
+    def _backtrack(self, evaluations, x, loss, gradient):
+        """How far to go down the gradient for a loss that is low enough; None where no step has one.
+
+        At a kink no length satisfies the strong Wolfe conditions: the slope jumps over what they ask for.
+        """
+        slope = gradient @ gradient
+        length = 1 / np.sqrt(slope)
+        here = _rounded(x, evaluations.dtype)
+        while np.isfinite(length) and not np.array_equal(
+            _rounded(x - length * gradient, evaluations.dtype), here
+        ):
+            found = evaluations.loss(x - length * gradient)
+            if found < loss and found <= loss - _SUFFICIENT * length * slope:
+                return length
+            length /= 2
+        return None
+
 
 class _Evaluations:
     """Loss and gradient as two functions that compute both once."""
 
     def __init__(self, objective, dtype):
-        self._objective, self._dtype = objective, dtype
+        self._objective, self.dtype = objective, dtype
         self._x, self._known = np.empty(0), (np.inf, np.empty(0))
 
     def at(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         if not np.array_equal(x, self._x):
-            loss, gradients = self._objective(_rounded(x, self._dtype))
+            loss, gradients = self._objective(_rounded(x, self.dtype))
             loss = float(loss) if np.isfinite(loss) else np.inf
             self._x, self._known = x.copy(), (loss, gradients.astype(np.float64))
         return self._known

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp.update_rules.line_search import LineSearchRule
+from sklearn_metabp.update_rules.line_search import LineSearchRule, reached
 
 
 class LBFGS(LineSearchRule):
@@ -92,5 +92,10 @@ class LBFGS(LineSearchRule):
             callback=iteration_ends,
             options=options,
         )
-        params[...] = result.x
-        return result.status != 1  # 1: a limit on iterations or evaluations
+        if result.status == 1:  # a limit
+            if result.nit >= max_iter:
+                return reached(max_iter)
+            return f"it computed the loss max_fun={self.max_fun} times; raise max_fun"
+        if result.status == 2:  # an abnormal line search
+            return "no lower loss was found along its line; scale X or y, or raise tol"
+        return None

@@ -11,11 +11,16 @@ from sklearn_metabp.update_rules.base import UpdateRule
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
+def reached(max_iter: int) -> str:
+    """What a search says that took as many iterations as it may."""
+    return f"it took max_iter={max_iter} iterations; raise max_iter or tol"
+
+
 class LineSearchRule(UpdateRule):
     """A rule that minimises the loss of all rows as a function of the parameters.
 
     It has ``minimize`` in place of ``compute_update``: how far to go along a direction is found by trying.
-    Every iteration counts as one step of the training.
+    Every iteration counts as one step of the training. :doc:`/writing_your_own_rule` has one in ten lines.
 
     Examples
     --------
@@ -27,7 +32,6 @@ class LineSearchRule(UpdateRule):
     ...     return np.sum((params - 1) ** 2), 2 * (params - 1)
     >>> state = rule.init_state(ParameterLayout((1, 1)))
     >>> rule.minimize(objective, params, state, max_iter=10, tol=1e-6, on_iteration=lambda params: False)
-    True
     >>> params.round(6).tolist()
     [1.0, 1.0]
     """
@@ -45,7 +49,7 @@ class LineSearchRule(UpdateRule):
         max_iter: int,
         tol: float,
         on_iteration: Callable[[np.ndarray], bool],
-    ) -> bool:
+    ) -> str | None:
         """Lower the objective, changing ``params`` and ``state`` in place.
 
         Parameters
@@ -64,13 +68,14 @@ class LineSearchRule(UpdateRule):
             No derivative is larger than this when the search has converged.
         on_iteration : callable
             ``on_iteration(new_params) -> bool``, called after every iteration while ``params`` still has the
-            parameters before it; True stops the search.
+            parameters before it; True stops the search. What is not told by it is not trained.
 
         Returns
         -------
-        finished : bool
-            Whether it converged, found nowhere lower to go, or was stopped; False where ``max_iter`` or
-            another limit ended it.
+        why_not : str or None
+            None where it converged or ``on_iteration`` stopped it. Otherwise what ended it before, and what
+            to do: the end of the sentence "LBFGS ended before it converged: ...", of which the estimator
+            makes a warning.
         """
 
     def compute_update(self, step, state):

@@ -11,6 +11,7 @@ from helpers.data import numbers
 from helpers.estimators import CASES, RULES, all_classes, data, make
 
 from sklearn_metabp import SGD, Adam
+from sklearn_metabp.update_rules.schedules import factor_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -43,6 +44,55 @@ def test_schedules_reckon_with_max_iter_partial_fits(case, schedule):
     for _ in range(5):
         parts.partial_fit(X, y, **all_classes(case, y))
     np.testing.assert_array_equal(parts.params_, whole.params_)
+
+
+def factors_seen(schedule, train):
+    """What a schedule by name says at every step of a training."""
+    seen = []
+
+    def spy(t, t_planned):
+        seen.append(factor_at(schedule, t, t_planned))
+        return seen[-1]
+
+    train(SGD(0.1, schedule=spy))
+    return seen
+
+
+@pytest.mark.parametrize("way", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize(("schedule", "end"), [("cosine", 0.0), ("one_cycle", 4e-6)])
+def test_after_the_planned_end_a_schedule_stays_where_it_ended(schedule, end, way):
+    X, y = numbers()
+    setting = {"max_iter": 4, "batch_size": "full", "n_iter_no_change": np.inf}
+
+    def train(rule):
+        model = make(CASES[4], update_rule=rule, warm_start=True, **setting)
+        for _ in range(3 if way == "warm_start" else 12):
+            getattr(model, "fit" if way == "warm_start" else way)(X, y)
+
+    seen = factors_seen(schedule, train)
+    assert seen[:4] == [factor_at(schedule, t, 4) for t in (1, 2, 3, 4)]
+    np.testing.assert_allclose(seen[4:], end, atol=1e-15)
+
+
+def test_chunks_of_several_sizes_follow_one_plan():
+    X, y = numbers()
+    sizes = (32, 60, 16, 48, 16)  # of 16: 2, 4, 1, 3 and 1 batches
+
+    def train(rule):
+        model = make(CASES[4], update_rule=rule, max_iter=5)
+        for size in sizes:
+            model.partial_fit(X[:size], y[:size])
+
+    # The first chunk plans 5 * 2 steps; the eleventh stands still.
+    assert factors_seen("cosine", train) == [factor_at("cosine", t, 10) for t in range(1, 12)]
+
+
+def test_another_rule_makes_a_plan_of_its_own():
+    X, y = numbers()
+    setting = {"max_iter": 3, "batch_size": "full", "n_iter_no_change": np.inf, "warm_start": True}
+    model = make(CASES[4], update_rule=Adam(), **setting).fit(X, y)
+    seen = factors_seen("cosine", lambda rule: model.set_params(update_rule=rule).fit(X, y))
+    assert seen == [factor_at("cosine", t, 6) for t in (4, 5, 6)]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
