@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import norm
 from sklearn_metabp.network import StepView
+from sklearn_metabp.update_rules.lengths import measured
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
@@ -17,6 +18,7 @@ class Clipped(WrapperRule):
         g \leftarrow g \min(1, c / \lVert g \rVert)
 
     over all parameters together. What callbacks and recorders see as ``step.gradients`` stays the gradient.
+    Around :class:`Safeguarded` it clips for the rule and for its fallback, within it for the rule alone.
 
     Parameters
     ----------
@@ -61,8 +63,10 @@ class Clipped(WrapperRule):
     def compute_update(self, step, state):
         """What the rule within makes of a clipped gradient; see :meth:`UpdateRule.compute_update`."""
         clipped = state["view"].of(step, "gradients")
-        length = norm(step.gradients)
-        factor = self.max_norm / length if length > self.max_norm else 1.0
+        gradients, factor = step.gradients, 1.0
+        if norm(gradients) > self.max_norm:
+            gradients, length = measured(gradients)
+            factor = self.max_norm / length
         with np.errstate(all="ignore"):  # what overflows is found out by the loop
-            np.multiply(step.gradients, factor, out=state["view"].buffer)
+            np.multiply(gradients, factor, out=state["view"].buffer)
         return self.inner_update(clipped, state)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_metabp.update_rules.safeguarded import Safeguarded
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
@@ -54,8 +55,14 @@ class LinearBackprop(WrapperRule):
         Raises
         ------
         TypeError
-            If the rule within acts on the backward step too.
+            If the rule within acts on the backward step too, or is guarded by a fallback, which is
+            promised true gradients.
         """
+        if any(isinstance(rule, Safeguarded) for rule in self.rules_within()):
+            raise TypeError(
+                "LinearBackprop around Safeguarded would give the fallback gradients that are none: write "
+                "Safeguarded(LinearBackprop(...))."
+            )
         if self.inner.acts_backward:
             raise TypeError(
                 f"LinearBackprop says how deltas go back, and so does its rule={self.rule!r}: one of them "

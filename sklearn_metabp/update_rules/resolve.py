@@ -42,8 +42,18 @@ UPDATE_RULES: dict[str, type[UpdateRule]] = {
 }
 
 
-def resolve_update_rule(update_rule) -> UpdateRule:
+def resolve_update_rule(update_rule, name: str = "update_rule") -> UpdateRule:
     """Return the rule that a name, a rule or a frozen fitted rule stands for.
+
+    Parameters
+    ----------
+    update_rule : str, UpdateRule or FrozenEstimator
+    name : str, default="update_rule"
+        Of the parameter that it is, for errors.
+
+    Returns
+    -------
+    rule : UpdateRule
 
     Raises
     ------
@@ -57,22 +67,21 @@ def resolve_update_rule(update_rule) -> UpdateRule:
     if isinstance(update_rule, str):
         if update_rule not in UPDATE_RULES:
             raise ValueError(
-                f"update_rule must be one of {sorted(UPDATE_RULES)} or an UpdateRule, got {update_rule!r}."
+                f"{name} must be one of {sorted(UPDATE_RULES)} or an UpdateRule, got {update_rule!r}."
             )
         return UPDATE_RULES[update_rule]()
     rule = update_rule.estimator if isinstance(update_rule, FrozenEstimator) else update_rule
     if not isinstance(rule, UpdateRule):
         hint = " Pass an instance: add parentheses." if isinstance(rule, type) else ""
         raise TypeError(
-            f"update_rule must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got "
-            f"{rule!r}.{hint}"
+            f"{name} must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got {rule!r}.{hint}"
         )
     if hasattr(rule, "fit"):
         try:
             check_is_fitted(rule)
         except NotFittedError as error:
             raise NotFittedError(
-                f"update_rule={type(rule).__name__}(...) has not been fitted, so there is nothing learned "
-                f"to train with: call its fit with a trace first, then pass it as update_rule."
+                f"{name}={type(rule).__name__}(...) has not been fitted, so there is nothing learned "
+                f"to train with: call its fit with a trace first, then pass it as {name}."
             ) from error
     return rule

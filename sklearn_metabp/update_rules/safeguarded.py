@@ -85,7 +85,7 @@ class Safeguarded(WrapperRule):
 
     @property
     def _fallback(self):
-        return self._resolved(self.fallback)
+        return self._resolved(self.fallback, "fallback")
 
     @property
     def replayable(self) -> bool:  # type: ignore[override]
@@ -100,14 +100,11 @@ class Safeguarded(WrapperRule):
         TypeError
             If the rule within averages weights, or the fallback acts on the backward step.
         """
-        within = self.inner
-        while isinstance(within, WrapperRule):
-            if isinstance(within, Averaged):
-                raise TypeError(
-                    "Averaged within Safeguarded would average steps that are undone: write "
-                    "Averaged(Safeguarded(...))."
-                )
-            within = within.inner
+        if any(isinstance(rule, Averaged) for rule in self.rules_within()):
+            raise TypeError(
+                "Averaged within Safeguarded would average steps that are undone: write "
+                "Averaged(Safeguarded(...))."
+            )
         if self._fallback.acts_backward:
             raise TypeError(
                 f"fallback={self.fallback!r} acts on the backward step; what is fallen back to must work "
@@ -201,7 +198,7 @@ class Safeguarded(WrapperRule):
 
 
 def _is_sane(proposed: np.ndarray, params: np.ndarray) -> bool:
-    return norm(proposed) <= 1 + norm(params)  # False for NaN
+    return norm(proposed) <= 1 + norm(params) < np.inf  # False for NaN
 
 
 class _Guard:

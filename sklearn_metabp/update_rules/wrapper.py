@@ -1,6 +1,7 @@
 """Rules around rules."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,17 @@ class WrapperRule(UpdateRule):
         TypeError
             If it searches along lines.
         """
-        return self._resolved(self.rule)
+        return self._resolved(self.rule, "rule")
 
-    def _resolved(self, given) -> UpdateRule:
-        rule = given if isinstance(given, UpdateRule) else resolve_update_rule(given)
+    def rules_within(self) -> Iterator[UpdateRule]:
+        """The rule within, the one within that, and so on."""
+        rule: UpdateRule = self
+        while isinstance(rule, WrapperRule):
+            rule = rule.inner
+            yield rule
+
+    def _resolved(self, given, name: str) -> UpdateRule:
+        rule = given if isinstance(given, UpdateRule) else resolve_update_rule(given, name)
         if isinstance(rule, LineSearchRule):
             raise TypeError(
                 f"{type(self).__name__} changes single steps and cannot wrap {type(rule).__name__}, which "
@@ -61,7 +69,7 @@ class WrapperRule(UpdateRule):
 
     def inner_state(self, layout) -> Any:
         """Fresh state of the rule within; NotFittedError if that is learned and has not been fitted."""
-        return resolve_update_rule(self.inner).init_state(layout)
+        return resolve_update_rule(self.inner, "rule").init_state(layout)
 
     def inner_update(self, step, state) -> np.ndarray:
         """What the rule within says, checked as the loop checks it."""

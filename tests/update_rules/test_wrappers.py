@@ -119,6 +119,24 @@ def test_a_rule_within_that_is_none_is_told_as_everywhere(wrapper, inner, error,
         fit(wrapper(inner))
 
 
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (Clipped(5), "^rule must be one of .* got 5"),
+        (Clipped("adamant"), "^rule must be one of .* got 'adamant'"),
+        (Safeguarded("adam", fallback=5), "^fallback must be one of .* got 5"),
+        (
+            Averaged(LearnedUpdateRule()),
+            r"^rule=LearnedUpdateRule\(...\) has not been fitted.* pass it as rule",
+        ),
+        (5, "^update_rule must be one of"),
+    ],
+)
+def test_an_error_names_the_parameter_that_has_the_wrong_rule(rule, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        fit(rule)
+
+
 @by_name
 def test_nested_parameters_are_reached_and_cloned(wrapper):
     model = BackpropMLPClassifier(update_rule=wrapper(Clipped(SGD(0.1))))
@@ -174,6 +192,14 @@ def test_clipping_by_hand():
     """(3, 4) has length 5: at most 1 is (0.6, 0.8)."""
     updates, *_ = walk(Clipped(SGD(0.1), max_norm=1.0), [[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]], [0.0, 0.0])
     np.testing.assert_allclose(updates, [[-0.06, -0.08], [-0.03, -0.04], [0, 0]], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"), [(1e155, float), (1e200, float), (1e308, float), (1e38, np.float32)]
+)
+def test_gradients_whose_length_has_no_number_are_clipped_too(scale, dtype):
+    updates, *_ = walk(Clipped(SGD(1.0), max_norm=5.0), [[0.75 * scale, scale]], [0.0, 0.0], dtype)
+    np.testing.assert_allclose(updates, [[-3.0, -4.0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("scope", ["link", "neuron"])
@@ -267,6 +293,13 @@ def test_one_way_back_is_enough(learned):
     for rule in (LinearBackprop(learned["neuron"]), LinearBackprop(Clipped(LinearBackprop("sgd")))):
         with pytest.raises(TypeError, match="says how deltas go back, and so does its rule"):
             fit(rule)
+
+
+def test_a_fallback_is_not_given_gradients_that_are_none():
+    for rule in (Safeguarded("adam"), Clipped(Safeguarded("adam"))):
+        with pytest.raises(TypeError, match=r"write Safeguarded\(LinearBackprop\(...\)\)"):
+            fit(LinearBackprop(rule))
+    fit(Safeguarded(LinearBackprop("adam")))
 
 
 def test_a_state_that_is_copied_leaves_the_views_behind():

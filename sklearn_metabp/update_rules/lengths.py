@@ -1,0 +1,31 @@
+"""Lengths of vectors whose squares leave the floating-point numbers."""
+
+import numpy as np
+
+from sklearn_metabp._kernels import norm
+
+
+def measured(vector: np.ndarray) -> tuple[np.ndarray, float]:
+    """A vector and its Euclidean length, over its largest element where the length has no number.
+
+    Beyond 1e154 the sum of squares is infinite, below 1e-162 it is zero, though every element is a number.
+
+    Parameters
+    ----------
+    vector : ndarray of shape (n,)
+
+    Returns
+    -------
+    vector : ndarray of shape (n,)
+        That, or one of the same direction.
+    length : float
+        Its length; 0, infinite or NaN only where every element is 0 or one is infinite or NaN.
+    """
+    length = norm(vector)
+    if 0 < length < np.inf:
+        return vector, length
+    largest = np.abs(vector).max(initial=0)
+    if not 0 < largest < np.inf:
+        return vector, length
+    vector = vector / largest
+    return vector, norm(vector)
