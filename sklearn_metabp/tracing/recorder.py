@@ -146,6 +146,7 @@ class TraceRecorder:
                 "in another one, where the trace would be lost: record to disk with TraceRecorder(path=...), "
                 "or use n_jobs=1 or joblib's threading backend."
             )
+        self._replays.pop(id(estimator), None)
 
     def on_fit_task_begin(self, estimator, context):
         """Before a fit and each of its epochs: nothing to do."""
@@ -188,13 +189,15 @@ class TraceRecorder:
         """After a fit and each of its epochs: nothing to do."""
 
     def teardown(self, estimator, context):
-        """After a fit, however it ended: finish what is on its way to the disk.
+        """After a fit, however it ended: forget its start, finish what is on its way to the disk.
 
         Raises
         ------
         OSError
             If it cannot be written.
         """
+        # A fit that ended before its first step leaves it, and the next one may be of a rule without.
+        self._replays.pop(id(estimator), None)
         last = self._last.get(id(estimator))
         if last is not None and last[0]() is estimator and isinstance(last[1], RunWriter):
             last[1].flush()
