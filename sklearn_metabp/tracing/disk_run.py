@@ -42,8 +42,8 @@ class DiskRun(Run):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every step from the first on is known, so that history can be computed along it."""
-        return self.recorded_steps.every == 1
+        """Whether every step from the training's first on is known; see :attr:`Run.is_whole`."""
+        return self.recorded_steps.every == 1 and self.recorded_steps.first_index == 1
 
     def rows(self, name: str, positions: np.ndarray):
         """Array of a variable at some of the recorded steps; see :meth:`Run.rows`.

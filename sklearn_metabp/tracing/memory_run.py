@@ -139,8 +139,9 @@ class MemoryRun(Run):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every step from the first on is known, so that history can be computed along it."""
-        return bool(self._replays) or self.recorded_steps.every == 1
+        """Whether every step from the training's first on is known; see :attr:`Run.is_whole`."""
+        known = bool(self._replays) or self.recorded_steps.every == 1
+        return known and self.recorded_steps.first_index == 1
 
     def __getstate__(self):
         arrays = {name: self._array(name) for name in self.stored}
