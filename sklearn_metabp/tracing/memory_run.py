@@ -34,11 +34,7 @@ class MemoryRun(Run):
 
     def goes_on_with(self, step: Step) -> bool:
         """Whether a step is the next of this run."""
-        return (
-            step.index == self._next_index
-            and step.network == self.network
-            and step.n_patterns <= self.max_patterns
-        )
+        return step.index == self._next_index and step.network == self.network
 
     def add_replay(self, replay) -> None:
         """Tell what the steps from here on are computed from."""
@@ -52,6 +48,7 @@ class MemoryRun(Run):
             return
         for name, plural in SCALARS.items():
             self.scalars[plural].append(getattr(step, name))
+        self.max_patterns = max(self.max_patterns, step.n_patterns)
         if not self._replays:
             self._copy(step, self.stored, self._columns, None)
 

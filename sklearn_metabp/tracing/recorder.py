@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.network import Step
-from sklearn_metabp.tracing.chunks import RunHeader
+from sklearn_metabp.tracing.chunks import RunHeader, room_for
 from sklearn_metabp.tracing.folders import absolute, new_run_name, run_names
 from sklearn_metabp.tracing.memory_run import MemoryRun
 from sklearn_metabp.tracing.run import RecordedSteps
@@ -177,7 +177,8 @@ class TraceRecorder:
             variables = (*variables, TEACHER_UPDATES)
         if self._directory is not None:
             dtype = np.dtype(self.dtype or step.params.dtype)
-            header = RunHeader(step.network, variables, self.every, step.n_patterns, dtype)
+            room = room_for(step.n_patterns, variables)
+            header = RunHeader(step.network, variables, self.every, room, dtype)
             steps = RecordedSteps(step.index, self.every, self.max_steps)
             return RunWriter(self._directory / new_run_name(), header, steps)
         run = MemoryRun(step, variables, every=self.every, max_steps=self.max_steps, dtype=self.dtype)
