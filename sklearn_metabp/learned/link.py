@@ -166,7 +166,7 @@ class LinkScope:
         if not run.is_whole:
             raise ValueError(
                 "scope='link' follows the gradients along the run, so it needs every step: record with "
-                "TraceRecorder(every=1)."
+                "TraceRecorder(every=1) from the first step of the training on."
             )
         needed = {"gradients", "params", "updates"} | {f"{n}s" for n in ("activation", "delta") if n in names}
         if needed - set(run.stored):

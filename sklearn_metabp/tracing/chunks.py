@@ -42,8 +42,8 @@ class RunHeader:
         What is recorded.
     every : int
         One step in so many is recorded.
-    max_patterns : int
-        Patterns of the largest batch.
+    max_patterns : int or None
+        Patterns that a row has room for; None where nothing that is recorded belongs to a pattern.
     dtype : dtype
         Of the recorded arrays; the scalars of a step are float64 and int64.
     """
@@ -51,7 +51,7 @@ class RunHeader:
     network: Network
     variables: tuple[str, ...]
     every: int
-    max_patterns: int
+    max_patterns: int | None
     dtype: np.dtype
 
     @property
@@ -70,12 +70,13 @@ class RunHeader:
         rows: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
             name: (dtype, ()) for name, dtype in SCALAR_DTYPES.items()
         }
+        room = self.max_patterns or 0
         for name in stored_names(self.variables):
             if name in OF_LAYERS:
                 for layer, n_units in enumerate(sizes if name == "activations" else sizes[1:]):
-                    rows[layer_name(name, layer)] = self.dtype, (self.max_patterns, n_units)
+                    rows[layer_name(name, layer)] = self.dtype, (room, n_units)
             elif name in OF_PATTERNS:
-                rows[name] = self.dtype, (self.max_patterns, sizes[-1])
+                rows[name] = self.dtype, (room, sizes[-1])
             elif name != "params" or not self.sums_updates:
                 rows[name] = self.dtype, (n_params,)
         return rows
@@ -138,7 +139,7 @@ class RunHeader:
             network,
             tuple(variables),
             _integer("every", header["every"], _MOST_UNITS),
-            _integer("max_patterns", header["max_patterns"], _MOST_STEPS),
+            _room(header["max_patterns"], variables),
             np.dtype(_one_of("dtype", header, ("float32", "float64"))),
         )
 
@@ -146,6 +147,19 @@ class RunHeader:
 def layer_name(name: str, layer: int) -> str:
     """Name in the file of one layer's array of a layered variable."""
     return f"{name}.{layer}"
+
+
+def room_for(n_patterns: int, variables) -> int | None:
+    """Patterns that a row of recorded variables has room for; None where none of them belongs to one."""
+    return n_patterns if set(variables) & {*OF_LAYERS, *OF_PATTERNS} else None
+
+
+def _room(value, variables: list) -> int | None:
+    if room_for(1, variables) is not None:
+        return _integer("max_patterns", value, _MOST_STEPS)
+    if value is not None:
+        raise ValueError("max_patterns must be null where nothing belongs to a pattern")
+    return None
 
 
 def _integer(name: str, value, most: int) -> int:
@@ -240,8 +254,9 @@ def _checked(file: CheckedFile) -> Chunk:
         raise file.fault(f"its steps are not one in {header.every} of a training")
     if epochs.min() < 0 or (np.diff(epochs) < 0).any():
         raise file.fault("its epochs run backwards")
-    if n_patterns.min() < 1 or n_patterns.max() > header.max_patterns:
-        raise file.fault(f"a step has no patterns, or more than {header.max_patterns}")
+    most = header.max_patterns or _MOST_STEPS
+    if n_patterns.min() < 1 or n_patterns.max() > most:
+        raise file.fault(f"a step has no patterns, or more than {most}")
     return Chunk(header, scalars, file)
 
 

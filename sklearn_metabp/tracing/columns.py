@@ -36,14 +36,32 @@ class Column:
         self._n_used += 1
         return self._chunk[self._n_used - 1]
 
+    def make_room(self, n_patterns: int) -> None:
+        """Let the rows from here on have so many patterns, if those before have fewer."""
+        if n_patterns > self._shape[0]:
+            if self._n_used:
+                self._full.append(self._chunk[: self._n_used])
+            self._shape = n_patterns, *self._shape[1:]
+            self._chunk, self._n_used = np.empty((0, *self._shape), self._dtype), 0
+
     def array(self) -> np.ndarray:
-        """All rows, of shape (n_rows, *shape)."""
+        """All rows, of shape (n_rows, *shape); rows with fewer patterns than others end with NaN."""
         last = self._chunk[: self._n_used]
-        return np.concatenate([*self._full, last]) if self._full else last
+        if not self._full:
+            return last
+        return np.concatenate([*(self._widened(chunk) for chunk in self._full), last])
+
+    def _widened(self, chunk: np.ndarray) -> np.ndarray:
+        if chunk.shape[1:] == self._shape:
+            return chunk
+        wide = np.full((len(chunk), *self._shape), np.nan, self._dtype)
+        wide[:, : chunk.shape[1]] = chunk
+        return wide
 
 
 def pattern_row(column: Column, patterns: np.ndarray) -> None:
     """Append the patterns of a batch; where the column has room for more, NaN."""
+    column.make_room(len(patterns))
     row = column.next_row()
     row[: len(patterns)] = patterns
     row[len(patterns) :] = np.nan

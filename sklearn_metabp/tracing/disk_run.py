@@ -35,15 +35,16 @@ class DiskRun(Run):
         header = chunks[0].header
         self._folder, self._chunks, self._reopen = folder, chunks, reopen
         self.network, self.variables = header.network, header.variables
-        self.max_patterns, self.dtype = header.max_patterns, header.dtype
+        self.dtype = header.dtype
         self.scalars = {name: np.concatenate([c.scalars[name] for c in chunks]) for name in SCALAR_DTYPES}
+        self.max_patterns = header.max_patterns or int(self.scalars["n_patterns"].max())
         self.recorded_steps = RecordedSteps(int(self.scalars["indices"][0]), header.every)
         self._starts = np.cumsum([0] + [chunk.n_steps for chunk in chunks])
 
     @property
     def is_whole(self) -> bool:
-        """Whether every step from the first on is known, so that history can be computed along it."""
-        return self.recorded_steps.every == 1
+        """Whether every step from the training's first on is known; see :attr:`Run.is_whole`."""
+        return self.recorded_steps.every == 1 and self.recorded_steps.first_index == 1
 
     def rows(self, name: str, positions: np.ndarray):
         """Array of a variable at some of the recorded steps; see :meth:`Run.rows`.

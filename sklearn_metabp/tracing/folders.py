@@ -15,6 +15,7 @@ from sklearn_metabp.tracing.chunks import (
     TraceFileError,
     read_chunk,
     read_unfinished_chunk,
+    room_for,
 )
 from sklearn_metabp.tracing.disk_run import DiskRun
 from sklearn_metabp.tracing.run import RecordedSteps, Run
@@ -184,7 +185,9 @@ def save_runs(path, runs: Sequence[Run]) -> None:
 
 def _save_run(run: Run, folder: Path) -> None:
     every = run.recorded_steps.every
-    header = RunHeader(run.network, run.variables, every, run.max_patterns, run.dtype)
+    header = RunHeader(
+        run.network, run.variables, every, room_for(run.max_patterns, run.variables), run.dtype
+    )
     writer = RunWriter(folder, header, RecordedSteps(int(run.scalars["indices"][0]), every))
     try:
         run.walk(lambda _, step: writer.append(step), recorded_only=True)

@@ -34,11 +34,7 @@ class MemoryRun(Run):
 
     def goes_on_with(self, step: Step) -> bool:
         """Whether a step is the next of this run."""
-        return (
-            step.index == self._next_index
-            and step.network == self.network
-            and step.n_patterns <= self.max_patterns
-        )
+        return step.index == self._next_index and step.network == self.network
 
     def add_replay(self, replay) -> None:
         """Tell what the steps from here on are computed from."""
@@ -52,6 +48,7 @@ class MemoryRun(Run):
             return
         for name, plural in SCALARS.items():
             self.scalars[plural].append(getattr(step, name))
+        self.max_patterns = max(self.max_patterns, step.n_patterns)
         if not self._replays:
             self._copy(step, self.stored, self._columns, None)
 
@@ -139,8 +136,9 @@ class MemoryRun(Run):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every step from the first on is known, so that history can be computed along it."""
-        return bool(self._replays) or self.recorded_steps.every == 1
+        """Whether every step from the training's first on is known; see :attr:`Run.is_whole`."""
+        known = bool(self._replays) or self.recorded_steps.every == 1
+        return known and self.recorded_steps.first_index == 1
 
     def __getstate__(self):
         arrays = {name: self._array(name) for name in self.stored}

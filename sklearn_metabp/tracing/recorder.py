@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.network import Step
-from sklearn_metabp.tracing.chunks import RunHeader
+from sklearn_metabp.tracing.chunks import RunHeader, room_for
 from sklearn_metabp.tracing.folders import absolute, new_run_name, run_names
 from sklearn_metabp.tracing.memory_run import MemoryRun
 from sklearn_metabp.tracing.run import RecordedSteps
@@ -146,6 +146,7 @@ class TraceRecorder:
                 "in another one, where the trace would be lost: record to disk with TraceRecorder(path=...), "
                 "or use n_jobs=1 or joblib's threading backend."
             )
+        self._replays.pop(id(estimator), None)
 
     def on_fit_task_begin(self, estimator, context):
         """Before a fit and each of its epochs: nothing to do."""
@@ -176,7 +177,8 @@ class TraceRecorder:
             variables = (*variables, TEACHER_UPDATES)
         if self._directory is not None:
             dtype = np.dtype(self.dtype or step.params.dtype)
-            header = RunHeader(step.network, variables, self.every, step.n_patterns, dtype)
+            room = room_for(step.n_patterns, variables)
+            header = RunHeader(step.network, variables, self.every, room, dtype)
             steps = RecordedSteps(step.index, self.every, self.max_steps)
             return RunWriter(self._directory / new_run_name(), header, steps)
         run = MemoryRun(step, variables, every=self.every, max_steps=self.max_steps, dtype=self.dtype)
@@ -188,13 +190,15 @@ class TraceRecorder:
         """After a fit and each of its epochs: nothing to do."""
 
     def teardown(self, estimator, context):
-        """After a fit, however it ended: finish what is on its way to the disk.
+        """After a fit, however it ended: forget its start, finish what is on its way to the disk.
 
         Raises
         ------
         OSError
             If it cannot be written.
         """
+        # A fit that ended before its first step leaves it, and the next one may be of a rule without.
+        self._replays.pop(id(estimator), None)
         last = self._last.get(id(estimator))
         if last is not None and last[0]() is estimator and isinstance(last[1], RunWriter):
             last[1].flush()

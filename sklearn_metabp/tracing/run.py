@@ -96,7 +96,7 @@ class Run(ABC):
     @property
     @abstractmethod
     def is_whole(self) -> bool:
-        """Whether every step from the first on is known, so that history can be computed along it."""
+        """Whether every step from the training's first on is known: history is computed along them."""
 
     @abstractmethod
     def rows(self, name: str, positions: np.ndarray):

@@ -54,7 +54,7 @@ class RunWriter:
         return (
             not self._failed
             and step.index == self._next_index
-            and step.n_patterns <= self.header.max_patterns
+            and step.n_patterns <= (self.header.max_patterns or step.n_patterns)
             and (step.network is self.header.network or step.network == self.header.network)
         )
 

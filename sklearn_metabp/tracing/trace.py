@@ -305,7 +305,7 @@ class Trace:
     def activations(self) -> list[np.ndarray]:
         """Outputs of every layer, the input first, each (n_rows, n_patterns, n_units). Symbol x.
 
-        A batch with fewer patterns than the first of its run is filled up with NaN, here and in
+        A batch with fewer patterns than the largest of its run is filled up with NaN, here and in
         all that belongs to a pattern; ``n_patterns`` counts.
         """
         return self._layers("activations")

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers.callbacks import Interruption, Notes
+from helpers.callbacks import Interruption, Notes, StepNotes
 from helpers.data import classes, numbers
 from helpers.traces import ARRAYS, LAYERS, SCALARS, NumPySGD, assert_same, chunk_files, model
 from sklearn.base import clone
@@ -114,6 +114,31 @@ def test_a_training_that_goes_on_is_one_run(tmp_path, going_on):
             going.partial_fit(X, y, classes=[0, 1, 2])
     assert len(os.listdir(tmp_path)) == 1
     assert_same(twice.trace_, once.trace_)
+
+
+@pytest.mark.parametrize("rule", [SGD(0.1, momentum=0.9), NumPySGD()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize("variables", ["default", "all"])
+def test_larger_batches_go_on_with_the_run_where_there_is_room(tmp_path, variables, rule):
+    X, y = classes("multiclass", n=60, seed=8)
+    memory, disk, notes = TraceRecorder(variables), TraceRecorder(variables, path=tmp_path), StepNotes()
+    going = model(rule=rule, batch_size=100).set_callbacks(memory, disk, notes)
+    sizes = [5, 8, 3, 20, 20, 7]
+    for n in sizes:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            going.partial_fit(X[:n], y[:n], classes=[0, 1, 2])
+    trace, flat = memory.trace_, ("params", "updates", "gradients")
+    assert trace.runs.tolist() == [0] * 6
+    assert trace.n_patterns.tolist() == sizes
+    assert disk.trace_.runs.tolist() == ([0, 1, 1, 2, 2, 2] if variables == "all" else [0] * 6)
+    assert_same(disk.trace_, trace, [*flat, "losses", "indices", "epochs", "n_patterns"])
+    if variables == "all":
+        assert_same(disk.trace_, trace, (*ARRAYS, *LAYERS))
+        for row, step in enumerate(notes.steps):
+            np.testing.assert_array_equal(trace.deltas[0][row, : sizes[row]], step["deltas"][0])
+            assert np.isnan(trace.deltas[0][row, sizes[row] :]).all()
+    trace.save(tmp_path / "saved")
+    assert_same(Trace.open(tmp_path / "saved"), trace, [*trace.recorded[0].stored, *SCALARS])
 
 
 def test_runs_come_in_the_order_of_their_beginning_with_their_architectures(tmp_path):

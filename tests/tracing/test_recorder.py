@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers.callbacks import StepNotes
+from helpers.callbacks import Notes, StepNotes
 from helpers.data import classes, numbers
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -189,6 +189,35 @@ def test_a_rule_that_cannot_be_computed_again_is_found_out():
     BackpropMLPClassifier((3,), update_rule=Dice(), random_state=0, **FIXED).set_callbacks(recorder).fit(X, y)
     with pytest.raises(RuntimeError, match=r"step 2 .*not a function of the step and its state.*replayable"):
         _ = recorder.trace_.params
+
+
+class FailsAtItsStart(Notes):
+    def on_fit_task_begin(self, estimator, context):
+        if context.task_name == "epoch":
+            raise KeyError("x")
+
+
+def test_a_fit_that_ended_before_its_first_step_leaves_nothing_to_the_next():
+    """What the failed one would have been computed from is not what the next one is."""
+    X, y = classes("binary", seed=4)
+    notes, recorder = StepNotes(), TraceRecorder()
+    model = BackpropMLPClassifier((3,), update_rule=SGD(1e-3), random_state=0, **FIXED)
+    model.set_callbacks(recorder, FailsAtItsStart())
+    with pytest.raises(KeyError):
+        model.fit(X, y)
+    model.set_params(update_rule=NumPySGD(0.5)).set_callbacks(notes, recorder).fit(X, y)
+    np.testing.assert_array_equal(recorder.trace_.params, [step["params"] for step in notes.steps])
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_links_are_not_learned_from_a_recording_that_began_late(tmp_path, on_disk):
+    X, y = classes("binary", seed=4)
+    recorder = TraceRecorder(path=tmp_path if on_disk else None)
+    model = BackpropMLPClassifier((3,), random_state=0, warm_start=True, **FIXED).fit(X, y)
+    model.set_callbacks(recorder).fit(X, y)
+    assert recorder.trace_.indices[0] == 4
+    with pytest.raises(ValueError, match="from the first step of the training on"):
+        recorder.trace_.features("link")
 
 
 @pytest.mark.parametrize("rule", [SGD(1e200), SGD(1e3)], ids=["at once", "later"])

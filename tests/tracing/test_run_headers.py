@@ -17,13 +17,24 @@ NETWORKS = [
 
 
 def header(network):
-    return RunHeader(network, ("weights", "biases", "loss"), 2, 7, np.dtype(np.float32))
+    return RunHeader(network, ("deltas", "weights", "biases", "loss"), 2, 7, np.dtype(np.float32))
+
+
+def header_without_patterns():
+    return RunHeader(NETWORKS[0], ("weights", "loss"), 2, None, np.dtype(np.float32))
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_a_header_is_read_as_it_was_written(network):
     written = json.loads(json.dumps(header(network).to_json()))
     assert RunHeader.from_json(written) == header(network)
+
+
+def test_a_run_without_pattern_variables_has_no_room_for_patterns():
+    written = json.loads(json.dumps(header_without_patterns().to_json()))
+    assert RunHeader.from_json(written) == header_without_patterns()
+    with pytest.raises(ValueError, match="max_patterns must be null"):
+        RunHeader.from_json(written | {"max_patterns": 7})
 
 
 FORGED = [
@@ -51,6 +62,8 @@ FORGED = [
     ({"out_groups": [1] * 6}, "out_groups are not those of the outputs"),
     ({"out_groups": "23"}, "out_groups are not those of the outputs"),
     ({"activation": "relu"}, "its header has"),
+    ({"max_patterns": None}, "max_patterns must be integers from 1"),
+    ({"max_patterns": 0}, "max_patterns must be integers from 1"),
 ]
 
 
