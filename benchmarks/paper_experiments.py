@@ -127,35 +127,30 @@ def many_runs(number: int, name: str, way, n_seeds: int) -> list[tuple[float, bo
         return [judge(number, rule, start, taught(number, start)) for start in starts]
 
 
-def line(number: int, name: str, way: str, start: str, judged) -> None:
+def line(name: str, case: str, judged) -> None:
     ratios, diverged = np.array(judged).T
     counts = (np.sum(ratios <= 1.25), np.sum(ratios < 1), diverged.sum())
-    shares = " ".join(f"{count:>3.0f} of {len(ratios):<3}" for count in counts)
-    print(
-        f"{EXPERIMENTS[number].name:<16} {name:<25} {way!s:<27} {start:<14} {shares} "
-        f"{np.median(ratios):9.3f} {ratios.max():9.3f}",
-        flush=True,
-    )
+    shares = " ".join(f"{count:>2.0f} of {len(ratios):<3}" for count in counts)
+    print(f"{name:<25} {case} {shares} {np.median(ratios):8.3f} {ratios.max():8.3f}", flush=True)
 
 
-def heading() -> None:
+def heading(number: int, case: str) -> None:
     print(
-        f"{'experiment':<16} {'scope':<25} {'learned from':<27} {'start':<14} {'converge':<9} {'below':<9} "
-        f"{'diverge':<9} {'median J':>9} {'highest':>9}"
+        f"\n{EXPERIMENTS[number].name}\n{'scope':<25} {case} {'converge':<9} {'below':<9} {'diverge':<9} "
+        f"{'median J':>8} {'highest':>8}"
     )
 
 
 def of_one(parallel, numbers, n_seeds: int) -> None:
-    heading()
     for number in numbers:
         judged = parallel(delayed(one_run)(number, seed) for seed in range(n_seeds))
+        heading(number, f"{'start':<14}")
         for name in names_of(number):
             for position, start in enumerate(("the teacher's", "unseen")):
-                line(number, name, "one run", start, [of_seed[name][position] for of_seed in judged])
+                line(name, f"{start:<14}", [of_seed[name][position] for of_seed in judged])
 
 
 def of_many(parallel, numbers, n_seeds: int) -> None:
-    heading()
     cases = [
         (number, name, way)
         for number in numbers
@@ -164,8 +159,11 @@ def of_many(parallel, numbers, n_seeds: int) -> None:
         for way in ways_of(number, name)
     ]
     found = parallel(delayed(many_runs)(*case, n_seeds) for case in cases)
-    for case, judged in zip(cases, found, strict=True):
-        line(*case, "unseen", judged)
+    for number in numbers:
+        heading(number, f"{'learned from':<25}")
+        for (of, name, way), judged in zip(cases, found, strict=True):
+            if of == number:
+                line(name, f"{way!s:<25}", judged)
 
 
 def times(numbers, n_rounds: int) -> None:
