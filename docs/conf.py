@@ -38,6 +38,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),  # no <matplotlib.legend.Legend object at 0x7f...>
     "write_computation_times": False,
 }
 
@@ -48,7 +49,7 @@ html_css_files = ["sklearn_metabp.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 5,
     "navbar_align": "left",
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],

@@ -5,7 +5,7 @@ Online, minibatch and batch learning
 A step may see one pattern (online, or stochastic), some (minibatch) or all of them (batch). Lecture 6 of
 A. Kordecki's "Neural Networks" calls the size a trade-off between the time of calculation and the
 variance of the updates. Here plain backpropagation learns handwritten digits in all three ways, each with
-the learning rate that is best for it, and about the same number of seconds.
+the learning rate that is best for it, and for a time of the same order.
 """
 
 # %%
@@ -13,7 +13,7 @@ the learning rate that is best for it, and about the same number of seconds.
 # -----------------------------------
 # One network, 64-32-10, one update rule, no penalty. The loss of a step is the mean over its patterns. With
 # the sum instead, the learning rate for a batch of N would be N times smaller and nothing else would change,
-# as the lecture says. Numbers of epochs are such that the three modes take a similar time.
+# as the lecture says. Numbers of epochs are such that no mode takes twice the time of another.
 
 import time
 
@@ -121,7 +121,7 @@ figure.suptitle("Plain backpropagation on digits, 64-32-10")
 # - **By epoch online learning is first**: it takes 1347 steps in each, where batch learning takes one.
 # - **By second minibatches are first.** A pattern costs about an eighth of what it costs alone, because
 #   matrices are multiplied instead of vectors, and an epoch still has 43 steps. They get to where online
-#   learning ends in about half of its time. Batches make a pattern little cheaper still, and have few steps.
+#   learning ends in about half of its time. A full batch makes a pattern cheaper again, and has few steps.
 # - **The best learning rate is ten times smaller online.** The gradient of one pattern varies more than that
 #   of 32, and a rate that is to average over the patterns must be small. Batch learning has no such noise;
 #   the curvature of the loss bounds its rate.

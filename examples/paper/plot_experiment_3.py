@@ -44,9 +44,6 @@ rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
     "wide, one run": rule_for(experiment, "network", wide_learner(len(trace), alpha=0.3)).fit(trace),
     "wide, ten runs": rule_for(experiment, "network", wide_learner(40_000)).fit(ten),
-    "wide, hundred runs": rule_for(experiment, "network", wide_learner(40_000, n_seen=5_000_000)).fit(
-        hundred
-    ),
 }
 learner = wide_learner(40_000, n_seen=5_000_000)
 rules["wide, hundred runs"] = rule_for(experiment, "network", learner).fit(hundred)
@@ -75,15 +72,23 @@ unseen = curves["not in the trace"]
 draw_training(
     axes[1, 0], {n: unseen[n] for n in ("backpropagation", *rules)}, "From a start not in the trace"
 )
-draw_training(axes[1, 1], {n: unseen[n] for n in ("backpropagation", *local)}, "Other scopes, from there")
+draw_training(
+    axes[1, 1], {n: unseen[n] for n in ("backpropagation", *local)}, "Other scopes, from the same start"
+)
 figure.suptitle("OR, 2-4-1")
+
+# %%
+# From the start that is not in the trace one run is not enough, nor are ten. A hundred are: the student ends
+# at 1.2 times backpropagation's error. In the tables of :doc:`/paper` this learner is larger and is trained
+# for longer.
 
 # %%
 # How far from the trace the students go
 # --------------------------------------
 # The distance of a student's weights and biases from the nearest state in the trace, over the length of
 # the way that the teacher went. On the teacher's way a wide learning network knows what to do. From another
-# start even backpropagation is always far from all that the learning network was shown.
+# start even backpropagation is always far from all that the learning network was shown. Its student does not
+# go further away; what the learning network was told on the teacher's way does not hold there.
 
 states_of_trace = trace.params[:: len(experiment.X)]
 way = np.linalg.norm(states_of_trace[-1] - states_of_trace[0])
@@ -98,5 +103,5 @@ for ax, (start, seed) in zip(axes, {"the teacher's": TEACHER, "another": UNSEEN}
         print(f"from {start:<14} {name:<16} distance at the end {distance[-1]:.3f} of the teacher's way")
     ax.set(title=f"From {start} start", xlabel="cycle t", xlim=(0, SHOWN))
     ax.legend(frameon=False, fontsize=9)
-axes[0].set(ylabel="distance from the trace")
+axes[0].set(ylabel="distance from the trace / length of the way")
 plt.show()
