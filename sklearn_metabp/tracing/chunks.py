@@ -18,7 +18,7 @@ FIRST_PARAMS = "first_params"
 _KEYS = {
     *("layer_sizes", "layer_dtype", "activations", "out_activation", "loss", "alpha"),
     *("dropout", "out_groups"),
-    *("variables", "every", "max_patterns", "dtype"),
+    *("variables", "every", "max_patterns", "dtype", "adds_updates"),
 }
 
 # What a forger can write into a header without a file that is as long.
@@ -46,6 +46,8 @@ class RunHeader:
         Patterns that a row has room for; None where nothing that is recorded belongs to a pattern.
     dtype : dtype
         Of the recorded arrays; the scalars of a step are float64 and int64.
+    adds_updates : bool
+        As of a :class:`Run`.
     """
 
     network: Network
@@ -53,15 +55,17 @@ class RunHeader:
     every: int
     max_patterns: int | None
     dtype: np.dtype
+    adds_updates: bool = True
 
     @property
     def sums_updates(self) -> bool:
         """Whether the weights are those of a chunk's first step and the running sum of the updates.
 
-        To the bit, because the loop adds the updates to the weights in the same way.
+        To the bit, because the loop adds the updates to the weights in the same way. Where a search sets
+        the weights they are stored.
         """
         stored = stored_names(self.variables)
-        exact = self.every == 1 and self.dtype == self.network.layout.dtype
+        exact = self.adds_updates and self.every == 1 and self.dtype == self.network.layout.dtype
         return exact and {"params", "updates"} <= set(stored)
 
     def rows(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
@@ -101,6 +105,7 @@ class RunHeader:
             "every": self.every,
             "max_patterns": self.max_patterns,
             "dtype": self.dtype.name,
+            "adds_updates": self.adds_updates,
         }
 
     @classmethod
@@ -141,6 +146,7 @@ class RunHeader:
             _integer("every", header["every"], _MOST_UNITS),
             _room(header["max_patterns"], variables),
             np.dtype(_one_of("dtype", header, ("float32", "float64"))),
+            _true_or_false("adds_updates", header),
         )
 
 
@@ -165,6 +171,13 @@ def _room(value, variables: list) -> int | None:
 def _integer(name: str, value, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise ValueError(f"{name} must be integers from 1 to {most}")
+    return value
+
+
+def _true_or_false(name: str, header: dict) -> bool:
+    value = header[name]
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is neither true nor false")
     return value
 
 

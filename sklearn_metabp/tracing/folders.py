@@ -185,9 +185,8 @@ def save_runs(path, runs: Sequence[Run]) -> None:
 
 def _save_run(run: Run, folder: Path) -> None:
     every = run.recorded_steps.every
-    header = RunHeader(
-        run.network, run.variables, every, room_for(run.max_patterns, run.variables), run.dtype
-    )
+    room = room_for(run.max_patterns, run.variables)
+    header = RunHeader(run.network, run.variables, every, room, run.dtype, run.adds_updates)
     writer = RunWriter(folder, header, RecordedSteps(int(run.scalars["indices"][0]), every))
     try:
         run.walk(lambda _, step: writer.append(step), recorded_only=True)

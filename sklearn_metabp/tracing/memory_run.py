@@ -20,8 +20,17 @@ class MemoryRun(Run):
     step would cost many times the step itself. Elsewhere, and in what is pickled, the arrays are there.
     """
 
-    def __init__(self, step: Step, variables: tuple[str, ...], *, every=1, max_steps=None, dtype=None):
-        self.network, self.variables = step.network, variables
+    def __init__(
+        self,
+        step: Step,
+        variables: tuple[str, ...],
+        *,
+        every=1,
+        max_steps=None,
+        dtype=None,
+        adds_updates=True,
+    ):
+        self.network, self.variables, self.adds_updates = step.network, variables, adds_updates
         self.scalars = {plural: [] for plural in SCALARS.values()}
         self.recorded_steps = RecordedSteps(step.index, every, max_steps)
         self.dtype = np.dtype(dtype or step.params.dtype)
@@ -32,9 +41,14 @@ class MemoryRun(Run):
         self._arrays: dict[str, Any] = {}
         self._columns: dict[str, Any] = {}
 
-    def goes_on_with(self, step: Step) -> bool:
-        """Whether a step is the next of this run."""
-        return step.index == self._next_index and step.network == self.network
+    def goes_on_with(self, step: Step, *, adds_updates: bool, replayed: bool) -> bool:
+        """Whether a step is the next of this run, and is known in the same way as those before."""
+        return (
+            step.index == self._next_index
+            and adds_updates == self.adds_updates
+            and replayed == bool(self._replays)
+            and step.network == self.network
+        )
 
     def add_replay(self, replay) -> None:
         """Tell what the steps from here on are computed from."""

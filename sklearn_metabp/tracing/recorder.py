@@ -17,15 +17,16 @@ from sklearn_metabp.tracing.run_writer import RunWriter
 from sklearn_metabp.tracing.teacher import Teacher
 from sklearn_metabp.tracing.trace import Trace
 from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables
-from sklearn_metabp.update_rules import resolve_update_rule
+from sklearn_metabp.update_rules import LineSearchRule, resolve_update_rule
 
 
 class TraceRecorder:
     """Callback that samples the trainings of the estimators it is set on.
 
     Give it to ``set_callbacks``. Every ``fit`` becomes a run of ``trace_``; a ``partial_fit`` or a
-    ``fit`` with ``warm_start`` that goes on with a recorded training goes on with its run. Clones of
-    an estimator share the recorder.
+    ``fit`` with ``warm_start`` that goes on with a recorded training goes on with its run, unless the update
+    rule has become one of another kind: one that searches along lines, or in memory one that is replayable
+    where that before was not. Clones of an estimator share the recorder.
 
     Without a ``path`` the trace is in the memory of one process. Where the update rule is replayable, as
     those of this package are, recording copies the start and the training data, and takes note of every
@@ -106,6 +107,7 @@ class TraceRecorder:
         self._runs: list[MemoryRun] = []
         self._last: dict[int, tuple[weakref.ref, MemoryRun | RunWriter]] = {}
         self._replays: dict[int, object] = {}
+        self._adds_updates: dict[int, bool] = {}
         self._teachers: dict[int, Teacher] = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()
@@ -146,7 +148,11 @@ class TraceRecorder:
                 "in another one, where the trace would be lost: record to disk with TraceRecorder(path=...), "
                 "or use n_jobs=1 or joblib's threading backend."
             )
+        self._forget_start(estimator)
+
+    def _forget_start(self, estimator) -> None:
         self._replays.pop(id(estimator), None)
+        self._adds_updates.pop(id(estimator), None)
 
     def on_fit_task_begin(self, estimator, context):
         """Before a fit and each of its epochs: nothing to do."""
@@ -159,29 +165,35 @@ class TraceRecorder:
 
     def on_step_end(self, estimator, context, step: Step):
         """Take note of a step."""
-        last = self._last.get(id(estimator))
-        if last is None or last[0]() is not estimator or not last[1].goes_on_with(step):
-            last = weakref.ref(estimator), self._new_run(step)
+        last, adds_updates = self._last.get(id(estimator)), self._adds_updates.get(id(estimator))
+        if begins := adds_updates is None:  # of a fit, the first step
+            adds_updates = not isinstance(resolve_update_rule(estimator.update_rule), LineSearchRule)
+            self._adds_updates[id(estimator)] = adds_updates
+        replay = self._replays.get(id(estimator))
+        known = {"adds_updates": adds_updates, "replayed": replay is not None}
+        if last is None or last[0]() is not estimator or not last[1].goes_on_with(step, **known):
+            last = weakref.ref(estimator), self._new_run(step, adds_updates)
             if self.teacher is not None:
                 self._teachers[id(estimator)] = Teacher(resolve_update_rule(self.teacher), step.layout)
             with self._lock:
                 self._last[id(estimator)] = last
-        run, replay = last[1], self._replays.pop(id(estimator), None)
-        if isinstance(run, MemoryRun) and replay is not None:
+        run = last[1]
+        if begins and isinstance(run, MemoryRun) and replay is not None:
             run.add_replay(replay)
         run.append(step if self.teacher is None else self._teachers[id(estimator)].taught(step))
 
-    def _new_run(self, step: Step) -> MemoryRun | RunWriter:
+    def _new_run(self, step: Step, adds_updates: bool) -> MemoryRun | RunWriter:
         variables = check_variables(self.variables)
         if self.teacher is not None:
             variables = (*variables, TEACHER_UPDATES)
         if self._directory is not None:
             dtype = np.dtype(self.dtype or step.params.dtype)
             room = room_for(step.n_patterns, variables)
-            header = RunHeader(step.network, variables, self.every, room, dtype)
+            header = RunHeader(step.network, variables, self.every, room, dtype, adds_updates)
             steps = RecordedSteps(step.index, self.every, self.max_steps)
             return RunWriter(self._directory / new_run_name(), header, steps)
-        run = MemoryRun(step, variables, every=self.every, max_steps=self.max_steps, dtype=self.dtype)
+        given = {"every": self.every, "max_steps": self.max_steps, "dtype": self.dtype}
+        run = MemoryRun(step, variables, **given, adds_updates=adds_updates)
         with self._lock:
             self._runs.append(run)
         return run
@@ -198,7 +210,7 @@ class TraceRecorder:
             If it cannot be written.
         """
         # A fit that ended before its first step leaves it, and the next one may be of a rule without.
-        self._replays.pop(id(estimator), None)
+        self._forget_start(estimator)
         last = self._last.get(id(estimator))
         if last is not None and last[0]() is estimator and isinstance(last[1], RunWriter):
             last[1].flush()
@@ -212,10 +224,10 @@ class TraceRecorder:
         return f"{what}) with {n_runs} runs"
 
     def __getstate__(self):
-        return {
-            k: v for k, v in self.__dict__.items() if k not in ("_lock", "_last", "_replays", "_teachers")
-        }
+        of_this_process = ("_lock", "_last", "_replays", "_adds_updates", "_teachers")
+        return {name: value for name, value in self.__dict__.items() if name not in of_this_process}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._lock, self._last, self._replays, self._teachers = threading.Lock(), {}, {}, {}
+        self._lock, self._last = threading.Lock(), {}
+        self._replays, self._adds_updates, self._teachers = {}, {}, {}

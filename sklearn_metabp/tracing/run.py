@@ -65,6 +65,9 @@ class Run(ABC):
         Patterns of the largest batch.
     dtype : dtype
         Of the arrays.
+    adds_updates : bool
+        Whether the weights of a step are, to the bit, those of the one before plus its update. A line
+        search sets weights, and the update is their rounded difference.
     """
 
     network: Network
@@ -73,6 +76,7 @@ class Run(ABC):
     recorded_steps: RecordedSteps
     max_patterns: int
     dtype: np.dtype
+    adds_updates: bool
 
     @property
     def layout(self) -> ParameterLayout:

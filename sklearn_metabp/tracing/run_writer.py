@@ -49,11 +49,12 @@ class RunWriter:
         self._error: Exception | None = None
         self._has_gap = False
 
-    def goes_on_with(self, step) -> bool:
-        """Whether a step is the next of this run."""
+    def goes_on_with(self, step, *, adds_updates: bool, replayed: bool = False) -> bool:
+        """Whether a step is the next of this run; none is replayed."""
         return (
             not self._failed
             and step.index == self._next_index
+            and adds_updates == self.header.adds_updates
             and step.n_patterns <= (self.header.max_patterns or step.n_patterns)
             and (step.network is self.header.network or step.network == self.header.network)
         )

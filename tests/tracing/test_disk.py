@@ -77,6 +77,34 @@ def test_every_max_steps_and_dtype(tmp_path, every, max_steps, dtype):
     assert_same(disk.trace_, memory.trace_)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rule", ["lbfgs", "conjugategradient"])
+def test_the_weights_that_a_search_set(tmp_path, rule, dtype):
+    """Sums of their differences, which are rounded, would not be them."""
+    X, y = classes("multiclass", n=60, seed=8, dtype=dtype)
+    memory, disk, notes = TraceRecorder(), TraceRecorder(path=tmp_path / "trace"), StepNotes()
+    searching = model(rule=rule, batch_size="auto", max_iter=30).set_callbacks(memory, disk, notes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        searching.fit(X, y)
+    memory.trace_.save(tmp_path / "saved")
+    for trace in (disk.trace_, memory.trace_, Trace.open(tmp_path / "saved")):
+        np.testing.assert_array_equal(trace.params, [step["params"] for step in notes.steps])
+        assert len(trace) > 9
+
+
+def test_a_search_that_goes_on_with_steps_is_a_run_of_its_own(tmp_path):
+    X, y = classes("multiclass", n=60, seed=8, dtype=np.float32)
+    memory, disk, notes = TraceRecorder(), TraceRecorder(path=tmp_path), StepNotes()
+    going = model(rule=NumPySGD(), batch_size="full", warm_start=True).set_callbacks(memory, disk, notes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        going.fit(X, y).set_params(update_rule="lbfgs").fit(X, y)
+    for trace in (memory.trace_, disk.trace_):
+        assert trace.runs.tolist() == [0] * 4 + [1] * 4
+        np.testing.assert_array_equal(trace.params, [step["params"] for step in notes.steps])
+
+
 def test_what_a_teacher_would_have_done(tmp_path):
     X, y = classes("binary", seed=2)
     given = {"teacher": SGD(0.5, momentum=0.9)}

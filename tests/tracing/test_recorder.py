@@ -144,6 +144,23 @@ def test_a_training_that_goes_on_is_one_run(going_on):
         np.testing.assert_array_equal(getattr(twice.trace_, name), getattr(once.trace_, name))
 
 
+@pytest.mark.parametrize("variables", ["default", "all"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_rules_that_are_replayable_and_rules_that_are_not_take_turns(first, variables):
+    X, y = classes("multiclass", seed=8)
+    notes, recorder = StepNotes(), TraceRecorder(variables)
+    model = BackpropMLPClassifier((4,), batch_size=16, random_state=2, warm_start=True, **FIXED)
+    model.set_callbacks(notes, recorder)
+    kinds = [SGD(0.1), NumPySGD(0.1)]
+    for turn in (0, 0, 1, 1, 0):
+        model.set_params(update_rule=kinds[turn ^ first]).fit(X, y)
+    trace = recorder.trace_
+    n = len(trace) // 5
+    assert trace.runs.tolist() == [0] * 2 * n + [1] * 2 * n + [2] * n
+    for name in ("params", "updates", "gradients"):
+        np.testing.assert_array_equal(getattr(trace, name), [step[name] for step in notes.steps])
+
+
 def test_every_fit_and_every_clone_is_a_run_of_its_own():
     X, y = classes("binary", seed=1)
     recorder = TraceRecorder()

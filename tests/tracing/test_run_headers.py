@@ -62,6 +62,7 @@ FORGED = [
     ({"out_groups": [1] * 6}, "out_groups are not those of the outputs"),
     ({"out_groups": "23"}, "out_groups are not those of the outputs"),
     ({"activation": "relu"}, "its header has"),
+    ({"adds_updates": 1}, "adds_updates is neither true nor false"),
     ({"max_patterns": None}, "max_patterns must be integers from 1"),
     ({"max_patterns": 0}, "max_patterns must be integers from 1"),
 ]
