@@ -109,7 +109,9 @@ def test_a_callable_must_return_a_factor(answer):
         model.fit(X, y)
 
 
-@pytest.mark.parametrize("schedule", [lambda t: 1.0, lambda: 1.0, object, dict], ids=str)
+@pytest.mark.parametrize(
+    "schedule", [lambda t: 1.0, lambda: 1.0, object, dict], ids=["one argument", "none", "object", "dict"]
+)
 def test_a_callable_must_take_the_step_and_the_plan(schedule):
     X, y = classes("binary")
     with pytest.raises(TypeError, match=r"must be a function schedule\(t, t_planned\) of the number"):
