@@ -2,13 +2,17 @@
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
+BUILT_HERE = Path(__file__).resolve().parents[1] / "docs" / "_build" / "html"
 
 
 class DocLinkMixin:
     """Links the HTML representation to the page of the class, where the package says where its pages are.
 
     That is the ``Documentation`` entry of ``[project.urls]`` in ``pyproject.toml``, as the installed
-    package has it. Without one there is no link, and classes that others derive have none.
+    package has it; without one the pages that were built in the clone that the package runs from. Where there
+    are none there is no link, and classes that others derive have none.
 
     Every class that has this mixin is documented as ``sklearn_metabp.<its name>``.
     """
@@ -25,21 +29,21 @@ class DocLinkMixin:
 
 @cache
 def documentation_url() -> str | None:
-    """Address of the published documentation, without a slash at its end; None if there is none.
+    """Address of the documentation, published or built here, without a slash at its end; or None.
 
     Examples
     --------
     >>> from sklearn_metabp.doc_links import documentation_url
     >>> url = documentation_url()
-    >>> url is None or url.startswith("http")
+    >>> url is None or url.startswith(("http", "file"))
     True
     """
     try:
         entries = metadata("sklearn-metabp").get_all("Project-URL") or []
     except PackageNotFoundError:  # run from the sources, not installed
-        return None
+        entries = []
     for entry in entries:
         label, _, url = entry.partition(",")
         if label.strip().lower() == "documentation":
             return url.strip().rstrip("/")
-    return None
+    return BUILT_HERE.as_uri() if (BUILT_HERE / "index.html").is_file() else None

@@ -26,8 +26,9 @@ PAGE = "https://docs.example.org/metabp/api/generated/sklearn_metabp."
 
 
 @pytest.fixture
-def urls(monkeypatch):
-    """Sets what the metadata of the installed package say."""
+def urls(monkeypatch, tmp_path):
+    """Sets what the metadata of the installed package say; no pages are built."""
+    monkeypatch.setattr(doc_links, "BUILT_HERE", tmp_path / "html")
 
     def install(*entries):
         described = Message()
@@ -76,6 +77,15 @@ def test_where_the_package_is_not_installed_there_is_no_link(monkeypatch, urls):
     urls()
     monkeypatch.setattr(doc_links, "metadata", missing)
     assert SGD()._get_doc_link() == ""
+
+
+def test_pages_that_were_built_in_the_clone_are_linked(urls, tmp_path):
+    pages = tmp_path / "html"
+    pages.mkdir()
+    (pages / "index.html").touch()
+    urls()
+    page = "api/generated/sklearn_metabp.BackpropMLPClassifier.html"
+    assert f"{pages.as_uri()}/{page}" in links_in(BackpropMLPClassifier())
 
 
 def test_a_rule_of_ones_own_has_no_page_here(published):
