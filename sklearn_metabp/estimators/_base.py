@@ -358,6 +358,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
 
     def _start(self, network: Network, rule: UpdateRule, coef_init, intercept_init) -> TrainingState:
         random_state = check_random_state(self.random_state)
+        if self.random_state is None:  # NumPy's global generator is also drawn from by others
+            random_state = np.random.RandomState(random_state.randint(2**32, dtype=np.uint32))
         layout = network.layout
         activations = network.activations
         if not activations and isinstance(self.activation, str):

@@ -40,7 +40,7 @@ class RuleExplanation:
     unit : str
         What the predictions of ``effects`` are to be multiplied by.
     formula : str or None
-        The rule as an equation, where it is linear in its inputs.
+        The rule as an equation, where it is linear in its inputs; of ``"network"`` a line for every update.
     coefficients : dict of str to float
         Of every input in the formula; empty where there is none.
     typical : dict of str to float

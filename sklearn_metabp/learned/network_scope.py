@@ -8,7 +8,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_metabp._kernels import PatternRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
-from sklearn_metabp.learned.explain import InputRanges, RuleExplanation, effects
+from sklearn_metabp.learned.explain import (
+    InputRanges,
+    RuleExplanation,
+    effects,
+    formula_of,
+    linear_terms,
+    that_count,
+)
 from sklearn_metabp.learned.model import Bound, ScopeModel, answer
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing import SCOPES, Trace, taught_updates
@@ -213,7 +220,33 @@ class NetworkModel(ScopeModel):
         names = self._column_names()
         typical = dict(zip(names, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(self.predict, names, self._ranges, n_points)
-        return RuleExplanation("network", tuple(names), "1", None, {}, typical, found_effects)
+        return RuleExplanation(
+            "network", tuple(names), "1", self._formulas(names), {}, typical, found_effects
+        )
+
+    def _formulas(self, names: list[str]) -> str | None:
+        """An equation a line, of every update, where all are linear in the columns."""
+        lines = []
+        for position, target in enumerate(self._update_names()):
+
+            def predict(Z, position=position):
+                return self.predict(Z).reshape(len(Z), -1)[:, position]
+
+            found = linear_terms(predict, self._ranges)
+            if found is None:
+                return None
+            values, constant = that_count(*found, self._ranges)
+            lines.append(formula_of(target, dict(zip(names, values, strict=True)), constant))
+        return "\n".join(lines)
+
+    def _update_names(self) -> list[str]:
+        if self.layer_sizes is None:
+            return [f"update {position}" for position in range(self._n_params)]
+        layout = ParameterLayout(self.layer_sizes)
+        n_weights = layout.n_params - sum(layout.layer_sizes[1:])
+        return [f"Δweights[{k}]" for k in range(n_weights)] + [
+            f"Δbiases[{k}]" for k in range(layout.n_params - n_weights)
+        ]
 
     def _column_names(self) -> list[str]:
         if self.layer_sizes is None:

@@ -97,6 +97,26 @@ def test_effects_of_links_are_in_their_unit():
     assert rule.explain().unit == "rms_0.9"
 
 
+def test_a_linear_network_scope_reads_as_one_equation_an_update():
+    """Of a network of one linear unit without squares: made up, because rule (3) is a product."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 7))  # two weights, a bias, two inputs, output, target
+    Y = np.column_stack([0.5 * X[:, 3] - 0.25 * X[:, 0], X[:, 6] - X[:, 5], 0.1 * X[:, 2] + 2])
+    rule = LearnedUpdateRule(LinearRegression(), scope="network").fit(X, Y)
+    assert rule.explain().formula.split("\n") == [
+        "update 0 = -0.25·column 0 + 0.5·column 3",
+        "update 1 = -1·column 5 + 1·column 6",
+        "update 2 = 0.1·column 2 + 2",
+    ]
+    rule.fit(record(SGD(0.1), sizes=()))
+    lines = rule.explain().formula.split("\n")
+    n_weights = rule.layer_sizes_[0] * rule.layer_sizes_[1]
+    assert [line.partition(" = ")[0] for line in lines] == [
+        *(f"Δweights[{k}]" for k in range(n_weights)),
+        *(f"Δbiases[{k}]" for k in range(rule.layer_sizes_[1])),
+    ]
+
+
 def test_columns_of_a_network_have_names():
     rule = LearnedUpdateRule(LinearRegression(), scope="network", inputs=["biases", "loss"])
     assert rule.fit(record(SGD(0.1), sizes=())).explain().inputs == (

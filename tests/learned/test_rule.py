@@ -8,7 +8,7 @@ from helpers.data import classes
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
@@ -138,7 +138,12 @@ def test_the_compiled_step_is_what_the_learner_predicts(learner, dtype, inputs):
 
 @pytest.mark.parametrize(
     "learner",
-    [Ridge(), DecisionTreeRegressor(max_depth=6, random_state=0), HistGradientBoostingRegressor(max_iter=10)],
+    [
+        Ridge(),
+        DecisionTreeRegressor(max_depth=6, random_state=0),
+        RandomForestRegressor(n_estimators=10, max_depth=6, random_state=0),
+        HistGradientBoostingRegressor(max_iter=10),
+    ],
     ids=lambda learner: type(learner).__name__,
 )
 def test_any_regressor_can_learn_and_train(learner, sgd_trace):

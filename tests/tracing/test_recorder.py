@@ -308,3 +308,15 @@ def test_bad_parameters_are_named(params, message):
 def test_an_empty_recorder_says_what_to_do():
     with pytest.raises(NotFittedError, match="set_callbacks"):
         _ = TraceRecorder().trace_
+
+
+def test_a_training_of_no_seed_is_replayed_whoever_else_draws_random_numbers():
+    class Draws(StepNotes):
+        def on_step_end(self, estimator, context, step):
+            np.random.standard_normal()  # noqa: NPY002
+
+    X, y = classes("multiclass", n=40)
+    recorder = TraceRecorder()
+    model = BackpropMLPClassifier((3,), batch_size=8, max_iter=4, n_iter_no_change=np.inf)
+    model.set_callbacks(Draws(), recorder).fit(X, y)
+    assert np.isfinite(recorder.trace_.params).all()
