@@ -149,7 +149,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     def __getstate__(self):
         state = super().__getstate__()
         # What is one array has to stay one: not every way of saving keeps track of that.
-        if self.__sklearn_is_fitted__() and self.params_ is self._training_state.params:
+        training = state.get("_training_state")  # a learner that was loaded with its rule has none
+        if training is not None and training.params is state.get("params_"):
             state = {name: value for name, value in state.items() if name != "params_"}
         return state
 

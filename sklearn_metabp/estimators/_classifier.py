@@ -125,10 +125,11 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     See Also
     --------
     BackpropMLPRegressor : The regressor.
-    sklearn.neural_network.MLPClassifier : scikit-learn's.
 
     Notes
     -----
+    scikit-learn's is ``sklearn.neural_network.MLPClassifier``.
+
     Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
     Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot and Y. Bengio,
     "Understanding the difficulty of training deep feedforward neural networks" (2010).

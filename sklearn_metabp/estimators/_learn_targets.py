@@ -27,7 +27,7 @@ def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | 
     if n_columns(y) == 1:
         if by_column:
             raise ValueError(f"y has one column: classes must be one array, got {classes!r}.")
-        y = plain(column_or_1d(y, warn=True))
+        y = plain(column_or_1d(y, warn=True) if y.ndim == 2 else y)
         check_classification_targets(y)
         return ClassTargets(y if classes is None else plain(np.asarray(classes)), *output)
     if is_multilabel(y) and not by_column:

@@ -117,10 +117,11 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     See Also
     --------
     BackpropMLPClassifier : The classifier.
-    sklearn.neural_network.MLPRegressor : scikit-learn's.
 
     Notes
     -----
+    scikit-learn's is ``sklearn.neural_network.MLPRegressor``.
+
     Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
     Algorithm" (2006), for minibatches. The gradient is that of the loss as it is written here;
     scikit-learn's loss averages over the outputs while its gradient does not.
