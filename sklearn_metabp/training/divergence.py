@@ -1,5 +1,7 @@
 """A training that leaves the finite numbers."""
 
+_ADVICE = "Try a smaller learning rate, scale X (StandardScaler) and y, or set a larger batch_size."
+
 
 class DivergenceError(ValueError):
     """Training left the finite numbers: a loss, an update or a weight is NaN or infinite.
@@ -14,14 +16,14 @@ class DivergenceError(ValueError):
         The last finite loss of a batch; None if there was none.
     """
 
-    def __init__(self, what: str, rule, *, epoch: int, step: int, last_loss: float | None):
+    def __init__(self, what: str, rule, *, epoch: int, step: int, last_loss: float | None, advice=_ADVICE):
         self.epoch, self.step, self.last_loss = epoch, step, last_loss
         loss = (
             "no batch had a finite loss" if last_loss is None else f"the last finite loss was {last_loss:.6g}"
         )
         super().__init__(
             f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: {what}; {loss}. "
-            f"Try a smaller learning rate, scale X (StandardScaler) and y, or set a larger batch_size."
+            + advice
         )
 
     def __reduce__(self):

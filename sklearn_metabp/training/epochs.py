@@ -1,5 +1,6 @@
 """The inner loop: the one place where weights change."""
 
+import reprlib
 from collections.abc import Callable
 from math import isfinite
 
@@ -64,14 +65,14 @@ class Epochs:
             step.loss = loss = gradients(start, stop, send_back)  # rules (1), (2), (5), (6)
             if not isfinite(loss):
                 raise self.divergence(f"the loss of a batch is {loss}")
+            self.last_loss = loss
             change = compute_update(step, rule_state)  # rule (3), or what stands in for it
             if change is not updates:
                 updates[...] = checked_update(rule, change, updates)
             if not apply_updates(params, updates):
-                raise self.divergence("the rule returned an update with NaN or infinity")
+                raise self._bad_update()
             state.n_steps += 1
             state.n_rows += stop - start
-            self.last_loss = loss
             total_loss += loss * (stop - start)
             if listener is not None:
                 listener.step_ends(step)
@@ -85,14 +86,23 @@ class Epochs:
             return
         target = self.backprop.deltas[layer][: self.step.n_patterns]
         if not isinstance(deltas, np.ndarray) or deltas.shape != target.shape:
-            got = f"shape {deltas.shape}" if isinstance(deltas, np.ndarray) else f"{deltas!r}"
+            got = f"shape {deltas.shape}" if isinstance(deltas, np.ndarray) else reprlib.repr(deltas)
             raise ValueError(
                 f"{type(self.rule).__name__}.compute_deltas must return an array of shape {target.shape}, "
                 f"one delta per pattern and unit of hidden layer {layer}; got {got}."
             )
         target[...] = deltas
 
-    def divergence(self, what: str) -> DivergenceError:
+    def _bad_update(self) -> DivergenceError:
+        """The error that says what was wrong with an update, and whether it is the rule's own fault."""
+        what = "the rule returned an update with NaN or infinity"
+        if np.isnan(self.updates).any() and np.isfinite(self.step.gradients).all():
+            return self.divergence(
+                f"{what} for gradients that are finite", advice="Look for 0 / 0 and inf - inf in the rule."
+            )
+        return self.divergence(what)
+
+    def divergence(self, what: str, **advice: str) -> DivergenceError:
         """The error that says what happened in this step."""
         return DivergenceError(
             what,
@@ -100,4 +110,5 @@ class Epochs:
             epoch=self.step.epoch + 1,
             step=self.step.index,
             last_loss=self.last_loss,
+            **advice,
         )

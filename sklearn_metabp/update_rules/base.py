@@ -89,8 +89,8 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         updates : ndarray of shape (n_params,)
-            Added to the parameters, of their dtype. ``step.updates``, filled in place, saves an
-            allocation.
+            Added to the parameters, of their dtype or float64, which is rounded. ``step.updates``, filled in
+            place, saves an allocation.
         """
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
@@ -103,7 +103,8 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
         ----------
         step : Step
             ``step.deltas[layer + 1]``, ``step.coefs[layer + 1]`` and ``step.derivatives_of(layer)`` are what
-            rule (6) is made of. The gradients are not complete yet.
+            rule (6) is made of. With dropout those derivatives have its factor, 0 for a dropped unit: a rule
+            without them sends errors through units that took no part. The gradients are not complete yet.
         layer : int
             Number of the hidden layer, 0 the first.
         state : object

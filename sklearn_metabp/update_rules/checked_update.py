@@ -1,5 +1,7 @@
 """What a rule returned, looked at before anything is done with it."""
 
+import reprlib
+
 import numpy as np
 
 from sklearn_metabp.update_rules.base import UpdateRule
@@ -19,21 +21,29 @@ def checked_update(rule: UpdateRule, change, wanted: np.ndarray) -> np.ndarray:
     Returns
     -------
     change : ndarray of shape (n_params,)
-        C-contiguous.
+        C-contiguous, of the dtype that is wanted. From float64 it is rounded: one NumPy number among a
+        rule's parameters widens all that float32 is multiplied with.
 
     Raises
     ------
     ValueError
-        If its shape or dtype is another.
+        If its shape is another, or its dtype neither that nor float64.
     """
     if change is wanted:
         return change
-    if not isinstance(change, np.ndarray) or change.shape != wanted.shape or change.dtype != wanted.dtype:
+    if (
+        not isinstance(change, np.ndarray)
+        or change.shape != wanted.shape
+        or change.dtype not in (wanted.dtype, np.float64)
+    ):
         got = (
-            f"shape {change.shape}, dtype {change.dtype}" if isinstance(change, np.ndarray) else f"{change!r}"
+            f"shape {change.shape}, dtype {change.dtype}"
+            if isinstance(change, np.ndarray)
+            else reprlib.repr(change)
         )
         raise ValueError(
             f"{type(rule).__name__}.compute_update must return an array of shape {wanted.shape}, dtype "
             f"{wanted.dtype}, one number per parameter; got {got}."
         )
-    return np.ascontiguousarray(change)
+    with np.errstate(over="ignore"):  # what overflows is found out by the loop
+        return np.ascontiguousarray(change, wanted.dtype)

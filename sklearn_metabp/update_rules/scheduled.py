@@ -47,14 +47,20 @@ class ScheduledRule(UpdateRule):
         if self.schedule == "constant":
             return self.learning_rate
         if self.schedule == "adaptive":
-            return self.learning_rate / _DIVISOR ** state["n_plateaus"]
+            return self._adapted(state)
         return self.learning_rate * factor_at(self.schedule, step.index, step.n_planned)
 
     def on_plateau(self, state):
         """Divide an adaptive rate by 5, down to 1e-6; see :meth:`UpdateRule.on_plateau`."""
         if self.schedule != "adaptive":
             return False
-        if self.learning_rate / _DIVISOR ** state["n_plateaus"] <= _FLOOR:
+        if self._adapted(state) <= _FLOOR:
             return False
         state["n_plateaus"] += 1
         return True
+
+    def _adapted(self, state) -> float:
+        """The rate after its plateaus; one that was set since the last of them has had none."""
+        if state.setdefault("rate_of_plateaus", self.learning_rate) != self.learning_rate:
+            state.update(n_plateaus=0, rate_of_plateaus=self.learning_rate)
+        return self.learning_rate / _DIVISOR ** state["n_plateaus"]

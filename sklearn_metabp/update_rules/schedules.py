@@ -4,6 +4,7 @@ A schedule is a function of the number of the step, from 1, and of the number of
 returns is multiplied by the learning rate.
 """
 
+import inspect
 import math
 from collections.abc import Callable
 from numbers import Real
@@ -71,6 +72,8 @@ def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
 
     Raises
     ------
+    TypeError
+        If a function does not take the two arguments.
     ValueError
         If a function returns something else than a finite number of at least 0.
 
@@ -84,10 +87,26 @@ def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
     """
     if isinstance(schedule, str):
         return SCHEDULES[schedule](t, t_planned)
-    factor = schedule(t, t_planned)
+    try:
+        factor = schedule(t, t_planned)
+    except TypeError as error:
+        if _takes_two(schedule):  # an error within
+            raise
+        raise TypeError(
+            f"schedule={schedule!r} must be a function schedule(t, t_planned) of the number of the step and "
+            f"the steps planned, which returns what the learning rate is multiplied by."
+        ) from error
     if not isinstance(factor, Real) or not math.isfinite(factor) or factor < 0:
         raise ValueError(
             f"schedule={schedule!r} returned {factor!r} at step {t} of {t_planned}: it must return a finite "
             f"number of at least 0, which the learning rate is multiplied by."
         )
     return float(factor)
+
+
+def _takes_two(function: Callable) -> bool:
+    try:
+        inspect.signature(function).bind(1, 1)
+    except (TypeError, ValueError):
+        return False
+    return True

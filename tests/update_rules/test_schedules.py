@@ -109,6 +109,34 @@ def test_a_callable_must_return_a_factor(answer):
         model.fit(X, y)
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [lambda t: 1.0, lambda: 1.0, object, dict],
+    ids=["one argument", "none", "object", "dict"],
+)
+def test_a_callable_must_take_the_step_and_the_plan(schedule):
+    X, y = classes("binary")
+    with pytest.raises(TypeError, match=r"must be a function schedule\(t, t_planned\) of the number"):
+        BackpropMLPClassifier((3,), update_rule=SGD(schedule=schedule)).fit(X, y)
+
+
+def test_an_error_within_a_callable_arrives_unchanged():
+    X, y = classes("binary")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        BackpropMLPClassifier((3,), update_rule=SGD(schedule=lambda t, t_planned: t + "1")).fit(X, y)
+
+
+def test_a_rate_that_was_set_has_had_no_plateaus():
+    rule = SGD(0.4, schedule="adaptive")
+    state, step = rule.init_state(ParameterLayout((1, 1))), SimpleNamespace(index=1, n_planned=10)
+    assert [rule.on_plateau(state), rule.on_plateau(state)] == [True, True]
+    assert rule.rate_at(step, state) == pytest.approx(0.4 / 25)
+    rule.set_params(learning_rate=0.1)
+    assert rule.rate_at(step, state) == 0.1
+    rule.on_plateau(state)
+    assert rule.rate_at(step, state) == pytest.approx(0.1 / 5)
+
+
 def test_a_factor_of_zero_stands_still():
     updates, *_ = walk(Adam(schedule=lambda t, n: 0), np.ones((3, 2)), [0.0, 0.0])
     np.testing.assert_array_equal(updates, 0)
