@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp._kernels.threads import one_blas_thread
@@ -14,8 +15,13 @@ from sklearn_metabp.estimators._base import BaseBackpropMLP
 _BLOCK_VALUES = 2**16
 
 
-def check_model(model) -> None:
-    """Raise unless the model is a fitted network of ours."""
+def check_model(model) -> BaseBackpropMLP:
+    """The fitted network of ours that the model is, or has been frozen around; raises if it is none.
+
+    A frozen model passes its attributes on, so those who only read them may go on with what they were given.
+    """
+    while isinstance(model, FrozenEstimator):
+        model = model.estimator
     if not isinstance(model, BaseBackpropMLP):
         raise TypeError(
             f"model must be a fitted BackpropMLPClassifier or BackpropMLPRegressor, got "
@@ -23,11 +29,12 @@ def check_model(model) -> None:
             f"X=pipe[:-1].transform(X); of a search its best_estimator_."
         )
     check_is_fitted(model)
+    return model
 
 
 def check_rows(model, X):
     """X, dense or CSR, of the network's dtype; raises as scikit-learn's ``predict`` does."""
-    check_model(model)
+    model = check_model(model)
     with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
         X = validate_data(model, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         return X.astype(model.params_.dtype, copy=False)
@@ -38,7 +45,7 @@ def check_patterns(model, X, y, sample_weight=None):
 
     The weights are those of training: sample weights times class weights.
     """
-    check_model(model)
+    model = check_model(model)
     dtype = model.params_.dtype
     X, y, sample_weight = model._check_rows(X, y, sample_weight, reset=False)
     with np.errstate(over="ignore"):

@@ -33,6 +33,11 @@ def _normal_density(net: np.ndarray) -> np.ndarray:
     return np.exp(-(net**2) / 2) / _ROOT_2_PI
 
 
+def _gelu_curvature(net: np.ndarray) -> np.ndarray:
+    net = np.clip(net, -40, 40)  # the density is 0 there, and further out the square would be infinite
+    return _normal_density(net) * (2 - net**2)
+
+
 def _silu_curvature(net: np.ndarray) -> np.ndarray:
     return _logistic_slope(net) * (2 - net * np.tanh(net / 2))
 
@@ -56,7 +61,7 @@ CURVATURES: dict[str, Function] = {
     "relu": np.zeros_like,
     "leaky_relu": np.zeros_like,
     "elu": lambda net: np.where(net > 0, 0, np.exp(np.minimum(net, 0))).astype(net.dtype),
-    "gelu": lambda net: _normal_density(net) * (2 - net**2),
+    "gelu": _gelu_curvature,
     "silu": _silu_curvature,
     "softplus": _logistic_slope,
     "exp": np.exp,

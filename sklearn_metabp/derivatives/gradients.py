@@ -13,7 +13,7 @@ def input_gradients(model, X, y=None, *, output=None):
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted.
+        Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Where to take the gradient.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
@@ -123,9 +123,16 @@ def _unit_of(model, output) -> tuple[int | None, int]:
 
 def _unit_in(known: np.ndarray, n_units: int, name, what: str) -> tuple[int, int]:
     """Position of a name among those known and the sign there, where two classes may share a unit."""
-    position = np.flatnonzero(known == name) if np.ndim(name) == 0 else np.empty(0)
+    is_name = np.ndim(name) == 0 and not _is_other_number(known, name)
+    position = np.flatnonzero(known == name) if is_name else np.empty(0)
     if len(position) != 1:
         raise ValueError(f"output must be {what} {known.tolist()}, got {name!r}.")
     if len(known) > n_units:
         return 0, 1 if position[0] else -1
     return int(position[0]), 1
+
+
+def _is_other_number(known: np.ndarray, name) -> bool:
+    """Whether a name equals numbers by accident: True is 1, and 1.0 is."""
+    kind = np.asarray(name).dtype.kind
+    return (kind == "b" and known.dtype.kind in "iuf") or (kind == "f" and known.dtype.kind in "biu")

@@ -18,11 +18,12 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
 
     The loss is the one that training lowers, over all rows as one batch: their mean, weighted by sample and
     class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the weights. No unit is dropped.
+    ``alpha`` is that of the fit; class weights are those that ``class_weight`` gives for y now.
 
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted.
+        Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets, or labels that the model knows.
@@ -93,11 +94,12 @@ def hessian(model, X, y, sample_weight=None):
 
     The loss is the one that training lowers, over all rows as one batch: their mean, weighted by sample and
     class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the weights. No unit is dropped.
+    ``alpha`` is that of the fit; class weights are those that ``class_weight`` gives for y now.
 
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted.
+        Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets, or labels that the model knows.
@@ -118,6 +120,8 @@ def hessian(model, X, y, sample_weight=None):
         If the model is something else, such as a pipeline.
     ValueError
         If X, y or the weights do not fit.
+    MemoryError
+        If the matrix finds no room.
 
     See Also
     --------
@@ -140,7 +144,13 @@ def hessian(model, X, y, sample_weight=None):
     """
     X, targets, sample_weight = check_patterns(model, X, y, sample_weight)
     n_params = model.layout_.n_params
-    second_derivatives = np.empty((n_params, n_params), model.params_.dtype)
+    try:
+        second_derivatives = np.empty((n_params, n_params), model.params_.dtype)
+    except MemoryError as error:
+        raise MemoryError(
+            f"the Hessian has {n_params} x {n_params} numbers, for which there is no room: "
+            f"hessian_vector_product multiplies with it without making it."
+        ) from error
     with quiet_numbers():
         for chunk in _chunks(n_params, n_params):
             units = np.zeros_like(second_derivatives[chunk])

@@ -23,7 +23,7 @@ def jacobian(model, X, mode="auto"):
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted.
+        Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Where to take the derivative.
     mode : {"auto", "forward", "reverse"}, default="auto"

@@ -12,7 +12,7 @@ def parameter_jacobian(model, X):
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted.
+        Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Where to take the derivative.
 

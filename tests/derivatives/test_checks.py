@@ -6,6 +6,7 @@ import pytest
 from helpers.data import classes
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -48,6 +49,37 @@ every_function_of_y = pytest.mark.parametrize("function", OF_X_AND_Y.values(), i
 def fitted():
     X, y = classes("strings")
     return BackpropMLPClassifier((5, 4), "tanh", **SETTINGS).fit(X, y), X, y
+
+
+@every_function
+def test_a_frozen_model_is_the_model(fitted, function):
+    model, X, y = fitted
+    np.testing.assert_array_equal(function(FrozenEstimator(model), X, y), function(model, X, y))
+
+
+def test_what_is_frozen_must_be_a_network(fitted):
+    with pytest.raises(TypeError, match="got LogisticRegression"):
+        jacobian(FrozenEstimator(LogisticRegression()), fitted[1])
+
+
+@pytest.mark.parametrize("output", [True, 1.0, np.True_, np.float64(1)], ids=repr)
+def test_an_output_is_not_named_by_what_equals_its_number(output):
+    X, y = classes("multiclass")
+    for model, given in ((BackpropMLPClassifier, y), (BackpropMLPRegressor, np.eye(3)[y])):
+        fitted = model((3,), **SETTINGS).fit(X, given)
+        with pytest.raises(ValueError, match="output must be"):
+            input_gradients(fitted, X, output=output)
+        input_gradients(fitted, X, output=np.int8(1))
+    fitted = BackpropMLPClassifier((3,), **SETTINGS).fit(X, y > 0)
+    input_gradients(fitted, X, output=True)
+    fitted = BackpropMLPClassifier((3,), **SETTINGS).fit(X, y.astype(float))
+    input_gradients(fitted, X, output=1)
+
+
+def test_a_hessian_that_finds_no_room_names_what_needs_none():
+    model = BackpropMLPRegressor((3_000_000,), max_iter=1, n_iter_no_change=np.inf).fit([[0.0]], [1.0])
+    with pytest.raises(MemoryError, match=r"9000001 x 9000001 numbers.*hessian_vector_product"):
+        hessian(model, [[0.0]], [1.0])
 
 
 @every_function

@@ -39,6 +39,16 @@ def test_dtype_stays_and_large_net_inputs_are_finite(table, name):
     np.testing.assert_allclose(of_single, of_double, rtol=2e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(("dtype", "size"), [(np.float64, 1e155), (np.float32, 2e19)])
+@pytest.mark.parametrize("name", ["gelu", "silu"])
+def test_far_out_they_are_straight_lines(name, dtype, size):
+    """Where the square of a net input is infinite already."""
+    net = np.array([-size, size], dtype)
+    with np.errstate(over="ignore"):  # as in all that uses them
+        np.testing.assert_array_equal(SLOPES[name](net), [0, 1])
+    np.testing.assert_array_equal(CURVATURES[name](net), [0, 0])
+
+
 @pytest.mark.parametrize("name", sorted(KINKED))
 def test_at_a_kink_the_derivative_is_that_from_the_left(name):
     net = np.array([0.0, np.nextafter(0, -1)])
