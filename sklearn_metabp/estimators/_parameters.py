@@ -4,7 +4,8 @@ import warnings
 from numbers import Integral
 
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS
-from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
 def check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
@@ -54,6 +55,12 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
         raise ValueError(
             f"dropout={dropout} draws other units in every step, so there is no one loss for "
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
+        )
+    within = rule.rules_within() if isinstance(rule, WrapperRule) else ()
+    if dropout > 0 and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
+        raise ValueError(
+            "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 on the "
+            "estimator."
         )
     return float(dropout)
 

@@ -10,8 +10,8 @@ class Adam(MomentRule):
     At step t = 1, 2, … with the gradient :math:`g_t`:
 
     .. math::
-        m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, & \hat m_t &= m_t / (1 - \beta_1^t) \\
-        v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g_t^2, & \hat v_t &= v_t / (1 - \beta_2^t) \\
+        m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \qquad \hat m_t = m_t / (1 - \beta_1^t) \\
+        v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g_t^2, \qquad \hat v_t = v_t / (1 - \beta_2^t) \\
         \Delta w &= -\gamma \hat m_t / (\sqrt{\hat v_t} + \epsilon)
 
     Parameters

@@ -16,7 +16,8 @@ class LinearBackprop(WrapperRule):
 
     Errors pass through saturated units unchanged. What reaches the rule within as ``step.gradients``
     follows from these deltas, so it is the gradient of the loss for the output layer and for linear hidden
-    layers only.
+    layers only. Estimators refuse it together with ``dropout``, because a dropped unit has no output that
+    an error could be due to.
 
     Parameters
     ----------
@@ -76,18 +77,7 @@ class LinearBackprop(WrapperRule):
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop
     def compute_deltas(self, step, layer, state):
-        """Rule (6) without f'; see :meth:`UpdateRule.compute_deltas`.
-
-        Raises
-        ------
-        ValueError
-            If units are dropped.
-        """
-        if step.network.dropout:
-            raise ValueError(
-                "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 on the "
-                "estimator."
-            )
+        """Rule (6) without f'; see :meth:`UpdateRule.compute_deltas`."""
         deltas = step.backprop.deltas[layer]
         np.matmul(step.deltas[layer + 1], step.coefs[layer + 1].T, out=deltas[: step.n_patterns])
         return deltas

@@ -15,9 +15,9 @@ class SGD(ScheduledRule):
     :math:`\mu`:
 
     .. math::
-        \Delta w &= -\gamma g  && \text{momentum } 0 \\
-        v &\leftarrow \mu v + g, \quad \Delta w = -\gamma v && \text{momentum} \\
-        v &\leftarrow \mu v + g, \quad \Delta w = -\gamma (g + \mu v) && \text{Nesterov}
+        \Delta w &= -\gamma g \qquad \text{momentum } 0 \\
+        v &\leftarrow \mu v + g, \quad \Delta w = -\gamma v \qquad \text{momentum} \\
+        v &\leftarrow \mu v + g, \quad \Delta w = -\gamma (g + \mu v) \qquad \text{Nesterov}
 
     Parameters
     ----------

@@ -140,6 +140,7 @@ RULES = [
     (lambda: fit(update_rule=Averaged("adam", decay=2)), ValueError, r"'decay' parameter"),
     (lambda: fit(update_rule=Clipped("lbfgs")), (TypeError, ValueError), r"LBFGS"),
     (lambda: fit(update_rule=LinearBackprop("sgd"), dropout=0.2), ValueError, r"set dropout=0"),
+    (lambda: fit(update_rule=Clipped(LinearBackprop()), dropout=0.2), ValueError, r"set dropout=0"),
     (lambda: fit(update_rule=LearnedUpdateRule()), NotFittedError, r"call its fit with a trace first"),
     (
         lambda: fit(update_rule=Rule(lambda step: step.gradients * np.nan)),

@@ -110,7 +110,9 @@ def test_a_callable_must_return_a_factor(answer):
 
 
 @pytest.mark.parametrize(
-    "schedule", [lambda t: 1.0, lambda: 1.0, object, dict], ids=["one argument", "none", "object", "dict"]
+    "schedule",
+    [lambda t: 1.0, lambda: 1.0, object, dict],
+    ids=["one argument", "none", "object", "dict"],
 )
 def test_a_callable_must_take_the_step_and_the_plan(schedule):
     X, y = classes("binary")
