@@ -1,6 +1,6 @@
 """What was recorded of one or many trainings, a row a step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -131,16 +131,28 @@ class Trace:
     def concatenate(cls, traces: Iterable["Trace"]) -> "Trace":
         """One trace with the rows of all, in order; the runs of each get numbers of their own.
 
-        A run that is in several of them, as after selecting rows, stays one run.
+        A run that is in several of them, as after selecting rows or opening a directory twice, stays one run.
+
+        Raises
+        ------
+        TypeError
+            If one is no Trace.
         """
         recorded: list[Run] = []
+        numbers: dict[Hashable, int] = {}
         runs, steps = [np.arange(0)], [np.arange(0)]
         for trace in traces:
+            if not isinstance(trace, Trace):
+                raise TypeError(f"Trace.concatenate joins traces, got {trace!r} among them.")
+            mine = []
             for run in trace._recorded:
-                if not any(run is known for known in recorded):
+                number = numbers.setdefault(run.identity, len(recorded))
+                if number == len(recorded):
                     recorded.append(run)
-            number = [next(i for i, k in enumerate(recorded) if k is run) for run in trace._recorded]
-            runs.append(np.array(number, dtype=int)[trace.runs])
+                elif run.n_steps > recorded[number].n_steps:  # opened later, while it was recorded
+                    recorded[number] = run
+                mine.append(number)
+            runs.append(np.array(mine, dtype=int)[trace.runs])
             steps.append(trace._steps)
         return cls(recorded, (np.concatenate(runs), np.concatenate(steps)))
 

@@ -67,6 +67,31 @@ def test_joined_traces_number_their_runs_anew_and_know_the_same_run_again():
         first + 1
 
 
+def test_a_run_on_disk_is_the_same_whenever_it_was_opened(tmp_path):
+    record((4,), (5,)).save(tmp_path / "trace")
+    again = Trace.open(tmp_path / "trace")[:4] + Trace.open(tmp_path / "trace")[4:]
+    assert again.runs.tolist() == [0] * 9 + [1] * 9
+    assert again.steps_in_run.tolist() == [*range(9)] * 2
+    record((4,)).save(tmp_path / "other")
+    assert len((again + Trace.open(tmp_path / "other")).layouts) == 3
+
+
+def test_a_run_that_grew_between_two_openings_is_one_run_with_all_its_steps(tmp_path):
+    X, y = classes("binary", seed=1)
+    recorder = TraceRecorder(path=tmp_path)
+    model = BackpropMLPClassifier((3,), max_iter=3, n_iter_no_change=np.inf, warm_start=True)
+    before = model.set_callbacks(recorder).fit(X, y) and recorder.trace_
+    after = model.fit(X, y) and recorder.trace_
+    for both in (before + after[3:], after[3:] + before):
+        assert both.runs.tolist() == [0] * 6
+        assert sorted(both.indices) == [1, 2, 3, 4, 5, 6]
+
+
+def test_only_traces_are_joined():
+    with pytest.raises(TypeError, match="joins traces, got 1 among them"):
+        Trace.concatenate([1, 2])
+
+
 def test_shape_counts_rows_and_variables():
     assert record((4,)).shape == (9, 6)
     assert record((4,), variables=["loss", "deltas"]).shape == (9, 2)
