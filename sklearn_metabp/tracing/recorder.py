@@ -92,11 +92,8 @@ class TraceRecorder:
                 raise ValueError(f"path must be a string, a path or None, got {path!r}.")
             if os.path.lexists(path) and not os.path.isdir(path):
                 raise ValueError(f"path must be a directory or not exist yet; {str(path)!r} is neither.")
-        if teacher is not None and resolve_update_rule(teacher).acts_backward:
-            raise ValueError(
-                f"teacher={teacher!r} acts on the backward step, which it does not see when another rule "
-                f"trains: a teacher says what an update should be."
-            )
+        if teacher is not None:
+            _check_teacher(teacher)
         self.variables = variables
         self.teacher = teacher
         self.every = every
@@ -202,7 +199,7 @@ class TraceRecorder:
         """After a fit and each of its epochs: nothing to do."""
 
     def teardown(self, estimator, context):
-        """After a fit, however it ended: forget its start, finish what is on its way to the disk.
+        """After a fit, however it ended: forget its data, finish what is on its way to the disk.
 
         Raises
         ------
@@ -211,6 +208,8 @@ class TraceRecorder:
         """
         # A fit that ended before its first step leaves it, and the next one may be of a rule without.
         self._forget_start(estimator)
+        if id(estimator) in self._teachers:
+            self._teachers[id(estimator)].forget_step()
         last = self._last.get(id(estimator))
         if last is not None and last[0]() is estimator and isinstance(last[1], RunWriter):
             last[1].flush()
@@ -231,3 +230,17 @@ class TraceRecorder:
         self.__dict__.update(state)
         self._lock, self._last = threading.Lock(), {}
         self._replays, self._adds_updates, self._teachers = {}, {}, {}
+
+
+def _check_teacher(teacher) -> None:
+    rule = resolve_update_rule(teacher)
+    if rule.acts_backward:
+        raise ValueError(
+            f"teacher={teacher!r} acts on the backward step, which it does not see when another rule "
+            f"trains: a teacher says what an update should be."
+        )
+    if isinstance(rule, LineSearchRule):
+        raise ValueError(
+            f"teacher={teacher!r} searches along lines, from where no other rule went: a teacher says what "
+            f"the update of a single step should be."
+        )
