@@ -83,13 +83,15 @@ class TraceRecorder:
         for name, value in (("every", every), ("max_steps", max_steps)):
             if value is None and name == "max_steps":
                 continue
-            if not isinstance(value, (int, np.integer)) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}.")
         if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32, float64 or None, got {dtype!r}.")
         if path is not None:
             if not isinstance(path, (str, os.PathLike)):
                 raise ValueError(f"path must be a string, a path or None, got {path!r}.")
+            if not os.fspath(path):
+                raise ValueError("path must name a directory, got ''; '.' is the working directory.")
             if os.path.lexists(path) and not os.path.isdir(path):
                 raise ValueError(f"path must be a directory or not exist yet; {str(path)!r} is neither.")
         if teacher is not None:
@@ -220,7 +222,7 @@ class TraceRecorder:
             return f"{what}, path={str(self.path)!r})"
         with self._lock:
             n_runs = len(self._runs)
-        return f"{what}) with {n_runs} runs"
+        return f"{what}) with {n_runs} run{'s' * (n_runs != 1)}"
 
     def __getstate__(self):
         of_this_process = ("_lock", "_last", "_replays", "_adds_updates", "_teachers")

@@ -102,7 +102,8 @@ class Trace:
             )
         if isinstance(key, (int, np.integer)):
             key = [key]
-        key = np.asarray(key) if not isinstance(key, slice) else key
+        if not isinstance(key, slice):
+            key = np.asarray(key, dtype=int) if isinstance(key, list) and not key else np.asarray(key)
         return Trace(self._recorded, (self.runs[key], self._steps[key]))
 
     def run(self, number: int) -> "Trace":
@@ -352,7 +353,7 @@ class Trace:
 
         Parameters
         ----------
-        scope : {"link"}, default="link"
+        scope : {"link", "neuron", "network"}, default="link"
             What one prediction is about.
         inputs : list of str, default=None
             Names of what the scope takes in; None for its default.
@@ -360,8 +361,16 @@ class Trace:
         Returns
         -------
         X : ndarray of shape (n_predictions, n_columns)
-            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit.
+            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit. For ``"neuron"``
+            one row a message: the inputs, then the unit. For ``"network"`` one row a pattern.
+
+        Raises
+        ------
+        ValueError
+            For an unknown scope or inputs, or if the trace lacks what they need.
         """
+        if not isinstance(inputs, (Iterable, type(None))):
+            raise ValueError(f"inputs must be a list of names or None, got {inputs!r}.")
         return scope_named(scope).features(self, inputs)
 
     def targets_of(self, scope: str = "link") -> np.ndarray:
@@ -369,12 +378,14 @@ class Trace:
 
         Parameters
         ----------
-        scope : {"link"}, default="link"
+        scope : {"link", "neuron", "network"}, default="link"
 
         Returns
         -------
-        y : ndarray of shape (n_predictions,)
-            For ``"link"`` the update of every link of every step.
+        y : ndarray of shape (n_predictions,) or (n_predictions, n_params)
+            For ``"link"`` the update of every link of every step, be it the teacher's. For ``"neuron"``
+            every message that goes back to a hidden unit, f'(in) δ w. For ``"network"`` the
+            update of every parameter, for every pattern of every step.
         """
         return scope_named(scope).targets(self)
 
@@ -383,7 +394,8 @@ class Trace:
         sizes = sorted({self._recorded[number].layout.layer_sizes for number in numbers})
         shapes = ", ".join("-".join(map(str, size)) for size in sizes[:3]) + (", …" if len(sizes) > 3 else "")
         plural = "run" if len(numbers) == 1 else "runs"
-        return f"Trace of {len(self)} steps in {len(numbers)} {plural}" + (f": {shapes}" if shapes else "")
+        steps = "1 step" if len(self) == 1 else f"{len(self)} steps"
+        return f"Trace of {steps} in {len(numbers)} {plural}" + (f": {shapes}" if shapes else "")
 
 
 def _assemble(parts: list, n_rows: int) -> np.ndarray:

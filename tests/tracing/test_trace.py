@@ -30,6 +30,7 @@ def test_rows_are_selected_as_those_of_an_array(key):
 def test_an_integer_selects_one_row_and_columns_are_refused():
     trace = record((4,))
     np.testing.assert_array_equal(trace[-1].params, trace.params[-1:])
+    assert repr(trace[-1]) == "Trace of 1 step in 1 run: 4-4-3"
     with pytest.raises(IndexError, match="indexed by rows alone"):
         trace[:, 2]
     with pytest.raises(IndexError):
@@ -114,3 +115,16 @@ def test_group_k_fold_keeps_runs_together():
 def test_an_unknown_scope_is_named():
     with pytest.raises(ValueError, match=r"scope must be one of \['link', .*\], got 'synapse'"):
         record((4,)).features("synapse")
+
+
+def test_inputs_that_are_no_names_are_named():
+    with pytest.raises(ValueError, match="inputs must be a list of names or None, got 3"):
+        record((4,)).features("link", 3)
+
+
+def test_no_rows_are_an_empty_selection():
+    for rows in ([], slice(0)):
+        none = record((4,))[rows]
+        assert len(none) == 0
+        assert none.losses.shape == (0,)
+        assert repr(none) == "Trace of 0 steps in 0 runs"
