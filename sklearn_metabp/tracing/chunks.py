@@ -1,7 +1,9 @@
 """A chunk of a run on disk: what its file says of the run, and the steps it holds."""
 
 import math
-from dataclasses import dataclass
+import re
+import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ FIRST_PARAMS = "first_params"
 _KEYS = {
     *("layer_sizes", "layer_dtype", "activations", "out_activation", "loss", "alpha"),
     *("dropout", "out_groups"),
-    *("variables", "every", "max_patterns", "dtype", "adds_updates"),
+    *("variables", "every", "max_patterns", "dtype", "adds_updates", "run_id"),
 }
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 # What a forger can write into a header without a file that is as long.
 _MOST_UNITS = 2**31
@@ -48,6 +52,8 @@ class RunHeader:
         Of the recorded arrays; the scalars of a step are float64 and int64.
     adds_updates : bool
         As of a :class:`Run`.
+    run_id : str of 32 hexadecimal digits
+        Drawn at random, so that a chunk of another run of the same shape is known as such.
     """
 
     network: Network
@@ -56,6 +62,7 @@ class RunHeader:
     max_patterns: int | None
     dtype: np.dtype
     adds_updates: bool = True
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def sums_updates(self) -> bool:
@@ -106,6 +113,7 @@ class RunHeader:
             "max_patterns": self.max_patterns,
             "dtype": self.dtype.name,
             "adds_updates": self.adds_updates,
+            "run_id": self.run_id,
         }
 
     @classmethod
@@ -147,6 +155,7 @@ class RunHeader:
             _room(header["max_patterns"], variables),
             np.dtype(_one_of("dtype", header, ("float32", "float64"))),
             _true_or_false("adds_updates", header),
+            _run_id(header["run_id"]),
         )
 
 
@@ -171,6 +180,12 @@ def _room(value, variables: list) -> int | None:
 def _integer(name: str, value, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise ValueError(f"{name} must be integers from 1 to {most}")
+    return value
+
+
+def _run_id(value) -> str:
+    if not isinstance(value, str) or not _RUN_ID.fullmatch(value):
+        raise ValueError("run_id is not 32 hexadecimal digits")
     return value
 
 

@@ -1,6 +1,6 @@
 """A recorded training on disk: read chunk by chunk, never as a whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ class DiskRun(Run):
         self.max_patterns = header.max_patterns or int(self.scalars["n_patterns"].max())
         self.recorded_steps = RecordedSteps(int(self.scalars["indices"][0]), header.every)
         self._starts = np.cumsum([0] + [chunk.n_steps for chunk in chunks])
+
+    @property
+    def identity(self) -> Hashable:
+        """Its folder, and the run that was in it."""
+        return self._folder, self._chunks[0].header.run_id
 
     @property
     def is_whole(self) -> bool:

@@ -100,6 +100,7 @@ class FileWriter:
 
     def __init__(self, path: Path, beside: Path, layout: FileLayout):
         self._path, self._beside, self._layout = path, beside, layout
+        self.n_sound = 0  # pieces from the first on
         self._file = open(beside, "xb", buffering=0)  # noqa: SIM115
         try:
             _write(self._file, 0, layout.head)
@@ -127,6 +128,7 @@ class FileWriter:
                 _write(self._file, layout.starts[name] + piece * layout.piece_rows * row_bytes, array)
             checksums[position] = checksum(array)
         _write(self._file, layout.starts[CHECKSUMS] + piece * checksums.nbytes, checksums)
+        self.n_sound = piece + 1
 
     def finish(self) -> None:
         """Flush it to the disk and give it its name.
@@ -143,6 +145,15 @@ class FileWriter:
         except BaseException:
             self.discard()
             raise
+        _flush_names(self._path.parent)
+
+    def leave(self) -> None:
+        """Let go of the file, and leave the pieces that are written; what nobody needs is removed."""
+        if self.n_sound == 0 or self._path.exists():
+            self.discard()
+        else:
+            with suppress(OSError):
+                self._file.close()
 
     def discard(self) -> None:
         """Let go of the file and remove what there is of it."""
@@ -180,6 +191,17 @@ def write_file(path: Path, kind: str, header: dict, arrays: dict[str, np.ndarray
         writer.discard()
         raise
     writer.finish()
+
+
+def _flush_names(folder: Path) -> None:
+    """Flush the names in a folder, where that can be done: a power failure may take the new one back."""
+    if hasattr(os, "O_DIRECTORY"):
+        with suppress(OSError):  # the file itself is on the disk
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _write(file, offset: int, data) -> None:

@@ -1,5 +1,6 @@
 """A trace as a pandas DataFrame."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,15 @@ def as_frame(trace: "Trace", variables):
         import pandas
     except ImportError as error:
         raise ImportError("Trace.to_frame needs pandas: install it with pip install pandas.") from error
-    if isinstance(variables, str) or not set(variables) <= set(_FLAT):
-        raise ValueError(f"variables must be a list of names from {list(_FLAT)}, got {variables!r}.")
+    if (
+        isinstance(variables, str)
+        or not isinstance(variables, Collection)
+        or any(variable not in _FLAT for variable in variables)
+        or len(set(variables)) < len(variables)
+    ):
+        raise ValueError(
+            f"variables must be a list of names from {list(_FLAT)}, each once, got {variables!r}."
+        )
     scalars = {
         "run": trace.runs,
         "index": trace.indices,

@@ -83,20 +83,19 @@ class TraceRecorder:
         for name, value in (("every", every), ("max_steps", max_steps)):
             if value is None and name == "max_steps":
                 continue
-            if not isinstance(value, (int, np.integer)) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}.")
         if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32, float64 or None, got {dtype!r}.")
         if path is not None:
             if not isinstance(path, (str, os.PathLike)):
                 raise ValueError(f"path must be a string, a path or None, got {path!r}.")
+            if not os.fspath(path):
+                raise ValueError("path must name a directory, got ''; '.' is the working directory.")
             if os.path.lexists(path) and not os.path.isdir(path):
                 raise ValueError(f"path must be a directory or not exist yet; {str(path)!r} is neither.")
-        if teacher is not None and resolve_update_rule(teacher).acts_backward:
-            raise ValueError(
-                f"teacher={teacher!r} acts on the backward step, which it does not see when another rule "
-                f"trains: a teacher says what an update should be."
-            )
+        if teacher is not None:
+            _check_teacher(teacher)
         self.variables = variables
         self.teacher = teacher
         self.every = every
@@ -202,7 +201,7 @@ class TraceRecorder:
         """After a fit and each of its epochs: nothing to do."""
 
     def teardown(self, estimator, context):
-        """After a fit, however it ended: forget its start, finish what is on its way to the disk.
+        """After a fit, however it ended: forget its data, finish what is on its way to the disk.
 
         Raises
         ------
@@ -211,6 +210,8 @@ class TraceRecorder:
         """
         # A fit that ended before its first step leaves it, and the next one may be of a rule without.
         self._forget_start(estimator)
+        if id(estimator) in self._teachers:
+            self._teachers[id(estimator)].forget_step()
         last = self._last.get(id(estimator))
         if last is not None and last[0]() is estimator and isinstance(last[1], RunWriter):
             last[1].flush()
@@ -221,7 +222,7 @@ class TraceRecorder:
             return f"{what}, path={str(self.path)!r})"
         with self._lock:
             n_runs = len(self._runs)
-        return f"{what}) with {n_runs} runs"
+        return f"{what}) with {n_runs} run{'s' * (n_runs != 1)}"
 
     def __getstate__(self):
         of_this_process = ("_lock", "_last", "_replays", "_adds_updates", "_teachers")
@@ -231,3 +232,17 @@ class TraceRecorder:
         self.__dict__.update(state)
         self._lock, self._last = threading.Lock(), {}
         self._replays, self._adds_updates, self._teachers = {}, {}, {}
+
+
+def _check_teacher(teacher) -> None:
+    rule = resolve_update_rule(teacher)
+    if rule.acts_backward:
+        raise ValueError(
+            f"teacher={teacher!r} acts on the backward step, which it does not see when another rule "
+            f"trains: a teacher says what an update should be."
+        )
+    if isinstance(rule, LineSearchRule):
+        raise ValueError(
+            f"teacher={teacher!r} searches along lines, from where no other rule went: a teacher says what "
+            f"the update of a single step should be."
+        )

@@ -1,7 +1,7 @@
 """One training, recorded: what a trace and a scope ask of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -96,6 +96,11 @@ class Run(ABC):
     def is_recorded(self, index: int) -> bool:
         """Whether the step of that number is one of the recorded ones."""
         return index in self.recorded_steps
+
+    @property
+    def identity(self) -> Hashable:
+        """What is equal for the same run, opened once more."""
+        return id(self)
 
     @property
     @abstractmethod

@@ -152,8 +152,10 @@ class RunWriter:
         self._failed = not going_on
 
     def _let_go(self) -> None:
-        if self._file is not None:
+        if self._file is not None and self._has_gap:
             self._file.discard()
+        elif self._file is not None:
+            self._file.leave()
         self._writing = self._flushing = self._buffer = self._file = None
 
     def _wait(self) -> None:
@@ -177,6 +179,8 @@ class RunWriter:
         self._failed = True
         self._wait()
         error, self._buffer = self._error, None
+        if self._file is not None and not self._has_gap:
+            self._n_kept += self._file.n_sound * self._layout.piece_rows  # type: ignore[union-attr]
         if not isinstance(error, OSError):
             return error  # type: ignore[return-value]
         failure = _said(

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.variables import TEACHER_UPDATES
 from sklearn_metabp.update_rules import UpdateRule
+from sklearn_metabp.update_rules.checked_update import checked_update
 
 
 class Teacher:
@@ -25,14 +26,25 @@ class Teacher:
         self._shadow: Step | None = None
 
     def taught(self, step: Step) -> "TaughtStep":
-        """The step, and what the teacher would have done there."""
+        """The step, and what the teacher would have done there.
+
+        Raises
+        ------
+        ValueError
+            If that is no update.
+        """
         if self._seen is not step or self._shadow is None:
             self._seen, self._shadow = step, copy.copy(step)
             self._shadow.updates = np.zeros_like(step.updates)
         shadow = self._shadow
         shadow.index, shadow.epoch, shadow.loss = step.index, step.epoch, step.loss
         shadow.start, shadow.stop = step.start, step.stop
-        return TaughtStep(step, self._rule.compute_update(shadow, self._state))
+        change = self._rule.compute_update(shadow, self._state)
+        return TaughtStep(step, checked_update(self._rule, change, shadow.updates))
+
+    def forget_step(self) -> None:
+        """Let go of the last step, which holds the data; what stays is the state of the rule."""
+        self._seen = self._shadow = None
 
 
 def taught_updates(step) -> np.ndarray:

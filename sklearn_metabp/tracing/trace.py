@@ -1,6 +1,6 @@
 """What was recorded of one or many trainings, a row a step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -102,7 +102,8 @@ class Trace:
             )
         if isinstance(key, (int, np.integer)):
             key = [key]
-        key = np.asarray(key) if not isinstance(key, slice) else key
+        if not isinstance(key, slice):
+            key = np.asarray(key, dtype=int) if isinstance(key, list) and not key else np.asarray(key)
         return Trace(self._recorded, (self.runs[key], self._steps[key]))
 
     def run(self, number: int) -> "Trace":
@@ -131,16 +132,28 @@ class Trace:
     def concatenate(cls, traces: Iterable["Trace"]) -> "Trace":
         """One trace with the rows of all, in order; the runs of each get numbers of their own.
 
-        A run that is in several of them, as after selecting rows, stays one run.
+        A run that is in several of them, as after selecting rows or opening a directory twice, stays one run.
+
+        Raises
+        ------
+        TypeError
+            If one is no Trace.
         """
         recorded: list[Run] = []
+        numbers: dict[Hashable, int] = {}
         runs, steps = [np.arange(0)], [np.arange(0)]
         for trace in traces:
+            if not isinstance(trace, Trace):
+                raise TypeError(f"Trace.concatenate joins traces, got {trace!r} among them.")
+            mine = []
             for run in trace._recorded:
-                if not any(run is known for known in recorded):
+                number = numbers.setdefault(run.identity, len(recorded))
+                if number == len(recorded):
                     recorded.append(run)
-            number = [next(i for i, k in enumerate(recorded) if k is run) for run in trace._recorded]
-            runs.append(np.array(number, dtype=int)[trace.runs])
+                elif run.n_steps > recorded[number].n_steps:  # opened later, while it was recorded
+                    recorded[number] = run
+                mine.append(number)
+            runs.append(np.array(mine, dtype=int)[trace.runs])
             steps.append(trace._steps)
         return cls(recorded, (np.concatenate(runs), np.concatenate(steps)))
 
@@ -340,7 +353,7 @@ class Trace:
 
         Parameters
         ----------
-        scope : {"link"}, default="link"
+        scope : {"link", "neuron", "network"}, default="link"
             What one prediction is about.
         inputs : list of str, default=None
             Names of what the scope takes in; None for its default.
@@ -348,8 +361,16 @@ class Trace:
         Returns
         -------
         X : ndarray of shape (n_predictions, n_columns)
-            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit.
+            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit. For ``"neuron"``
+            one row a message: the inputs, then the unit. For ``"network"`` one row a pattern.
+
+        Raises
+        ------
+        ValueError
+            For an unknown scope or inputs, or if the trace lacks what they need.
         """
+        if not isinstance(inputs, (Iterable, type(None))):
+            raise ValueError(f"inputs must be a list of names or None, got {inputs!r}.")
         return scope_named(scope).features(self, inputs)
 
     def targets_of(self, scope: str = "link") -> np.ndarray:
@@ -357,12 +378,14 @@ class Trace:
 
         Parameters
         ----------
-        scope : {"link"}, default="link"
+        scope : {"link", "neuron", "network"}, default="link"
 
         Returns
         -------
-        y : ndarray of shape (n_predictions,)
-            For ``"link"`` the update of every link of every step.
+        y : ndarray of shape (n_predictions,) or (n_predictions, n_params)
+            For ``"link"`` the update of every link of every step, be it the teacher's. For ``"neuron"``
+            every message that goes back to a hidden unit, f'(in) δ w. For ``"network"`` the
+            update of every parameter, for every pattern of every step.
         """
         return scope_named(scope).targets(self)
 
@@ -371,7 +394,8 @@ class Trace:
         sizes = sorted({self._recorded[number].layout.layer_sizes for number in numbers})
         shapes = ", ".join("-".join(map(str, size)) for size in sizes[:3]) + (", …" if len(sizes) > 3 else "")
         plural = "run" if len(numbers) == 1 else "runs"
-        return f"Trace of {len(self)} steps in {len(numbers)} {plural}" + (f": {shapes}" if shapes else "")
+        steps = "1 step" if len(self) == 1 else f"{len(self)} steps"
+        return f"Trace of {steps} in {len(numbers)} {plural}" + (f": {shapes}" if shapes else "")
 
 
 def _assemble(parts: list, n_rows: int) -> np.ndarray:

@@ -44,7 +44,13 @@ def check_variables(variables) -> tuple[str, ...]:
             f"variables must be 'default', 'all' or a list of names from {list(VARIABLES)}, got "
             f"{variables!r}."
         )
-    wanted = list(variables)
+    try:
+        wanted = list(variables)
+    except TypeError:
+        raise ValueError(
+            f"variables must be 'default', 'all' or a list of names from {list(VARIABLES)}, got "
+            f"{variables!r}."
+        ) from None
     unknown = [name for name in wanted if name not in VARIABLES]
     if unknown or not wanted:
         raise ValueError(f"variables must be names from {list(VARIABLES)}, got {unknown or wanted}.")

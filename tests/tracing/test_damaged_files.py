@@ -152,6 +152,33 @@ def test_chunks_must_be_complete_and_of_one_run(copy, whole, tmp_path):
         Trace.open(copy)
 
 
+def test_a_chunk_of_another_run_of_the_same_shape_is_found_out(copy, tmp_path):
+    X, y = classes("multiclass", seed=6)
+    other = tmp_path / "recorded again"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunk_buffer, "CHUNK_STEPS", 4)
+        model = BackpropMLPClassifier(
+            (5,), batch_size=16, max_iter=4, n_iter_no_change=np.inf, random_state=1
+        )
+        variables = Trace.open(copy).recorded[0].variables
+        model.set_callbacks(TraceRecorder(list(variables), path=other)).fit(X, y)
+    shutil.copy(chunks(other)[2], chunks(copy)[2])
+    with pytest.raises(TraceFileError, match="of another run than '00000001"):
+        Trace.open(copy)
+
+
+def test_epochs_that_run_backwards_from_chunk_to_chunk(copy):
+    """Forged with the right checksum: sound in itself, and not after the one before."""
+    files = chunks(copy)
+
+    def first_epoch(array):
+        array[:] = 0
+
+    files[2].write_bytes(with_array(files[2].read_bytes(), "epochs", first_epoch))
+    with pytest.raises(TraceFileError, match="epochs run backwards from those of '00000001"):
+        Trace.open(copy)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

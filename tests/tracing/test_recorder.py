@@ -294,6 +294,10 @@ def _fit_elsewhere(model, X, y):
         ({"variables": "everything"}, "variables must be 'default', 'all' or a list of names"),
         ({"variables": ["deltas", "momentum"]}, r"variables must be names from .* got \['momentum'\]"),
         ({"variables": []}, r"variables must be names from .* got \[\]"),
+        ({"variables": 3}, "variables must be 'default', 'all' or a list of names from .*, got 3"),
+        ({"every": True}, "every must be an integer of 1 or more, got True"),
+        ({"max_steps": True}, "max_steps must be an integer of 1 or more, got True"),
+        ({"path": ""}, "path must name a directory, got ''"),
         ({"every": 0}, "every must be an integer of 1 or more, got 0"),
         ({"every": 1.5}, "every must be an integer of 1 or more, got 1.5"),
         ({"max_steps": -1}, "max_steps must be an integer of 1 or more, got -1"),
@@ -320,3 +324,12 @@ def test_a_training_of_no_seed_is_replayed_whoever_else_draws_random_numbers():
     model = BackpropMLPClassifier((3,), batch_size=8, max_iter=4, n_iter_no_change=np.inf)
     model.set_callbacks(Draws(), recorder).fit(X, y)
     assert np.isfinite(recorder.trace_.params).all()
+
+
+def test_a_recorder_counts_its_runs():
+    X, y = classes("binary", seed=1)
+    recorder = TraceRecorder()
+    model = BackpropMLPClassifier((3,), random_state=0, **FIXED).set_callbacks(recorder)
+    for n_runs in ("1 run", "2 runs"):
+        model.fit(X, y)
+        assert repr(recorder).endswith(f" with {n_runs}")

@@ -17,11 +17,12 @@ NETWORKS = [
 
 
 def header(network):
-    return RunHeader(network, ("deltas", "weights", "biases", "loss"), 2, 7, np.dtype(np.float32))
+    variables = "deltas", "weights", "biases", "loss"
+    return RunHeader(network, variables, 2, 7, np.dtype(np.float32), True, "0f" * 16)
 
 
 def header_without_patterns():
-    return RunHeader(NETWORKS[0], ("weights", "loss"), 2, None, np.dtype(np.float32))
+    return RunHeader(NETWORKS[0], ("weights", "loss"), 2, None, np.dtype(np.float32), False, "a" * 32)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
@@ -62,6 +63,8 @@ FORGED = [
     ({"out_groups": [1] * 6}, "out_groups are not those of the outputs"),
     ({"out_groups": "23"}, "out_groups are not those of the outputs"),
     ({"activation": "relu"}, "its header has"),
+    ({"run_id": "0f"}, "run_id is not 32 hexadecimal digits"),
+    ({"run_id": 7}, "run_id is not 32 hexadecimal digits"),
     ({"adds_updates": 1}, "adds_updates is neither true nor false"),
     ({"max_patterns": None}, "max_patterns must be integers from 1"),
     ({"max_patterns": 0}, "max_patterns must be integers from 1"),

@@ -1,10 +1,20 @@
 """A teacher that looks on says what it would have done at the states that are visited."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from helpers.data import classes
 
-from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    BackpropMLPClassifier,
+    ConjugateGradient,
+    LearnedUpdateRule,
+    TraceRecorder,
+)
 from sklearn_metabp.tracing import TEACHER_UPDATES
 
 TEACHERS = [SGD(0.3), SGD(0.1, momentum=0.9), Adam(0.02)]
@@ -91,6 +101,48 @@ def test_without_a_teacher_there_are_no_such_updates():
         getattr(recorder.trace_, TEACHER_UPDATES)
 
 
+class Odd(SGD):
+    """Returns what is no update."""
+
+    def __init__(self, returned=None):
+        super().__init__()
+        self.returned = returned
+
+    def compute_update(self, step, state):
+        return self.returned
+
+
+@pytest.mark.parametrize("returned", [None, 1.0, np.zeros(3), np.zeros((1, 35))], ids=str)
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_what_a_teacher_returns_is_an_update(returned, on_disk, tmp_path):
+    recorder = TraceRecorder(teacher=Odd(returned), path=tmp_path if on_disk else None)
+    with pytest.raises(ValueError, match=r"Odd\.compute_update must return an array of shape \(35,\)"):
+        fit(SGD(0.1), recorder)
+
+
+def test_after_a_fit_a_teacher_holds_no_data():
+    recorder = TraceRecorder(teacher=Adam(0.02))
+    steps = []
+
+    class Watch:
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context): ...
+
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context): ...
+
+        def on_step_end(self, estimator, context, step):
+            steps[:] = [weakref.ref(step)]
+
+    X, y = classes("multiclass", n=45, seed=31)
+    model = BackpropMLPClassifier((4,), max_iter=2, n_iter_no_change=np.inf)
+    model = model.set_callbacks(recorder, Watch()).fit(X, y)
+    gc.collect()
+    assert steps[0]() is None
+
+
 class Backwards(SGD):
     acts_backward = True
 
@@ -101,9 +153,11 @@ class Backwards(SGD):
         ("rprop2", ValueError, "update_rule must be one of"),
         (SGD, TypeError, "Pass an instance"),
         (Backwards(), ValueError, "acts on the backward step"),
+        ("lbfgs", ValueError, "teacher='lbfgs' searches along lines"),
+        (ConjugateGradient(), ValueError, "searches along lines"),
         (LearnedUpdateRule(), ValueError, "has not been fitted"),
     ],
-    ids=["name", "class", "backwards", "unfitted"],
+    ids=["name", "class", "backwards", "search", "another search", "unfitted"],
 )
 def test_what_can_be_no_teacher_is_refused(teacher, error, message):
     with pytest.raises(error, match=message):

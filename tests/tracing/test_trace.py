@@ -30,6 +30,7 @@ def test_rows_are_selected_as_those_of_an_array(key):
 def test_an_integer_selects_one_row_and_columns_are_refused():
     trace = record((4,))
     np.testing.assert_array_equal(trace[-1].params, trace.params[-1:])
+    assert repr(trace[-1]) == "Trace of 1 step in 1 run: 4-4-3"
     with pytest.raises(IndexError, match="indexed by rows alone"):
         trace[:, 2]
     with pytest.raises(IndexError):
@@ -67,6 +68,31 @@ def test_joined_traces_number_their_runs_anew_and_know_the_same_run_again():
         first + 1
 
 
+def test_a_run_on_disk_is_the_same_whenever_it_was_opened(tmp_path):
+    record((4,), (5,)).save(tmp_path / "trace")
+    again = Trace.open(tmp_path / "trace")[:4] + Trace.open(tmp_path / "trace")[4:]
+    assert again.runs.tolist() == [0] * 9 + [1] * 9
+    assert again.steps_in_run.tolist() == [*range(9)] * 2
+    record((4,)).save(tmp_path / "other")
+    assert len((again + Trace.open(tmp_path / "other")).layouts) == 3
+
+
+def test_a_run_that_grew_between_two_openings_is_one_run_with_all_its_steps(tmp_path):
+    X, y = classes("binary", seed=1)
+    recorder = TraceRecorder(path=tmp_path)
+    model = BackpropMLPClassifier((3,), max_iter=3, n_iter_no_change=np.inf, warm_start=True)
+    before = model.set_callbacks(recorder).fit(X, y) and recorder.trace_
+    after = model.fit(X, y) and recorder.trace_
+    for both in (before + after[3:], after[3:] + before):
+        assert both.runs.tolist() == [0] * 6
+        assert sorted(both.indices) == [1, 2, 3, 4, 5, 6]
+
+
+def test_only_traces_are_joined():
+    with pytest.raises(TypeError, match="joins traces, got 1 among them"):
+        Trace.concatenate([1, 2])
+
+
 def test_shape_counts_rows_and_variables():
     assert record((4,)).shape == (9, 6)
     assert record((4,), variables=["loss", "deltas"]).shape == (9, 2)
@@ -89,3 +115,16 @@ def test_group_k_fold_keeps_runs_together():
 def test_an_unknown_scope_is_named():
     with pytest.raises(ValueError, match=r"scope must be one of \['link', .*\], got 'synapse'"):
         record((4,)).features("synapse")
+
+
+def test_inputs_that_are_no_names_are_named():
+    with pytest.raises(ValueError, match="inputs must be a list of names or None, got 3"):
+        record((4,)).features("link", 3)
+
+
+def test_no_rows_are_an_empty_selection():
+    for rows in ([], slice(0)):
+        none = record((4,))[rows]
+        assert len(none) == 0
+        assert none.losses.shape == (0,)
+        assert repr(none) == "Trace of 0 steps in 0 runs"
