@@ -9,6 +9,7 @@ from pathlib import Path
 
 import joblib
 
+from sklearn_metabp.callbacks.early_stopping import EarlyStopping
 from sklearn_metabp.callbacks.silent import SilentCallback
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.update_rules import LineSearchRule, resolve_update_rule
@@ -26,8 +27,8 @@ class Checkpoint(SilentCallback):
     Run the same script again: a ``fit`` with the same parameters and the same data goes on from the last
     epoch that was saved and ends with the bits of one that was never interrupted, be it by a signal or by
     Ctrl-C. A ``fit`` that had ended returns at once with what it had reached. A fit with other
-    parameters or other data has a file of its own, so one directory serves a whole search, in any number
-    of processes. Delete a file, or the directory, to train afresh.
+    parameters, other data or another :class:`EarlyStopping` has a file of its own, so one directory serves
+    a whole search, in any number of processes. Delete a file, or the directory, to train afresh.
 
     ``random_state=None`` is a parameter like any other: two such fits in one script are the same fit, and the
     second returns what the first has drawn and reached. Give each a ``random_state`` of its own.
@@ -115,9 +116,10 @@ class Checkpoint(SilentCallback):
         """Name of the file: what the training is computed from, hashed."""
         parameters = estimator.get_params(deep=False)
         del parameters["verbose"]
+        stoppers = [repr(other) for other in estimator._skl_callbacks if isinstance(other, EarlyStopping)]
         goes_on = (state.n_epochs, state.n_steps, state.params) if state.n_epochs else None
         try:
-            return joblib.hash((type(estimator).__name__, parameters, data, goes_on)) + ".pickle"
+            return joblib.hash((type(estimator).__name__, parameters, data, stoppers, goes_on)) + ".pickle"
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise CheckpointError(
                 f"Checkpoint tells trainings apart by what the estimator pickles to, and it does not: {error}"

@@ -309,3 +309,13 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bits(tmp_path):
     for kill in rng.uniform(0, 0.25, 20):
         run(tmp_path, kill_after=kill)
     assert run(tmp_path) == whole
+
+
+def test_another_patience_is_another_training(tmp_path):
+    X, y = numbers()
+    lengths = []
+    for patience in (2, 30):
+        model = BackpropMLPRegressor((5,), max_iter=40, n_iter_no_change=np.inf, random_state=0)
+        stopper = EarlyStopping("loss", patience=patience, min_delta=10.0)
+        lengths.append(model.set_callbacks(stopper, Checkpoint(tmp_path)).fit(X, y).n_iter_)
+    assert lengths == [3, 31]
