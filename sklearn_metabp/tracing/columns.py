@@ -1,4 +1,4 @@
-"""Arrays that grow."""
+"""Arrays that grow, and arrays put together of several runs."""
 
 import numpy as np
 
@@ -65,3 +65,17 @@ def pattern_row(column: Column, patterns: np.ndarray) -> None:
     row = column.next_row()
     row[: len(patterns)] = patterns
     row[len(patterns) :] = np.nan
+
+
+def assemble(parts: list, n_rows: int) -> np.ndarray:
+    """Rows of several runs in one array; fewer patterns than the most are filled up with NaN."""
+    if len(parts) == 1:
+        return parts[0][1]
+    if not parts:
+        return np.empty((0, 0))
+    arrays = [array for _, array in parts]
+    shape = tuple(max(sizes) for sizes in zip(*(a.shape[1:] for a in arrays), strict=True))
+    whole = np.full((n_rows, *shape), np.nan, np.result_type(*arrays))
+    for mine, array in parts:
+        whole[(mine, *(slice(size) for size in array.shape[1:]))] = array
+    return whole

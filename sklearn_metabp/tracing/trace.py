@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.tracing.columns import assemble
 from sklearn_metabp.tracing.folders import open_runs, save_runs
 from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
@@ -284,13 +285,13 @@ class Trace:
         return parts
 
     def _array(self, name: str) -> np.ndarray:
-        return _assemble(self._parts(name), len(self))
+        return assemble(self._parts(name), len(self))
 
     def _layers(self, name: str) -> list[np.ndarray]:
         parts = self._parts(name)
         n_layers = len(parts[0][1]) if parts else 0  # type: ignore[arg-type]
         return [
-            _assemble([(mine, layers[layer]) for mine, layers in parts], len(self))  # type: ignore[index]
+            assemble([(mine, layers[layer]) for mine, layers in parts], len(self))  # type: ignore[index]
             for layer in range(n_layers)
         ]
 
@@ -396,17 +397,3 @@ class Trace:
         plural = "run" if len(numbers) == 1 else "runs"
         steps = "1 step" if len(self) == 1 else f"{len(self)} steps"
         return f"Trace of {steps} in {len(numbers)} {plural}" + (f": {shapes}" if shapes else "")
-
-
-def _assemble(parts: list, n_rows: int) -> np.ndarray:
-    """Rows of several runs in one array; fewer patterns than the most are filled up with NaN."""
-    if len(parts) == 1:
-        return parts[0][1]
-    if not parts:
-        return np.empty((0, 0))
-    arrays = [array for _, array in parts]
-    shape = tuple(max(sizes) for sizes in zip(*(a.shape[1:] for a in arrays), strict=True))
-    whole = np.full((n_rows, *shape), np.nan, np.result_type(*arrays))
-    for mine, array in parts:
-        whole[(mine, *(slice(size) for size in array.shape[1:]))] = array
-    return whole
