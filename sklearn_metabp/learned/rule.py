@@ -96,6 +96,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     ----------
     learner_ : regressor
         The fitted learner.
+    scope_ : str
+        The scope that was fitted.
     inputs_ : tuple of str
         Names of the inputs.
     unit_ : {"1", "rms_0.9", "stride"}
@@ -207,6 +209,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
     def _take(self, model: ScopeModel, inputs: tuple[str, ...]):
         """Become the rule that a fitted model makes."""
+        self.scope_ = next((name for name, kind in MODELS.items() if kind is type(model)), self.scope)
         self.inputs_, self.learner_, self.is_compiled_ = inputs, model.learner, model.is_compiled
         for name in ("unit", "scale", "first_step", "learning_rate", "layer_sizes"):
             self.__dict__.pop(f"{name}_", None)
@@ -338,9 +341,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             If the file cannot be written; then what was there stays.
         """
         check_is_fitted(self)
-        # The scope that was fitted, should the parameter have been set since.
-        scope = next((name for name, kind in MODELS.items() if kind is type(self._model)), self.scope)
-        save_model(path, scope, self._model)
+        save_model(path, self.scope_, self._model)
 
     def explain(self, n_points=25):
         """What the rule has learned, readable.

@@ -123,12 +123,12 @@ class ImitationDisplay:
         if not isinstance(max_points, Integral) or max_points < 1:
             raise ValueError(f"max_points must be an integer of 1 or more, got {max_points!r}.")
         rows = rows_of_run(trace, run)
-        names, sizes = _sizes(rule.scope, rows, run)
+        names, sizes = _sizes(rule.scope_, rows, run)
         most = max(_MIN_STEPS, int(_MAX_VALUES / max(sizes.sum(axis=1).mean(), 1)))
         taken = evenly(len(rows), min(_MAX_STEPS, most))
         rows, sizes = rows[taken], sizes[taken]
-        y_true, y_pred = rows.targets_of(rule.scope).ravel(), rule.predict(rows).ravel()
-        groups = _groups(rule.scope, sizes, rows)
+        y_true, y_pred = rows.targets_of(rule.scope_).ravel(), rule.predict(rows).ravel()
+        groups = _groups(rule.scope_, sizes, rows)
         step_of = np.repeat(np.arange(len(rows)), sizes.sum(axis=1))
         r2 = _r2_by(step_of, len(rows), y_true, y_pred)
         r2_by_name = {
@@ -178,7 +178,8 @@ class ImitationDisplay:
         (self.r2_line_,) = curves.plot(
             self.steps, self.r2, color="black", linewidth=1.4, label="all together"
         )
-        points.set(xlabel="true", ylabel="predicted")
+        points.set(xlabel="true update", ylabel="predicted update")
+        points.locator_params(nbins=5)
         points.ticklabel_format(style="sci", scilimits=(-3, 4))
         points.legend(frameon=False, fontsize="small", markerscale=2)
         curves.set(xlabel="step", ylabel="R² of the step")

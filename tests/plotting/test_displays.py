@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.data import classes
 from matplotlib import pyplot as plt
+from sklearn.datasets import load_iris
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, Ridge
@@ -385,3 +386,18 @@ def test_without_matplotlib_the_error_says_what_to_install(trace, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"TraceDisplay\.from_trace requires matplotlib"):
         TraceDisplay.from_trace(trace)
+
+
+def test_imitation_is_that_of_the_scope_that_was_fitted():
+    X, y = load_iris(return_X_y=True)
+    recorder = TraceRecorder("all")
+    model = BackpropMLPClassifier(
+        (4,), update_rule=SGD(0.1), batch_size=30, max_iter=3, n_iter_no_change=np.inf
+    )
+    model.set_callbacks(recorder).fit(X, y)
+    rule = LearnedUpdateRule(Ridge()).fit(recorder.trace_)
+    before = ImitationDisplay.from_rule(rule, recorder.trace_)
+    after = ImitationDisplay.from_rule(rule.set_params(scope="network"), recorder.trace_)
+    assert rule.scope_ == "link"
+    np.testing.assert_array_equal(after.y_pred, before.y_pred)
+    assert before.ax_[0].get_xlabel() == "true update"

@@ -1,0 +1,71 @@
+"""
+Judging what a rule has learned
+===============================
+
+A learned rule is judged three ways: by how well it predicts the updates of an unseen training, by what
+it does with each of its inputs, and by the networks it trains.
+"""
+
+# %%
+# A rule
+# ------
+# Adam is recorded on iris, and a rule of single links learned from it.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_iris, load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_metabp import Adam, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+from sklearn_metabp.meta_training import make_rollout_scorer
+from sklearn_metabp.plotting import ImitationDisplay, LearnedRuleDisplay
+
+
+def network(hidden_layer_sizes, random_state):
+    """A network under Adam, not trained yet."""
+    return BackpropMLPClassifier(
+        hidden_layer_sizes,
+        update_rule=Adam(0.01),
+        batch_size=25,
+        max_iter=40,
+        n_iter_no_change=np.inf,
+        random_state=random_state,
+    )
+
+
+def record(load, hidden_layer_sizes, random_state):
+    """The trace of a training under Adam."""
+    X, y = load(return_X_y=True)
+    recorder = TraceRecorder()
+    network(hidden_layer_sizes, random_state).set_callbacks(recorder).fit(scale(X), y)
+    return recorder.trace_
+
+
+rule = LearnedUpdateRule(random_state=0).fit(record(load_iris, (8,), 0))
+
+# %%
+# By the updates it predicts
+# --------------------------
+# Of a training on other data, with another architecture: predicted against true updates, R² over the steps.
+
+ImitationDisplay.from_rule(rule, record(load_wine, (12, 6), 1))
+
+# %%
+# By what it does
+# ---------------
+# The step along each input, every other input at its median, beside Adam's. Only the quotient of momentum
+# and root mean square counts, as Adam's equation has it.
+
+LearnedRuleDisplay.from_rule(rule, Adam(0.01))
+
+# %%
+# By the networks it trains
+# -------------------------
+# The ratio of final losses to those of Adam, from three starts. A search takes the scorer as ``scoring``.
+
+X, y = load_wine(return_X_y=True)
+scorer = make_rollout_scorer(
+    [(network((12, 6), None), scale(X), y)], metric="ratio", n_starts=3, random_state=0
+)
+print(f"final loss over Adam's: {-scorer(rule):.3f}")
+plt.show()

@@ -1,0 +1,81 @@
+"""
+A rule of one's own
+===================
+
+An update rule is a class with two methods, and can be ten lines of NumPy: what it remembers before the first
+step, and what a step does. Here the step of backpropagation is divided by the running size of each layer's
+gradient, so that all layers move at a pace. The rule trains as any other does, in pipelines and searches too.
+"""
+
+# %%
+# The rule
+# --------
+# ``layout.tensors`` are the weight matrices and bias vectors, each a slice of the flat arrays of a step.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV, train_test_split
+
+from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, UpdateRule
+
+
+class LayerwiseSGD(UpdateRule):
+    """Backpropagation with every tensor's gradient in units of its running root mean square."""
+
+    def __init__(self, learning_rate=0.01, decay=0.99):
+        self.learning_rate = learning_rate
+        self.decay = decay
+
+    def init_state(self, layout):
+        """Nothing seen of any tensor yet."""
+        return np.zeros(len(layout.tensors))
+
+    def compute_update(self, step, mean_squares):
+        """Every tensor's gradient in its own unit, downhill."""
+        for number, tensor in enumerate(step.layout.tensors):
+            gradient = step.gradients[tensor.slice]
+            share = 1 - self.decay if step.index > 1 else 1.0
+            mean_squares[number] += share * (np.mean(gradient**2) - mean_squares[number])
+            size = np.sqrt(mean_squares[number]) + 1e-8
+            step.updates[tensor.slice] = -self.learning_rate * gradient / size
+        return step.updates
+
+
+# %%
+# Trained, and searched
+# ---------------------
+# Parameters of the rule are parameters of the estimator, by nested names.
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
+
+
+def network(rule):
+    """A network of two hidden layers, not trained yet."""
+    return BackpropMLPClassifier(
+        (64, 32), update_rule=rule, batch_size=50, max_iter=20, n_iter_no_change=np.inf, random_state=0
+    )
+
+
+rates = {"update_rule__learning_rate": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3]}
+fitted = {}
+for name, rule in {"SGD": SGD(), "Adam": Adam(), "layer by layer": LayerwiseSGD()}.items():
+    search = GridSearchCV(network(rule), rates, cv=3, scoring="neg_log_loss").fit(X_train, y_train)
+    fitted[name] = search.best_estimator_
+    rate = search.best_params_["update_rule__learning_rate"]
+    accuracy = fitted[name].score(X_test, y_test)
+    loss = -search.best_score_
+    print(f"{name:<15} rate {rate:<7g} validation loss {loss:.3f}, test accuracy {accuracy:.3f}")
+
+# %%
+# The curves
+# ----------
+
+figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+for name, model in fitted.items():
+    ax.semilogy(range(1, model.n_iter_ + 1), model.loss_curve_, label=name)
+ax.set(xlabel="epoch", ylabel="training loss", title="Digits, 64-64-32-10, each at its best rate")
+ax.legend(frameon=False)
+ax.grid(alpha=0.3)
+plt.show()
