@@ -2,7 +2,6 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,6 +22,8 @@ from sklearn_metabp.estimators._parameters import (
     check_batch_size,
     check_dropout,
     check_hidden_layer_sizes,
+    check_same_layers,
+    features_as_before_on_error,
     rule_key,
 )
 from sklearn_metabp.estimators._scoring import scorer_of_parameters
@@ -177,7 +178,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     ):
         """Validate, train, and only then become fitted."""
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
-        with _features_as_before_on_error(self):
+        with features_as_before_on_error(self):
             rows = self._check_rows(X, y, sample_weight, reset=not goes_on)
             validation_rows = self._check_validation_rows(X_val, y_val)
             rule = resolve_update_rule(self.update_rule)
@@ -189,7 +190,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                 targets.check_known(validation_rows[1], "y_val")
             network = self._make_network(rows, targets, rule, goes_on)
             if goes_on:
-                self._check_same_layers(network.layout, coef_init, intercept_init)
+                check_same_layers(self.layout_, network.layout, coef_init, intercept_init)
                 state = self._resume(rule)
             else:
                 state = self._start(network, rule, coef_init, intercept_init)
@@ -344,19 +345,6 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             "_training_state": state,
         }
 
-    def _check_same_layers(self, layout: ParameterLayout, coef_init, intercept_init) -> None:
-        if layout != self.layout_:
-            raise ValueError(
-                f"warm_start and partial_fit go on with the weights they have, for layers "
-                f"{self.layout_.layer_sizes}; hidden_layer_sizes and the data now ask for "
-                f"{layout.layer_sizes}. Set warm_start=False to start afresh."
-            )
-        if coef_init is not None or intercept_init is not None:
-            raise ValueError(
-                "coef_init and intercept_init say where training starts, but warm_start=True goes on from "
-                "the last fit: give one or the other."
-            )
-
     def _start(self, network: Network, rule: UpdateRule, coef_init, intercept_init) -> TrainingState:
         random_state = check_random_state(self.random_state)
         if self.random_state is None:  # NumPy's global generator is also drawn from by others
@@ -410,17 +398,3 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-@contextmanager
-def _features_as_before_on_error(estimator):
-    """Put back what the validation of X noted, should the rest fail."""
-    names = {"n_features_in_", "feature_names_in_"}
-    before = {name: value for name, value in vars(estimator).items() if name in names}
-    try:
-        yield
-    except BaseException:
-        for name in names:
-            vars(estimator).pop(name, None)
-        vars(estimator).update(before)
-        raise

@@ -1,9 +1,10 @@
 """Parameters of the estimators, checked further than their constraints go."""
 
 import warnings
+from contextlib import contextmanager
 from numbers import Integral
 
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
 from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
@@ -86,3 +87,32 @@ def takes_steps(estimator) -> bool:
             f"use fit with warm_start=True, or another update_rule."
         )
     return True
+
+
+def check_same_layers(before: ParameterLayout, layout: ParameterLayout, coef_init, intercept_init) -> None:
+    """Raise ValueError if a training cannot go on, because of other layers or another start."""
+    if layout != before:
+        raise ValueError(
+            f"warm_start and partial_fit go on with the weights they have, for layers "
+            f"{before.layer_sizes}; hidden_layer_sizes and the data now ask for "
+            f"{layout.layer_sizes}. Set warm_start=False to start afresh."
+        )
+    if coef_init is not None or intercept_init is not None:
+        raise ValueError(
+            "coef_init and intercept_init say where training starts, but warm_start=True goes on from "
+            "the last fit: give one or the other."
+        )
+
+
+@contextmanager
+def features_as_before_on_error(estimator):
+    """Put back what the validation of X noted, should the rest fail."""
+    names = {"n_features_in_", "feature_names_in_"}
+    before = {name: value for name, value in vars(estimator).items() if name in names}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from sklearn_metabp.learned.learners import for_exactly, full_name, seeded
 from sklearn_metabp.learned.link_model import LinkModel
 from sklearn_metabp.learned.model import PlainModel, ScopeModel
 from sklearn_metabp.learned.network_scope import NetworkModel
@@ -236,16 +237,16 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         of_learner = any(name.startswith("learner__") for name in params)
         if of_learner and self.learner is None and "learner" not in params:
             scope = params.get("scope", self.scope)
-            self.learner = _for_exactly(_LEARNER_EPOCHS, MODELS[scope](None).default_learner())
-            params = {_full_name(name, self.learner): value for name, value in params.items()}
+            self.learner = for_exactly(_LEARNER_EPOCHS, MODELS[scope](None).default_learner())
+            params = {full_name(name, self.learner): value for name, value in params.items()}
         return super().set_params(**params)
 
     def _new_learner(self, model: ScopeModel, random_state, n_rows: int):
         if self.learner is None:
             n_epochs = int(np.clip(_LEARNER_ROWS / n_rows, _LEARNER_EPOCHS, 1000))
-            return _seeded(_for_exactly(n_epochs, model.default_learner()), random_state)
+            return seeded(for_exactly(n_epochs, model.default_learner()), random_state)
         learner = clone(self.learner)
-        return learner if self.random_state is None else _seeded(learner, random_state)
+        return learner if self.random_state is None else seeded(learner, random_state)
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
@@ -386,32 +387,3 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = self.scope == "network"
         return tags
-
-
-def _for_exactly(n_epochs: int, learner):
-    """Let the MLP inside a default learner train for so many epochs, whatever its loss does."""
-    for name in list(learner.get_params()):
-        if name == "max_iter" or name.endswith("__max_iter"):
-            prefix = name.removesuffix("max_iter")
-            learner.set_params(**{name: n_epochs, f"{prefix}n_iter_no_change": np.inf})
-    return learner
-
-
-def _full_name(name: str, learner) -> str:
-    """``learner__x`` as the name that x has inside the learner."""
-    within = name.removeprefix("learner__")
-    known = learner.get_params()
-    if within == name or within.partition("__")[0] in known:
-        return name
-    full = [f"learner__{other}" for other in known if other.endswith(f"__{within}")]
-    return full[0] if len(full) == 1 else name
-
-
-def _seeded(learner, random_state):
-    """Seed what has no seed of its own."""
-    seeds = {
-        name: random_state.randint(2**31)
-        for name, value in sorted(learner.get_params().items())
-        if (name == "random_state" or name.endswith("__random_state")) and value is None
-    }
-    return learner.set_params(**seeds)
