@@ -223,6 +223,8 @@ for ax, (title, rules) in zip(axes.flat, PARAMETERS.items(), strict=True):
         ax.plot(*path.T, ".-", lw=1.1, markersize=4, label=label)
     ax.set_title(title, fontsize="medium")
     ax.legend(fontsize="small", loc="upper right")
+figure.supxlabel("weight")
+figure.supylabel("bias")
 
 # %%
 # Why Rprop needs all patterns

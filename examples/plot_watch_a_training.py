@@ -69,7 +69,8 @@ for epoch in (0, n_epochs - 1):
     print(f"  {epoch + 1:3}  " + "  ".join(f"{value:.2f}" for value in of_epochs[epoch]))
 
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-ax.plot(range(1, n_epochs + 1), of_epochs)
+ax.plot(range(1, n_epochs + 1), of_epochs, label=[f"unit {unit + 1}" for unit in range(of_epochs.shape[1])])
+ax.legend(frameon=False, fontsize="small", ncols=2)
 ax.set(xlabel="epoch", ylabel="mean derivative", ylim=(0, 1), title="Hidden units on their way to saturation")
 
 # %%
@@ -85,7 +86,9 @@ for ax, n_epochs in zip(axes, (1, 10, 60), strict=True):
         shorter, X, response_method="predict_proba", ax=ax, cmap="RdBu_r", alpha=0.7, vmin=0, vmax=1
     )
     ax.scatter(*X.T, c=y, cmap="RdBu_r", s=14, edgecolor="black", linewidth=0.5)
-    ax.set(title=f"{n_epochs} epoch{'s' * (n_epochs > 1)}: accuracy {shorter.score(X, y):.2f}")
+    ax.set(title=f"{n_epochs} epoch{'s' * (n_epochs > 1)}: accuracy {shorter.score(X, y):.3f}")
+figure.supxlabel("first feature")
+figure.supylabel("second feature")
 
 # %%
 # Several update rules
