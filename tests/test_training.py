@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from sklearn_metabp import (
     DivergenceError,
     UpdateRule,
 )
-from sklearn_metabp.training import Batches, Patience
+from sklearn_metabp.training import Batches, Patience, judge_name
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -340,3 +341,17 @@ def test_iterations_of_a_line_search_are_steps_from_the_parameters_before_them(r
         params[...] = after
     assert backprop.gradients(0, len(X)) == pytest.approx(model.loss_, rel=1e-9)
     assert [note["index"] for note in notes.steps] == list(range(1, 9))
+
+
+class _Judge:
+    def __call__(self, *given):
+        return 0.0
+
+
+def test_the_name_of_a_judge_is_the_same_for_another_object_of_its_kind():
+    """As in the process that resumes a training."""
+    assert judge_name(_Judge()) == judge_name(_Judge())
+    assert judge_name(partial(_Judge(), 1)) == judge_name(partial(_Judge(), 1))
+    assert judge_name(partial(_Judge(), 1)) != judge_name(partial(_Judge(), 2))
+    assert judge_name(lambda s, p: 1.0) != judge_name(lambda s, p: 2.0)
+    assert judge_name("accuracy") != judge_name("r2") != judge_name(None)

@@ -68,6 +68,7 @@ class LinkHistory:
     def __init__(self, layout, codes: np.ndarray):
         self.sizes = np.array(layout.layer_sizes, dtype=np.int64)
         self.history = link_history(codes, layout.n_params, layout.dtype)
+        self.remembers_steps = bool(memory_rows(codes).steps)
         self.n_steps = 0
         self.bound: Any = None  # a rule's kernel over the arrays of one training, and their step
 
@@ -101,11 +102,10 @@ class LinkHistory:
         )
         return out
 
-    def remember(self, updates: np.ndarray, codes: np.ndarray) -> None:
+    def remember(self, updates: np.ndarray) -> None:
         """Take note of what the step did to every link, where that is an input."""
-        steps = memory_rows(codes).steps
-        if steps:
-            remember_steps(updates, *map(self.history.__getitem__, steps))
+        if self.remembers_steps:
+            remember_steps(updates, *self.history[-2:])
 
 
 def _as(values: np.ndarray, dtype) -> np.ndarray:
@@ -180,7 +180,7 @@ class LinkScope:
         def visit(position, step):
             nonlocal matrix
             matrix = history.matrix(step, names, codes, matrix)
-            history.remember(taught_updates(step), codes)
+            history.remember(taught_updates(step))
             # A step that was not recorded comes with the position of the next one that was.
             if run.is_recorded(step.index):
                 for where, links in wanted.at(position):

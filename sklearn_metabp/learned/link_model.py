@@ -161,7 +161,7 @@ class LinkModel(ScopeModel):
         matrix = history.matrix(step, self.inputs, self._codes)
         updates = answer(self.predict, matrix, step.updates.shape)
         step.updates[...] = np.where(history.history[4] == 0, 0, updates)
-        history.remember(step.updates, self._codes)
+        history.remember(step.updates)
         return step.updates
 
 

@@ -149,10 +149,13 @@ def _check_ends(scope: str, model, n_inputs: int, n_outputs: int) -> None:
                 f"its learner has {n_inputs} inputs, which are not {list(model.inputs)} of {layer_sizes}"
             )
         model._n_columns, model._n_params, model._flat = n_inputs, n_outputs, n_outputs == 1
-    elif (n_inputs, n_outputs) != (len(model.inputs), 1):
+        return
+    if (n_inputs, n_outputs) != (len(model.inputs), 1):
         raise ValueError(
             f"its learner has {n_inputs} inputs and {n_outputs} outputs, not {len(model.inputs)} and 1"
         )
+    if scope == "link" and model.unit == "stride" and "last_step" not in model.inputs:
+        raise ValueError("its unit is the stride, which goes with the input last_step")
 
 
 def _checked_arrays(file: CheckedFile) -> tuple[MLPArrays, InputRanges, np.dtype]:

@@ -47,7 +47,7 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
     # Of a link the root mean square and the stride, of a message its own unit.
     column = {"1": None, "stride": n_inputs + 1}.get(explanation.unit, n_inputs)
     unit = np.ones(len(X)) if column is None else X[:, column]
-    kept = (unit != 0) & (X[:, n_inputs] != 0)
+    kept = (np.abs(unit) > np.finfo(np.float32).tiny) & (X[:, n_inputs] != 0)  # a stride has been taken
     kept &= (np.abs(X[:, :n_inputs]) < 10).all(axis=1)  # the inputs are cut off at 10
     Z, y = X[kept, :n_inputs], y[kept] / unit[kept]
     # What hardly varies there, as what tells of the warming up, has no slope to be read.

@@ -58,8 +58,12 @@ class Search:
         state.start_loss, state.why_not_converged = loss, None
         is_flat = bool(np.abs(gradients).max() <= state.patience.tol)
 
+        was_stopped = False
+
         def on_iteration(params: np.ndarray) -> bool:
-            return self._iteration_ended(params, epoch_ended)
+            nonlocal was_stopped
+            was_stopped = self._iteration_ended(params, epoch_ended)
+            return was_stopped
 
         params = state.params.copy()
         why_not = self._rule.minimize(
@@ -78,7 +82,7 @@ class Search:
             )
         if self._n_iterations > self._max_iter:
             why_not = reached(self._max_iter)
-        elif not np.array_equal(params, state.params):
+        elif not was_stopped and not np.array_equal(params, state.params):
             raise ValueError(
                 f"{name} changed params without a call of on_iteration(new_params), which trains: call it "
                 f"after every iteration."

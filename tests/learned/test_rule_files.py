@@ -249,6 +249,8 @@ def test_things_that_are_no_files(tmp_path, saved, kind):
         (0, {"facts": {"unit": True, "scale": 1.0, "first_step": 0.0}}, "unit is not possible"),
         (0, {"facts": {"unit": "1", "scale": -1.0, "first_step": 0.0}}, "scale is not possible"),
         (0, {"facts": {"unit": "1"}}, "facts are not"),
+        (0, {"facts": {"unit": "stride", "scale": 1.0, "first_step": 0.1}}, "goes with the input last_step"),
+        (0, {"facts": {"unit": "1", "scale": 1.0, "first_step": -0.1}}, "first_step is not possible"),
         (0, {"layer_sizes": [7, 1]}, r"\(37,\).*, and its layers have .*\(8,\)"),
         (0, {"layer_sizes": [2**30] * 9999}, "and its layers have"),
         (0, {"layer_sizes": [2] * 10_001}, "layer_sizes are not"),

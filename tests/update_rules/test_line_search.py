@@ -10,7 +10,16 @@ from helpers.data import classes, numbers
 from scipy.optimize import minimize, rosen, rosen_der
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from sklearn_metabp import LBFGS, SGD, BackpropMLPClassifier, Clipped, ConjugateGradient, LineSearchRule
+from sklearn_metabp import (
+    LBFGS,
+    SGD,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Clipped,
+    ConjugateGradient,
+    EarlyStopping,
+    LineSearchRule,
+)
 from sklearn_metabp.network import Network, ParameterLayout, glorot_uniform
 from sklearn_metabp.update_rules import resolve_update_rule
 from sklearn_metabp.update_rules.conjugate_gradient import VARIANTS
@@ -304,3 +313,22 @@ def test_they_have_no_single_steps(name):
     with pytest.raises(TypeError, match="cannot wrap"):
         BackpropMLPClassifier(update_rule=wrapper).fit(X, y)
     assert not isinstance(SGD(), LineSearchRule)
+
+
+def test_a_search_of_ones_own_may_end_at_once_when_it_is_stopped():
+    class Descent(LineSearchRule):
+        def init_state(self, layout):
+            return {}
+
+        def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
+            for _ in range(max_iter):
+                new = params - 0.01 * objective(params)[1]
+                if on_iteration(new):
+                    return None  # with params as they were: what is trained was told
+                params[...] = new
+            return "it goes on for ever"
+
+    X, y = numbers()
+    model = BackpropMLPRegressor((3,), update_rule=Descent(), max_iter=50, random_state=0)
+    model.set_callbacks(EarlyStopping("loss", patience=2, min_delta=1e9, restore_best=False))
+    assert model.fit(X, y).n_iter_ == 3
