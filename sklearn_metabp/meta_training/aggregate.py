@@ -14,8 +14,8 @@ from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.training import DivergenceError
 
 _MOST_SEEDS = 2**31 - 1
-# Of a loss over the highest of the first epoch: beyond it a training has blown up.
-_MOST_GROWTH = 10
+# Of a loss over the median of the first steps: beyond it a training has blown up.
+_MOST_GROWTH, _FIRST_STEPS = 1000, 5
 
 
 def aggregate(
@@ -33,9 +33,10 @@ def aggregate(
     A rule that imitates a teacher's trainings meets, once it trains, states that the teacher never came to,
     and nothing it has learned holds there. So it is fitted on the teacher's trainings, trains networks
     itself, the teacher says at every state what it would have done, that is added to the trace, and the
-    rule is fitted again, ``n_rounds`` times. What follows a loss of more than ten times the highest of a
-    run's first epoch teaches nothing that is worth it and is left out. ``scope="network"`` needs outputs with
-    bounds all the same, as the paper's logistic ones are; linear ones blow up before the student has learned.
+    rule is fitted again, ``n_rounds`` times. What follows a loss of more than a thousand times the
+    median of a run's first five teaches nothing that is worth it and is left out. ``scope="network"`` needs
+    outputs with bounds all the same, as the paper's logistic ones are; linear ones blow up before the student
+    has learned.
 
     Parameters
     ----------
@@ -103,15 +104,12 @@ def aggregate(
 
 
 def _before_it_blew_up(trace: Trace) -> Trace:
-    """The rows of every run up to the first loss beyond what its first epoch had; see :func:`aggregate`."""
-    losses, epochs, runs = trace.losses, trace.epochs, trace.runs
+    """The rows of every run up to the first loss far beyond those of its first steps."""
+    losses, runs = trace.losses, trace.runs
     is_sound = np.zeros(len(trace), bool)
     for number in np.unique(runs):
         rows = np.flatnonzero(runs == number)
-        first_epoch = losses[rows[epochs[rows] == epochs[rows[0]]]]
-        # Its highest, unless it blew up within that epoch.
-        usual = min(first_epoch.max(), 100 * np.median(first_epoch[:3]))
-        most = _MOST_GROWTH * usual
+        most = _MOST_GROWTH * np.median(losses[rows[:_FIRST_STEPS]]) or np.inf  # of losses of 0 no measure
         is_sound[rows] = np.logical_and.accumulate(losses[rows] <= most)
     return trace[is_sound]
 

@@ -153,3 +153,18 @@ def test_a_teacher_that_diverges_leaves_what_came_before():
     rule = LearnedUpdateRule(Ridge(), scope="link", random_state=0)
     learned = aggregate(rule, SGD(5.0), [(network, 3 * scale(X), targets)], n_rounds=1, random_state=0)
     assert np.isfinite(learned.scale_)
+
+
+def test_losses_that_have_bounds_are_never_taken_for_a_blow_up(monkeypatch):
+    """One pattern a step, one step in twenty: the first of them may happen to be right."""
+    learned_from = []
+    fit = LearnedUpdateRule.fit
+    monkeypatch.setattr(
+        LearnedUpdateRule, "fit", lambda self, X: (learned_from.append(len(X)), fit(self, X))[1]
+    )
+    X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 0, 0, 1])
+    network = BackpropMLPRegressor((1,), "logistic", out_activation="logistic", batch_size=1, max_iter=200)
+    network.set_params(n_iter_no_change=np.inf, alpha=0.0)
+    rule = LearnedUpdateRule(Ridge(), scope="network", random_state=0)
+    aggregate(rule, SGD(0.23), [(network, X, y)], n_rounds=1, n_starts=20, every=20, random_state=0)
+    assert learned_from == [20 * 40, 2 * 20 * 40]
