@@ -41,14 +41,13 @@ class MemoryRun(Run):
         self._arrays: dict[str, Any] = {}
         self._columns: dict[str, Any] = {}
 
-    def goes_on_with(self, step: Step, *, adds_updates: bool, replayed: bool) -> bool:
-        """Whether a step is the next of this run, and is known in the same way as those before."""
-        return (
-            step.index == self._next_index
-            and adds_updates == self.adds_updates
-            and replayed == bool(self._replays)
-            and step.network == self.network
-        )
+    def goes_on_with(self, step: Step) -> bool:
+        """Whether a step is the next of this run."""
+        return step.index == self._next_index and step.network == self.network
+
+    def is_known_by(self, *, adds_updates: bool, replayed: bool) -> bool:
+        """Whether the steps of a fit are known in the same way as those before."""
+        return adds_updates == self.adds_updates and replayed == bool(self._replays)
 
     def add_replay(self, replay) -> None:
         """Tell what the steps from here on are computed from."""
@@ -62,7 +61,7 @@ class MemoryRun(Run):
             return
         for name, plural in SCALARS.items():
             self.scalars[plural].append(getattr(step, name))
-        self.max_patterns = max(self.max_patterns, step.n_patterns)
+        self.max_patterns = max(self.max_patterns, self.scalars["n_patterns"][-1])
         if not self._replays:
             self._copy(step, self.stored, self._columns, None)
 

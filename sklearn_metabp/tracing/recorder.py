@@ -164,22 +164,26 @@ class TraceRecorder:
 
     def on_step_end(self, estimator, context, step: Step):
         """Take note of a step."""
-        last, adds_updates = self._last.get(id(estimator)), self._adds_updates.get(id(estimator))
-        if begins := adds_updates is None:  # of a fit, the first step
+        key = id(estimator)
+        last = self._last.get(key)
+        goes_on = last is not None and last[0]() is estimator and last[1].goes_on_with(step)
+        replay = None
+        if key not in self._adds_updates:  # the first step of a fit
             adds_updates = not isinstance(resolve_update_rule(estimator.update_rule), LineSearchRule)
-            self._adds_updates[id(estimator)] = adds_updates
-        replay = self._replays.get(id(estimator))
-        known = {"adds_updates": adds_updates, "replayed": replay is not None}
-        if last is None or last[0]() is not estimator or not last[1].goes_on_with(step, **known):
-            last = weakref.ref(estimator), self._new_run(step, adds_updates)
+            self._adds_updates[key], replay = adds_updates, self._replays.pop(key, None)
+            goes_on = goes_on and last[1].is_known_by(  # type: ignore[index]
+                adds_updates=adds_updates, replayed=replay is not None
+            )
+        if not goes_on:
+            last = weakref.ref(estimator), self._new_run(step, self._adds_updates[key])
             if self.teacher is not None:
-                self._teachers[id(estimator)] = Teacher(resolve_update_rule(self.teacher), step.layout)
+                self._teachers[key] = Teacher(resolve_update_rule(self.teacher), step.layout)
             with self._lock:
-                self._last[id(estimator)] = last
-        run = last[1]
-        if begins and isinstance(run, MemoryRun) and replay is not None:
+                self._last[key] = last
+        run = last[1]  # type: ignore[index]
+        if isinstance(run, MemoryRun) and replay is not None:
             run.add_replay(replay)
-        run.append(step if self.teacher is None else self._teachers[id(estimator)].taught(step))
+        run.append(step if self.teacher is None else self._teachers[key].taught(step))
 
     def _new_run(self, step: Step, adds_updates: bool) -> MemoryRun | RunWriter:
         variables = check_variables(self.variables)

@@ -49,12 +49,15 @@ class RunWriter:
         self._error: Exception | None = None
         self._has_gap = False
 
-    def goes_on_with(self, step, *, adds_updates: bool, replayed: bool = False) -> bool:
-        """Whether a step is the next of this run; none is replayed."""
+    def is_known_by(self, *, adds_updates: bool, replayed: bool) -> bool:
+        """Whether the steps of a fit are known in the same way as those before; none is replayed."""
+        return adds_updates == self.header.adds_updates
+
+    def goes_on_with(self, step) -> bool:
+        """Whether a step is the next of this run."""
         return (
             not self._failed
             and step.index == self._next_index
-            and adds_updates == self.header.adds_updates
             and step.n_patterns <= (self.header.max_patterns or step.n_patterns)
             and (step.network is self.header.network or step.network == self.header.network)
         )
