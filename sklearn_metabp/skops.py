@@ -21,8 +21,6 @@ from typing import Any
 
 from sklearn_metabp import update_rules
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.estimators._numbers import NumberTargets
-from sklearn_metabp.estimators._targets import ClassTargets, MultiOutputTargets
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.compiled import MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
@@ -30,6 +28,8 @@ from sklearn_metabp.learned.link import LinkHistory
 from sklearn_metabp.learned.model import Bound, PlainModel
 from sklearn_metabp.learned.rule import MODELS
 from sklearn_metabp.network import Network, ParameterLayout, StepView
+from sklearn_metabp.targets.classes import ClassTargets, MultiOutputTargets
+from sklearn_metabp.targets.numbers import NumberTargets
 from sklearn_metabp.training import Patience, TrainingState
 from sklearn_metabp.update_rules.safeguarded import _Guard
 

@@ -12,6 +12,7 @@ LAYERS = (
     "_kernels",
     "doc_links",
     "network",
+    "targets",
     "update_rules",
     "tracing",
     "training",

@@ -16,7 +16,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
-from sklearn_metabp.estimators._class_weights import check_row_weights
 from sklearn_metabp.estimators._parameters import (
     check_activations,
     check_batch_size,
@@ -27,7 +26,6 @@ from sklearn_metabp.estimators._parameters import (
     rule_key,
 )
 from sklearn_metabp.estimators._scoring import scorer_of_parameters
-from sklearn_metabp.estimators._targets import check_same_kind
 from sklearn_metabp.estimators._validation import ValidationRows, split
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
@@ -36,6 +34,8 @@ from sklearn_metabp.network import (
     ParameterLayout,
     resolve_initializer,
 )
+from sklearn_metabp.targets.class_weights import check_row_weights
+from sklearn_metabp.targets.classes import check_same_kind
 from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule, resolve_update_rule
 

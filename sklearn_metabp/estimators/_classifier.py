@@ -8,8 +8,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._learn_targets import is_multilabel, learn_targets, same_classes
 from sklearn_metabp.estimators._parameters import takes_steps
+from sklearn_metabp.targets.learn import is_multilabel, learn_targets, same_classes
 
 
 class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):

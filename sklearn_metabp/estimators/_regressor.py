@@ -5,9 +5,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._numbers import NumberTargets
 from sklearn_metabp.estimators._parameters import takes_steps
 from sklearn_metabp.network import OUT_ACTIVATIONS
+from sklearn_metabp.targets.numbers import NumberTargets
 
 
 class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 
-from sklearn_metabp.estimators._class_weights import check_row_weights
 from sklearn_metabp.network import Network
+from sklearn_metabp.targets.class_weights import check_row_weights
 from sklearn_metabp.training import TrainingState
 
 

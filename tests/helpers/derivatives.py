@@ -7,8 +7,8 @@ import numpy as np
 
 from helpers.networks import ACTIVATIONS, KINKED, LONG_FUNCTIONS, split
 from sklearn_metabp import BackpropMLPRegressor
-from sklearn_metabp.estimators._numbers import NumberTargets
 from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.targets.numbers import NumberTargets
 
 # Of outputs y, targets t and their distance e.
 LOSSES = {

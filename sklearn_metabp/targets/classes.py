@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 
-from sklearn_metabp.estimators._class_weights import column_weights, product_of_columns
+from sklearn_metabp.targets.class_weights import column_weights, product_of_columns
 
 
 def n_columns(y) -> int:

@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from sklearn_metabp.estimators._targets import (
+from sklearn_metabp.targets.classes import (
     ClassTargets,
     MultiOutputTargets,
     is_zero_or_one,

@@ -1,0 +1,7 @@
+"""Labels and numbers to the targets of the output units and back, and class weights."""
+
+from sklearn_metabp.targets.classes import ClassTargets, MultiOutputTargets
+from sklearn_metabp.targets.learn import learn_targets
+from sklearn_metabp.targets.numbers import NumberTargets
+
+__all__ = ["ClassTargets", "MultiOutputTargets", "NumberTargets", "learn_targets"]
