@@ -1,6 +1,7 @@
 """The loop: batches, patience, how it ends."""
 
 import pickle
+import tracemalloc
 import warnings
 from functools import partial
 
@@ -69,7 +70,8 @@ def test_batches_go_once_through_all_rows(size, shuffle):
     orders = []
     random_state = np.random.RandomState(size)
     for _ in range(3):
-        slices = batches.draw(random_state)
+        slices = list(batches.draw(random_state))
+        assert len(slices) == batches.n_batches
         assert [stop - start for start, stop in slices] == [size] * (21 // size) + [21 % size] * (
             21 % size > 0
         )
@@ -78,6 +80,21 @@ def test_batches_go_once_through_all_rows(size, shuffle):
         assert sorted(orders[-1]) == list(range(21))
     shuffled = shuffle and size < 21
     assert (len({tuple(order) for order in orders}) == 3) == shuffled
+
+
+@pytest.mark.parametrize("n", [999_999, 1_000_000])
+def test_a_million_batches_take_no_memory(n):
+    X = np.zeros((n, 1), np.float32)
+    tracemalloc.start()
+    batches = Batches(X, X, None, 2 if n % 2 else 1, shuffle=False)
+    drawn = batches.draw(np.random.RandomState(0))
+    n_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n_bytes < 10_000
+    start, stop = np.array(list(drawn)).T
+    np.testing.assert_array_equal(start, np.arange(0, n, batches.size))
+    np.testing.assert_array_equal(stop, np.append(start[1:], n))
+    assert len(start) == batches.n_batches
 
 
 @pytest.mark.parametrize("n_iter_no_change", [1, 3, 10])

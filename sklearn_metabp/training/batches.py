@@ -1,9 +1,13 @@
 """Where minibatches come from."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy.sparse import csr_array
+
+_LISTED_BATCHES = 1000
 
 
 @dataclass
@@ -21,6 +25,11 @@ class Batches:
         Whether every epoch goes through the rows in a new order.
     order : ndarray of shape (n_samples,) of intp, default=None
         Order of the rows in the epoch before, which the next one shuffles.
+
+    Attributes
+    ----------
+    n_batches : int
+        Batches of an epoch.
     """
 
     X: np.ndarray | csr_array
@@ -32,7 +41,9 @@ class Batches:
 
     def __post_init__(self):
         n = len(self)
-        self.slices = [(start, min(start + self.size, n)) for start in range(0, n, self.size)]
+        self.n_batches = -(-n // self.size)
+        # For few batches an iteration over a list begins faster; a million pairs would take 140 MB.
+        self._listed = list(self._counted()) if self.n_batches <= _LISTED_BATCHES else None
         if not self.shuffle or self.size >= n:  # one batch of all rows has no order worth drawing
             self.order = None
         elif self.order is None or len(self.order) != n:
@@ -41,8 +52,12 @@ class Batches:
     def __len__(self) -> int:
         return self.X.shape[0]
 
-    def draw(self, random_state: np.random.RandomState) -> list[tuple[int, int]]:
-        """Slices of an epoch's batches, after drawing a new order of the rows."""
+    def draw(self, random_state: np.random.RandomState) -> Iterable[tuple[int, int]]:
+        """Start and stop of every batch of an epoch, after drawing a new order of the rows."""
         if self.order is not None:
             random_state.shuffle(self.order)
-        return self.slices
+        return self._listed or self._counted()
+
+    def _counted(self) -> Iterator[tuple[int, int]]:
+        n = len(self)
+        return zip(range(0, n, self.size), chain(range(self.size, n, self.size), (n,)), strict=True)

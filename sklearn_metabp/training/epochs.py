@@ -34,7 +34,7 @@ class Epochs:
         self.seen_params = state.params if self.step_listener is None else state.params.copy()
         if state.n_planned is None:  # once: under a plan that moves along, a schedule's rate jumps back
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
-            state.n_planned = state.n_steps + n_epochs * len(batches.slices)
+            state.n_planned = state.n_steps + n_epochs * batches.n_batches
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned)
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.last_loss = None
