@@ -5,33 +5,69 @@ costs more, and its bits would depend on how many threads there are.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
-from threadpoolctl import ThreadpoolController
-
-_lock = threading.Lock()
-_controller: ThreadpoolController | None = None
-_users = 0
-_limiter: Any = None
+from threadpoolctl import LibController, ThreadpoolController
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread; of several Python threads inside, the last to leave restores."""
-    global _controller, _users, _limiter
-    with _lock:
-        if _users == 0:
-            if _controller is None:  # finding the libraries takes milliseconds: once
-                _controller = ThreadpoolController()
-            _limiter = _controller.limit(limits=1, user_api="blas")
-        _users += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                _limiter.restore_original_limits()
-                _limiter = None
+class _OneBlasThread:
+    """Holds BLAS to one thread; of several Python threads inside, the last to leave restores.
+
+    threadpoolctl's own limiter asks every library all that it knows, which takes longer than a small
+    network's prediction.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._libraries: list[tuple[LibController, Callable[[], int | None]]] | None = None
+        self._n_users = 0
+        self._before: list[tuple[LibController, int]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_users == 0:
+                if self._libraries is None:  # finding them takes milliseconds: once
+                    found = ThreadpoolController().lib_controllers
+                    self._libraries = [(lib, _count_of(lib)) for lib in found if lib.user_api == "blas"]
+                for library, count in self._libraries:
+                    n = count()
+                    if n is not None and n != 1:
+                        self._before.append((library, n))
+                        _set_threads(library, 1)
+            self._n_users += 1
+
+    def __exit__(self, *_) -> None:
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0:
+                while self._before:
+                    _set_threads(*self._before.pop())
+
+
+def _count_of(library: LibController) -> Callable[[], int | None]:
+    """What tells a library's number of threads: OpenBLAS's own function, where its threads are its own."""
+    if getattr(library, "threading_layer", None) == "pthreads":
+        for symbol in library.check_symbols:
+            if "openblas_get_num_threads" in symbol and hasattr(library.dynlib, symbol):
+                return getattr(library.dynlib, symbol)
+    return library.get_num_threads
+
+
+def _set_threads(library: LibController, n: int) -> None:
+    """Set the number whichever thread asks: threadpoolctl lets only the first one that ever did."""
+    library.set_num_threads(n)
+    release = getattr(library, "clear_controlling_thread", None)  # of OpenBLAS, in newer threadpoolctl
+    if release is None:
+        return
+    if library.get_num_threads() != n:
+        release(force=True)
+        library.set_num_threads(n)
+    release()
+
+
+_one_blas_thread = _OneBlasThread()
+
+
+def one_blas_thread() -> _OneBlasThread:
+    """A context in which BLAS has one thread, for any number of Python threads at once."""
+    return _one_blas_thread
