@@ -177,6 +177,7 @@ cdef class Backprop:
         else:
             self._data_at = _address(X)
             self._inputs = X
+            self._csr = None
         self.targets = targets
         if self._gathers:
             if self._target_array is None:

@@ -1,6 +1,7 @@
 """What a network computes: its layers, activation functions and loss, without its weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import issparse
@@ -13,6 +14,7 @@ from sklearn_metabp._kernels.functions import (
     check_functions,
 )
 from sklearn_metabp._kernels.threads import one_blas_thread
+from sklearn_metabp.network.forward import ForwardPass
 from sklearn_metabp.network.layout import ParameterLayout
 
 __all__ = ["HIDDEN_ACTIVATIONS", "LOSSES", "OUT_ACTIVATIONS", "Network"]
@@ -130,13 +132,27 @@ class Network:
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
         """
+        n_rows = min(_FORWARD_BATCH, X.shape[0])
         outputs = np.empty((X.shape[0], self.layout.layer_sizes[-1]), params.dtype)
-        backprop = self._loaded(params, X)
+        try:
+            forward = self._kept_pass.pop()  # another thread finds none and makes its own
+        except IndexError:
+            forward = None
+        if forward is None or not forward.serves(params, n_rows):
+            forward = ForwardPass(self.backprop, params, n_rows)
         with one_blas_thread():
-            for start, stop in _blocks(X):
-                backprop.forward(start, stop)
-                outputs[start:stop] = backprop.layer_outputs[-1][: stop - start]
+            forward.fill(outputs, X)
+        if forward.is_small:
+            self._kept_pass[:] = [forward]
         return outputs
+
+    @cached_property
+    def _kept_pass(self) -> list[ForwardPass]:
+        """The last small forward pass, for the next call; the rows of a call are not in it."""
+        return []
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_kept_pass"}
 
     def mean_loss(self, params: np.ndarray, X, targets: np.ndarray, sample_weight=None) -> float:
         """Mean loss of the rows, weighted where there are weights, without penalty and dropout.

@@ -1,0 +1,124 @@
+"""Outputs of a network that is asked again and again."""
+
+import copy
+import pickle
+import threading
+import weakref
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sklearn_metabp.network import Network, ParameterLayout
+
+LAYERS = (7, 12, 3)
+
+
+def a_network(dtype=np.float64):
+    return Network(ParameterLayout(LAYERS, dtype), ("tanh",), "softmax", "log_loss")
+
+
+def some(n, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    params = rng.standard_normal(ParameterLayout(LAYERS).n_params).astype(dtype)
+    return params, rng.standard_normal((n, LAYERS[0]))
+
+
+def by_hand(params, X):
+    (w, v), (b, c) = (getattr(ParameterLayout(LAYERS), which)(params) for which in ("coefs", "intercepts"))
+    e = np.exp(np.tanh(X @ w + b) @ v + c)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_network_that_is_asked_again_says_what_a_new_one_says(make, dtype):
+    network = a_network(dtype)
+    for seed, n in enumerate([1, 3, 2, 1, 600, 1, 513, 40, 41, 1]):
+        params, X = some(n, seed, dtype)
+        for rows in (X, X.astype(np.float32)):
+            outputs = network.outputs(params, make(rows))
+            np.testing.assert_array_equal(outputs, a_network(dtype).outputs(params, make(rows)))
+            np.testing.assert_allclose(
+                outputs, by_hand(params, rows), rtol=1e-4 if dtype == np.float32 else 1e-7
+            )
+
+
+def test_dense_and_sparse_rows_take_turns():
+    network, (params, X) = a_network(), some(5)
+    for rows in (X, sp.csr_array(X), X[:1], sp.csr_array(X[:2]), X):
+        np.testing.assert_allclose(network.outputs(params, rows), by_hand(params, X)[: rows.shape[0]])
+
+
+def test_what_is_written_into_the_parameters_counts_at_once():
+    network, (params, X) = a_network(), some(1)
+    network.outputs(params, X)
+    params[:] = some(1, seed=5)[0]
+    np.testing.assert_allclose(network.outputs(params, X), by_hand(params, X))
+    other = some(1, seed=6)[0]
+    np.testing.assert_allclose(network.outputs(other, X), by_hand(other, X))
+
+
+@pytest.mark.parametrize("n", [1, 100, 2000])
+def test_no_row_stays_alive(n):
+    class Rows(np.ndarray):
+        pass
+
+    network, (params, X) = a_network(), some(n)
+    rows = X.view(Rows)
+    sparse = sp.csr_array(X)
+    gone = weakref.ref(rows), weakref.ref(sparse), weakref.ref(sparse.data)
+    network.outputs(params, rows), network.outputs(params, sparse)
+    del rows, sparse
+    assert [there() for there in gone] == [None] * 3
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
+def test_what_is_kept_for_the_next_call_goes_into_no_copy_and_no_pickle(again):
+    network, (params, X) = a_network(), some(1)
+    size = len(pickle.dumps(network))
+    before = network.outputs(params, X)
+    other = again(network)
+    assert other == network
+    assert hash(other) == hash(network)
+    assert len(pickle.dumps(network)) == size
+    assert vars(other) == {name: vars(network)[name] for name in vars(other)}
+    np.testing.assert_array_equal(other.outputs(params, X), before)
+
+
+def test_threads_that_predict_at_once_get_their_own_outputs():
+    network = a_network()
+    cases = [some(1 + seed % 3, seed) for seed in range(8)]
+    params = cases[0][0]
+    expected = [by_hand(params, X) for _, X in cases]
+    wrong, start = [], threading.Barrier(len(cases))
+
+    def predict(X, wanted):
+        start.wait(10)
+        wrong.extend(n for n in range(300) if not np.allclose(network.outputs(params, X), wanted))
+
+    threads = [
+        threading.Thread(target=predict, args=(X, wanted))
+        for (_, X), wanted in zip(cases, expected, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("columns", [1, 6, 8])
+def test_rows_of_other_columns_are_refused(columns):
+    network, (params, X) = a_network(), some(1)
+    network.outputs(params, X)
+    for make in (np.ones, lambda shape: sp.csr_array(np.ones(shape))):
+        with pytest.raises(ValueError, match="X must be"):
+            network.outputs(params, make((1, columns)))
+    np.testing.assert_allclose(network.outputs(params, X), by_hand(params, X))
+
+
+def test_parameters_that_cannot_be_written_predict():
+    network, (params, X) = a_network(), some(1)
+    params.setflags(write=False)
+    np.testing.assert_allclose(network.outputs(params, X), by_hand(params, X))
