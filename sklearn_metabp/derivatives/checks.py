@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp._kernels.threads import one_blas_thread
+from sklearn_metabp.estimators import _rows
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 
 # Values of the largest array that a block of rows needs: half a megabyte stays in the second cache.
@@ -47,7 +48,7 @@ def check_patterns(model, X, y, sample_weight=None):
     """
     model = check_model(model)
     dtype = model.params_.dtype
-    X, y, sample_weight = model._check_rows(X, y, sample_weight, reset=False)
+    X, y, sample_weight = _rows.check_rows(model, X, y, sample_weight, reset=False)
     with np.errstate(over="ignore"):
         X = X.astype(dtype, copy=False)
     model._targets.check_known(y)

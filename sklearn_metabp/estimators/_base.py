@@ -8,11 +8,11 @@ from typing import Any
 import joblib
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
@@ -25,6 +25,7 @@ from sklearn_metabp.estimators._parameters import (
     features_as_before_on_error,
     rule_key,
 )
+from sklearn_metabp.estimators._rows import DTYPES, Rows, check_rows, check_validation_rows
 from sklearn_metabp.estimators._scoring import scorer_of_parameters
 from sklearn_metabp.estimators._validation import ValidationRows, split
 from sklearn_metabp.network import (
@@ -38,8 +39,6 @@ from sklearn_metabp.targets.class_weights import check_row_weights
 from sklearn_metabp.targets.classes import check_same_kind
 from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule, resolve_update_rule
-
-_DTYPES = (np.float64, np.float32)
 
 
 class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
@@ -171,6 +170,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         *,
         X_val=None,
         y_val=None,
+        sample_weight_val=None,
         coef_init=None,
         intercept_init=None,
         classes=None,
@@ -179,15 +179,15 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         """Validate, train, and only then become fitted."""
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         with features_as_before_on_error(self):
-            rows = self._check_rows(X, y, sample_weight, reset=not goes_on)
-            validation_rows = self._check_validation_rows(X_val, y_val)
+            rows = check_rows(self, X, y, sample_weight, reset=not goes_on)
+            validation_rows = check_validation_rows(self, X_val, y_val, sample_weight_val)
             rule = resolve_update_rule(self.update_rule)
-            targets = self._targets_so_far() if goes_on else self._learn_targets(rows[1], classes)
+            targets = self._targets_so_far() if goes_on else self._learn_targets(rows.y, classes)
             if goes_on or classes is not None:
-                targets.check_known(rows[1])
+                targets.check_known(rows.y)
             if validation_rows is not None:
-                check_same_kind(rows[1], validation_rows[1])
-                targets.check_known(validation_rows[1], "y_val")
+                check_same_kind(rows.y, validation_rows.y)
+                targets.check_known(validation_rows.y, "y_val")
             network = self._make_network(rows, targets, rule, goes_on)
             if goes_on:
                 check_same_layers(self.layout_, network.layout, coef_init, intercept_init)
@@ -211,7 +211,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                 if validation_rows is not None or self.early_stopping:
                     state.validate_on(self._validated_on(validation_rows))
                 if validation_rows is None and self.early_stopping:
-                    labels = self._labels_to_split_by(rows[1], targets)
+                    labels = self._labels_to_split_by(rows.y, targets)
                     rows, validation_rows = split(rows, self.validation_fraction, labels, state)
                 validation = None
                 if validation_rows is not None:
@@ -254,29 +254,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             )
         return self
 
-    def _check_rows(self, X, y, sample_weight, reset: bool) -> tuple:
-        """X of float32 or float64, dense or CSR, y and sample weights, checked as scikit-learn does."""
-        with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csr",
-                multi_output=True,
-                y_numeric=is_regressor(self),
-                dtype=_DTYPES,
-                reset=reset,
-            )
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        return X, y, sample_weight
-
-    def _check_validation_rows(self, X_val, y_val) -> tuple | None:
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val go together: pass both or neither.")
-        return None if X_val is None else self._check_rows(X_val, y_val, None, reset=False)
-
-    def _make_network(self, rows, targets, rule: UpdateRule, goes_on: bool) -> Network:
+    def _make_network(self, rows: Rows, targets, rule: UpdateRule, goes_on: bool) -> Network:
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         X, y, _ = rows
         n_outputs = targets.encode(y[:1], X.dtype).shape[1]
@@ -382,7 +360,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         forget_those_gone(self, state)
         return state
 
-    def _validated_on(self, given: tuple | None) -> str:
+    def _validated_on(self, given: Rows | None) -> str:
         """Names what is validated: the rows that were given, or how they are set aside; and the score."""
         rows = f"validation_fraction={self.validation_fraction}" if given is None else joblib.hash(given)
         return f"{rows} by {judge_name(self.scoring)}"
@@ -392,7 +370,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
         with np.errstate(over="ignore", invalid="ignore"):
-            X = validate_data(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
+            X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
         return self.network_.outputs(self.params_, X)
 
     def __sklearn_tags__(self):

@@ -51,8 +51,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Epochs without improvement, one after another, that end the training; inf trains for
         ``max_iter`` epochs whatever the loss does.
     early_stopping : bool, default=False
-        Whether patience listens to a validation score instead of the loss, and the weights with
-        the best score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
+        Whether patience listens to a validation score instead of the loss, and the weights with the best
+        score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
     validation_fraction : float, default=0.1
         Share of the rows to set aside, in (0, 1); the classes keep their shares.
     scoring : str, callable or None, default=None
@@ -62,9 +62,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weight of every class in the loss, finite and not negative; 1 for a class that a dict does not
-        name. ``"balanced"`` is ``n_samples / (n_classes * count)``. For several columns of y or labels a
-        list of one dict a column, and their weights are multiplied.
+        Weight of every class in the training loss, finite and not negative; 1 for a class that a dict does
+        not name. ``"balanced"`` is ``n_samples / (n_classes * count)``.
+        For several columns of y or labels a list of one dict a column, and their weights are multiplied.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
         others are divided by ``1 - dropout``.
@@ -125,11 +125,10 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     See Also
     --------
     BackpropMLPRegressor : The regressor.
+    sklearn.neural_network.MLPClassifier : That of scikit-learn.
 
     Notes
     -----
-    scikit-learn's is ``sklearn.neural_network.MLPClassifier``.
-
     Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
     Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot and Y. Bengio,
     "Understanding the difficulty of training deep feedforward neural networks" (2010).
@@ -201,7 +200,18 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         self.class_weight = class_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        coef_init=None,
+        intercept_init=None,
+    ):
         """Train the network.
 
         Parameters
@@ -219,6 +229,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
                 default=None
             Their labels, of the kind of y.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of these rows, not negative: in the validation loss, and in a score that takes weights.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -236,18 +248,26 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             If a loss or a weight stops being finite; the estimator is then as it was before.
         """
         return self._fit(
-            X, y, sample_weight, X_val=X_val, y_val=y_val, coef_init=coef_init, intercept_init=intercept_init
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            coef_init=coef_init,
+            intercept_init=intercept_init,
         )
 
     @available_if(takes_steps)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None, *, X_val=None, y_val=None):
+    def partial_fit(
+        self, X, y, classes=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
         """Train for one epoch over the given rows, going on from where training was.
 
-        n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no
-        ``partial_fit``. Schedules of the learning rate reckon with ``max_iter`` calls. With
-        ``early_stopping`` the weights with the best validation score so far are those of the
-        estimator.
+        n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no ``partial_fit``.
+        Schedules of the learning rate reckon with ``max_iter`` calls. With ``early_stopping`` the weights
+        with the best validation score so far are those of the estimator.
 
         Parameters
         ----------
@@ -258,11 +278,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             classes, also where it is 0 and 1 alone, which is multilabel otherwise. Needed in the first
             call, except for multilabel y.
         sample_weight : array-like of shape (n_samples,), default=None
-        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Rows to validate on after every epoch; together with ``y_val``.
-        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
-                default=None
-            Their labels, of the kind of y.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows to validate on after the epoch, and their weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -290,7 +307,16 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
                 "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass "
                 "the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a dict."
             )
-        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, classes=classes, incremental=True)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            classes=classes,
+            incremental=True,
+        )
 
     def _learn_targets(self, y, classes):
         return learn_targets(y, classes, self.out_activation, self.loss)

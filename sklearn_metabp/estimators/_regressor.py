@@ -189,7 +189,18 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         )
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, coef_init=None, intercept_init=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        coef_init=None,
+        intercept_init=None,
+    ):
         """Train the network.
 
         Parameters
@@ -205,6 +216,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             Rows to validate on after every epoch; together with ``y_val``.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
             Their numbers, as many a row as in y.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of these rows, not negative: in the validation loss, and in a score that takes weights.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -222,12 +235,19 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             If a loss or a weight stops being finite; the estimator is then as it was before.
         """
         return self._fit(
-            X, y, sample_weight, X_val=X_val, y_val=y_val, coef_init=coef_init, intercept_init=intercept_init
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            coef_init=coef_init,
+            intercept_init=intercept_init,
         )
 
     @available_if(takes_steps)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def partial_fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Train for one epoch over the given rows, going on from where training was.
 
         n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no
@@ -240,10 +260,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
-        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Rows to validate on after every epoch; together with ``y_val``.
-        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
-            Their numbers, as many a row as in y.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows to validate on after the epoch, and their weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -258,7 +276,15 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         DivergenceError
             If a loss or a weight stops being finite; the estimator is then as it was before.
         """
-        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val, incremental=True)
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            incremental=True,
+        )
 
     def _learn_targets(self, y, classes):
         return NumberTargets(self.out_activation, self.loss)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 
+from sklearn_metabp.estimators._rows import Rows
 from sklearn_metabp.network import Network
 from sklearn_metabp.targets.class_weights import check_row_weights
 from sklearn_metabp.training import TrainingState
@@ -50,14 +51,14 @@ class ValidationRows:
         return self._targets.score(y, outputs, sample_weight), loss
 
 
-def split(rows: tuple, fraction: float, labels, state: TrainingState) -> tuple[tuple, tuple]:
-    """Rows to train on and rows to validate on, each (X, y, sample_weight).
+def split(rows: Rows, fraction: float, labels, state: TrainingState) -> tuple[Rows, Rows]:
+    """Rows to train on and rows to validate on.
 
     A training that goes on with as many rows as before gets the same split.
 
     Parameters
     ----------
-    rows : tuple of (X, y, sample_weight)
+    rows : Rows
     fraction : float
         Share of the rows to validate on.
     labels : array-like or None
@@ -91,4 +92,4 @@ def split(rows: tuple, fraction: float, labels, state: TrainingState) -> tuple[t
     parts = train_test_split(*arrays, test_size=fraction, stratify=labels, random_state=random_state)
     if sample_weight is None:
         parts += [None, None]
-    return tuple(parts[::2]), tuple(parts[1::2])
+    return Rows(*parts[::2]), Rows(*parts[1::2])

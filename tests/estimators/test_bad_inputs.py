@@ -191,6 +191,11 @@ LABELS = [
     (lambda: fit(X, None), ValueError, r"requires y to be passed, but the target y is None"),
     (lambda: fit_numbers(XR, np.where(YR > 0, np.inf, YR)), ValueError, r"y contains infinity"),
     (lambda: fit_numbers(XR, ["a"] * 40), ValueError, r"could not convert string"),
+    (
+        lambda: fit_numbers(XR, sp.csr_array(np.c_[YR, YR])),
+        ValueError,
+        r"y is sparse, .* pass y\.toarray\(\)",
+    ),
     (lambda: fit_numbers(XR.astype(np.float32), YR * 1e300), ValueError, r"too large for float32"),
     (
         lambda: fit_numbers(XR, YR - 5, loss="poisson"),

@@ -1,0 +1,107 @@
+"""Rows as a fit takes them: checked, and told apart into those to train on and those to validate on."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import is_regressor
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from sklearn_metabp.targets.class_weights import check_row_weights
+
+DTYPES = (np.float64, np.float32)
+
+
+class Rows(NamedTuple):
+    """Rows to train or to validate on.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features), or CSR
+        Of float32 or float64.
+    y : ndarray of shape (n_samples,) or (n_samples, n_columns), or CSR
+        Numbers or labels.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Not negative, of X's dtype.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: np.ndarray | None
+
+
+def check_rows(estimator, X, y, sample_weight, *, reset: bool, y_name: str = "y") -> Rows:
+    """Rows checked as scikit-learn does.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X, y, sample_weight
+        As the user gave them.
+    reset : bool
+        Whether the estimator takes note of number and names of the features, or compares them.
+    y_name : str, default="y"
+        Name of y in error messages.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=is_regressor(estimator),
+            dtype=DTYPES,
+            reset=reset,
+        )
+    if is_regressor(estimator) and issparse(y):
+        raise ValueError(
+            f"{y_name} is sparse, and numbers to predict must be dense: pass {y_name}.toarray()."
+        )
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    return Rows(X, y, sample_weight)
+
+
+def check_validation_rows(estimator, X_val, y_val, sample_weight_val) -> Rows | None:
+    """The rows that a fit was given to validate on; None if it was given none.
+
+    Raises
+    ------
+    ValueError
+        If one of X_val and y_val is missing, or if the rows do not fit: with the name of what does not.
+    """
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val go together: pass both or neither.")
+    if X_val is None:
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val weighs the rows of X_val and y_val: pass these too.")
+        return None
+    try:
+        rows = check_rows(estimator, X_val, y_val, sample_weight_val, reset=False, y_name="y_val")
+    except (TypeError, ValueError) as error:
+        raise ValueError(_what_does_not_fit(estimator, X_val, error)) from error
+    if rows.sample_weight is not None:
+        check_row_weights(rows.sample_weight, rows.X.dtype, "sample_weight_val", "validation")
+    return rows
+
+
+def _what_does_not_fit(estimator, X_val, error: Exception) -> str:
+    """The error of the validation rows, with what to do where X_val is the reason."""
+    if not _fits(estimator, X_val):
+        return (
+            f"X_val: {error}\nA Pipeline passes X_val on to the network untransformed, unless it is told to "
+            f'transform it as it does X: Pipeline(..., transform_input=["X_val"]).'
+        )
+    return f"Validation rows (X_val, y_val, sample_weight_val): {error}"
+
+
+def _fits(estimator, X_val) -> bool:
+    """Whether X_val is what the network takes."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            X_val = check_array(X_val, accept_sparse="csr", dtype=DTYPES)
+        return X_val.shape[1] == estimator.n_features_in_
+    except (TypeError, ValueError):
+        return False
