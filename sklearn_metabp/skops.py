@@ -28,8 +28,7 @@ from sklearn_metabp.learned.link import LinkHistory
 from sklearn_metabp.learned.model import Bound, PlainModel
 from sklearn_metabp.learned.rule import MODELS
 from sklearn_metabp.network import Network, ParameterLayout, StepView
-from sklearn_metabp.targets.classes import ClassTargets, MultiOutputTargets
-from sklearn_metabp.targets.numbers import NumberTargets
+from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets
 from sklearn_metabp.training import Patience, TrainingState
 from sklearn_metabp.update_rules.safeguarded import _Guard
 

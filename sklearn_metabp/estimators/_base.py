@@ -36,7 +36,7 @@ from sklearn_metabp.network import (
     resolve_initializer,
 )
 from sklearn_metabp.targets.class_weights import check_row_weights
-from sklearn_metabp.targets.classes import check_same_kind
+from sklearn_metabp.targets.kinds import check_same_kind
 from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule, resolve_update_rule
 
@@ -201,7 +201,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
 
             task = "partial_fit" if incremental else "fit"
             listener = open_listener(
-                self, task, max_epochs, (X, y, sample_weight), lambda: fitted_by(state.copy())
+                self, task, max_epochs, (X, rows.y, sample_weight), lambda: fitted_by(state.copy())
             )
             stopped, interrupted = None, False
             if listener is not None:

@@ -1,7 +1,6 @@
 """The classifier."""
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -9,7 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import takes_steps
-from sklearn_metabp.targets.learn import is_multilabel, learn_targets, same_classes
+from sklearn_metabp.targets import learn_targets
+from sklearn_metabp.targets.learn import check_announced
 
 
 class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
@@ -294,14 +294,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         DivergenceError
             If a loss or a weight stops being finite; the estimator is then as it was before.
         """
-        first = not self.__sklearn_is_fitted__()
-        if first and classes is None and not is_multilabel(y if issparse(y) else np.asarray(y)):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        if not first and classes is not None and not same_classes(self.classes_, classes):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{self.classes_!r}"
-            )
+        check_announced(classes, self.classes_ if self.__sklearn_is_fitted__() else None, y)
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass "

@@ -4,10 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import is_regressor
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from sklearn_metabp.targets import as_labels
 from sklearn_metabp.targets.class_weights import check_row_weights
 
 DTYPES = (np.float64, np.float32)
@@ -21,7 +22,7 @@ class Rows(NamedTuple):
     X : ndarray of shape (n_samples, n_features), or CSR
         Of float32 or float64.
     y : ndarray of shape (n_samples,) or (n_samples, n_columns), or CSR
-        Numbers or labels.
+        Numbers, or labels as :func:`~sklearn_metabp.targets.as_labels` returns them.
     sample_weight : ndarray of shape (n_samples,) or None
         Not negative, of X's dtype.
     """
@@ -44,6 +45,7 @@ def check_rows(estimator, X, y, sample_weight, *, reset: bool, y_name: str = "y"
     y_name : str, default="y"
         Name of y in error messages.
     """
+    y = as_labels(y, y_name) if is_classifier(estimator) else y
     with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
         X, y = validate_data(
             estimator,

@@ -1,7 +1,9 @@
 """Labels and numbers to the targets of the output units and back, and class weights."""
 
-from sklearn_metabp.targets.classes import ClassTargets, MultiOutputTargets
+from sklearn_metabp.targets.classes import ClassTargets
+from sklearn_metabp.targets.columns import MultiOutputTargets
+from sklearn_metabp.targets.labels import as_labels
 from sklearn_metabp.targets.learn import learn_targets
 from sklearn_metabp.targets.numbers import NumberTargets
 
-__all__ = ["ClassTargets", "MultiOutputTargets", "NumberTargets", "learn_targets"]
+__all__ = ["ClassTargets", "MultiOutputTargets", "NumberTargets", "as_labels", "learn_targets"]

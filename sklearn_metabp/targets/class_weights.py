@@ -1,5 +1,6 @@
 """Class weights as weights of rows."""
 
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -30,29 +31,32 @@ def column_weights(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -
             f"class_weight must be a dict or 'balanced' for one column of y, and a list of one dict a column "
             f"or 'balanced' for several; got {class_weight!r}."
         )
+    position = {label: n for n, label in enumerate(classes)}
     weights = np.ones(len(classes))
     for label, weight in class_weight.items():
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
                 f"class_weight must have finite numbers of 0 or more; that of class {label!r} is {weight!r}."
             )
-        here = classes == label
-        if not np.any(here):
+        if label not in position:
             raise ValueError(f"class_weight has a class that is not in classes_: {label!r}.")
-        weights[here] = weight
+        weights[position[label]] = weight
     return weights[np.searchsorted(classes, labels)]
 
 
-def product_of_columns(class_weight: Any, classes: list[np.ndarray], columns: list[np.ndarray]) -> np.ndarray:
+def product_of_columns(class_weight: Any, classes: list[np.ndarray], columns: Iterable) -> np.ndarray:
     """Product of the weights that a row has by its label in every column, of shape (n_samples,)."""
-    n_columns = len(columns)
+    n_columns = len(classes)
     each = [class_weight] * n_columns if isinstance(class_weight, str) else class_weight
     if not isinstance(each, list) or len(each) != n_columns:
         raise ValueError(
             f"class_weight must be 'balanced' or a list of {n_columns} dicts, one a column of y; got "
             f"{class_weight!r}."
         )
-    return np.prod([column_weights(*of) for of in zip(each, classes, columns, strict=True)], axis=0)
+    product: Any = 1.0
+    for of_column, known, labels in zip(each, classes, columns, strict=True):
+        product = product * column_weights(of_column, known, labels)
+    return product
 
 
 def check_row_weights(weight: np.ndarray, dtype, names: str, rows: str) -> np.ndarray:

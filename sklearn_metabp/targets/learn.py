@@ -1,17 +1,14 @@
-"""What kind of classification y and the announced classes are."""
+"""Classes learned from y and from those that were announced."""
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from sklearn_metabp.targets.classes import (
-    ClassTargets,
-    MultiOutputTargets,
-    is_zero_or_one,
-    n_columns,
-    plain,
-)
+from sklearn_metabp.targets.classes import ClassTargets
+from sklearn_metabp.targets.columns import MultiOutputTargets
+from sklearn_metabp.targets.kinds import is_multilabel, n_columns
+from sklearn_metabp.targets.labels import as_labels, column_labels
 
 
 def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | MultiOutputTargets:
@@ -27,9 +24,9 @@ def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | 
     if n_columns(y) == 1:
         if by_column:
             raise ValueError(f"y has one column: classes must be one array, got {classes!r}.")
-        y = plain(column_or_1d(y, warn=True) if y.ndim == 2 else y)
+        y = column_or_1d(y, warn=True) if y.ndim == 2 else y
         check_classification_targets(y)
-        return ClassTargets(y if classes is None else plain(np.asarray(classes)), *output)
+        return ClassTargets(y if classes is None else as_labels(classes, "classes"), *output)
     if is_multilabel(y) and not by_column:
         if classes is not None and not np.array_equal(np.unique(classes), np.arange(y.shape[1])):
             raise ValueError(
@@ -40,11 +37,6 @@ def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | 
     return MultiOutputTargets(_columns_of_classes(y, classes, by_column), *output)
 
 
-def is_multilabel(y) -> bool:
-    """Whether y is a matrix of 0 and 1 alone: what type_of_target takes for labels may be others."""
-    return y.ndim == 2 and y.shape[1] > 1 and is_zero_or_one(y)
-
-
 def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
     """For every column of y the labels to learn its classes from."""
     if issparse(y):
@@ -53,18 +45,37 @@ def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
         raise ValueError(
             f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got {classes!r}."
         )
-    if y.dtype != object:
-        check_classification_targets(y)
-    columns = [plain(labels) for labels in y.T]
-    for n, labels in enumerate(columns):
-        if labels.dtype == object:
-            raise ValueError(f"y[:, {n}] has labels of several types, which have no order.")
+    columns = [column_labels(labels, f"y[:, {n}]") for n, labels in enumerate(y.T)]
+    for labels in columns:
         check_classification_targets(labels)
-    return columns if classes is None else [plain(np.asarray(labels)) for labels in classes]
+    if classes is None:
+        return columns
+    return [as_labels(labels, f"classes[{n}]") for n, labels in enumerate(classes)]
+
+
+def check_announced(classes, known, y) -> None:
+    """Raise ValueError if ``partial_fit`` was not told the classes, or other classes than before.
+
+    Parameters
+    ----------
+    classes : array-like, list of array-like or None
+        Those that this call announces.
+    known : ndarray, list of ndarray or None
+        Those of the calls before; None in the first call.
+    y : array-like or sparse matrix
+        Labels as the user gave them: multilabel rows have their classes with them.
+    """
+    if known is None and classes is None and not is_multilabel(as_labels(y)):
+        raise ValueError("classes must be passed on the first call to partial_fit.")
+    if known is not None and classes is not None and not same_classes(known, classes):
+        raise ValueError(
+            f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
+        )
 
 
 def same_classes(classes, others) -> bool:
     """Whether others are the classes, or of every column the classes, that are known."""
     if isinstance(classes, list):
         return len(classes) == len(others) and all(map(same_classes, classes, others))
+    others = as_labels(others, "classes")
     return np.ndim(others) == 1 and np.array_equal(classes, np.unique(others))

@@ -1,0 +1,77 @@
+"""Targets of the output units: their values, and the memory that making them takes."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sklearn_metabp.targets import ClassTargets, learn_targets
+
+RNG = np.random.default_rng(8)
+
+
+@pytest.mark.parametrize("out_activation", ["logistic", "tanh"])
+@pytest.mark.parametrize("kind", ["multiclass", "dense", "sparse", "booleans", "columns first"])
+def test_the_targets_are_all_the_memory_that_encoding_takes(kind, out_activation):
+    n_samples, n_classes = 4000, 300
+    y = RNG.integers(0, n_classes, n_samples)
+    if kind != "multiclass":
+        y = np.eye(n_classes, dtype=np.int8)[y] | np.eye(n_classes, dtype=np.int8)[y[::-1]]
+        y = {
+            "dense": y,
+            "sparse": sp.csr_array(y),
+            "booleans": y.astype(bool),
+            "columns first": np.asfortranarray(y),
+        }[kind]
+    targets = learn_targets(y, None, out_activation, "squared_error")
+    tracemalloc.start()
+    try:
+        encoded = targets.encode(y, np.float32)
+        peak = tracemalloc.get_traced_memory()[1]
+        assert encoded.nbytes == n_samples * n_classes * 4
+        assert peak < 1.1 * encoded.nbytes
+        tracemalloc.reset_peak()
+        targets.check_known(y)
+        targets.score(y, encoded)
+        targets.decode(encoded[:400])
+        assert tracemalloc.get_traced_memory()[1] - encoded.nbytes < 0.6 * encoded.nbytes
+    finally:
+        tracemalloc.stop()
+    assert encoded.flags.c_contiguous
+    yes = encoded == encoded.max()
+    expected = y[:, None] == np.arange(n_classes) if kind == "multiclass" else sp.csr_array(y).toarray() == 1
+    np.testing.assert_array_equal(yes, expected)
+    assert set(np.unique(encoded)) == {-1.0 if out_activation == "tanh" else 0.0, 1.0}
+    assert targets.score(y, encoded) == 1.0
+
+
+def test_targets_are_no_view_of_y():
+    y = (RNG.random((20, 4)) < 0.5).astype(np.float32)
+    before = y.copy()
+    encoded = ClassTargets(y, "tanh", "squared_error").encode(y, np.float32)
+    assert not np.shares_memory(encoded, y)
+    np.testing.assert_array_equal(y, before)
+
+
+def test_two_entries_of_one_place_in_a_sparse_y_are_no_label():
+    y = sp.csr_array((np.ones(3), ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
+    y = sp.csr_array((np.ones(3), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 2))
+    with pytest.raises(ValueError, match="Sparse y must be multilabel: 0 and 1 alone"):
+        learn_targets(y, None, "auto", "log_loss")
+    assert y.nnz == 3
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+def test_a_score_of_labels_counts_rows_with_all_of_them_right(make):
+    y = (RNG.random((50, 3)) < 0.5).astype(int)
+    outputs = np.where(RNG.random((50, 3)) < 0.2, 1 - y, y) * 0.8 + 0.1
+    weight = RNG.random(50)
+    right = ((outputs > 0.5) == y).all(axis=1)
+    targets = ClassTargets(make(y), "auto", "log_loss")
+    assert targets.score(make(y), outputs) == pytest.approx(right.mean())
+    assert targets.score(make(y), outputs, weight) == pytest.approx(np.average(right, weights=weight))
+    with pytest.raises(ValueError, match=r"y must have 3 columns of 0 and 1"):
+        targets.score(make(y[:, :2]), outputs)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        targets.score(make(y[:40]), outputs)
