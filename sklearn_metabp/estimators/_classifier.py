@@ -63,7 +63,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         the rows and the counters, as if training had not stopped.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weight of every class in the training loss, finite and not negative; 1 for a class that a dict does
-        not name. ``"balanced"`` is ``n_samples / (n_classes * count)``.
+        not name. Keys that are no class are ignored. ``"balanced"`` is ``n_samples / (n_classes * count)``.
         For several columns of y or labels a list of one dict a column, and their weights are multiplied.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the

@@ -1,5 +1,6 @@
 """Class weights as weights of rows."""
 
+import warnings
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -7,22 +8,34 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
+from sklearn_metabp.targets.labels import some
 
-def column_weights(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+
+def column_weights(
+    class_weight: Any, classes: np.ndarray, labels: np.ndarray, column: int | None = None
+) -> np.ndarray:
     """Weight of every row by its label in one column, of shape (n_samples,).
 
     Parameters
     ----------
     class_weight : "balanced" or dict
-        A dict may name some of the classes; the others weigh 1.
+        A dict may name some of the classes; the others weigh 1. Classes that are not here are ignored: a
+        split of the rows may lack a class.
     classes : ndarray of shape (n_classes,)
         All that the column may have, sorted: a chunk or a split of the rows may lack some.
     labels : ndarray of shape (n_samples,)
+    column : int, default=None
+        Number of the column among several, for messages.
 
     Raises
     ------
     ValueError
-        If a weight is not a finite number of 0 or more, or a class is unknown.
+        If a weight is not a finite number of 0 or more.
+
+    Warns
+    -----
+    UserWarning
+        If no class that a dict names is here.
     """
     if isinstance(class_weight, str):
         return compute_sample_weight(class_weight, labels)
@@ -38,10 +51,28 @@ def column_weights(class_weight: Any, classes: np.ndarray, labels: np.ndarray) -
             raise ValueError(
                 f"class_weight must have finite numbers of 0 or more; that of class {label!r} is {weight!r}."
             )
-        if label not in position:
-            raise ValueError(f"class_weight has a class that is not in classes_: {label!r}.")
-        weights[position[label]] = weight
+        if label in position:
+            weights[position[label]] = weight
+    if class_weight and position.keys().isdisjoint(class_weight):
+        _warn_that_none_is_here(class_weight, classes, column)
     return weights[np.searchsorted(classes, labels)]
+
+
+def _warn_that_none_is_here(class_weight: dict, classes: np.ndarray, column: int | None) -> None:
+    names = ("class_weight", "classes_")
+    if column is not None:
+        names = (f"class_weight[{column}]", f"the classes of y[:, {column}]")
+    encoded = ""
+    if classes.dtype.kind in "iu" and np.array_equal(classes, np.arange(len(classes))):
+        encoded = (
+            " If an estimator around this one encodes y, the keys must be the numbers of the sorted classes, "
+            "from 0."
+        )
+    warnings.warn(
+        f"{names[0]} names no class that is here, so every class weighs 1: its keys are "
+        f"{some(list(class_weight))}, and {names[1]} are {some(classes.tolist())}.{encoded}",
+        stacklevel=9,
+    )
 
 
 def product_of_columns(class_weight: Any, classes: list[np.ndarray], columns: Iterable) -> np.ndarray:
@@ -54,8 +85,8 @@ def product_of_columns(class_weight: Any, classes: list[np.ndarray], columns: It
             f"{class_weight!r}."
         )
     product: Any = 1.0
-    for of_column, known, labels in zip(each, classes, columns, strict=True):
-        product = product * column_weights(of_column, known, labels)
+    for n, (of_column, known, labels) in enumerate(zip(each, classes, columns, strict=True)):
+        product = product * column_weights(of_column, known, labels, n)
     return product
 
 
