@@ -5,6 +5,7 @@ from scipy.sparse import issparse
 from sklearn.metrics import accuracy_score
 
 _BLOCK_VALUES = 2**20
+_SO_MANY_ARE_NO_CHANCE = 20  # rows with one label each
 
 
 def n_columns(y) -> int:
@@ -37,6 +38,13 @@ def is_zero_or_one(y) -> bool:
     n_rows = max(1, _BLOCK_VALUES // n_columns(y))
     blocks = (y[start : start + n_rows] for start in range(0, len(y), n_rows))
     return all(((block == 0) | (block == 1)).all() for block in blocks)
+
+
+def is_one_hot(y) -> bool:
+    """Whether every row of a multilabel y has exactly one label, in more rows than chance explains."""
+    if y.shape[0] <= min(y.shape[1], _SO_MANY_ARE_NO_CHANCE):
+        return False
+    return bool((np.ravel(y.sum(axis=1)) == 1).all())
 
 
 def share_of_rows(right: np.ndarray, sample_weight) -> float:

@@ -1,5 +1,7 @@
 """Classes learned from y and from those that were announced."""
 
+import warnings
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets
@@ -7,8 +9,13 @@ from sklearn.utils.validation import column_or_1d
 
 from sklearn_metabp.targets.classes import ClassTargets
 from sklearn_metabp.targets.columns import MultiOutputTargets
-from sklearn_metabp.targets.kinds import is_multilabel, n_columns
+from sklearn_metabp.targets.kinds import is_multilabel, is_one_hot, n_columns
 from sklearn_metabp.targets.labels import as_labels, column_labels
+
+_ONE_HOT = (
+    "Every row of y has exactly one label: if they are the classes of one-hot encoded rows, pass "
+    "y.argmax(axis=1), or y.idxmax(axis=1) of a data frame."
+)
 
 
 def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | MultiOutputTargets:
@@ -33,7 +40,20 @@ def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | 
                 f"classes of multilabel y are the numbers of its {y.shape[1]} columns, or None; and for "
                 f"columns of classes a list of {y.shape[1]} arrays. Got {classes!r}."
             )
-        return ClassTargets(y, *output)
+        one_hot = is_one_hot(y)
+        if one_hot and out_activation == "softmax":
+            raise ValueError(
+                f"out_activation='softmax' lets one class exclude the others, but a matrix of 0 and 1 is "
+                f"multilabel. {_ONE_HOT}"
+            )
+        targets = ClassTargets(y, *output)
+        if one_hot:
+            warnings.warn(
+                f"A matrix of 0 and 1 is multilabel: every column is learned on its own, and predict may "
+                f"give a row no label, or several. {_ONE_HOT}",
+                stacklevel=6,
+            )
+        return targets
     return MultiOutputTargets(_columns_of_classes(y, classes, by_column), *output)
 
 

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 X, Y = classes("multiclass", n=40)
 XR, YR = numbers(n=40)
+SEVERAL = classes("multilabel", n=40)[1]  # labels of a row
+ONE_HOT = np.eye(3, dtype=int)[Y]
 WITH_NAN = np.where(np.arange(160).reshape(40, 4) == 7, np.nan, X)
 COUNTS = np.random.default_rng(0).poisson(3, 40).astype(float)
 
@@ -201,7 +203,8 @@ LABELS = [
         ValueError,
         r"y must not be negative, its lowest value",
     ),
-    (lambda: fit(X, np.eye(3)[Y].astype(int), out_activation="softmax"), ValueError, r"y is multilabel"),
+    (lambda: fit(X, SEVERAL, out_activation="softmax"), ValueError, r"y is multilabel"),
+    (lambda: fit(X, ONE_HOT, out_activation="softmax"), ValueError, r"pass y\.argmax\(axis=1\)"),
     (
         lambda: BackpropMLPClassifier().partial_fit(X, Y),
         ValueError,
@@ -218,8 +221,8 @@ LABELS = [
         for y, y_val, message in [
             (Y, np.c_[Y, Y], r"^y_val must have as many columns as y: .* \(40,\), y_val has \(40, 2\)\.$"),
             (Y, YR, r"^`y_val` has classes not in `self.classes_`: .{1,200} more\]. .{1,60}$"),
-            (np.eye(3, dtype=int)[Y], Y, r"^y_val must have as many columns as y"),
-            (np.eye(3, dtype=int)[Y], np.eye(3, dtype=int)[Y] * 2, r"^y_val must be 0 and 1 alone"),
+            (SEVERAL, Y, r"^y_val must have as many columns as y"),
+            (SEVERAL, SEVERAL * 2, r"^y_val must be 0 and 1 alone"),
             (Y, Y.astype(str), r"^`y_val` has classes not in `self.classes_`: \['0', '1', '2'\]"),
             (np.c_[Y, Y], np.c_[Y, Y + 1], r"^`y_val\[:, 1\]` has classes not in `self.classes_`: \[3\]"),
         ]
@@ -231,12 +234,12 @@ LABELS = [
     ),
     (lambda: fit().partial_fit(X, np.c_[Y, Y]), ValueError, r"^y must have one class a row, as before; got"),
     (
-        lambda: fit(X, np.eye(3, dtype=int)[Y]).partial_fit(X, Y),
+        lambda: fit(X, SEVERAL).partial_fit(X, Y),
         ValueError,
         r"^y must have 3 columns of 0 and 1, one a label, as before; got shape \(40,\)",
     ),
     (
-        lambda: BackpropMLPClassifier().partial_fit(X, np.eye(3, dtype=int)[Y], classes=[0, 1]),
+        lambda: BackpropMLPClassifier().partial_fit(X, SEVERAL, classes=[0, 1]),
         ValueError,
         r"classes of multilabel y are the numbers of its 3 columns",
     ),
