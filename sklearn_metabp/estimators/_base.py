@@ -27,7 +27,8 @@ from sklearn_metabp.estimators._parameters import (
 )
 from sklearn_metabp.estimators._rows import DTYPES, Rows, check_rows, check_validation_rows
 from sklearn_metabp.estimators._scoring import scorer_of_parameters
-from sklearn_metabp.estimators._validation import ValidationRows, split
+from sklearn_metabp.estimators._split import split
+from sklearn_metabp.estimators._validation import ValidationRows
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
@@ -116,7 +117,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         return sample_weight
 
     def _labels_to_split_by(self, y, targets):
-        """Labels that training and validation rows have in the same shares, or None."""
+        """Labels that the split into training and validation rows goes by, or None."""
         return
 
     @property
@@ -215,7 +216,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
                     rows, validation_rows = split(rows, self.validation_fraction, labels, state)
                 validation = None
                 if validation_rows is not None:
-                    score = scorer_of_parameters(self, lambda: fitted_by(state))
+                    score = scorer_of_parameters(self, lambda: fitted_by(state), targets, validation_rows)
                     validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
                 stopped, interrupted = train(
                     network,

@@ -54,7 +54,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Whether patience listens to a validation score instead of the loss, and the weights with the best
         score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
     validation_fraction : float, default=0.1
-        Share of the rows to set aside, in (0, 1); the classes keep their shares.
+        Share of the rows to set aside, in (0, 1), of every class; a class of a single row is trained on.
     scoring : str, callable or None, default=None
         The validation score, as in ``cross_val_score``; None is accuracy. Sample weights go to a scorer that
         takes them.
@@ -324,7 +324,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             return weight * sample_weight
 
     def _labels_to_split_by(self, y, targets):
-        return np.ravel(y) if targets.kind in ("binary", "multiclass") else None
+        if targets.is_multilabel:
+            return None
+        return y if targets.kind == "multiclass-multioutput" else np.ravel(y)
 
     def predict(self, X):
         """Most probable class of every row, or every label more probable than not.

@@ -2,54 +2,91 @@
 
 import copy
 from collections.abc import Callable
-from inspect import Parameter, signature
+from typing import Any
 
+import numpy as np
 from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.metrics import check_scoring
 
+from sklearn_metabp.estimators._metrics import (
+    advice,
+    option,
+    option_names,
+    scores_probabilities,
+    why_labels_do_not_fit,
+)
+from sklearn_metabp.estimators._rows import Rows
 
-def scorer_of_parameters(estimator, fitted_attributes: Callable[[], dict]) -> Callable | None:
-    """A function of parameters, X, y and sample weights; None where ``scoring`` is None.
+
+def scorer_of_parameters(
+    estimator, fitted_attributes: Callable[[], dict], targets: Any, rows: Rows
+) -> "ScorerOfParameters | None":
+    """The score of parameters on the validation rows; None where ``scoring`` is None.
 
     Parameters
     ----------
     estimator : estimator
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict.
+    targets : ClassTargets, MultiOutputTargets or NumberTargets
+    rows : Rows
+        The validation rows.
 
     Raises
     ------
     ValueError
-        If ``scoring`` is no scorer; from the function, if the scorer fails.
+        If ``scoring`` is no scorer, or one of scikit-learn's that cannot take labels of this kind.
     """
-    scoring = estimator.scoring
-    if scoring is None:
+    if estimator.scoring is None:
         return None
-    scorer = check_scoring(estimator, scoring)
-    takes_weights = _takes_weights(scorer)
+    return ScorerOfParameters(estimator, fitted_attributes, targets, rows)
 
-    def score(params, X, y, sample_weight) -> float:
-        model = copy.copy(estimator)
-        model.__dict__.update(fitted_attributes(), params_=params)
+
+class ScorerOfParameters:
+    """See :func:`scorer_of_parameters`."""
+
+    def __init__(self, estimator, fitted_attributes: Callable[[], dict], targets: Any, rows: Rows):
+        self._estimator, self._fitted_attributes, self._targets = estimator, fitted_attributes, targets
+        self._scorer = check_scoring(estimator, estimator.scoring)
+        problem = why_labels_do_not_fit(estimator.scoring, self._scorer, targets)
+        if problem is not None:
+            raise ValueError(f"scoring={estimator.scoring!r} cannot score these labels. {problem}")
+        self._X, y, sample_weight = rows
+        self._y = y.toarray() if issparse(y) else y  # not every metric takes it sparse
+        self._lacking = np.array([])
+        if getattr(targets, "kind", None) in ("binary", "multiclass"):
+            self._lacking = np.setdiff1d(targets.classes, np.unique(y))
+        names = option_names(self._scorer)
+        self._options: dict[str, Any] = {}
+        if sample_weight is not None and not names.isdisjoint({"sample_weight", "**"}):
+            self._options["sample_weight"] = sample_weight
+        tells_classes = "labels" in names and option(self._scorer, "labels") is None
+        if len(self._lacking) and tells_classes and scores_probabilities(self._scorer):
+            # Without labels scikit-learn takes the classes of the rows for those of the probabilities.
+            self._options["labels"] = targets.classes
+
+    def __call__(self, params: np.ndarray) -> float:
+        """Score the validation rows.
+
+        Raises
+        ------
+        ValueError
+            If the scorer fails: with its error and, where it is known, what to do.
+        """
+        model = copy.copy(self._estimator)
+        model.__dict__.update(self._fitted_attributes(), params_=params)
         model.__dict__.pop("feature_names_in_", None)  # the rows are arrays
-        y = y.toarray() if issparse(y) else y  # not every metric takes it sparse
-        weights = {"sample_weight": sample_weight} if takes_weights and sample_weight is not None else {}
         try:
-            return float(scorer(model, X, y, **weights))
+            # Only with routing does a scorer pass on other metadata than sample weights.
+            routing = {"enable_metadata_routing": True} if "labels" in self._options else {}
+            with config_context(**routing):
+                return float(self._scorer(model, self._X, self._y, **self._options))
         except Exception as error:
             raise ValueError(
-                f"scoring={scoring!r} failed on the {X.shape[0]} validation rows "
-                f"({type(error).__name__}: {error}). If they lack a class, pass X_val and y_val that have "
-                f"all, or raise validation_fraction; or use another scoring."
+                f"scoring={self._estimator.scoring!r} failed on the {self._X.shape[0]} validation rows "
+                f"({type(error).__name__}: {error}). {self._advice()}"
             ) from error
 
-    return score
-
-
-def _takes_weights(scorer: Callable) -> bool:
-    """Whether a scorer, or the metric that scikit-learn made it from, takes sample weights."""
-    try:
-        parameters = signature(getattr(scorer, "_score_func", scorer)).parameters
-    except ValueError:  # a builtin does not tell
-        return False
-    return "sample_weight" in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
+    def _advice(self) -> str:
+        return advice(self._estimator.scoring, self._scorer, self._targets, self._lacking)

@@ -1,0 +1,87 @@
+"""Which rows are set aside to validate on."""
+
+import copy
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from sklearn_metabp.estimators._rows import Rows
+from sklearn_metabp.targets.labels import column_labels
+from sklearn_metabp.training import TrainingState
+
+
+def split(rows: Rows, fraction: float, labels: np.ndarray | None, state: TrainingState) -> tuple[Rows, Rows]:
+    """Rows to train on and rows to validate on.
+
+    A training that goes on with as many rows as before gets the same split.
+
+    Parameters
+    ----------
+    rows : Rows
+    fraction : float
+        Share of the rows to validate on.
+    labels : ndarray of shape (n_samples,) or (n_samples, n_columns), or None
+        Classes. Both parts have those of one column in the same shares. A class of a single row is trained
+        on; and so is one row of every class where there are too few rows for one in both parts.
+    state : TrainingState
+        Draws the rows, and keeps what drew them.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows are left for validation.
+    """
+    n_samples = rows.X.shape[0]
+    n_validation = int(np.ceil(fraction * n_samples))
+    if n_validation < 2 or n_samples - n_validation < 1:
+        raise ValueError(
+            f"The validation set is too small or leaves nothing to train on: validation_fraction={fraction} "
+            f"of {n_samples} samples are {n_validation}. Raise 'validation_fraction', add rows, or pass "
+            f"X_val and y_val."
+        )
+    if state.split_random_state is None:
+        state.split_random_state = copy.deepcopy(state.random_state)
+        random_state = state.random_state
+    else:
+        random_state = copy.deepcopy(state.split_random_state)
+    train, validate = _draw(n_samples, n_validation, labels, random_state)
+    return _part(rows, train), _part(rows, validate)
+
+
+def _draw(
+    n_samples: int, n_validation: int, labels: np.ndarray | None, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows to train on and to validate on."""
+    kept, stratify = np.array([], np.intp), None
+    if labels is not None and labels.ndim == 2:
+        kept = np.unique(np.concatenate([_rows_alone(column) for column in labels.T]))
+    elif labels is not None:
+        kept = _rows_alone(labels)
+        n_classes = len(np.unique(labels)) - len(kept)
+        stratify = labels
+        if min(n_validation, n_samples - len(kept) - n_validation) < n_classes:
+            order = random_state.permutation(n_samples)
+            kept, stratify = order[np.unique(labels[order], return_index=True)[1]], None
+    free = np.setdiff1d(np.arange(n_samples), kept)
+    if min(n_validation, len(free)) < 2:  # of nearly all classes there is one row: no split serves both parts
+        kept, free, stratify = kept[:0], np.arange(n_samples), None
+    if len(free) <= n_validation:
+        return kept, free
+    train, validate = train_test_split(
+        free,
+        test_size=n_validation,
+        stratify=None if stratify is None else stratify[free],
+        random_state=random_state,
+    )
+    return np.concatenate([train, kept]), validate
+
+
+def _rows_alone(labels: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that are the only ones of their class."""
+    first, counts = np.unique(column_labels(labels), return_index=True, return_counts=True)[1:]
+    return first[counts == 1]
+
+
+def _part(rows: Rows, numbers: np.ndarray) -> Rows:
+    X, y, sample_weight = rows
+    return Rows(X[numbers], y[numbers], None if sample_weight is None else sample_weight[numbers])
