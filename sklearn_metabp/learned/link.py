@@ -56,6 +56,12 @@ def link_state(layout, codes: np.ndarray) -> dict:
     return {"history": link_history(codes, layout.n_params, layout.dtype), "n_steps": 0}
 
 
+def remembered(codes: np.ndarray) -> tuple[str, ...]:
+    """Names of what links remember for these inputs, in the order of the rows of a history."""
+    rows = memory_rows(codes)
+    return tuple(name for name in rows._fields if len(getattr(rows, name)))
+
+
 class LinkHistory:
     """What is known at each link of one training at a step, from what all links remember.
 

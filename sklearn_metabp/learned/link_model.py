@@ -23,6 +23,7 @@ from sklearn_metabp.learned.link import (
     codes_of,
     link_state,
     n_columns,
+    remembered,
 )
 from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.update_rules import Adam
@@ -126,6 +127,10 @@ class LinkModel(ScopeModel):
     def init_state(self, layout):
         """Nothing seen at any link yet."""
         return link_state(layout, self._codes)
+
+    def state_key(self):
+        """The scope, and what links remember: more of them where an input asks for it."""
+        return type(self), remembered(self._codes)
 
     def bind(self, step, state):
         """Every link's update, compiled where the learner is an MLP."""

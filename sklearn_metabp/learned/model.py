@@ -54,6 +54,10 @@ class ScopeModel(ABC):
     def init_state(self, layout) -> Any:
         """What a training driven by this model remembers; ValueError if it cannot drive one."""
 
+    def state_key(self) -> tuple:
+        """What a state of this scope depends on: the scope, where there is nothing else."""
+        return (type(self),)
+
     @abstractmethod
     def bind(self, step, state) -> Callable[[], np.ndarray]:
         """A function that computes the update of every step of a training."""

@@ -309,8 +309,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self._model.init_state(layout)
 
     def state_key(self):
-        """Its class and its scope's; see :meth:`UpdateRule.state_key`."""
-        return type(self), type(self._model)
+        """Its class and what the scope remembers; see :meth:`UpdateRule.state_key`."""
+        return type(self), self._model.state_key()
 
     def compute_update(self, step, state):
         """What the learner predicts; see :meth:`UpdateRule.compute_update`."""

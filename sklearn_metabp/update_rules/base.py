@@ -233,9 +233,13 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
     def state_key(self) -> tuple:
         """What a state fits: a training goes on with its state under any rule of the same key.
 
+        A rule whose state has other arrays, or arrays of another meaning, under another hyperparameter has
+        that hyperparameter in its key.
+
         Returns
         -------
         key : tuple
-            The class by default, so that another learning rate goes on with the moments there are.
+            Of classes, strings, numbers, arrays and tuples of them. The class alone by default, so that
+            another learning rate goes on with the moments there are.
         """
         return (type(self),)

@@ -149,7 +149,7 @@ class Safeguarded(WrapperRule):
 
     def state_key(self):
         """Its class and the keys of both rules; see :meth:`UpdateRule.state_key`."""
-        return (type(self), *self.inner.state_key(), *self._fallback.state_key())
+        return type(self), self.inner.state_key(), self._fallback.state_key()
 
 
 class _Guarded:

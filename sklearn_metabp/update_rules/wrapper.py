@@ -102,4 +102,4 @@ class WrapperRule(UpdateRule):
 
     def state_key(self):
         """Its class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
-        return (type(self), *self.inner.state_key())
+        return type(self), self.inner.state_key()
