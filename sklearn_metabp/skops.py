@@ -24,13 +24,11 @@ from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegresso
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.compiled import MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
-from sklearn_metabp.learned.link import LinkHistory
-from sklearn_metabp.learned.model import Bound, PlainModel
+from sklearn_metabp.learned.model import PlainModel
 from sklearn_metabp.learned.rule import MODELS
-from sklearn_metabp.network import Network, ParameterLayout, StepView
+from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets
 from sklearn_metabp.training import Patience, TrainingState
-from sklearn_metabp.update_rules.safeguarded import _Guard
 
 __all__ = ["TRUSTED_TYPES"]
 
@@ -50,16 +48,12 @@ _TYPES: list[Any] = [
     ParameterLayout,
     TrainingState,
     Patience,
-    StepView,
-    _Guard,
     *_RULES,
     LearnedUpdateRule,
     *MODELS.values(),
     PlainModel,
     MLPArrays,
     InputRanges,
-    LinkHistory,
-    Bound,
 ]
 
 #: Names of all types that a saved estimator, update rule or pipeline of them is made of and that skops

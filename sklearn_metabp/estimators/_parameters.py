@@ -4,6 +4,8 @@ import warnings
 from contextlib import contextmanager
 from numbers import Integral
 
+import numpy as np
+
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
 from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
@@ -67,8 +69,35 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
 
 
 def rule_key(rule: UpdateRule) -> tuple[str, ...]:
-    """What a rule's state fits, as names that pickle without the classes."""
-    return tuple(getattr(part, "__qualname__", str(part)) for part in rule.state_key())
+    """What a rule's state fits, as names that pickle without the classes.
+
+    Raises
+    ------
+    TypeError
+        If the rule's ``state_key`` has something in it that no name tells apart from others of its kind.
+    """
+    key = rule.state_key()
+    return tuple(_key_name(part, rule) for part in (key if isinstance(key, tuple) else (key,)))
+
+
+def _key_name(part, rule: UpdateRule) -> str:
+    """A name for a part of a key, another one for every other part."""
+    if isinstance(part, (tuple, list)):
+        return f"({', '.join(_key_name(one, rule) for one in part)})"
+    if isinstance(part, dict):
+        return _key_name(list(part.items()), rule)
+    if isinstance(part, np.generic):
+        return repr(part.item())
+    if isinstance(part, np.ndarray):
+        return _key_name([part.dtype.str, part.shape, part.tolist()], rule)
+    if hasattr(part, "__qualname__"):
+        return f"{part.__module__}.{part.__qualname__}"
+    if type(part).__repr__ is object.__repr__:
+        raise TypeError(
+            f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers and arrays; "
+            f"got {part!r} in it, whose name is another one in every process."
+        )
+    return repr(part)
 
 
 def takes_steps(estimator) -> bool:

@@ -1,7 +1,5 @@
 """The scope of one link: what is known there, and what the step did to it."""
 
-from typing import Any
-
 import numpy as np
 
 from sklearn_metabp._kernels import LINK_INPUTS, link_history, link_inputs, memory_rows, remember_steps
@@ -53,8 +51,19 @@ def n_columns(codes: np.ndarray) -> int:
     return len(codes) + 1 + bool(memory_rows(codes).steps)
 
 
+def link_state(layout, codes: np.ndarray) -> dict:
+    """What all links of one training remember before its first step; ``codes`` say what is needed."""
+    return {"history": link_history(codes, layout.n_params, layout.dtype), "n_steps": 0}
+
+
+def remembered(codes: np.ndarray) -> tuple[str, ...]:
+    """Names of what links remember for these inputs, in the order of the rows of a history."""
+    rows = memory_rows(codes)
+    return tuple(name for name in rows._fields if len(getattr(rows, name)))
+
+
 class LinkHistory:
-    """What all links of one training remember, and what is known at each of them at a step.
+    """What is known at each link of one training at a step, from what all links remember.
 
     One code path for a recorded and for a live step.
 
@@ -63,17 +72,19 @@ class LinkHistory:
     layout : ParameterLayout
     codes : ndarray of int64
         Of the inputs: they decide what has to be remembered.
+    state : dict
+        As ``link_state`` makes it; changed in place.
     """
 
-    def __init__(self, layout, codes: np.ndarray):
+    def __init__(self, layout, codes: np.ndarray, state: dict):
         self.sizes = np.array(layout.layer_sizes, dtype=np.int64)
-        self.history = link_history(codes, layout.n_params, layout.dtype)
+        self.state, self.history = state, state["history"]
         self.remembers_steps = bool(memory_rows(codes).steps)
-        self.n_steps = 0
-        self.bound: Any = None  # a rule's kernel over the arrays of one training, and their step
 
-    def __getstate__(self):
-        return {**self.__dict__, "bound": None}
+    def next_step(self) -> int:
+        """Count a step; its number, from 1."""
+        self.state["n_steps"] += 1
+        return self.state["n_steps"]
 
     def units_at(self, step, inputs: tuple[str, ...]) -> tuple:
         """Mean activations and deltas of the units, each layer in its RMS, where they are inputs."""
@@ -87,13 +98,12 @@ class LinkHistory:
         """Go through a step and write the inputs of every link and its units, (n_params, n_columns)."""
         if out is None:
             out = np.empty((self.history.shape[1], n_columns(codes)), self.history.dtype)
-        self.n_steps += 1
         dtype = self.history.dtype
         link_inputs(  # type: ignore[call-arg]
             _as(step.gradients, dtype),
             _as(step.params, dtype),
             self.history,
-            self.n_steps,
+            self.next_step(),
             self.sizes,
             codes,
             *self.units_at(step, inputs),
@@ -175,7 +185,7 @@ class LinkScope:
                 f"has {sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
             )
         codes, matrix = codes_of(names), None
-        history = LinkHistory(run.layout, codes)
+        history = LinkHistory(run.layout, codes, link_state(run.layout, codes))
 
         def visit(position, step):
             nonlocal matrix

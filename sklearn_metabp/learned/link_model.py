@@ -1,5 +1,7 @@
 """The link scope, learned: an update in the link's own unit from what is known at the link."""
 
+from functools import partial
+
 import numpy as np
 
 from sklearn_metabp._kernels import LINK_UNITS, LinkRule
@@ -19,7 +21,9 @@ from sklearn_metabp.learned.link import (
     LinkScope,
     check_link_inputs,
     codes_of,
+    link_state,
     n_columns,
+    remembered,
 )
 from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.update_rules import Adam
@@ -122,21 +126,28 @@ class LinkModel(ScopeModel):
 
     def init_state(self, layout):
         """Nothing seen at any link yet."""
-        return {"history": LinkHistory(layout, self._codes)}
+        return link_state(layout, self._codes)
 
-    def compute_update(self, step, state):
+    def state_key(self):
+        """The scope, and what links remember: more of them where an input asks for it."""
+        return type(self), remembered(self._codes)
+
+    def bind(self, step, state):
         """Every link's update, compiled where the learner is an MLP."""
-        history: LinkHistory = state["history"]
+        history = LinkHistory(step.layout, self._codes, state)
         if self._mlp is None:
-            return self._predict_updates(step, history)
-        if history.bound is None or history.bound[0] is not step:
-            history.bound = step, self._kernel(step, history, self._mlp)
-        history.n_steps += 1
-        if self._sees_units:
-            history.bound[1].update(history.n_steps, *history.units_at(step, self.inputs))
-        else:
-            history.bound[1].update(history.n_steps)
-        return step.updates
+            return partial(self._predict_updates, step, history)
+        update = self._kernel(step, history, self._mlp).update
+        sees_units, updates = self._sees_units, step.updates
+
+        def compute_update():
+            if sees_units:
+                update(history.next_step(), *history.units_at(step, self.inputs))
+            else:
+                update(history.next_step())
+            return updates
+
+        return compute_update
 
     def _kernel(self, step, history: LinkHistory, mlp: MLPArrays) -> LinkRule:
         return LinkRule(

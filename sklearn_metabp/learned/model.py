@@ -22,7 +22,7 @@ class ScopeModel(ABC):
     is_compiled : bool
         Whether the learner runs compiled inside the step.
     acts_backward : bool
-        Whether ``compute_deltas`` stands in for rule (6).
+        Whether ``bind_deltas`` stands in for rule (6).
     """
 
     acts_backward = False
@@ -54,17 +54,17 @@ class ScopeModel(ABC):
     def init_state(self, layout) -> Any:
         """What a training driven by this model remembers; ValueError if it cannot drive one."""
 
+    def state_key(self) -> tuple:
+        """What a state of this scope depends on: the scope, where there is nothing else."""
+        return (type(self),)
+
     @abstractmethod
-    def compute_update(self, step, state) -> np.ndarray:
-        """Change of the parameters at a step."""
+    def bind(self, step, state) -> Callable[[], np.ndarray]:
+        """A function that computes the update of every step of a training."""
 
-    def compute_deltas(self, step, layer: int, state) -> np.ndarray:
-        """Deltas of a hidden layer; called only where ``acts_backward``."""
+    def bind_deltas(self, step, state) -> Callable[[int], None]:
+        """A function that fills the deltas of a hidden layer; called only where ``acts_backward``."""
         raise NotImplementedError
-
-    def bound_deltas(self, step, state) -> Callable[[int], None] | None:
-        """``compute_deltas`` bound to the arrays of a training; None where there is nothing to bind."""
-        return None
 
     @abstractmethod
     def explain(self, n_points: int) -> RuleExplanation:
@@ -80,21 +80,6 @@ def answer(predict, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if not (np.abs(matrix) < np.finfo(np.float32).max).all():
         return np.full(shape, np.nan)
     return predict(matrix).reshape(shape)
-
-
-class Bound:
-    """Kernels over the arrays of one training: no part of the state that is kept."""
-
-    def __init__(self):
-        self.step: Any = None
-        self.kernels: Any = None
-
-    def bind(self, step, kernels) -> None:
-        """Keep the kernels for as long as the training has this step."""
-        self.step, self.kernels = step, kernels
-
-    def __getstate__(self):
-        return {"step": None, "kernels": None}
 
 
 class PlainModel(ScopeModel):
@@ -133,7 +118,7 @@ class PlainModel(ScopeModel):
         """Refuse to train."""
         raise ValueError(self._why_not)
 
-    def compute_update(self, step, state):
+    def bind(self, step, state):
         """Refuse to train."""
         raise ValueError(self._why_not)
 

@@ -1,5 +1,7 @@
 """The scope of the whole network: the paper's full set of rules, one row a pattern."""
 
+from functools import partial
+
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
@@ -16,7 +18,7 @@ from sklearn_metabp.learned.explain import (
     linear_terms,
     that_count,
 )
-from sklearn_metabp.learned.model import Bound, ScopeModel, answer
+from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing import SCOPES, Trace, taught_updates
 from sklearn_metabp.tracing.drawn_rows import DrawnRows
@@ -257,9 +259,9 @@ class NetworkModel(ScopeModel):
         ]
 
     def init_state(self, layout):
-        """Check the architecture; ValueError if it is another than the one learned."""
+        """Nothing to remember. Check the architecture; ValueError if it is another than the one learned."""
         self._check_architecture(layout)
-        return Bound()
+        return {}
 
     def _check_architecture(self, layout) -> None:
         fits = layout.n_params == self._n_params and n_columns(layout, self.inputs) == self._n_columns
@@ -270,18 +272,25 @@ class NetworkModel(ScopeModel):
                 f"train {layout.layer_sizes}: learn from traces of that one, or use scope='neuron' or 'link'."
             )
 
-    def compute_update(self, step, state):
+    def bind(self, step, state):
         """Mean of the predictions for the patterns of the batch."""
         if self._mlp is None or not self._lies_in_buffers:
-            matrix = fill_pattern_matrix(step, self.inputs, np.empty((step.n_patterns, self._n_columns)))
-            predicted = answer(self.predict, matrix, (step.n_patterns, self._n_params))
-            step.updates[...] = predicted.mean(axis=0)
-            return step.updates
-        if state.step is not step:
-            state.bind(step, self._kernel(step, self._mlp))
-        if "inputs" in self.inputs:
-            step.backprop.fill_inputs()
-        state.kernels.update(step.n_patterns)
+            return partial(self._predict_updates, step)
+        update, updates = self._kernel(step, self._mlp).update, step.updates
+        fill_inputs = step.backprop.fill_inputs if "inputs" in self.inputs else None
+
+        def compute_update():
+            if fill_inputs is not None:
+                fill_inputs()
+            update(step.stop - step.start)
+            return updates
+
+        return compute_update
+
+    def _predict_updates(self, step) -> np.ndarray:
+        matrix = fill_pattern_matrix(step, self.inputs, np.empty((step.n_patterns, self._n_columns)))
+        predicted = answer(self.predict, matrix, (step.n_patterns, self._n_params))
+        step.updates[...] = predicted.mean(axis=0)
         return step.updates
 
     def _kernel(self, step, mlp: MLPArrays) -> PatternRule:

@@ -17,7 +17,7 @@ from sklearn_metabp.learned.explain import (
     linear_terms,
     that_count,
 )
-from sklearn_metabp.learned.model import Bound, ScopeModel, answer
+from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.tracing import SCOPES, Run, Trace, taught_updates
 from sklearn_metabp.tracing.drawn_rows import DrawnRows, DrawnRowsOfRun
 from sklearn_metabp.update_rules import Adam
@@ -208,28 +208,27 @@ class NeuronModel(ScopeModel):
                 "scope='neuron' keeps rule (3), whose learning rate it reads off a trace; this rule was "
                 "fitted on matrices: call fit with the trace."
             )
-        return Bound()
+        return {}
 
-    def compute_update(self, step, state):
+    def bind(self, step, state):
         """Rule (3)."""
-        sgd_step(step.gradients, step.updates, self.learning_rate)
-        return step.updates
 
-    def compute_deltas(self, step, layer, state):
-        """What stands in for rule (6)."""
-        if self._mlp is None:
-            return self._predict_deltas(step, layer)
-        if state.step is not step:
-            state.bind(step, self.bound_deltas(step, state))
-        state.kernels(layer)
-        return step.backprop.deltas[layer]
+        def compute_update():
+            sgd_step(step.gradients, step.updates, self.learning_rate)
+            return step.updates
 
-    def bound_deltas(self, step, state):
-        """The compiled message of every layer."""
-        mlp = self._mlp
+        return compute_update
+
+    def bind_deltas(self, step, state):
+        """What stands in for rule (6), compiled where the learner is an MLP."""
+        mlp, buffers = self._mlp, step.backprop.deltas
         if mlp is None:
-            return None
-        layers = [self._kernel(step, i, mlp).send_back for i in range(len(step.backprop.deltas) - 1)]
+
+            def predict_back(layer: int) -> None:
+                buffers[layer][: step.n_patterns] = self._predict_deltas(step, layer)
+
+            return predict_back
+        layers = [self._kernel(step, i, mlp).send_back for i in range(len(buffers) - 1)]
 
         def send_back(layer: int) -> None:
             layers[layer](step.stop - step.start)

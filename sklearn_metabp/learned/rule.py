@@ -309,20 +309,25 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self._model.init_state(layout)
 
     def state_key(self):
-        """Its class and its scope's; see :meth:`UpdateRule.state_key`."""
-        return type(self), type(self._model)
+        """Its class and what the scope remembers; see :meth:`UpdateRule.state_key`."""
+        return type(self), self._model.state_key()
 
     def compute_update(self, step, state):
         """What the learner predicts; see :meth:`UpdateRule.compute_update`."""
-        return self._model.compute_update(step, state)
+        return LearnedUpdateRule.bind(self, step, state)()
+
+    def bind(self, step, state):
+        """Bind the learner to one training; see :meth:`UpdateRule.bind`."""
+        return self._model.bind(step, state)
 
     def compute_deltas(self, step, layer, state):
         """What the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
-        return self._model.compute_deltas(step, layer, state)
+        LearnedUpdateRule.bind_deltas(self, step, state)(layer)
+        return step.backprop.deltas[layer]
 
-    def bound_deltas(self, step, state):
-        """The compiled learner, where it is one; see :meth:`UpdateRule.bound_deltas`."""
-        return self._model.bound_deltas(step, state)
+    def bind_deltas(self, step, state):
+        """Bind what the learner sends back; see :meth:`UpdateRule.bind_deltas`."""
+        return self._model.bind_deltas(step, state)
 
     def save(self, path) -> None:
         """Write the rule as one file of arrays, which :func:`load_rule` reads.

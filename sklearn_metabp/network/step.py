@@ -46,8 +46,8 @@ class Step:
     def __init__(self, network: Network, params, gradients, updates, backprop, n_planned: int):
         self.network = network
         self.layout = network.layout
-        self.params = _read_only(params)
-        self.gradients = _read_only(gradients)
+        self.params = read_only(params)
+        self.gradients = read_only(gradients)
         self.updates = updates
         self.n_planned = n_planned
         self.index = 0
@@ -67,17 +67,17 @@ class Step:
     @property
     def activations(self) -> list[np.ndarray]:
         """Outputs of every layer, the input first, each (n_patterns, n_units). Symbol x: rule (1)."""
-        return [_read_only(layer[: self.n_patterns]) for layer in self.backprop.activations]
+        return [read_only(layer[: self.n_patterns]) for layer in self.backprop.activations]
 
     @property
     def outputs(self) -> np.ndarray:
         """Outputs of the last layer, (n_patterns, n_outputs)."""
-        return _read_only(self.backprop.layer_outputs[-1][: self.n_patterns])
+        return read_only(self.backprop.layer_outputs[-1][: self.n_patterns])
 
     @property
     def targets(self) -> np.ndarray:
         """Expected outputs, (n_patterns, n_outputs). Symbol ev."""
-        return _read_only(self.backprop.targets[: self.n_patterns])
+        return read_only(self.backprop.targets[: self.n_patterns])
 
     @property
     def deltas(self) -> list[np.ndarray]:
@@ -85,7 +85,7 @@ class Step:
 
         Of every layer after the input; times the pattern's sample weight where there is one.
         """
-        return [_read_only(layer[: self.n_patterns]) for layer in self.backprop.deltas]
+        return [read_only(layer[: self.n_patterns]) for layer in self.backprop.deltas]
 
     @property
     def net_inputs(self) -> list[np.ndarray]:
@@ -112,7 +112,7 @@ class Step:
             function = network.out_activation
             return DERIVATIVES["logistic" if function == "softmax" else function](x)
         slopes = backprop.slopes[layer]
-        return DERIVATIVES[network.activations[layer]](x) if slopes is None else _read_only(slopes[:n])
+        return DERIVATIVES[network.activations[layer]](x) if slopes is None else read_only(slopes[:n])
 
     @cached_property
     def coefs(self) -> list[np.ndarray]:
@@ -152,7 +152,8 @@ class Step:
         return self._trial.at(params, self.start, self.stop)
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def read_only(array: np.ndarray) -> np.ndarray:
+    """View of an array that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -1,48 +1,40 @@
 """A step seen with another array in the place of one of its own."""
 
-import copy
-
 import numpy as np
 
-_OF_THE_MOMENT = ("index", "epoch", "loss", "start", "stop")
+from sklearn_metabp.network.step import Step, read_only
 
 
-class StepView:
-    """A step with a buffer in the place of ``gradients`` or ``updates``; the rest is as it is.
+class StepView(Step):
+    """A step with buffers in the place of ``gradients``, ``updates`` or both; the rest is as it is.
 
-    One belongs to one training, whose step it sees through the same object all along, so that what is bound
-    to a step once, kernels of learned rules say, stays bound. It is no part of a state that is pickled or
-    copied.
+    It is made once per training, for a rule within another or one that looks on, and sees the same arrays all
+    along.
+
+    Parameters
+    ----------
+    step : Step
+        The step that is seen.
+    *names : {"gradients", "updates"}
+        What buffers stand in for.
 
     Attributes
     ----------
-    buffer : ndarray of shape (n_params,)
-        What stands in the place, to be filled.
+    buffers : dict of ndarray of shape (n_params,)
+        By name, zero at first, to be filled.
     """
 
-    def __init__(self):
-        self._seen = self._view = self.buffer = None
+    def __init__(self, step, *names: str):
+        self.__dict__.update(vars(step))
+        self._seen, self._trial = step, None
+        self.buffers = {name: np.zeros_like(getattr(step, name)) for name in names}
+        if "gradients" in names:
+            self.gradients = read_only(self.buffers["gradients"])
+        if "updates" in names:
+            self.updates = self.buffers["updates"]
 
-    def of(self, step, name: str):
-        """The view, brought up to date with a step.
-
-        Parameters
-        ----------
-        step : Step
-        name : {"gradients", "updates"}
-            What the buffer stands in for.
-
-        Returns
-        -------
-        view : Step
-        """
-        if self._seen is not step:
-            self._seen, self._view = step, copy.copy(step)
-            self.buffer = np.zeros_like(getattr(step, name))
-            setattr(self._view, name, self.buffer)
-        for attribute in _OF_THE_MOMENT:
-            setattr(self._view, attribute, getattr(step, attribute))
-        return self._view
-
-    def __getstate__(self):
-        return {"_seen": None, "_view": None, "buffer": None}
+    def follow(self) -> None:
+        """Take over what changes from step to step."""
+        step = self._seen
+        self.index, self.epoch, self.loss = step.index, step.epoch, step.loss
+        self.start, self.stop = step.start, step.stop

@@ -1,13 +1,13 @@
 """What a teacher would have done at the states that another rule visits."""
 
-import copy
+from collections.abc import Callable
 
 import numpy as np
 
-from sklearn_metabp.network import Step
+from sklearn_metabp.network import Step, StepView
 from sklearn_metabp.tracing.variables import TEACHER_UPDATES
 from sklearn_metabp.update_rules import UpdateRule
-from sklearn_metabp.update_rules.checked_update import checked_update
+from sklearn_metabp.update_rules.checked_update import bind_checked
 
 
 class Teacher:
@@ -23,7 +23,8 @@ class Teacher:
     def __init__(self, rule: UpdateRule, layout):
         self._rule, self._state = rule, rule.init_state(layout)
         self._seen: Step | None = None
-        self._shadow: Step | None = None
+        self._shadow: StepView
+        self._compute_update: Callable[[], np.ndarray]
 
     def taught(self, step: Step) -> "TaughtStep":
         """The step, and what the teacher would have done there.
@@ -33,18 +34,17 @@ class Teacher:
         ValueError
             If that is no update.
         """
-        if self._seen is not step or self._shadow is None:
-            self._seen, self._shadow = step, copy.copy(step)
-            self._shadow.updates = np.zeros_like(step.updates)
-        shadow = self._shadow
-        shadow.index, shadow.epoch, shadow.loss = step.index, step.epoch, step.loss
-        shadow.start, shadow.stop = step.start, step.stop
-        change = self._rule.compute_update(shadow, self._state)
-        return TaughtStep(step, checked_update(self._rule, change, shadow.updates))
+        if self._seen is not step:  # another training
+            self._seen, self._shadow = step, StepView(step, "updates")
+            self._compute_update = bind_checked(self._rule, self._shadow, self._state)
+        self._shadow.follow()
+        return TaughtStep(step, self._compute_update())
 
     def forget_step(self) -> None:
         """Let go of the last step, which holds the data; what stays is the state of the rule."""
-        self._seen = self._shadow = None
+        if self._seen is not None:
+            self._seen = None
+            del self._shadow, self._compute_update
 
 
 def taught_updates(step) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The inner loop: the one place where weights change."""
 
-import reprlib
 from collections.abc import Callable
 from math import isfinite
 
@@ -9,7 +8,7 @@ import numpy as np
 from sklearn_metabp._kernels import apply_updates
 from sklearn_metabp.network import Step
 from sklearn_metabp.training.divergence import DivergenceError
-from sklearn_metabp.update_rules.checked_update import checked_update
+from sklearn_metabp.update_rules.checked_update import bound_update, checked_update
 
 
 class Epochs:
@@ -38,9 +37,8 @@ class Epochs:
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned)
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.last_loss = None
-        self.send_back = None
-        if rule.acts_backward:
-            self.send_back = rule.bound_deltas(self.step, state.rule_state) or self._send_back
+        self.compute_update = bound_update(rule, self.step, state.rule_state)
+        self.send_back = rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:
         """Run epochs until one is the last; True if that was before ``max_epochs``."""
@@ -53,9 +51,9 @@ class Epochs:
 
     def run_one(self) -> float:
         """Go once through the rows; return the mean loss."""
-        step, state, rule, updates = self.step, self.state, self.rule, self.updates
-        params, rule_state, send_back = state.params, state.rule_state, self.send_back
-        gradients, compute_update, listener = self.backprop.gradients, rule.compute_update, self.step_listener
+        step, state, updates, listener = self.step, self.state, self.updates, self.step_listener
+        params, send_back = state.params, self.send_back
+        gradients, compute_update = self.backprop.gradients, self.compute_update
         step.epoch = state.n_epochs
         total_loss = 0.0
         for start, stop in self.batches.draw(state.random_state):
@@ -66,9 +64,9 @@ class Epochs:
             if not isfinite(loss):
                 raise self.divergence(f"the loss of a batch is {loss}")
             self.last_loss = loss
-            change = compute_update(step, rule_state)  # rule (3), or what stands in for it
+            change = compute_update()  # rule (3), or what stands in for it
             if change is not updates:
-                updates[...] = checked_update(rule, change, updates)
+                updates[...] = checked_update(self.rule, change, updates)
             if not apply_updates(params, updates):
                 raise self._bad_update()
             state.n_steps += 1
@@ -78,20 +76,6 @@ class Epochs:
                 listener.step_ends(step)
         state.n_epochs += 1
         return total_loss / len(self.batches)
-
-    def _send_back(self, layer: int) -> None:
-        """Fill the deltas of a hidden layer with what the rule says."""
-        deltas = self.rule.compute_deltas(self.step, layer, self.state.rule_state)
-        if deltas is self.backprop.deltas[layer]:
-            return
-        target = self.backprop.deltas[layer][: self.step.n_patterns]
-        if not isinstance(deltas, np.ndarray) or deltas.shape != target.shape:
-            got = f"shape {deltas.shape}" if isinstance(deltas, np.ndarray) else reprlib.repr(deltas)
-            raise ValueError(
-                f"{type(self.rule).__name__}.compute_deltas must return an array of shape {target.shape}, "
-                f"one delta per pattern and unit of hidden layer {layer}; got {got}."
-            )
-        target[...] = deltas
 
     def _bad_update(self) -> DivergenceError:
         """The error that says what was wrong with an update, and whether it is the rule's own fault."""

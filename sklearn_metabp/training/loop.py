@@ -60,7 +60,6 @@ def train(
     """
     if listener is not None and listener.wants_start and rule.replayable:
         listener.training_begins(Replay(network, batches, rule, state, max_epochs, planned_epochs))
-    judge = _Judge(rule, state, validation, listener, verbose)
     stopped = interrupted = False
     with one_blas_thread():
         trainer: Epochs | Search
@@ -68,6 +67,7 @@ def train(
             trainer = Search(network, batches, rule, state, max_epochs, listener)
         else:
             trainer = Epochs(network, batches, rule, state, max_epochs, planned_epochs, listener)
+        judge = _Judge(rule, state, trainer.step, validation, listener, verbose)
         try:
             stopped = trainer.run(judge.epoch_ended)
         except KeyboardInterrupt:
@@ -80,14 +80,15 @@ def train(
             stopped = interrupted = True
         if not np.isfinite(state.params).all():
             raise trainer.divergence("a weight is not finite")
+        rule.measure(state.params, trainer.step, state.rule_state)
     return stopped, interrupted
 
 
 class _Judge:
     """Takes note of an epoch and says whether it was the last."""
 
-    def __init__(self, rule, state, validation, listener, verbose):
-        self._rule, self._state, self._validation = rule, state, validation
+    def __init__(self, rule, state, step, validation, listener, verbose):
+        self._rule, self._state, self._step, self._validation = rule, state, step, validation
         self._listener, self._verbose = listener, verbose
         self._patience_listens_to_score = validation is not None and validation.stops_training
         self._knows_its_end = isinstance(rule, LineSearchRule) and not self._patience_listens_to_score
@@ -100,6 +101,7 @@ class _Judge:
             print(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
         if self._validation is None and self._listener is None:
             return self._patience_is_exhausted(loss)
+        rule.measure(state.params, self._step, state.rule_state)
         params = rule.kept_params(state.params, state.rule_state)
         if self._validation is not None:
             score, validation_loss = self._validation.evaluate(params)

@@ -61,11 +61,20 @@ class Averaged(WrapperRule):
 
     def compute_update(self, step, state):
         """What the rule within says, while the average follows; see :meth:`UpdateRule.compute_update`."""
-        updates = self.inner_update(step, state)
-        # The sum of the past's shares: 1 - decay**t while the decay stays.
-        state["mass"] = self.decay * state["mass"] + 1 - self.decay
-        average_step(step.params, updates, state["average"], (1 - self.decay) / state["mass"])
-        return updates
+        return Averaged.bind(self, step, state)()
+
+    def bind(self, step, state):
+        """Bind the rule within and the average; see :meth:`UpdateRule.bind`."""
+        inner_update, average = self.bind_inner(step, state), state["average"]
+
+        def compute_update():
+            updates = inner_update()
+            # The sum of the past's shares: 1 - decay**t while the decay stays.
+            state["mass"] = self.decay * state["mass"] + 1 - self.decay
+            average_step(step.params, updates, average, (1 - self.decay) / state["mass"])
+            return updates
+
+        return compute_update
 
     def kept_params(self, params, state):
         """The average, once there was a step; see :meth:`UpdateRule.kept_params`."""

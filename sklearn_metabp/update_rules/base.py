@@ -1,7 +1,8 @@
-"""The protocol: two verbs a rule."""
+"""The protocol: two verbs a rule, and what a rule may say besides."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,10 @@ from sklearn.base import BaseEstimator
 
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.checked_update import fill_deltas
+
+# What is asked for at one step, and what the same is for all steps of a training.
+_BOUND_VERBS = {"compute_update": "bind", "compute_deltas": "bind_deltas"}
 
 
 class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
@@ -59,6 +64,13 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
     acts_backward: bool = False
     full_batch: bool = False
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for verb, bound in _BOUND_VERBS.items():
+            definer = next(vars(kind) for kind in cls.__mro__ if verb in vars(kind) or bound in vars(kind))
+            if bound not in definer and getattr(cls, bound) is not getattr(UpdateRule, bound):
+                setattr(cls, bound, getattr(UpdateRule, bound))  # what a parent binds is not what it computes
+
     @abstractmethod
     def init_state(self, layout: ParameterLayout) -> Any:
         """What the rule remembers before the first step of a training.
@@ -72,12 +84,16 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         state : object
-            Anything that pickles; ``compute_update`` may change it in place.
+            Anything that pickles; ``compute_update`` may change it in place. Arrays and numbers in a dict are
+            best: what is bound to the arrays of one training has its place in what ``bind`` returns.
         """
 
     @abstractmethod
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
         """Change of the parameters at this step.
+
+        May be called at any time. A rule that binds arrays once per training binds them anew in every such
+        call, which takes longer and gives the same numbers.
 
         Parameters
         ----------
@@ -92,6 +108,30 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
             Added to the parameters, of their dtype or float64, which is rounded. ``step.updates``, filled in
             place, saves an allocation.
         """
+
+    def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
+        """Bind ``compute_update`` to one training: optional, for rules that save time by it.
+
+        It is called once per training: by the loop, and by whatever else goes through all steps. What is
+        made once for the arrays of a training, a kernel over them say, belongs into what is returned, and
+        not into the state, which outlives the training and its data.
+
+        A class that overrides ``compute_update`` and not ``bind`` has the default again.
+
+        Parameters
+        ----------
+        step : Step
+            Refilled at every step; its arrays stay where they are.
+        state : object
+            What ``init_state`` returned, or an earlier training left.
+
+        Returns
+        -------
+        bound : callable
+            ``bound()`` is called once per step, when the step has been filled, and returns what
+            ``compute_update(step, state)`` would, which is the default.
+        """
+        return partial(self.compute_update, step, state)
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
         """Deltas of a hidden layer, in place of rule (6); called only where ``acts_backward``.
@@ -117,8 +157,8 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} says acts_backward and has no compute_deltas.")
 
-    def bound_deltas(self, step: Step, state: Any) -> Callable[[int], None] | None:
-        """``compute_deltas`` for all steps of one training, where that saves time.
+    def bind_deltas(self, step: Step, state: Any) -> Callable[[int], None]:
+        """Bind ``compute_deltas`` to one training, as ``bind`` does ``compute_update``.
 
         Parameters
         ----------
@@ -129,11 +169,16 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        send_back : callable or None
-            Called with the number of a hidden layer, in place of ``compute_deltas``; fills the first
-            ``step.n_patterns`` rows of ``step.backprop.deltas[layer]``. None where there is none.
+        send_back : callable
+            ``send_back(layer)`` fills the first ``step.n_patterns`` rows of ``step.backprop.deltas[layer]``.
+            By default with what ``compute_deltas`` returns.
         """
-        return None
+
+        def send_back(layer: int) -> None:
+            deltas = self.compute_deltas(step, layer, state)
+            fill_deltas(self, layer, deltas, step.backprop.deltas[layer], step.n_patterns)
+
+        return send_back
 
     def on_plateau(self, state: Any) -> bool:
         """Called when the loss has not improved for as long as the training's patience lasts.
@@ -151,8 +196,25 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
         """
         return False
 
+    def measure(self, params: np.ndarray, step: Step, state: Any) -> None:
+        """Note in the state what ``kept_params`` goes by and only a training can measure.
+
+        Called before every ``kept_params`` of a training, while its rows are there; does nothing by default.
+
+        Parameters
+        ----------
+        params : ndarray of shape (n_params,)
+            After the last update.
+        step : Step
+            The last step; ``step.params`` may be the parameters before its update.
+        state : object
+            What ``init_state`` returned; may be changed in place.
+        """
+
     def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
         """Parameters that a fitted estimator gets; training itself goes on from ``params``.
+
+        Called after an epoch and after the training, by when its rows may be gone.
 
         Parameters
         ----------
@@ -171,9 +233,13 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
     def state_key(self) -> tuple:
         """What a state fits: a training goes on with its state under any rule of the same key.
 
+        A rule whose state has other arrays, or arrays of another meaning, under another hyperparameter has
+        that hyperparameter in its key.
+
         Returns
         -------
         key : tuple
-            The class by default, so that another learning rate goes on with the moments there are.
+            Of classes, strings, numbers, arrays and tuples of them. The class alone by default, so that
+            another learning rate goes on with the moments there are.
         """
         return (type(self),)

@@ -1,13 +1,12 @@
 """What a rule returned, looked at before anything is done with it."""
 
 import reprlib
+from collections.abc import Callable
 
 import numpy as np
 
-from sklearn_metabp.update_rules.base import UpdateRule
 
-
-def checked_update(rule: UpdateRule, change, wanted: np.ndarray) -> np.ndarray:
+def checked_update(rule, change, wanted: np.ndarray) -> np.ndarray:
     """What a rule returned, if it is an update like the array that is wanted.
 
     Parameters
@@ -36,14 +35,78 @@ def checked_update(rule: UpdateRule, change, wanted: np.ndarray) -> np.ndarray:
         or change.shape != wanted.shape
         or change.dtype not in (wanted.dtype, np.float64)
     ):
-        got = (
-            f"shape {change.shape}, dtype {change.dtype}"
-            if isinstance(change, np.ndarray)
-            else reprlib.repr(change)
-        )
         raise ValueError(
             f"{type(rule).__name__}.compute_update must return an array of shape {wanted.shape}, dtype "
-            f"{wanted.dtype}, one number per parameter; got {got}."
+            f"{wanted.dtype}, one number per parameter; got {_described(change)}."
         )
     with np.errstate(over="ignore"):  # what overflows is found out by the loop
         return np.ascontiguousarray(change, wanted.dtype)
+
+
+def bind_checked(rule, step, state) -> Callable[[], np.ndarray]:
+    """Bind a rule to one training, so that what it returns has been checked.
+
+    Parameters
+    ----------
+    rule : UpdateRule
+    step : Step
+    state : object
+        That of the rule.
+
+    Returns
+    -------
+    bound : callable
+        ``bound()`` returns an update as ``checked_update`` does.
+    """
+    compute_update, wanted = bound_update(rule, step, state), step.updates
+
+    def compute_checked() -> np.ndarray:
+        change = compute_update()
+        return change if change is wanted else checked_update(rule, change, wanted)
+
+    return compute_checked
+
+
+def bound_update(rule, step, state) -> Callable[[], object]:
+    """What a rule's ``bind`` returned; TypeError if it cannot be called."""
+    bound = rule.bind(step, state)
+    if not callable(bound):
+        raise TypeError(
+            f"{type(rule).__name__}.bind must return a function without arguments that computes the update "
+            f"of a step; got {reprlib.repr(bound)}."
+        )
+    return bound
+
+
+def fill_deltas(rule, layer: int, deltas, buffer: np.ndarray, n_patterns: int) -> None:
+    """Write the deltas that a rule returned where the backward pass reads them.
+
+    Parameters
+    ----------
+    rule : UpdateRule
+    layer : int
+    deltas : object
+        What its ``compute_deltas`` returned; ``buffer`` itself passes as it is.
+    buffer : ndarray of shape (max_batch, n_units)
+    n_patterns : int
+
+    Raises
+    ------
+    ValueError
+        If they are no array of one delta per pattern and unit.
+    """
+    if deltas is buffer:
+        return
+    target = buffer[:n_patterns]
+    if not isinstance(deltas, np.ndarray) or deltas.shape != target.shape:
+        raise ValueError(
+            f"{type(rule).__name__}.compute_deltas must return an array of shape {target.shape}, one delta "
+            f"per pattern and unit of hidden layer {layer}; got {_described(deltas, dtype=False)}."
+        )
+    target[...] = deltas
+
+
+def _described(returned, *, dtype: bool = True) -> str:
+    if not isinstance(returned, np.ndarray):
+        return reprlib.repr(returned)
+    return f"shape {returned.shape}" + f", dtype {returned.dtype}" * dtype

@@ -2,10 +2,9 @@
 
 from numbers import Real
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import norm
+from sklearn_metabp._kernels import norm, sgd_step
 from sklearn_metabp.network import StepView
 from sklearn_metabp.update_rules.lengths import measured
 from sklearn_metabp.update_rules.wrapper import WrapperRule
@@ -50,7 +49,7 @@ class Clipped(WrapperRule):
         self.max_norm = max_norm
 
     def init_state(self, layout):
-        """State of the rule within and room for its gradients; see :meth:`UpdateRule.init_state`.
+        """State of the rule within; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -58,15 +57,24 @@ class Clipped(WrapperRule):
             If a parameter is out of its range.
         """
         self._validate_params()
-        return {"rule": self.inner_state(layout), "view": StepView()}
+        return {"rule": self.inner_state(layout)}
 
     def compute_update(self, step, state):
         """What the rule within makes of a clipped gradient; see :meth:`UpdateRule.compute_update`."""
-        clipped = state["view"].of(step, "gradients")
-        gradients, factor = step.gradients, 1.0
-        if norm(gradients) > self.max_norm:
-            gradients, length = measured(gradients)
-            factor = self.max_norm / length
-        with np.errstate(all="ignore"):  # what overflows is found out by the loop
-            np.multiply(gradients, factor, out=state["view"].buffer)
-        return self.inner_update(clipped, state)
+        return Clipped.bind(self, step, state)()
+
+    def bind(self, step, state):
+        """Bind the rule within to clipped gradients; see :meth:`UpdateRule.bind`."""
+        view = StepView(step, "gradients")
+        clipped, inner_update = view.buffers["gradients"], self.bind_inner(view, state)
+
+        def compute_update():
+            view.follow()
+            gradients, factor = step.gradients, 1.0
+            if norm(gradients) > self.max_norm:
+                gradients, length = measured(gradients)
+                factor = self.max_norm / length
+            sgd_step(gradients, clipped, -factor)  # minus the rate of a descent: the factor times g
+            return inner_update()
+
+        return compute_update

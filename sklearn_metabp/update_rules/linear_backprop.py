@@ -75,6 +75,10 @@ class LinearBackprop(WrapperRule):
         """What the rule within makes of it; see :meth:`UpdateRule.compute_update`."""
         return self.inner_update(step, state)
 
+    def bind(self, step, state):
+        """Bind the rule within; see :meth:`UpdateRule.bind`."""
+        return self.bind_inner(step, state)
+
     @np.errstate(all="ignore")  # what overflows is found out by the loop
     def compute_deltas(self, step, layer, state):
         """Rule (6) without f'; see :meth:`UpdateRule.compute_deltas`."""

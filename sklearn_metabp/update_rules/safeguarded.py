@@ -1,13 +1,11 @@
 """A rule that is held to account by a simpler one."""
 
-from typing import Any
-
 import numpy as np
 
 from sklearn_metabp._kernels import norm
 from sklearn_metabp.network import StepView, Trial
 from sklearn_metabp.update_rules.averaged import Averaged
-from sklearn_metabp.update_rules.checked_update import checked_update
+from sklearn_metabp.update_rules.checked_update import bind_checked
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 # Rows that progress is measured on, at most, and how many times as many rows a block of steps presents.
@@ -113,7 +111,6 @@ class Safeguarded(WrapperRule):
         return {
             "rule": self.inner_state(layout),
             "fallback": self._fallback.init_state(layout),
-            "guard": _Guard(),
             "checkpoint": layout.zeros(),  # parameters, and their loss
             "loss": None,
             "won_by_fallback": 0.0,
@@ -126,66 +123,24 @@ class Safeguarded(WrapperRule):
 
     def compute_update(self, step, state):
         """What the one who drives says; see :meth:`UpdateRule.compute_update`."""
-        proposed = self.inner_update(step, state)
-        guard = state["guard"].bound(step, state)
-        if state["loss"] is None:
-            self._set_checkpoint(step, state, guard.loss_at(step.params))
-        elif self._has_to_check(step, state, guard) and not self._check(step, state, guard):
-            with np.errstate(all="ignore"):
-                return state["checkpoint"] - step.params
-        state["n_steps"] += 1
-        if state["n_blocks_left"] or not _is_sane(proposed, step.params):
-            return self._fall_back(step, state)
-        return proposed
+        return Safeguarded.bind(self, step, state)()
 
-    def _has_to_check(self, step, state, guard) -> bool:
-        return state["n_steps"] >= guard.n_steps or (
-            not state["n_blocks_left"] and step.loss > state["alarm"]
-        )
+    def bind(self, step, state):
+        """Bind both rules, and the rows that progress is measured on; see :meth:`UpdateRule.bind`."""
+        view = StepView(step, "updates", *["gradients"] * self.acts_backward)
+        fall_back = bind_checked(self._fallback, view, state["fallback"])
+        return _Guarded(step, state, self.bind_inner(step, state), view, fall_back).compute_update
 
-    def _check(self, step, state, guard) -> bool:
-        """Judge the block; False if it has to be undone."""
-        loss = guard.loss_at(step.params)
-        won = state["loss"] - loss
-        if state["n_blocks_left"]:
-            state["won_by_fallback"] = won
-            state["n_blocks_left"] -= 1
-            self._set_checkpoint(step, state, loss)
-            return True
-        if won > 0 and state["n_steps"] < guard.n_steps:  # a false alarm
-            state["alarm"] = 2 * step.loss
-            return True
-        if won > 0 and won >= _SHARE * state["won_by_fallback"]:
-            state["n_blocks_next"] = 1
-        else:
-            state["n_blocks_left"] = state["n_blocks_next"]
-            state["n_blocks_next"] *= 2
-        if won > 0:
-            self._set_checkpoint(step, state, loss)
-        else:
-            state["n_steps"] = 0
-        return won > 0
-
-    def _set_checkpoint(self, step, state, loss) -> None:
-        state["checkpoint"][...] = step.params
-        state.update(loss=loss, n_steps=0, alarm=loss + _ALARM * abs(loss))
-
-    def _fall_back(self, step, state):
-        view = state["guard"].view.of(step, "updates")
-        view.gradients = step.gradients
-        if self.acts_backward:
-            view.gradients = step.loss_and_gradients_at(step.params)[1]
-        fallback = self._fallback
-        return checked_update(fallback, fallback.compute_update(view, state["fallback"]), view.updates)
+    def measure(self, params, step, state):
+        """Whether parameters are better than the checkpoint's; see :meth:`UpdateRule.measure`."""
+        if not (state["loss"] is None or state["n_blocks_left"]):
+            state["is_ahead"] = _ProgressRows(step).loss_at(params) < state["loss"]
 
     def kept_params(self, params, state):
         """Those of the last checkpoint if they are better; see :meth:`UpdateRule.kept_params`."""
-        if state["loss"] is None or state["n_blocks_left"]:
+        if state["loss"] is None or state["n_blocks_left"] or state["is_ahead"]:
             return params
-        guard = state["guard"]
-        if guard.can_measure:  # a copied or pickled state cannot, and goes by what was found
-            state["is_ahead"] = guard.loss_at(params) < state["loss"]
-        return params if state["is_ahead"] else state["checkpoint"]
+        return state["checkpoint"]
 
     def on_plateau(self, state):
         """What both rules do; see :meth:`UpdateRule.on_plateau`."""
@@ -194,46 +149,104 @@ class Safeguarded(WrapperRule):
 
     def state_key(self):
         """Its class and the keys of both rules; see :meth:`UpdateRule.state_key`."""
-        return (type(self), *self.inner.state_key(), *self._fallback.state_key())
+        return type(self), self.inner.state_key(), self._fallback.state_key()
+
+
+class _Guarded:
+    """The steps of one training: who drives, and what has come of it.
+
+    Parameters
+    ----------
+    step : Step
+    state : dict
+        Of a :class:`Safeguarded` rule; changed in place.
+    propose : callable
+        The rule, bound to the step.
+    view : StepView
+        The step that the fallback is bound to, with ``"gradients"`` where those of the step are none.
+    fall_back : callable
+        The fallback, bound to the view.
+    """
+
+    def __init__(self, step, state, propose, view, fall_back):
+        self._step, self._state = step, state
+        self._propose, self._view, self._fall_back = propose, view, fall_back
+        self._rows = _ProgressRows(step)
+        self._n_steps = max(_MIN_STEPS, -(-_ROWS_OF_A_BLOCK * self._rows.n_rows // step.backprop.max_batch))
+        if state["loss"] is not None:  # the training goes on, with other rows perhaps
+            state["loss"] = self._rows.loss_at(state["checkpoint"])
+
+    def compute_update(self) -> np.ndarray:
+        """What the one who drives says."""
+        step, state = self._step, self._state
+        proposed = self._propose()
+        if state["loss"] is None:
+            self._set_checkpoint(self._rows.loss_at(step.params))
+        elif self._has_to_check() and not self._check():
+            with np.errstate(all="ignore"):
+                return state["checkpoint"] - step.params
+        state["n_steps"] += 1
+        if state["n_blocks_left"] or not _is_sane(proposed, step.params):
+            return self._fallback_update()
+        return proposed
+
+    def _has_to_check(self) -> bool:
+        state = self._state
+        return state["n_steps"] >= self._n_steps or (
+            not state["n_blocks_left"] and self._step.loss > state["alarm"]
+        )
+
+    def _check(self) -> bool:
+        """Judge the block; False if it has to be undone."""
+        state = self._state
+        loss = self._rows.loss_at(self._step.params)
+        won = state["loss"] - loss
+        if state["n_blocks_left"]:
+            state["won_by_fallback"] = won
+            state["n_blocks_left"] -= 1
+            self._set_checkpoint(loss)
+            return True
+        if won > 0 and state["n_steps"] < self._n_steps:  # a false alarm
+            state["alarm"] = 2 * self._step.loss
+            return True
+        if won > 0 and won >= _SHARE * state["won_by_fallback"]:
+            state["n_blocks_next"] = 1
+        else:
+            state["n_blocks_left"] = state["n_blocks_next"]
+            state["n_blocks_next"] *= 2
+        if won > 0:
+            self._set_checkpoint(loss)
+        else:
+            state["n_steps"] = 0
+        return won > 0
+
+    def _set_checkpoint(self, loss: float) -> None:
+        self._state["checkpoint"][...] = self._step.params
+        self._state.update(loss=loss, n_steps=0, alarm=loss + _ALARM * abs(loss))
+
+    def _fallback_update(self) -> np.ndarray:
+        self._view.follow()
+        true_gradients = self._view.buffers.get("gradients")
+        if true_gradients is not None:
+            true_gradients[...] = self._step.loss_and_gradients_at(self._step.params)[1]
+        return self._fall_back()
 
 
 def _is_sane(proposed: np.ndarray, params: np.ndarray) -> bool:
     return norm(proposed) <= 1 + norm(params) < np.inf  # False for NaN
 
 
-class _Guard:
-    """The kernel that measures progress in one training; no part of a state that is kept."""
+class _ProgressRows:
+    """The rows of a training that progress is measured on, always the same."""
 
-    def __init__(self):
-        self._step: Any = None
-        self._trial: Any = None
-        self._n_rows = self.n_steps = 0
-        self.view = StepView()
-
-    def bound(self, step, state) -> "_Guard":
-        """Itself, over the rows of the training that has this step."""
-        if self._step is step:
-            return self
-        X, targets, sample_weight, _ = step.rows
-        n = X.shape[0]
-        self._n_rows = min(n, _N_ROWS)
-        spread = np.linspace(0, n - 1, self._n_rows).astype(np.intp)
-        order = np.resize(spread, n)  # kernels take an order of all rows; the first are read
-        self._trial = Trial(step.network, step.params, self._n_rows, (X, targets, sample_weight, order))
-        self.n_steps = max(_MIN_STEPS, -(-_ROWS_OF_A_BLOCK * self._n_rows // step.backprop.max_batch))
-        self._step = step
-        if state["loss"] is not None:  # the training goes on, with other rows perhaps
-            state["loss"] = self.loss_at(state["checkpoint"])
-        return self
-
-    @property
-    def can_measure(self) -> bool:
-        """Whether it has the rows that progress is measured on."""
-        return self._trial is not None
+    def __init__(self, step):
+        *arrays, _ = step.rows
+        n = arrays[0].shape[0]
+        self.n_rows = min(n, _N_ROWS)
+        spread = np.linspace(0, n - 1, self.n_rows).astype(np.intp)
+        rows = (None if array is None else array[spread] for array in arrays)
+        self._trial = Trial(step.network, step.params, self.n_rows, (*rows, None))
 
     def loss_at(self, params) -> float:
-        """Loss of the rows that progress is measured on."""
-        return self._trial.at(params, 0, self._n_rows)[0]
-
-    def __getstate__(self):
-        return {**_Guard().__dict__}
+        """Loss of these rows."""
+        return self._trial.at(params, 0, self.n_rows)[0]

@@ -1,13 +1,13 @@
 """Rules around rules."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.update_rules.base import UpdateRule
-from sklearn_metabp.update_rules.checked_update import checked_update
+from sklearn_metabp.update_rules.checked_update import bind_checked, checked_update
 from sklearn_metabp.update_rules.line_search import LineSearchRule
 from sklearn_metabp.update_rules.resolve import resolve_update_rule
 
@@ -76,13 +76,25 @@ class WrapperRule(UpdateRule):
         rule = self.inner
         return checked_update(rule, rule.compute_update(step, state["rule"]), step.updates)
 
+    def bind_inner(self, step, state) -> Callable[[], np.ndarray]:
+        """Bind the rule within to one training: ``inner_update`` without arguments, for ``bind``."""
+        return bind_checked(self.inner, step, state["rule"])
+
     def compute_deltas(self, step, layer, state):
         """What the rule within sends back; see :meth:`UpdateRule.compute_deltas`."""
         return self.inner.compute_deltas(step, layer, state["rule"])
 
+    def bind_deltas(self, step, state):
+        """What the rule within sends back; see :meth:`UpdateRule.bind_deltas`."""
+        return self.inner.bind_deltas(step, state["rule"])
+
     def on_plateau(self, state):
         """What the rule within does; see :meth:`UpdateRule.on_plateau`."""
         return self.inner.on_plateau(state["rule"])
+
+    def measure(self, params, step, state):
+        """What the rule within measures; see :meth:`UpdateRule.measure`."""
+        self.inner.measure(params, step, state["rule"])
 
     def kept_params(self, params, state):
         """What the rule within keeps; see :meth:`UpdateRule.kept_params`."""
@@ -90,4 +102,4 @@ class WrapperRule(UpdateRule):
 
     def state_key(self):
         """Its class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
-        return (type(self), *self.inner.state_key())
+        return type(self), self.inner.state_key()
