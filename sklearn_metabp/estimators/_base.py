@@ -181,7 +181,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         with features_as_before_on_error(self):
             rows = check_rows(self, X, y, sample_weight, reset=not goes_on)
-            validation_rows = check_validation_rows(self, X_val, y_val, sample_weight_val)
+            validation_rows = check_validation_rows(self, X_val, y_val, sample_weight_val, rows.X.dtype)
             rule = resolve_update_rule(self.update_rule)
             targets = self._targets_so_far() if goes_on else self._learn_targets(rows.y, classes)
             if goes_on or classes is not None:

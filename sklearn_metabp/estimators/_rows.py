@@ -1,17 +1,22 @@
 """Rows as a fit takes them: checked, and told apart into those to train on and those to validate on."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, _get_feature_names, validate_data
 
 from sklearn_metabp.targets import as_labels
 from sklearn_metabp.targets.class_weights import check_row_weights
 
 DTYPES = (np.float64, np.float32)
+_PIPELINE = (
+    "A Pipeline passes X_val on to the network untransformed, unless it is told to transform it as it does "
+    'X: Pipeline(..., transform_input=["X_val"]).'
+)
 
 
 class Rows(NamedTuple):
@@ -66,8 +71,17 @@ def check_rows(estimator, X, y, sample_weight, *, reset: bool, y_name: str = "y"
     return Rows(X, y, sample_weight)
 
 
-def check_validation_rows(estimator, X_val, y_val, sample_weight_val) -> Rows | None:
+def check_validation_rows(estimator, X_val, y_val, sample_weight_val, dtype) -> Rows | None:
     """The rows that a fit was given to validate on; None if it was given none.
+
+    Parameters
+    ----------
+    estimator : estimator
+        That knows the features of X by now.
+    X_val, y_val, sample_weight_val
+        As the user gave them.
+    dtype : dtype
+        That of X.
 
     Raises
     ------
@@ -85,17 +99,16 @@ def check_validation_rows(estimator, X_val, y_val, sample_weight_val) -> Rows | 
     except (TypeError, ValueError) as error:
         raise ValueError(_what_does_not_fit(estimator, X_val, error)) from error
     if rows.sample_weight is not None:
-        check_row_weights(rows.sample_weight, rows.X.dtype, "sample_weight_val", "validation")
+        check_row_weights(rows.sample_weight, dtype, "sample_weight_val", "validation")
+    if _get_feature_names(X_val) is not None and not hasattr(estimator, "feature_names_in_"):
+        warnings.warn(f"X_val has feature names, and X has none. {_PIPELINE}", stacklevel=5)
     return rows
 
 
 def _what_does_not_fit(estimator, X_val, error: Exception) -> str:
     """The error of the validation rows, with what to do where X_val is the reason."""
     if not _fits(estimator, X_val):
-        return (
-            f"X_val: {error}\nA Pipeline passes X_val on to the network untransformed, unless it is told to "
-            f'transform it as it does X: Pipeline(..., transform_input=["X_val"]).'
-        )
+        return f"X_val: {error}\n{_PIPELINE}"
     return f"Validation rows (X_val, y_val, sample_weight_val): {error}"
 
 

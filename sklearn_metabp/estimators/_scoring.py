@@ -1,6 +1,7 @@
 """``scoring`` as a judge of parameters on validation rows."""
 
 import copy
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +55,7 @@ class ScorerOfParameters:
             raise ValueError(f"scoring={estimator.scoring!r} cannot score these labels. {problem}")
         self._X, y, sample_weight = rows
         self._y = y.toarray() if issparse(y) else y  # not every metric takes it sparse
-        self._lacking = np.array([])
+        self._lacking, self._said_nan = np.array([]), False
         if getattr(targets, "kind", None) in ("binary", "multiclass"):
             self._lacking = np.setdiff1d(targets.classes, np.unique(y))
         names = option_names(self._scorer)
@@ -73,6 +74,11 @@ class ScorerOfParameters:
         ------
         ValueError
             If the scorer fails: with its error and, where it is known, what to do.
+
+        Warns
+        -----
+        UserWarning
+            Once, if the score is not defined because the rows lack a class.
         """
         model = copy.copy(self._estimator)
         model.__dict__.update(self._fitted_attributes(), params_=params)
@@ -81,12 +87,20 @@ class ScorerOfParameters:
             # Only with routing does a scorer pass on other metadata than sample weights.
             routing = {"enable_metadata_routing": True} if "labels" in self._options else {}
             with config_context(**routing):
-                return float(self._scorer(model, self._X, self._y, **self._options))
+                score = float(self._scorer(model, self._X, self._y, **self._options))
         except Exception as error:
             raise ValueError(
                 f"scoring={self._estimator.scoring!r} failed on the {self._X.shape[0]} validation rows "
                 f"({type(error).__name__}: {error}). {self._advice()}"
             ) from error
+        if np.isnan(score) and len(self._lacking) and not self._said_nan:
+            self._said_nan = True
+            warnings.warn(
+                f"scoring={self._estimator.scoring!r} is NaN on the validation rows, which no score is above. "
+                f"{self._advice()}",
+                stacklevel=2,
+            )
+        return score
 
     def _advice(self) -> str:
         return advice(self._estimator.scoring, self._scorer, self._targets, self._lacking)

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.sparse import issparse
 
-# Labels that are collections: scikit-learn's own error says what to do about those.
-_COLLECTIONS = (list, tuple, set, frozenset, dict, np.ndarray, bytes)
+# scikit-learn's own errors say what to do about these.
+_LEFT_TO_SKLEARN = (list, tuple, np.ndarray, bytes)
 
 
 def as_labels(y, name: str = "y"):
@@ -69,7 +69,7 @@ def column_labels(labels: np.ndarray, name: str = "y") -> np.ndarray:
         missing = next((row for row, label in enumerate(labels) if _is_missing(label)), None)
         if missing is not None:
             raise _missing(name, missing)
-    if any(issubclass(kind, _COLLECTIONS) for kind in types):
+    if any(issubclass(kind, _LEFT_TO_SKLEARN) for kind in types):
         return labels
     if all(issubclass(kind, (bool, np.bool_)) for kind in types):
         return labels.astype(bool)

@@ -183,3 +183,14 @@ def test_a_scorer_of_ones_own_is_called_once_an_epoch():
     calls = []
     model = network(scoring=lambda model, X, y: float(calls.append(1) or 0)).fit(X, y, X_val=X, y_val=y)
     assert len(calls) == model.n_iter_ == 3
+
+
+def test_a_score_that_is_not_defined_is_said_to_be_once():
+    X, y = classes("binary", n=80)
+    few = y == 1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network(scoring="roc_auc").fit(X, y, X_val=X[few], y_val=y[few])
+    said = [str(one.message) for one in caught if "scoring='roc_auc' is NaN" in str(one.message)]
+    assert len(said) == 1
+    assert "no row of the classes [0]: pass X_val and y_val that have all" in said[0]

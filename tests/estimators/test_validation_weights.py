@@ -181,3 +181,23 @@ def test_the_advice_on_a_pipeline_works():
         with pytest.raises(ValueError, match=r"^X_val: [\s\S]*transform_input"):
             Pipeline(steps).fit(X[:60], y[:60], **given)
         Pipeline(steps, transform_input=["X_val"]).fit(X[:60], y[:60], **given)
+
+
+def test_a_frame_of_numbers_that_a_pipeline_did_not_scale_is_warned_of():
+    X, y = classes("binary", n=80)
+    X = pd.DataFrame(X * 100, columns=list("abcd"))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = BackpropMLPClassifier((4,), max_iter=2).set_fit_request(X_val=True, y_val=True)
+        steps = [("scale", StandardScaler()), ("mlp", model)]
+        with (
+            pytest.warns(UserWarning, match="X has feature names"),
+            pytest.warns(UserWarning, match=r"^X_val has feature names, and X has none\. .*transform_input"),
+        ):
+            Pipeline(steps).fit(X, y, X_val=X, y_val=y)
+        Pipeline(steps, transform_input=["X_val"]).fit(X, y, X_val=X, y_val=y)
+
+
+def test_weights_that_do_not_fit_the_dtype_of_X_are_named():
+    model, (X, y), (X_val, y_val), _ = rows("numbers")
+    with pytest.raises(ValueError, match=r"^sample_weight_val: .* more than float32"):
+        model.fit(X.astype(np.float32), y, X_val=X_val, y_val=y_val, sample_weight_val=np.full(40, 1e38))

@@ -70,12 +70,13 @@ def test_columns_of_several_kinds_stay_what_they_are(given):
             np.array([Colour.RED, Colour.RED], dtype=object),
             r"^Unknown label type: .* of type Colour",
         ),
+        (np.array([{1, 2}, {3}], dtype=object), r"^Unknown label type: .* of type set"),
         (np.array([2**70, 1], dtype=object), r"do not fit 64 bits"),
         (["a", None], r"^Input y contains NaN: the label of row 1 is missing"),
         ([["a", 1], ["b", float("nan")]], r"^Input y\[:, 1\] contains NaN: the label of row 1"),
         (np.ma.array([[1, 0], [0, 1]], mask=[[0, 0], [0, 1]]), r"^Input y contains NaN: the label of row 1"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_labels_that_are_none_are_said_to_be(given, message):
     with pytest.raises(ValueError, match=message):
