@@ -1,24 +1,17 @@
 """Trainings that survive being killed."""
 
 import os
-import pickle
-import tempfile
-from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 
-import joblib
-
-from sklearn_metabp.callbacks.early_stopping import EarlyStopping
+from sklearn_metabp.callbacks.checkpoint_files import CheckpointError, CheckpointFiles
+from sklearn_metabp.callbacks.checkpoint_name import training_name
 from sklearn_metabp.callbacks.silent import SilentCallback
 from sklearn_metabp.training import TrainingState
+from sklearn_metabp.training.user_code import PACKAGE
 from sklearn_metabp.update_rules import LineSearchRule, resolve_update_rule
 
-_FORMAT = "sklearn_metabp checkpoint 1"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or cannot be written."""
+__all__ = ["Checkpoint", "CheckpointError"]
 
 
 class Checkpoint(SilentCallback):
@@ -27,14 +20,15 @@ class Checkpoint(SilentCallback):
     Run the same script again: a ``fit`` with the same parameters and the same data goes on from the last
     epoch that was saved and ends with the bits of one that was never interrupted, be it by a signal or by
     Ctrl-C. A ``fit`` that had ended returns at once with what it had reached. A fit with other
-    parameters, other data or another :class:`EarlyStopping` has a file of its own, so one directory serves
-    a whole search, in any number of processes. Delete a file, or the directory, to train afresh.
+    parameters, other data, other code or another callback that can stop it has a file of its own, so one
+    directory serves a whole search, in any number of processes. Delete a file, or the directory, to train
+    afresh.
 
     ``random_state=None`` is a parameter like any other: two such fits in one script are the same fit, and the
     second returns what the first has drawn and reached. Give each a ``random_state`` of its own.
 
-    A file is written beside its name and then renamed, so what is there is whole, whenever the
-    process is killed.
+    A file is written beside its name, flushed and then renamed, so what is there is whole, whenever the
+    process is killed. Before the first epoch it is tried whether files can be written there.
 
     Parameters
     ----------
@@ -50,7 +44,23 @@ class Checkpoint(SilentCallback):
 
     Notes
     -----
-    A file is a pickle: unpickling runs code, so resume only from directories that you alone write to.
+    **A training is known by what it is computed from:** the release of this package, the estimator's class
+    and parameters, the values of the data however they lie in memory, and the code of the user's update
+    rules, schedules, ``init`` functions, scorers, monitors and callbacks that can stop a training. An edit of
+    a method, or of a function or constant of the script that it refers to, makes another training. Comments
+    and docstrings do not, nor do other releases of NumPy or scikit-learn. Another minor version of Python
+    compiles the user's code to other bytes, so a training by such code begins again. A callback of the
+    user's counts by its code and by the attributes named as the parameters of its constructor; one whose
+    hooks return nothing does not count. ``docs/design/training.md`` has the details.
+
+    **A file holds arrays and JSON** (the layout of safetensors) and is read without running code: a file
+    that was damaged or forged is a :class:`CheckpointError`. That is so for all update rules and callbacks of
+    this package, and for rules of your own whose state is made of dictionaries, lists, tuples, strings,
+    numbers, arrays and NumPy's random numbers. Whatever else is in a state is pickled, into a file that is
+    called ``.pickle``. Unpickling runs code, so such a file is refused where its owner is not the
+    user who runs the script, or where others may write to it or to its directory. Windows has no
+    such owners to look at: there, resume only from directories that you alone write to.
+
     Update rules that search along lines keep part of their state inside SciPy: they begin again, and only
     their end is saved. ``partial_fit`` is left alone: pickle the estimator, which keeps all its state.
 
@@ -80,82 +90,52 @@ class Checkpoint(SilentCallback):
         self._directory = Path(path).absolute()
 
     def resume_training(self, estimator, context, state: TrainingState, data):
-        """The state that was saved of this training, and whether it had been stopped; None if none was."""
+        """The state that was saved of this training, and whether it had been stopped; None if none was.
+
+        Raises
+        ------
+        CheckpointError
+            If what was saved of the training cannot be read, or its states could not be written.
+        """
         state.callback_memory.pop("Checkpoint", None)
         if context.task_name == "partial_fit":
             return None
-        state.callback_memory["Checkpoint"] = name = self._name(estimator, state, data)
-        self._remove_parts(name)
-        file = self._directory / name
-        if not file.exists():
-            return None
-        try:
-            with open(file, "rb") as stream:
-                saved = pickle.load(stream)
-            if saved["format"] != _FORMAT or saved["name"] != name:
-                raise KeyError("format")
-            return saved["state"], saved["stopped"]
-        except Exception as error:
-            raise CheckpointError(
-                f"{file} is not a checkpoint that can be read ({type(error).__name__}: {error}): delete it "
-                f"to train afresh."
-            ) from error
+        name = training_name(estimator, state, data)
+        files = self._files(estimator, name)
+        files.remove_parts()
+        saved = files.read(state, _is_ours(estimator))
+        if saved is not None and saved[1] is not None:  # it has ended: nothing will be written
+            saved[0].callback_memory.pop("Checkpoint", None)
+            return saved
+        state.callback_memory["Checkpoint"] = name
+        files.prepare(state)
+        return saved
 
     def save_training(self, estimator, context, state: TrainingState, stopped: bool, finished: bool) -> None:
-        """Write the state, if it is time to."""
+        """Write the state, if it is time to.
+
+        Raises
+        ------
+        CheckpointError
+            If it cannot be written.
+        """
         name = state.callback_memory.get("Checkpoint")
         if name is None:
             return
         if isinstance(resolve_update_rule(estimator.update_rule), LineSearchRule) and not finished:
             return
         if stopped or finished or state.n_epochs % self.every == 0:
-            ended = stopped if stopped or finished else None
-            self._write(name, {"format": _FORMAT, "name": name, "state": state, "stopped": ended})
+            self._files(estimator, name).write(state, stopped if stopped or finished else None)
 
-    def _name(self, estimator, state: TrainingState, data) -> str:
-        """Name of the file: what the training is computed from, hashed."""
-        parameters = estimator.get_params(deep=False)
-        del parameters["verbose"]
-        stoppers = [repr(other) for other in estimator._skl_callbacks if isinstance(other, EarlyStopping)]
-        goes_on = (state.n_epochs, state.n_steps, state.params) if state.n_epochs else None
-        try:
-            return joblib.hash((type(estimator).__name__, parameters, data, stoppers, goes_on)) + ".pickle"
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise CheckpointError(
-                f"Checkpoint tells trainings apart by what the estimator pickles to, and it does not: {error}"
-            ) from error
-
-    def _remove_parts(self, name: str) -> None:
-        """Remove what a process that was killed while it wrote has left of this training."""
-        for part in self._directory.glob(f".{name}.*.part"):
-            with suppress(OSError):  # one that is being written, where the system does not let it go
-                part.unlink()
-
-    def _write(self, name: str, content: dict) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        while not self._written(name, content):
-            pass
-
-    def _written(self, name: str, content: dict) -> bool:
-        """Whether the file was written; not if another process with the same training removed its part."""
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=self._directory)
-        try:
-            with open(handle, "wb") as stream:
-                pickle.dump(content, stream, protocol=pickle.HIGHEST_PROTOCOL)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, self._directory / name)
-        except BaseException as error:
-            Path(temporary).unlink(missing_ok=True)
-            if isinstance(error, FileNotFoundError) and self._directory.exists():
-                return False
-            if isinstance(error, OSError):
-                raise CheckpointError(
-                    f"the checkpoint could not be written to {self._directory} ({error}); the one before it "
-                    f"is still there."
-                ) from error
-            raise
-        return True
+    def _files(self, estimator, name: str) -> CheckpointFiles:
+        owners = [estimator, *estimator.get_params().values(), *estimator._skl_callbacks]
+        return CheckpointFiles(self._directory, name, owners)
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every})"
+
+
+def _is_ours(estimator) -> bool:
+    """Whether all of the estimator's update rule is this package's."""
+    key = resolve_update_rule(estimator.update_rule).state_key()
+    return all(part.__module__.partition(".")[0] == PACKAGE for part in key if isinstance(part, type))

@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any
 
-import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
@@ -38,7 +37,7 @@ from sklearn_metabp.network import (
 )
 from sklearn_metabp.targets.class_weights import check_row_weights
 from sklearn_metabp.targets.kinds import check_same_kind
-from sklearn_metabp.training import Batches, Patience, TrainingState, judge_name, train
+from sklearn_metabp.training import Batches, Patience, TrainingState, fingerprint, judge_name, train
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule, resolve_update_rule
 
 
@@ -363,7 +362,7 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
 
     def _validated_on(self, given: Rows | None) -> str:
         """Names what is validated: the rows that were given, or how they are set aside; and the score."""
-        rows = f"validation_fraction={self.validation_fraction}" if given is None else joblib.hash(given)
+        rows = f"validation_fraction={self.validation_fraction}" if given is None else fingerprint(given)
         return f"{rows} by {judge_name(self.scoring)}"
 
     def _outputs(self, X) -> np.ndarray:

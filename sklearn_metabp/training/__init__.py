@@ -2,11 +2,13 @@
 
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
+from sklearn_metabp.training.fingerprint import callable_fingerprint, fingerprint
 from sklearn_metabp.training.listener import Listener, Validation
 from sklearn_metabp.training.loop import train
-from sklearn_metabp.training.names import judge_name
+from sklearn_metabp.training.names import judge_name, settings_of
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.state import Patience, TrainingState
+from sklearn_metabp.training.user_code import returns_something
 
 __all__ = [
     "Batches",
@@ -16,6 +18,10 @@ __all__ = [
     "Replay",
     "TrainingState",
     "Validation",
+    "callable_fingerprint",
+    "fingerprint",
     "judge_name",
+    "returns_something",
+    "settings_of",
     "train",
 ]

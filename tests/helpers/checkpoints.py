@@ -1,0 +1,38 @@
+"""Trainings that are killed, and the inside of their files."""
+
+
+class Killed(Exception):
+    """Ends a fit after the checkpoint was written."""
+
+
+class KillAfter:
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def setup(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def save_training(self, estimator, context, state, stopped, finished):
+        if state.n_epochs == self.epoch and not finished:
+            raise Killed
+
+
+def nodes(node):
+    """All marked values of a state, from the outermost on."""
+    if isinstance(node, dict):
+        yield node
+        for content in node.values():
+            yield from nodes(content)
+    elif isinstance(node, list):
+        for content in node:
+            yield from nodes(content)
+
+
+def fields_of(header):
+    """The fields of a training's state, each a pair of name and node, by name."""
+    return {name: pair for pair in header["state"]["state"]["dict"] for name in pair[:1]}
