@@ -199,7 +199,7 @@ def save_runs(path, runs: Sequence[Run]) -> None:
 def _save_run(run: Run, folder: Path) -> None:
     every = run.recorded_steps.every
     room = room_for(run.max_patterns, run.variables)
-    header = RunHeader(run.network, run.variables, every, room, run.dtype, run.adds_updates)
+    header = RunHeader(run.network, run.variables, every, room, run.dtype, run.adds_updates, task=run.task)
     writer = RunWriter(folder, header, RecordedSteps(int(run.scalars["indices"][0]), every))
     try:
         run.walk(lambda _, step: writer.append(step), recorded_only=True)

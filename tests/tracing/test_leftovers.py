@@ -69,6 +69,20 @@ def test_the_next_save_of_a_trace_removes_what_a_killed_one_left(tmp_path, trace
     np.testing.assert_array_equal(Trace.open(tmp_path / "trace").params, trace.params)
 
 
+def test_recording_into_a_directory_removes_what_killed_trainings_left(tmp_path, monkeypatch):
+    X = np.random.default_rng(0).standard_normal((60, 4))
+
+    def record():
+        model(max_iter=2).set_callbacks(TraceRecorder(path=tmp_path)).fit(X, X[:, 0] > 0)
+
+    killed_while(record, monkeypatch, (os, "fsync"))
+    (run,) = tmp_path.iterdir()
+    assert len(os.listdir(run)) == 1
+    record()
+    assert os.listdir(run) == []
+    assert len(Trace.open(tmp_path)) == 8
+
+
 def test_what_another_process_is_writing_stays(tmp_path, rule, monkeypatch):
     """Its file is written and not named yet when this one saves the same rule."""
     path = tmp_path / "rule.safetensors"
