@@ -4,12 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.callback import CallbackSupportMixin
+from sklearn import callback
 
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import Replay, TrainingState
 
-__all__ = ["CallbackListener", "CallbackSupportMixin", "forget_those_gone", "open_listener"]
+__all__ = [
+    "CallbackListener",
+    "CallbackSupportMixin",
+    "forget_those_gone",
+    "open_listener",
+]
 
 
 def open_listener(
@@ -45,6 +50,20 @@ def forget_those_gone(estimator, state: TrainingState) -> None:
         present = {c.memory_key(estimator) for c in callbacks if hasattr(c, "memory_key")}
         memory = state.callback_memory
         state.callback_memory = {key: value for key, value in memory.items() if key in present}
+
+
+class CallbackSupportMixin(callback.CallbackSupportMixin):
+    """scikit-learn's mixin, with a say in what becomes of callbacks in a pickle."""
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        callbacks = state.get("_skl_callbacks")
+        # It has no part in what they have collected; a search pickles one for every fit in a worker process.
+        if callbacks and not self.__sklearn_is_fitted__():
+            state = state | {
+                "_skl_callbacks": [c.emptied() if hasattr(c, "emptied") else c for c in callbacks]
+            }
+        return state
 
 
 class CallbackListener:
@@ -83,7 +102,9 @@ class CallbackListener:
         self._root.call_on_fit_task_begin(**self._known)
 
     def _hooks(self, name: str) -> list[Callable]:
-        return [getattr(c, name) for c in self._estimator._skl_callbacks if hasattr(c, name)]
+        # One that was given twice is told once.
+        callbacks = {id(callback): callback for callback in self._estimator._skl_callbacks}
+        return [getattr(c, name) for c in callbacks.values() if hasattr(c, name)]
 
     def training_starts(self, state: TrainingState, data) -> tuple[TrainingState, bool | None]:
         """The state to start from, and whether the training had been stopped there; None: it goes on."""

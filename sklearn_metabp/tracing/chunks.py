@@ -12,6 +12,7 @@ import numpy as np
 from sklearn_metabp.network import LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
 from sklearn_metabp.tracing.files import CheckedFile, open_file
 from sklearn_metabp.tracing.run import SCALARS, stored_names
+from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES, VARIABLES
 
 KIND = "sklearn_metabp trace 1"
@@ -22,6 +23,8 @@ _KEYS = {
     *("dropout", "out_groups"),
     *("variables", "every", "max_patterns", "dtype", "adds_updates", "run_id"),
 }
+# Files that were written before it was known do not have it.
+_OPTIONAL_KEYS = {"task"}
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -54,6 +57,8 @@ class RunHeader:
         As of a :class:`Run`.
     run_id : str of 32 hexadecimal digits
         Drawn at random, so that a chunk of another run of the same shape is known as such.
+    task : Task or None
+        As of a :class:`Run`.
     """
 
     network: Network
@@ -63,6 +68,7 @@ class RunHeader:
     dtype: np.dtype
     adds_updates: bool = True
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    task: Task | None = None
 
     @property
     def sums_updates(self) -> bool:
@@ -114,6 +120,7 @@ class RunHeader:
             "dtype": self.dtype.name,
             "adds_updates": self.adds_updates,
             "run_id": self.run_id,
+            "task": self.task and {"path": self.task.path, "ids": list(self.task.ids)},
         }
 
     @classmethod
@@ -125,7 +132,7 @@ class RunHeader:
         ValueError
             If a value is missing or impossible.
         """
-        if set(header) != _KEYS:
+        if set(header) - _OPTIONAL_KEYS != _KEYS:
             raise ValueError(f"its header has {sorted(header)[:20]} and not {sorted(_KEYS)}")
         sizes = header["layer_sizes"]
         if not isinstance(sizes, list) or not 2 <= len(sizes) <= _MOST_LAYERS:
@@ -156,6 +163,7 @@ class RunHeader:
             np.dtype(_one_of("dtype", header, ("float32", "float64"))),
             _true_or_false("adds_updates", header),
             _run_id(header["run_id"]),
+            _task(header.get("task")),
         )
 
 
@@ -187,6 +195,19 @@ def _run_id(value) -> str:
     if not isinstance(value, str) or not _RUN_ID.fullmatch(value):
         raise ValueError("run_id is not 32 hexadecimal digits")
     return value
+
+
+def _task(value) -> Task | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"path", "ids"} or not isinstance(value["path"], str):
+        raise ValueError("task is no path and ids")
+    ids = value["ids"]
+    if not isinstance(ids, list) or not all(type(one) is int and 0 <= one <= _MOST_STEPS for one in ids):
+        raise ValueError(f"the ids of task must be integers from 0 to {_MOST_STEPS}")
+    if len(ids) != len(value["path"].split("/")):
+        raise ValueError("task has not one id for every name of its path")
+    return Task(value["path"], tuple(ids))
 
 
 def _true_or_false(name: str, header: dict) -> bool:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-# Large enough for the operating system to hand out large pages, small enough to waste little.
-_CHUNK_BYTES = 8 * 2**20
+# Every chunk is twice the one before: a short run wastes little. The last are large enough for the operating
+# system to hand out large pages.
+_LEAST_BYTES, _CHUNK_BYTES = 2**12, 8 * 2**20
 
 
 class Column:
@@ -21,10 +22,18 @@ class Column:
     def __init__(self, shape: tuple[int, ...], dtype, n_rows: int | None = None):
         self._shape, self._dtype = shape, np.dtype(dtype)
         row_bytes = max(1, int(np.prod(shape)) * self._dtype.itemsize)
-        self._chunk_rows = n_rows or max(1, _CHUNK_BYTES // row_bytes)
+        self._chunk_rows = n_rows or max(1, _LEAST_BYTES // row_bytes)
+        self._most_rows = n_rows or max(1, _CHUNK_BYTES // row_bytes)
         self._full: list[np.ndarray] = []
         self._chunk = np.empty((0, *shape), self._dtype)
         self._n_used = 0
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Column":
+        """A column that holds the rows of an array."""
+        column = cls(array.shape[1:], array.dtype, len(array))
+        column._chunk, column._n_used = array, len(array)
+        return column
 
     def next_row(self) -> np.ndarray:
         """A new last row, for the caller to fill."""
@@ -32,6 +41,7 @@ class Column:
             if len(self._chunk):
                 self._full.append(self._chunk)
             self._chunk = np.empty((self._chunk_rows, *self._shape), self._dtype)
+            self._chunk_rows = min(2 * self._chunk_rows, self._most_rows)
             self._n_used = 0
         self._n_used += 1
         return self._chunk[self._n_used - 1]
@@ -50,6 +60,11 @@ class Column:
         if not self._full:
             return last
         return np.concatenate([*(self._widened(chunk) for chunk in self._full), last])
+
+    def __getstate__(self):
+        # Without the room for rows to come.
+        whole = self.array()
+        return {**self.__dict__, "_full": [], "_chunk": whole, "_n_used": len(whole)}
 
     def _widened(self, chunk: np.ndarray) -> np.ndarray:
         if chunk.shape[1:] == self._shape:

@@ -35,7 +35,7 @@ class DiskRun(Run):
         header = chunks[0].header
         self._folder, self._chunks, self._reopen = folder, chunks, reopen
         self.network, self.variables = header.network, header.variables
-        self.dtype, self.adds_updates = header.dtype, header.adds_updates
+        self.dtype, self.adds_updates, self.task = header.dtype, header.adds_updates, header.task
         self.scalars = {name: np.concatenate([c.scalars[name] for c in chunks]) for name in SCALAR_DTYPES}
         self.max_patterns = header.max_patterns or int(self.scalars["n_patterns"].max())
         self.recorded_steps = RecordedSteps(int(self.scalars["indices"][0]), header.every)

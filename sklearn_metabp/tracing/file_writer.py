@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import uuid
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from sklearn_metabp.tracing.files import (
     checksum,
     n_pieces,
 )
+from sklearn_metabp.tracing.leftovers import Hold, remove_leftovers_of, temporary_path
 
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _ALIGNMENT = 8
@@ -166,6 +166,8 @@ class FileWriter:
 def write_file(path: Path, kind: str, header: dict, arrays: dict[str, np.ndarray]) -> None:
     """Write a file of one piece beside its name, flush it to the disk and rename it.
 
+    What processes that were killed while they wrote this file have left beside it is removed.
+
     Parameters
     ----------
     path : Path
@@ -182,15 +184,34 @@ def write_file(path: Path, kind: str, header: dict, arrays: dict[str, np.ndarray
     OSError
         If it cannot be written; then no part of it is left.
     """
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    remove_leftovers_of(path)
     rows = {name: (array.dtype, array.shape) for name, array in arrays.items()}
-    writer = FileWriter(path, beside, FileLayout(kind, header, rows, max(map(len, arrays.values()))))
+    layout = FileLayout(kind, header, rows, max(map(len, arrays.values())))
+    writer, hold = _begun_and_held(path, layout)
     try:
-        writer.write(0, arrays)
-    except BaseException:
+        try:
+            writer.write(0, arrays)
+        except BaseException:
+            writer.discard()
+            raise
+        writer.finish()
+    finally:
+        hold.close()
+
+
+def _begun_and_held(path: Path, layout: FileLayout) -> tuple[FileWriter, Hold]:
+    """A file that is begun beside its name, and that no other process takes for a leftover."""
+    while True:
+        beside = temporary_path(path)
+        writer = FileWriter(path, beside, layout)
+        try:
+            hold = Hold.on(beside)
+        except BaseException:
+            writer.discard()
+            raise
+        if hold is not None:
+            return writer, hold
         writer.discard()
-        raise
-    writer.finish()
 
 
 def _flush_names(folder: Path) -> None:

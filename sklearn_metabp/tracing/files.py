@@ -186,13 +186,16 @@ def _read_header(path: Path) -> tuple[int, bytes]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _FaultError("it is not a regular file")
-        prefix = file.read(PREFIX_BYTES)
+        prefix, brace = file.read(PREFIX_BYTES), file.read(1)
         length = int.from_bytes(prefix, "little")
+        if brace not in (b"{", b""):
+            what = ", but what looks like a pickle: see joblib.load" if prefix.startswith(b"\x80") else ""
+            raise _FaultError(f"it is no safetensors file{what}")
         if len(prefix) < PREFIX_BYTES or length > status.st_size - PREFIX_BYTES:
             raise _FaultError(f"it is cut short: {status.st_size} bytes cannot hold its header")
         if length > MAX_HEADER_BYTES:
             raise _FaultError(f"its header has {length} bytes, and {MAX_HEADER_BYTES} are allowed")
-        raw = file.read(length)
+        raw = (brace + file.read(max(0, length - 1)))[:length]
         if len(raw) != length:
             raise _FaultError("it is cut short")
         return status.st_size, raw

@@ -18,6 +18,7 @@ from sklearn_metabp.tracing.chunks import (
     room_for,
 )
 from sklearn_metabp.tracing.disk_run import DiskRun
+from sklearn_metabp.tracing.leftovers import made_and_held, remove_leftovers_in, remove_leftovers_of
 from sklearn_metabp.tracing.run import RecordedSteps, Run
 from sklearn_metabp.tracing.run_writer import CHUNK_SUFFIX, UNFINISHED_SUFFIX, RunWriter
 
@@ -68,6 +69,13 @@ def run_names(directory: Path) -> list[str]:
         If it is no directory that can be read.
     """
     return sorted(name for name in _entries(directory) if _RUN_NAME.fullmatch(name))
+
+
+def remove_leftovers_of_runs(directory: Path) -> None:
+    """Remove the temporary files in a trace's directory that killed trainings have left."""
+    if directory.exists():
+        for name in run_names(directory):
+            remove_leftovers_in(directory / name)
 
 
 def find_run(folder: Path) -> DiskRun | None:
@@ -165,8 +173,10 @@ def save_runs(path, runs: Sequence[Run]) -> None:
             f"{str(target)!r} exists and is not an empty directory: save the trace under another name, or "
             f"record into that one with TraceRecorder(path=...)."
         )
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    remove_leftovers_of(target)
+    temporary, hold = None, None
     try:
+        temporary, hold = made_and_held(target)
         for number, run in enumerate(runs):
             _save_run(run, temporary / f"run-{number:020d}")
         if target.is_dir():
@@ -180,13 +190,16 @@ def save_runs(path, runs: Sequence[Run]) -> None:
             f"{cause.strerror or cause}",
         ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if hold is not None:
+            hold.close()
 
 
 def _save_run(run: Run, folder: Path) -> None:
     every = run.recorded_steps.every
     room = room_for(run.max_patterns, run.variables)
-    header = RunHeader(run.network, run.variables, every, room, run.dtype, run.adds_updates)
+    header = RunHeader(run.network, run.variables, every, room, run.dtype, run.adds_updates, task=run.task)
     writer = RunWriter(folder, header, RecordedSteps(int(run.scalars["indices"][0]), every))
     try:
         run.walk(lambda _, step: writer.append(step), recorded_only=True)

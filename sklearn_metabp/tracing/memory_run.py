@@ -1,86 +1,199 @@
 """A recorded training in memory: what it was computed from, or copies of its steps."""
 
-from collections.abc import Callable
+import math
+import uuid
+import warnings
+from array import array
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.network import Step
-from sklearn_metabp.tracing.columns import Column, pattern_row
-from sklearn_metabp.tracing.run import SCALARS, RecordedSteps, Run, stored_step
+from sklearn_metabp.tracing.parts import CopiedPart, ReplayedPart
+from sklearn_metabp.tracing.run import RecordedSteps, Run, stored_step
+from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.teacher import TaughtStep
 from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+
+# Of losses that another machine computes again: rounding grows along a training, and is not another training.
+_REL_TOL, _ABS_TOL = 1e-3, 1e-6
+# As many as a search has candidates, or a rule starts to learn from.
+_FITS_OF_SAME_ROWS = 10
 
 
 class MemoryRun(Run):
     """One recorded training in memory.
 
-    Where the update rule is a function of the step and its state, the run holds what the training
+    Where the update rule is a function of the step and its state, a part of the run holds what its fit
     was computed from and computes a variable, to the same bits, when it is asked for: copying every
-    step would cost many times the step itself. Elsewhere, and in what is pickled, the arrays are there.
+    step would cost many times the step itself. Of other rules, and where that takes less memory, it holds
+    copies.
+
+    Parameters
+    ----------
+    network : Network
+    variables : tuple of str
+    recorded_steps : RecordedSteps
+    dtype : dtype
+    task : Task
+        Of its first fit.
+    outer_key : str
+        The same of all runs that were part of one outermost fit.
+    adds_updates : bool
+        As of a :class:`Run`.
+    is_replayable : bool
+        Whether the update rule is.
+
+    Attributes
+    ----------
+    key : str
+        The same of the parts of one run that come from a worker process.
+    next_index : int
+        Number of the step that goes on with the run.
     """
+
+    task: Task
 
     def __init__(
         self,
-        step: Step,
+        network,
         variables: tuple[str, ...],
+        recorded_steps: RecordedSteps,
+        dtype,
+        task: Task,
+        outer_key: str,
         *,
-        every=1,
-        max_steps=None,
-        dtype=None,
         adds_updates=True,
+        is_replayable=False,
     ):
-        self.network, self.variables, self.adds_updates = step.network, variables, adds_updates
-        self.scalars = {plural: [] for plural in SCALARS.values()}
-        self.recorded_steps = RecordedSteps(step.index, every, max_steps)
-        self.dtype = np.dtype(dtype or step.params.dtype)
-        self.max_patterns = step.n_patterns
-        self._next_index = step.index
-        self._all_losses: list[float] = []
-        self._replays: list[Any] = []
+        self.network, self.variables, self.adds_updates = network, variables, adds_updates
+        self.recorded_steps, self.task, self.outer_key = recorded_steps, task, outer_key
+        self.dtype = np.dtype(dtype)
+        self.max_patterns = 1
+        self.key = uuid.uuid4().hex
+        self._is_replayable, self.next_index = is_replayable, recorded_steps.first_index
+        # Every step before that one is known, where this is the rest of a run.
+        self._known_before = 1
+        self._parts: list[ReplayedPart | CopiedPart] = []
+        # Index, epoch, n_patterns and loss of step after step: four numbers that Ctrl-C cannot come between.
+        self._numbers = array("d")
+        self._scalars: dict[str, np.ndarray] = {}
         self._arrays: dict[str, Any] = {}
-        self._columns: dict[str, Any] = {}
+        self._was_pickled = self._goes_home = False
+
+    @property
+    def n_steps(self) -> int:
+        """Number of recorded steps."""
+        return len(self._numbers) // 4
+
+    @property
+    def scalars(self) -> dict[str, np.ndarray]:  # type: ignore[override]
+        """Of every recorded step; see :class:`Run`."""
+        if not self._scalars or len(self._scalars["indices"]) != self.n_steps:
+            # A slice: an array that is looked at cannot grow.
+            indices, epochs, n_patterns, losses = np.array(self._numbers[:]).reshape(-1, 4).T
+            counts = {"indices": indices, "epochs": epochs, "n_patterns": n_patterns}
+            scalars = {name: count.astype(np.int64) for name, count in counts.items()}
+            self._scalars = scalars | {"losses": losses.copy()}
+        return self._scalars
 
     def goes_on_with(self, step: Step) -> bool:
         """Whether a step is the next of this run."""
-        return step.index == self._next_index and step.network == self.network
+        return self.goes_on_at(step.index, step.network)
 
-    def is_known_by(self, *, adds_updates: bool, replayed: bool) -> bool:
-        """Whether the steps of a fit are known in the same way as those before."""
-        return adds_updates == self.adds_updates and replayed == bool(self._replays)
+    def goes_on_at(self, index: int, network) -> bool:
+        """Whether the next step of this run is of that number and network."""
+        return index == self.next_index and (network is self.network or network == self.network)
 
-    def add_replay(self, replay) -> None:
-        """Tell what the steps from here on are computed from."""
-        self._replays.append((len(self._all_losses), replay))
+    def is_known_by(self, *, adds_updates: bool, is_replayable: bool) -> bool:
+        """Whether the rule of a fit is of the same kind as that before."""
+        return adds_updates == self.adds_updates and is_replayable == self._is_replayable
+
+    def needs(self, replay) -> bool:
+        """Whether to hold what a fit that goes on with this run is computed from.
+
+        Not if none of its steps will be recorded, nor if copies of those that will be take less memory. A
+        ``fit`` mostly shares its rows with other fits, which then hold them together, so copies have to take
+        much less there. With ``every`` above 1 a run that was whole so far stays whole: the steps between are
+        known from the replay.
+        """
+        n_recorded = self.recorded_steps.count(replay.first_index, replay.n_planned)
+        if not self.stored or not n_recorded:
+            return False
+        if self.recorded_steps.every > 1 and self._is_whole_before(replay.first_index):
+            return True
+        n_sharing = 1 if replay.max_epochs == 1 else _FITS_OF_SAME_ROWS
+        return n_recorded * self._row_bytes(replay.n_patterns) * n_sharing > replay.data_bytes
+
+    def _row_bytes(self, n_patterns: int) -> int:
+        """Bytes of a step's variables."""
+        sizes = self.layout.layer_sizes
+        n_values = 0
+        for name in self.stored:
+            if name in OF_LAYERS:
+                n_values += n_patterns * sum(sizes if name == "activations" else sizes[1:])
+            else:
+                n_values += n_patterns * sizes[-1] if name in OF_PATTERNS else self.layout.n_params
+        return n_values * self.dtype.itemsize
+
+    def begin_fit(self, replay, first_index: int) -> None:
+        """Tell what the steps from here on are computed from; None if they are to be copied."""
+        last = self._parts[-1] if self._parts else None
+        if replay is not None:
+            self._parts.append(ReplayedPart(self.n_steps, first_index, replay))
+        elif last is None or not isinstance(last, CopiedPart):
+            self._parts.append(CopiedPart(self.n_steps, first_index, self.stored, self.dtype))
 
     def append(self, step: Step | TaughtStep) -> None:
         """Take note of a step, and copy what cannot be computed again."""
-        self._next_index = step.index + 1
-        self._all_losses.append(step.loss)
-        if not self.is_recorded(step.index):
-            return
-        for name, plural in SCALARS.items():
-            self.scalars[plural].append(getattr(step, name))
-        self.max_patterns = max(self.max_patterns, self.scalars["n_patterns"][-1])
-        if not self._replays:
-            self._copy(step, self.stored, self._columns, None)
+        index = step.index
+        if not self.recorded_steps.end_before(index):
+            part = self._parts[-1]
+            if index in self.recorded_steps:
+                n_patterns = step.n_patterns
+                self.max_patterns = max(self.max_patterns, n_patterns)
+                if isinstance(part, CopiedPart):
+                    part.copy(step, self.max_patterns)
+                self._numbers.extend((index, step.epoch, n_patterns, step.loss))
+            part.last_index = index
+        # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step missing.
+        self.next_index = index + 1
 
-    def _copy(self, step, names, columns: dict, n_rows: int | None) -> None:
-        """Append a step's values to the columns of the given names."""
-        for name in names:
-            value = getattr(step, name)
-            if name in OF_LAYERS:
-                if name not in columns:
-                    columns[name] = [self._pattern_column(layer, n_rows) for layer in value]
-                for column, layer in zip(columns[name], value, strict=True):
-                    pattern_row(column, layer)
-            elif name in OF_PATTERNS:
-                pattern_row(columns.setdefault(name, self._pattern_column(value, n_rows)), value)
-            else:
-                columns.setdefault(name, Column(value.shape, self.dtype, n_rows)).next_row()[...] = value
+    def end_fit(self) -> None:
+        """Let go of a fit of which no step was recorded."""
+        if self._parts and self._parts[-1].start == self.n_steps:
+            self._parts.pop()
 
-    def _pattern_column(self, layer: np.ndarray, n_rows: int | None) -> Column:
-        return Column((self.max_patterns, layer.shape[1]), self.dtype, n_rows)
+    def rest(self) -> "MemoryRun":
+        """A run without steps that goes on where this one is, and is a part of it."""
+        rest = MemoryRun(
+            self.network,
+            self.variables,
+            self.recorded_steps,
+            self.dtype,
+            self.task,
+            self.outer_key,
+            adds_updates=self.adds_updates,
+            is_replayable=self._is_replayable,
+        )
+        rest.key, rest.next_index, rest.max_patterns = self.key, self.next_index, self.max_patterns
+        rest._known_before = self.next_index if self._is_whole_before(self.next_index) else 0
+        return rest
+
+    def homeward(self) -> "MemoryRun":
+        """Prepare the run to be sent to the process that this one works for, which knows its rule."""
+        self._goes_home = True
+        return self
+
+    def extend(self, other: "MemoryRun") -> None:
+        """Add the steps of the next part of this run."""
+        for part in other._parts:
+            part.start += self.n_steps
+        self.max_patterns = max(self.max_patterns, other.max_patterns)
+        self.next_index = other.next_index
+        self._parts += other._parts
+        self._numbers.extend(other._numbers)
 
     def rows(self, name: str, positions: np.ndarray):
         """Array of a variable at some of the recorded steps; see :meth:`Run.rows`."""
@@ -91,17 +204,26 @@ class MemoryRun(Run):
         if name not in self.stored:
             raise KeyError(name)
         if name not in self._arrays or len(_first(self._arrays[name])) != self.n_steps:
-            columns: dict[str, Any] = self._columns
-            if self._replays:
-                columns = {}
+            if len(self._parts) == 1 and isinstance(self._parts[0], CopiedPart):
+                self._arrays |= self._parts[0].arrays(self.n_steps)
+            else:
                 # Those that are as long as the parameters are mostly wanted together.
-                flat = [n for n in self.stored if n not in OF_LAYERS + OF_PATTERNS]
-                names = flat if name in flat else [name]
-                self.walk(lambda _, step: self._copy(step, names, columns, self.n_steps), recorded_only=True)
-            for key, column in columns.items():
-                several = isinstance(column, list)
-                self._arrays[key] = [c.array() for c in column] if several else column.array()
+                flat = tuple(n for n in self.stored if n not in OF_LAYERS + OF_PATTERNS)
+                self._arrays |= self._gathered(flat if name in flat else (name,))
         return self._arrays[name]
+
+    def _gathered(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Copies of all recorded steps."""
+        n_steps = self.n_steps
+        part = CopiedPart(0, self.recorded_steps.first_index, names, self.dtype, n_steps)
+        self.walk(lambda _, step: part.copy(step, self.max_patterns), recorded_only=True, n_steps=n_steps)
+        return part.arrays(n_steps)
+
+    def _spans(self) -> Iterator[tuple[ReplayedPart | CopiedPart, int, int]]:
+        """Every part, with the positions of its first recorded step and of the first one after it."""
+        stops = [part.start for part in self._parts[1:]] + [self.n_steps]
+        for part, stop in zip(self._parts, stops, strict=True):
+            yield part, part.start, stop
 
     def walk(self, visit: Callable[[int, Any], None], *, recorded_only=False, n_steps=None) -> None:
         """Call ``visit(position, step)`` for step after step; see :meth:`Run.walk`.
@@ -112,50 +234,106 @@ class MemoryRun(Run):
             If the training, computed again, is not what was recorded.
         """
         n_wanted = self.n_steps if n_steps is None else min(n_steps, self.n_steps)
-        if not self._replays:
-            self._walk_arrays(visit, n_wanted)
-            return
-        position, n_seen, end = 0, 0, 0
+        for part, start, stop in self._spans():
+            if start < n_wanted:
+                if isinstance(part, CopiedPart):
+                    self._walk_copies(part, start, min(stop, n_wanted), visit)
+                else:
+                    self._walk_replay(part, start, n_wanted, recorded_only, visit)
+
+    def _walk_replay(self, part: ReplayedPart, position: int, n_wanted: int, recorded_only: bool, visit):
+        losses, warned = self.scalars["losses"], False
 
         def step_ends(step: Step) -> bool:
-            nonlocal position, n_seen
-            if step.loss != self._all_losses[n_seen]:
-                raise RuntimeError(
-                    f"step {step.index} of the recorded training, computed again, has the loss {step.loss!r} "
-                    f"and not {self._all_losses[n_seen]!r}: the rule is not a function of the step and its "
-                    f"state. Set its class attribute replayable to False and record again."
-                )
+            nonlocal position, warned
             recorded = self.is_recorded(step.index)
+            if recorded and step.loss != losses[position]:
+                self._compare(step, float(losses[position]), warned)
+                warned = True
             if recorded or not recorded_only:
                 visit(position, step)
             position += recorded
-            n_seen += 1
-            return position < n_wanted and n_seen < end
+            return position < n_wanted and step.index < part.last_index
 
-        ends = [begin for begin, _ in self._replays[1:]] + [len(self._all_losses)]
-        for (_, replay), next_end in zip(self._replays, ends, strict=True):
-            end = next_end
-            if position < n_wanted:
-                replay.walk(step_ends)
+        part.replay.walk(step_ends)
 
-    def _walk_arrays(self, visit, n_wanted: int) -> None:
-        arrays = {name: self._array(name) for name in self.stored}
-        for position in range(n_wanted):
+    def _compare(self, step: Step, loss: float, warned: bool) -> None:
+        """Tell rounding of another machine from a training that is not the recorded one."""
+        what = (
+            f"step {step.index} of the recorded training, computed again, has the loss {step.loss!r} and not "
+            f"{loss!r}"
+        )
+        if not self._was_pickled:
+            raise RuntimeError(
+                f"{what}: the rule is not a function of the step and its state. Set its class attribute "
+                f"replayable to False and record again."
+            )
+        if not math.isclose(step.loss, loss, rel_tol=_REL_TOL, abs_tol=_ABS_TOL):
+            raise RuntimeError(
+                f"{what}: this trace was loaded from a pickle, which holds what the training was computed "
+                f"from. Either this machine rounds too differently, or the rule's code is another one now. "
+                f"Read it where it was recorded, and write it there with Trace.save, which keeps arrays."
+            )
+        if not warned:
+            warnings.warn(
+                f"{what}: this trace was loaded from a pickle and is computed again here, where rounding "
+                f"differs from that of the machine that recorded it. Trace.save keeps arrays, to the bit.",
+                stacklevel=2,
+            )
+
+    def _walk_copies(self, part: CopiedPart, start: int, stop: int, visit) -> None:
+        arrays = part.arrays(stop - start)
+        for row in range(stop - start):
             values = {
-                name: [layer[position] for layer in array] if isinstance(array, list) else array[position]
+                name: [layer[row] for layer in array] if isinstance(array, list) else array[row]
                 for name, array in arrays.items()
             }
-            visit(position, stored_step(self, position, values))
+            visit(start + row, stored_step(self, start + row, values))
 
     @property
     def is_whole(self) -> bool:
         """Whether every step from the training's first on is known; see :attr:`Run.is_whole`."""
-        known = bool(self._replays) or self.recorded_steps.every == 1
-        return known and self.recorded_steps.first_index == 1
+        return self._is_whole_before(self._parts[-1].last_index + 1 if self._parts else 1)
+
+    def _is_whole_before(self, index: int) -> bool:
+        """Whether every step before that one is known."""
+        if self.recorded_steps.first_index != 1:
+            return False
+        if self.recorded_steps.every == 1:
+            return True
+        known = self._known_before
+        for part in self._parts:
+            if isinstance(part, CopiedPart) or part.first_index != known:
+                return False
+            known = part.last_index + 1
+        return known == index
 
     def __getstate__(self):
-        arrays = {name: self._array(name) for name in self.stored}
-        return {**self.__dict__, "_arrays": arrays, "_columns": {}, "_replays": []}
+        state = {**self.__dict__, "_arrays": {}, "_scalars": {}, "_was_pickled": True, "_goes_home": False}
+        # Copies, for another thread may record on.
+        state |= {"_parts": list(self._parts), "_numbers": np.array(self._numbers[:])}
+        if not self._keeps_replays():
+            arrays = {name: self._array(name) for name in self.stored}
+            whole = CopiedPart.of(self.recorded_steps.first_index, arrays, self.dtype)
+            whole.last_index = self._parts[-1].last_index
+            state["_parts"] = [whole]
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._numbers = array("d", state["_numbers"])
+
+    def _keeps_replays(self) -> bool:
+        """Whether a pickle holds what the steps are computed from: if it can, and arrays would be longer."""
+        replays = [part.replay for part in self._parts if isinstance(part, ReplayedPart)]
+        if not replays:
+            return True
+        if not all(replay.is_picklable(by_value=self._goes_home) for replay in replays):
+            return False
+        if self.recorded_steps.every > 1 and self.is_whole:
+            return True
+        array_bytes = self.n_steps * self._row_bytes(self.max_patterns)
+        return array_bytes > sum(replay.data_bytes for replay in replays)
 
 
 def _first(array):

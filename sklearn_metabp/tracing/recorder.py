@@ -1,8 +1,8 @@
 """The callback that records a training."""
 
 import os
-import threading
-import weakref
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -10,17 +10,19 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.chunks import RunHeader, room_for
-from sklearn_metabp.tracing.folders import absolute, new_run_name, run_names
+from sklearn_metabp.tracing.collector import Collector
+from sklearn_metabp.tracing.folders import absolute, new_run_name, remove_leftovers_of_runs, run_names
 from sklearn_metabp.tracing.memory_run import MemoryRun
 from sklearn_metabp.tracing.run import RecordedSteps
 from sklearn_metabp.tracing.run_writer import RunWriter
+from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.tracing.teacher import Teacher
 from sklearn_metabp.tracing.trace import Trace
 from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables
 from sklearn_metabp.update_rules import LineSearchRule, resolve_update_rule
 
 
-class TraceRecorder:
+class TraceRecorder(Collector):
     """Callback that samples the trainings of the estimators it is set on.
 
     Give it to ``set_callbacks``. Every ``fit`` becomes a run of ``trace_``; a ``partial_fit`` or a
@@ -28,10 +30,16 @@ class TraceRecorder:
     rule has become one of another kind: one that searches along lines, or in memory one that is replayable
     where that before was not. Clones of an estimator share the recorder.
 
-    Without a ``path`` the trace is in the memory of one process. Where the update rule is replayable, as
-    those of this package are, recording copies the start and the training data, and takes note of every
-    loss; what is read of the trace later is computed again, to the same bits. Of other rules every step is
-    copied.
+    Without a ``path`` the trace is in the memory of the process that made the recorder; worker processes, as
+    those of a search with ``n_jobs=2``, send there what they record. Where the update rule is replayable, as
+    those of this package are, recording copies the start and the training data, and takes note of the
+    losses; what is read of the trace later is computed again, to the same bits. Equal data of several fits
+    are held once. Of other rules, and where that takes less memory, every recorded step is copied. The limits
+    ``variables``, ``every`` and ``max_steps`` bound what is held.
+
+    A pickle of a recorder or of its trace holds the same. Reading it on another machine may differ in
+    rounding, which is a warning; :meth:`Trace.save` keeps arrays. A recorder that was loaded has what it had,
+    and records on. A pickle of an estimator that is not fitted has a recorder without runs.
 
     With a ``path`` every step is copied to disk: memory holds one chunk of some megabytes, however long
     the training is, and a training that is killed loses at most the steps of one chunk. Any number of
@@ -44,7 +52,8 @@ class TraceRecorder:
         biases gradients weight_updates bias_updates loss``. The default is the last six, which is
         what ``LearnedUpdateRule(scope="link")`` learns from.
     every : int, default=1
-        Record one step in so many.
+        Record one step in so many. In memory the steps between are known too, as ``scope="link"`` needs them,
+        as long as every fit of the run has a recorded step.
     max_steps : int, default=None
         Record no more than so many steps of a run; None for all.
     teacher : UpdateRule, default=None
@@ -96,6 +105,7 @@ class TraceRecorder:
                 raise ValueError(f"path must be a directory or not exist yet; {str(path)!r} is neither.")
         if teacher is not None:
             _check_teacher(teacher)
+        super().__init__()
         self.variables = variables
         self.teacher = teacher
         self.every = every
@@ -103,13 +113,9 @@ class TraceRecorder:
         self.path = path
         self.dtype = dtype
         self._directory = None if path is None else absolute(path)
-        self._runs: list[MemoryRun] = []
-        self._last: dict[int, tuple[weakref.ref, MemoryRun | RunWriter]] = {}
-        self._replays: dict[int, object] = {}
-        self._adds_updates: dict[int, bool] = {}
-        self._teachers: dict[int, Teacher] = {}
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self._has_tidied = False
+        self._runs: dict[str, MemoryRun] = {}
+        self._trainings: WeakKeyDictionary[Any, _Training] = WeakKeyDictionary()
 
     @property
     def trace_(self) -> Trace:
@@ -125,100 +131,136 @@ class TraceRecorder:
         if self._directory is not None and self._directory.exists() and run_names(self._directory):
             return Trace.open(self._directory)
         with self._lock:
-            runs = list(self._runs)
+            runs = list(self._runs.values())
         if not runs:
             raise NotFittedError(
                 "this TraceRecorder has recorded nothing yet: give it to an estimator's set_callbacks and "
                 "call its fit."
             )
+        # Runs come from worker processes as they end; the trace is the same whatever their number.
+        order: dict[str, int] = {}
+        for run in runs:
+            order.setdefault(run.outer_key, len(order))
+        runs.sort(key=lambda run: (order[run.outer_key], run.task.ids))
         return Trace(runs)
 
     def setup(self, estimator, context):
-        """Before a fit; part of scikit-learn's callback protocol.
-
-        Raises
-        ------
-        RuntimeError
-            In another process than the one that made the recorder, if it records in memory.
-        """
-        if self._directory is None and os.getpid() != self._pid:
-            raise RuntimeError(
-                "TraceRecorder keeps its trace in the memory of the process that made it, and this fit runs "
-                "in another one, where the trace would be lost: record to disk with TraceRecorder(path=...), "
-                "or use n_jobs=1 or joblib's threading backend."
-            )
-        self._forget_start(estimator)
-
-    def _forget_start(self, estimator) -> None:
-        self._replays.pop(id(estimator), None)
-        self._adds_updates.pop(id(estimator), None)
+        """Before a fit; part of scikit-learn's callback protocol. Warns if a trace can be sent to nobody."""
+        self._arrive()
+        with self._lock:
+            training = self._trainings.setdefault(estimator, _Training())
+        training.begin_fit(task_of(context), context.root_uuid.hex)
 
     def on_fit_task_begin(self, estimator, context):
         """Before a fit and each of its epochs: nothing to do."""
 
-    # Elsewhere nothing needs a copy of the data.
+    # Elsewhere nothing needs what a training is computed from.
     @available_if(lambda self: self._directory is None and self.teacher is None)
     def on_training_begin(self, estimator, context, replay):
-        """Keep what the training will be computed from."""
-        self._replays[id(estimator)] = replay
+        """Keep what the training will be computed from, if that is how its steps are held."""
+        training = self._trainings[estimator]
+        training.is_replayable = True
+        run = training.run
+        goes_on = (
+            isinstance(run, MemoryRun)
+            and run.goes_on_at(replay.first_index, replay.network)
+            and run.is_known_by(adds_updates=training.adds_updates, is_replayable=True)
+        )
+        if not goes_on:
+            run = self._memory_run(replay.network, replay.first_index, replay.dtype, training)
+        if run.needs(replay):  # type: ignore[union-attr]
+            training.replay = replay.kept()
 
     def on_step_end(self, estimator, context, step: Step):
         """Take note of a step."""
-        key = id(estimator)
-        last = self._last.get(key)
-        goes_on = last is not None and last[0]() is estimator and last[1].goes_on_with(step)
-        replay = None
-        if key not in self._adds_updates:  # the first step of a fit
-            adds_updates = not isinstance(resolve_update_rule(estimator.update_rule), LineSearchRule)
-            self._adds_updates[key], replay = adds_updates, self._replays.pop(key, None)
-            goes_on = goes_on and last[1].is_known_by(  # type: ignore[index]
-                adds_updates=adds_updates, replayed=replay is not None
+        training = self._trainings[estimator]
+        run = training.run
+        if not training.has_stepped or run is None or not run.goes_on_with(step):
+            run = self._run_of(training, estimator, step)
+        if self.teacher is not None and not run.recorded_steps.end_before(step.index):
+            run.append(training.teacher.taught(step))  # type: ignore[union-attr]
+        else:
+            run.append(step)
+
+    def _run_of(self, training: "_Training", estimator, step: Step) -> MemoryRun | RunWriter:
+        """The run that a step begins or goes on with."""
+        run = training.run
+        goes_on = run is not None and run.goes_on_with(step)
+        if not training.has_stepped:
+            rule = resolve_update_rule(estimator.update_rule)
+            training.adds_updates = not isinstance(rule, LineSearchRule)
+            goes_on = goes_on and run.is_known_by(  # type: ignore[union-attr]
+                adds_updates=training.adds_updates, is_replayable=training.is_replayable
             )
         if not goes_on:
-            last = weakref.ref(estimator), self._new_run(step, self._adds_updates[key])
+            run = training.run = self._new_run(step, training)
             if self.teacher is not None:
-                self._teachers[key] = Teacher(resolve_update_rule(self.teacher), step.layout)
-            with self._lock:
-                self._last[key] = last
-        run = last[1]  # type: ignore[index]
-        if isinstance(run, MemoryRun) and replay is not None:
-            run.add_replay(replay)
-        run.append(step if self.teacher is None else self._teachers[key].taught(step))
+                training.teacher = Teacher(resolve_update_rule(self.teacher), step.layout)
+        if isinstance(run, MemoryRun) and not training.has_stepped:
+            run.begin_fit(training.replay, step.index)
+        training.has_stepped, training.replay = True, None
+        return run  # type: ignore[return-value]
 
-    def _new_run(self, step: Step, adds_updates: bool) -> MemoryRun | RunWriter:
-        variables = check_variables(self.variables)
-        if self.teacher is not None:
-            variables = (*variables, TEACHER_UPDATES)
+    def _new_run(self, step: Step, training: "_Training") -> MemoryRun | RunWriter:
         if self._directory is not None:
+            variables = self._all_variables()
             dtype = np.dtype(self.dtype or step.params.dtype)
             room = room_for(step.n_patterns, variables)
-            header = RunHeader(step.network, variables, self.every, room, dtype, adds_updates)
+            header = RunHeader(
+                step.network, variables, self.every, room, dtype, training.adds_updates, task=training.task
+            )
             steps = RecordedSteps(step.index, self.every, self.max_steps)
+            if not self._has_tidied:
+                self._has_tidied = True
+                remove_leftovers_of_runs(self._directory)
             return RunWriter(self._directory / new_run_name(), header, steps)
-        given = {"every": self.every, "max_steps": self.max_steps, "dtype": self.dtype}
-        run = MemoryRun(step, variables, **given, adds_updates=adds_updates)
-        with self._lock:
-            self._runs.append(run)
+        run = self._memory_run(step.network, step.index, step.params.dtype, training)
+        if self._home is None:
+            self.receive(run)
         return run
+
+    def _memory_run(self, network, first_index: int, dtype, training: "_Training") -> MemoryRun:
+        return MemoryRun(
+            network,
+            self._all_variables(),
+            RecordedSteps(first_index, self.every, self.max_steps),
+            self.dtype or dtype,
+            training.task,
+            training.outer_key,
+            adds_updates=training.adds_updates,
+            is_replayable=training.is_replayable,
+        )
+
+    def _all_variables(self) -> tuple[str, ...]:
+        variables = check_variables(self.variables)
+        return variables if self.teacher is None else (*variables, TEACHER_UPDATES)
+
+    def receive(self, message: MemoryRun) -> None:
+        """Take in a run that begins here, or the next part of one in a worker process."""
+        with self._lock:
+            known = self._runs.setdefault(message.key, message)
+            if known is not message:
+                known.extend(message)
 
     def on_fit_task_end(self, estimator, context):
         """After a fit and each of its epochs: nothing to do."""
 
     def teardown(self, estimator, context):
-        """After a fit, however it ended: forget its data, finish what is on its way to the disk.
+        """After a fit, however it ended: finish what is on its way to the disk or to another process.
 
         Raises
         ------
         OSError
-            If it cannot be written.
+            If it cannot be written or sent.
         """
-        # A fit that ended before its first step leaves it, and the next one may be of a rule without.
-        self._forget_start(estimator)
-        if id(estimator) in self._teachers:
-            self._teachers[id(estimator)].forget_step()
-        last = self._last.get(id(estimator))
-        if last is not None and last[0]() is estimator and isinstance(last[1], RunWriter):
-            last[1].flush()
+        training = self._trainings[estimator]
+        run, has_stepped = training.run, training.has_stepped
+        training.end_fit()
+        if isinstance(run, RunWriter):
+            run.flush()
+        elif run is not None and has_stepped and self._home is not None and run.n_steps:
+            training.run = run.rest()
+            self._deliver(run.homeward())
 
     def __repr__(self) -> str:
         what = f"TraceRecorder(variables={self.variables!r}, every={self.every}"
@@ -228,14 +270,61 @@ class TraceRecorder:
             n_runs = len(self._runs)
         return f"{what}) with {n_runs} run{'s' * (n_runs != 1)}"
 
+    def _collects(self) -> bool:
+        return self._directory is None
+
+    def _forget(self) -> None:
+        self._runs = {}
+
     def __getstate__(self):
-        of_this_process = ("_lock", "_last", "_replays", "_adds_updates", "_teachers")
-        return {name: value for name, value in self.__dict__.items() if name not in of_this_process}
+        with self._lock:
+            state = super().__getstate__() | {"_runs": dict(self._runs), "_has_tidied": True}
+        del state["_trainings"]
+        return state
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self._lock, self._last = threading.Lock(), {}
-        self._replays, self._adds_updates, self._teachers = {}, {}, {}
+        super().__setstate__(state)
+        self._trainings = WeakKeyDictionary()
+
+
+class _Training:
+    """What a recorder has of the training of one estimator, for as long as the estimator lives.
+
+    Attributes
+    ----------
+    run : MemoryRun or RunWriter or None
+        The one that its next step may go on with.
+    teacher : Teacher or None
+        The one that has seen the steps of that run.
+    task, outer_key : Task, str
+        As of a :class:`MemoryRun`. All from here on is of the fit that is going on.
+    replay : Replay or None
+        What its steps are computed from, where they are not copied; until the first step.
+    is_replayable, adds_updates : bool
+        As of a :class:`MemoryRun`.
+    has_stepped : bool
+    """
+
+    def __init__(self):
+        self.run: MemoryRun | RunWriter | None = None
+        self.teacher: Teacher | None = None
+        self.begin_fit(Task("", ()), "")
+
+    def begin_fit(self, task: Task, outer_key: str) -> None:
+        """Know nothing of the fit to come but its place among others."""
+        self.task, self.outer_key, self.replay = task, outer_key, None
+        self.is_replayable, self.adds_updates, self.has_stepped = False, True, False
+
+    def end_fit(self) -> None:
+        """Let go of all that was needed for the steps alone."""
+        if isinstance(self.run, MemoryRun) and self.has_stepped:
+            self.run.end_fit()
+        # One that ended before its first step leaves it, and the next one may be of a rule without.
+        self.begin_fit(self.task, self.outer_key)
+        if self.teacher is not None:
+            self.teacher.forget_step()
+            if self.run is not None and self.run.recorded_steps.end_before(self.run.next_index):
+                self.teacher = None
 
 
 def _check_teacher(teacher) -> None:

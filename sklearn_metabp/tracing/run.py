@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES
 
 # Of every recorded step, by the name that a step has for it.
@@ -32,8 +33,20 @@ class RecordedSteps:
     max_steps: int | None = None
 
     def __contains__(self, index: int) -> bool:
-        since = index - self.first_index
-        return since % self.every == 0 and (self.max_steps is None or since // self.every < self.max_steps)
+        return (index - self.first_index) % self.every == 0 and not self.end_before(index)
+
+    def end_before(self, index: int) -> bool:
+        """Whether neither the step of that number nor a later one is recorded."""
+        return self.max_steps is not None and index - self.first_index > self.every * (self.max_steps - 1)
+
+    def count(self, first_index: int, n_steps: int) -> int:
+        """How many of so many steps are recorded, the first of which has that number."""
+
+        def n_before(index: int) -> int:
+            n = -(-(index - self.first_index) // self.every)
+            return n if self.max_steps is None else min(n, self.max_steps)
+
+        return n_before(first_index + n_steps) - n_before(first_index)
 
 
 def stored_names(variables: tuple[str, ...]) -> tuple[str, ...]:
@@ -65,6 +78,8 @@ class Run(ABC):
         Patterns of the largest batch.
     dtype : dtype
         Of the arrays.
+    task : Task or None
+        Where its first fit stands among the tasks of a search; None where that is not known.
     adds_updates : bool
         Whether the weights of a step are, to the bit, those of the one before plus its update. A line
         search sets weights, and the update is their rounded difference.
@@ -77,6 +92,7 @@ class Run(ABC):
     max_patterns: int
     dtype: np.dtype
     adds_updates: bool
+    task: Task | None
 
     @property
     def layout(self) -> ParameterLayout:

@@ -29,6 +29,11 @@ class RunWriter:
         Made here; must not exist.
     header : RunHeader
     recorded_steps : RecordedSteps
+
+    Attributes
+    ----------
+    next_index : int
+        Number of the step that goes on with the run.
     """
 
     def __init__(self, folder: Path, header: RunHeader, recorded_steps: RecordedSteps):
@@ -38,7 +43,7 @@ class RunWriter:
         except OSError as error:
             raise _said(error, f"the trace cannot be written to {str(folder)!r}") from error
         self._number = self._n_kept = 0
-        self._next_index = recorded_steps.first_index
+        self.next_index = recorded_steps.first_index
         self._failed = False
         self._buffer: ChunkBuffer | None = None
         self._layout: FileLayout | None = None
@@ -49,15 +54,15 @@ class RunWriter:
         self._error: Exception | None = None
         self._has_gap = False
 
-    def is_known_by(self, *, adds_updates: bool, replayed: bool) -> bool:
-        """Whether the steps of a fit are known in the same way as those before; none is replayed."""
+    def is_known_by(self, *, adds_updates: bool, is_replayable: bool) -> bool:
+        """Whether the rule of a fit is of the same kind as that before; none is replayed here."""
         return adds_updates == self.header.adds_updates
 
     def goes_on_with(self, step) -> bool:
         """Whether a step is the next of this run."""
         return (
             not self._failed
-            and step.index == self._next_index
+            and step.index == self.next_index
             and step.n_patterns <= (self.header.max_patterns or step.n_patterns)
             and (step.network is self.header.network or step.network == self.header.network)
         )
@@ -79,7 +84,7 @@ class RunWriter:
                 self._make_room(self._buffer)
             self._buffer.append(step)
         # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step missing.
-        self._next_index = step.index + 1
+        self.next_index = step.index + 1
         if recorded and self._buffer.begins_piece:  # type: ignore[union-attr]
             self._hand_over(self._buffer)  # type: ignore[arg-type]
 

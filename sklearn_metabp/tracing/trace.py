@@ -10,14 +10,8 @@ from sklearn_metabp.tracing.folders import open_runs, save_runs
 from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
 from sklearn_metabp.tracing.scopes import scope_named
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES
-
-_RECORDED_BY = {
-    "params": "weights",
-    "updates": "weight_updates",
-    "gradients": "gradients",
-    **{name: name for name in OF_LAYERS + OF_PATTERNS},
-}
+from sklearn_metabp.tracing.tasks import Task
+from sklearn_metabp.tracing.variables import RECORDED_BY, TEACHER_UPDATES
 
 
 class Trace:
@@ -84,6 +78,11 @@ class Trace:
         return [run.layout for run in self._recorded]
 
     @property
+    def tasks(self) -> list[Task | None]:
+        """Place of every run's first fit among the tasks of a search, by its number in ``runs``."""
+        return [run.task for run in self._recorded]
+
+    @property
     def recorded(self) -> tuple[Run, ...]:
         """The runs, by their numbers in ``runs``; whole, whatever rows are selected."""
         return tuple(self._recorded)
@@ -145,7 +144,8 @@ class Trace:
         runs, steps = [np.arange(0)], [np.arange(0)]
         for trace in traces:
             if not isinstance(trace, Trace):
-                raise TypeError(f"Trace.concatenate joins traces, got {trace!r} among them.")
+                hint = ": pass its trace_" if hasattr(type(trace), "trace_") else ""
+                raise TypeError(f"Trace.concatenate joins traces, got {trace!r} among them{hint}.")
             mine = []
             for run in trace._recorded:
                 number = numbers.setdefault(run.identity, len(recorded))
@@ -275,9 +275,7 @@ class Trace:
             try:
                 rows = self._recorded[number].rows(name, self._steps[mine])
             except KeyError:
-                how = (
-                    "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {_RECORDED_BY[name]!r}]"
-                )
+                how = "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {RECORDED_BY[name]!r}]"
                 raise AttributeError(
                     f"run {number} of the trace has no {name}: record them with TraceRecorder({how})."
                 ) from None

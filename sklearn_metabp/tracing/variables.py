@@ -26,6 +26,14 @@ OF_LAYERS = ("activations", "net_inputs", "derivatives", "deltas")
 # One array, with the patterns of the batch as second axis.
 OF_PATTERNS = ("targets", "outputs")
 
+# What to record for an attribute of a trace.
+RECORDED_BY = {
+    "params": "weights",
+    "updates": "weight_updates",
+    "gradients": "gradients",
+    **{name: name for name in OF_LAYERS + OF_PATTERNS},
+}
+
 
 def check_variables(variables) -> tuple[str, ...]:
     """Names in the order of ``VARIABLES``.

@@ -1,20 +1,38 @@
 """A training that can be gone through again."""
 
 import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+from joblib import wrap_non_picklable_objects
+from scipy.sparse import csr_array
+
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Step
+from sklearn_metabp.tracing.shared_arrays import shared_copy
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.epochs import Epochs
 from sklearn_metabp.training.state import TrainingState
 
 
 class Replay:
-    """All that a training is computed from, copied before it began: to go through its steps again.
+    """All that a training is computed from: to go through its steps again.
 
-    The bits are those of the training as long as the rule is a function of the step and its state.
+    The bits are those of the training as long as the rule is a function of the step and its state. A replay
+    made here is good until the training begins; :meth:`kept` makes one that stays good.
+
+    Attributes
+    ----------
+    network : Network
+    first_index : int
+        Number of the first step in the training, from 1.
+    max_epochs : int
+    n_planned : int
+        Steps that the training takes if nothing stops it.
+    dtype : dtype
+        Of the parameters.
     """
 
     def __init__(
@@ -26,28 +44,91 @@ class Replay:
         max_epochs: int,
         planned_epochs: int | None,
     ):
-        self._network, self._max_epochs, self._planned_epochs = network, max_epochs, planned_epochs
-        self._batches, self._rule, self._state = copy.deepcopy((batches, rule, state))
+        self.network, self.max_epochs, self._planned_epochs = network, max_epochs, planned_epochs
+        self._batches, self._rule, self._state = batches, rule, state
+        self.dtype = network.layout.dtype
+        self.first_index, self.n_planned = state.n_steps + 1, max_epochs * len(batches.slices)
+
+    @property
+    def n_patterns(self) -> int:
+        """Rows of the largest batch."""
+        return min(self._batches.size, len(self._batches))
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of the rows that the steps are computed from."""
+        X, targets, weight = self._batches.X, self._batches.targets, self._batches.sample_weight
+        arrays = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
+        return sum(array.nbytes for array in (*arrays, targets, weight) if array is not None)
+
+    def kept(self) -> "Replay":
+        """A copy that nothing changes any more; equal data of several replays are held once."""
+        shared = copy.copy(self)
+        shared._batches = _shared(self._batches)
+        # Epochs change neither the curves nor what callbacks remember, and both grow with the training.
+        state = replace(
+            self._state,
+            loss_curve=[],
+            validation_scores=[],
+            validation_loss_curve=[],
+            best_params=None,
+            split_random_state=None,
+            callback_memory={},
+            order=None,
+        )
+        shared._rule, shared._state = copy.deepcopy((self._rule, state))
+        return shared
+
+    def is_picklable(self, by_value: bool) -> bool:
+        """Whether the rule can be written to a pickle, be it with its code; all the rest can."""
+        try:
+            rule = self._rule, self._state
+            pickle.dumps(wrap_non_picklable_objects(rule) if by_value else rule)
+        except Exception:  # whatever the rule raises
+            return False
+        return True
 
     def walk(self, visit: Callable[[Step], bool]) -> None:
         """Go through the steps, from the first, for as long as ``visit`` returns True."""
-        rule, state, order = copy.deepcopy((self._rule, self._state, self._batches.order))
+        rule, state = copy.deepcopy((self._rule, self._state))
+        order = None if self._batches.order is None else self._batches.order.copy()
         batches = replace(self._batches, order=order)
         with one_blas_thread():
             epochs = Epochs(
-                self._network,
+                self.network,
                 batches,
                 rule,
                 state,
-                self._max_epochs,
+                self.max_epochs,
                 self._planned_epochs,
                 _Visitor(visit),
             )
             try:
-                for _ in range(self._max_epochs):
+                for _ in range(self.max_epochs):
                     epochs.run_one()
             except _EnoughError:
                 pass
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._batches = _shared(self._batches)
+
+
+def _shared(batches: Batches) -> Batches:
+    """The same rows in arrays that others with equal rows hold too."""
+    X, weight, order = batches.X, batches.sample_weight, batches.order
+    if isinstance(X, np.ndarray):
+        X = shared_copy(X)
+    else:
+        arrays = shared_copy(X.data), shared_copy(X.indices), shared_copy(X.indptr)
+        X = csr_array(arrays, shape=X.shape, copy=False)
+    return replace(
+        batches,
+        X=X,
+        targets=shared_copy(batches.targets),
+        sample_weight=None if weight is None else shared_copy(weight),
+        order=None if order is None else shared_copy(order),
+    )
 
 
 class _EnoughError(Exception):

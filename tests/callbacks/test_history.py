@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 
-import joblib
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
@@ -56,21 +55,6 @@ def test_clones_share_it():
     frame = history.to_frame()
     assert frame["run"].nunique() == 7
     assert (frame.groupby("run").size() == 2).all()
-
-
-def test_other_processes_are_refused():
-    history = HistoryLogger()
-    history._pid = -1
-    with pytest.raises(RuntimeError, match="in another one, where they would be lost"):
-        BackpropMLPRegressor().set_callbacks(history).fit(*numbers())
-
-
-@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
-def test_the_workers_of_a_search_are_refused(backend):
-    model = BackpropMLPRegressor((5,), max_iter=2).set_callbacks(HistoryLogger())
-    search = GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2, error_score="raise")
-    with joblib.parallel_config(backend), pytest.raises(RuntimeError, match="where they would be lost"):
-        search.fit(*numbers())
 
 
 SCRIPT = """

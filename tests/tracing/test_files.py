@@ -1,6 +1,7 @@
 """Files of ours: what a checksum finds, and files that grow."""
 
 import os
+import pickle
 import zlib
 
 import numpy as np
@@ -84,3 +85,23 @@ def test_a_writer_does_not_write_over_another(tmp_path):
         FileWriter(tmp_path / "file", tmp_path / "beside", layout)
     writer.discard()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            pickle.dumps(np.zeros(100)),
+            "it is no safetensors file, but what looks like a pickle: see joblib.load",
+        ),
+        (b"PK\x03\x04" + bytes(100), "it is no safetensors file"),
+        (b"x,y\n1,2\n" * 9, "it is no safetensors file"),
+        (b"", "it is cut short: 0 bytes"),
+        ((2).to_bytes(8, "little") + b"{", "it is cut short"),
+    ],
+    ids=["pickle", "zip", "text", "empty", "half"],
+)
+def test_a_file_of_another_kind_is_told_from_one_that_is_cut_short(tmp_path, content, message):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        open_file(tmp_path / "file", "kind", ValueError)

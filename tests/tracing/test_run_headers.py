@@ -1,12 +1,14 @@
 """What a chunk says of its run: written, read, and refused where it is impossible."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing.chunks import RunHeader
+from sklearn_metabp.tracing.tasks import Task
 
 LAYOUT = ParameterLayout((4, 3, 2, 5), np.float32)
 NETWORKS = [
@@ -68,7 +70,23 @@ FORGED = [
     ({"adds_updates": 1}, "adds_updates is neither true nor false"),
     ({"max_patterns": None}, "max_patterns must be integers from 1"),
     ({"max_patterns": 0}, "max_patterns must be integers from 1"),
+    ({"task": "fit"}, "task is no path and ids"),
+    ({"task": {"path": "fit"}}, "task is no path and ids"),
+    ({"task": {"path": ["fit"], "ids": [0]}}, "task is no path and ids"),
+    ({"task": {"path": "fit", "ids": [-1]}}, "the ids of task must be integers from 0"),
+    ({"task": {"path": "fit", "ids": [2**70]}}, "the ids of task must be integers from 0"),
+    ({"task": {"path": "fit", "ids": [True]}}, "the ids of task must be integers from 0"),
+    ({"task": {"path": "fit/search", "ids": [0]}}, "task has not one id for every name"),
 ]
+
+
+def test_the_task_of_a_run_may_be_known_or_not():
+    known = replace(header(NETWORKS[0]), task=Task("fit/search/candidate-split-evaluation", (0, 0, 3)))
+    assert RunHeader.from_json(json.loads(json.dumps(known.to_json()))) == known
+    written = header(NETWORKS[0]).to_json()
+    assert RunHeader.from_json(written).task is None
+    del written["task"]  # as in files from before
+    assert RunHeader.from_json(written) == header(NETWORKS[0])
 
 
 @pytest.mark.parametrize(("changes", "message"), FORGED, ids=str)

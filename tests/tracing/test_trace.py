@@ -89,6 +89,9 @@ def test_a_run_that_grew_between_two_openings_is_one_run_with_all_its_steps(tmp_
 
 
 def test_only_traces_are_joined():
+    recorder = TraceRecorder()
+    with pytest.raises(TypeError, match=r"joins traces, got TraceRecorder.* among them: pass its trace_\."):
+        Trace.concatenate([record((3,)), recorder])
     with pytest.raises(TypeError, match="joins traces, got 1 among them"):
         Trace.concatenate([1, 2])
 

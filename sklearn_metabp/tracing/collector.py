@@ -1,0 +1,126 @@
+"""A callback that collects in one process what its copies see in others."""
+
+import multiprocessing
+import os
+import threading
+import warnings
+from typing import Any
+
+from sklearn_metabp.tracing.channel import Address, new_address, recipient_at, send, works_for
+
+_OF_THIS_PROCESS = {"_lock", "_pid", "_home", "_is_cut_off"}
+
+
+class Collector:
+    """A callback whose copies in worker processes send what they collect to the one they were copied from.
+
+    joblib pickles an estimator, and its callbacks with it, for every task that it gives to a worker process.
+    A copy in such a process sends what it collects. A copy that was loaded from a file has what was
+    collected before, and collects on its own.
+
+    Subclasses define ``receive(message)``, which takes in what one of them has delivered, and ``_forget()``.
+    """
+
+    def __init__(self):
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        # Its own address, once it has been pickled, and that of the one to send to.
+        self._address: Address | None = None
+        self._home: Address | None = None
+        self._is_cut_off = False
+
+    def receive(self, message) -> None:
+        """Take in what was collected here, or by a copy in a worker process."""
+        raise NotImplementedError
+
+    def _forget(self) -> None:
+        """Drop what was collected: the one to send to has it."""
+        raise NotImplementedError
+
+    def _collects(self) -> bool:
+        """Whether it collects in memory at all."""
+        return True
+
+    def _deliver(self, message) -> None:
+        """Bring what was collected to where it belongs, which may be here.
+
+        Raises
+        ------
+        ConnectionError
+            If that is another process, and it cannot be reached.
+        """
+        if self._home is None:
+            self.receive(message)
+        else:
+            send(self._home, message)
+
+    def _arrive(self) -> None:
+        """Find out where to send to; called before every fit."""
+        if self._pid != os.getpid():  # a fork took it along
+            self._settle(self._home or self._address)
+        if self._is_cut_off:
+            self._is_cut_off = False
+            warnings.warn(
+                f"This {type(self).__name__} was copied to the worker process {os.getpid()}, which cannot "
+                f"reach the process it was copied from. What it records stays in this copy: return the "
+                f"estimator from the worker to keep it.",
+                stacklevel=2,
+            )
+
+    def _settle(self, address: Address | None) -> None:
+        """Belong to this process, copied from one with that address."""
+        self._pid, self._lock, self._address, self._home = os.getpid(), threading.RLock(), None, None
+        self._is_cut_off = False
+        if not self._collects():
+            return
+        if address is not None and works_for(address):
+            self._home = address
+            self._forget()
+        elif multiprocessing.parent_process() is not None:
+            self._is_cut_off = address is None or recipient_at(address) is None
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            state = {name: value for name, value in self.__dict__.items() if name not in _OF_THIS_PROCESS}
+            return state | {"_address": self._reached_at()}
+
+    def _reached_at(self) -> Address | None:
+        """Address to send to: its own, or that of the one it sends to itself."""
+        if self._home is not None or not self._collects():
+            return self._home
+        if self._address is None or self._pid != os.getpid():
+            self._address = new_address(self)
+        return self._address
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._settle(state["_address"])
+
+    def __reduce_ex__(self, protocol):
+        if self._home is None:
+            return super().__reduce_ex__(protocol)
+        # What comes back from a worker with its estimator is the one that it was copied from.
+        return _collector_at, (type(self), self.__getstate__())
+
+    def emptied(self):
+        """A stand-in to pickle with an estimator that has no part in what was collected.
+
+        Unpickled in a worker process it sends to this one; in this process it is this one; elsewhere it is
+        one that has collected nothing.
+        """
+        stand_in = object.__new__(type(self))
+        address = self._reached_at()
+        stand_in.__setstate__(self.__getstate__())
+        stand_in._forget()
+        stand_in._is_cut_off, stand_in._home = False, address
+        return stand_in
+
+
+def _collector_at(kind: type[Collector], state: dict[str, Any]) -> Any:
+    """The collector with the address in a state, or a copy of it with that state."""
+    address = state["_address"]
+    collector = None if address is None else recipient_at(address)
+    if collector is None:
+        collector = object.__new__(kind)
+        collector.__setstate__(state)
+    return collector
