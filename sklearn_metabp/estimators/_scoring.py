@@ -96,8 +96,8 @@ class ScorerOfParameters:
         if np.isnan(score) and len(self._lacking) and not self._said_nan:
             self._said_nan = True
             warnings.warn(
-                f"scoring={self._estimator.scoring!r} is NaN on the validation rows, which no score is above. "
-                f"{self._advice()}",
+                f"scoring={self._estimator.scoring!r} is NaN on the validation rows, which no score is "
+                f"above. {self._advice()}",
                 stacklevel=2,
             )
         return score
