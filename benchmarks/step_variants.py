@@ -67,7 +67,9 @@ def main(n_rounds: int) -> None:
         compare(f"64-100-10, batches of 200, {name}", variants, n_rounds, 30)
 
         for density in (0.1, 0.01, 0.001):
-            rows = sparse.random_array((1000, 5000), density=density, format="csr", dtype=dtype, rng=rng)
+            rows = sparse.random_array(
+                (1000, 5000), density=density, format="csr", dtype=dtype, random_state=rng
+            )
             sizes = (5000, 100, 20)
             variants = {
                 "dense": make_step(sizes, np.ascontiguousarray(rows.toarray()), 200),

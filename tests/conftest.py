@@ -9,7 +9,7 @@ from helpers.kernels import compiled_only
 from sklearn_metabp import _kernels, update_rules
 from sklearn_metabp._kernels import reference, reference_rules
 from sklearn_metabp.network import network
-from sklearn_metabp.training import epochs
+from sklearn_metabp.training import epochs, interrupts
 
 # Wherever a compiled step is used by its name.
 RULE_STEPS = {name for name in _kernels.__all__ if hasattr(reference_rules, name)}
@@ -23,6 +23,12 @@ def _close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True)
+def _no_interrupt_before(monkeypatch):
+    """Ctrl-C in a test is not the second of one in the test before."""
+    monkeypatch.setattr(interrupts, "_last", float("-inf"))
 
 
 @pytest.fixture(

@@ -11,6 +11,7 @@ import sklearn_metabp
 LAYERS = (
     "_kernels",
     "doc_links",
+    "did_you_mean",
     "network",
     "targets",
     "update_rules",

@@ -13,9 +13,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
 from sklearn_metabp.estimators._parameters import (
+    PARAMETERS_ELSEWHERE,
     check_activations,
     check_batch_size,
     check_dropout,
@@ -28,6 +30,7 @@ from sklearn_metabp.estimators._rows import DTYPES, Rows, check_rows, check_vali
 from sklearn_metabp.estimators._scoring import scorer_of_parameters
 from sklearn_metabp.estimators._split import split
 from sklearn_metabp.estimators._validation import ValidationRows
+from sklearn_metabp.estimators._weights import WritableWeights, checksum
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
@@ -41,9 +44,12 @@ from sklearn_metabp.training import Batches, Patience, TrainingState, fingerprin
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule, resolve_update_rule
 
 
-class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
+class BaseBackpropMLP(
+    WritableWeights, ExplainsParameters, CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC
+):
     """Parameters, fit and fitted network of both estimators; not to be used directly."""
 
+    _parameters_elsewhere = PARAMETERS_ELSEWHERE
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
@@ -119,16 +125,6 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         """Labels that the split into training and validation rows goes by, or None."""
         return
 
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """Weight matrices as views of ``params_``, each of shape (fan_in, fan_out)."""
-        return self.layout_.coefs(self.params_)
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """Bias vectors as views of ``params_``, each of shape (fan_out,)."""
-        return self.layout_.intercepts(self.params_)
-
     def set_params(self, **params):
         """Set parameters; ``update_rule__…`` also where the rule is a name, which becomes its rule.
 
@@ -146,21 +142,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             params["update_rule"] = resolve_update_rule(rule)
         return super().set_params(**params)
 
-    def __getstate__(self):
-        state = super().__getstate__()
-        # What is one array has to stay one: not every way of saving keeps track of that.
-        training = state.get("_training_state")  # a learner that was loaded with its rule has none
-        if training is not None and training.params is state.get("params_"):
-            state = {name: value for name, value in state.items() if name != "params_"}
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if hasattr(self, "_training_state") and not hasattr(self, "params_"):
-            self.params_ = self._training_state.params
-
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "params_")
+        return "_params" in vars(self)
 
     def _fit(
         self,
@@ -310,7 +293,8 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
             "n_layers_": len(layout.layer_sizes),
             "n_outputs_": layout.layer_sizes[-1],
             "out_activation_": network.out_activation,
-            "params_": kept,
+            "_params": kept,
+            "_params_checksum": checksum(kept),
             "loss_curve_": list(state.loss_curve),
             "loss_": state.loss_curve[-1] if state.loss_curve else state.start_loss,
             "best_loss_": min(state.loss_curve, default=state.start_loss),
@@ -358,6 +342,10 @@ class BaseBackpropMLP(CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
         elif not self.early_stopping:
             state.best_params = None  # a callback's: if it is still there, it remembers them
         forget_those_gone(self, state)
+        written = self._written_params()
+        if written is not None:
+            state.take_params(written, Patience(self.tol, self.n_iter_no_change, self.early_stopping))
+            rule.on_new_params(state.rule_state)
         return state
 
     def _validated_on(self, given: Rows | None) -> str:

@@ -6,9 +6,46 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
 from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
+
+# Parameters of scikit-learn's MLP, of skorch and of Keras, and what stands for them here.
+PARAMETERS_ELSEWHERE = {
+    "solver": "update_rule, as in update_rule='sgd' or update_rule=Adam(learning_rate=0.01)",
+    "optimizer": "update_rule, as in update_rule='sgd' or update_rule=Adam(learning_rate=0.01)",
+    "learning_rate_init": "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)",
+    "lr": "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)",
+    "learning_rate": (
+        "part of the update rule: a number is its learning_rate, as in "
+        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its schedule, "
+        "as in update_rule=SGD(schedule='adaptive')"
+    ),
+    "power_t": "a schedule of the update rule: update_rule=SGD(schedule='invscaling') has a power of 0.5",
+    "momentum": "momentum of the update rule, as in update_rule=SGD(momentum=0.9)",
+    "nesterovs_momentum": "nesterov of the update rule, as in update_rule=SGD(momentum=0.9, nesterov=True)",
+    "beta_1": "beta_1 of the update rule, as in update_rule=Adam(beta_1=0.9)",
+    "beta_2": "beta_2 of the update rule, as in update_rule=Adam(beta_2=0.999)",
+    "epsilon": "epsilon of the update rule, as in update_rule=Adam(epsilon=1e-8)",
+    "max_fun": "max_fun of the update rule, as in update_rule=LBFGS(max_fun=15000)",
+    "weight_decay": "alpha, or that of the update rule, as in update_rule=AdamW(weight_decay=0.01)",
+    "l2": "alpha",
+    "epochs": "max_iter",
+    "max_epochs": "max_iter",
+    "n_epochs": "max_iter",
+    "criterion": "loss",
+    "hidden_units": "hidden_layer_sizes",
+    "layers": "hidden_layer_sizes, without the inputs and outputs",
+    "dropout_rate": "dropout",
+    "patience": "n_iter_no_change",
+    "validation_split": "validation_fraction, with early_stopping=True",
+    "validation_data": "fit(X, y, X_val=..., y_val=...)",
+    "metrics": "scoring",
+    "kernel_initializer": "init",
+    "callbacks": "set_callbacks(...), a method",
+    "n_jobs": "that of what runs many fits, as GridSearchCV(model, grid, n_jobs=2); one fit has one thread",
+}
 
 
 def check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
@@ -34,6 +71,7 @@ def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
         raise ValueError(
             f"activation must be one of {list(HIDDEN_ACTIVATIONS)}, or one of them for each of the "
             f"{n_hidden} hidden layers; got {activation!r}."
+            f"{did_you_mean(unknown[0], HIDDEN_ACTIVATIONS) if unknown else ''}"
         )
     return activations
 

@@ -73,9 +73,10 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights, as views of ``params_``.
+        Weights, as views of ``params_``. They can be written, item by item too: predictions use what was
+        written, and training goes on from it.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases, as views of ``params_``.
+        Biases, as views of ``params_``; as writable.
     params_ : ndarray of shape (n_params,)
         All weights in layer order, then all biases: those of the last step, those with the best
         validation score under ``early_stopping``, or an average where the update rule keeps one.
@@ -95,7 +96,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Score on the validation rows after every epoch, NaN of an epoch without; None if there were never
         such rows.
     best_validation_score_ : float or None
-        The highest of them, since the rows or the scoring last changed.
+        The highest of them, since the rows, the scoring or, by hand, the weights last changed.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int

@@ -81,7 +81,7 @@ class ScorerOfParameters:
             Once, if the score is not defined because the rows lack a class.
         """
         model = copy.copy(self._estimator)
-        model.__dict__.update(self._fitted_attributes(), params_=params)
+        model.__dict__.update(self._fitted_attributes(), _params=params)
         model.__dict__.pop("feature_names_in_", None)  # the rows are arrays
         try:
             # Only with routing does a scorer pass on other metadata than sample weights.

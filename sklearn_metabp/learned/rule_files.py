@@ -186,8 +186,8 @@ def _learner(mlp: MLPArrays, dtype: np.dtype) -> BackpropMLPRegressor:
     sizes = mlp.layout.layer_sizes
     layout = ParameterLayout(sizes, dtype)
     learner = BackpropMLPRegressor(sizes[1:-1], mlp.hidden, out_activation=mlp.output, alpha=0.0)
-    learner.params_ = mlp.params.astype(dtype, copy=False)
     learner.layout_ = layout
+    learner.params_ = mlp.params
     hidden = (mlp.hidden,) * (len(sizes) - 2)
     learner.network_ = Network(layout, hidden, mlp.output, learner.loss, learner.alpha)
     learner.out_activation_ = mlp.output

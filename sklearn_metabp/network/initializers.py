@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network.layout import ParameterLayout
 
 # The layout, the activation function of every hidden layer, a RandomState; the flat vector of parameters.
@@ -133,7 +134,8 @@ def resolve_initializer(init: str | Initializer) -> Initializer:
     if isinstance(init, str) and init in INITIALIZERS:
         return INITIALIZERS[init]
     if not callable(init):
-        raise ValueError(f"init must be a name of {list(INITIALIZERS)} or a callable, got {init!r}.")
+        hint = did_you_mean(init, INITIALIZERS)
+        raise ValueError(f"init must be a name of {list(INITIALIZERS)} or a callable, got {init!r}.{hint}")
     own = init
 
     def checked(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:

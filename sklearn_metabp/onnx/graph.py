@@ -82,7 +82,8 @@ class Graph:
                 share = self.Add(self.erf(self.Mul(x, self.constant(1 / math.sqrt(2)))), one)
                 return self.Mul(self.Mul(x, self.constant(0.5)), share)
             case "silu":
-                return self.Mul(x, self.Sigmoid(x))
+                # x sigmoid(x) would be fused to a QuickGelu, which older runtimes have in float32 alone.
+                return self.Div(x, self.Add(one, self.Exp(self.Neg(x))))
             case "softplus":
                 return self.Add(self.Relu(x), self.Log(self.Add(one, self.Exp(self.Neg(self.Abs(x))))))
             case "exp":

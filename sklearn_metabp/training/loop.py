@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Network
+from sklearn_metabp.training import interrupts
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.epochs import Epochs
 from sklearn_metabp.training.listener import Listener, Validation
@@ -71,10 +72,13 @@ def train(
         try:
             stopped = trainer.run(judge.epoch_ended)
         except KeyboardInterrupt:
+            if interrupts.is_second():
+                raise
             kept = "after the last step" if state.best_params is None else "that were the best so far"
             warnings.warn(
                 f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} steps; the "
-                f"estimator has the weights {kept}.",
+                f"estimator has the weights {kept}. Ctrl-C ended this fit alone: a search or ensemble goes "
+                f"on and counts it as it is. Press Ctrl-C again within a second to end all.",
                 stacklevel=3,
             )
             stopped = interrupted = True

@@ -47,7 +47,7 @@ class Replay:
         self.network, self.max_epochs, self._planned_epochs = network, max_epochs, planned_epochs
         self._batches, self._rule, self._state = batches, rule, state
         self.dtype = network.layout.dtype
-        self.first_index, self.n_planned = state.n_steps + 1, max_epochs * len(batches.slices)
+        self.first_index, self.n_planned = state.n_steps + 1, max_epochs * batches.n_batches
 
     @property
     def n_patterns(self) -> int:

@@ -115,6 +115,12 @@ class TrainingState:
         """Take new patience, which knows of no best score or parameters."""
         self.patience, self.best_score, self.best_params = patience, -np.inf, None
 
+    def take_params(self, params: np.ndarray, patience: Patience) -> None:
+        """Go on from other parameters: what was the best before them, and patience, were those of others."""
+        self.params[...] = params
+        self.listen_to(patience)
+        self.callback_memory = {}
+
     def validate_on(self, what: str) -> None:
         """Note what is validated from now on; scores of anything else are none to compare with."""
         if what == self.validated_on:

@@ -79,3 +79,8 @@ class Averaged(WrapperRule):
     def kept_params(self, params, state):
         """The average, once there was a step; see :meth:`UpdateRule.kept_params`."""
         return state["average"] if state["mass"] else params
+
+    def on_new_params(self, state):
+        """Begin a new average; see :meth:`UpdateRule.on_new_params`."""
+        super().on_new_params(state)
+        state["mass"] = 0.0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.checked_update import fill_deltas
@@ -16,7 +17,7 @@ from sklearn_metabp.update_rules.checked_update import fill_deltas
 _BOUND_VERBS = {"compute_update": "bind", "compute_deltas": "bind_deltas"}
 
 
-class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
+class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
     """Turns what one step knows into the change of every parameter.
 
     A rule is its hyperparameters. What it remembers from step to step is its state, which the
@@ -59,6 +60,23 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
     >>> model.fit(X, y).score(X, y) > 0.9
     True
     """
+
+    _parameters_elsewhere = {
+        "lr": "learning_rate",
+        "learning_rate_init": "learning_rate",
+        "betas": "beta_1 and beta_2",
+        "eps": "epsilon",
+        "rho": "decay",
+        "nesterovs_momentum": "nesterov",
+        "decay_rate": "decay",
+        "max_eval": "max_fun",
+        "history_size": "memory",
+        "power_t": "schedule: 'invscaling' has a power of 0.5",
+        "lr_scheduler": "schedule",
+        "clipnorm": "a rule around the rule: Clipped(rule, max_norm=1.0)",
+        "max_norm": "a rule around the rule: Clipped(rule, max_norm=1.0)",
+        "ema_momentum": "a rule around the rule: Averaged(rule, decay=0.99)",
+    }
 
     replayable: bool = False
     acts_backward: bool = False
@@ -229,6 +247,19 @@ class UpdateRule(DocLinkMixin, BaseEstimator, ABC):
             ``params`` itself by default. May be an array of the state: copy it before the next step.
         """
         return params
+
+    def on_new_params(self, state: Any) -> None:
+        """Called before a training goes on from parameters that somebody wrote in between.
+
+        A state that has parameters in it, an average say, forgets them; moments of gradients may stay. Does
+        nothing by default.
+
+        Parameters
+        ----------
+        state : object
+            What ``init_state`` returned; may be changed in place.
+        """
+        return
 
     def state_key(self) -> tuple:
         """What a state fits: a training goes on with its state under any rule of the same key.

@@ -4,6 +4,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.update_rules.adadelta import AdaDelta
 from sklearn_metabp.update_rules.adagrad import AdaGrad
 from sklearn_metabp.update_rules.adam import Adam
@@ -68,11 +69,14 @@ def resolve_update_rule(update_rule, name: str = "update_rule") -> UpdateRule:
         if update_rule not in UPDATE_RULES:
             raise ValueError(
                 f"{name} must be one of {sorted(UPDATE_RULES)} or an UpdateRule, got {update_rule!r}."
+                f"{did_you_mean(update_rule, UPDATE_RULES)}"
             )
         return UPDATE_RULES[update_rule]()
     rule = update_rule.estimator if isinstance(update_rule, FrozenEstimator) else update_rule
     if not isinstance(rule, UpdateRule):
         hint = " Pass an instance: add parentheses." if isinstance(rule, type) else ""
+        if not (isinstance(rule, type) and issubclass(rule, UpdateRule)):  # of another library
+            hint = did_you_mean(getattr(rule, "__name__", type(rule).__name__), UPDATE_RULES)
         raise TypeError(
             f"{name} must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got {rule!r}.{hint}"
         )

@@ -147,6 +147,12 @@ class Safeguarded(WrapperRule):
         goes_on = self._fallback.on_plateau(state["fallback"])
         return self.inner.on_plateau(state["rule"]) or goes_on
 
+    def on_new_params(self, state):
+        """Forget the last checkpoint; see :meth:`UpdateRule.on_new_params`."""
+        super().on_new_params(state)
+        self._fallback.on_new_params(state["fallback"])
+        state.update(loss=None, is_ahead=True)
+
     def state_key(self):
         """Its class and the keys of both rules; see :meth:`UpdateRule.state_key`."""
         return type(self), self.inner.state_key(), self._fallback.state_key()

@@ -100,6 +100,10 @@ class WrapperRule(UpdateRule):
         """What the rule within keeps; see :meth:`UpdateRule.kept_params`."""
         return self.inner.kept_params(params, state["rule"])
 
+    def on_new_params(self, state):
+        """What the rule within does; see :meth:`UpdateRule.on_new_params`."""
+        self.inner.on_new_params(state["rule"])
+
     def state_key(self):
         """Its class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
         return type(self), self.inner.state_key()

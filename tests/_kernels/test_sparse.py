@@ -158,7 +158,8 @@ def test_a_kernel_takes_dense_rows_after_sparse_ones(kernels):
 @compiled_only
 def test_no_more_than_the_values_is_held():
     n, n_features = 4000, 20_000  # 640 MB dense
-    X = sparse.random_array((n, n_features), density=1e-3, format="csr", rng=np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((n, n_features), density=1e-3, format="csr", random_state=rng)
     params = np.zeros(n_features * 2 + 2)
     gradients = np.zeros_like(params)
     tracemalloc.start()

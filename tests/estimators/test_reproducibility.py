@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from helpers.callbacks import Notes
+from helpers.processes import run_python
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -110,3 +111,25 @@ def test_a_fit_holds_blas_to_one_thread_and_lets_go():
         with ThreadPoolExecutor(2) as pool:  # the last of several fits to end lets go
             list(pool.map(lambda model: clone(model).fit(X, y), MODELS * 3))
         assert blas_threads() == before
+
+
+SEARCH = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import joblib
+from helpers.data import classes
+from sklearn.model_selection import GridSearchCV
+from sklearn_metabp import BackpropMLPClassifier
+model = BackpropMLPClassifier((6,), max_iter=3, random_state=0)
+search = GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2)
+with joblib.parallel_config(sys.argv[1]):
+    search.fit(*classes("multiclass"))
+print(*(score.hex() for score in search.cv_results_["mean_test_score"]))
+print(joblib.hash(search.best_estimator_.params_))
+"""
+
+
+def test_worker_processes_of_any_backend_give_the_same_bits():
+    backends = ("multiprocessing", "loky", "threading")
+    printed = {run_python(SEARCH, backend, timeout=30) for backend in backends}
+    assert len(printed) == 1

@@ -1,0 +1,186 @@
+"""The weights of a fitted network: read and written, also for the training that goes on."""
+
+import zlib
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.exceptions import NotFittedError
+
+from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.network.layout import Tensor
+from sklearn_metabp.training import TrainingState
+
+
+def checksum(params: np.ndarray) -> int:
+    """Tells whether parameters have been written since; a copy would tell too, and double them."""
+    return zlib.crc32(params.data)
+
+
+class LayerArrays(list):
+    """Views of one flat vector, one a layer; an item that is set is written into the vector.
+
+    Copied or pickled it is a plain list.
+
+    Parameters
+    ----------
+    arrays : list of ndarray
+    tensors : list of Tensor
+        Names and shapes of the arrays.
+    """
+
+    def __init__(self, arrays, tensors: list[Tensor]):
+        super().__init__(arrays)
+        self._tensors = tensors
+
+    def __setitem__(self, index, value):
+        if isinstance(index, slice):
+            chosen, values = self._tensors[index], list(value)
+            check_one_per_layer(
+                f"{self._tensors[0].name.partition('[')[0]}[{_text(index)}]", values, len(chosen)
+            )
+            arrays = self[index]
+        else:
+            chosen, values, arrays = [self._tensors[index]], [value], [self[index]]
+        checked = [checked_tensor(t, v, a.dtype) for t, v, a in zip(chosen, values, arrays, strict=True)]
+        for array, new in zip(arrays, checked, strict=True):
+            array[...] = new
+
+    def _refuse(self, *_, **__):
+        raise TypeError(
+            "The layers of a fitted network are as many as they are and in their order: set their arrays, as "
+            "in model.coefs_[0] = W, or list(model.coefs_) for a list to change."
+        )
+
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
+    __delitem__ = __iadd__ = __imul__ = _refuse
+
+    def __reduce_ex__(self, protocol):
+        return list, (list(self),)
+
+
+class WritableWeights:
+    """``coefs_``, ``intercepts_`` and ``params_`` of a fitted estimator, to read and to write."""
+
+    layout_: ParameterLayout
+    _params: np.ndarray
+    _training_state: TrainingState
+
+    @property
+    def params_(self) -> np.ndarray:
+        """All weights and biases as one vector of shape (n_params,); one that is set is copied."""
+        try:
+            return self._params
+        except AttributeError:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute 'params_'; it has after fit"
+            ) from None
+
+    @params_.setter
+    def params_(self, params):
+        layout = self._layout_to_write("params_")
+        whole = Tensor("params_", 0, False, slice(None), (layout.n_params,))
+        self._params = checked_tensor(whole, params, layout.dtype)
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weight matrices as views of ``params_``, each of shape (fan_in, fan_out)."""
+        tensors = [tensor for tensor in self.layout_.tensors if not tensor.is_bias]
+        return LayerArrays(self.layout_.coefs(self.params_), tensors)
+
+    @coefs_.setter
+    def coefs_(self, coefs):
+        self._write_tensors("coefs_", coefs, is_bias=False)
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Bias vectors as views of ``params_``, each of shape (fan_out,)."""
+        tensors = [tensor for tensor in self.layout_.tensors if tensor.is_bias]
+        return LayerArrays(self.layout_.intercepts(self.params_), tensors)
+
+    @intercepts_.setter
+    def intercepts_(self, intercepts):
+        self._write_tensors("intercepts_", intercepts, is_bias=True)
+
+    def __getstate__(self):
+        state: Any = super().__getstate__()
+        # What is one array has to stay one: not every way of saving keeps track of that.
+        training = state.get("_training_state")  # a learner that was loaded with its rule has none
+        if training is not None and training.params is state.get("_params"):
+            state = {name: value for name, value in state.items() if name != "_params"}
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)  # type: ignore[misc]
+        if hasattr(self, "_training_state") and not hasattr(self, "_params"):
+            self._params = self._training_state.params
+
+    def _write_tensors(self, name: str, given, is_bias: bool) -> None:
+        layout = self._layout_to_write(name)
+        tensors = [tensor for tensor in layout.tensors if tensor.is_bias == is_bias]
+        values = list(given)
+        check_one_per_layer(name, values, len(tensors))
+        params = self.params_.copy()
+        for tensor, value in zip(tensors, values, strict=True):
+            params[tensor.slice] = checked_tensor(tensor, value, layout.dtype).ravel()
+        self._params = params
+
+    def _layout_to_write(self, name: str) -> ParameterLayout:
+        if "layout_" not in vars(self):
+            raise NotFittedError(
+                f"{name} are those of a fitted network, and this {type(self).__name__} is not fitted: "
+                f"fit(..., coef_init=, intercept_init=) says where training starts."
+            )
+        return self.layout_
+
+    def _written_params(self) -> np.ndarray | None:
+        """The parameters, if somebody has written them since training left them; None if not.
+
+        Raises
+        ------
+        ValueError
+            If what was written into them is not finite.
+        """
+        left = vars(self).get("_params_checksum")
+        if left is None or checksum(self.params_) == left:
+            return None
+        for tensor in self.layout_.tensors:
+            checked_tensor(tensor, self.params_[tensor.slice].reshape(tensor.shape), self.layout_.dtype)
+        return self.params_
+
+
+def check_one_per_layer(name: str, values: list, n_layers: int) -> None:
+    """Raise ValueError unless there are as many arrays as layers."""
+    if len(values) != n_layers:
+        raise ValueError(f"{name} must be {n_layers} arrays, one per layer of weights; got {len(values)}.")
+
+
+def checked_tensor(tensor: Tensor, value, dtype) -> np.ndarray:
+    """A fresh array of what a user gives for a tensor.
+
+    Raises
+    ------
+    TypeError
+        If it is sparse or holds no real numbers.
+    ValueError
+        If its shape is another, or a number is not finite.
+    """
+    if issparse(value):
+        raise TypeError(f"{tensor.name} must be a dense array, got a sparse one: use toarray().")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of several lengths
+        raise ValueError(f"{tensor.name} must be an array of shape {tensor.shape}: {error}") from error
+    if array.shape != tensor.shape:
+        raise ValueError(f"{tensor.name} must have the shape {tensor.shape}, got {array.shape}.")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{tensor.name} must hold real numbers, got dtype {array.dtype}.")
+    with np.errstate(over="ignore"):
+        checked = np.array(array, dtype, order="C")
+    if not np.isfinite(checked).all():
+        raise ValueError(f"{tensor.name} must be finite in {checked.dtype}: it has NaN or infinity.")
+    return checked
+
+
+def _text(index: slice) -> str:
+    return ":".join("" if part is None else str(part) for part in (index.start, index.stop))

@@ -1,0 +1,53 @@
+"""Scripts in processes of their own, with an end."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import sklearn_metabp
+
+# The tree that is tested, and the helpers.
+_PATHS = [str(Path(sklearn_metabp.__file__).parents[1]), str(Path(__file__).parents[1])]
+
+
+def start_python(source, *arguments):
+    """A script, by its source, in a process group of its own; ``stop`` ends it and its workers."""
+    path = os.pathsep.join([*_PATHS, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [sys.executable, "-c", source, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def stop(process):
+    """Kill a script and whatever it has started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
+    process.communicate()
+
+
+def run_python(source, *arguments, timeout=60, attempts=3):
+    """What a script printed; AssertionError if it fails, or stands still in every attempt.
+
+    A pool of ``multiprocessing``, which joblib's backend of that name uses, may stand still when it ends:
+    that would stop the tests, and says nothing about what is tested.
+    """
+    for _ in range(attempts):
+        process = start_python(source, *arguments)
+        try:
+            printed, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            continue
+        finally:
+            stop(process)
+        assert process.returncode == 0, errors
+        return printed
+    raise AssertionError(f"the script stood still for {timeout} s in each of {attempts} attempts")
