@@ -2,8 +2,8 @@
 
 With Q(a) the normal probability above a >= 0, the compiled gelu takes Q(a) = exp(-a^2 / 2) p(t) / (a + c),
 t = (a - c) / (a + c), and p is a polynomial: here the interpolation of exp(a^2 / 2) Q(a) (a + c) at the
-Chebyshev points of the interval that t runs through, in 60 decimal digits. With the factor a + c, p has a limit
-other than 0 far out, and its terms add up to no more than 4 times their sum (30 times without). Run
+Chebyshev points of the interval that t runs through, in 60 decimal digits. With the factor a + c, p has a
+limit other than 0 far out, and its terms are at most 4 times their sum (30 times without). Run
 ``python docs/design/gelu_polynomials.py``.
 """
 
