@@ -69,6 +69,40 @@ class SparseTargets:
         n_columns = 1 if units.ndim == 1 else units.shape[1]
         return cls(units.ravel(), n_columns * np.arange(len(units) + 1), n_outputs, dtype, no, yes)
 
+    @classmethod
+    def of_csr(cls, matrix, dtype, no: float = 0.0, yes: float = 1.0) -> "SparseTargets":
+        """Targets that are ``yes`` where a CSR matrix of shape (n_samples, n_outputs) is not 0."""
+        present = matrix.data != 0
+        before = np.concatenate([[0], np.cumsum(present)])
+        return cls(matrix.indices[present], before[matrix.indptr], matrix.shape[1], dtype, no, yes)
+
+    @classmethod
+    def side_by_side(cls, parts: "list[SparseTargets | np.ndarray]") -> "SparseTargets":
+        """Targets of the units of all parts, whose numbers go on from part to part.
+
+        Parameters
+        ----------
+        parts : list of SparseTargets and of ndarray of shape (n_samples, n_units)
+            Of one dtype, ``no`` and ``yes``; one at least is sparse, and the matrices have no other values.
+        """
+        like = next(part for part in parts if isinstance(part, SparseTargets))
+        rows: list[np.ndarray] = []
+        units: list[np.ndarray] = []
+        width = 0
+        for part in parts:
+            if isinstance(part, SparseTargets):
+                rows.append(np.repeat(np.arange(len(part)), np.diff(part.indptr)))
+                units.append(part.units[part.indptr[0] : part.indptr[-1]] + width)
+            else:
+                of_rows, of_units = np.nonzero(part == like.yes)
+                rows.append(of_rows)
+                units.append(of_units + width)
+            width += part.shape[1]
+        every_row = np.concatenate(rows)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(every_row, minlength=len(like)))])
+        by_row = np.argsort(every_row, kind="stable")
+        return cls(np.concatenate(units)[by_row], indptr, width, like.dtype, like.no, like.yes)
+
     def astype(self, dtype) -> "SparseTargets":
         """Targets whose matrices are of another dtype."""
         targets = copy.copy(self)

@@ -174,7 +174,8 @@ class Network:
 
     def _loaded(self, params, X, *of_rows) -> Backprop:
         """A kernel for a block of rows, with what belongs to the rows in its dtype."""
-        backprop = self.backprop(readable(params), None, min(_FORWARD_BATCH, X.shape[0]))
+        params = readable(params)
+        backprop = self.backprop(params, None, min(_FORWARD_BATCH, X.shape[0]))
         X = X.tocsr().astype(params.dtype, copy=False) if issparse(X) else _as(params.dtype, X)
         backprop.load(X, *(_as(params.dtype, array) for array in of_rows))
         return backprop

@@ -42,6 +42,23 @@ def test_one_unit_a_row_or_one_a_column():
     np.testing.assert_array_equal(two[:], [[1, -1, 1, -1, -1], [-1, 1, -1, -1, 1]])
 
 
+def test_a_csr_matrix_with_zeros_and_duplicates_says_yes_where_it_is_not_zero():
+    X = sparse.csr_array(
+        (np.array([1, 0, 1, 1, 1]), np.array([2, 0, 2, 1, 0]), np.array([0, 3, 3, 5])), (3, 3)
+    )
+    np.testing.assert_array_equal(SparseTargets.of_csr(X, float)[:], [[0, 0, 1], [0, 0, 0], [1, 1, 0]])
+
+
+@pytest.mark.parametrize("no", [0, -1])
+def test_parts_stand_side_by_side(no):
+    matrices = [np.where(many_units(9, width, seed=width)[0], 1.0, no) for width in (3, 1, 4)]
+    csr = [sparse.csr_array(matrix == 1) for matrix in matrices]
+    parts = [SparseTargets.of_csr(m, float, no) for m in csr]
+    for mixed in (parts, [parts[0], matrices[1], parts[2]], [matrices[0], matrices[1], parts[2]]):
+        found = SparseTargets.side_by_side(mixed)
+        np.testing.assert_array_equal(found[:], np.hstack(matrices))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("ordered", [False, True])
