@@ -28,16 +28,18 @@ cdef extern from "layer_loops.h" nogil:
     uint64_t dropout_layer_key(uint64_t, uint64_t, uint64_t)
     void drop_f64(double*, double*, int64_t, int64_t, uint64_t, uint32_t, double)
     void drop_f32(float*, float*, int64_t, int64_t, uint64_t, uint32_t, float)
-    void sparse_product_f64(double*, const double*, const double*, const int32_t*, const int64_t*, const int64_t*,
-                            int64_t, int64_t)
-    void sparse_product_f32(float*, const float*, const float*, const int32_t*, const int64_t*, const int64_t*,
-                            int64_t, int64_t)
-    void sparse_gradient_f64(double*, const double*, const double*, const int32_t*, const int64_t*,
-                             const int64_t*, int64_t, int64_t, int64_t, double)
-    void sparse_gradient_f32(float*, const float*, const float*, const int32_t*, const int64_t*,
-                             const int64_t*, int64_t, int64_t, int64_t, float)
-    void dense_rows_f64(double*, const double*, const int32_t*, const int64_t*, const int64_t*, int64_t, int64_t)
-    void dense_rows_f32(float*, const float*, const int32_t*, const int64_t*, const int64_t*, int64_t, int64_t)
+    int sparse_product_f64(double*, const double*, const double*, const int32_t*, const int64_t*, const int64_t*,
+                           int64_t, int64_t, int64_t)
+    int sparse_product_f32(float*, const float*, const float*, const int32_t*, const int64_t*, const int64_t*,
+                           int64_t, int64_t, int64_t)
+    int sparse_gradient_f64(double*, const double*, const double*, const int32_t*, const int64_t*,
+                            const int64_t*, int64_t, int64_t, int64_t, double)
+    int sparse_gradient_f32(float*, const float*, const float*, const int32_t*, const int64_t*,
+                            const int64_t*, int64_t, int64_t, int64_t, float)
+    int dense_rows_f64(double*, const double*, const int32_t*, const int64_t*, const int64_t*, int64_t, int64_t)
+    int dense_rows_f32(float*, const float*, const int32_t*, const int64_t*, const int64_t*, int64_t, int64_t)
+    int write_targets_f64(double*, const int32_t*, int64_t, int64_t, double, double)
+    int write_targets_f32(float*, const int32_t*, int64_t, int64_t, float, float)
     double output_rules_f64(int, int, double*, const double*, double*, const double*, int64_t, int64_t,
                             const int64_t*, int64_t)
     double output_rules_f32(int, int, float*, const float*, float*, const float*, int64_t, int64_t,
@@ -131,23 +133,36 @@ ctypedef struct SparseRows:
     int64_t* rows    # of the batch
 
 
-cdef inline void sparse_product(SparseRows* x, real* out, const real* weights, int64_t n, int64_t width) noexcept nogil:
+# Each returns whether a column or a unit lies outside; what is written is then incomplete.
+
+cdef inline int sparse_product(SparseRows* x, real* out, const real* weights, int64_t n, int64_t width,
+                               int64_t fan_in) noexcept nogil:
     if real is double:
-        sparse_product_f64(out, weights, <double*>x.values, x.columns, x.indptr, x.rows, n, width)
+        return sparse_product_f64(out, weights, <double*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in)
     else:
-        sparse_product_f32(out, weights, <float*>x.values, x.columns, x.indptr, x.rows, n, width)
+        return sparse_product_f32(out, weights, <float*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in)
 
 
-cdef inline void sparse_gradient(SparseRows* x, real* out, const real* deltas, int64_t n, int64_t width,
-                                 int64_t fan_in, real scale) noexcept nogil:
+cdef inline int sparse_gradient(SparseRows* x, real* out, const real* deltas, int64_t n, int64_t width,
+                                int64_t fan_in, real scale) noexcept nogil:
     if real is double:
-        sparse_gradient_f64(out, deltas, <double*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in, scale)
+        return sparse_gradient_f64(out, deltas, <double*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in,
+                                   scale)
     else:
-        sparse_gradient_f32(out, deltas, <float*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in, scale)
+        return sparse_gradient_f32(out, deltas, <float*>x.values, x.columns, x.indptr, x.rows, n, width, fan_in,
+                                   scale)
 
 
-cdef inline void dense_rows(SparseRows* x, real* out, int64_t n, int64_t fan_in) noexcept nogil:
+cdef inline int dense_rows(SparseRows* x, real* out, int64_t n, int64_t fan_in) noexcept nogil:
     if real is double:
-        dense_rows_f64(out, <double*>x.values, x.columns, x.indptr, x.rows, n, fan_in)
+        return dense_rows_f64(out, <double*>x.values, x.columns, x.indptr, x.rows, n, fan_in)
     else:
-        dense_rows_f32(out, <float*>x.values, x.columns, x.indptr, x.rows, n, fan_in)
+        return dense_rows_f32(out, <float*>x.values, x.columns, x.indptr, x.rows, n, fan_in)
+
+
+cdef inline int write_targets(real* target, const int32_t* units, int64_t n_units, int64_t width, real no,
+                              real yes) noexcept nogil:
+    if real is double:
+        return write_targets_f64(target, units, n_units, width, no, yes)
+    else:
+        return write_targets_f32(target, units, n_units, width, no, yes)

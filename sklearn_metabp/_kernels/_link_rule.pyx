@@ -9,6 +9,7 @@ import numpy as np
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
 from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
 
 cdef extern from "link_loops.h" nogil:
@@ -169,8 +170,7 @@ cdef bint _among(int64_t code, const int64_t[::1] codes) noexcept:
 
 cdef _Pass _new_pass(sizes, codes, Py_ssize_t t, double epsilon):
     cdef _Pass walk = _Pass.__new__(_Pass)
-    walk.sizes = sizes
-    walk.codes = codes
+    walk.sizes, walk.codes = readable(sizes), readable(codes)
     walk.t = t
     walk.epsilon = epsilon
     walk.n_params = _count_params(walk.sizes)
@@ -210,6 +210,13 @@ def link_inputs(const real[::1] gradients, const real[::1] params, real[:, ::1] 
     cdef int64_t n_matrix_columns = walk.codes.shape[0] + 1 + walk.has_steps
     if matrix.shape[0] != walk.n_params or matrix.shape[1] != n_matrix_columns:
         raise ValueError(f"matrix must have shape ({walk.n_params}, {n_matrix_columns})")
+    cdef size_t ends = <size_t>&gradients[0] | <size_t>&params[0] | <size_t>&history[0, 0] | <size_t>&matrix[0, 0]
+    if activations is not None:
+        ends |= <size_t>&activations[0]
+    if deltas is not None:
+        ends |= <size_t>&deltas[0]
+    if ends % sizeof(real):
+        raise ValueError("all arrays must be aligned")
     cdef real[::1] workspace = np.zeros(max(1, walk.codes.shape[0]) * MAX_BLOCK, np.asarray(gradients).dtype)
     cdef real* none = NULL
     cdef real* activations_at = NULL if activations is None else <real*>&activations[0]
@@ -243,13 +250,14 @@ cdef class LinkRule:
         _check(walk, len(gradients), len(params), history.shape[0], history.shape[1], self._n_in, self._n_out)
         if not fits_layers(len(mlp_params), mlp_sizes):
             raise ValueError(f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}")
-        walk.mlp_sizes = mlp_sizes
+        walk.mlp_sizes = readable(mlp_sizes)
         walk.mlp_layers = walk.mlp_sizes.shape[0] - 1
         for layer in range(walk.mlp_layers + 1):
             widest = max(widest, walk.mlp_sizes[layer])
         dtype = params.dtype
+        mlp_params = readable(mlp_params)
         self._arrays = arrays = (gradients, params, history, mlp_params, updates, np.zeros(2 * widest * MAX_BLOCK, dtype))
-        alike = all(a.dtype == dtype and a.flags.c_contiguous for a in arrays) and dtype in (np.float32, np.float64)
+        alike = are_readable((gradients, params, mlp_params), dtype) and are_writable((history, updates), dtype)
         if not alike or walk.mlp_sizes[0] != walk.codes.shape[0] or walk.mlp_sizes[walk.mlp_layers] != 1 or (
                 len(updates) != walk.n_params):
             raise ValueError("the MLP, the arrays and the updates do not fit together")
@@ -288,8 +296,7 @@ cdef class LinkRule:
     cdef void* _units(self, values, int64_t n) except? NULL:
         if values is None and n == 0:
             return NULL
-        if values is None or len(values) != n or values.dtype != self._arrays[0].dtype or (
-                not values.flags.c_contiguous):
+        if values is None or len(values) != n or not are_readable([values], self._arrays[0].dtype):
             raise ValueError(f"activations and deltas must hold their units where they are an input, else be None; "
                              f"{n} are needed")
         return <void*><size_t>values.ctypes.data

@@ -5,6 +5,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t
 
+from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
 from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
 from sklearn_metabp._kernels.reference_learned import check_slopes_are_told
 
@@ -48,6 +49,7 @@ cdef class NeuronRule:
         self._batch, (self._units, self._next) = len(deltas), weights.shape
         batch, units, following = self._batch, self._units, self._next
         dtype = weights.dtype
+        mlp_params = readable(mlp_params)
         arrays = (deltas, weights, activations, out, mlp_params)
         self._knows_slopes = slopes is not None
         if self._knows_slopes:
@@ -55,7 +57,7 @@ cdef class NeuronRule:
         else:
             check_slopes_are_told(function)
         shapes = [a.shape for a in arrays[:4]]
-        alike = dtype in (np.float32, np.float64) and all(a.dtype == dtype and a.flags.c_contiguous for a in arrays)
+        alike = are_readable(arrays, dtype) and are_writable([out], dtype)
         alike = alike and (not self._knows_slopes or slopes.shape == (batch, units))
         if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
             raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
@@ -67,7 +69,7 @@ cdef class NeuronRule:
         for position, array in enumerate((*arrays[:5], workspace[0], workspace[1])):
             self._at[position] = <void*><size_t>array.ctypes.data
         self._slopes = <void*><size_t>slopes.ctypes.data
-        self._codes, self._mlp_sizes = codes, mlp_sizes
+        self._codes, self._mlp_sizes = readable(codes), readable(mlp_sizes)
         self._function = FUNCTION_CODES[function]
         self._hidden, self._output = FUNCTION_CODES[hidden], FUNCTION_CODES[output]
         self._scale = scale

@@ -3,15 +3,20 @@
 
 import numpy as np
 
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
+
+from sklearn_metabp._kernels.arrays import are_readable, are_writable
 
 ctypedef fused real:
     float
     double
 
-cdef enum:
-    MAX_SOURCES = 256
+ctypedef struct Source:
+    void* values
+    int64_t width
+    int64_t stride      # from a pattern to the next: 0 where all share the values
 
 
 cdef class PatternRule:
@@ -22,14 +27,14 @@ cdef class PatternRule:
     cdef int _n_sources
     cdef bint _is_double
     cdef int64_t _batch, _n_columns, _n_updates
-    cdef int64_t _width[MAX_SOURCES]
-    cdef int64_t _stride[MAX_SOURCES]
-    cdef void* _source[MAX_SOURCES]
+    cdef Source* _sources
     cdef void* _matrix
     cdef void* _outputs
     cdef void* _updates
 
     def __init__(self, sources, mlp, matrix, updates):
+        if self._sources != NULL:
+            raise TypeError("a kernel is made once: make another one.")
         outputs = mlp.layer_outputs[-1]
         dtype = updates.dtype
         arrays = (*sources, matrix, outputs, updates)
@@ -37,20 +42,26 @@ cdef class PatternRule:
         self._forward = mlp.forward
         self._batch, self._n_columns = matrix.shape
         self._n_updates = len(updates)
-        alike = dtype in (np.float32, np.float64) and all(a.dtype == dtype and a.flags.c_contiguous for a in arrays)
+        alike = are_readable(arrays, dtype) and are_writable((matrix, updates), dtype)
         widths = [array.shape[-1] for array in sources]
-        if not alike or len(sources) > MAX_SOURCES or sum(widths) != self._n_columns or (
+        if not alike or sum(widths) != self._n_columns or (
                 outputs.shape[1] != self._n_updates) or len(outputs) < self._batch or any(
                 array.ndim == 2 and len(array) < self._batch for array in sources):
             raise ValueError("sources, MLP, matrix and updates do not fit together")
         self._is_double = dtype == np.float64
         self._n_sources = len(sources)
+        self._sources = <Source*>PyMem_Calloc(max(1, len(sources)), sizeof(Source))
+        if self._sources == NULL:
+            raise MemoryError()
         for position, array in enumerate(sources):
-            self._width[position] = array.shape[-1]
-            self._stride[position] = array.shape[-1] if array.ndim == 2 else 0
-            self._source[position] = <void*><size_t>array.ctypes.data
+            self._sources[position].width = array.shape[-1]
+            self._sources[position].stride = array.shape[-1] if array.ndim == 2 else 0
+            self._sources[position].values = <void*><size_t>array.ctypes.data
         self._matrix, self._outputs, self._updates = (
             <void*><size_t>matrix.ctypes.data, <void*><size_t>outputs.ctypes.data, <void*><size_t>updates.ctypes.data)
+
+    def __dealloc__(self):
+        PyMem_Free(self._sources)
 
     def update(self, Py_ssize_t n):
         """Write the mean prediction over the first n patterns."""
@@ -71,10 +82,12 @@ cdef class PatternRule:
     cdef void _gather(self, int64_t n, real* matrix) noexcept nogil:
         cdef int64_t p
         cdef int k
+        cdef Source* source
         for p in range(n):
             for k in range(self._n_sources):
-                memcpy(matrix, <real*>self._source[k] + p * self._stride[k], self._width[k] * sizeof(real))
-                matrix += self._width[k]
+                source = &self._sources[k]
+                memcpy(matrix, <real*>source.values + p * source.stride, source.width * sizeof(real))
+                matrix += source.width
 
     cdef void _mean(self, int64_t n, real* updates) noexcept nogil:
         cdef int64_t p, i

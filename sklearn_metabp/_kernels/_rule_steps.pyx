@@ -62,7 +62,7 @@ cdef class _Arrays:
         self.n_open += 1
         cdef char kind = view.format[0]
         if view.ndim != 1 or view.shape[0] == 0 or kind not in (b"d", b"f"):
-            raise ValueError("arrays must be flat, not empty, and of float32 or float64")
+            raise ValueError("arrays must be flat, aligned, not empty, and of float32 or float64")
         if self.n_open == 1:
             self.n, self.is_double = view.shape[0], kind == b"d"
         elif view.shape[0] != self.n or (kind == b"d") != self.is_double:

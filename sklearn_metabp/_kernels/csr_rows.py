@@ -3,6 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
+
+from sklearn_metabp._kernels.arrays import readable
+
+# A training takes minutes, and X belongs to its caller: a callback or a thread may write to it.
+X_CHANGED = (
+    "X changed while a kernel held it: it has column indices outside 0 to {0}, which it had not when it was "
+    "loaded. Do not write to X, nor to its indices, before the training has ended."
+)
 
 
 class CSRRows(NamedTuple):
@@ -11,10 +20,12 @@ class CSRRows(NamedTuple):
     Attributes
     ----------
     values : ndarray of shape (n_values,)
-        Not copied.
+        Copied only where they lie at an odd address.
     columns : ndarray of int32 of shape (n_values,)
-        Copied where the matrix has others than int32: no layer has more units than int32 counts.
+        Copied so too, and where the matrix has others than int32: no layer has more units than int32 counts.
+        They may be those of the matrix, so loops look at every one before they use it.
     indptr : ndarray of int64 of shape (n_rows + 1,)
+        A copy: it cuts the same rows whatever becomes of the matrix.
     """
 
     values: np.ndarray
@@ -33,12 +44,35 @@ def check_csr(X) -> CSRRows:
     if X.format != "csr":
         raise ValueError(f"a sparse X must be of the format CSR, got {X.format.upper()}: use X.tocsr().")
     n, n_features = X.shape
-    values = np.ascontiguousarray(X.data)
-    indptr = np.ascontiguousarray(X.indptr, np.int64)
+    values, indptr = readable(X.data), np.array(X.indptr, np.int64)
     stop = min(len(values), len(X.indices))
     if len(indptr) != n + 1 or indptr[0] < 0 or indptr[-1] > stop or (np.diff(indptr) < 0).any():
         raise ValueError("X is no CSR matrix: its indptr does not cut its values into rows.")
     columns = X.indices
     if len(columns) and (columns.min() < 0 or columns.max() >= n_features):
         raise ValueError(f"X is no CSR matrix: it has column indices outside 0 to {n_features - 1}.")
-    return CSRRows(values, np.ascontiguousarray(columns, np.int32), indptr)
+    return CSRRows(values, readable(columns, np.int32), indptr)
+
+
+def entries_of(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Positions of the entries of rows that begin at ``starts`` and have ``counts`` entries each."""
+    before = np.cumsum(counts) - counts
+    return np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+
+
+def take_csr(X: CSRRows, taken: slice | np.ndarray, n_features: int) -> csr_array:
+    """Some rows of a sparse X, in arrays of their own.
+
+    Raises
+    ------
+    ValueError
+        If the column indices have changed to some that do not exist.
+    """
+    starts = X.indptr[:-1][taken]
+    counts = X.indptr[1:][taken] - starts
+    entries = entries_of(starts, counts)
+    columns = X.columns[entries]
+    if len(columns) and (columns.min() < 0 or columns.max() >= n_features):
+        raise ValueError(X_CHANGED.format(n_features - 1))
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    return csr_array((X.values[entries], columns, indptr), (len(starts), n_features))

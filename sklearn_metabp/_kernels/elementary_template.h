@@ -65,6 +65,7 @@ LANE REAL NAME(normal_tail)(REAL a, REAL *power)
     REAL two = NAME(split_exp)((REAL)-0.5 * high * high, &tail);
     REAL whole = two * tail + two;
     *power = whole + whole * rest * (1 + rest / 2 * (1 + rest / 3 * (1 + rest / 4)));
-    REAL t = (a - NORMAL_TAIL_CENTRE) / (a + NORMAL_TAIL_CENTRE);
-    return *power * NORMAL_TAIL(t);
+    REAL inverse = 1 / (a + NORMAL_TAIL_CENTRE);
+    REAL t = (a - NORMAL_TAIL_CENTRE) * inverse;
+    return *power * (inverse * NORMAL_TAIL(t));
 }

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_metabp._kernels.csr_rows import check_csr
+from sklearn_metabp._kernels.arrays import are_readable, are_writable
+from sklearn_metabp._kernels.csr_rows import CSRRows, take_csr
 from sklearn_metabp._kernels.functions import (
     ACTIVATIONS,
     DERIVATIVES,
     DERIVATIVES_AT,
-    FLOATS,
     bias_views,
     check_functions,
     weight_views,
@@ -35,6 +35,7 @@ from sklearn_metabp._kernels.reference_link import (
     remember_steps,
 )
 from sklearn_metabp._kernels.reference_losses import output_rules, softmax_of_groups
+from sklearn_metabp._kernels.rows import Rows, check_rows, take_rows
 
 __all__ = [
     "ACTIVATIONS",
@@ -64,12 +65,14 @@ def check_backprop_arguments(
             f"{layer_sizes}, max_batch={max_batch}."
         )
     n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes))
-    for name, array in (("params", params), ("gradients", gradients)):
-        alike = array.dtype in FLOATS and array.dtype == params.dtype and array.flags.c_contiguous
-        if array.shape != (n_params,) or not alike:
+    for name, array, fit in (("params", params, are_readable), ("gradients", gradients, are_writable)):
+        if array is None and name == "gradients":
+            continue
+        if array.shape != (n_params,) or not fit([array], params.dtype):
             raise ValueError(
-                f"{name} must hold {n_params} contiguous values of float32 or float64, all arrays alike, for "
-                f"layers {layer_sizes}; got shape {array.shape}, dtype {array.dtype}."
+                f"{name} must hold {n_params} contiguous, aligned values of float32 or float64, all arrays "
+                f"alike, for layers {layer_sizes}; got shape {array.shape}, dtype {array.dtype}, flags "
+                f"{' '.join(str(array.flags).split())}."
             )
     check_functions(activations, out_activation, loss, len(layer_sizes) - 1, layer_sizes[-1], out_groups)
 
@@ -81,30 +84,6 @@ def check_dropout(dropout, dropout_key, n_steps):
     for name, value in (("dropout_key", dropout_key), ("n_steps", n_steps)):
         if value is not None and not 0 <= value < 2**64:
             raise ValueError(f"{name} must be an integer of 64 bits without sign, got {value!r}.")
-
-
-def check_rows(layer_sizes, dtype, X, targets, sample_weight, order):
-    """Raise ValueError unless what batches are drawn from fits the layers."""
-    n = X.shape[0]
-    shapes = {
-        "X": (X, (n, layer_sizes[0])),
-        "targets": (targets, (n, layer_sizes[-1])),
-        "sample_weight": (sample_weight, (n,)),
-    }
-    for name, (array, shape) in shapes.items():
-        fits = array is None or (array.shape == shape and array.dtype == dtype)
-        fits &= array is None or issparse(array) or array.flags.c_contiguous
-        if not fits:
-            raise ValueError(
-                f"{name} must be C-contiguous of shape {shape}, dtype {dtype}; got shape {array.shape}, "
-                f"dtype {array.dtype}."
-            )
-    if order is None:
-        return
-    if order.dtype != np.intp or order.ndim != 1 or not order.flags.c_contiguous or len(order) != n:
-        raise ValueError(f"order must be flat, of {n} rows, of dtype {np.dtype(np.intp)}.")
-    if n and (order.min() < 0 or order.max() >= n):
-        raise ValueError(f"order must hold rows from 0 to {n - 1}.")
 
 
 class Backprop:
@@ -129,7 +108,8 @@ class Backprop:
         of their Huber losses with its corner at 1; half the Poisson deviance, for exp units.
     params, gradients : ndarray of shape (n_params,)
         First every weight matrix in layer order, (fan_in, fan_out) row by row, then every bias
-        vector. ``params`` is read, ``gradients`` written.
+        vector. ``params`` is read, ``gradients`` written; both lie aligned. ``gradients`` may be None for a
+        kernel that only goes forward.
     max_batch : int
         Rows of the largest batch.
     alpha : float, default=0.0
@@ -193,8 +173,9 @@ class Backprop:
         self.max_batch = max_batch
         self._weights = weight_views(params, self.layer_sizes)
         self._biases = bias_views(params, self.layer_sizes)
-        self._weight_gradients = weight_views(gradients, self.layer_sizes)
-        self._bias_gradients = bias_views(gradients, self.layer_sizes)
+        if gradients is not None:
+            self._weight_gradients = weight_views(gradients, self.layer_sizes)
+            self._bias_gradients = bias_views(gradients, self.layer_sizes)
         self._inputs: np.ndarray | None = None
         self._batch: Any = None
         self.layer_outputs = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
@@ -223,20 +204,20 @@ class Backprop:
 
         Training batches are copied into ``activations[0]`` and ``targets``; where a batch is all there is,
         and in prediction, those are the rows themselves. X may be a CSR matrix: its zeros cost nothing but
-        those of the gradient, and ``activations[0]`` is the batch made dense, when it is asked for.
+        those of the gradient, and ``activations[0]`` is the batch made dense, when it is asked for. Targets
+        may be ``SparseTargets``, of which only the batch is ever a matrix.
+
+        The arrays stay the caller's. Where one lies at an odd address, or columns are not int32, a copy is
+        made. A batch whose order, columns or units have come to lie outside raises ValueError.
         """
-        check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
-        if issparse(X):
-            check_csr(X)
-        self._data, self._data_targets, self._data_weight, self._order = X, targets, sample_weight, order
+        self._loaded: Rows = check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
         self._batch = X[:0]
 
     def _rows(self, start, stop):
-        if start < 0 or stop > self._data.shape[0] or stop - start > self.max_batch or start >= stop:
-            raise IndexError(
-                f"batch {start}:{stop} of {self._data.shape[0]} rows, at most {self.max_batch} at once"
-            )
-        return slice(start, stop) if self._order is None else self._order[start:stop]
+        n = self._loaded.n
+        if start < 0 or stop > n or stop - start > self.max_batch or start >= stop:
+            raise IndexError(f"batch {start}:{stop} of {n} rows, at most {self.max_batch} at once")
+        return take_rows(self._loaded, start, stop)
 
     @np.errstate(all="ignore")
     def forward(self, start, stop):
@@ -253,13 +234,17 @@ class Backprop:
         return net_inputs
 
     def _enter(self, start, stop):
-        """The rows of a batch, noted in ``activations[0]`` and ``targets``."""
-        rows = self._rows(start, stop)
-        self._batch = self._data[rows]
-        if not issparse(self._batch):
+        """The rows of a batch, noted in ``activations[0]``, ``targets`` and as their weights."""
+        taken = self._rows(start, stop)
+        X, targets, sample_weight, _, _ = self._loaded
+        if isinstance(X, CSRRows):
+            self._batch = take_csr(X, taken, self.layer_sizes[0])
+        else:
+            self._batch = X[taken]
             self.activations[0][: stop - start] = self._batch
-        if self._data_targets is not None:
-            self.targets[: stop - start] = self._data_targets[rows]
+        if targets is not None:
+            self.targets[: stop - start] = targets[taken]
+        self._weight = np.ones(stop - start, self.dtype) if sample_weight is None else sample_weight[taken]
         return self._batch
 
     def _activate(self, layer, function, net_inputs, training):
@@ -284,9 +269,7 @@ class Backprop:
         """Forward, then rules (2) and (5): the sum of the losses, and what it is a sum of."""
         n = stop - start
         net_outputs = self._forward(start, stop, training)
-        rows = self._rows(start, stop)
-        outputs, targets = self.layer_outputs[-1][:n], self._data_targets[rows]
-        weight = np.ones(n, self.dtype) if self._data_weight is None else self._data_weight[rows]
+        outputs, targets, weight = self.layer_outputs[-1][:n], self.targets[:n], self._weight
         losses, deltas = output_rules(
             self._loss, self._functions[-1], net_outputs, outputs, targets, self._groups
         )
@@ -297,7 +280,7 @@ class Backprop:
     def summed_loss(self, start, stop):
         """Sum of the losses of some rows, times their sample weights; no penalty, nothing dropped."""
         self._rows(start, stop)
-        if self._data_targets is None:
+        if self._loaded.targets is None:
             raise ValueError("losses need targets: load them with X.")
         return self._output_rules(start, stop, training=False)[0]
 
@@ -308,8 +291,10 @@ class Backprop:
         """
         n = stop - start
         self._rows(start, stop)
-        if self._data_targets is None:
+        if self._loaded.targets is None:
             raise ValueError("gradients need targets: load them with X.")
+        if self.gradients_ is None:
+            raise ValueError("gradients need an array to be written to: make the kernel with one.")
         self.n_steps += 1
         with np.errstate(all="ignore"):  # a training that diverges says so by a loss that is not finite
             loss, total = self._output_rules(start, stop, training=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
 from sklearn_metabp._kernels.functions import (
     ACTIVATIONS,
     DERIVATIVES,
@@ -57,12 +58,13 @@ class NeuronRule:
         if not fits or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1:
             raise ValueError("the MLP does not fit the inputs")
         batch, (units, following) = len(deltas), weights.shape
+        mlp_params = readable(mlp_params)
         arrays = (deltas, weights, activations, out, mlp_params)
         if slopes is None:
             check_slopes_are_told(function)
         shapes = [a.shape for a in arrays[:4]]
         known = (*arrays, activations if slopes is None else slopes)
-        alike = all(a.dtype == weights.dtype and a.flags.c_contiguous for a in known)
+        alike = are_readable(known, weights.dtype) and are_writable([out], weights.dtype)
         alike &= known[-1].shape == (batch, units)
         if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
             raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
@@ -129,6 +131,7 @@ class PatternRule:
         batch, columns = matrix.shape
         outputs = mlp.layer_outputs[-1]
         fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
+        fits &= are_readable(sources, updates.dtype) and are_writable((matrix, updates), updates.dtype)
         if not fits or any(a.ndim == 2 and len(a) < batch for a in (*sources, outputs)):
             raise ValueError("sources, MLP, matrix and updates do not fit together")
         self._sources, self._mlp, self._matrix, self._updates = sources, mlp, matrix, updates

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
 from sklearn_metabp._kernels.functions import (
     ACTIVATIONS,
-    FLOATS,
     bias_views,
     fits_layers,
     weight_views,
@@ -236,6 +236,7 @@ class LinkRule:
         first_step,
     ):
         n = sum((a + 1) * b for a, b in pairwise(sizes))
+        mlp_params = readable(mlp_params)
         self._rows = memory_rows(codes)
         fits = history.shape == (sum(map(len, self._rows)), n)
         if not fits_layers(len(gradients), sizes) or len(params) != n or not fits:
@@ -244,10 +245,8 @@ class LinkRule:
             raise ValueError(
                 "unit must be that of a position in LINK_UNITS; a stride needs last_step as input"
             )
-        arrays = (gradients, params, history, mlp_params, updates)
-        alike = params.dtype in FLOATS and all(
-            a.dtype == params.dtype and a.flags.c_contiguous for a in arrays
-        )
+        alike = are_readable((gradients, params, mlp_params), params.dtype)
+        alike &= are_writable((history, updates), params.dtype)
         if not fits_layers(len(mlp_params), mlp_sizes):
             raise ValueError(f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}")
         fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1

@@ -23,8 +23,7 @@ class ForwardPass:
     """
 
     def __init__(self, make_kernel, params: np.ndarray, max_batch: int):
-        # Nothing is written backward, so no gradients need memory: params stand in for them.
-        self._kernel: Backprop = make_kernel(params, params, max_batch)
+        self._kernel: Backprop = make_kernel(params, None, max_batch)
         self.params, self.max_batch = params, max_batch
         sizes = self._kernel.layer_sizes
         self.is_small = max_batch * sum(sizes) <= _KEPT_NUMBERS

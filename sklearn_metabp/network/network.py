@@ -7,12 +7,14 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp._kernels import Backprop
+from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.functions import (
     HIDDEN_ACTIVATIONS,
     LOSSES,
     OUT_ACTIVATIONS,
     check_functions,
 )
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network.forward import ForwardPass
 from sklearn_metabp.network.layout import ParameterLayout
@@ -87,7 +89,7 @@ class Network:
     def backprop(
         self,
         params: np.ndarray,
-        gradients: np.ndarray,
+        gradients: np.ndarray | None,
         max_batch: int,
         *,
         dropout_key: int | None = None,
@@ -98,7 +100,7 @@ class Network:
         Parameters
         ----------
         params, gradients : ndarray of shape (n_params,)
-            The one is read, the other written.
+            The one is read, the other written; it may be None for a kernel that only goes forward.
         max_batch : int
         dropout_key : int, default=None
             What the masks of dropout are drawn from, with the number of the step; None drops nothing.
@@ -132,7 +134,7 @@ class Network:
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
         """
-        n_rows = min(_FORWARD_BATCH, X.shape[0])
+        params, n_rows = readable(params), min(_FORWARD_BATCH, X.shape[0])
         outputs = np.empty((X.shape[0], self.layout.layer_sizes[-1]), params.dtype)
         try:
             forward = self._kept_pass.pop()  # another thread finds none and makes its own
@@ -161,7 +163,7 @@ class Network:
         ----------
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
-        targets : ndarray of shape (n_samples, n_outputs)
+        targets : ndarray or SparseTargets of shape (n_samples, n_outputs)
         sample_weight : ndarray of shape (n_samples,), default=None
         """
         total = X.shape[0] if sample_weight is None else float(np.sum(sample_weight, dtype=float))
@@ -172,14 +174,19 @@ class Network:
 
     def _loaded(self, params, X, *of_rows) -> Backprop:
         """A kernel for a block of rows, with what belongs to the rows in its dtype."""
-        backprop = self.backprop(params, np.empty_like(params), min(_FORWARD_BATCH, X.shape[0]))
+        params = readable(params)
+        backprop = self.backprop(params, None, min(_FORWARD_BATCH, X.shape[0]))
         X = X.tocsr().astype(params.dtype, copy=False) if issparse(X) else _as(params.dtype, X)
         backprop.load(X, *(_as(params.dtype, array) for array in of_rows))
         return backprop
 
 
 def _as(dtype, array):
-    return None if array is None else np.ascontiguousarray(array, dtype)
+    if array is None:
+        return None
+    if isinstance(array, SparseTargets):
+        return array.astype(dtype)
+    return np.ascontiguousarray(array, dtype)
 
 
 def _blocks(X) -> list[tuple[int, int]]:

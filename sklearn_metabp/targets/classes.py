@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import column_weights, product_of_columns
 from sklearn_metabp.targets.kinds import is_zero_or_one, n_columns, share_of_rows
 from sklearn_metabp.targets.labels import as_labels, column_labels, some
@@ -110,21 +111,21 @@ class ClassTargets:
             return product_of_columns(class_weight, [np.arange(2)] * y.shape[1], labels)
         return column_weights(class_weight, self.classes, column_labels(np.ravel(y)))
 
-    def encode(self, y, dtype) -> np.ndarray:
-        """Targets of the output units, C-contiguous, of shape (n_samples, n_outputs).
+    def encode(self, y, dtype) -> np.ndarray | SparseTargets:
+        """Targets of the output units, of shape (n_samples, n_outputs).
 
-        They are written in the given dtype at once: at thousands of classes they are what memory is
-        needed for.
+        A matrix, C-contiguous, for one unit, and for dense multilabel y, which is as large itself; otherwise
+        the units of the classes: at thousands of classes targets are what memory is needed for.
         """
-        no = -1 if self.out_activation == "tanh" else 0
+        no = -1.0 if self.out_activation == "tanh" else 0.0
+        if self.is_multilabel and issparse(y):
+            return SparseTargets.of_csr(y.tocsr(), dtype, no)
         if self.is_multilabel:
             targets = _dense(y, dtype)
         else:
             position = np.searchsorted(self.classes, column_labels(np.ravel(y)))
             if self.kind != "binary" or self.out_activation == "softmax":
-                targets = np.full((len(position), max(2, len(self.classes))), no, dtype)
-                targets[np.arange(len(position)), position] = 1
-                return targets
+                return SparseTargets.one_hot(position, max(2, len(self.classes)), dtype, no)
             targets = position[:, None].astype(dtype)
         if no:
             targets *= 2

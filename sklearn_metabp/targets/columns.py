@@ -5,6 +5,7 @@ import copy
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import product_of_columns
 from sklearn_metabp.targets.classes import ClassTargets
 from sklearn_metabp.targets.kinds import share_of_rows
@@ -68,9 +69,11 @@ class MultiOutputTargets:
         """Class weights as weights of the rows, of shape (n_samples,); those of the columns multiplied."""
         return product_of_columns(class_weight, self.classes, (column_labels(labels) for labels in y.T))
 
-    def encode(self, y, dtype) -> np.ndarray:
+    def encode(self, y, dtype) -> np.ndarray | SparseTargets:
         """Targets of the output units of all columns side by side, (n_samples, n_outputs)."""
         parts = [column.encode(labels, dtype) for column, labels in zip(self.columns, y.T, strict=True)]
+        if any(isinstance(part, SparseTargets) for part in parts):
+            return SparseTargets.side_by_side(parts)
         return np.ascontiguousarray(np.hstack(parts))
 
     def _parts(self, outputs):

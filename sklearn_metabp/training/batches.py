@@ -7,6 +7,8 @@ from itertools import chain
 import numpy as np
 from scipy.sparse import csr_array
 
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
+
 _LISTED_BATCHES = 1000
 
 
@@ -17,7 +19,7 @@ class Batches:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), C-contiguous, or CSR
-    targets : ndarray of shape (n_samples, n_outputs), C-contiguous, of X's dtype
+    targets : ndarray of shape (n_samples, n_outputs), C-contiguous, of X's dtype, or SparseTargets
     sample_weight : ndarray of shape (n_samples,) of X's dtype, or None
     size : int
         Rows of a batch; the last of an epoch may have fewer.
@@ -33,7 +35,7 @@ class Batches:
     """
 
     X: np.ndarray | csr_array
-    targets: np.ndarray
+    targets: np.ndarray | SparseTargets
     sample_weight: np.ndarray | None
     size: int
     shuffle: bool

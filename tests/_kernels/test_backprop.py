@@ -320,9 +320,37 @@ def test_gradients_without_targets_are_refused(kernels):
 
 
 @compiled_only
-def test_compiled_core_says_how_deep_a_network_may_be():
-    sizes = (1,) * 102
-    with pytest.raises(ValueError, match="at most 99"):
-        _kernels.Backprop(
-            sizes, ("relu",) * 100, "identity", "squared_error", np.zeros(202), np.zeros(202), max_batch=1
-        )
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_hidden", [1, 2, 50, 99, 100, 101, 300])
+def test_compiled_core_is_its_twin_at_every_depth(n_hidden, dtype):
+    sizes = (3, *[2 + layer % 3 for layer in range(n_hidden)], 2)
+    expect_twins(make_problem(sizes, "identity", "squared_error", "identity", n=200, alpha=0.0), dtype)
+    dropping = {"dropout": 0.1, "dropout_key": 5}
+    expect_twins(make_problem(sizes, "leaky_relu", "log_loss", "softmax", n=200, **dropping), dtype)
+
+
+def test_the_penalty_of_a_deep_network_is_that_of_all_its_weights(kernels):
+    sizes = (1,) * 302
+    params = np.linspace(-1, 1, 602)
+    kernel = kernels.Backprop(
+        sizes,
+        ("relu",) * 300,
+        "identity",
+        "squared_error",
+        params,
+        np.zeros(602),
+        max_batch=1,
+        alpha=2.0,
+    )
+    kernel.load(np.zeros((1, 1)), np.zeros((1, 1)))
+    with_penalty = kernel.gradients(0, 1)
+    assert with_penalty - kernel.summed_loss(0, 1) == pytest.approx((params[:301] ** 2).sum(), rel=1e-13)
+
+
+def test_a_kernel_is_made_once():
+    arguments = dict(GOOD)
+    positional = [arguments.pop(name) for name in [*GOOD][:-1]]
+    backprop = _kernels.Backprop(*positional, **arguments)
+    if _kernels.COMPILED:
+        with pytest.raises(TypeError, match="made once"):
+            backprop.__init__(*positional, **arguments)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.kernels import compiled_only
+from helpers.memory import at_odd_address, read_only
 from helpers.networks import TOLERANCES, make_problem, split
 
 from sklearn_metabp import _kernels
@@ -189,3 +190,30 @@ def test_a_pattern_rule_refuses_what_does_not_fit(kernels, bad):
     sources = [np.zeros((3, 5 if bad == "sources" else 6))]
     with pytest.raises(ValueError, match="do not fit together"):
         kernels.PatternRule(sources, learner, matrix, np.zeros(3 if bad == "updates" else 2))
+
+
+def test_a_pattern_rule_takes_as_many_sources_as_a_deep_network_has(kernels):
+    n_sources = 700
+    params, matrix, updates = np.ones(n_sources + 1), np.zeros((3, n_sources)), np.zeros(1)
+    mlp = kernels.Backprop(
+        (n_sources, 1), (), "identity", "squared_error", params, np.zeros_like(params), max_batch=3
+    )
+    mlp.load(matrix)
+    sources = [np.full((3, 1) if k % 2 else (1,), float(k)) for k in range(n_sources)]
+    kernels.PatternRule(sources, mlp, matrix, updates).update(2)
+    assert updates[0] == 1 + sum(range(n_sources))
+
+
+@pytest.mark.parametrize("spoil", [at_odd_address, read_only])
+def test_kernels_refuse_to_write_where_they_cannot(kernels, spoil):
+    params, matrix = np.zeros(6 * 2 + 2), np.zeros((3, 6))
+    mlp = kernels.Backprop((6, 2), (), "identity", "squared_error", params, params.copy(), max_batch=3)
+    mlp.load(matrix)
+    with pytest.raises(ValueError, match="do not fit together"):
+        kernels.PatternRule([np.zeros((3, 6))], mlp, matrix, spoil(np.zeros(2)))
+    ones = np.ones((4, 2))
+    with pytest.raises(ValueError, match="do not fit together"):
+        kernels.NeuronRule(
+            ones, np.ones((3, 2)), np.ones((4, 3)), "relu", spoil(np.ones((4, 3))), np.zeros(1, np.int64),
+            np.ones(2), np.array([1, 1]), "relu", "identity", 1.0,
+        )  # fmt: skip

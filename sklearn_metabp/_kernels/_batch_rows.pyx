@@ -1,0 +1,150 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The rows that batches are drawn from; see ``rows``, which checks them."""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.string cimport memcpy
+
+from sklearn_metabp._kernels._layer_loops cimport dense_rows, write_targets
+
+from sklearn_metabp._kernels.csr_rows import X_CHANGED, CSRRows
+from sklearn_metabp._kernels.rows import ORDER_CHANGED, TARGETS_CHANGED, check_rows
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
+
+
+cdef class BatchRows:
+    """Draws batches: in the caller's own memory where the batch is all there is, else gathered into buffers.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        Units of the first and of the last layer.
+    dtype : dtype
+    max_batch : int
+    """
+
+    def __init__(self, int64_t n_inputs, int64_t n_outputs, dtype, Py_ssize_t max_batch):
+        self._n_inputs, self._n_outputs = n_inputs, n_outputs
+        self._dtype, self._item, self._max_batch = dtype, dtype.itemsize, max_batch
+
+    def load(self, X, targets, sample_weight, order):
+        """Name the rows; what was loaded before stays where they do not fit."""
+        rows = check_rows((self._n_inputs, self._n_outputs), self._dtype, X, targets, sample_weight, order)
+        X, targets, sample_weight, order, self.n_rows = rows
+        self._rows = rows
+        self.n, self.changed = 0, NOTHING
+        self.has_targets = targets is not None
+        self.is_sparse = isinstance(X, CSRRows)
+        self._has_sparse_targets = isinstance(targets, SparseTargets)
+        # Training batches lie in the same buffers step after step, unless the batch is all there is.
+        self._gathers = order is not None or (self.has_targets and self._max_batch < self.n_rows)
+        self._order_at = <Py_ssize_t*>address(order)
+        self.inputs_array, self._inputs_at = None, NULL
+        if self.is_sparse:
+            self._load_sparse(X)
+        else:
+            self._inputs_at = <char*>address(X)
+            self.inputs_array = X
+            if self._gathers:
+                self.inputs_array = self._input_buffer = self._buffer(self._input_buffer, self._n_inputs)
+            self.inputs = address(self.inputs_array)
+        self.targets_array, self._targets_at = targets, NULL
+        if self._has_sparse_targets:
+            self._units, self._unit_starts = <int32_t*>address(targets.units), <int64_t*>address(targets.indptr)
+            self._no, self._yes = targets.no, targets.yes
+        else:
+            self._targets_at = <char*>address(targets)
+        if self._gathers or self._has_sparse_targets:
+            self.targets_array = self._target_buffer = self._buffer(self._target_buffer, self._n_outputs)
+        self.targets = address(self.targets_array)
+        self._weight_at = <char*>address(sample_weight)
+        self.weight = self._weight_at
+        if self._gathers and sample_weight is not None:
+            self._weight_buffer = self._buffer(self._weight_buffer)
+            self.weight = address(self._weight_buffer)
+
+    def _load_sparse(self, X):
+        if self._row_numbers is None:
+            self._row_numbers = np.zeros(self._max_batch, np.int64)
+        self.sparse.values = address(X.values)
+        self.sparse.columns = <int32_t*>address(X.columns)
+        self.sparse.indptr = <int64_t*>address(X.indptr)
+        self.sparse.rows = <int64_t*>address(self._row_numbers)
+        self._inputs_are_stale = True
+        self.inputs = NULL
+
+    def _buffer(self, old, *width):
+        return np.zeros((self._max_batch, *width), self._dtype) if old is None else old
+
+    def fill_inputs(self):
+        """Make the last batch of a sparse X dense, in ``inputs_array``; of a dense X it is there."""
+        if not (self.is_sparse and self._inputs_are_stale):
+            return
+        if self.inputs_array is None:
+            self.inputs_array = np.zeros((self._max_batch, self._n_inputs), self._dtype)
+        cdef void* inputs = address(self.inputs_array)
+        cdef int outside
+        if self._item == sizeof(double):
+            outside = dense_rows(&self.sparse, <double*>inputs, self.n, self._n_inputs)
+        else:
+            outside = dense_rows(&self.sparse, <float*>inputs, self.n, self._n_inputs)
+        if outside:
+            self.changed = COLUMNS
+            self.raise_change()
+        self._inputs_are_stale = False
+
+    def raise_change(self):
+        """Raise the error that says what changed while it was held."""
+        message, last = {
+            ORDER: (ORDER_CHANGED, self.n_rows),
+            COLUMNS: (X_CHANGED, self._n_inputs),
+            UNITS: (TARGETS_CHANGED, self._n_outputs),
+        }[self.changed]
+        self.n, self.changed = 0, NOTHING
+        raise ValueError(message.format(last - 1))
+
+    cdef void enter(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+        """Draw a batch; where rows have changed so that it cannot be read, there is none and ``changed`` says so."""
+        cdef Py_ssize_t p, row, item = self._item
+        cdef Py_ssize_t n_inputs = self._n_inputs * item, n_outputs = self._n_outputs * item
+        self.n, self._inputs_are_stale = <int>(stop - start), True
+        if not self._gathers:
+            if not self.is_sparse:
+                self.inputs = self._inputs_at + start * n_inputs
+            if self._targets_at != NULL:
+                self.targets = self._targets_at + start * n_outputs
+            if self._weight_at != NULL:
+                self.weight = self._weight_at + start * item
+            if not (self.is_sparse or self._has_sparse_targets):
+                return
+        for p in range(stop - start):
+            row = start + p if self._order_at == NULL else self._order_at[start + p]
+            if <size_t>row >= <size_t>self.n_rows:  # a negative one is beyond all rows
+                self.n, self.changed = 0, ORDER
+                return
+            if self.is_sparse:
+                self.sparse.rows[p] = row
+            elif self._gathers:
+                memcpy(<char*>self.inputs + p * n_inputs, self._inputs_at + row * n_inputs, n_inputs)
+            if self._has_sparse_targets:
+                if self._write_targets(<char*>self.targets + p * n_outputs, row):
+                    self.n, self.changed = 0, UNITS
+                    return
+            elif self._gathers and self._targets_at != NULL:
+                memcpy(<char*>self.targets + p * n_outputs, self._targets_at + row * n_outputs, n_outputs)
+            if self._gathers and self._weight_at != NULL:
+                memcpy(<char*>self.weight + p * item, self._weight_at + row * item, item)
+
+    cdef int _write_targets(self, char* target, Py_ssize_t row) noexcept nogil:
+        """Write the sparse targets of a row; return whether a unit is none."""
+        cdef const int32_t* units = self._units + self._unit_starts[row]
+        cdef int64_t n_units = self._unit_starts[row + 1] - self._unit_starts[row]
+        if self._item == sizeof(double):
+            return write_targets(<double*>target, units, n_units, self._n_outputs, self._no, self._yes)
+        return write_targets(<float*>target, units, n_units, self._n_outputs, <float>self._no, <float>self._yes)
+
+
+cdef void* address(array) except? NULL:
+    """Where an array lies that ``rows`` has checked; its owner keeps it alive."""
+    return NULL if array is None else <void*><size_t>array.ctypes.data
