@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.training import interrupts
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -193,11 +194,12 @@ def test_two_epochs_are_printed(capsys):
     assert [line.split(" ")[0] for line in lines] == ["Iteration", "Validation"] * 2
 
 
-def test_ctrl_c_says_which_weights_are_there():
+def test_ctrl_c_says_which_weights_are_there(monkeypatch):
     X, y = classes("binary", n=80)
     model = BackpropMLPClassifier(max_iter=9, batch_size=10, random_state=0).set_callbacks(Interruption(30))
     with pytest.warns(UserWarning, match="has the weights after the last step"):
         model.fit(X, y)
+    monkeypatch.setattr(interrupts, "_last", -np.inf)  # long ago
     with pytest.warns(UserWarning, match="has the weights that were the best so far"):
         model.set_params(early_stopping=True).fit(X, y)
     assert model.params_ is not model._training_state.params
