@@ -13,7 +13,7 @@ RNG = np.random.default_rng(8)
 
 @pytest.mark.parametrize("out_activation", ["logistic", "tanh"])
 @pytest.mark.parametrize("kind", ["multiclass", "dense", "sparse", "booleans", "columns first"])
-def test_the_targets_are_all_the_memory_that_encoding_takes(kind, out_activation):
+def test_encoding_takes_the_memory_of_the_targets_at_the_most(kind, out_activation):
     n_samples, n_classes = 4000, 300
     y = RNG.integers(0, n_classes, n_samples)
     if kind != "multiclass":
@@ -25,17 +25,19 @@ def test_the_targets_are_all_the_memory_that_encoding_takes(kind, out_activation
             "columns first": np.asfortranarray(y),
         }[kind]
     targets = learn_targets(y, None, out_activation, "squared_error")
+    matrix_bytes = n_samples * n_classes * 4
+    sparse = kind in ("multiclass", "sparse")
     tracemalloc.start()
     try:
         encoded = targets.encode(y, np.float32)
-        peak = tracemalloc.get_traced_memory()[1]
-        assert encoded.nbytes == n_samples * n_classes * 4
-        assert peak < 1.1 * encoded.nbytes
+        assert tracemalloc.get_traced_memory()[1] < (0.2 if sparse else 1.1) * matrix_bytes
+        encoded = np.asarray(encoded)
+        before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
         targets.check_known(y)
         targets.score(y, encoded)
         targets.decode(encoded[:400])
-        assert tracemalloc.get_traced_memory()[1] - encoded.nbytes < 0.6 * encoded.nbytes
+        assert tracemalloc.get_traced_memory()[1] - before < 0.6 * matrix_bytes
     finally:
         tracemalloc.stop()
     assert encoded.flags.c_contiguous
