@@ -1,5 +1,6 @@
 """A recorded training in memory: what it was computed from, or copies of its steps."""
 
+import copy
 import math
 import uuid
 import warnings
@@ -67,7 +68,8 @@ class MemoryRun(Run):
         adds_updates=True,
         is_replayable=False,
     ):
-        self.network, self.variables, self.adds_updates = network, variables, adds_updates
+        self.network = copy.copy(network)  # without the buffers of the estimator's, which may be gone by then
+        self.variables, self.adds_updates = variables, adds_updates
         self.recorded_steps, self.task, self.outer_key = recorded_steps, task, outer_key
         self.dtype = np.dtype(dtype)
         self.max_patterns = 1

@@ -59,12 +59,13 @@ class Replay:
         """Bytes of the rows that the steps are computed from."""
         X, targets, weight = self._batches.X, self._batches.targets, self._batches.sample_weight
         arrays = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
-        return sum(array.nbytes for array in (*arrays, targets, weight) if array is not None)
+        arrays += [targets] if isinstance(targets, np.ndarray) else [targets.units, targets.indptr]
+        return sum(array.nbytes for array in (*arrays, weight) if array is not None)
 
     def kept(self) -> "Replay":
         """A copy that nothing changes any more; equal data of several replays are held once."""
         shared = copy.copy(self)
-        shared._batches = _shared(self._batches)
+        shared.network, shared._batches = copy.copy(self.network), _shared(self._batches)
         # Epochs change neither the curves nor what callbacks remember, and both grow with the training.
         state = replace(
             self._state,
@@ -116,16 +117,21 @@ class Replay:
 
 def _shared(batches: Batches) -> Batches:
     """The same rows in arrays that others with equal rows hold too."""
-    X, weight, order = batches.X, batches.sample_weight, batches.order
+    X, targets, weight, order = batches.X, batches.targets, batches.sample_weight, batches.order
     if isinstance(X, np.ndarray):
         X = shared_copy(X)
     else:
         arrays = shared_copy(X.data), shared_copy(X.indices), shared_copy(X.indptr)
         X = csr_array(arrays, shape=X.shape, copy=False)
+    if isinstance(targets, np.ndarray):
+        targets = shared_copy(targets)
+    else:
+        targets = copy.copy(targets)
+        targets.units, targets.indptr = shared_copy(targets.units), shared_copy(targets.indptr)
     return replace(
         batches,
         X=X,
-        targets=shared_copy(batches.targets),
+        targets=targets,
         sample_weight=None if weight is None else shared_copy(weight),
         order=None if order is None else shared_copy(order),
     )

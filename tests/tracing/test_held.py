@@ -1,6 +1,7 @@
 """The limits of a recorder bound what it holds, and not what it shows alone."""
 
 import gc
+import pickle
 import tracemalloc
 import weakref
 
@@ -12,7 +13,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_metabp import SGD, BackpropMLPRegressor, HistoryLogger, TraceRecorder
+from sklearn_metabp import SGD, BackpropMLPClassifier, BackpropMLPRegressor, HistoryLogger, TraceRecorder
 from sklearn_metabp.tracing.parts import CopiedPart, ReplayedPart
 from sklearn_metabp.tracing.run import RecordedSteps
 from sklearn_metabp.tracing.shared_arrays import shared_copy
@@ -231,3 +232,16 @@ def test_steps_are_counted_as_they_are_recorded(every, max_steps):
         for n in range(20):
             assert steps.count(first, n) == sum(index in steps for index in range(first, first + n))
         assert steps.end_before(first) == (not any(index in steps for index in range(first, 100)))
+
+
+def test_classes_are_held_and_computed_again_as_they_are_trained_on():
+    """Targets of many classes are no matrix."""
+    rng = np.random.default_rng(7)
+    X, y = rng.standard_normal((600, 5)), rng.integers(0, 40, 600)
+    recorder, notes = TraceRecorder("all"), StepNotes()
+    model = BackpropMLPClassifier((6,), max_iter=3, batch_size=100, **FIXED).set_callbacks(recorder, notes)
+    model.fit(X, y)
+    assert recorder.trace_.recorded[0]._parts[0].replay.data_bytes < X.nbytes + 600 * 40 * 8
+    for trace in (recorder.trace_, pickle.loads(pickle.dumps(recorder.trace_))):
+        np.testing.assert_array_equal(trace.gradients, [step["gradients"] for step in notes.steps])
+        np.testing.assert_array_equal(trace.targets, [step["targets"] for step in notes.steps])
