@@ -62,6 +62,7 @@ cdef class _Pass:
     cdef bint needs_weight_rms, has_peak, has_norm, has_steps
     cdef int hidden, output, unit
     cdef double epsilon, scale, first_step
+    cdef const void* centre  # of the MLP's inputs, or NULL
 
     cdef void walk(self, real* g, real* w, real* history, real* activations, real* deltas, real* matrix,
                    real* mlp_params, real* workspace, real* spare, real* updates) noexcept nogil:
@@ -127,7 +128,12 @@ cdef class _Pass:
                             matrix[(at + i) * n_columns + n_inputs + 1] = downhill_f64(g[at + i]) * strides[at + i]
                         elif self.has_steps:
                             matrix[(at + i) * n_columns + n_inputs + 1] = downhill_f32(g[at + i]) * strides[at + i]
-                elif real is double:
+                    continue
+                if self.centre != NULL:
+                    for k in range(n_inputs):
+                        for i in range(count):
+                            workspace[k * MAX_BLOCK + i] -= (<const real*>self.centre)[k]
+                if real is double:
                     answer = mlp_block_f64(mlp_params, &self.mlp_sizes[0], self.mlp_layers, self.hidden,
                                            self.output, count, workspace, spare)
                     link_updates_f64(answer, g + at, rms, history + 4 * n + at, &memory_f64, count, self.scale,
@@ -173,6 +179,7 @@ cdef _Pass _new_pass(sizes, codes, Py_ssize_t t, double epsilon):
     walk.sizes, walk.codes = readable(sizes), readable(codes)
     walk.t = t
     walk.epsilon = epsilon
+    walk.centre = NULL
     walk.n_params = _count_params(walk.sizes)
     walk.needs_weight_rms = _among(WEIGHT, walk.codes)
     walk.has_peak = _among(GRADIENT_PEAK, walk.codes) or _among(MOMENTUM_9_PEAK, walk.codes)
@@ -242,7 +249,7 @@ cdef class LinkRule:
     cdef void* _updates
 
     def __init__(self, gradients, params, history, updates, sizes, codes, epsilon, mlp_params, mlp_sizes,
-                 hidden, output, scale, int unit, double first_step):
+                 hidden, output, scale, int unit, double first_step, centre=None):
         cdef _Pass walk = _new_pass(sizes, codes, 1, epsilon)
         cdef int64_t layer, widest = 0
         self._n_in = sum(sizes[:-1]) if _among(ACTIVATION, walk.codes) else 0
@@ -258,6 +265,8 @@ cdef class LinkRule:
         mlp_params = readable(mlp_params)
         self._arrays = arrays = (gradients, params, history, mlp_params, updates, np.zeros(2 * widest * MAX_BLOCK, dtype))
         alike = are_readable((gradients, params, mlp_params), dtype) and are_writable((history, updates), dtype)
+        if centre is not None:
+            alike = alike and are_readable((centre,), dtype) and centre.shape == (walk.codes.shape[0],)
         if not alike or walk.mlp_sizes[0] != walk.codes.shape[0] or walk.mlp_sizes[walk.mlp_layers] != 1 or (
                 len(updates) != walk.n_params):
             raise ValueError("the MLP, the arrays and the updates do not fit together")
@@ -267,6 +276,9 @@ cdef class LinkRule:
         if not 0 <= unit <= UNIT_STRIDE or (unit == UNIT_STRIDE and not walk.has_steps):
             raise ValueError("unit must be that of a position in LINK_UNITS; a stride needs last_step as input")
         walk.unit = unit
+        if centre is not None:
+            self._arrays = (*arrays, centre)
+            walk.centre = <const void*><size_t>centre.ctypes.data
         walk.first_step = first_step
         self._pass = walk
         self._is_double = dtype == np.float64

@@ -15,10 +15,10 @@ cdef extern from "neuron_loops.h" nogil:
     void times_slope_f64(int, double*, const double*, int64_t)
     void times_slope_f32(int, float*, const float*, int64_t)
     void send_back_f64(const double*, const double*, const double*, int64_t, int64_t, int64_t, const int64_t*,
-                       int64_t, const double*, const int64_t*, int64_t, int, int, double, double, double,
+                       int64_t, const double*, const double*, const int64_t*, int64_t, int, int, double, double, double,
                        double*, double*, double*)
     void send_back_f32(const float*, const float*, const float*, int64_t, int64_t, int64_t, const int64_t*,
-                       int64_t, const float*, const int64_t*, int64_t, int, int, float, float, float,
+                       int64_t, const float*, const float*, const int64_t*, int64_t, int, int, float, float, float,
                        float*, float*, float*)
 
 ctypedef fused real:
@@ -39,10 +39,11 @@ cdef class NeuronRule:
     cdef double _scale
     cdef int64_t _batch, _units, _next
     cdef void* _slopes
+    cdef void* _centre
     cdef void* _at[7]  # deltas, weights, activations, out, MLP, its two halves of workspace
 
     def __init__(self, deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes, hidden,
-                 output, scale, slopes=None):
+                 output, scale, slopes=None, centre=None):
         if not fits_layers(len(mlp_params), mlp_sizes) or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1 or (
                 not all(0 <= code < 3 for code in codes)):
             raise ValueError("the MLP does not fit the inputs")
@@ -56,6 +57,10 @@ cdef class NeuronRule:
             arrays = (*arrays, slopes)
         else:
             check_slopes_are_told(function)
+        if centre is not None:
+            if centre.shape != (len(codes),) or centre.dtype != dtype or not centre.flags.c_contiguous:
+                raise ValueError("the centre does not fit the inputs")
+            arrays = (*arrays, centre)
         shapes = [a.shape for a in arrays[:4]]
         alike = are_readable(arrays, dtype) and are_writable([out], dtype)
         alike = alike and (not self._knows_slopes or slopes.shape == (batch, units))
@@ -68,6 +73,7 @@ cdef class NeuronRule:
         self._arrays = (*arrays, workspace, slopes)
         for position, array in enumerate((*arrays[:5], workspace[0], workspace[1])):
             self._at[position] = <void*><size_t>array.ctypes.data
+        self._centre = NULL if centre is None else <void*><size_t>centre.ctypes.data
         self._slopes = <void*><size_t>slopes.ctypes.data
         self._codes, self._mlp_sizes = readable(codes), readable(mlp_sizes)
         self._function = FUNCTION_CODES[function]
@@ -109,13 +115,13 @@ cdef class NeuronRule:
                 out[i] = 0
         elif real is double:
             send_back_f64(deltas, weights, slopes, n, self._units, self._next, &self._codes[0],
-                          self._codes.shape[0], <real*>self._at[4], &self._mlp_sizes[0],
+                          self._codes.shape[0], <real*>self._centre, <real*>self._at[4], &self._mlp_sizes[0],
                           self._mlp_sizes.shape[0] - 1, self._hidden, self._output,
                           self._scale, delta, weight, <real*>self._at[5],
                           <real*>self._at[6], out)
         else:
             send_back_f32(deltas, weights, slopes, n, self._units, self._next, &self._codes[0],
-                          self._codes.shape[0], <real*>self._at[4], &self._mlp_sizes[0],
+                          self._codes.shape[0], <real*>self._centre, <real*>self._at[4], &self._mlp_sizes[0],
                           self._mlp_sizes.shape[0] - 1, self._hidden, self._output,
                           <float>self._scale, <float>delta, <float>weight,
                           <real*>self._at[5], <real*>self._at[6], out)

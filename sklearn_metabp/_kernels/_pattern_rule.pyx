@@ -29,15 +29,16 @@ cdef class PatternRule:
     cdef int64_t _batch, _n_columns, _n_updates
     cdef Source* _sources
     cdef void* _matrix
+    cdef void* _centre
     cdef void* _outputs
     cdef void* _updates
 
-    def __init__(self, sources, mlp, matrix, updates):
+    def __init__(self, sources, mlp, matrix, updates, centre=None):
         if self._sources != NULL:
             raise TypeError("a kernel is made once: make another one.")
         outputs = mlp.layer_outputs[-1]
         dtype = updates.dtype
-        arrays = (*sources, matrix, outputs, updates)
+        arrays = (*sources, matrix, outputs, updates) + (() if centre is None else (centre,))
         self._arrays = (*arrays, mlp)
         self._forward = mlp.forward
         self._batch, self._n_columns = matrix.shape
@@ -45,9 +46,10 @@ cdef class PatternRule:
         alike = are_readable(arrays, dtype) and are_writable((matrix, updates), dtype)
         widths = [array.shape[-1] for array in sources]
         if not alike or sum(widths) != self._n_columns or (
+                centre is not None and centre.shape != (self._n_columns,)) or (
                 outputs.shape[1] != self._n_updates) or len(outputs) < self._batch or any(
                 array.ndim == 2 and len(array) < self._batch for array in sources):
-            raise ValueError("sources, MLP, matrix and updates do not fit together")
+            raise ValueError("sources, MLP, matrix, centre and updates do not fit together")
         self._is_double = dtype == np.float64
         self._n_sources = len(sources)
         self._sources = <Source*>PyMem_Calloc(max(1, len(sources)), sizeof(Source))
@@ -57,6 +59,7 @@ cdef class PatternRule:
             self._sources[position].width = array.shape[-1]
             self._sources[position].stride = array.shape[-1] if array.ndim == 2 else 0
             self._sources[position].values = <void*><size_t>array.ctypes.data
+        self._centre = NULL if centre is None else <void*><size_t>centre.ctypes.data
         self._matrix, self._outputs, self._updates = (
             <void*><size_t>matrix.ctypes.data, <void*><size_t>outputs.ctypes.data, <void*><size_t>updates.ctypes.data)
 
@@ -80,14 +83,18 @@ cdef class PatternRule:
                 self._mean[float](n, <float*>self._updates)
 
     cdef void _gather(self, int64_t n, real* matrix) noexcept nogil:
-        cdef int64_t p
+        cdef int64_t p, i
         cdef int k
         cdef Source* source
+        cdef real* centre = <real*>self._centre
         for p in range(n):
             for k in range(self._n_sources):
                 source = &self._sources[k]
                 memcpy(matrix, <real*>source.values + p * source.stride, source.width * sizeof(real))
                 matrix += source.width
+            if centre != NULL:
+                for i in range(self._n_columns):
+                    matrix[i - self._n_columns] -= centre[i]
 
     cdef void _mean(self, int64_t n, real* updates) noexcept nogil:
         cdef int64_t p, i

@@ -2,10 +2,10 @@
 
 /* deltas of a layer (n x units) from those of the next (n x next) over weights (units x next):
  * out_i = scale sum_h delta_h w_hi MLP(delta_h / delta_rms, w_hi / weight_rms, f'_i), BLOCK messages
- * at once. */
+ * at once. Where there is a centre, it is subtracted from the MLP's inputs. */
 UNUSED static void NAME(send_back)(const REAL *deltas, const REAL *weights, const REAL *derivatives, int64_t n,
                                    int64_t units, int64_t next, const int64_t *codes, int64_t n_inputs,
-                                   const REAL *mlp_params, const int64_t *mlp_sizes, int64_t mlp_layers,
+                                   const REAL *centre, const REAL *mlp_params, const int64_t *mlp_sizes, int64_t mlp_layers,
                                    int hidden, int output, REAL scale, REAL inverse_delta,
                                    REAL inverse_weight, REAL *inputs, REAL *spare, REAL *out)
 {
@@ -27,6 +27,9 @@ UNUSED static void NAME(send_back)(const REAL *deltas, const REAL *weights, cons
                 neuron++;
             }
         }
+        if (centre)
+            for (int64_t k = 0; k < n_inputs; k++)
+                for (int64_t m = 0; m < count; m++) inputs[k * BLOCK + m] -= centre[k];
         const REAL *messages = NAME(mlp_block)(mlp_params, mlp_sizes, mlp_layers, hidden, output, count, inputs, spare);
         h = first % next;
         neuron = first / next;

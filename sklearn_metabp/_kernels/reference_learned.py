@@ -37,6 +37,8 @@ class NeuronRule:
     scale : float
     slopes : ndarray of shape (max_batch, n_units), default=None
         f'(in) of the layer before, read where x does not tell; see ``Backprop``.
+    centre : ndarray of shape (n_inputs,), default=None
+        Subtracted from the MLP's inputs.
     """
 
     def __init__(
@@ -53,10 +55,14 @@ class NeuronRule:
         output,
         scale,
         slopes=None,
+        centre=None,
     ):
         fits = fits_layers(len(mlp_params), mlp_sizes)
         if not fits or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1:
             raise ValueError("the MLP does not fit the inputs")
+        if centre is not None and (centre.shape != (len(codes),) or centre.dtype != weights.dtype):
+            raise ValueError("the centre does not fit the inputs")
+        self._centre = centre
         batch, (units, following) = len(deltas), weights.shape
         mlp_params = readable(mlp_params)
         arrays = (deltas, weights, activations, out, mlp_params)
@@ -92,6 +98,8 @@ class NeuronRule:
         shape = (*activations.shape, deltas.shape[1])
         inputs = [np.broadcast_to(known[NEURON_INPUTS[code]], shape) for code in self._codes]
         x = np.stack(inputs, axis=-1).reshape(-1, len(inputs))
+        if self._centre is not None:
+            x = x - self._centre
         for (w, b), function in zip(self._layers, self._functions, strict=True):
             x = ACTIVATIONS[function](x @ w + b)
         unit = deltas[:, None, :] * weights[None, :, :]
@@ -125,20 +133,26 @@ class PatternRule:
         Written at every step.
     updates : ndarray of shape (n_params,)
         Written at every step.
+    centre : ndarray of shape (n_columns,), default=None
+        Subtracted from every row.
     """
 
-    def __init__(self, sources, mlp, matrix, updates):
+    def __init__(self, sources, mlp, matrix, updates, centre=None):
         batch, columns = matrix.shape
         outputs = mlp.layer_outputs[-1]
         fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
         fits &= are_readable(sources, updates.dtype) and are_writable((matrix, updates), updates.dtype)
+        fits &= centre is None or centre.shape == (columns,)
         if not fits or any(a.ndim == 2 and len(a) < batch for a in (*sources, outputs)):
-            raise ValueError("sources, MLP, matrix and updates do not fit together")
+            raise ValueError("sources, MLP, matrix, centre and updates do not fit together")
+        self._centre = centre
         self._sources, self._mlp, self._matrix, self._updates = sources, mlp, matrix, updates
 
     def update(self, n):
         """Write the mean prediction over the first n patterns."""
         rows = [a[:n] if a.ndim == 2 else np.broadcast_to(a, (n, len(a))) for a in self._sources]
         self._matrix[:n] = np.hstack(rows)
+        if self._centre is not None:
+            self._matrix[:n] -= self._centre
         self._mlp.forward(0, n)
         self._updates[...] = self._mlp.layer_outputs[-1][:n].mean(axis=0)

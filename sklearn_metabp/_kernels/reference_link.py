@@ -216,6 +216,8 @@ class LinkRule:
     unit : int
         Which of ``LINK_UNITS``, by position.
     first_step : float
+    centre : ndarray of shape (n_inputs,), default=None
+        Subtracted from the MLP's inputs.
     """
 
     def __init__(
@@ -234,6 +236,7 @@ class LinkRule:
         scale,
         unit,
         first_step,
+        centre=None,
     ):
         n = sum((a + 1) * b for a, b in pairwise(sizes))
         mlp_params = readable(mlp_params)
@@ -250,12 +253,13 @@ class LinkRule:
         if not fits_layers(len(mlp_params), mlp_sizes):
             raise ValueError(f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}")
         fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1
+        fits &= centre is None or (centre.shape == (len(codes),) and centre.dtype == params.dtype)
         if not alike or not fits or len(updates) != n:
             raise ValueError("the MLP, the arrays and the updates do not fit together")
         names = [LINK_INPUTS[code] for code in codes]
         self._n_in = sum(sizes[:-1]) if "activation" in names else 0
         self._n_out = sum(sizes[1:]) if "delta" in names else 0
-        self._known = gradients, params, history
+        self._known, self._centre = (gradients, params, history), centre
         self._link = sizes, codes, epsilon
         self._updates, self._scale, self._unit, self._first_step = updates, scale, unit, first_step
         self._layers = list(
@@ -277,6 +281,8 @@ class LinkRule:
         matrix = np.empty((len(params), len(codes) + 1 + bool(self._rows.steps)), params.dtype)
         link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix)
         x = matrix[:, : len(codes)]
+        if self._centre is not None:
+            x = x - self._centre
         for (weights, biases), function in zip(self._layers, self._functions, strict=True):
             x = ACTIVATIONS[function](x @ weights + biases)
         moved = self._scale * x[:, 0]

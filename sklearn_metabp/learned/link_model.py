@@ -81,7 +81,7 @@ class LinkModel(ScopeModel):
             Z, y, unit = Z[has_unit], y[has_unit], unit[has_unit]
         self.scale = float(np.sqrt(np.mean((y / unit) ** 2))) or 1.0
         self.learner = learner.fit(Z, y / unit / self.scale)
-        self._mlp = as_mlp(self.learner)
+        self._mlp = as_mlp(self.learner, centre=self._ranges.typical)
         self.is_compiled = self._mlp is not None
 
     def _unit_of(self, X: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -165,6 +165,7 @@ class LinkModel(ScopeModel):
             self.scale,
             LINK_UNITS.index(self.unit),
             self.first_step,
+            mlp.centre_as(step.params.dtype),
         )
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop

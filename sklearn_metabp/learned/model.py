@@ -30,6 +30,11 @@ class ScopeModel(ABC):
     learner: Any = None
     is_compiled = False
 
+    @property
+    def why_not(self) -> str | None:
+        """Why what was fitted cannot train, and what to do; None where it can."""
+        return None
+
     @abstractmethod
     def sample(self, trace: Trace, max_rows: int | None, rng) -> tuple[np.ndarray, np.ndarray]:
         """Features and targets of all predictions in a trace, or of so many drawn at random."""
@@ -92,6 +97,11 @@ class PlainModel(ScopeModel):
             f"this rule was fitted on a matrix of {n_columns} columns, not on {wanted}: fit it on a trace, "
             f"or on trace.features({scope!r}) and trace.targets_of({scope!r})."
         )
+
+    @property
+    def why_not(self):
+        """Other columns."""
+        return self._why_not
 
     def sample(self, trace, max_rows, rng):
         """Refuse: a trace has other columns."""

@@ -181,7 +181,6 @@ class NetworkModel(ScopeModel):
 
     def __init__(self, inputs):
         self.inputs = check_network_inputs(inputs)
-        self._lies_in_buffers = set(self.inputs) <= set(_IN_BUFFERS)
         self.layer_sizes: tuple[int, ...] | None = None
         self._mlp: MLPArrays | None = None
         self._n_columns = self._n_params = 0
@@ -209,7 +208,7 @@ class NetworkModel(ScopeModel):
         self._n_columns, self._n_params = X.shape[1], 1 if self._flat else y.shape[1]
         self._ranges = InputRanges.of(X)
         self.learner = learner.fit(X, y)
-        self._mlp = as_mlp(self.learner, n_outputs=self._n_params)
+        self._mlp = as_mlp(self.learner, self._n_params, self._ranges.typical)
         self.is_compiled = self._mlp is not None
 
     def predict(self, X):
@@ -274,18 +273,25 @@ class NetworkModel(ScopeModel):
 
     def bind(self, step, state):
         """Mean of the predictions for the patterns of the batch."""
-        if self._mlp is None or not self._lies_in_buffers:
+        if self._mlp is None:
             return partial(self._predict_updates, step)
-        update, updates = self._kernel(step, self._mlp).update, step.updates
+        copies = {name: self._copy_of(step, name) for name in self.inputs if name not in _IN_BUFFERS}
+        update, updates = self._kernel(step, self._mlp, copies).update, step.updates
         fill_inputs = step.backprop.fill_inputs if "inputs" in self.inputs else None
 
         def compute_update():
             if fill_inputs is not None:
                 fill_inputs()
+            for name, out in copies.items():
+                fill_pattern_matrix(step, (name,), out[: step.n_patterns])
             update(step.stop - step.start)
             return updates
 
         return compute_update
+
+    def _copy_of(self, step, name: str) -> np.ndarray:
+        """Room for what is computed anew at every step, and lies in no buffer."""
+        return np.zeros((step.backprop.max_batch, n_columns(step.layout, (name,))), step.params.dtype)
 
     def _predict_updates(self, step) -> np.ndarray:
         matrix = fill_pattern_matrix(step, self.inputs, np.empty((step.n_patterns, self._n_columns)))
@@ -293,8 +299,12 @@ class NetworkModel(ScopeModel):
         step.updates[...] = predicted.mean(axis=0)
         return step.updates
 
-    def _kernel(self, step, mlp: MLPArrays) -> PatternRule:
-        sources = [array for name in self.inputs for array in _IN_BUFFERS[name](step)]
+    def _kernel(self, step, mlp: MLPArrays, copies: dict[str, np.ndarray]) -> PatternRule:
+        sources = [
+            array
+            for name in self.inputs
+            for array in ([copies[name]] if name in copies else _IN_BUFFERS[name](step))
+        ]
         params = mlp.params_as(step.params.dtype)
         matrix = np.zeros((step.backprop.max_batch, mlp.layout.layer_sizes[0]), params.dtype)
         layout = ParameterLayout(mlp.layout.layer_sizes, params.dtype)
@@ -302,7 +312,7 @@ class NetworkModel(ScopeModel):
         network = Network(layout, hidden, mlp.output, "squared_error")
         backprop = network.backprop(params, np.empty_like(params), len(matrix))
         backprop.load(matrix)
-        return PatternRule(sources, backprop, matrix, step.updates)
+        return PatternRule(sources, backprop, matrix, step.updates, mlp.centre_as(params.dtype))
 
 
 SCOPES["network"] = NetworkScope()

@@ -161,10 +161,20 @@ class NeuronModel(ScopeModel):
         self._ranges = InputRanges.of(X[sent, :-1])
         self.scale = float(np.sqrt(np.mean(share**2))) or 1.0
         self.learner = learner.fit(*self._mirrored(X[sent, :-1], share / self.scale))
-        self._mlp = as_mlp(self.learner)
+        self._mlp = as_mlp(self.learner, centre=self._ranges.typical)
         self.is_compiled = self._mlp is not None
         if trace is not None:
             self.learning_rate = _learning_rate(trace)
+
+    @property
+    def why_not(self):
+        """Without a trace it does not know the learning rate of rule (3)."""
+        if self.learning_rate is not None:
+            return None
+        return (
+            "scope='neuron' keeps rule (3), whose learning rate it reads off a trace; this rule was "
+            "fitted on matrices: call fit with the trace."
+        )
 
     def _mirrored(self, X, y):
         """Every message with both signs of delta and of the weight, for a trace may show one of them only."""
@@ -203,11 +213,8 @@ class NeuronModel(ScopeModel):
 
     def init_state(self, layout):
         """Nothing to remember; ValueError without a learning rate for rule (3)."""
-        if self.learning_rate is None:
-            raise ValueError(
-                "scope='neuron' keeps rule (3), whose learning rate it reads off a trace; this rule was "
-                "fitted on matrices: call fit with the trace."
-            )
+        if self.why_not is not None:
+            raise ValueError(self.why_not)
         return {}
 
     def bind(self, step, state):
@@ -250,6 +257,7 @@ class NeuronModel(ScopeModel):
             mlp.output,
             self.scale,
             backprop.slopes[layer],
+            mlp.centre_as(step.params.dtype),
         )
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop

@@ -1,6 +1,8 @@
 """The update rule that is learned from traces."""
 
 import copy
+import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +19,7 @@ from sklearn_metabp.learned.model import PlainModel, ScopeModel
 from sklearn_metabp.learned.network_scope import NetworkModel
 from sklearn_metabp.learned.neuron import NeuronModel
 from sklearn_metabp.learned.rule_files import save_model
-from sklearn_metabp.tracing import Trace
+from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule
 
 MODELS: dict[str, Callable[[Any], ScopeModel]] = {
@@ -32,6 +34,18 @@ _MAX_SCORE_ROWS = 200_000
 # Rows that a default learner goes through, epochs times rows: longer training shows no more.
 _LEARNER_ROWS = 2_000_000
 _LEARNER_EPOCHS = 60
+
+
+def _check_is_data(X) -> None:
+    """Raise TypeError for what a trace is to be had from."""
+    if isinstance(X, TraceRecorder):
+        raise TypeError("a rule learns from a trace and got the recorder of one: pass recorder.trace_.")
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(
+            f"a rule learns from a trace and got the path {os.fspath(X)!r}: pass Trace.open(path)."
+        )
+    if isinstance(X, (list, tuple)) and X and all(isinstance(one, Trace) for one in X):
+        raise TypeError(f"a rule learns from one trace and got {len(X)}: pass their sum, trace_1 + trace_2.")
 
 
 class LearnedUpdateRule(RegressorMixin, UpdateRule):
@@ -112,7 +126,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     layer_sizes_ : tuple of int
         The architecture; ``"network"`` only.
     is_compiled_ : bool
-        Whether the learner runs compiled inside the step.
+        Whether the learner runs inside the step, as one MLP of the compiled core (or of its NumPy twin where
+        nothing was compiled); False where every step calls its ``predict``.
     n_features_in_ : int
         Columns of the matrix that was fitted; of ``"link"`` and ``"neuron"`` the inputs are followed by the
         unit, or units where ``"last_step"`` is an input.
@@ -181,9 +196,18 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
         Raises
         ------
+        TypeError
+            If X is a recorder or the path of a trace.
         ValueError
             If the trace lacks what the inputs need, or has no rows.
+
+        Warns
+        -----
+        UserWarning
+            If the rule can predict and cannot train, because the matrix has other columns than the scope, or
+            with ``scope="neuron"`` because a matrix does not tell the learning rate of rule (3).
         """
+        _check_is_data(X)
         model: ScopeModel = MODELS[self.scope](self.inputs)
         random_state = check_random_state(self.random_state)
         trace = X if isinstance(X, Trace) else None
@@ -203,6 +227,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             wanted = f"the {len(inputs)} inputs of scope={self.scope!r} and the unit"
             model = PlainModel(self.scope, X.shape[1], wanted)
         model.fit(X, y, learner, trace)
+        if model.why_not is not None:
+            warnings.warn(f"This rule predicts and cannot train: {model.why_not}", UserWarning, stacklevel=3)
         if trace is not None:
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
@@ -266,6 +292,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             For a trace in the order of ``Trace.targets_of``.
         """
         check_is_fitted(self)
+        _check_is_data(X)
         if isinstance(X, Trace):
             X, _ = self._model.sample(X, None, None)
         else:
@@ -289,6 +316,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             Of several outputs together, each counted by its variance.
         """
         check_is_fitted(self)
+        _check_is_data(X)
         if isinstance(X, Trace):
             X, y = self._model.sample(X, _MAX_SCORE_ROWS, np.random.RandomState(0))
         predicted = self.predict(X)

@@ -3,10 +3,13 @@
 import math
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_metabp._kernels import LINK_UNITS
 from sklearn_metabp.estimators import BackpropMLPRegressor
@@ -86,6 +89,8 @@ def save_model(path, scope: str, model: ScopeModel) -> None:
         "params": mlp.params,
         "input_ranges": np.stack([ranges.low, ranges.typical, ranges.high]).astype(np.float64),
     }
+    if mlp.centre is not None:
+        arrays["centre"] = mlp.centre
     write_file(Path(os.path.abspath(path)), KIND, header, arrays)
 
 
@@ -101,7 +106,9 @@ def read_model(path, models: Mapping[str, Callable[[Any], ScopeModel]]) -> tuple
     RuleFileError
         If it is no such file, or a damaged one.
     """
-    file = open_file(Path(os.path.abspath(path)), KIND, RuleFileError)
+    path = Path(os.path.abspath(path))
+    _check_is_ours(path)
+    file = open_file(path, KIND, RuleFileError)
     try:
         scope, model, mlp, dtype = _checked(file, models)
     except (ValueError, TypeError) as error:
@@ -111,6 +118,34 @@ def read_model(path, models: Mapping[str, Callable[[Any], ScopeModel]]) -> tuple
     model.learner = _learner(mlp, dtype)
     model._mlp, model.is_compiled = mlp, True  # type: ignore[attr-defined]
     return scope, model
+
+
+# How files begin that people have instead; a rule file has eight bytes and then a JSON object.
+_OTHER_FILES = {
+    b"\x80": "a pickle: load it with pickle.load or joblib.load, if you trust where it comes from",
+    b"x": "a compressed pickle: load it with joblib.load, if you trust where it comes from",
+    b"\x1f\x8b": "a gzip file: if it is a pickle that you trust, load it with joblib.load",
+    b"BZh": "a bzip2 file: if it is a pickle that you trust, load it with joblib.load",
+    b"\xfd7zXZ": "an xz file: if it is a pickle that you trust, load it with joblib.load",
+    b"PK": "a ZIP archive, as skops and numpy.savez write: load it with skops.io.load",
+    b"\x93NUMPY": "an array: load it with numpy.load",
+}
+
+
+def _check_is_ours(path: Path) -> None:
+    """Raise RuleFileError for a file that begins as no rule file does; what cannot be read is for others."""
+    if not path.is_file():  # a pipe would wait for a writer
+        return
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(9)
+    except OSError:
+        return
+    if len(start) < 9 or start[8:] == b"{":
+        return
+    kinds = (what for magic, what in _OTHER_FILES.items() if start.startswith(magic))
+    what = next(kinds, "another file: load_rule reads what LearnedUpdateRule.save wrote")
+    raise RuleFileError(f"{path} is no rule file but {what}.")
 
 
 def _checked(file: CheckedFile, models) -> tuple[str, ScopeModel, MLPArrays, np.dtype]:
@@ -171,18 +206,25 @@ def _checked_arrays(file: CheckedFile) -> tuple[MLPArrays, InputRanges, np.dtype
             raise ValueError(f"its {name} is none of {list(allowed)}")
     layout = ParameterLayout(tuple(header["layer_sizes"]))
     wanted = {"params": (layout.n_params,), "input_ranges": (3, layout.layer_sizes[0])}
+    if "centre" in file.specs:  # of a learner behind transformers
+        wanted["centre"] = (layout.layer_sizes[0],)
     found = {name: spec.shape for name, spec in file.specs.items()}
     if found != wanted or any(spec.dtype != np.dtype("<f8") for spec in file.specs.values()):
         raise ValueError(f"its arrays are {found}, and its layers have {wanted}, of float64")
-    params, ranges = (file.array(name).astype(np.float64) for name in wanted)
-    if not np.isfinite(params).all() or not np.isfinite(ranges).all():
+    arrays = {name: file.array(name).astype(np.float64) for name in wanted}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError("a number in its arrays is not finite")
-    mlp = MLPArrays(layout, params, header["hidden"], header["output"])
-    return mlp, InputRanges(*ranges), np.dtype(header["learner_dtype"])
+    mlp = MLPArrays(layout, arrays["params"], header["hidden"], header["output"], arrays.get("centre"))
+    return mlp, InputRanges(*arrays["input_ranges"]), np.dtype(header["learner_dtype"])
 
 
-def _learner(mlp: MLPArrays, dtype: np.dtype) -> BackpropMLPRegressor:
-    """The fitted regressor that the arrays are."""
+def _learner(mlp: MLPArrays, dtype: np.dtype) -> BackpropMLPRegressor | Pipeline:
+    """The fitted regressor that the arrays are, behind a scaler that subtracts the centre if there is one."""
+    if mlp.centre is not None:
+        scaler = StandardScaler(with_std=False)
+        scaler.mean_, scaler.var_, scaler.scale_ = mlp.centre, None, None
+        scaler.n_features_in_, scaler.n_samples_seen_ = len(mlp.centre), 1
+        return make_pipeline(scaler, _learner(replace(mlp, centre=None), dtype))
     sizes = mlp.layout.layer_sizes
     layout = ParameterLayout(sizes, dtype)
     learner = BackpropMLPRegressor(sizes[1:-1], mlp.hidden, out_activation=mlp.output, alpha=0.0)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_metabp._kernels import apply_updates
 from sklearn_metabp.network import Step
 from sklearn_metabp.training.divergence import DivergenceError
-from sklearn_metabp.update_rules.checked_update import bound_update, checked_update
+from sklearn_metabp.update_rules.checked_update import bound_update, checked_update, explain_read_only
 
 
 class Epochs:
@@ -64,7 +64,11 @@ class Epochs:
             if not isfinite(loss):
                 raise self.divergence(f"the loss of a batch is {loss}")
             self.last_loss = loss
-            change = compute_update()  # rule (3), or what stands in for it
+            try:
+                change = compute_update()  # rule (3), or what stands in for it
+            except ValueError as error:
+                explain_read_only(error, self.rule)
+                raise
             if change is not updates:
                 updates[...] = checked_update(self.rule, change, updates)
             if not apply_updates(params, updates):

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.network import ParameterLayout, Step
-from sklearn_metabp.update_rules.checked_update import fill_deltas
+from sklearn_metabp.update_rules.checked_update import explain_read_only, fill_deltas
 
 # What is asked for at one step, and what the same is for all steps of a training.
 _BOUND_VERBS = {"compute_update": "bind", "compute_deltas": "bind_deltas"}
@@ -193,7 +193,11 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         """
 
         def send_back(layer: int) -> None:
-            deltas = self.compute_deltas(step, layer, state)
+            try:
+                deltas = self.compute_deltas(step, layer, state)
+            except ValueError as error:
+                explain_read_only(error, self)
+                raise
             fill_deltas(self, layer, deltas, step.backprop.deltas[layer], step.n_patterns)
 
         return send_back

@@ -26,10 +26,15 @@ def checked_update(rule, change, wanted: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If its shape is another, or its dtype neither that nor float64.
+        If it is None, its shape is another, or its dtype neither that nor float64.
     """
     if change is wanted:
         return change
+    if change is None:
+        raise ValueError(
+            f"{type(rule).__name__}.compute_update returned None and must return the update: end it with "
+            f"`return step.updates` where it fills that array, or return an array of shape {wanted.shape}."
+        )
     if (
         not isinstance(change, np.ndarray)
         or change.shape != wanted.shape
@@ -41,6 +46,28 @@ def checked_update(rule, change, wanted: np.ndarray) -> np.ndarray:
         )
     with np.errstate(over="ignore"):  # what overflows is found out by the loop
         return np.ascontiguousarray(change, wanted.dtype)
+
+
+def explain_read_only(error: ValueError, rule) -> None:
+    """Raise an error that says more than one that came out of a rule, where that is NumPy's "read-only".
+
+    Parameters
+    ----------
+    error : ValueError
+    rule : UpdateRule
+
+    Raises
+    ------
+    ValueError
+        If the rule wrote to what is read-only.
+    """
+    if "read-only" not in str(error) or error.__cause__ is not None:  # explained within, if it has a cause
+        return
+    raise ValueError(
+        f"{type(rule).__name__} wrote to an array that is read-only ({error}). All arrays of a step but "
+        f"step.updates are views of what the training computes with, to be read: compute a new array "
+        f"(`gradients = 2 * step.gradients` in place of `step.gradients *= 2`) or fill step.updates."
+    ) from error
 
 
 def bind_checked(rule, step, state) -> Callable[[], np.ndarray]:
@@ -61,7 +88,11 @@ def bind_checked(rule, step, state) -> Callable[[], np.ndarray]:
     compute_update, wanted = bound_update(rule, step, state), step.updates
 
     def compute_checked() -> np.ndarray:
-        change = compute_update()
+        try:
+            change = compute_update()
+        except ValueError as error:
+            explain_read_only(error, rule)
+            raise
         return change if change is wanted else checked_update(rule, change, wanted)
 
     return compute_checked

@@ -69,6 +69,7 @@ def adam_trace():
     return record(Adam(0.01), 0, 1, 2)
 
 
+@pytest.mark.filterwarnings("ignore:This rule predicts and cannot train")
 @parametrize_with_checks(
     [
         LearnedUpdateRule(random_state=0),

@@ -51,6 +51,7 @@ def record(experiment, *seeds, n_epochs=200):
     return recorder.trace_
 
 
+@pytest.mark.filterwarnings("ignore:This rule predicts and cannot train")
 @parametrize_with_checks([LearnedUpdateRule(scope="neuron", random_state=0)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
