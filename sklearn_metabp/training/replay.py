@@ -9,6 +9,7 @@ import numpy as np
 from joblib import wrap_non_picklable_objects
 from scipy.sparse import csr_array
 
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.shared_arrays import shared_copy
@@ -116,16 +117,19 @@ class Replay:
 
 def _shared(batches: Batches) -> Batches:
     """The same rows in arrays that others with equal rows hold too."""
-    X, weight, order = batches.X, batches.sample_weight, batches.order
+    X, targets, weight, order = batches.X, batches.targets, batches.sample_weight, batches.order
     if isinstance(X, np.ndarray):
         X = shared_copy(X)
     else:
         arrays = shared_copy(X.data), shared_copy(X.indices), shared_copy(X.indptr)
         X = csr_array(arrays, shape=X.shape, copy=False)
+    targets = targets.with_arrays(shared_copy) if isinstance(targets, SparseTargets) else shared_copy(targets)
     return replace(
         batches,
         X=X,
-        targets=shared_copy(batches.targets),
+        targets=targets.with_arrays(shared_copy)
+        if isinstance(targets, SparseTargets)
+        else shared_copy(targets),
         sample_weight=None if weight is None else shared_copy(weight),
         order=None if order is None else shared_copy(order),
     )
