@@ -109,6 +109,17 @@ class SparseTargets:
         targets.dtype = np.dtype(dtype)
         return targets
 
+    def with_arrays(self, replacement) -> "SparseTargets":
+        """The same targets in other arrays: ``replacement(array)`` of each."""
+        targets = copy.copy(self)
+        targets.units, targets.indptr = replacement(self.units), replacement(self.indptr)
+        return targets
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.units.nbytes + self.indptr.nbytes
+
     def __len__(self) -> int:
         return self.shape[0]
 

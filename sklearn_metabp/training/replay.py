@@ -9,6 +9,7 @@ import numpy as np
 from joblib import wrap_non_picklable_objects
 from scipy.sparse import csr_array
 
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.shared_arrays import shared_copy
@@ -123,11 +124,7 @@ def _shared(batches: Batches) -> Batches:
     else:
         arrays = shared_copy(X.data), shared_copy(X.indices), shared_copy(X.indptr)
         X = csr_array(arrays, shape=X.shape, copy=False)
-    if isinstance(targets, np.ndarray):
-        targets = shared_copy(targets)
-    else:
-        targets = copy.copy(targets)
-        targets.units, targets.indptr = shared_copy(targets.units), shared_copy(targets.indptr)
+    targets = targets.with_arrays(shared_copy) if isinstance(targets, SparseTargets) else shared_copy(targets)
     return replace(
         batches,
         X=X,

@@ -140,3 +140,11 @@ def test_targets_of_other_rows_outputs_or_dtype_are_refused(kernels, n, n_output
     kernel = problem.backprop(kernels)
     with pytest.raises(ValueError, match="targets must be"):
         kernel.load(problem.X.astype(float), SparseTargets.one_hot(np.zeros(n, int), n_outputs, dtype))
+
+
+def test_other_arrays_hold_the_same_targets():
+    targets = SparseTargets.one_hot([2, 0, 1], 3, np.float32, no=-1)
+    other = targets.with_arrays(np.copy)
+    np.testing.assert_array_equal(other[:], targets[:])
+    assert other.dtype == np.float32 and other.nbytes == 3 * 4 + 4 * 8
+    assert not np.shares_memory(other.units, targets.units)
