@@ -28,7 +28,7 @@ from sklearn_metabp.learned.model import PlainModel
 from sklearn_metabp.learned.rule import MODELS
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets
-from sklearn_metabp.training import Patience, TrainingState
+from sklearn_metabp.training import Curve, Patience, TrainingState
 
 __all__ = ["TRUSTED_TYPES"]
 
@@ -48,6 +48,7 @@ _TYPES: list[Any] = [
     ParameterLayout,
     TrainingState,
     Patience,
+    Curve,
     *_RULES,
     LearnedUpdateRule,
     *MODELS.values(),

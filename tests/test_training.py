@@ -17,6 +17,7 @@ from sklearn_metabp import (
     Adam,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    Clipped,
     DivergenceError,
     UpdateRule,
 )
@@ -119,10 +120,12 @@ def test_training_that_might_go_on_warns_and_that_was_ended_does_not():
     model = BackpropMLPRegressor((3,), max_iter=4, batch_size="full")
     with pytest.warns(ConvergenceWarning, match=r"Maximum number of epochs \(4\) reached"):
         model.fit(X, y)
-    still = Returning(lambda step: np.zeros_like(step.gradients))
+    creep = Returning(lambda step: np.full_like(step.gradients, 1e-9))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model.set_params(update_rule=still, n_iter_no_change=3).fit(X, y)  # ended in the last epoch
+        model.set_params(update_rule=Adam(0.01), n_iter_no_change=np.inf, max_iter=300).fit(X, y)
+        model.set_params(warm_start=True, max_iter=4, n_iter_no_change=3)
+        model.set_params(update_rule=creep).fit(X, y)  # ended in the last epoch
         model.set_params(update_rule="adam", n_iter_no_change=np.inf).fit(X, y)
         model.partial_fit(X, y)
         model.set_params(n_iter_no_change=10).set_callbacks(Notes(stop_after=4)).fit(X, y)
@@ -296,6 +299,56 @@ def test_a_rule_may_return_an_array_or_fill_the_steps(in_place):
     ours = BackpropMLPRegressor((3,), update_rule=Returning(descend), **setting).fit(X, y)
     plain = BackpropMLPRegressor((3,), update_rule=SGD(0.25), **setting).fit(X, y)
     np.testing.assert_array_equal(ours.params_, plain.params_)
+
+
+class Keeping(Returning):
+    """Descends, and keeps what a function makes of the parameters."""
+
+    def compute_update(self, step, state):
+        return -0.1 * step.gradients
+
+    def kept_params(self, params, state):
+        return self.make(params)
+
+
+BAD_KEPT = {
+    "NaN": (lambda params: np.full_like(params, np.nan), "19 of 19 are NaN or infinite"),
+    "one infinity": (lambda params: np.append(params[1:], np.inf), "1 of 19 are NaN or infinite"),
+    "nothing": (lambda params: None, "got None"),
+    "a list": (lambda params: params.tolist(), r"got \["),
+    "a short array": (lambda params: params[:3], r"got shape \(3,\), dtype float64"),
+    "two axes": (lambda params: params[:, None], r"got shape \(19, 1\)"),
+    "integers": (lambda params: params.astype(int), "dtype int"),
+    "single precision": (lambda params: params.astype(np.float32), "dtype float32"),
+}
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"callback": True}], ids=str)
+@pytest.mark.parametrize(("make", "message"), BAD_KEPT.values(), ids=BAD_KEPT)
+def test_a_rule_that_keeps_no_parameters_is_told(make, message, settings):
+    X, y = numbers()
+    model = BackpropMLPRegressor((3,), update_rule=Keeping(make), early_stopping="early_stopping" in settings)
+    if "callback" in settings:
+        model.set_callbacks(Notes())
+    before = set(vars(model))
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=r"Keeping.kept_params must return .*" + message):
+            train(X, y)
+        assert set(vars(model)) == before  # nothing of the failed fit stays
+
+
+def test_a_wrapper_does_not_let_bad_parameters_through():
+    X, y = numbers()
+    with pytest.raises(ValueError, match=r"Clipped.kept_params must return finite parameters"):
+        BackpropMLPRegressor((3,), update_rule=Clipped(Keeping(lambda p: p * np.nan))).fit(X, y)
+
+
+def test_kept_parameters_of_double_precision_are_rounded():
+    X, y = numbers(dtype=np.float32)
+    rule = Keeping(lambda params: params.astype(np.float64) / 2)
+    model = BackpropMLPRegressor((3,), update_rule=rule, max_iter=3, random_state=0).fit(X, y)
+    assert model.params_.dtype == np.float32
+    np.testing.assert_array_equal(model.params_, model._training_state.params / 2)
 
 
 @pytest.mark.parametrize("at_step", [1, 4, 10])

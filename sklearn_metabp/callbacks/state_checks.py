@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.callbacks.plain_state import MisfitError
-from sklearn_metabp.training import Patience, TrainingState
+from sklearn_metabp.training import Curve, Patience, TrainingState
 from sklearn_metabp.training.user_code import PACKAGE
 
 
@@ -17,15 +17,18 @@ def check_training(state: Any, fresh: TrainingState) -> None:
     _check(isinstance(state.random_state, np.random.RandomState), "its random_state is none")
     _check(isinstance(state.split_random_state, (np.random.RandomState, type(None))), "its split is none")
     _check(state.order is None or _is_order(state.order), "its order of the rows is none")
-    for name in ("dropout_key", "n_steps", "n_epochs", "n_rows"):
+    for name in ("dropout_key", "n_steps", "n_rows"):
         count = getattr(state, name)
         _check(type(count) is int and 0 <= count < 2**63, f"its {name} is none")
     for name in ("loss_curve", "validation_scores", "validation_loss_curve"):
         curve = getattr(state, name)
-        _check(type(curve) is list and all(map(_is_number, curve)), f"its {name} is none")
+        _check(type(curve) is Curve and all(map(_is_number, curve)), f"its {name} is none")
     _check(_is_number(state.best_score) and _is_number(state.start_loss), "a score or loss is none")
     _check(type(state.n_planned) in (int, type(None)), "its plan is none")
-    _check(isinstance(state.why_not_converged, (str, type(None))), "it does not say why it ended")
+    for reason in (state.why_not_converged, state.divergence):
+        _check(isinstance(reason, (str, type(None))), "it does not say why it ended")
+    told = state.warned_of
+    _check(type(told) is tuple and all(isinstance(word, str) for word in told), "its warnings are none")
     _check(isinstance(state.validated_on, str), "it does not say what was validated")
     _check(state.rule_key == fresh.rule_key, "it is of another update rule")
     _check_patience(state.patience)

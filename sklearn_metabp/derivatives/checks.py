@@ -58,7 +58,7 @@ def check_patterns(model, X, y, sample_weight=None):
         raise ValueError(
             f"y has {targets.shape[1]} outputs, but {type(model).__name__} was fitted with {n_outputs}."
         )
-    weight = model._training_weight(y, sample_weight)
+    weight = model._training_weight(y, sample_weight, model._targets)
     return X, targets, None if weight is None else weight.astype(dtype, copy=False)
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
+from sklearn_metabp.estimators._curves import TrainingCurves
 from sklearn_metabp.estimators._parameters import (
     PARAMETERS_ELSEWHERE,
     check_activations,
@@ -26,9 +26,11 @@ from sklearn_metabp.estimators._parameters import (
     features_as_before_on_error,
     rule_key,
 )
+from sklearn_metabp.estimators._row_weights import warn_of_light_weights
 from sklearn_metabp.estimators._rows import DTYPES, Rows, check_rows, check_validation_rows
 from sklearn_metabp.estimators._scoring import scorer_of_parameters
 from sklearn_metabp.estimators._split import split
+from sklearn_metabp.estimators._start import start_outputs_at_targets, start_training
 from sklearn_metabp.estimators._validation import ValidationRows
 from sklearn_metabp.estimators._weights import WritableWeights, checksum
 from sklearn_metabp.network import (
@@ -36,16 +38,30 @@ from sklearn_metabp.network import (
     INITIALIZERS,
     Network,
     ParameterLayout,
-    resolve_initializer,
 )
 from sklearn_metabp.targets.class_weights import check_row_weights
 from sklearn_metabp.targets.kinds import check_same_kind
-from sklearn_metabp.training import Batches, Patience, TrainingState, fingerprint, judge_name, train
-from sklearn_metabp.update_rules import LineSearchRule, UpdateRule, resolve_update_rule
+from sklearn_metabp.training import (
+    Batches,
+    Outcome,
+    Patience,
+    Start,
+    TrainingState,
+    fingerprint,
+    judge_name,
+    train,
+)
+from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 
 class BaseBackpropMLP(
-    WritableWeights, ExplainsParameters, CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC
+    WritableWeights,
+    ExplainsParameters,
+    CallbackSupportMixin,
+    TrainingCurves,
+    DocLinkMixin,
+    BaseEstimator,
+    ABC,
 ):
     """Parameters, fit and fitted network of both estimators; not to be used directly."""
 
@@ -67,6 +83,7 @@ class BaseBackpropMLP(
         "warm_start": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "init": [StrOptions(set(INITIALIZERS)), callable],
+        "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
     }
 
@@ -91,6 +108,7 @@ class BaseBackpropMLP(
         warm_start,
         dropout,
         init,
+        init_output_bias,
         verbose,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -111,14 +129,15 @@ class BaseBackpropMLP(
         self.warm_start = warm_start
         self.dropout = dropout
         self.init = init
+        self.init_output_bias = init_output_bias
         self.verbose = verbose
 
     @abstractmethod
     def _learn_targets(self, y, classes) -> Any:
         """What turns y into targets and outputs back into its kind; classes are those announced, or None."""
 
-    def _training_weight(self, y, sample_weight, targets=None):
-        """Weight of every row in the loss, of shape (n_samples,), or None. Without targets, those fitted."""
+    def _training_weight(self, y, sample_weight, targets):
+        """Weight of every row in the loss, of shape (n_samples,), or None."""
         return sample_weight
 
     def _labels_to_split_by(self, y, targets):
@@ -176,7 +195,7 @@ class BaseBackpropMLP(
                 check_same_layers(self.layout_, network.layout, coef_init, intercept_init)
                 state = self._resume(rule)
             else:
-                state = self._start(network, rule, coef_init, intercept_init)
+                state = start_training(self, network, rule, coef_init, intercept_init)
             n_before, max_epochs = state.n_epochs, 1 if incremental else self.max_iter
 
             def fitted_by(state: TrainingState) -> dict[str, Any]:
@@ -190,19 +209,24 @@ class BaseBackpropMLP(
             if listener is not None:
                 given = rows, validation_rows, coef_init, intercept_init
                 state, stopped = listener.training_starts(state, given)
+            if validation_rows is not None or self.early_stopping:
+                state.validate_on(self._validated_on(validation_rows))
+            if validation_rows is None and self.early_stopping:
+                labels = self._labels_to_split_by(rows.y, targets)
+                rows, validation_rows = split(rows, self.validation_fraction, labels, state)
+            batches = self._make_batches(rows, targets, network, rule, state)
+            is_fresh = not goes_on and not state.n_steps  # a checkpoint may have more
+            if self.init_output_bias == "targets" and is_fresh and intercept_init is None:
+                start_outputs_at_targets(state.params, network, batches)
+            start = Start.of(state)
             if stopped is None:
-                if validation_rows is not None or self.early_stopping:
-                    state.validate_on(self._validated_on(validation_rows))
-                if validation_rows is None and self.early_stopping:
-                    labels = self._labels_to_split_by(rows.y, targets)
-                    rows, validation_rows = split(rows, self.validation_fraction, labels, state)
                 validation = None
                 if validation_rows is not None:
                     score = scorer_of_parameters(self, lambda: fitted_by(state), targets, validation_rows)
                     validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
                 stopped, interrupted = train(
                     network,
-                    self._make_batches(rows, targets, network, rule, state),
+                    batches,
                     rule,
                     state,
                     max_epochs=max_epochs - (state.n_epochs - n_before),
@@ -211,30 +235,26 @@ class BaseBackpropMLP(
                     listener=listener,
                     verbose=self.verbose,
                 )
+            message = None
+            if not interrupted:
+                outcome = Outcome(network, batches, rule, state, start, not hasattr(targets, "classes"))
+                if incremental:
+                    message = outcome.of_partial_fit()
+                else:
+                    message = outcome.of_fit(stopped, self.max_iter, self.n_iter_no_change == np.inf)
+            attributes = fitted_by(state)
         if state.was_validated and state.best_score == -np.inf:
             warnings.warn(
                 "No score on the validation rows was above minus infinity, so none is the best. Are X_val "
                 "and y_val scaled as X and y are?",
                 stacklevel=3,
             )
-        for name, value in fitted_by(state).items():
+        for name, value in attributes.items():
             setattr(self, name, value)
         if listener is not None:
             listener.fit_ends(state, stopped, interrupted)
-        if isinstance(rule, LineSearchRule):
-            if not stopped:
-                warnings.warn(
-                    f"{type(rule).__name__} ended before it converged: {state.why_not_converged}.",
-                    ConvergenceWarning,
-                    stacklevel=3,
-                )
-        elif not stopped and not incremental and self.n_iter_no_change < np.inf:
-            warnings.warn(
-                f"Maximum number of epochs ({self.max_iter}) reached and the loss still improves by more "
-                f"than tol={self.tol:g}: raise max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        if message:
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
 
     def _make_network(self, rows: Rows, targets, rule: UpdateRule, goes_on: bool) -> Network:
@@ -271,6 +291,7 @@ class BaseBackpropMLP(
             weighed_by = {"class_weight": getattr(self, "class_weight", None), "sample_weight": sample_weight}
             names = " and ".join(name for name, value in weighed_by.items() if value is not None)
             weight = check_row_weights(weight, dtype, names, "training")
+            warn_of_light_weights(weight, names, self.alpha, state)
         return Batches(
             X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype),
             targets.encode(y, dtype),
@@ -281,10 +302,7 @@ class BaseBackpropMLP(
         )
 
     def _fitted_attributes(self, network: Network, rule: UpdateRule, targets, state: TrainingState) -> dict:
-        kept = state.best_params
-        if kept is None:
-            kept = rule.kept_params(state.params, state.rule_state)
-        layout, scores = network.layout, state.validation_scores
+        layout, kept = network.layout, state.kept_params(rule)
         return {
             **targets.fitted_attributes,
             "layout_": layout,
@@ -295,38 +313,11 @@ class BaseBackpropMLP(
             "out_activation_": network.out_activation,
             "_params": kept,
             "_params_checksum": checksum(kept),
-            "loss_curve_": list(state.loss_curve),
-            "loss_": state.loss_curve[-1] if state.loss_curve else state.start_loss,
-            "best_loss_": min(state.loss_curve, default=state.start_loss),
-            "validation_scores_": state.curve(scores) if scores else None,
-            "validation_loss_curve_": state.curve(state.validation_loss_curve) if scores else None,
-            "best_validation_score_": state.best_score if scores else None,
             "n_iter_": state.n_epochs,
             "t_": state.n_rows,
             "_targets": targets,
             "_training_state": state,
         }
-
-    def _start(self, network: Network, rule: UpdateRule, coef_init, intercept_init) -> TrainingState:
-        random_state = check_random_state(self.random_state)
-        if self.random_state is None:  # NumPy's global generator is also drawn from by others
-            random_state = np.random.RandomState(random_state.randint(2**32, dtype=np.uint32))
-        layout = network.layout
-        activations = network.activations
-        if not activations and isinstance(self.activation, str):
-            activations = (self.activation,)  # scikit-learn's start goes by it without hidden layers too
-        params = resolve_initializer(self.init)(layout, activations, random_state)
-        if coef_init is not None:
-            params = layout.flatten(coef_init, layout.intercepts(params))
-        if intercept_init is not None:
-            params = layout.flatten(layout.coefs(params), intercept_init)
-        if not np.isfinite(params).all():
-            raise ValueError(
-                "A start must be finite: init, coef_init or intercept_init gave NaN or infinity."
-            )
-        patience = Patience(self.tol, self.n_iter_no_change, self.early_stopping)
-        key = int(random_state.randint(2**63, dtype=np.int64)) if network.dropout else 0
-        return TrainingState(params, rule.init_state(layout), rule_key(rule), random_state, patience, key)
 
     def _resume(self, rule: UpdateRule) -> TrainingState:
         """The state of the last fit; a copy, so that a fit that fails changes nothing."""

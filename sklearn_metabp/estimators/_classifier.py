@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import takes_steps
+from sklearn_metabp.estimators._row_weights import check_needs_no_counts, weights_of_both
 from sklearn_metabp.targets import learn_targets
 from sklearn_metabp.targets.learn import check_announced
 
@@ -33,7 +34,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised. With
-        sample weights n_batch is their sum.
+        sample weights n_batch is their sum, as a row of weight 2 is one given twice.
     batch_size : int, "auto" or "full", default="auto"
         Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is
         ``min(200, n_samples)``, or all rows where the update rule is meant for them. Rules that search
@@ -72,6 +73,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``, ``"he_normal"``,
         ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations and random state
         that returns the parameters.
+    init_output_bias : {"init", "targets"}, default="init"
+        Where the biases of the output units start: where ``init`` puts them, around 0, or where they make the
+        best constant prediction for the first rows, which helps with rare classes. ``intercept_init`` wins.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
 
@@ -130,6 +134,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
 
     Notes
     -----
+    A ``ConvergenceWarning`` tells of a training that reached ``max_iter``, diverged after a best epoch, blew
+    up and stayed finite, learned no more than a constant, or changed no weight.
+
     Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
     Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot and Y. Bengio,
     "Understanding the difficulty of training deep feedforward neural networks" (2010).
@@ -175,6 +182,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         class_weight=None,
         dropout=0.0,
         init="glorot_uniform",
+        init_output_bias="init",
         verbose=False,
     ):
         super().__init__(
@@ -196,6 +204,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             warm_start=warm_start,
             dropout=dropout,
             init=init,
+            init_output_bias=init_output_bias,
             verbose=verbose,
         )
         self.class_weight = class_weight
@@ -246,7 +255,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         ValueError
             If a parameter, the data or a start does not fit.
         DivergenceError
-            If a loss or a weight stops being finite; the estimator is then as it was before.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
         """
         return self._fit(
             X,
@@ -293,14 +302,10 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         AttributeError
             If the update rule searches along lines: it needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite; the estimator is then as it was before.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
         """
         check_announced(classes, self.classes_ if self.__sklearn_is_fitted__() else None, y)
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass "
-                "the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a dict."
-            )
+        check_needs_no_counts(self.class_weight)
         return self._fit(
             X,
             y,
@@ -315,14 +320,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     def _learn_targets(self, y, classes):
         return learn_targets(y, classes, self.out_activation, self.loss)
 
-    def _training_weight(self, y, sample_weight, targets=None):
-        if self.class_weight is None:
-            return sample_weight
-        weight = (self._targets if targets is None else targets).row_weights(self.class_weight, y)
-        if sample_weight is None:
-            return weight
-        with np.errstate(over="ignore"):  # an infinite product is an error of its own
-            return weight * sample_weight
+    def _training_weight(self, y, sample_weight, targets):
+        return weights_of_both(self.class_weight, sample_weight, targets, y)
 
     def _labels_to_split_by(self, y, targets):
         if targets.is_multilabel:

@@ -1,5 +1,8 @@
 """The regressor."""
 
+import warnings
+
+import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -32,7 +35,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised. With
-        sample weights n_batch is their sum.
+        sample weights n_batch is their sum, as a row of weight 2 is one given twice.
     batch_size : int, "auto" or "full", default="auto"
         Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is
         ``min(200, n_samples)``, or all rows where the update rule is meant for them. Rules that search
@@ -67,6 +70,11 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``, ``"he_normal"``,
         ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations and random state
         that returns the parameters.
+    init_output_bias : {"init", "targets"}, default="init"
+        Where the biases of the output units start: where ``init`` puts them, which is around 0, or where they
+        make the best constant prediction for the first rows: the mean of y, its median for the absolute
+        error, the logarithm of the mean for exp outputs; weights count. It helps where y is far from 0.
+        ``intercept_init`` wins, and a training that goes on keeps its biases.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
 
@@ -123,6 +131,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     -----
     scikit-learn's is ``sklearn.neural_network.MLPRegressor``.
 
+    A ``ConvergenceWarning`` tells of a training that reached ``max_iter``, diverged after a best epoch, blew
+    up and stayed finite, learned no more than a constant, or changed no weight.
+
     Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
     Algorithm" (2006), for minibatches. The gradient is that of the loss as it is written here;
     scikit-learn's loss averages over the outputs while its gradient does not.
@@ -165,6 +176,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         warm_start=False,
         dropout=0.0,
         init="glorot_uniform",
+        init_output_bias="init",
         verbose=False,
     ):
         super().__init__(
@@ -186,6 +198,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             warm_start=warm_start,
             dropout=dropout,
             init=init,
+            init_output_bias=init_output_bias,
             verbose=verbose,
         )
 
@@ -210,7 +223,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
             the non-zeros are computed with; other sparse formats are converted to it.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers to predict; of an order of magnitude of 1, or training takes long.
+            Numbers to predict; of an order of magnitude of 1, or training takes long. Scale them, as by
+            ``TransformedTargetRegressor``, or see ``init_output_bias``.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
@@ -233,7 +247,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         ValueError
             If a parameter, the data or a start does not fit.
         DivergenceError
-            If a loss or a weight stops being finite; the estimator is then as it was before.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
         """
         return self._fit(
             X,
@@ -275,7 +289,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         AttributeError
             If the update rule searches along lines: it needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite; the estimator is then as it was before.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
         """
         return self._fit(
             X,
@@ -300,5 +314,20 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Warns
+        -----
+        RuntimeWarning
+            If a prediction is not finite: X then lies far beyond the rows that were trained on.
         """
-        return NumberTargets.decode(self._outputs(X))
+        y = NumberTargets.decode(self._outputs(X))
+        if not np.isfinite(y).all():
+            n_rows = int((~np.isfinite(y.reshape(len(y), -1)).all(axis=1)).sum())
+            warnings.warn(
+                f"The predictions for {n_rows} of {len(y)} rows are not finite: X lies so far beyond the "
+                f"rows of fit that {self.out_activation_} outputs overflow {y.dtype}. Scale X as it was for "
+                f"fit, or clip it.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return y

@@ -28,9 +28,10 @@ def load_rule(path) -> LearnedUpdateRule:
     --------
     >>> import os, tempfile
     >>> import numpy as np
-    >>> from sklearn_metabp import BackpropMLPRegressor, LearnedUpdateRule, load_rule
+    >>> from sklearn_metabp import Adam, BackpropMLPRegressor, LearnedUpdateRule, load_rule
     >>> X = np.random.default_rng(0).uniform(0.1, 1, (100, 8))
-    >>> rule = LearnedUpdateRule(BackpropMLPRegressor((4,), tol=0.1), random_state=0).fit(X, -X[:, 0])
+    >>> learner = BackpropMLPRegressor((4,), update_rule=Adam(0.05), tol=0.001)
+    >>> rule = LearnedUpdateRule(learner, random_state=0).fit(X, -X[:, 0])
     >>> path = os.path.join(tempfile.mkdtemp(), "rule.safetensors")
     >>> rule.save(path)
     >>> bool((load_rule(path).predict(X) == rule.predict(X)).all())

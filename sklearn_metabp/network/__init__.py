@@ -1,5 +1,6 @@
 """Networks: the layout of their parameters, what they compute, and what one step of them knows."""
 
+from sklearn_metabp.network.constant import constant_biases, constant_loss
 from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
 from sklearn_metabp.network.network import (
@@ -23,6 +24,8 @@ __all__ = [
     "StepView",
     "Tensor",
     "Trial",
+    "constant_biases",
+    "constant_loss",
     "glorot_uniform",
     "resolve_initializer",
 ]

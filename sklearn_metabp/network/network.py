@@ -156,7 +156,7 @@ class Network:
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name != "_kept_pass"}
 
-    def mean_loss(self, params: np.ndarray, X, targets: np.ndarray, sample_weight=None) -> float:
+    def mean_loss(self, params: np.ndarray, X, targets, sample_weight=None) -> float:
         """Mean loss of the rows, weighted where there are weights, without penalty and dropout.
 
         Parameters

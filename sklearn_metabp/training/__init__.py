@@ -1,21 +1,26 @@
 """Training: batches, the loop, what a training owns, how it is gone through again."""
 
 from sklearn_metabp.training.batches import Batches
+from sklearn_metabp.training.curve import Curve
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.fingerprint import callable_fingerprint, fingerprint
 from sklearn_metabp.training.listener import Listener, Validation
 from sklearn_metabp.training.loop import train
 from sklearn_metabp.training.names import judge_name, settings_of
+from sklearn_metabp.training.outcome import Outcome, Start
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.state import Patience, TrainingState
 from sklearn_metabp.training.user_code import returns_something
 
 __all__ = [
     "Batches",
+    "Curve",
     "DivergenceError",
     "Listener",
+    "Outcome",
     "Patience",
     "Replay",
+    "Start",
     "TrainingState",
     "Validation",
     "callable_fingerprint",

@@ -1,6 +1,6 @@
 """A training that leaves the finite numbers."""
 
-_ADVICE = "Try a smaller learning rate, scale X (StandardScaler) and y, or set a larger batch_size."
+ADVICE = "Try a smaller learning rate, scale X (StandardScaler) and y, or set a larger batch_size."
 
 
 class DivergenceError(ValueError):
@@ -16,7 +16,7 @@ class DivergenceError(ValueError):
         The last finite loss of a batch; None if there was none.
     """
 
-    def __init__(self, what: str, rule, *, epoch: int, step: int, last_loss: float | None, advice=_ADVICE):
+    def __init__(self, what: str, rule, *, epoch: int, step: int, last_loss: float | None, advice=ADVICE):
         self.epoch, self.step, self.last_loss = epoch, step, last_loss
         loss = (
             "no batch had a finite loss" if last_loss is None else f"the last finite loss was {last_loss:.6g}"

@@ -73,13 +73,13 @@ class Epochs:
                 updates[...] = checked_update(self.rule, change, updates)
             if not apply_updates(params, updates):
                 raise self._bad_update()
-            state.n_steps += 1
-            state.n_rows += stop - start
+            state.n_steps, state.n_rows = state.n_steps + 1, state.n_rows + stop - start
             total_loss += loss * (stop - start)
             if listener is not None:
                 listener.step_ends(step)
-        state.n_epochs += 1
-        return total_loss / len(self.batches)
+        loss = total_loss / len(self.batches)
+        state.loss_curve.append(loss)
+        return loss
 
     def _bad_update(self) -> DivergenceError:
         """The error that says what was wrong with an update, and whether it is the rule's own fault."""

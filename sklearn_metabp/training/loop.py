@@ -8,12 +8,14 @@ from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Network
 from sklearn_metabp.training import interrupts
 from sklearn_metabp.training.batches import Batches
+from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.epochs import Epochs
 from sklearn_metabp.training.listener import Listener, Validation
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.search import Search
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules.checked_update import checked_kept
 
 
 def train(
@@ -57,8 +59,12 @@ def train(
     Raises
     ------
     DivergenceError
-        If a loss, an update or a weight stops being finite.
+        If a loss, an update or a weight stops being finite, and no parameters are kept as the best so far.
+        Where some are, training goes back to them and ends; ``state.divergence`` has the error's text.
+    ValueError
+        If the rule returns something else than it must.
     """
+    state.divergence = None
     if listener is not None and listener.wants_start and rule.replayable:
         listener.training_begins(Replay(network, batches, rule, state, max_epochs, planned_epochs))
     stopped = interrupted = False
@@ -71,9 +77,15 @@ def train(
         judge = _Judge(rule, state, trainer.step, validation, listener, verbose)
         try:
             stopped = trainer.run(judge.epoch_ended)
+            _check_weights(state, trainer)
+        except DivergenceError as error:
+            if not state.go_back_to_best(rule, network.layout, str(error)):
+                raise
+            stopped = True
         except KeyboardInterrupt:
             if interrupts.is_second():
                 raise
+            _check_weights(state, trainer)
             kept = "after the last step" if state.best_params is None else "that were the best so far"
             warnings.warn(
                 f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} steps; the "
@@ -82,10 +94,14 @@ def train(
                 stacklevel=3,
             )
             stopped = interrupted = True
-        if not np.isfinite(state.params).all():
-            raise trainer.divergence("a weight is not finite")
-        rule.measure(state.params, trainer.step, state.rule_state)
+        if state.divergence is None:
+            rule.measure(state.params, trainer.step, state.rule_state)
     return stopped, interrupted
+
+
+def _check_weights(state: TrainingState, trainer: Epochs | Search) -> None:
+    if not np.isfinite(state.params).all():
+        raise trainer.divergence("a weight is not finite")
 
 
 class _Judge:
@@ -100,13 +116,12 @@ class _Judge:
     def epoch_ended(self, loss: float) -> bool:
         """True if training is to stop."""
         rule, state = self._rule, self._state
-        state.loss_curve.append(loss)
         if self._verbose:
             print(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
         if self._validation is None and self._listener is None:
             return self._patience_is_exhausted(loss)
         rule.measure(state.params, self._step, state.rule_state)
-        params = rule.kept_params(state.params, state.rule_state)
+        params = checked_kept(rule, rule.kept_params(state.params, state.rule_state), state.params)
         if self._validation is not None:
             score, validation_loss = self._validation.evaluate(params)
             state.note_validation(score, validation_loss, params, self._validation.stops_training)

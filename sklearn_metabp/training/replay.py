@@ -14,6 +14,7 @@ from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.shared_arrays import shared_copy
 from sklearn_metabp.training.batches import Batches
+from sklearn_metabp.training.curve import Curve
 from sklearn_metabp.training.epochs import Epochs
 from sklearn_metabp.training.state import TrainingState
 
@@ -67,12 +68,12 @@ class Replay:
         """A copy that nothing changes any more; equal data of several replays are held once."""
         shared = copy.copy(self)
         shared.network, shared._batches = copy.copy(self.network), _shared(self._batches)
-        # Epochs change neither the curves nor what callbacks remember, and both grow with the training.
+        # No step reads the validation or what callbacks remember, and both grow with the training.
+        # The curve of the loss counts the epochs; its copies share one list.
         state = replace(
             self._state,
-            loss_curve=[],
-            validation_scores=[],
-            validation_loss_curve=[],
+            validation_scores=Curve(),
+            validation_loss_curve=Curve(),
             best_params=None,
             split_random_state=None,
             callback_memory={},

@@ -34,19 +34,29 @@ class Search:
         state.order = None
         self._trial = state.params.copy()
         self._gradients = np.zeros_like(state.params)
-        self._backprop = network.backprop(self._trial, self._gradients, len(batches))
-        self._backprop.load(batches.X, batches.targets, batches.sample_weight)
-        self._seen_params = state.params.copy()
+        self._backprop = self._loaded(network, self._trial, self._gradients)
+        # A listener sees every iteration from the parameters before it. That has a kernel of its own, so that
+        # nothing which the rule sees or counts depends on who listens.
+        seen_params, gradients, backprop = self._trial, self._gradients, self._backprop
+        if listener is not None and listener.wants_steps:
+            seen_params, gradients = state.params.copy(), np.zeros_like(state.params)
+            backprop = self._loaded(network, seen_params, gradients)
+        self._seen_params = seen_params
         self._updates = np.zeros_like(state.params)
         n_planned = state.n_steps + max_iter
-        self.step = Step(
-            network, self._seen_params, self._gradients, self._updates, self._backprop, n_planned
-        )
+        self.step = Step(network, seen_params, gradients, self._updates, backprop, n_planned)
         self.step.rows = batches.X, batches.targets, batches.sample_weight, None
         self.step.start, self.step.stop = 0, len(batches)
         self.step.index = state.n_steps + 1
         self._loss_at: tuple[np.ndarray, float] | None = None
         self._n_iterations = 0
+
+    def _loaded(self, network: Network, params: np.ndarray, gradients: np.ndarray):
+        """A kernel for all rows."""
+        batches = self._batches
+        backprop = network.backprop(params, gradients, len(batches))
+        backprop.load(batches.X, batches.targets, batches.sample_weight)
+        return backprop
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:
         """Minimise; False if a limit or a failure ended it before it converged."""
@@ -126,10 +136,10 @@ class Search:
             if self._listener.wants_steps:  # a step belongs to the parameters before it
                 self._seen_params[...] = state.params
                 np.subtract(new, state.params, out=self._updates)
-                step.loss, _ = self._objective(state.params)
+                step.loss = step.backprop.gradients(0, len(self._batches))
         state.params[...] = new
         state.n_steps += 1
-        state.n_epochs += 1
+        state.loss_curve.append(loss)
         if self._listener is not None and self._listener.wants_steps:
             self._listener.step_ends(step)
         return epoch_ended(loss)

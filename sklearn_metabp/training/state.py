@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_metabp.training.curve import Curve
+from sklearn_metabp.update_rules import UpdateRule
+from sklearn_metabp.update_rules.checked_update import checked_kept
+
 
 @dataclass
 class Patience:
@@ -53,12 +57,13 @@ class TrainingState:
     dropout_key : int
         From it and the number of a step follows which units are dropped.
     n_steps, n_epochs, n_rows : int
-        Taken, finished and presented so far.
-    loss_curve : list of float
+        Taken, finished and presented so far. Epochs are counted by the curve of the loss, so that there are
+        as many of the one as of the other whenever Ctrl-C comes.
+    loss_curve : Curve of float
         Mean loss of every finished epoch.
     order : ndarray of shape (n_samples,) or None
         Order of the rows in the last epoch.
-    validation_scores, validation_loss_curve : list of float
+    validation_scores, validation_loss_curve : Curve of float
         Of every epoch up to the last that was validated; NaN of those before it that were not.
     validated_on : str
         Names the rows and the score of the last validation; empty before the first.
@@ -78,6 +83,10 @@ class TrainingState:
         Loss before the first iteration of a search along lines; NaN where there was none.
     why_not_converged : str or None
         What ended the last search along lines before it converged.
+    divergence : str or None
+        What the last training diverged by, where the best parameters were kept.
+    warned_of : tuple of str
+        What a training in many calls of ``partial_fit`` has been warned of, so that it is said once.
     """
 
     params: np.ndarray
@@ -87,12 +96,11 @@ class TrainingState:
     patience: Patience
     dropout_key: int = 0
     n_steps: int = 0
-    n_epochs: int = 0
     n_rows: int = 0
-    loss_curve: list[float] = field(default_factory=list)
+    loss_curve: Curve = field(default_factory=Curve)
     order: np.ndarray | None = None
-    validation_scores: list[float] = field(default_factory=list)
-    validation_loss_curve: list[float] = field(default_factory=list)
+    validation_scores: Curve = field(default_factory=Curve)
+    validation_loss_curve: Curve = field(default_factory=Curve)
     validated_on: str = ""
     best_score: float = -np.inf
     best_params: np.ndarray | None = None
@@ -101,6 +109,13 @@ class TrainingState:
     n_planned: int | None = None
     start_loss: float = np.nan
     why_not_converged: str | None = None
+    divergence: str | None = None
+    warned_of: tuple[str, ...] = ()
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs finished so far."""
+        return len(self.loss_curve)
 
     def copy(self) -> "TrainingState":
         """An independent copy."""
@@ -130,16 +145,64 @@ class TrainingState:
         if old.watches_score:
             self.listen_to(Patience(old.tol, old.n_iter_no_change, watches_score=True))
 
-    def curve(self, values: list[float]) -> list[float]:
+    def is_first_warning(self, of: str) -> bool:
+        """Whether the training has not been warned of something before; from now on it has."""
+        if of in self.warned_of:
+            return False
+        self.warned_of += (of,)
+        return True
+
+    def curve(self, values: Curve) -> list[float]:
         """A curve of the validation as long as that of the loss: NaN where an epoch was not validated."""
-        return values + [np.nan] * (len(self.loss_curve) - len(values))
+        return [*values, *[np.nan] * (self.n_epochs - len(values))]
 
     def note_validation(self, score: float, loss: float, params: np.ndarray, keep_best: bool) -> None:
         """Add the last epoch's validation, and keep the parameters if no score was higher before."""
-        before = [np.nan] * (len(self.loss_curve) - 1 - len(self.validation_scores))
-        self.validation_scores += [*before, score]
-        self.validation_loss_curve += [*before, loss]
-        if score > self.best_score:
-            self.best_score = score
-            if keep_best:
-                self.best_params = params.copy()
+        last = self.n_epochs - 1
+        scores, losses = self.validation_scores.copy(), self.validation_loss_curve.copy()
+        scores.append_at(last, score)
+        losses.append_at(last, loss)
+        best_score, best_params = self.best_score, self.best_params
+        if score > best_score:
+            best_score, best_params = score, params.copy() if keep_best else best_params
+        # One call, which Ctrl-C cannot divide: what belongs together changes together.
+        self.__dict__.update(
+            validation_scores=scores,
+            validation_loss_curve=losses,
+            best_score=best_score,
+            best_params=best_params,
+        )
+
+    def kept_params(self, rule: UpdateRule) -> np.ndarray:
+        """Parameters that a fitted estimator gets: the best so far, or what the rule keeps.
+
+        Raises
+        ------
+        ValueError
+            If what the rule keeps are no parameters.
+        """
+        if self.best_params is not None:
+            return self.best_params
+        return checked_kept(rule, rule.kept_params(self.params, self.rule_state), self.params)
+
+    def go_back_to_best(self, rule: UpdateRule, layout, why: str) -> bool:
+        """After a divergence: go on from the best parameters, with a fresh state of the rule.
+
+        Parameters
+        ----------
+        rule : UpdateRule
+        layout : ParameterLayout
+        why : str
+            What happened.
+
+        Returns
+        -------
+        went_back : bool
+            False if there are no best parameters: nothing is changed then.
+        """
+        if self.best_params is None or not np.isfinite(self.best_params).all():
+            return False
+        self.params[...] = self.best_params
+        self.rule_state = rule.init_state(layout)
+        self.divergence = why
+        return True

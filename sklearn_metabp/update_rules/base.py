@@ -265,6 +265,23 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         """
         return
 
+    def schedule_has_ended(self, n_steps: int, n_planned: int) -> bool:
+        """Whether a schedule has all but stopped the rule, so that further steps change next to nothing.
+
+        Parameters
+        ----------
+        n_steps : int
+            Steps taken.
+        n_planned : int
+            Steps that schedules reckon with.
+
+        Returns
+        -------
+        has_ended : bool
+            False by default. Estimators warn of a training that goes on under such a rule.
+        """
+        return False
+
     def state_key(self) -> tuple:
         """What a state fits: a training goes on with its state under any rule of the same key.
 

@@ -1,4 +1,4 @@
-"""What a rule returned, looked at before anything is done with it."""
+"""What a rule returned, checked before anything is done with it."""
 
 import reprlib
 from collections.abc import Callable
@@ -35,17 +35,56 @@ def checked_update(rule, change, wanted: np.ndarray) -> np.ndarray:
             f"{type(rule).__name__}.compute_update returned None and must return the update: end it with "
             f"`return step.updates` where it fills that array, or return an array of shape {wanted.shape}."
         )
+    return _one_per_parameter(f"{type(rule).__name__}.compute_update", change, wanted)
+
+
+def checked_kept(rule, kept, params: np.ndarray) -> np.ndarray:
+    """What a rule keeps, if they are parameters like those that are trained.
+
+    Parameters
+    ----------
+    rule : UpdateRule
+    kept : object
+        What its ``kept_params`` returned.
+    params : ndarray of shape (n_params,)
+        The parameters after the last update, which pass as they are.
+
+    Returns
+    -------
+    kept : ndarray of shape (n_params,)
+        C-contiguous, of the dtype of the parameters.
+
+    Raises
+    ------
+    ValueError
+        If its shape is another, its dtype neither that of the parameters nor float64, or a number is NaN or
+        infinite.
+    """
+    if kept is params:
+        return kept
+    name = f"{type(rule).__name__}.kept_params"
+    kept = _one_per_parameter(name, kept, params)
+    if not np.isfinite(kept).all():
+        raise ValueError(
+            f"{name} must return finite parameters, as a fitted network has them; "
+            f"{np.sum(~np.isfinite(kept))} of {len(kept)} are NaN or infinite."
+        )
+    return kept
+
+
+def _one_per_parameter(name: str, returned, like: np.ndarray) -> np.ndarray:
+    """What a method returned, if it is an array like another one."""
     if (
-        not isinstance(change, np.ndarray)
-        or change.shape != wanted.shape
-        or change.dtype not in (wanted.dtype, np.float64)
+        not isinstance(returned, np.ndarray)
+        or returned.shape != like.shape
+        or returned.dtype not in (like.dtype, np.float64)
     ):
         raise ValueError(
-            f"{type(rule).__name__}.compute_update must return an array of shape {wanted.shape}, dtype "
-            f"{wanted.dtype}, one number per parameter; got {_described(change)}."
+            f"{name} must return an array of shape {like.shape}, dtype {like.dtype}, one number per "
+            f"parameter; got {_described(returned)}."
         )
-    with np.errstate(over="ignore"):  # what overflows is found out by the loop
-        return np.ascontiguousarray(change, wanted.dtype)
+    with np.errstate(over="ignore"):  # what overflows is found out by whoever asked
+        return np.ascontiguousarray(returned, like.dtype)
 
 
 def explain_read_only(error: ValueError, rule) -> None:

@@ -153,6 +153,12 @@ class Safeguarded(WrapperRule):
         self._fallback.on_new_params(state["fallback"])
         state.update(loss=None, is_ahead=True)
 
+    def schedule_has_ended(self, n_steps, n_planned):
+        """If those of both rules have; see :meth:`UpdateRule.schedule_has_ended`."""
+        return super().schedule_has_ended(n_steps, n_planned) and self._fallback.schedule_has_ended(
+            n_steps, n_planned
+        )
+
     def state_key(self):
         """Its class and the keys of both rules; see :meth:`UpdateRule.state_key`."""
         return type(self), self.inner.state_key(), self._fallback.state_key()

@@ -6,7 +6,7 @@ from typing import Any
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_metabp.update_rules.base import UpdateRule
-from sklearn_metabp.update_rules.schedules import SCHEDULES, factor_at
+from sklearn_metabp.update_rules.schedules import ENDING, SCHEDULES, factor_at
 
 # Of the adaptive schedule: what a plateau divides the rate by, and the rate at which that ends.
 _DIVISOR, _FLOOR = 5.0, 1e-6
@@ -58,6 +58,10 @@ class ScheduledRule(UpdateRule):
             return False
         state["n_plateaus"] += 1
         return True
+
+    def schedule_has_ended(self, n_steps, n_planned):
+        """True past the plan of one that ends at 0; see :meth:`UpdateRule.schedule_has_ended`."""
+        return n_steps >= n_planned and isinstance(self.schedule, str) and self.schedule in ENDING
 
     def _adapted(self, state) -> float:
         """The rate after its plateaus; one that was set since the last of them has had none."""

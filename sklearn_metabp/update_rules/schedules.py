@@ -53,6 +53,9 @@ SCHEDULES: dict[str, Schedule] = {
     "one_cycle": one_cycle,
 }
 
+# Those that go down to 0, or next to it, with the plan, and stay there.
+ENDING = ("cosine", "one_cycle")
+
 
 def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
     """What the learning rate is multiplied by at a step.

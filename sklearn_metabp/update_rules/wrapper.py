@@ -104,6 +104,10 @@ class WrapperRule(UpdateRule):
         """What the rule within does; see :meth:`UpdateRule.on_new_params`."""
         self.inner.on_new_params(state["rule"])
 
+    def schedule_has_ended(self, n_steps, n_planned):
+        """As the rule within; see :meth:`UpdateRule.schedule_has_ended`."""
+        return self.inner.schedule_has_ended(n_steps, n_planned)
+
     def state_key(self):
         """Its class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
         return type(self), self.inner.state_key()

@@ -52,3 +52,16 @@ def test_targets_beyond_float32_are_refused():
     X, y = numbers(dtype=np.float32)
     with pytest.raises(ValueError, match="too large for float32"):
         BackpropMLPRegressor().fit(X, y.astype(float) * 1e300)
+
+
+@pytest.mark.parametrize(("loss", "factor"), [("poisson", 1e4), ("squared_error", 1e308)])
+def test_predictions_that_overflow_are_warned_of(loss, factor):
+    X, y = numbers()
+    model = BackpropMLPRegressor((4,), "identity", loss=loss, random_state=0).fit(X, np.abs(y))
+    model.coefs_[0][...] *= 10.0
+    far = X.copy()
+    far[:7] = factor * np.sign(model.coefs_[0] @ model.coefs_[1]).T
+    with pytest.warns(RuntimeWarning, match="predictions for 7 of 60 rows are not finite: X lies so far"):
+        y = model.predict(far)
+    assert not np.isfinite(y[:7]).any()
+    assert np.isfinite(y[7:]).all()

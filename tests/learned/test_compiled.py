@@ -84,5 +84,6 @@ def test_the_mlp_computes_what_the_learner_predicts(name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs
 def test_what_is_no_mlp_is_left_to_its_predict(name):
     assert as_mlp(OTHERS[name].fit(*data(len(name)))) is None

@@ -162,6 +162,7 @@ def test_a_linear_learner_reads_the_learning_rate_off_plain_backpropagation(sgd_
     np.testing.assert_allclose(rule.scale_ * rule.learner_.coef_, -0.1, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # SGD(1e-300) moves nothing
 def test_a_link_that_never_saw_a_gradient_stays(adam_trace):
     rule = LearnedUpdateRule(random_state=0).fit(adam_trace)
     X, y = classes("binary", seed=2)
@@ -220,6 +221,7 @@ def test_the_estimator_that_holds_a_rule_can_be_cloned_searched_and_pickled(sgd_
 
 @pytest.mark.parametrize("scope", ["link", "neuron", "network"])
 @pytest.mark.parametrize("learner", [Ridge(), SMALL], ids=["Ridge", "compiled"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a poor learner
 def test_a_rule_that_blows_up_is_a_divergence_whatever_its_learner_says(scope, learner):
     trace = record(SGD(0.1), 0, n_epochs=3, variables="all")
     rule = LearnedUpdateRule(learner, scope=scope, random_state=0).fit(trace)

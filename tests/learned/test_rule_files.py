@@ -39,6 +39,9 @@ from sklearn_metabp import (
     load_rule,
 )
 
+# The learners are small, and few epochs make them: what they learned is not what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 SMALL = BackpropMLPRegressor((4,), "tanh", max_iter=20, n_iter_no_change=np.inf, random_state=0)
 LEARNERS = {
     "default": None,

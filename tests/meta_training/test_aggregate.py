@@ -78,6 +78,7 @@ def test_of_every_run_so_many_steps_are_learned_from(monkeypatch):
     np.testing.assert_allclose(student.teacher_updates, -0.2 * student.gradients, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a poor learner
 def test_aggregation_mends_what_imitation_of_one_run_leaves_broken():
     """The rule of a whole network, from one run and from where that rule goes: unseen starts, mean loss."""
     losses = {}

@@ -93,6 +93,7 @@ def test_a_rule_that_turns_bad_is_stopped(kind):
     assert guarded.loss_curve_[-1] < fallback.loss_curve_[-1] + 0.1
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # bad on purpose
 def test_without_a_guard_they_are_bad():
     curves = {kind: fit(Bad(kind), n_epochs=50).loss_curve_ for kind in ("uphill", "steep", "noise", "still")}
     for kind, curve in curves.items():

@@ -4,13 +4,21 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers.callbacks import StepNotes
 from helpers.data import numbers
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import scale
 
-from sklearn_metabp import LBFGS, BackpropMLPRegressor, ConjugateGradient, DivergenceError, LineSearchRule
+from sklearn_metabp import (
+    LBFGS,
+    BackpropMLPRegressor,
+    ConjugateGradient,
+    DivergenceError,
+    LineSearchRule,
+    TraceRecorder,
+)
 from sklearn_metabp.network import ParameterLayout
 
 X, Y = numbers(1)
@@ -68,7 +76,8 @@ def test_one_that_converged_is_silent():
 
 @pytest.mark.parametrize("rule", ["lbfgs", "conjugategradient"])
 def test_where_there_is_nothing_to_do_the_loss_is_that_of_the_start(rule):
-    fitted = model(rule, tol=1e9).fit(X, Y)
+    with pytest.warns(ConvergenceWarning, match=r"no better than a constant .* lower tol\.$"):
+        fitted = model(rule, tol=1e9).fit(X, Y)
     theirs = MLPRegressor(hidden_layer_sizes=(6,), solver="lbfgs", tol=1e9, random_state=0).fit(X, Y)
     assert fitted.n_iter_ == 0
     assert fitted.loss_ == fitted.best_loss_ == pytest.approx(theirs.loss_, rel=1e-12)
@@ -150,3 +159,27 @@ def test_a_rule_that_does_not_count_is_stopped_at_max_iter():
     with pytest.warns(ConvergenceWarning, match="it took max_iter=4 iterations"):
         fitted = model(answering(endless), max_iter=4).fit(X, Y)
     assert fitted.n_iter_ == len(fitted.loss_curve_) == 4
+
+
+class Remembers(Descent):
+    """Keeps the buffer of gradients until it asks for the loss again, as it may."""
+
+    def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
+        _, gradients = objective(params)
+        for _ in range(max_iter):
+            new = params - 0.01 * gradients
+            objective(new)
+            if on_iteration(new):
+                return None
+            params[...] = new
+        return "it got tired"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("rule", [LBFGS(), ConjugateGradient(), Descent(), Remembers()], ids=str)
+def test_a_search_is_the_same_whoever_listens(rule):
+    alone = model(rule, max_iter=12).fit(X, Y)
+    heard = model(rule, max_iter=12).set_callbacks(TraceRecorder(), StepNotes()).fit(X, Y)
+    np.testing.assert_array_equal(alone.params_, heard.params_)
+    assert alone.loss_curve_ == heard.loss_curve_
+    assert alone.t_ == heard.t_ > 12 * len(X)

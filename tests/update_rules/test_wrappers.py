@@ -215,6 +215,7 @@ def test_recorders_see_true_gradients_under_clipping(scope, learned):
             assert np.linalg.norm(step["updates"]) == pytest.approx(1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # SGD(1e-300) moves nothing
 def test_a_learned_rule_sees_clipped_gradients(learned):
     """Its kernel is bound to buffers: to those of the view."""
     wide, *_ = fit(Clipped(learned["link"], max_norm=1e9))

@@ -1,0 +1,51 @@
+"""What a fitted estimator shows of its training, epoch by epoch."""
+
+from typing import Any
+
+
+class TrainingCurves:
+    """Attributes that are read from the training when they are asked for.
+
+    A training of many calls of ``partial_fit`` need not write its whole past anew in every call.
+    """
+
+    def _training(self, name: str) -> Any:
+        try:
+            return self.__dict__["_training_state"]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} object has no attribute {name!r}") from None
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Mean loss of every epoch."""
+        return list(self._training("loss_curve_").loss_curve)
+
+    @property
+    def loss_(self) -> float:
+        """Mean loss of the last epoch."""
+        state = self._training("loss_")
+        return state.loss_curve[-1] if state.loss_curve else state.start_loss
+
+    @property
+    def best_loss_(self) -> float:
+        """Lowest mean loss of an epoch."""
+        state = self._training("best_loss_")
+        return min(state.loss_curve, default=state.start_loss)
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """Score on the validation rows after every epoch, NaN of one without; None if there were none."""
+        state = self._training("validation_scores_")
+        return state.curve(state.validation_scores) if state.validation_scores else None
+
+    @property
+    def validation_loss_curve_(self) -> list[float] | None:
+        """Mean loss on the validation rows after every epoch; None if there were none."""
+        state = self._training("validation_loss_curve_")
+        return state.curve(state.validation_loss_curve) if state.validation_scores else None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """The highest score, since the rows or the scoring last changed; None if there were no such rows."""
+        state = self._training("best_validation_score_")
+        return state.best_score if state.validation_scores else None

@@ -1,0 +1,88 @@
+"""Numbers that are only ever added to: one for every epoch."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+
+class Curve(Sequence):
+    """A list of floats that grows at its end, and whose copies cost nothing.
+
+    Copies share the numbers they have in common. The one that grows first goes on with the shared list;
+    another that grows after it takes a list of its own. So a training of many short calls need not copy its
+    past in every call, and a call that fails leaves the curve before it as it was.
+
+    Parameters
+    ----------
+    values : iterable of float, default=()
+
+    Examples
+    --------
+    >>> from sklearn_metabp.training import Curve
+    >>> before = Curve([3.0, 2.0])
+    >>> after = before.copy()
+    >>> after.append(1.0)
+    >>> list(before), list(after), after[-1]
+    ([3.0, 2.0], [3.0, 2.0, 1.0], 1.0)
+    """
+
+    def __init__(self, values: Iterable[float] = ()):
+        self._values = list(values)
+        self._n = len(self._values)
+
+    def append(self, value: float) -> None:
+        """Add a number at the end."""
+        if self._n < len(self._values):  # a copy has grown, or Ctrl-C came between the two lines below
+            self._values = self._values[: self._n]
+        self._values.append(value)
+        self._n += 1
+
+    def append_at(self, position: int, value: float) -> None:
+        """Add a number as that of an epoch, after NaN for every epoch that had none.
+
+        Parameters
+        ----------
+        position : int
+            Index of the number; not below the length.
+        value : float
+        """
+        while self._n < position:
+            self.append(np.nan)
+        self.append(value)
+
+    def copy(self) -> "Curve":
+        """An independent copy, in constant time."""
+        other = Curve.__new__(Curve)
+        other._values, other._n = self._values, self._n
+        return other
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo) -> "Curve":
+        return self.copy()
+
+    def __getstate__(self):
+        return {"values": list(self)}
+
+    def __setstate__(self, state):
+        self.__init__(state["values"])  # type: ignore[misc]
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, item):
+        positions = range(self._n)[item]
+        if isinstance(positions, range):
+            return [self._values[position] for position in positions]
+        return self._values[positions]
+
+    def __iter__(self):
+        return iter(self._values[: self._n])
+
+    def __eq__(self, other) -> bool:
+        return list(self) == list(other) if isinstance(other, (Curve, list)) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Curve({list(self)!r})"
