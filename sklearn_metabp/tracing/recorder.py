@@ -175,7 +175,9 @@ class TraceRecorder(Collector):
         """Take note of a step."""
         training = self._trainings[estimator]
         run = training.run
-        if not training.has_stepped or run is None or not run.goes_on_with(step):
+        # Within a fit the network stays: comparing it at every step would take as long as a small step.
+        stays = training.has_stepped and run is not None and run.next_index == step.index
+        if run is None or not stays or (isinstance(run, RunWriter) and not run.goes_on_with(step)):
             run = self._run_of(training, estimator, step)
         if self.teacher is not None and not run.recorded_steps.end_before(step.index):
             run.append(training.teacher.taught(step))  # type: ignore[union-attr]
