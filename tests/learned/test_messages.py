@@ -20,6 +20,7 @@ from sklearn_metabp import (
     load_rule,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = classes("multiclass", seed=3)
 
 

@@ -309,6 +309,7 @@ def test_an_unfitted_rule_says_to_fit_it():
             network(rule).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:This rule predicts and cannot train")
 def test_a_rule_fitted_on_other_columns_predicts_but_does_not_train():
     rng = np.random.default_rng(0)
     matrix = rng.standard_normal((30, 3))
@@ -340,6 +341,7 @@ def test_a_trace_brings_its_own_targets(sgd_trace):
         LearnedUpdateRule().fit(sgd_trace[:0])
 
 
+@pytest.mark.filterwarnings("ignore:This rule predicts and cannot train")
 def test_refitting_on_an_array_after_a_trace_forgets_feature_names(sgd_trace):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(np.eye(4), columns=list("abcd"))

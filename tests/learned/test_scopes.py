@@ -215,7 +215,8 @@ def test_what_a_scope_needs_must_be_there():
 def test_messages_from_matrices_have_no_learning_rate():
     trace = record(3, 0, n_epochs=3)
     rule = LearnedUpdateRule(LinearRegression(), scope="neuron")
-    rule.fit(trace.features("neuron"), trace.targets_of("neuron"))
+    with pytest.warns(UserWarning, match="predicts and cannot train"):
+        rule.fit(trace.features("neuron"), trace.targets_of("neuron"))
     with pytest.raises(ValueError, match=r"rule \(3\), whose learning rate it reads off a trace"):
         network(rule, (3,), 2, 0).fit(X, AND)
 

@@ -26,6 +26,7 @@ from sklearn_metabp import (
 from sklearn_metabp.update_rules import resolve
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LONG = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0, "batch_size": 16}
 WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
 by_wrapper = pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.__name__)

@@ -25,6 +25,7 @@ from sklearn_metabp import (
 from sklearn_metabp.estimators._parameters import rule_key
 from sklearn_metabp.update_rules.resolve import UPDATE_RULES
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
 # Two values for every parameter that a rule has, by its name.
 OTHER = {
@@ -69,7 +70,6 @@ def network(rule, **setting):
     )
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=lambda value: getattr(value, "__name__", value))
 def test_a_training_goes_on_under_every_other_parameter(kind, name):
     X, y = classes("multiclass", seed=2)
