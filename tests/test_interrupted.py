@@ -8,7 +8,7 @@ import pytest
 from helpers.data import numbers
 
 from sklearn_metabp import BackpropMLPRegressor
-from sklearn_metabp.training import Curve, TrainingState
+from sklearn_metabp.training import Curve, TrainingState, interrupts
 from sklearn_metabp.training.epochs import Epochs
 from sklearn_metabp.training.loop import _Judge
 from sklearn_metabp.training.search import Search
@@ -44,6 +44,7 @@ class InterruptedAt:
         return self.trace
 
     def __enter__(self):
+        interrupts._last = -np.inf  # a Ctrl-C of the test before is long ago
         self._before = sys.gettrace()
         sys.settrace(self.trace)
         return self

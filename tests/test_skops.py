@@ -158,7 +158,7 @@ def test_a_recorder_is_not_trusted():
 
 # What a file may say, past every __init__: types are trusted, values are not.
 MADE_UP = {
-    "few parameters": lambda model: setattr(model, "params_", model.params_[:-1]),
+    "few parameters": lambda model: vars(model).update(_params=model.params_[:-1]),
     "many units": lambda model: vars(model.network_.layout).update(layer_sizes=(4, 4000, 3)),
     "units less than none": lambda model: vars(model.network_.layout).update(layer_sizes=(4, -1, 4, 3)),
     "groups": lambda model: vars(model.network_).update(out_groups=(2, 100)),

@@ -260,7 +260,7 @@ BAD_UPDATES = {
     "dtype": (lambda step: step.gradients.astype(np.float32), r"got shape \(19,\), dtype float32"),
     "integers": (lambda step: np.zeros(19, int), "dtype int"),
     "a list": (lambda step: [0.0] * 19, r"got \[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...\]\.$"),
-    "nothing": (lambda step: None, "got None"),
+    "nothing": (lambda step: None, "returned None and must return the update"),
     "a number": (lambda step: 0.0, "got 0.0"),
 }
 
@@ -269,7 +269,7 @@ BAD_UPDATES = {
 def test_a_rule_that_returns_no_update_is_told(make, message):
     X, y = numbers()
     model = BackpropMLPRegressor((3,), update_rule=Returning(make))
-    with pytest.raises(ValueError, match=r"Returning.compute_update must return an array of shape \(19,\)"):
+    with pytest.raises(ValueError, match=r"^Returning.compute_update .*an array of shape \(19,\)"):
         model.fit(X, y)
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)

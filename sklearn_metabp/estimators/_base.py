@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -244,9 +244,10 @@ class BaseBackpropMLP(
                     message = outcome.of_fit(stopped, self.max_iter, self.n_iter_no_change == np.inf)
             attributes = fitted_by(state)
         if state.was_validated and state.best_score == -np.inf:
+            is_undefined = np.isnan(list(state.validation_scores)).any()
+            advice = "" if is_undefined else " Are X_val and y_val scaled as X and y are?"
             warnings.warn(
-                "No score on the validation rows was above minus infinity, so none is the best. Are X_val "
-                "and y_val scaled as X and y are?",
+                f"No score on the validation rows was above minus infinity, so none is the best.{advice}",
                 stacklevel=3,
             )
         for name, value in attributes.items():
@@ -292,8 +293,12 @@ class BaseBackpropMLP(
             names = " and ".join(name for name, value in weighed_by.items() if value is not None)
             weight = check_row_weights(weight, dtype, names, "training")
             warn_of_light_weights(weight, names, self.alpha, state)
+        if issparse(X):  # with row pointers of its own: a callback that writes to the user's changes nothing
+            X = csr_array((X.data.astype(dtype, copy=False), X.indices, X.indptr.copy()), shape=X.shape)
+        else:
+            X = np.ascontiguousarray(X, dtype)
         return Batches(
-            X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype),
+            X,
             targets.encode(y, dtype),
             weight,
             check_batch_size(self.batch_size, X.shape[0], rule),

@@ -6,7 +6,7 @@ from scipy.sparse import issparse
 from sklearn_metabp._kernels import Backprop
 
 # Numbers in the buffers of a pass that is worth keeping: one or a few rows; for more its making is little.
-_KEPT_NUMBERS = 1 << 17
+_KEPT_NUMBERS = 1 << 13
 
 
 class ForwardPass:

@@ -23,6 +23,8 @@ __all__ = ["HIDDEN_ACTIVATIONS", "LOSSES", "OUT_ACTIVATIONS", "Network"]
 
 # Rows of a batch whose activations stay in the second cache while they go forward.
 _FORWARD_BATCH = 512
+# Targets of classes in a block of rows, 512 kB in float64.
+_TARGETS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -167,18 +169,19 @@ class Network:
         sample_weight : ndarray of shape (n_samples,), default=None
         """
         total = X.shape[0] if sample_weight is None else float(np.sum(sample_weight, dtype=float))
-        backprop = self._loaded(params, X, targets, sample_weight)
-        with one_blas_thread():
-            loss = sum(backprop.summed_loss(start, stop) for start, stop in _blocks(X))
-        return float(loss / (total or 1.0))
-
-    def _loaded(self, params, X, *of_rows) -> Backprop:
-        """A kernel for a block of rows, with what belongs to the rows in its dtype."""
+        n_rows = min(_FORWARD_BATCH, X.shape[0])
+        if isinstance(targets, SparseTargets):  # a block of them becomes a matrix
+            n_rows = min(n_rows, max(1, _TARGETS_AT_ONCE // targets.shape[1]))
         params = readable(params)
-        backprop = self.backprop(params, None, min(_FORWARD_BATCH, X.shape[0]))
+        backprop = self.backprop(params, None, n_rows)
         X = X.tocsr().astype(params.dtype, copy=False) if issparse(X) else _as(params.dtype, X)
-        backprop.load(X, *(_as(params.dtype, array) for array in of_rows))
-        return backprop
+        backprop.load(X, _as(params.dtype, targets), _as(params.dtype, sample_weight))
+        n = X.shape[0]
+        with one_blas_thread():
+            loss = sum(
+                backprop.summed_loss(start, min(start + n_rows, n)) for start in range(0, n, n_rows or 1)
+            )
+        return float(loss / (total or 1.0))
 
 
 def _as(dtype, array):
@@ -187,8 +190,3 @@ def _as(dtype, array):
     if isinstance(array, SparseTargets):
         return array.astype(dtype)
     return np.ascontiguousarray(array, dtype)
-
-
-def _blocks(X) -> list[tuple[int, int]]:
-    n = X.shape[0]
-    return [(start, min(start + _FORWARD_BATCH, n)) for start in range(0, n, _FORWARD_BATCH)]

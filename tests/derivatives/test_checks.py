@@ -97,7 +97,9 @@ def test_float32_stays(function):
     actual = function(model, X, y)
     assert actual.dtype == np.float32
     np.testing.assert_array_equal(function(model, X.astype(float), y), actual)
-    model.params_ = model.params_.astype(float)
+    params = model.params_
+    model = model.fit(X.astype(float), y)
+    model.params_ = params
     expected = function(model, X.astype(float), y)
     assert expected.dtype == np.float64
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

@@ -129,6 +129,7 @@ def test_columns_of_a_network_have_names():
 
 def test_a_plain_regression_has_no_rule_to_explain():
     rng = np.random.default_rng(0)
-    rule = LearnedUpdateRule(Ridge()).fit(rng.standard_normal((20, 2)), rng.standard_normal(20))
+    with pytest.warns(UserWarning, match="predicts and cannot train"):
+        rule = LearnedUpdateRule(Ridge()).fit(rng.standard_normal((20, 2)), rng.standard_normal(20))
     with pytest.raises(ValueError, match="matrix of 2 columns"):
         rule.explain()

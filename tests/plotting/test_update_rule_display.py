@@ -69,6 +69,7 @@ def test_the_rate_of_plain_backpropagation_is_its_learning_rate(learning_rate):
         np.testing.assert_allclose(rates, learning_rate, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning")
 def test_the_rate_of_momentum_grows_to_ten_times_where_gradients_stay():
     """A unit without inputs that matter: the gradient by its bias hardly changes under tiny steps."""
     model = BackpropMLPRegressor(

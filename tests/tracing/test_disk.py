@@ -35,6 +35,8 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(chunk_buffer, "CHUNK_STEPS", 5)
 
 
+# Momentum at one row a step blows up here; what is recorded of it is right all the same.
+@pytest.mark.filterwarnings("ignore:Training blew up:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("rule", [SGD(0.1, momentum=0.9), Adam(), NumPySGD()], ids=lambda r: type(r).__name__)
 @pytest.mark.parametrize("batch_size", [16, 1, "full"])  # 16: the last of an epoch is shorter

@@ -6,6 +6,9 @@ from scipy import sparse
 
 from sklearn_metabp import SGD, BackpropMLPRegressor, LearnedUpdateRule, Trace, TraceRecorder
 
+# A learning rate of 1e-30 stands for the start, which no step leaves.
+pytestmark = pytest.mark.filterwarnings("ignore:No step of this call:sklearn.exceptions.ConvergenceWarning")
+
 SIZES = (12, 4, 2)
 NAMES = ("params", "updates", "gradients", "targets", "outputs")
 LAYERS = ("activations", "net_inputs", "derivatives", "deltas")
