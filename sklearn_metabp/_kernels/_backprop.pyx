@@ -3,6 +3,7 @@
 
 import numpy as np
 
+cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -40,6 +41,7 @@ ctypedef struct Layer:
     void* slopes        # NULL where the outputs tell them
 
 
+@cython.final  # its own methods are called without a table, and inlined
 cdef class Backprop:
     """Activations, deltas, gradients and loss of a minibatch.
 
@@ -156,7 +158,7 @@ cdef class Backprop:
         """Name the rows that batches are drawn from; see ``reference.Backprop``."""
         self._rows.load(X, targets, sample_weight, order)
 
-    cdef int _check_batch(self, Py_ssize_t start, Py_ssize_t stop) except -1:
+    cdef inline int _check_batch(self, Py_ssize_t start, Py_ssize_t stop) except -1:
         cdef Py_ssize_t n_rows = self._rows.n_rows
         if start < 0 or stop > n_rows or stop - start > self.max_batch or start >= stop:
             raise IndexError(f"batch {start}:{stop} of {n_rows} rows, at most {self.max_batch} at once")
@@ -191,7 +193,7 @@ cdef class Backprop:
         self._check_change()
         return loss + self._typed(start, stop, n, self._n_layers + 1)
 
-    cdef int _check_change(self) except -1:
+    cdef inline int _check_change(self) except -1:
         """Raise ValueError if the last batch could not be read as it was when it was loaded."""
         if self._rows.changed != NOTHING:
             self._rows.raise_change()

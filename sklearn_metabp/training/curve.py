@@ -32,10 +32,11 @@ class Curve(Sequence):
 
     def append(self, value: float) -> None:
         """Add a number at the end."""
-        if self._n < len(self._values):  # a copy has grown, or Ctrl-C came between the two lines below
-            self._values = self._values[: self._n]
-        self._values.append(value)
-        self._n += 1
+        values, n = self._values, self._n
+        if n < len(values):  # a copy has grown, or Ctrl-C came between the two lines below
+            self._values = values = values[:n]
+        values.append(value)
+        self._n = n + 1
 
     def append_at(self, position: int, value: float) -> None:
         """Add a number as that of an epoch, after NaN for every epoch that had none.

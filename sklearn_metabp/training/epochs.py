@@ -36,6 +36,7 @@ class Epochs:
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
         self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned)
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
+        self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss = None
         self.compute_update = bound_update(rule, self.step, state.rule_state)
         self.send_back = rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
@@ -54,7 +55,7 @@ class Epochs:
         step, state, updates, listener = self.step, self.state, self.updates, self.step_listener
         params, send_back = state.params, self.send_back
         gradients, compute_update = self.backprop.gradients, self.compute_update
-        step.epoch = state.n_epochs
+        step.epoch += 1
         total_loss = 0.0
         for start, stop in self.batches.draw(state.random_state):
             step.index, step.start, step.stop = state.n_steps + 1, start, stop

@@ -60,17 +60,16 @@ class Adam(MomentRule):
 
     def compute_update(self, step, state):
         """Step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
-        state["t"] += 1
-        rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
-        adam_step(
-            step.gradients,
-            state["mean"],
-            state["square"],
-            step.updates,
-            rate,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            state["t"],
-        )
-        return step.updates
+        return Adam.bind(self, step, state)()
+
+    def bind(self, step, state):
+        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
+        gradients, updates, mean, square = step.gradients, step.updates, state["mean"], state["square"]
+
+        def compute_update():
+            state["t"] = t = state["t"] + 1
+            rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
+            adam_step(gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t)
+            return updates
+
+        return compute_update
