@@ -83,10 +83,11 @@ class LBFGS(LineSearchRule):
             if stopped:
                 raise StopIteration
 
+        start = params.astype(np.float64)
         options = {"maxiter": max_iter, "maxfun": self.max_fun, "gtol": tol, "maxcor": self.memory}
         result = minimize(
             evaluate,
-            params.astype(np.float64),
+            start,
             method="L-BFGS-B",
             jac=True,
             callback=iteration_ends,
@@ -96,6 +97,8 @@ class LBFGS(LineSearchRule):
             if result.nit >= max_iter:
                 return reached(max_iter)
             return f"it computed the loss max_fun={self.max_fun} times; raise max_fun"
-        if result.status == 2:  # an abnormal line search
+        # SciPy calls a line along which nothing lower was found one that converged, where rounding hides it.
+        stands_still = np.array_equal(result.x, start) and np.abs(result.jac).max() > tol
+        if result.status == 2 or stands_still:  # 2: an abnormal line search
             return "no lower loss was found along its line; scale X or y, or raise tol"
         return None

@@ -53,7 +53,8 @@ def search(rule, objective, start, *, max_iter=1000, tol=1e-8, on_iteration=neve
 def quadratic(n, seed=0, dtype=float):
     """``(w - w0)' A (w - w0) / 2`` with eigenvalues from 1 to 30, its minimum, and its matrix."""
     rng = np.random.default_rng(seed)
-    Q, _ = np.linalg.qr(rng.standard_normal((n, n)))
+    v = rng.standard_normal(n)
+    Q = np.eye(n) - 2 * np.outer(v, v) / (v @ v)  # a reflection: LAPACK's Q differs from machine to machine
     A, minimum = Q * np.geomspace(1, 30, n) @ Q.T, rng.standard_normal(n)
     buffer = np.zeros(n, dtype)
 
