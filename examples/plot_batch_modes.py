@@ -16,14 +16,18 @@ the learning rate that is best for it, and for a time of the same order.
 # as the lecture says. Numbers of epochs are such that no mode takes twice the time of another.
 
 import time
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 from rich.progress import track
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from sklearn_metabp import SGD, BackpropMLPClassifier, DivergenceError
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # trainings that fail are part of the picture
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)

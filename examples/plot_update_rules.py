@@ -16,6 +16,7 @@ there; and then all of them learn handwritten digits.
 # makes a ravine along an axis; far from zero, one across both. Standardized, the bowl is round: the best cure
 # is ``StandardScaler``.
 
+import warnings
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -23,6 +24,7 @@ import numpy as np
 from rich.progress import track
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from sklearn_metabp import (
@@ -46,6 +48,8 @@ from sklearn_metabp import (
     TraceRecorder,
 )
 from sklearn_metabp.plotting import UpdateRuleDisplay
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # trainings that fail are part of the picture
 
 N_STEPS, N_DRAWN = 300, 100
 

@@ -13,10 +13,13 @@ Each is a rule around a rule. :class:`~sklearn_metabp.Clipped`, :class:`~sklearn
 # A regression in which one target of 200 is a thousand times too large. Whenever its batch comes, the
 # gradient is long, and so is the step. Clipped to a norm of 1 it is a step like any other.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from paper.experiments import BACKPROPAGATION, EXPERIMENTS, SHOWN, papers_learner, record, rule_for, train
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from sklearn_metabp import (
@@ -29,6 +32,8 @@ from sklearn_metabp import (
     DivergenceError,
     Safeguarded,
 )
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # trainings that fail are part of the picture
 
 rng = np.random.default_rng(0)
 x = rng.uniform(-2, 2, (200, 1))

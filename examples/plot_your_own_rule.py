@@ -12,12 +12,17 @@ gradient, so that all layers move at a pace. The rule trains as any other does, 
 # --------
 # ``layout.tensors`` are the weight matrices and bias vectors, each a slice of the flat arrays of a step.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, UpdateRule
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # trainings that fail are part of the picture
 
 
 class LayerwiseSGD(UpdateRule):

@@ -3,10 +3,12 @@
 The scripts of this folder and ``benchmarks/paper_experiments.py`` draw on it.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -173,7 +175,9 @@ def error_of_learning(rule: LearnedUpdateRule) -> np.ndarray:
 def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
     """J(t) of a network trained by a rule, mean over the patterns of a cycle; infinite if it diverges."""
     try:
-        model = network(experiment, rule, seed, n_cycles).fit(experiment.X, experiment.y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the curve shows where nothing is learned
+            model = network(experiment, rule, seed, n_cycles).fit(experiment.X, experiment.y)
     except DivergenceError:
         return np.full(n_cycles, np.inf)
     return np.array(model.loss_curve_)

@@ -198,6 +198,7 @@ def test_what_cannot_be_guarded_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning")
 def test_the_papers_fourth_experiment_does_not_diverge():
     """Its learning network ends at J = 0.6; guarded, training ends as backpropagation's."""
     folder = Path(__file__).parents[2] / "examples" / "paper"
