@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -85,11 +86,16 @@ print("whole", flush=True)
 
 
 def told(process):
-    """Wait for the next warning of an interrupted fit."""
-    for line in process.stderr:
-        if "interrupted by user" in line:
-            return
-    raise AssertionError("the script ended")
+    """Wait for the next warning of an interrupted fit, a minute at most."""
+    limit = threading.Timer(60, process.kill)
+    limit.start()
+    try:
+        for line in process.stderr:
+            if "interrupted by user" in line:
+                return
+    finally:
+        limit.cancel()
+    raise AssertionError("the script ended without the warning")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import sklearn_metabp
 
+# A suite that runs in the background ignores Ctrl-C, and its scripts would inherit that.
+_HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 # The tree that is tested, and the helpers.
 _PATHS = [str(Path(sklearn_metabp.__file__).parents[1]), str(Path(__file__).parents[1])]
 
@@ -16,7 +18,7 @@ def start_python(source, *arguments):
     """A script, by its source, in a process group of its own; ``stop`` ends it and its workers."""
     path = os.pathsep.join([*_PATHS, *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
-        [sys.executable, "-c", source, *map(str, arguments)],
+        [sys.executable, "-c", _HEARS_CTRL_C + source, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
