@@ -1,6 +1,8 @@
 """Many trainings at once: teaching where the student drives, judging a rule by the networks it trains."""
 
 from sklearn_metabp.meta_training.aggregate import aggregate
-from sklearn_metabp.meta_training.rollout import make_rollout_scorer
+from sklearn_metabp.meta_training.rollout import Rollout, rollout, rollout_seed
+from sklearn_metabp.meta_training.scoring import make_rollout_scorer
+from sklearn_metabp.meta_training.tasks import Task
 
-__all__ = ["aggregate", "make_rollout_scorer"]
+__all__ = ["Rollout", "Task", "aggregate", "make_rollout_scorer", "rollout", "rollout_seed"]

@@ -1,17 +1,16 @@
 """Dataset aggregation: let the student drive, ask the teacher, add, refit."""
 
-import contextlib
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_metabp.learned import LearnedUpdateRule
+from sklearn_metabp.meta_training.rollout import check_count, naming_rollout, rollout
+from sklearn_metabp.meta_training.tasks import Task, as_tasks
 from sklearn_metabp.tracing import Trace, TraceRecorder
-from sklearn_metabp.training import DivergenceError
+from sklearn_metabp.update_rules import UpdateRule
 
 _MOST_SEEDS = 2**31 - 1
 # Of a loss over the median of the first steps: beyond it a training has blown up.
@@ -20,13 +19,13 @@ _MOST_GROWTH, _FIRST_STEPS = 1000, 5
 
 def aggregate(
     rule: LearnedUpdateRule,
-    teacher,
-    tasks: Sequence,
+    teacher: UpdateRule | str,
+    tasks: Iterable[Task | tuple],
     *,
-    n_rounds=5,
-    n_starts=1,
-    every=1,
-    random_state=None,
+    n_rounds: int = 5,
+    n_starts: int = 1,
+    every: int = 1,
+    random_state: int | np.random.RandomState | None = None,
 ) -> LearnedUpdateRule:
     """Fit a rule where it will be used: at the states that it comes to itself.
 
@@ -44,9 +43,9 @@ def aggregate(
         What to fit; it is cloned and not changed itself.
     teacher : str or UpdateRule
         What to imitate.
-    tasks : sequence of (estimator, X, y)
-        What is trained in every round; the estimator's ``update_rule`` and ``random_state`` are set here.
-        With ``scope="network"`` all must have one architecture.
+    tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
+        The networks that are trained in every round, each in a :func:`rollout`. With ``scope="network"`` all
+        must have one architecture.
     n_rounds : int, default=5
         Rounds after the first, in which the student drives; 0 is plain imitation.
     n_starts : int, default=1
@@ -65,7 +64,8 @@ def aggregate(
     Raises
     ------
     ValueError
-        If there are no tasks, or a number is out of its range.
+        If there are no tasks, a number is out of its range, or every training under the teacher diverges in
+        its first step.
 
     References
     ----------
@@ -86,19 +86,20 @@ def aggregate(
     >>> rule.layer_sizes_
     (2, 2, 1)
     """
-    tasks = list(tasks)
-    if not tasks or not all(isinstance(task, tuple) and len(task) == 3 for task in tasks):
-        raise ValueError("tasks must be a sequence of (estimator, X, y), one at least.")
-    for name, value, least in (("n_rounds", n_rounds, 0), ("n_starts", n_starts, 1), ("every", every, 1)):
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}.")
-    random_state = check_random_state(random_state)
+    checked = as_tasks(tasks)
+    n_rounds, n_starts = check_count("n_rounds", n_rounds, 0), check_count("n_starts", n_starts, 1)
+    generator = check_random_state(random_state)
     learned = clone(rule)
-    recorder = TraceRecorder("all", every=every, teacher=teacher)
-    _train(teacher, recorder, tasks, n_starts, random_state)
+    recorder = TraceRecorder("all", every=check_count("every", every, 1), teacher=teacher)
+    n_steps = _record(teacher, recorder, checked, n_starts, generator)
+    if n_steps == 0:
+        raise ValueError(
+            f"Every training under teacher={teacher!r} diverged in its first step, so there is nothing to "
+            f"learn from. Give it a smaller learning rate, or scale X and y of the tasks."
+        )
     learned.fit(_before_it_blew_up(recorder.trace_))
     for _ in range(n_rounds):
-        _train(learned, recorder, tasks, n_starts, random_state)
+        _record(learned, recorder, checked, n_starts, generator)
         learned.fit(_before_it_blew_up(recorder.trace_))
     return learned
 
@@ -114,13 +115,21 @@ def _before_it_blew_up(trace: Trace) -> Trace:
     return trace[is_sound]
 
 
-def _train(rule, recorder: TraceRecorder, tasks, n_starts: int, random_state) -> None:
-    """Train every task from new starts; what diverges is recorded up to there, at once not at all."""
-    for estimator, X, y in tasks:
-        for _ in range(n_starts):
-            network = clone(estimator).set_params(
-                update_rule=rule, random_state=random_state.randint(_MOST_SEEDS), warm_start=False
-            )
-            with warnings.catch_warnings(), contextlib.suppress(DivergenceError):
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                network.set_callbacks(recorder).fit(X, y)
+def _record(
+    rule: UpdateRule | str,
+    recorder: TraceRecorder,
+    tasks: list[Task],
+    n_starts: int,
+    generator: np.random.RandomState,
+) -> int:
+    """Train every task from new starts; return the number of steps, which are recorded.
+
+    A training that diverges is recorded up to there.
+    """
+    n_steps = 0
+    for number, task in enumerate(tasks):
+        for start in range(n_starts):
+            seed = generator.randint(_MOST_SEEDS)
+            with naming_rollout(number, start):
+                n_steps += rollout(task, rule, seed, callbacks=[recorder]).n_steps
+    return n_steps

@@ -1,177 +1,235 @@
-"""Judging an update rule by the networks it trains."""
+"""A rollout: one training of a task's network by a rule, and what came of it."""
 
+import contextlib
+import copy
+import time
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, check_random_state
 
-from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.meta_training.tasks import BackpropMLP, Task
 from sklearn_metabp.training import DivergenceError
-from sklearn_metabp.update_rules import resolve_update_rule
-
-METRICS = ("final_loss", "ratio")
-# What a rollout counts as that diverged, or ended above it; in a ratio times the baseline's loss.
-WORST_LOSS = 1e12
-WORST_RATIO = 1e3
-# Added to losses, so that a perfect one has a logarithm and a ratio.
-SMALL = 1e-8
+from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 
-def make_rollout_scorer(tasks, *, metric="final_loss", baseline=None, n_starts=1, random_state=None):
-    """Make a scorer that judges a learned rule by the networks it trains.
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """What came of one training; :func:`rollout` makes it.
 
-    R² says how well a rule imitates; a rule of nearly perfect R² may still fail to train, because the
-    student leaves the states that the teacher visited. The scorer trains: one rollout is one task's network
-    trained by the rule from one start. It goes into ``scoring=`` of scikit-learn's searches and
-    ``cross_val_score`` over :class:`LearnedUpdateRule`, and pickles, so any ``n_jobs`` will do.
-
-    Parameters
+    Attributes
     ----------
-    tasks : list of tuple (estimator, X, y)
-        Trainings to judge by: a :class:`BackpropMLPClassifier` or :class:`BackpropMLPRegressor`, whose
-        ``update_rule`` the rule replaces, and its data. A clone is trained, once for every start.
-    metric : {"final_loss", "ratio"}, default="final_loss"
-        The score is minus the mean over all rollouts of ``log(loss + 1e-8)``, or of
-        ``(loss + 1e-8) / (baseline's + 1e-8)``; ``loss`` is the ``loss_`` of the trained network.
-    baseline : UpdateRule or str, default=None
-        With ``metric="ratio"``, what to compare with, from the same starts, in trainings that are made at
-        once. None is every task's own ``update_rule``.
-    n_starts : int, default=1
-        Starts of every task.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts; each depends on it, the number of the task and the number of the start. Drawn once,
-        so one scorer gives all rules the same starts.
+    loss : float
+        Training loss of the last epoch, the ``loss_`` of the estimator; infinite if the training diverged.
+    n_steps : int
+        Steps taken: batches, or iterations of a rule that searches along lines.
+    diverged : bool
+        Whether a loss, an update or a weight stopped being finite.
+    seconds : float
+        Wall time of the fit.
+    loss_curve : ndarray of shape (n_epochs,)
+        Training loss of every epoch. Of a training that diverged no curve is left: it is empty.
+    validation_loss_curve : ndarray of shape (n_epochs,) or None
+        Loss on the validation rows after every epoch. None if the task has none and the estimator sets none
+        aside.
+    validation_scores : ndarray of shape (n_epochs,) or None
+        Accuracy, R² or the estimator's ``scoring`` on the validation rows after every epoch.
+    estimator : BackpropMLPClassifier, BackpropMLPRegressor or None
+        The trained network, if it was asked for and the training did not diverge.
 
-    Returns
-    -------
-    scorer : callable
-        ``scorer(rule, X=None, y=None)``, greater is better; X and y are not looked at. A rollout that
-        diverges, or that ends beyond it, counts as a loss of 1e12, a ratio of 1000; so a score is never less
-        than -27.7 or -1000. Divergence includes weights, gradients and deltas beyond 1e15.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range, a task is not what it must be, or the baseline diverges.
+    See Also
+    --------
+    rollout : Train the network of a task.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import Ridge
-    >>> from sklearn.model_selection import GridSearchCV, GroupKFold
-    >>> from sklearn.preprocessing import scale
-    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
-    >>> from sklearn_metabp.meta_training import make_rollout_scorer
+    >>> from sklearn_metabp import BackpropMLPClassifier
+    >>> from sklearn_metabp.meta_training import Task, rollout
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = BackpropMLPClassifier((8,), update_rule=SGD(0.1), max_iter=20)
-    >>> network = network.set_params(n_iter_no_change=float("inf"))
-    >>> recorder = TraceRecorder()
-    >>> for seed in (0, 1):
-    ...     teacher = network.set_params(random_state=seed).set_callbacks(recorder).fit(scale(X), y)
-    >>> trace = recorder.trace_
-    >>> tasks = [(network.set_callbacks(), scale(X), y)]
-    >>> scorer = make_rollout_scorer(tasks, metric="ratio", random_state=0)
-    >>> grid = {"learner__alpha": [1e-6, 1e6]}
-    >>> search = GridSearchCV(LearnedUpdateRule(Ridge()), grid, scoring=scorer, cv=GroupKFold(2))
-    >>> search = search.fit(trace, groups=trace.runs)
-    >>> search.best_params_
-    {'learner__alpha': 1e-06}
-    >>> print(f"{search.best_score_:.2f}")  # as good as the teacher
-    -1.00
+    >>> task = Task(BackpropMLPClassifier((8,), batch_size=50, max_iter=4), X, y)
+    >>> record = rollout(task, "adam", random_state=0)
+    >>> record.n_steps, record.loss_curve.shape, record.validation_scores
+    (12, (4,), None)
     """
-    if metric not in METRICS:
-        raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
-    if not isinstance(n_starts, Integral) or n_starts < 1:
-        raise ValueError(f"n_starts must be an integer of 1 or more, got {n_starts!r}.")
-    if baseline is not None and metric != "ratio":
-        raise ValueError(
-            f"baseline is what metric='ratio' compares with; metric={metric!r} has no use for it."
-        )
-    checked = _check_tasks(tasks)
-    seed = int(check_random_state(random_state).randint(2**31))
-    scorer = RolloutScorer(checked, metric, int(n_starts), seed)
-    if metric == "final_loss":
-        return scorer
-    losses = np.array([
-        scorer.rollouts_of(number, task[0].update_rule if baseline is None else baseline)
-        for number, task in enumerate(checked)
-    ])  # fmt: skip
-    if not np.isfinite(losses).all():
-        number = int(np.argwhere(~np.isfinite(losses))[0, 0])
-        raise ValueError(f"the baseline diverges on task {number}: there is no loss to compare with.")
-    return RolloutScorer(checked, metric, int(n_starts), seed, losses)
+
+    loss: float
+    n_steps: int
+    diverged: bool
+    seconds: float
+    loss_curve: np.ndarray = field(repr=False)
+    validation_loss_curve: np.ndarray | None = field(default=None, repr=False)
+    validation_scores: np.ndarray | None = field(default=None, repr=False)
+    estimator: BackpropMLP | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class RolloutScorer:
-    """What :func:`make_rollout_scorer` returns.
+def rollout(
+    task: Task,
+    rule: UpdateRule | str,
+    random_state: int | np.random.RandomState | None = None,
+    *,
+    n_epochs: int | None = None,
+    callbacks: Sequence[Any] = (),
+    return_estimator: bool = False,
+) -> Rollout:
+    """Train a copy of a task's network by a rule, and record what came of it.
 
-    Attributes
+    It is ``fit`` of the task's estimator with another ``update_rule`` and ``random_state``. A training that
+    diverges is a result and no exception, a training that ends before it converged no warning.
+
+    Parameters
     ----------
-    tasks : list of tuple (estimator, X, y)
-    metric : str
-    n_starts : int
-    seed : int
-    baseline_losses : ndarray of shape (n_tasks, n_starts) or None
+    task : Task
+        The network and its data. It is not changed.
+    rule : str, UpdateRule or FrozenEstimator
+        What may stand in ``update_rule``. It is not copied.
+    random_state : int, RandomState instance or None, default=None
+        Draws the start and the order of the rows. The same integer gives the same bits.
+    n_epochs : int, default=None
+        Epochs at most, in place of the estimator's ``max_iter``.
+    callbacks : sequence of callback, default=()
+        Callbacks of this training, such as a :class:`TraceRecorder`.
+    return_estimator : bool, default=False
+        Whether the record holds the trained network.
+
+    Returns
+    -------
+    record : Rollout
+
+    Raises
+    ------
+    ValueError
+        If ``n_epochs`` is out of its range, or the estimator's ``fit`` refuses a parameter or the data.
+    NotFittedError
+        If the rule is a learned one that has not been fitted.
+    KeyboardInterrupt
+        On Ctrl-C: a training that was cut off says nothing about the rule.
+
+    See Also
+    --------
+    make_rollout_scorer : Judge a rule by many rollouts.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+    >>> from sklearn_metabp.meta_training import Task, rollout
+    >>> X, y = load_iris(return_X_y=True)
+    >>> task = Task(BackpropMLPClassifier((8,), batch_size=30), scale(X), y)
+    >>> rollout(task, SGD(0.1), random_state=0, n_epochs=20).loss < 0.3
+    True
+    >>> wild = rollout(task, SGD(1e200), random_state=0)
+    >>> wild.diverged, wild.loss
+    (True, inf)
     """
+    if not isinstance(task, Task):
+        raise ValueError(f"task must be a Task, got {task!r}.")
+    rule = resolve_update_rule(rule, "rule")
+    network = _make_network(task, rule)
+    network.random_state = random_state
+    if n_epochs is not None:
+        network.max_iter = check_count("n_epochs", n_epochs, 1)
+    network.set_callbacks(*callbacks)
+    validation = {} if task.X_val is None else {"X_val": task.X_val, "y_val": task.y_val}
+    began = time.perf_counter()
+    try:
+        with _quiet():
+            network.fit(task.X, task.y, **validation)
+    except DivergenceError as error:
+        seconds = time.perf_counter() - began
+        curve = np.empty(0) if validation or network.early_stopping else None
+        return Rollout(np.inf, error.step - 1, True, seconds, np.empty(0), curve, curve)
+    seconds = time.perf_counter() - began
+    return Rollout(
+        loss=float(network.loss_),
+        n_steps=network._training_state.n_steps,
+        diverged=False,
+        seconds=seconds,
+        loss_curve=np.array(network.loss_curve_),
+        validation_loss_curve=_array_or_none(network.validation_loss_curve_),
+        validation_scores=_array_or_none(network.validation_scores_),
+        estimator=network if return_estimator else None,
+    )
 
-    tasks: list = field(repr=False)
-    metric: str
-    n_starts: int
-    seed: int
-    baseline_losses: np.ndarray | None = field(default=None, repr=False)
 
-    def __call__(self, rule, X=None, y=None) -> float:
-        """Minus the mean of the metric over all rollouts of a fitted rule."""
-        losses = np.array([self.rollouts_of(number, rule) for number in range(len(self.tasks))])
-        if self.baseline_losses is None:
-            return -float(np.mean(np.log(np.minimum(losses, WORST_LOSS) + SMALL)))
-        ratios = (losses + SMALL) / (self.baseline_losses + SMALL)
-        return -float(np.mean(np.minimum(ratios, WORST_RATIO)))
+def rollout_seed(seed: int, task: int, start: int) -> int:
+    """Seed of one of many rollouts, which depends on nothing but these three numbers.
 
-    def rollouts_of(self, number: int, rule) -> list[float]:
-        """Final losses of one task's network from every start, trained by a rule; inf where it diverged."""
-        return [self._rollout(number, start, rule) for start in range(self.n_starts)]
+    Parameters
+    ----------
+    seed : int
+        Of all of them.
+    task : int
+        Number of the task, from 0.
+    start : int
+        Number of the task's start, from 0.
 
-    def _rollout(self, number: int, start: int, rule) -> float:
-        estimator, X, y = self.tasks[number]
-        seed = int(np.random.SeedSequence([self.seed, number, start]).generate_state(1)[0])
-        network = clone(estimator).set_params(update_rule=resolve_update_rule(rule), random_state=seed)
-        network.set_callbacks()  # those of the task are not meant for rollouts
+    Returns
+    -------
+    seed : int
+
+    Examples
+    --------
+    >>> from sklearn_metabp.meta_training import rollout_seed
+    >>> rollout_seed(0, 3, 1) == rollout_seed(0, 3, 1) != rollout_seed(0, 1, 3)
+    True
+    """
+    return int(np.random.SeedSequence([seed, task, start]).generate_state(1)[0])
+
+
+@contextlib.contextmanager
+def naming_rollout(task: int, start: int) -> Iterator[None]:
+    """Add to an error of a rollout which of many it was."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This was in the rollout of task {task} from start {start}; both count from 0.")
+        raise
+
+
+def check_count(name: str, value: Any, least: int) -> int:
+    """Return a parameter that counts something.
+
+    Raises
+    ------
+    ValueError
+        If it is no integer, or less than ``least``.
+    """
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}.")
+    return int(value)
+
+
+def _make_network(task: Task, rule: UpdateRule) -> BackpropMLP:
+    """Copy the task's estimator for one training.
+
+    ``clone`` and ``set_params`` would take longer than a small network needs for an epoch.
+    """
+    # The memo puts the rule in the place of the estimator's own, which a copy could be expensive of.
+    network = copy.deepcopy(task.estimator, {id(task.estimator.update_rule): rule})
+    network.update_rule = rule  # a name has no place in the memo
+    return network
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what is no news in a rollout, and let Ctrl-C through, which ``fit`` makes a warning of."""
+    # A learner may overflow before the loop finds that the training diverges.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("error", "Training interrupted by user", UserWarning)
         try:
-            # A learner may overflow before the loop finds out; that a rollout is short is no news.
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                return float(network.fit(X, y).loss_)
-        except DivergenceError:
-            return np.inf
+            yield
+        except UserWarning as warning:
+            if isinstance(warning.__context__, KeyboardInterrupt):
+                raise warning.__context__ from None
+            raise
 
 
-def _check_tasks(tasks) -> list[tuple]:
-    wanted = "tasks must be a list of (estimator, X, y)"
-    if not isinstance(tasks, (list, tuple)) or not tasks:
-        raise ValueError(f"{wanted}, with at least one, got {tasks!r}.")
-    checked = []
-    for number, task in enumerate(tasks):
-        if not isinstance(task, (list, tuple)) or len(task) != 3:
-            raise ValueError(f"{wanted}; task {number} is a {type(task).__name__}" + _length(task) + ".")
-        estimator, X, y = task
-        if not isinstance(estimator, (BackpropMLPClassifier, BackpropMLPRegressor)):
-            raise ValueError(
-                f"the estimator of task {number} must be a BackpropMLPClassifier or BackpropMLPRegressor, "
-                f"whose update_rule can be replaced, got {estimator!r}."
-            )
-        try:
-            check_consistent_length(X, y)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"X and y of task {number} do not go together: {error}") from error
-        checked.append((estimator, X, y))
-    return checked
-
-
-def _length(task) -> str:
-    return f" of {len(task)}" if isinstance(task, (list, tuple)) else ""
+def _array_or_none(curve: list[float] | None) -> np.ndarray | None:
+    return None if curve is None else np.array(curve)

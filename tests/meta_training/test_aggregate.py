@@ -133,8 +133,8 @@ def test_students_that_diverge_do_not_end_it(monkeypatch):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"tasks": []}, r"tasks must be a sequence of \(estimator, X, y\), one at least"),
-        ({"tasks": [(network(), X)]}, "tasks must be a sequence"),
+        ({"tasks": []}, r"tasks must be a list of \(estimator, X, y\), .*, with at least one"),
+        ({"tasks": [(network(), X)]}, "tasks must be a list of .*; task 0 is a tuple of 2"),
         ({"n_rounds": -1}, "n_rounds must be an integer of 0 or more, got -1"),
         ({"n_starts": 0}, "n_starts must be an integer of 1 or more, got 0"),
         ({"every": 0}, "every must be an integer of 1 or more, got 0"),

@@ -1,19 +1,18 @@
-"""A scorer that judges a rule by the networks it trains."""
+"""One training of a task's network by a rule, and the record of it."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.datasets import load_iris
+from joblib import Parallel, delayed
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
-from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_metabp import (
+    LBFGS,
     SGD,
     Adam,
     BackpropMLPClassifier,
@@ -22,255 +21,231 @@ from sklearn_metabp import (
     TraceRecorder,
     UpdateRule,
 )
-from sklearn_metabp.meta_training import make_rollout_scorer
+from sklearn_metabp.meta_training import Task, aggregate, make_rollout_scorer, rollout, rollout_seed
 
-WORST_SCORE = -np.log(1e12)
-
-
-def network(rule="adam", sizes=(5,), max_iter=8, **params):
-    return BackpropMLPClassifier(
-        sizes, update_rule=rule, batch_size=20, max_iter=max_iter, n_iter_no_change=np.inf, **params
-    )
+X, Y = classes("multiclass")
+X_VAL, Y_VAL = classes("multiclass", seed=1)
+PARAMS = {"batch_size": 20, "max_iter": 8, "n_iter_no_change": np.inf}
 
 
-def tasks(rule="adam"):
-    params = {"update_rule": rule, "batch_size": 20, "max_iter": 8, "n_iter_no_change": np.inf}
-    return [(network(rule), *classes("multiclass")), (BackpropMLPRegressor((4,), **params), *numbers())]
+def network(**params):
+    return BackpropMLPClassifier((5,), **PARAMS | params)
 
 
-@pytest.fixture(scope="module")
-def trace():
+def learned():
     recorder = TraceRecorder()
-    for seed in range(3):
-        network(SGD(0.1), random_state=seed).set_callbacks(recorder).fit(*classes("multiclass", seed=1))
-    return recorder.trace_
+    network(update_rule=SGD(0.1), random_state=0).set_callbacks(recorder).fit(X, Y)
+    return LearnedUpdateRule(Ridge(alpha=1e-6)).fit(recorder.trace_)
 
 
-@pytest.fixture(scope="module")
-def rule(trace):
-    return LearnedUpdateRule(Ridge(alpha=1e-6)).fit(trace)
+class Scripted(UpdateRule):
+    """Does what a function of the number of the step says."""
 
-
-class Recording(UpdateRule):
-    """Notes the first weights of every training."""
-
-    def __init__(self, starts):
-        self.starts = starts
-
-    def init_state(self, layout):
-        return {"new": True}
-
-    def compute_update(self, step, state):
-        if state.pop("new", False):
-            self.starts.append(step.params.tolist())
-        return np.zeros_like(step.params)
-
-
-class Wild(RegressorMixin, BaseEstimator):
-    """A learner whose every update is a factor of what it was fitted on, and that refuses what overflows."""
-
-    def __init__(self, factor=1.0):
-        self.factor = factor
-
-    def fit(self, X, y):
-        self.ridge_ = Ridge(alpha=1e-6).fit(X, y)
-        return self
-
-    def predict(self, X):
-        return self.factor * self.ridge_.predict(X)
-
-
-def test_the_score_is_minus_the_mean_log_of_the_final_losses(rule):
-    scorer = make_rollout_scorer(tasks(), random_state=3, n_starts=2)
-    losses = [loss for number in range(2) for loss in scorer.rollouts_of(number, rule)]
-    assert len(set(losses)) == 4
-    assert scorer(rule) == pytest.approx(-np.mean(np.log(np.array(losses) + 1e-8)))
-    assert type(scorer(rule)) is float
-
-
-def test_a_rollout_is_a_fit_with_the_rule_in_place_of_the_estimators_own(rule):
-    (estimator, X, y), _ = tasks()
-    scorer = make_rollout_scorer([(estimator, X, y)], random_state=3)
-    seed = int(np.random.SeedSequence([scorer.seed, 0, 0]).generate_state(1)[0])
-    model = network(rule, random_state=seed).fit(X, y)
-    assert scorer.rollouts_of(0, rule) == [model.loss_]
-    assert estimator.update_rule == "adam" and not hasattr(estimator, "params_")
-
-
-def test_each_start_is_its_own_and_the_same_for_every_rule(rule):
-    scorer = make_rollout_scorer(tasks()[:1] * 2, n_starts=3, random_state=0)
-    starts, again = [], []
-    scorer(Recording(starts))
-    scorer(Recording(again))
-    assert starts == again and len({tuple(start) for start in starts}) == 6
-    more = make_rollout_scorer(tasks()[:1] * 2, n_starts=4, random_state=0)
-    assert more.rollouts_of(1, rule)[:3] == scorer.rollouts_of(1, rule)
-
-
-@pytest.mark.parametrize("metric", ["final_loss", "ratio"])
-def test_a_good_rule_is_above_a_bad_one_and_that_above_one_that_diverges(trace, rule, metric):
-    scorer = make_rollout_scorer(tasks(), metric=metric, random_state=0, n_starts=2)
-    too_small, backwards = (LearnedUpdateRule(Wild(factor)).fit(trace) for factor in (1e-3, -1e6))
-    assert scorer(rule) > scorer(too_small) > scorer(backwards)
-    assert scorer(SGD(0.1)) == pytest.approx(scorer(rule), rel=1e-3)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(
-    "learner", [None, Wild(-1e3), Wild(-1e30), DecisionTreeRegressor(max_depth=3)], ids=repr
-)
-@pytest.mark.parametrize("scope", ["link", "neuron", "network"])
-def test_what_diverges_has_the_documented_score(learner, scope, dtype):
-    """Uphill on a squared error, whatever refuses to predict first."""
-    X, y = numbers(dtype=dtype)
-    teacher = BackpropMLPRegressor((4,), batch_size=20, max_iter=3, n_iter_no_change=np.inf, random_state=0)
-    recorder = TraceRecorder("all")
-    teacher.set_params(update_rule=SGD(0.1)).set_callbacks(recorder).fit(X, y)
-    wild = LearnedUpdateRule(learner, scope=scope, random_state=0).fit(recorder.trace_)
-
-    class Uphill(UpdateRule):
-        acts_backward = wild.acts_backward
-
-        def init_state(self, layout):
-            return wild.init_state(layout)
-
-        def compute_update(self, step, state):
-            return -1e6 * wild.compute_update(step, state)
-
-        def compute_deltas(self, step, layer, state):
-            return wild.compute_deltas(step, layer, state)
-
-    student = teacher.set_callbacks().set_params(max_iter=200, activation="identity")
-    assert make_rollout_scorer([(student, X, y)])(Uphill()) == pytest.approx(WORST_SCORE)
-    ratio = make_rollout_scorer([(student, X, y)], metric="ratio", baseline=SGD(0.01))
-    assert ratio(Uphill()) == -1000
-
-
-class Constant(UpdateRule):
-    """Every update is the same number."""
-
-    def __init__(self, number):
-        self.number = number
+    def __init__(self, act):
+        self.act = act
 
     def init_state(self, layout):
         return None
 
     def compute_update(self, step, state):
-        return np.full_like(step.params, self.number)
+        return np.full_like(step.params, self.act(step.index))
+
+    def __deepcopy__(self, memo):
+        raise AssertionError("a rollout copies no rule")
 
 
-@pytest.mark.parametrize("number", [np.nan, np.inf, 1e14, 1e60, 1e200])
-def test_no_number_that_a_rule_returns_is_an_error(number):
-    scorer = make_rollout_scorer(tasks()[1:], random_state=0)
-    assert scorer(Constant(number)) == pytest.approx(WORST_SCORE)
-    assert make_rollout_scorer(tasks()[1:], metric="ratio")(Constant(number)) == -1000
+CASES = {
+    "classifier": (network(), (X, Y), {}),
+    "regressor": (BackpropMLPRegressor((4, 3), **PARAMS), numbers(2), {}),
+    "validation rows": (network(), (X, Y), {"X_val": X_VAL, "y_val": Y_VAL}),
+    "early stopping": (network(early_stopping=True, n_iter_no_change=2, max_iter=30), (X, Y), {}),
+    "patience": (network(n_iter_no_change=1, tol=0.05), (X, Y), {}),
+    "dropout": (network(dropout=0.3, class_weight="balanced"), (X, Y), {}),
+    "warm start": (network(warm_start=True).fit(X, Y), (X, Y), {}),
+    "scoring": (network(scoring="neg_log_loss"), (X, Y), {"X_val": X_VAL, "y_val": Y_VAL}),
+}
+RULES = {
+    "name": "rmsprop",
+    "rule": Adam(0.02),
+    "learned": learned(),
+    "frozen": FrozenEstimator(learned()),
+    "line search": LBFGS(),
+}
 
 
-@pytest.mark.parametrize("factor", [1e7, 1e30])
-def test_one_rollout_beyond_the_worst_does_not_hide_the_others(factor):
-    (first, (regressor, X, y)) = tasks()
-    scorer = make_rollout_scorer([first, (regressor, X, factor * y)], random_state=0)
-    (good,), (bad,) = (scorer.rollouts_of(number, SGD(1e-9)) for number in (0, 1))
-    assert good < 10 and bad > 1e12 and np.isfinite(bad) == (factor < 1e8)
-    assert scorer(SGD(1e-9)) == pytest.approx((WORST_SCORE - np.log(good + 1e-8)) / 2)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("seed", [0, 17])
+def test_a_rollout_is_a_fit_with_another_rule_and_seed(case, rule, seed):
+    estimator, data, validation = CASES[case]
+    if (case, rule) in {("dropout", "line search")}:
+        pytest.skip("a line search takes no dropout")
+    record = rollout(Task(estimator, *data, *validation.values()), RULES[rule], seed, return_estimator=True)
+    taught = type(estimator)(**estimator.get_params(deep=False))
+    taught.set_params(update_rule=RULES[rule], random_state=seed).fit(*data, **validation)
+    np.testing.assert_array_equal(record.estimator.params_, taught.params_)
+    np.testing.assert_array_equal(record.loss_curve, taught.loss_curve_)
+    assert record.loss == taught.loss_ and type(record.loss) is float and not record.diverged
+    if taught.validation_scores_ is None:
+        assert record.validation_scores is None and record.validation_loss_curve is None
+    else:
+        np.testing.assert_array_equal(record.validation_scores, taught.validation_scores_)
+        np.testing.assert_array_equal(record.validation_loss_curve, taught.validation_loss_curve_)
+        assert len(record.validation_scores) == len(record.loss_curve)
 
 
-def test_ratios_are_to_the_baseline_from_the_same_starts(rule):
-    own = make_rollout_scorer(tasks(SGD(0.1)), metric="ratio", random_state=0, n_starts=2)
-    assert own(SGD(0.1)) == -1
-    assert own(rule) == pytest.approx(-1, abs=1e-3)
-    other = make_rollout_scorer(tasks(SGD(0.1)), metric="ratio", baseline="adam", random_state=0, n_starts=2)
-    assert other("adam") == -1
-    plain = make_rollout_scorer(tasks(), random_state=0, n_starts=2)
-    losses = [np.array([plain.rollouts_of(i, r) for i in (0, 1)]) for r in (rule, Adam())]
-    assert other(rule) == pytest.approx(-np.mean(losses[0] / losses[1]), rel=1e-6)
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "n_epochs"), [(60, 20, 8), (60, 25, 3), (47, 47, 5), (50, 1, 2)]
+)
+def test_steps_are_counted_and_epochs_may_be_other_than_the_estimators(n_rows, batch_size, n_epochs):
+    task = Task(network(batch_size=batch_size), X[:n_rows], Y[:n_rows])
+    record = rollout(task, "sgd", 0, n_epochs=n_epochs)
+    assert record.n_steps == n_epochs * -(-n_rows // batch_size)
+    assert len(record.loss_curve) == n_epochs and task.estimator.max_iter == 8
+    assert 0 < record.seconds < 60 and record.estimator is None
 
 
-def test_the_same_score_twice_pickled_and_in_a_frozen_rule(rule):
-    scorer = make_rollout_scorer(tasks())
-    assert scorer(rule) == scorer(rule) == pickle.loads(pickle.dumps(scorer))(rule)
-    assert scorer(FrozenEstimator(rule)) == scorer(rule, None, None) == scorer(rule, X="not looked at")
-    seeded = [make_rollout_scorer(tasks(), random_state=5)(rule) for _ in range(2)]
-    assert seeded[0] == seeded[1] != scorer(rule)
+@pytest.mark.parametrize("update", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("n_sound", [0, 1, 7])
+def test_divergence_is_a_result(update, n_sound):
+    rule = Scripted(lambda step: 0.0 if step <= n_sound else update)
+    record = rollout(Task(network(), X, Y), rule, 0, return_estimator=True)
+    assert record.diverged and record.loss == np.inf and record.estimator is None
+    assert n_sound <= record.n_steps <= n_sound + 1  # 1e300 is added, and then the loss is not finite
+    assert record.loss_curve.shape == (0,) and record.validation_scores is None
+    validated = rollout(Task(network(), X, Y, X_VAL, Y_VAL), rule, 0)
+    assert validated.validation_scores.shape == validated.validation_loss_curve.shape == (0,)
 
 
-@pytest.mark.parametrize("metric", ["final_loss", "ratio"])
-def test_in_a_search_over_a_trace_with_one_job_and_with_two(trace, metric):
-    scorer = make_rollout_scorer(tasks(), metric=metric, random_state=0)
-    estimator, grid = LearnedUpdateRule(Wild()), {"learner__factor": [1e-3, 1.0, -1e9]}
-    one, two = (
-        GridSearchCV(estimator, grid, scoring=scorer, cv=GroupKFold(3), n_jobs=n, error_score="raise").fit(
-            trace, groups=trace.runs
-        )
-        for n in (1, 2)
-    )
-    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
-    assert one.best_params_ == {"learner__factor": 1.0}
-    assert one.best_score_ == max(one.cv_results_["mean_test_score"])
-    scores = cross_val_score(
-        LearnedUpdateRule(Ridge()), trace, groups=trace.runs, cv=GroupKFold(3), scoring=scorer
-    )
-    assert scores.shape == (3,) and np.isfinite(scores).all()
+def test_a_rollout_changes_neither_the_task_nor_the_rule_and_copies_no_rule():
+    own, rule = Scripted(np.sin), Scripted(np.cos)
+    task = Task(network(), X, Y)
+    object.__setattr__(task.estimator, "update_rule", own)
+    before = dict(vars(task.estimator))
+    record = rollout(task, rule, 0, return_estimator=True, callbacks=[TraceRecorder()], n_epochs=2)
+    assert vars(task.estimator) == before
+    assert record.estimator.update_rule is rule
 
 
-def test_a_training_that_is_short_is_no_warning(rule):
-    X, y = classes("binary")
-    scorer = make_rollout_scorer([(BackpropMLPClassifier((3,), max_iter=2), X, y)])
-    assert np.isfinite(scorer(rule))
+class Start:
+    """An initializer that remembers how often it was called."""
+
+    n_calls = 0
+
+    def __call__(self, layout, activations, random_state):
+        self.n_calls += 1
+        return np.full(layout.n_params, 0.1 * self.n_calls)
 
 
-def test_errors_that_are_no_divergence_are_raised(trace):
-    scorer = make_rollout_scorer(tasks())
+def test_every_rollout_begins_from_the_estimator_as_the_task_has_it():
+    task = Task(network(init=Start()), X, Y)
+    first, again = (rollout(task, "adam", 4) for _ in range(2))
+    np.testing.assert_array_equal(first.loss_curve, again.loss_curve)
+
+
+def test_callbacks_are_those_that_are_passed():
+    passed, tasks_own = TraceRecorder(), TraceRecorder()
+    task = Task(network().set_callbacks(tasks_own), X, Y)
+    record = rollout(task, "sgd", 0, callbacks=[passed])
+    assert len(passed.trace_) == record.n_steps == 24
     with pytest.raises(NotFittedError):
-        scorer(LearnedUpdateRule())
-    recorder = TraceRecorder("all")
-    network(SGD(0.1), (2,)).set_callbacks(recorder).fit(*classes("multiclass"))
-    bound = LearnedUpdateRule(Ridge(), scope="network").fit(recorder.trace_)
-    with pytest.raises(ValueError, match="bound to the architecture"):
-        scorer(bound)
+        tasks_own.trace_  # noqa: B018
 
 
-MODEL = network()
-X, Y = classes("multiclass")
+def interrupt(step):
+    if step == 5:
+        raise KeyboardInterrupt
+    return 0.0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([],), r"tasks must be a list of \(estimator, X, y\), with at least one, got \[\]"),
-        ((MODEL,), r"tasks must be a list of \(estimator, X, y\), with at least one"),
-        (((MODEL, X, Y),), "task 0 is a BackpropMLPClassifier"),
-        (([(MODEL, X, Y), (MODEL, X)],), "task 1 is a tuple of 2"),
-        (([(MODEL, X, Y), (Ridge(), X, Y)],), r"estimator of task 1 must be .*, got Ridge\(\)"),
-        (([(MODEL, X, Y[1:])],), "X and y of task 0 do not go together: .*60, 59"),
-        (([(MODEL, X, 5)],), "X and y of task 0 do not go together"),
-    ],
-)
-def test_tasks_that_are_none_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        make_rollout_scorer(*arguments)
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"metric": "r2"}, r"metric must be one of \['final_loss', 'ratio'\], got 'r2'"),
-        ({"n_starts": 0}, "n_starts must be an integer of 1 or more, got 0"),
-        ({"n_starts": 1.5}, r"n_starts must be an integer of 1 or more, got 1\.5"),
-        ({"baseline": "sgd"}, "metric='final_loss' has no use for it"),
-        ({"metric": "ratio", "baseline": Constant(1e200)}, "the baseline diverges on task 0"),
-        ({"random_state": "a"}, "random_state|seed"),
-    ],
-)
-def test_parameters_out_of_range_are_refused(params, message):
-    with pytest.raises(ValueError, match=message):
-        make_rollout_scorer([(MODEL, X, Y)], **params)
-
-
-def test_callbacks_of_a_task_do_not_hear_of_rollouts():
-    X, y = load_iris(return_X_y=True)
+@pytest.mark.filterwarnings("default")  # as a user has it, who meets a warning and no error
+def test_ctrl_c_ends_more_than_the_rollout():
     recorder = TraceRecorder()
-    network = BackpropMLPClassifier((4,), max_iter=3, n_iter_no_change=np.inf, update_rule=SGD(0.1))
-    make_rollout_scorer([(network.set_callbacks(recorder), X, y)], random_state=0)(SGD(0.1))
-    with pytest.raises(NotFittedError):
-        recorder.trace_  # noqa: B018
+    tasks = [(network(), X, Y)]
+    with pytest.raises(KeyboardInterrupt):
+        rollout(Task(*tasks[0]), Scripted(interrupt), 0, callbacks=[recorder])
+    assert len(recorder.trace_) == 4
+    with pytest.raises(KeyboardInterrupt):
+        make_rollout_scorer(tasks)(Scripted(interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        aggregate(LearnedUpdateRule(), Scripted(interrupt), tasks)
+
+
+def test_a_training_that_is_short_is_no_warning_and_other_warnings_pass():
+    def warn(step):
+        if step == 3:
+            warnings.warn("look here", UserWarning)
+        return 0.0
+
+    task = Task(BackpropMLPClassifier((3,), max_iter=5), X, Y)
+    with pytest.warns(UserWarning, match="look here") as caught:
+        rollout(task, Scripted(warn), 0)
+    assert len(caught) == 1
+    with pytest.raises(UserWarning, match="look here"):  # the tests make errors of warnings
+        rollout(task, Scripted(warn), 0)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_an_error_names_the_task_by_its_number(number):
+    tasks = [(network(), X, Y)] * number + [(network(batch_size=-1), X, Y)]
+    for train in (
+        make_rollout_scorer(tasks),
+        lambda rule: aggregate(LearnedUpdateRule(), rule, tasks),
+    ):
+        with pytest.raises(ValueError, match="batch_size") as caught:
+            train(SGD(0.1))
+        assert any(f"task {number} from start 0" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "params", "error", "message"),
+    [
+        (((network(), X, Y), "adam"), {}, ValueError, "task must be a Task, got"),
+        ((Task(network(), X, Y), "adma"), {}, ValueError, "rule must be one of"),
+        ((Task(network(), X, Y), None), {}, TypeError, "rule must be one of"),
+        ((Task(network(), X, Y), LearnedUpdateRule()), {}, NotFittedError, "has not been fitted"),
+        ((Task(network(), X, Y), "adam"), {"n_epochs": 0}, ValueError, "n_epochs must be an integer of 1 or"),
+        ((Task(network(), X, Y), "adam"), {"n_epochs": 2.0}, ValueError, "n_epochs must be an integer of 1"),
+        ((Task(network(), X, Y), "adam"), {"callbacks": [3]}, TypeError, "callbacks must be instances"),
+        ((Task(network(), X, Y), "adam", "seed"), {}, ValueError, "random_state"),
+        ((Task(network(), X, Y % 2, X, Y), "adam"), {}, ValueError, "y_val"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments, params, error, message):
+    with pytest.raises(error, match=message):
+        rollout(*arguments, **params)
+
+
+def test_a_teacher_that_never_takes_a_step_is_named():
+    with pytest.raises(ValueError, match=r"under teacher=SGD\(learning_rate=1e\+300\) diverged in its first"):
+        aggregate(LearnedUpdateRule(), SGD(1e300), [(network(), X * 1e200, Y)], n_starts=2)
+
+
+def test_records_are_the_same_in_every_process_and_pickle():
+    tasks = [Task(network(), X, Y), Task(network(), X, Y, X_VAL, Y_VAL)]
+    jobs = [(number, start) for number in range(2) for start in range(3)]
+    rule = RULES["learned"]
+    here, there = (
+        Parallel(n_jobs=n_jobs)(
+            delayed(rollout)(tasks[number], rule, rollout_seed(6, number, start), return_estimator=True)
+            for number, start in jobs
+        )
+        for n_jobs in (1, 2)
+    )
+    for one, other in zip(here, there, strict=True):
+        for name in ("loss", "n_steps", "loss_curve", "validation_scores", "validation_loss_curve"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        np.testing.assert_array_equal(one.estimator.params_, other.estimator.params_)
+    assert len({record.loss for record in here}) == 6
+    assert pickle.loads(pickle.dumps(here[0])).loss == here[0].loss
+
+
+def test_a_seed_depends_on_the_three_numbers_alone():
+    numbers = [(seed, task, start) for seed in (0, 9) for task in range(4) for start in range(4)]
+    seeds = [rollout_seed(*three) for three in numbers]
+    assert len(set(seeds)) == len(seeds) and all(0 <= seed < 2**32 for seed in seeds)
+    assert rollout_seed(9, 2, 1) == seeds[numbers.index((9, 2, 1))]
+    scorer = make_rollout_scorer([(network(), X, Y)] * 2, n_starts=2, random_state=1)
+    record = rollout(Task(network(), X, Y), "adam", rollout_seed(scorer.seed, 1, 1))
+    assert scorer.rollouts_of(1, "adam")[1] == record.loss

@@ -1,0 +1,191 @@
+"""Tasks: the networks and data that rules are learned from and judged by."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, is_dataclass
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse, spmatrix
+from sklearn.base import clone
+from sklearn.utils import check_array, check_consistent_length
+
+from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+
+BackpropMLP: TypeAlias = BackpropMLPClassifier | BackpropMLPRegressor
+
+_FORMS = "(estimator, X, y), (estimator, X, y, X_val, y_val) or Task"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Task:
+    """A network and the data to train it on, without the rule that trains it.
+
+    A task is a record: it keeps an unfitted copy of the estimator and never changes. It pickles. Two tasks
+    are equal if their estimators have the same class and parameters and their data the same values.
+
+    The data are checked and converted when the task is made, and not again by every training: data frames
+    and lists become arrays, other sparse formats CSR. A network that was trained on a task therefore knows
+    no feature names.
+
+    Parameters
+    ----------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+        The network. Its ``update_rule`` is what a learned rule can be compared with; its ``random_state``
+        and its callbacks are left out, because every rollout brings its own.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Training rows.
+    y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_outputs)
+        Their labels or numbers.
+    X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+        Rows to validate on after every epoch; together with ``y_val``.
+    y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_outputs), \
+            default=None
+        Their labels or numbers.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has another type, or the data do not go together or are not finite.
+
+    See Also
+    --------
+    rollout : Train the network of a task.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_metabp import BackpropMLPClassifier
+    >>> from sklearn_metabp.meta_training import Task
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X, X_val, y, y_val = train_test_split(X, y, random_state=0)
+    >>> Task(BackpropMLPClassifier((8,)), X, y, X_val, y_val)
+    Task(BackpropMLPClassifier(hidden_layer_sizes=(8,)), 112 rows, 38 validation rows, 4 features)
+    """
+
+    estimator: BackpropMLP
+    X: ArrayLike | spmatrix
+    y: ArrayLike | spmatrix
+    X_val: ArrayLike | spmatrix | None = None
+    y_val: ArrayLike | spmatrix | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.estimator, BackpropMLP):
+            raise ValueError(
+                f"the estimator must be a BackpropMLPClassifier or BackpropMLPRegressor, whose update_rule "
+                f"can be replaced, got {self.estimator!r}."
+            )
+        if (self.X_val is None) != (self.y_val is None):
+            raise ValueError("X_val and y_val go together: pass both or neither.")
+        checked = {"estimator": clone(self.estimator).set_callbacks().set_params(random_state=None)}
+        checked["X"], checked["y"] = _check_rows(self.estimator, "X", self.X, "y", self.y)
+        if self.X_val is not None:
+            X_val, y_val = _check_rows(self.estimator, "X_val", self.X_val, "y_val", self.y_val)
+            if X_val.shape[1] != checked["X"].shape[1]:
+                raise ValueError(
+                    f"X_val has {X_val.shape[1]} features and X has {checked['X'].shape[1]}: both must have "
+                    f"the same."
+                )
+            checked["X_val"], checked["y_val"] = X_val, y_val
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Task):
+            return NotImplemented
+        return _same_value(vars(self), vars(other))
+
+    def __hash__(self) -> int:
+        return hash((type(self.estimator), np.shape(self.X), np.shape(self.y)))
+
+    def __repr__(self) -> str:
+        n_rows, n_features = self.X.shape  # type: ignore[union-attr]
+        rows = f"{n_rows} rows"
+        if self.X_val is not None:
+            rows += f", {self.X_val.shape[0]} validation rows"  # type: ignore[union-attr]
+        return f"Task({self.estimator!r}, {rows}, {n_features} features)"
+
+
+def as_tasks(tasks: Iterable[Task | tuple]) -> list[Task]:
+    """Turn what a user passes as ``tasks`` into tasks.
+
+    Parameters
+    ----------
+    tasks : iterable of Task or tuple
+        A tuple is (estimator, X, y) or (estimator, X, y, X_val, y_val).
+
+    Returns
+    -------
+    tasks : list of Task
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one of them is no task; it is named by its number.
+    """
+    wanted = f"tasks must be a list of {_FORMS}"
+    if isinstance(tasks, Task):
+        raise ValueError(f"{wanted}, got a single Task: put it into a list.")
+    if not isinstance(tasks, Iterable) or isinstance(tasks, (str, bytes, dict, np.ndarray)):
+        raise ValueError(f"{wanted}, with at least one, got {tasks!r}.")
+    given = list(tasks)
+    if not given:
+        raise ValueError(f"{wanted}, with at least one, got {tasks!r}.")
+    return [_as_task(number, task, wanted) for number, task in enumerate(given)]
+
+
+def _as_task(number: int, task: Any, wanted: str) -> Task:
+    if isinstance(task, Task):
+        return task
+    if not isinstance(task, (list, tuple)):
+        raise ValueError(f"{wanted}; task {number} is a {type(task).__name__}.")
+    if len(task) not in (3, 5):
+        raise ValueError(f"{wanted}; task {number} is a {type(task).__name__} of {len(task)}.")
+    try:
+        return Task(*task)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"task {number}: {error}") from error
+
+
+def _check_rows(estimator: BackpropMLP, X_name: str, X: Any, y_name: str, y: Any) -> tuple[Any, Any]:
+    """Check rows as the estimator's ``fit`` does, and return what it would compute with."""
+    try:
+        check_consistent_length(X, y)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{X_name} and {y_name} do not go together: {error}") from error
+    with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn sums X to look for NaN
+        X = check_array(
+            X,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            order="C",
+            input_name=X_name,
+            estimator=estimator,
+        )
+        y = check_array(
+            y, accept_sparse="csr", dtype=None, ensure_2d=False, input_name=y_name, estimator=estimator
+        )
+    return X, y
+
+
+def _same_value(a: Any, b: Any) -> bool:
+    """Compare arrays and records by what they hold."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if issparse(a):
+        return a.shape == b.shape and a.dtype == b.dtype and (a != b).nnz == 0
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same_value(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same_value, a, b))
+    # A dataclass compares arrays with ==, which says nothing about them as a whole.
+    is_plain = type(a).__eq__ is not object.__eq__ and not is_dataclass(a)
+    if is_plain or isinstance(a, (type, FunctionType, BuiltinFunctionType)):
+        return bool(a == b)
+    return _same_value(a.__getstate__(), b.__getstate__())
