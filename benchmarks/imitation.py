@@ -39,7 +39,7 @@ from sklearn_metabp import (
     TraceRecorder,
 )
 from sklearn_metabp.learned import DEFAULT_INPUTS
-from sklearn_metabp.training import DivergenceError
+from sklearn_metabp.meta_training import Task, rollout
 
 TEACHERS = {
     "sgd": SGD(0.1),
@@ -73,16 +73,14 @@ MORE_INPUTS = (
 )
 
 
-def fit(rule, hidden_layer_sizes, X, y, n_epochs, seed, full_batch, recorder=None):
-    model = BackpropMLPClassifier(
+def task(hidden_layer_sizes, X, y, n_epochs, full_batch) -> Task:
+    network = BackpropMLPClassifier(
         hidden_layer_sizes,
-        update_rule=rule,
         batch_size="full" if full_batch else 32,
         max_iter=n_epochs,
         n_iter_no_change=np.inf,
-        random_state=seed,
     )
-    return model.set_callbacks(*([recorder] if recorder else [])).fit(X, y)
+    return Task(network, X, y)
 
 
 def record(teacher, n_epochs, seed):
@@ -91,7 +89,7 @@ def record(teacher, n_epochs, seed):
     recorder = TraceRecorder()
     n_epochs = N_EPOCHS if teacher.full_batch else n_epochs
     for sizes in RECORDED:
-        fit(teacher, sizes, X / 16, y, n_epochs, seed, teacher.full_batch, recorder)
+        rollout(task(sizes, X / 16, y, n_epochs, teacher.full_batch), teacher, seed, callbacks=[recorder])
     return recorder.trace_
 
 
@@ -100,16 +98,12 @@ def train_unseen(teacher, rules, seed):
     sizes = UNSEEN[seed % len(UNSEEN)]
     for load in DATA:
         X, y = load(return_X_y=True)
-        X, recorder = scale(X), TraceRecorder()
-        taught = fit(teacher, sizes, X, y, N_EPOCHS, 1000 + seed, teacher.full_batch, recorder)
+        recorder, unseen = TraceRecorder(), task(sizes, scale(X), y, N_EPOCHS, teacher.full_batch)
+        taught = rollout(unseen, teacher, 1000 + seed, callbacks=[recorder])
         found = []
         for rule in rules:
-            try:
-                student = fit(rule, sizes, X, y, taught.n_iter_, 1000 + seed, teacher.full_batch)
-                ratio = student.loss_ / taught.loss_
-            except DivergenceError:
-                ratio = np.inf
-            found.append((ratio, rule.score(recorder.trace_)))
+            student = rollout(unseen, rule, 1000 + seed, n_epochs=len(taught.loss_curve))
+            found.append((student.loss / taught.loss, rule.score(recorder.trace_)))
         yield found
 
 
