@@ -32,14 +32,15 @@ class Rollout:
     seconds : float
         Wall time of the fit.
     loss_curve : ndarray of shape (n_epochs,)
-        Training loss of every epoch. Of a training that diverged no curve is left: it is empty.
+        Training loss of every epoch. Of a training that diverged no curve is left and it is empty, unless
+        the estimator's ``early_stopping`` kept the weights of its best epoch.
     validation_loss_curve : ndarray of shape (n_epochs,) or None
         Loss on the validation rows after every epoch. None if the task has none and the estimator sets none
         aside.
     validation_scores : ndarray of shape (n_epochs,) or None
         Accuracy, R² or the estimator's ``scoring`` on the validation rows after every epoch.
     estimator : BackpropMLPClassifier, BackpropMLPRegressor or None
-        The trained network, if it was asked for and the training did not diverge.
+        The trained network, if it was asked for and the training left one.
 
     See Also
     --------
@@ -145,10 +146,12 @@ def rollout(
         curve = np.empty(0) if validation or network.early_stopping else None
         return Rollout(np.inf, error.step - 1, True, seconds, np.empty(0), curve, curve)
     seconds = time.perf_counter() - began
+    state = network._training_state
+    diverged = state.divergence is not None  # the network then has the weights of its best epoch
     return Rollout(
-        loss=float(network.loss_),
-        n_steps=network._training_state.n_steps,
-        diverged=False,
+        loss=np.inf if diverged else float(network.loss_),
+        n_steps=state.n_steps,
+        diverged=diverged,
         seconds=seconds,
         loss_curve=np.array(network.loss_curve_),
         validation_loss_curve=_array_or_none(network.validation_loss_curve_),

@@ -118,6 +118,15 @@ def test_divergence_is_a_result(update, n_sound):
     assert validated.validation_scores.shape == validated.validation_loss_curve.shape == (0,)
 
 
+def test_a_training_that_diverges_after_its_best_epoch_has_diverged_all_the_same():
+    rule = Scripted(lambda step: 0.0 if step <= 9 else np.nan)
+    task = Task(network(early_stopping=True), X, Y, X_VAL, Y_VAL)
+    record = rollout(task, rule, 0, return_estimator=True)
+    assert record.diverged and record.loss == np.inf
+    assert len(record.loss_curve) == len(record.validation_scores) == 9 // -(-len(X) // 20)
+    assert np.isfinite(record.estimator.params_).all()
+
+
 def test_a_rollout_changes_neither_the_task_nor_the_rule_and_copies_no_rule():
     own, rule = Scripted(np.sin), Scripted(np.cos)
     task = Task(network(), X, Y)
