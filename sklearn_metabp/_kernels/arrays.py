@@ -33,12 +33,12 @@ def readable(array, dtype=None) -> np.ndarray:
 
 
 def are_readable(arrays, dtype) -> bool:
-    """Whether loops can read all the arrays as they lie: of one dtype, float32 or float64."""
+    """Tell whether loops can read all the arrays as they lie: of one dtype, float32 or float64."""
     return dtype in FLOATS and all(
         array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned for array in arrays
     )
 
 
 def are_writable(arrays, dtype) -> bool:
-    """Whether loops can also write all the arrays: a read-only mapping of a file is none."""
+    """Tell whether loops can also write all the arrays: they cannot write a read-only mapping of a file."""
     return are_readable(arrays, dtype) and all(array.flags.writeable for array in arrays)

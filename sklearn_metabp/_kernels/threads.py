@@ -45,7 +45,7 @@ class _OneBlasThread:
 
 
 def _count_of(library: LibController) -> Callable[[], int | None]:
-    """What tells a library's number of threads: OpenBLAS's own function, where its threads are its own."""
+    """Return the function that counts a library's threads: OpenBLAS's own, where its threads are its own."""
     if getattr(library, "threading_layer", None) == "pthreads":
         for symbol in library.check_symbols:
             if "openblas_get_num_threads" in symbol and hasattr(library.dynlib, symbol):

@@ -1,6 +1,7 @@
 """Trainings that survive being killed."""
 
 import os
+from collections.abc import Iterator
 from numbers import Integral
 from pathlib import Path
 
@@ -136,6 +137,15 @@ class Checkpoint(SilentCallback):
 
 
 def _is_ours(estimator) -> bool:
-    """Whether all of the estimator's update rule is this package's."""
-    key = resolve_update_rule(estimator.update_rule).state_key()
-    return all(part.__module__.partition(".")[0] == PACKAGE for part in key if isinstance(part, type))
+    """Tell whether the update rule and all rules within it are this package's."""
+    types = _types_in(resolve_update_rule(estimator.update_rule).state_key())
+    return all(kind.__module__.partition(".")[0] == PACKAGE for kind in types)
+
+
+def _types_in(key) -> Iterator[type]:
+    """Classes in a state key, which holds the keys of the rules within as tuples."""
+    if isinstance(key, type):
+        yield key
+    elif isinstance(key, (tuple, list)):
+        for part in key:
+            yield from _types_in(part)

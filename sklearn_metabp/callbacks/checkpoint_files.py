@@ -48,7 +48,7 @@ class CheckpointFiles:
         fresh : TrainingState
             The state that the training would begin with: what is read has to be of its form.
         rule_is_ours : bool
-            Whether all of the update rule is this package's, so that the form of its state is known.
+            True if the update rule and all rules within are this package's: the form of its state is known.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class CheckpointFiles:
             return None
 
     def _written(self, suffix: str, layout: FileLayout, arrays: dict[str, np.ndarray]) -> bool:
-        """Whether the file was written; not if another process with the same training removed its part."""
+        """Write the file; False if another process with the same training removed its part."""
         part = self._part(suffix)
         file = FileWriter(self._path(suffix), part, layout)
         try:

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from helpers.checkpoints import KillAfter, Killed
 from helpers.data import classes, numbers
 from sklearn.model_selection import GridSearchCV
 
@@ -26,29 +27,6 @@ from sklearn_metabp import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-class Killed(BaseException):
-    """What ends a fit as a signal would, as far as the callbacks can tell."""
-
-
-class KillAfter:
-    """Raises at the end of an epoch, after the checkpoint was written."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def setup(self, estimator, context): ...
-
-    def on_fit_task_begin(self, estimator, context): ...
-
-    def on_fit_task_end(self, estimator, context): ...
-
-    def teardown(self, estimator, context): ...
-
-    def save_training(self, estimator, context, state, stopped, finished):
-        if state.n_epochs == self.epoch and not finished:
-            raise Killed
 
 
 CASES = {

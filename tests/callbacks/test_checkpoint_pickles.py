@@ -12,10 +12,12 @@ from helpers.damage import put_together, take_apart, with_array
 from helpers.data import classes, numbers
 
 from sklearn_metabp import (
+    Averaged,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     Checkpoint,
     CheckpointError,
+    Clipped,
     UpdateRule,
 )
 
@@ -235,3 +237,26 @@ def test_the_directory_is_flushed_after_the_file_has_its_name(tmp_path, monkeypa
     BackpropMLPRegressor((3,), max_iter=1, random_state=0).set_callbacks(Checkpoint(tmp_path)).fit(X, y)
     assert len(flushed) == 2
     assert all(len(names) == 1 and names[0].endswith(".safetensors") for names in flushed)
+
+
+class Grows(UpdateRule):
+    """Its state takes another form with every step, which only a rule of one's own may do."""
+
+    def init_state(self, layout):
+        return {"seen": None, "norms": []}
+
+    def compute_update(self, step, state):
+        state["seen"] = step.gradients.copy()
+        state["norms"].append(float(np.abs(step.gradients).sum()))
+        return -0.01 * len(state["norms"]) ** 0.5 * step.gradients
+
+
+@pytest.mark.parametrize("around", [lambda rule: rule, Clipped, lambda rule: Averaged(Clipped(rule))])
+def test_a_rule_of_ones_own_is_resumed_within_wrappers_too(tmp_path, around):
+    X, y = classes("multiclass")
+    whole = BackpropMLPClassifier((3,), max_iter=6, random_state=0, update_rule=around(Grows())).fit(X, y)
+    with pytest.raises(Killed):
+        model(tmp_path, KillAfter(3)).set_params(update_rule=around(Grows())).fit(X, y)
+    resumed = model(tmp_path).set_params(update_rule=around(Grows())).fit(X, y)
+    np.testing.assert_array_equal(resumed.params_, whole.params_)
+    assert resumed.n_iter_ == 6

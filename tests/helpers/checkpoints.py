@@ -1,11 +1,13 @@
 """Trainings that are killed, and the inside of their files."""
 
 
-class Killed(Exception):
-    """Ends a fit after the checkpoint was written."""
+class Killed(BaseException):
+    """Ends a fit as a signal would, as far as the callbacks can tell."""
 
 
 class KillAfter:
+    """Raises at the end of an epoch, after the checkpoint was written."""
+
     def __init__(self, epoch):
         self.epoch = epoch
 
