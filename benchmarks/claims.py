@@ -1,11 +1,11 @@
 """Do conjugate gradients gain by steepest descent first, and does linear backpropagation keep up?
 
-Two abstracts say so, which the page on the lectures quotes. Each rule trains networks on digits, breast
-cancer and wine from the same starts. Printed are, over the starts, the median training loss at the end, the
-median of its quotients to that of the first line, how often it was lower, passes over the patterns, and the
-mean accuracy on a test set. Linear backpropagation and backpropagation each have the best of six learning
-rates, by the training loss from a start that is not counted.
-Run ``python benchmarks/claims.py --seeds 10``.
+Two abstracts say so, which the page on the lectures quotes. Each rule trains networks on digits,
+breast cancer and wine from the same starts. Printed are, over the starts, the median training loss
+at the end, the median of its quotients to that of the first line, how often it was lower, passes
+over the patterns, and the mean accuracy on a test set. Linear backpropagation and backpropagation
+each have the best of six learning rates, by the training loss from a start that is not counted. Run
+``python benchmarks/claims.py --seeds 10``.
 """
 
 import argparse
@@ -19,7 +19,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sklearn_metabp import SGD, BackpropMLPClassifier, ConjugateGradient, DivergenceError, LinearBackprop
+from sklearn_metabp import (
+    SGD,
+    BackpropMLPClassifier,
+    ConjugateGradient,
+    DivergenceError,
+    LinearBackprop,
+)
 
 DATA = {"digits": load_digits, "breast cancer": load_breast_cancer, "wine": load_wine}
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -105,8 +111,12 @@ def main() -> None:
         for name, data in sets.items():
             for hidden, activation in (((32,), "tanh"), ((32,) * 4, "tanh"), ((32,) * 4, "relu")):
                 rules = {"backpropagation": SGD(), "linear backpropagation": LinearBackprop(SGD())}
-                best = {who: best_rate(data, hidden, activation, rule) for who, rule in rules.items()}
-                cases.append((f"{name}, hidden {hidden}, {activation}", best, data, hidden, activation))
+                best = {
+                    who: best_rate(data, hidden, activation, rule) for who, rule in rules.items()
+                }
+                cases.append(
+                    (f"{name}, hidden {hidden}, {activation}", best, data, hidden, activation)
+                )
         table(cases, seeds)
 
 

@@ -17,7 +17,9 @@ from sklearn_metabp import BackpropMLPClassifier
 
 
 def main(n_rounds: int) -> None:
-    print(f"{'workload':<30} {'dtype':<8} {'scikit-learn':>12} {'sklearn_metabp':>14} {'ratio':>7}   losses")
+    print(
+        f"{'workload':<30} {'dtype':<8} {'scikit-learn':>12} {'sklearn_metabp':>14} {'ratio':>7}   losses"
+    )
     print(f"{'':<30} {'':<8} {'µs a step':>12} {'µs a step':>14}")
     for workload in all_workloads():
         for dtype in (np.float64, np.float32):

@@ -1,13 +1,13 @@
 """How close does a student come to its teacher, on data and architectures not in the trace?
 
-Every update rule is recorded on digits and imitated by a learned rule of scope "link", which then trains
-breast cancer and wine, from the teacher's start on the teacher's batches, with widths and depths that it has
-not seen. R² is that of the updates of the teacher's trainings there, no part of which was in the fit.
-The recorded trainings are of 684 steps, or of 100 at most on all rows; the unseen ones of 600 and 1800, or
-of 100 at most.
+Every update rule is recorded on digits and imitated by a learned rule of scope "link", which then
+trains breast cancer and wine, from the teacher's start on the teacher's batches, with widths and
+depths that it has not seen. R² is that of the updates of the teacher's trainings there, no part of
+which was in the fit. The recorded trainings are of 684 steps, or of 100 at most on all rows; the
+unseen ones of 600 and 1800, or of 100 at most.
 
-Run ``python benchmarks/imitation.py``; ``--seeds 10 --rules sgd adam`` for more trainings of fewer rules,
-``--epochs 32`` to record as many steps as the longest of the unseen trainings has.
+Run ``python benchmarks/imitation.py``; ``--seeds 10 --rules sgd adam`` for more trainings of fewer
+rules, ``--epochs 32`` to record as many steps as the longest of the unseen trainings has.
 """
 
 import argparse
@@ -89,7 +89,12 @@ def record(teacher, n_epochs, seed):
     recorder = TraceRecorder()
     n_epochs = N_EPOCHS if teacher.full_batch else n_epochs
     for sizes in RECORDED:
-        rollout(task(sizes, X / 16, y, n_epochs, teacher.full_batch), teacher, seed, callbacks=[recorder])
+        rollout(
+            task(sizes, X / 16, y, n_epochs, teacher.full_batch),
+            teacher,
+            seed,
+            callbacks=[recorder],
+        )
     return recorder.trace_
 
 
@@ -128,14 +133,19 @@ def number(value, digits=3):
 def main(n_seeds: int, names: list[str], n_epochs: int) -> None:
     print(f"{'':<43}  {'final loss, student / teacher':^29}  {'R² of updates':^19}")
     columns = ("median", "lowest", "highest", " ", "median", "worst")
-    print(f"{'teacher':<34} {'learner':<7}" + "".join(f"{c:>10}" if c != " " else "  " for c in columns))
+    print(
+        f"{'teacher':<34} {'learner':<7}"
+        + "".join(f"{c:>10}" if c != " " else "  " for c in columns)
+    )
     for name in names:
         teacher, found = TEACHERS[name], []
         for seed in range(n_seeds):
             trace = record(teacher, n_epochs, seed)
             rules = learners(name, seed)
             found += train_unseen(teacher, [rule.fit(trace) for rule in rules.values()], seed)
-        for learner, (ratios, scores) in zip(rules, np.moveaxis(np.array(found), 0, 2), strict=True):
+        for learner, (ratios, scores) in zip(
+            rules, np.moveaxis(np.array(found), 0, 2), strict=True
+        ):
             losses = [number(value) for value in (np.median(ratios), min(ratios), max(ratios))]
             r2 = [number(value, 4) for value in (np.median(scores), min(scores))]
             label = repr(teacher) if learner == "default" else ""

@@ -1,7 +1,7 @@
 """Where does the Jacobian's forward order get cheaper than its reverse order?
 
-Microseconds a row of both orders, in turns, on networks with more and more outputs for their inputs, and
-what ``mode="auto"`` takes. Run ``python benchmarks/jacobian_modes.py``.
+Microseconds a row of both orders, in turns, on networks with more and more outputs for their
+inputs, and what ``mode="auto"`` takes. Run ``python benchmarks/jacobian_modes.py``.
 """
 
 import argparse

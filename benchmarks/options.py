@@ -1,7 +1,8 @@
 """What do sparse input, dropout, class weights and other activations cost against the dense plain fit?
 
-Whole fits of the same number of steps in turns, one BLAS thread. The sparse rows are the same data as
-the dense ones; scikit-learn's fits of them stand beside ours. Run ``python benchmarks/options.py``.
+Whole fits of the same number of steps in turns, one BLAS thread. The sparse rows are the same data
+as the dense ones; scikit-learn's fits of them stand beside ours. Run ``python
+benchmarks/options.py``.
 """
 
 import argparse
@@ -28,7 +29,9 @@ def on_digits(n_rounds: int) -> None:
         }
         seconds = alternate(
             {
-                name: lambda setting=setting, w=workload: BackpropMLPClassifier(**w.params(), **setting)
+                name: lambda setting=setting, w=workload: BackpropMLPClassifier(
+                    **w.params(), **setting
+                )
                 for name, setting in sides.items()
             },
             workload.X,

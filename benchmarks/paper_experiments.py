@@ -1,10 +1,11 @@
 """Which rules train the paper's networks as backpropagation does, from which starts, at what cost?
 
-For each of the four experiments, each scope and each way of learning: the share of the trainings that
-converge (J after 1200 cycles at most 1.25 of backpropagation's from the same start), that end below
-backpropagation, and that diverge (J ends above its start, or is not finite), the median and the highest
-of J over backpropagation's, and the median of the ratios of time. No seed here served to choose a learner.
-Run ``python benchmarks/paper_experiments.py --seeds 30``; ``--part`` for one of its three tables.
+For each of the four experiments, each scope and each way of learning: the share of the trainings
+that converge (J after 1200 cycles at most 1.25 of backpropagation's from the same start), that end
+below backpropagation, and that diverge (J ends above its start, or is not finite), the median and
+the highest of J over backpropagation's, and the median of the ratios of time. No seed here served
+to choose a learner. Run ``python benchmarks/paper_experiments.py --seeds 30``; ``--part`` for one
+of its three tables.
 """
 
 import argparse
@@ -199,8 +200,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=30, help="starts, and teachers (default 30)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
-    parser.add_argument("--rounds", type=int, default=9, help="fits of each side that are timed (default 9)")
-    parser.add_argument("--experiments", type=int, nargs="+", default=[1, 2, 3, 4], choices=EXPERIMENTS)
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="fits of each side that are timed (default 9)"
+    )
+    parser.add_argument(
+        "--experiments", type=int, nargs="+", default=[1, 2, 3, 4], choices=EXPERIMENTS
+    )
     parser.add_argument("--part", choices=["one", "many", "times"], help="one table of the three")
     given = parser.parse_args()
     parallel = Parallel(n_jobs=given.jobs)

@@ -1,8 +1,8 @@
 """How long do predictions take, and how much of it is scikit-learn's validation of X?
 
-Digits, 64-100-10, dense and CSR, one BLAS thread, microseconds of processor time, the least of several
-rounds in turns. Beside ours stand ``MLPClassifier.predict`` and ``validate_data`` alone, which both call.
-Run ``python benchmarks/predict_speed.py``.
+Digits, 64-100-10, dense and CSR, one BLAS thread, microseconds of processor time, the least of
+several rounds in turns. Beside ours stand ``MLPClassifier.predict`` and ``validate_data`` alone,
+which both call. Run ``python benchmarks/predict_speed.py``.
 """
 
 import argparse
@@ -39,7 +39,9 @@ def print_table(n_rounds: int) -> None:
     X = X / 16
     ours = BackpropMLPClassifier((100,), max_iter=3, random_state=0).fit(X, y)
     theirs = MLPClassifier((100,), max_iter=3, random_state=0).fit(X, y)
-    print(f"{'rows':>6} {'kind':<6} {'validation':>10} {'ours':>8} {'theirs':>8} {'ratio':>6} {'beyond':>8}")
+    print(
+        f"{'rows':>6} {'kind':<6} {'validation':>10} {'ours':>8} {'theirs':>8} {'ratio':>6} {'beyond':>8}"
+    )
     for n_rows in (1, 100, 10_000):
         dense = np.resize(X, (n_rows, X.shape[1]))
         for kind, rows in (("dense", dense), ("CSR", sp.csr_array(dense))):

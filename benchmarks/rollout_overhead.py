@@ -1,8 +1,8 @@
 """What does a rollout cost beyond the fit of its network?
 
-A 4-10-3 network is trained on iris for 20 epochs in batches of 32, 100 steps, by ``fit`` of an estimator that
-stands ready and by a rollout, which also makes the estimator. Processor time, the lowest of many, in turns.
-Run ``python benchmarks/rollout_overhead.py``.
+A 4-10-3 network is trained on iris for 20 epochs in batches of 32, 100 steps, by ``fit`` of an
+estimator that stands ready and by a rollout, which also makes the estimator. Processor time, the
+lowest of many, in turns. Run ``python benchmarks/rollout_overhead.py``.
 """
 
 import argparse
@@ -33,7 +33,10 @@ def compare(name: str, rule, own_rule, X, y, n_rounds: int) -> None:
             train()
             seconds[side] = min(seconds[side], time.process_time() - began)
     ratio = seconds["rollout"] / seconds["fit"]
-    print(f"{name:<32} {1e3 * seconds['fit']:8.2f} {1e3 * seconds['rollout']:12.2f} {ratio:7.3f}", flush=True)
+    print(
+        f"{name:<32} {1e3 * seconds['fit']:8.2f} {1e3 * seconds['rollout']:12.2f} {ratio:7.3f}",
+        flush=True,
+    )
 
 
 def main(n_rounds: int) -> None:
@@ -43,12 +46,21 @@ def main(n_rounds: int) -> None:
     learned = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
     print(f"{'':<32} {'fit, ms':>8} {'rollout, ms':>12} {'ratio':>7}")
     compare("Adam", adam, adam, X, y, n_rounds)
-    compare("Adam, data frame", adam, adam, pd.DataFrame(X, columns=list("abcd")), pd.Series(y), n_rounds)
+    compare(
+        "Adam, data frame",
+        adam,
+        adam,
+        pd.DataFrame(X, columns=list("abcd")),
+        pd.Series(y),
+        n_rounds,
+    )
     compare("Adam, task's rule is learned", adam, learned, X, y, n_rounds)
     compare("learned rule", learned, adam, X, y, n_rounds)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=500, help="trainings of each side (default 500)")
+    parser.add_argument(
+        "--rounds", type=int, default=500, help="trainings of each side (default 500)"
+    )
     main(parser.parse_args().rounds)

@@ -1,9 +1,9 @@
 """Print one hash per training: two commits that print the same lines train to the same bits.
 
-Run ``python benchmarks/same_bits.py > before.txt`` at one commit, the same at another, and compare with
-``diff``. Covered are every update rule, both precisions, sparse rows, dropout, validation, going on,
-traces in memory and on disk, learned rules of every scope and the files they are saved to.
-``--rules DIR`` writes the learned rules there, or trains with those that are there already.
+Run ``python benchmarks/same_bits.py > before.txt`` at one commit, the same at another, and compare
+with ``diff``. Covered are every update rule, both precisions, sparse rows, dropout, validation,
+going on, traces in memory and on disk, learned rules of every scope and the files they are saved
+to. ``--rules DIR`` writes the learned rules there, or trains with those that are there already.
 """
 
 import argparse
@@ -60,7 +60,9 @@ def classifier(rule="adam", **params) -> BackpropMLPClassifier:
 def say_model(name: str, model) -> None:
     """Print the hash of a fitted network."""
     extra = (
-        [] if model.validation_scores_ is None else [model.validation_scores_, model.validation_loss_curve_]
+        []
+        if model.validation_scores_ is None
+        else [model.validation_scores_, model.validation_loss_curve_]
     )
     say(name, model.params_, model.loss_curve_, *extra)
 
@@ -75,7 +77,9 @@ def rules() -> dict:
         "clipped": Clipped("adam", max_norm=0.1),
         "averaged": Averaged("adam", decay=0.9),
         "safeguarded": Safeguarded(SGD(5.0), fallback=SGD(0.05)),
-        "averaged safeguarded clipped": Averaged(Safeguarded(Clipped(Adam(0.3), 0.5), fallback="sgd")),
+        "averaged safeguarded clipped": Averaged(
+            Safeguarded(Clipped(Adam(0.3), 0.5), fallback="sgd")
+        ),
         "linear": LinearBackprop("sgd"),
         "cg": ConjugateGradient("hestenes_stiefel"),
         "lbfgs": LBFGS(memory=3),
@@ -88,7 +92,16 @@ def plain_trainings() -> None:
     for name, rule in rules().items():
         for dtype in (np.float64, np.float32):
             say_model(f"{name} {np.dtype(dtype)}", classifier(rule).fit(X.astype(dtype), y))
-    for activation in ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "silu", "softplus"):
+    for activation in (
+        "identity",
+        "logistic",
+        "tanh",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "silu",
+        "softplus",
+    ):
         for dtype in (np.float64, np.float32):
             model = classifier(SGD(0.05), activation=activation).fit(X.astype(dtype), y)
             say_model(f"{activation} {np.dtype(dtype)}", model)
@@ -101,14 +114,19 @@ def plain_trainings() -> None:
     say_model("online", classifier(SGD(0.01), batch_size=1).fit(X, y))
     say_model("full", classifier("rprop", batch_size="full").fit(X, y))
     say_model("early stopping", classifier(early_stopping=True).fit(X, y))
-    say_model("validation", classifier(scoring="neg_log_loss").fit(X, y, X_val=X[::3], y_val=y[::3]))
+    say_model(
+        "validation", classifier(scoring="neg_log_loss").fit(X, y, X_val=X[::3], y_val=y[::3])
+    )
     say_model("multilabel", classifier().fit(X, labels))
     say_model("columns", classifier().fit(X, np.column_stack([y, y[::-1]])))
     say_model("squared error", classifier(loss="squared_error", out_activation="tanh").fit(X, y))
     for loss in ("squared_error", "absolute_error", "huber", "poisson"):
         model = BackpropMLPRegressor((6,), loss=loss, **FIXED)
         say_model(f"regressor {loss}", model.fit(X_REG, np.abs(Y_REG)))
-    say_model("two outputs", BackpropMLPRegressor((6,), **FIXED).fit(X_REG, np.column_stack([Y_REG, -Y_REG])))
+    say_model(
+        "two outputs",
+        BackpropMLPRegressor((6,), **FIXED).fit(X_REG, np.column_stack([Y_REG, -Y_REG])),
+    )
     for name, rule in rules().items():
         model = classifier(rule, warm_start=True, max_iter=3)
         model = pickle.loads(pickle.dumps(model.fit(X, y)))
@@ -128,9 +146,16 @@ def say_trace(name: str, trace) -> None:
 def traces() -> dict:
     """Record in memory, on disk and with a teacher; return traces to learn from."""
     recorded = {}
-    for name, rule in {"sgd": SGD(0.1), "adam": Adam(0.01), "rprop": "rprop", "lbfgs": "lbfgs"}.items():
+    for name, rule in {
+        "sgd": SGD(0.1),
+        "adam": Adam(0.01),
+        "rprop": "rprop",
+        "lbfgs": "lbfgs",
+    }.items():
         recorder = TraceRecorder()
-        classifier(rule, batch_size="auto" if name == "lbfgs" else 32).set_callbacks(recorder).fit(X, y)
+        classifier(rule, batch_size="auto" if name == "lbfgs" else 32).set_callbacks(recorder).fit(
+            X, y
+        )
         say_trace(f"trace {name}", recorder.trace_)
         recorded[name] = recorder.trace_
     with tempfile.TemporaryDirectory() as folder:
@@ -141,11 +166,18 @@ def traces() -> dict:
     classifier(SGD(0.1)).set_callbacks(recorder).fit(X, y)
     say("trace with a teacher", recorder.trace_.teacher_updates)
     recorder = TraceRecorder("all")
-    small = BackpropMLPRegressor((4,), "logistic", update_rule=SGD(0.1), out_activation="logistic", **FIXED)
+    small = BackpropMLPRegressor(
+        (4,), "logistic", update_rule=SGD(0.1), out_activation="logistic", **FIXED
+    )
     small.set_callbacks(recorder).fit(X[:, :2], y / 2)
     trace = recorder.trace_
     say(
-        "trace of layers", *trace.activations, *trace.deltas, *trace.derivatives, trace.targets, trace.outputs
+        "trace of layers",
+        *trace.activations,
+        *trace.deltas,
+        *trace.derivatives,
+        trace.targets,
+        trace.outputs,
     )
     recorded["small"] = trace
     return recorded
@@ -160,8 +192,16 @@ def learned(recorded: dict, folder: Path | None) -> None:
         "sklearn": MLPRegressor(hidden_layer_sizes=(5,), random_state=0, max_iter=30),
     }
     cases = {
-        f"{scope} {of} {learner}": (LearnedUpdateRule(learners[learner], scope=scope, random_state=0), of)
-        for scope, of in (("link", "sgd"), ("link", "adam"), ("neuron", "small"), ("network", "small"))
+        f"{scope} {of} {learner}": (
+            LearnedUpdateRule(learners[learner], scope=scope, random_state=0),
+            of,
+        )
+        for scope, of in (
+            ("link", "sgd"),
+            ("link", "adam"),
+            ("neuron", "small"),
+            ("network", "small"),
+        )
         for learner in learners
     }
     cases["link rprop strides"] = (
@@ -181,17 +221,28 @@ def learned(recorded: dict, folder: Path | None) -> None:
     for name, (rule, of) in cases.items():
         rule.fit(recorded[of])
         say(f"learned {name}", rule.predict(recorded[of][:3]), [rule.score(recorded[of])])
-        file = None if folder is None or "ridge" in name else folder / f"{name.replace(' ', '_')}.safetensors"
+        file = (
+            None
+            if folder is None or "ridge" in name
+            else folder / f"{name.replace(' ', '_')}.safetensors"
+        )
         if file is not None and not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             rule.save(file)
-        for kind, driver in {"fitted": rule, "loaded": None if file is None else load_rule(file)}.items():
+        for kind, driver in {
+            "fitted": rule,
+            "loaded": None if file is None else load_rule(file),
+        }.items():
             if driver is None:
                 continue
-            say_model(f"driven by {kind} {name}", small.set_params(update_rule=driver).fit(X[:, :2], y / 2))
+            say_model(
+                f"driven by {kind} {name}",
+                small.set_params(update_rule=driver).fit(X[:, :2], y / 2),
+            )
             if rule.scope != "network":
                 say_model(
-                    f"driven by {kind} {name} 32", classifier(Clipped(driver)).fit(X.astype(np.float32), y)
+                    f"driven by {kind} {name} 32",
+                    classifier(Clipped(driver)).fit(X.astype(np.float32), y),
                 )
                 say_model(
                     f"driven by {kind} {name} sparse",

@@ -1,9 +1,8 @@
 """What do other activation functions, dropout, and sparse rows cost a step, against the plain dense one?
 
-A step here is forward and backward of one minibatch, without a rule: a variant's microseconds, and the ratio
-to the plain step of the same sizes, all timed in turns, in time of the processor, on one BLAS thread. Run
-``python
-benchmarks/step_variants.py``.
+A step here is forward and backward of one minibatch, without a rule: a variant's microseconds, and
+the ratio to the plain step of the same sizes, all timed in turns, in time of the processor, on one
+BLAS thread. Run ``python benchmarks/step_variants.py``.
 """
 
 import argparse
@@ -16,7 +15,9 @@ from threadpoolctl import threadpool_limits
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, Network, ParameterLayout
 
 
-def make_step(sizes, X, batch_size, *, activation="relu", dropout=0.0, loss="log_loss", out="softmax"):
+def make_step(
+    sizes, X, batch_size, *, activation="relu", dropout=0.0, loss="log_loss", out="softmax"
+):
     """A function that takes the next batch of shuffled rows."""
     layout = ParameterLayout(sizes, X.dtype)
     rng = np.random.default_rng(0)
@@ -81,6 +82,8 @@ def main(n_rounds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="timings of each variant (default 15)")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="timings of each variant (default 15)"
+    )
     with threadpool_limits(1, "blas"):
         main(parser.parse_args().rounds)

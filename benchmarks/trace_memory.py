@@ -1,8 +1,8 @@
 """How much memory do recording to disk and learning from a trace on disk take, and how much time?
 
 Peaks of resident memory are those of fresh processes. Times are whole fits on digits in turns, on
-one BLAS thread. Run ``python benchmarks/trace_memory.py``; it writes ``--gigabytes`` of files into a
-temporary directory under ``--folder`` and removes them.
+one BLAS thread. Run ``python benchmarks/trace_memory.py``; it writes ``--gigabytes`` of files into
+a temporary directory under ``--folder`` and removes them.
 """
 
 import argparse
@@ -28,7 +28,11 @@ SMALL = (16,)
 
 def digits_model(hidden_layer_sizes, n_epochs: int) -> BackpropMLPClassifier:
     return BackpropMLPClassifier(
-        hidden_layer_sizes, batch_size=200, max_iter=n_epochs, n_iter_no_change=np.inf, random_state=0
+        hidden_layer_sizes,
+        batch_size=200,
+        max_iter=n_epochs,
+        n_iter_no_change=np.inf,
+        random_state=0,
     )
 
 
@@ -65,7 +69,9 @@ def step(what: str, args: list[str]) -> None:
         record(args[0], SMALL, int(args[1]))
     elif what == "learn":
         learn(args[0])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 2**10
+    )
     print(f"peak resident memory {peak:.0f} MiB, {time.perf_counter() - start:.1f} s")
 
 
@@ -79,7 +85,9 @@ def memory(folder: Path, gigabytes: float) -> None:
     for n_epochs in (10, 1000):
         said = in_a_fresh_process("record small", folder / f"{n_epochs} epochs", n_epochs)
         written = size_of(folder / f"{n_epochs} epochs")
-        print(f"{f'recording 64-16-10, {n_epochs} epochs, {written:.3f} GB':<46} {said}", flush=True)
+        print(
+            f"{f'recording 64-16-10, {n_epochs} epochs, {written:.3f} GB':<46} {said}", flush=True
+        )
     said = in_a_fresh_process("record wide", folder / "wide", n_wide_epochs(gigabytes))
     written = size_of(folder / "wide")
     print(f"{f'recording 64-1000-10, {written:.2f} GB':<46} {said}", flush=True)
@@ -119,7 +127,9 @@ def main() -> None:
         "--gigabytes", type=float, default=2, help="of the trace that is learned from (default 2)"
     )
     parser.add_argument("--rounds", type=int, default=7, help="fits of each side (default 7)")
-    parser.add_argument("--folder", default=None, help="where to write (default: where temporary files go)")
+    parser.add_argument(
+        "--folder", default=None, help="where to write (default: where temporary files go)"
+    )
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.step:

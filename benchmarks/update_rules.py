@@ -1,7 +1,8 @@
 """What does the step of each update rule cost, and what does a rule around a rule?
 
-The share of a step of training on digits that goes to the rule: the time of ``compute_update`` alone over
-that of a step of the whole fit, both with one BLAS thread. Run ``python benchmarks/update_rules.py``.
+The share of a step of training on digits that goes to the rule: the time of ``compute_update``
+alone over that of a step of the whole fit, both with one BLAS thread. Run ``python
+benchmarks/update_rules.py``.
 """
 
 import argparse
@@ -11,13 +12,23 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from workloads import digits_workloads, fit_seconds
 
-from sklearn_metabp import SGD, Adam, Averaged, BackpropMLPClassifier, Clipped, LinearBackprop, Safeguarded
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    Averaged,
+    BackpropMLPClassifier,
+    Clipped,
+    LinearBackprop,
+    Safeguarded,
+)
 from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule
 
 
 def rules() -> dict:
     """Every rule that steps, by its name, and rules around Adam."""
-    named = {name: rule() for name, rule in UPDATE_RULES.items() if not issubclass(rule, LineSearchRule)}
+    named = {
+        name: rule() for name, rule in UPDATE_RULES.items() if not issubclass(rule, LineSearchRule)
+    }
     return named | {
         "Clipped(Adam)": Clipped(Adam()),
         "Averaged(Adam)": Averaged(Adam()),
@@ -47,7 +58,14 @@ class StepOnly:
     def __init__(self, layout, gradients, params):
         self.layout, self.gradients, self.params = layout, gradients, params
         self.updates = np.zeros_like(params)
-        self.index, self.n_planned, self.epoch, self.loss, self.start, self.stop = 1, 10**9, 0, 1.0, 0, 1
+        self.index, self.n_planned, self.epoch, self.loss, self.start, self.stop = (
+            1,
+            10**9,
+            0,
+            1.0,
+            0,
+            1,
+        )
 
 
 def main(n_rounds: int) -> None:
@@ -57,7 +75,8 @@ def main(n_rounds: int) -> None:
         for dtype in (np.float64, np.float32):
             X, reference = workload.X.astype(dtype), None
             models = {
-                name: BackpropMLPClassifier(update_rule=r, **workload.params()) for name, r in rules().items()
+                name: BackpropMLPClassifier(update_rule=r, **workload.params())
+                for name, r in rules().items()
             }
             fits = {name: [] for name in models}
             for _ in range(n_rounds):

@@ -1,9 +1,9 @@
 """What two lectures on backpropagation print: the network of their worked example, every number, the slips.
 
 P. Musilek, "NN-4 Backpropagation Training", and A. Kordecki, "Neural Networks: Back-Propagation
-algorithm", lecture 6: three inputs, two hidden units and two output units, all logistic, one pattern, half
-the sum of squared errors, one step with the learning rate 0.01. Every layer shares one bias there; ours has
-one a unit, and the derivative by theirs is the sum over ours.
+algorithm", lecture 6: three inputs, two hidden units and two output units, all logistic, one
+pattern, half the sum of squared errors, one step with the learning rate 0.01. Every layer shares
+one bias there; ours has one a unit, and the derivative by theirs is the sum over ours.
 """
 
 from typing import NamedTuple
@@ -24,8 +24,8 @@ LECTURES = ("Musilek", "Kordecki")
 class Number(NamedTuple):
     """A quantity of the worked example and what each lecture prints for it; None where it does not.
 
-    Names are those of the first lecture, where ``w64`` leads to unit 6 from unit 4; ``other_name`` is that of
-    the second.
+    Names are those of the first lecture, where ``w64`` leads to unit 6 from unit 4; ``other_name``
+    is that of the second.
     """
 
     name: str
@@ -105,7 +105,12 @@ _SHARED_BIAS = "two of the four paths, through w74 and through w65, are left out
 SLIPS = (
     Slip("Musilek", "E", "0.5932", _LOSS),
     Slip("Kordecki", "E", "0.5932", _LOSS),
-    Slip("Kordecki", "∂E/∂b2", "0.1975", "the outputs were rounded before; its own update takes 0.1975"),
+    Slip(
+        "Kordecki",
+        "∂E/∂b2",
+        "0.1975",
+        "the outputs were rounded before; its own update takes 0.1975",
+    ),
     Slip("Kordecki", "∂y5/∂v5", "0.0049", "0.9950 (1 - 0.9950), where 0.9950 is rounded"),
     Slip("Musilek", "∂E/∂b1", "0.0024", _SHARED_BIAS),
     Slip("Kordecki", "∂E/∂b1", "0.0024", _SHARED_BIAS),
@@ -152,8 +157,8 @@ def record(model: BackpropMLPRegressor) -> Trace:
 def quantities(trace: Trace) -> dict[str, float]:
     """Value of every quantity in ``NUMBERS`` at the first step of a trace, by name.
 
-    Deltas are minus the derivative of the loss by the net input, so δ is positive where the unit's output is
-    too small.
+    Deltas are minus the derivative of the loss by the net input, so δ is positive where the unit's
+    output is too small.
     """
     layout, biases = trace.layouts[0], zip((1, 2), SHARED_BIASES, strict=True)
     net_inputs, outputs, slopes, deltas = (
@@ -162,7 +167,10 @@ def quantities(trace: Trace) -> dict[str, float]:
     )
     errors = trace.targets[0, 0] - outputs[1]
     back = -layout.coefs(trace.params[0])[1] @ deltas[1]
-    gradients, bias_gradients = layout.coefs(trace.gradients[0]), layout.intercepts(trace.gradients[0])
+    gradients, bias_gradients = (
+        layout.coefs(trace.gradients[0]),
+        layout.intercepts(trace.gradients[0]),
+    )
     new_coefs, bias_updates = (
         layout.coefs(trace.params[0] + trace.updates[0]),
         layout.intercepts(trace.updates[0]),

@@ -2,18 +2,19 @@
 Online, minibatch and batch learning
 ====================================
 
-A step may see one pattern (online, or stochastic), some (minibatch) or all of them (batch). Lecture 6 of
-A. Kordecki's "Neural Networks" calls the size a trade-off between the time of calculation and the
-variance of the updates. Here plain backpropagation learns handwritten digits in all three ways, each with
-the learning rate that is best for it, and for a time of the same order.
+A step may see one pattern (online, or stochastic), some (minibatch) or all of them (batch). Lecture
+6 of A. Kordecki's "Neural Networks" calls the size a trade-off between the time of calculation and
+the variance of the updates. Here plain backpropagation learns handwritten digits in all three ways,
+each with the learning rate that is best for it, and for a time of the same order.
 """
 
 # %%
 # The task, and what is kept the same
 # -----------------------------------
-# One network, 64-32-10, one update rule, no penalty. The loss of a step is the mean over its patterns. With
-# the sum instead, the learning rate for a batch of N would be N times smaller and nothing else would change,
-# as the lecture says. Numbers of epochs are such that no mode takes twice the time of another.
+# One network, 64-32-10, one update rule, no penalty. The loss of a step is the mean over its
+# patterns. With the sum instead, the learning rate for a batch of N would be N times smaller and
+# nothing else would change, as the lecture says. Numbers of epochs are such that no mode takes
+# twice the time of another.
 
 import time
 import warnings
@@ -60,8 +61,8 @@ def train(mode, learning_rate, seed):
 # %%
 # A learning rate for each
 # ------------------------
-# The one with the lowest training loss at the end, from one start. The trainings that are compared later
-# have other starts.
+# The one with the lowest training loss at the end, from one start. The trainings that are compared
+# later have other starts.
 
 CHOOSING, COMPARING = 0, range(1, 6)  # seeds
 

@@ -2,19 +2,19 @@
 Which inputs does a network listen to?
 ======================================
 
-The derivative of a network's output by its inputs says, row by row, which inputs move the prediction, and
-which way. :func:`~sklearn_metabp.derivatives.input_gradients` computes it by one backpropagation, with no
-further training and no further predictions. Here it ranks the features of the breast cancer data, and is
-compared with scikit-learn's permutation importance, which shuffles one feature at a time and looks how
-much worse the predictions get.
+The derivative of a network's output by its inputs says, row by row, which inputs move the
+prediction, and which way. :func:`~sklearn_metabp.derivatives.input_gradients` computes it by one
+backpropagation, with no further training and no further predictions. Here it ranks the features of
+the breast cancer data, and is compared with scikit-learn's permutation importance, which shuffles
+one feature at a time and looks how much worse the predictions get.
 """
 
 # %%
 # Networks and two rankings
 # -------------------------
-# Five networks, each trained without a fifth of the rows. The inputs are standardised, so that gradients by
-# different features can be compared: they are changes of the probability per standard deviation. Both
-# rankings look at the rows that the network was not trained on.
+# Five networks, each trained without a fifth of the rows. The inputs are standardised, so that
+# gradients by different features can be compared: they are changes of the probability per standard
+# deviation. Both rankings look at the rows that the network was not trained on.
 
 import time
 
@@ -34,7 +34,9 @@ from sklearn_metabp.derivatives import input_gradients
 data = load_breast_cancer()
 X, y, names = data.data, data.target_names[data.target], data.feature_names
 
-network = BackpropMLPClassifier((16,), "tanh", alpha=1.0, batch_size=32, max_iter=300, random_state=0)
+network = BackpropMLPClassifier(
+    (16,), "tanh", alpha=1.0, batch_size=32, max_iter=300, random_state=0
+)
 pipe = make_pipeline(StandardScaler(), network)
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 
@@ -56,7 +58,10 @@ for train, test in track(list(folds.split(X, y)), "Ranking"):
     seconds[1] += time.perf_counter() - start
     by_permutation.append(permuted.importances_mean)
 
-rankings = {"input gradients": np.array(by_gradient), "permutation importance": np.array(by_permutation)}
+rankings = {
+    "input gradients": np.array(by_gradient),
+    "permutation importance": np.array(by_permutation),
+}
 order = {name: values.mean(axis=0).argsort()[::-1] for name, values in rankings.items()}
 agreement = spearmanr(*(values.mean(axis=0) for values in rankings.values())).statistic
 print(f"rank correlation of the two: {agreement:.2f}")
@@ -65,9 +70,10 @@ for (name, values), took in zip(rankings.items(), seconds, strict=True):
     print(f"{name:<24} rank correlation of two folds {between:.2f}, {took * 1e3:8.1f} ms")
 
 # %%
-# The two rankings agree. That of the gradients is steadier from fold to fold and costs hundreds of times
-# less: one pass over the rows, and not one with a score for every feature and repeat. Gradients also know
-# the direction. But they speak of small changes only, and not of how far a feature goes.
+# The two rankings agree. That of the gradients is steadier from fold to fold and costs hundreds of
+# times less: one pass over the rows, and not one with a score for every feature and repeat.
+# Gradients also know the direction. But they speak of small changes only, and not of how far a
+# feature goes.
 
 shown = order["input gradients"]
 places = np.arange(len(shown))
@@ -76,7 +82,9 @@ bars = zip((-0.2, 0.2), rankings.items(), ("tab:blue", "tab:orange"), strict=Tru
 for offset, (name, values), colour in bars:
     shares = values / values.sum(axis=1, keepdims=True)
     mean, deviation = shares.mean(axis=0)[shown], shares.std(axis=0)[shown]
-    left.barh(places + offset, mean, height=0.38, xerr=deviation, color=colour, label=name, ecolor="0.5")
+    left.barh(
+        places + offset, mean, height=0.38, xerr=deviation, color=colour, label=name, ecolor="0.5"
+    )
 left.set(title="How much", xlabel="share of all, mean and deviation of five networks")
 left.set(yticks=places, yticklabels=names[shown], ylim=(len(shown) - 0.4, -0.6))
 left.legend(loc="lower right")
@@ -93,8 +101,9 @@ figure.suptitle("What five networks listen to in the breast cancer data")
 # %%
 # Is a ranking good for something?
 # --------------------------------
-# A network that gets only the first features of a ranking should not do much worse than one that gets all.
-# (The ranking has seen all rows, so these accuracies compare rankings; they do not predict.)
+# A network that gets only the first features of a ranking should not do much worse than one that
+# gets all. (The ranking has seen all rows, so these accuracies compare rankings; they do not
+# predict.)
 
 numbers = [1, 2, 3, 5, 8, 12, 20, 30]
 accuracy = {

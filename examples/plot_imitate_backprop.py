@@ -11,9 +11,9 @@ the record trains networks of other widths and depths on other data, breast canc
 # %%
 # Record two trainings
 # --------------------
-# A teacher is an estimator with an update rule; a :class:`~sklearn_metabp.TraceRecorder` is given to
-# its ``set_callbacks``. One of the two trainings that are recorded of each rule is for learning, the other is
-# kept to see how well the updates of an unseen training are predicted.
+# A teacher is an estimator with an update rule; a :class:`~sklearn_metabp.TraceRecorder` is given
+# to its ``set_callbacks``. One of the two trainings that are recorded of each rule is for learning,
+# the other is kept to see how well the updates of an unseen training are predicted.
 
 import time
 from itertools import product
@@ -103,7 +103,9 @@ for name, data, architecture in track(runs, "Training teachers and students"):
             f"{seconds * 1e3:6.0f}"
         )
 
-print(f"{'rule':<12} {'data':<14} {'network':<14} {'who':<7}  {'loss':>9}  accuracy  {'R²':>9}  {'ms':>6}")
+print(
+    f"{'rule':<12} {'data':<14} {'network':<14} {'who':<7}  {'loss':>9}  accuracy  {'R²':>9}  {'ms':>6}"
+)
 print("\n".join(rows))
 
 # %%
@@ -112,7 +114,11 @@ print("\n".join(rows))
 # The curves lie on each other: what is learned of an update rule on digits holds elsewhere.
 
 figure, axes = plt.subplots(
-    len(TEACHERS), len(DATA) * len(ARCHITECTURES), figsize=(13, 5.6), sharey=True, layout="constrained"
+    len(TEACHERS),
+    len(DATA) * len(ARCHITECTURES),
+    figsize=(13, 5.6),
+    sharey=True,
+    layout="constrained",
 )
 for ax, (name, data, architecture) in zip(axes.flat, runs, strict=True):
     teacher_curve, student_curve = curves[name, data, architecture]
@@ -125,7 +131,9 @@ for ax in axes[-1]:
     ax.set_xlabel("epoch")
 for ax in axes[:, 0]:
     ax.set_ylabel("training loss")
-figure.suptitle("Training with backpropagation and Adam, and with what was learned from them on digits")
+figure.suptitle(
+    "Training with backpropagation and Adam, and with what was learned from them on digits"
+)
 figure.savefig("imitate_backprop.png", dpi=110)
 print("Drawn in imitate_backprop.png")
 plt.show()

@@ -2,8 +2,8 @@
 Judging what a rule has learned
 ===============================
 
-A learned rule is judged three ways: by how well it predicts the updates of an unseen training, by what
-it does with each of its inputs, and by the networks it trains.
+A learned rule is judged three ways: by how well it predicts the updates of an unseen training, by
+what it does with each of its inputs, and by the networks it trains.
 """
 
 # %%
@@ -47,28 +47,33 @@ rule = LearnedUpdateRule(random_state=0).fit(record(load_iris, (8,), 0))
 # %%
 # By the updates it predicts
 # --------------------------
-# Of a training on other data, with another architecture: predicted against true updates, R² over the steps.
+# Of a training on other data, with another architecture: predicted against true updates, R² over
+# the steps.
 
 ImitationDisplay.from_rule(rule, record(load_wine, (12, 6), 1))
 
 # %%
 # By what it does
 # ---------------
-# The step along each input, every other input at its median, beside Adam's. Only the quotient of momentum
-# and root mean square counts, as Adam's equation has it.
+# The step along each input, every other input at its median, beside Adam's. Only the quotient of
+# momentum and root mean square counts, as Adam's equation has it.
 
 LearnedRuleDisplay.from_rule(rule, Adam(0.01))
 
 # By the networks it trains
 # -------------------------
-# A task is a network with its data. A rollout trains it once: here by the learned rule, and by Adam from the
-# same start. Rows that neither is trained on tell whether the student generalises as its teacher does.
+# A task is a network with its data. A rollout trains it once: here by the learned rule, and by Adam
+# from the same start. Rows that neither is trained on tell whether the student generalises as its
+# teacher does.
 
 X, y = load_wine(return_X_y=True)
 X, X_val, y, y_val = train_test_split(scale(X), y, test_size=0.4, stratify=y, random_state=0)
 task = Task(network((12, 6), None), X, y, X_val, y_val)
 fig, ax = plt.subplots()
-for name, driver, style in (("Adam", Adam(0.01), {"lw": 5, "alpha": 0.35}), ("learned", rule, {"lw": 1.5})):
+for name, driver, style in (
+    ("Adam", Adam(0.01), {"lw": 5, "alpha": 0.35}),
+    ("learned", rule, {"lw": 1.5}),
+):
     record = rollout(task, driver, random_state=0)
     epochs = range(1, len(record.loss_curve) + 1)
     (line,) = ax.semilogy(epochs, record.loss_curve, label=f"{name}, training rows", **style)
@@ -78,8 +83,8 @@ ax.set(xlabel="epoch", ylabel="loss", title=f"A rollout of {record.n_steps} step
 ax.legend()
 
 # %%
-# The scorer makes many rollouts: the ratio of final losses to those of Adam, from three starts. A search
-# takes it as ``scoring``.
+# The scorer makes many rollouts: the ratio of final losses to those of Adam, from three starts. A
+# search takes it as ``scoring``.
 
 scorer = make_rollout_scorer([task], metric="ratio", n_starts=3, random_state=0)
 print(f"final loss over Adam's: {-scorer(rule):.3f}")

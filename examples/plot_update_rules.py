@@ -2,19 +2,19 @@
 Update rules in a ravine, and on digits
 =======================================
 
-"Gradient descent would move quickly down the walls, but very slowly through the valley floor", says lecture 6
-of A. Kordecki's "Neural Networks", and draws what momentum does about it. Here the update rules of the
-package walk through two ravines, which are the loss of a real network; what their parameters do is drawn
-there; and then all of them learn handwritten digits.
+"Gradient descent would move quickly down the walls, but very slowly through the valley floor", says
+lecture 6 of A. Kordecki's "Neural Networks", and draws what momentum does about it. Here the update
+rules of the package walk through two ravines, which are the loss of a real network; what their
+parameters do is drawn there; and then all of them learn handwritten digits.
 """
 
 # %%
 # Two ravines
 # -----------
-# A network of one linear unit with one input has two parameters, a weight w and a bias b. Its squared error
-# is a quadratic bowl in them, and how round the bowl is depends on the input. Measured in too small a unit it
-# makes a ravine along an axis; far from zero, one across both. Standardized, the bowl is round: the best cure
-# is ``StandardScaler``.
+# A network of one linear unit with one input has two parameters, a weight w and a bias b. Its
+# squared error is a quadratic bowl in them, and how round the bowl is depends on the input.
+# Measured in too small a unit it makes a ravine along an axis; far from zero, one across both.
+# Standardized, the bowl is round: the best cure is ``StandardScaler``.
 
 import warnings
 from dataclasses import dataclass
@@ -82,7 +82,9 @@ class Ravine:
     def walk(self, rule, n_steps=N_STEPS):
         """Train; return the parameters before every step and after the last, and the loss there."""
         recorder = TraceRecorder()
-        model = BackpropMLPRegressor((), update_rule=rule, alpha=0.0, batch_size="full", shuffle=False)
+        model = BackpropMLPRegressor(
+            (), update_rule=rule, alpha=0.0, batch_size="full", shuffle=False
+        )
         model.set_params(max_iter=n_steps, tol=0.0, n_iter_no_change=np.inf).set_callbacks(recorder)
         weight, bias = ([np.array(value)] for value in ([[self.start[0]]], [self.start[1]]))
         try:
@@ -104,20 +106,22 @@ RAVINES = {
 # %%
 # All rules, each with its best learning rate
 # -------------------------------------------
-# Of six learning rates each rule has the one that brings it soonest to a hundred-thousandth of what the
-# loss at the start is above the lowest, and keeps it there. The table says how many steps that takes; where
-# it takes more than 300, the rate is the one that comes lowest. The figure shows the first 100.
+# Of six learning rates each rule has the one that brings it soonest to a hundred-thousandth of what
+# the loss at the start is above the lowest, and keeps it there. The table says how many steps that
+# takes; where it takes more than 300, the rate is the one that comes lowest. The figure shows the
+# first 100.
 #
-# AdaGrad and Rprop give every parameter a scale of its own. That is the cure for the first ravine, whose axes
-# are the parameters: AdaGrad is done in seven steps, where backpropagation takes 161. In the second ravine
-# both parameters have the same scale, and AdaGrad does no better than momentum. RMSprop and Lion do not make
-# their steps smaller as the gradient does, so at a constant rate they do not settle; a last step may be close
-# by chance. AdaDelta begins with steps of a thousandth of its rate and starts slowly, which is the price of
-# not having to set a rate, as the lecture puts it.
+# AdaGrad and Rprop give every parameter a scale of its own. That is the cure for the first ravine,
+# whose axes are the parameters: AdaGrad is done in seven steps, where backpropagation takes 161. In
+# the second ravine both parameters have the same scale, and AdaGrad does no better than momentum.
+# RMSprop and Lion do not make their steps smaller as the gradient does, so at a constant rate they
+# do not settle; a last step may be close by chance. AdaDelta begins with steps of a thousandth of
+# its rate and starts slowly, which is the price of not having to set a rate, as the lecture puts
+# it.
 #
-# Rules that search along lines know the loss and not only its gradient. In a bowl of two dimensions conjugate
-# gradients need two directions, and a third step where a search is not exact. Steps are not all that they
-# cost: a search tries several points.
+# Rules that search along lines know the loss and not only its gradient. In a bowl of two dimensions
+# conjugate gradients need two directions, and a third step where a search is not exact. Steps are
+# not all that they cost: a search tries several points.
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 GROUPS = [
@@ -175,7 +179,9 @@ for row, (name, ravine) in enumerate(RAVINES.items()):
         for label, rule in group.items():
             rate, path, n_steps = best_walk(ravine, rule)
             arrivals[label, name] = rate, n_steps
-            ax.plot(*path[:N_DRAWN].T, ".-", lw=1.1, markersize=4, label=f"{label}, {rate}".rstrip(", "))
+            ax.plot(
+                *path[:N_DRAWN].T, ".-", lw=1.1, markersize=4, label=f"{label}, {rate}".rstrip(", ")
+            )
         ax.legend(fontsize="small", loc="lower left" if row == 0 else "upper right")
         ax.set(xlabel="weight", ylabel="bias")
     axes[row, 0].set_title(f"{name}: every rule at its best learning rate", loc="left")
@@ -183,17 +189,21 @@ for row, (name, ravine) in enumerate(RAVINES.items()):
 print(f"{'':<20}" + "".join(f"{name:>22}" for name in RAVINES))
 for label in (label for group in GROUPS for label in group):
     found = [arrivals[label, name] for name in RAVINES]
-    cells = [f"{'> 300' if n == np.inf else n:>5} steps {'at ' * bool(rate)}{rate:<4}" for rate, n in found]
+    cells = [
+        f"{'> 300' if n == np.inf else n:>5} steps {'at ' * bool(rate)}{rate:<4}"
+        for rate, n in found
+    ]
     print(f"{label:<20}" + "".join(f"{cell:>22}" for cell in cells))
 
 # %%
 # What the parameters do
 # ----------------------
-# In the second ravine, one parameter at a time, 50 steps. A learning rate above 2 over the largest curvature,
-# here 0.37, climbs the walls. Momentum is quicker along the floor and swings across it, less so if it looks
-# ahead. Rprop's first factor makes a step grow while the sign stays, its second makes it shrink when the sign
-# turns: one close to 1 swings. AdaGrad's steps become ever smaller. A short memory of the squares, RMSprop's
-# decay or Adam's beta_2, keeps steps large; a long memory of the gradients, Adam's beta_1, is momentum.
+# In the second ravine, one parameter at a time, 50 steps. A learning rate above 2 over the largest
+# curvature, here 0.37, climbs the walls. Momentum is quicker along the floor and swings across it,
+# less so if it looks ahead. Rprop's first factor makes a step grow while the sign stays, its second
+# makes it shrink when the sign turns: one close to 1 swings. AdaGrad's steps become ever smaller. A
+# short memory of the squares, RMSprop's decay or Adam's beta_2, keeps steps large; a long memory of
+# the gradients, Adam's beta_1, is momentum.
 
 PARAMETERS = {
     "backpropagation: learning rate": {
@@ -211,9 +221,15 @@ PARAMETERS = {
         for up, down in ((1.2, 0.5), (1.2, 0.9), (1.6, 0.5))
     },
     "AdaGrad: learning rate": {f"{rate:g}": AdaGrad(rate) for rate in (0.1, 0.3, 1.0)},
-    "RMSprop: decay, learning rate 0.1": {f"{d:g}": RMSprop(0.1, decay=d) for d in (0.5, 0.9, 0.99)},
-    "Adam: beta_1, learning rate 0.3": {f"{beta:g}": Adam(0.3, beta_1=beta) for beta in (0.0, 0.9, 0.97)},
-    "Adam: beta_2, learning rate 0.3": {f"{beta:g}": Adam(0.3, beta_2=beta) for beta in (0.5, 0.9, 0.999)},
+    "RMSprop: decay, learning rate 0.1": {
+        f"{d:g}": RMSprop(0.1, decay=d) for d in (0.5, 0.9, 0.99)
+    },
+    "Adam: beta_1, learning rate 0.3": {
+        f"{beta:g}": Adam(0.3, beta_1=beta) for beta in (0.0, 0.9, 0.97)
+    },
+    "Adam: beta_2, learning rate 0.3": {
+        f"{beta:g}": Adam(0.3, beta_2=beta) for beta in (0.5, 0.9, 0.999)
+    },
 }
 
 ravine = RAVINES["far from zero"]
@@ -223,7 +239,9 @@ for ax, (title, rules) in zip(axes.flat, PARAMETERS.items(), strict=True):
     for label, rule in rules.items():
         path, _ = ravine.walk(rule, n_steps=50)
         outside = np.abs(path).max(axis=1) > 4
-        path = path[: outside.argmax() + 1] if outside.any() else path  # what leaves is not followed
+        path = (
+            path[: outside.argmax() + 1] if outside.any() else path
+        )  # what leaves is not followed
         ax.plot(*path.T, ".-", lw=1.1, markersize=4, label=label)
     ax.set_title(title, fontsize="medium")
     ax.legend(fontsize="small", loc="upper right")
@@ -233,17 +251,23 @@ figure.supylabel("bias")
 # %%
 # Why Rprop needs all patterns
 # ----------------------------
-# "Consider the weight, that gets the gradient 0.1 on 9 mini-batches, and the gradient of -0.9 on 10th
-# mini-batch. What we'd like is to those gradients to roughly cancel each other out." Here is that weight: one
-# unit, ten patterns with the input 1, presented one by one. The bias, which gets the same gradients, moves
-# with it. Backpropagation stays at 0, where the loss is lowest. Rprop counts signs, and leaves for where
-# nine of the ten patterns want it, at a sum of -0.1.
+# "Consider the weight, that gets the gradient 0.1 on 9 mini-batches, and the gradient of -0.9 on
+# 10th mini-batch. What we'd like is to those gradients to roughly cancel each other out." Here is
+# that weight: one unit, ten patterns with the input 1, presented one by one. The bias, which gets
+# the same gradients, moves with it. Backpropagation stays at 0, where the loss is lowest. Rprop
+# counts signs, and leaves for where nine of the ten patterns want it, at a sum of -0.1.
 
 wanted = np.r_[np.full(9, -0.1), 0.9]
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-for label, rule in {"backpropagation": SGD(0.001), "Rprop": Rprop(0.001), "RMSprop": RMSprop(0.001)}.items():
+for label, rule in {
+    "backpropagation": SGD(0.001),
+    "Rprop": Rprop(0.001),
+    "RMSprop": RMSprop(0.001),
+}.items():
     recorder = TraceRecorder()
-    model = BackpropMLPRegressor((), update_rule=rule, alpha=0.0, batch_size=1, shuffle=False, max_iter=10)
+    model = BackpropMLPRegressor(
+        (), update_rule=rule, alpha=0.0, batch_size=1, shuffle=False, max_iter=10
+    )
     model.set_params(n_iter_no_change=np.inf).set_callbacks(recorder)
     model.fit(np.ones((10, 1)), wanted, coef_init=[np.zeros((1, 1))], intercept_init=[np.zeros(1)])
     ax.plot(recorder.trace_.params[:, 0], label=label)
@@ -253,16 +277,17 @@ ax.legend()
 # %%
 # All rules on digits
 # -------------------
-# A network 64-32-10, minibatches of 32, 20 epochs. The rules of the last panel get all patterns at once, and
-# 30 epochs; a line search goes through the patterns more than once in each, which the table counts as passes.
-# The learning rate of every rule is the best of ten by the training loss at the end, from one start; what is
-# shown are three other starts.
+# A network 64-32-10, minibatches of 32, 20 epochs. The rules of the last panel get all patterns at
+# once, and 30 epochs; a line search goes through the patterns more than once in each, which the
+# table counts as passes. The learning rate of every rule is the best of ten by the training loss at
+# the end, from one start; what is shown are three other starts.
 #
-# The ravine is found again: momentum, and more so with its look ahead, ends at a tenth of the loss of
-# backpropagation; NAdam, which is Adam with the look ahead, leads its group. A learning rate has to be found
-# for every rule: it is 1 for backpropagation and 0.001 for Lion, and AdaDelta's is the largest tried. On so
-# small a data set L-BFGS, which needs none, ends lowest of all, in 32 passes over the patterns where others
-# had 20. Accuracies on the test set are within two hundredths of each other.
+# The ravine is found again: momentum, and more so with its look ahead, ends at a tenth of the loss
+# of backpropagation; NAdam, which is Adam with the look ahead, leads its group. A learning rate has
+# to be found for every rule: it is 1 for backpropagation and 0.001 for Lion, and AdaDelta's is the
+# largest tried. On so small a data set L-BFGS, which needs none, ends lowest of all, in 32 passes
+# over the patterns where others had 20. Accuracies on the test set are within two hundredths of
+# each other.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
@@ -314,8 +339,9 @@ print("\n".join(rows))
 # %%
 # The steps behind it
 # -------------------
-# Backpropagation has one learning rate for all weights and all steps. The one that Adam effectively has is
-# larger for weights than for biases, whose gradients are larger, and within a layer it differs tenfold.
+# Backpropagation has one learning rate for all weights and all steps. The one that Adam effectively
+# has is larger for weights than for biases, whose gradients are larger, and within a layer it
+# differs tenfold.
 
 display = UpdateRuleDisplay.from_estimator(network(Adam(0.003), seed=1), X_train, y_train)
 display.figure_.suptitle("Adam(0.003) on digits: medians and quartiles of every layer")

@@ -2,10 +2,10 @@
 Watch a training
 ================
 
-A :class:`~sklearn_metabp.TraceRecorder` sees every step of a training, and its trace is arrays: what
-every weight was, what the step added to it, what the loss was. Here a small network is recorded and
-drawn by :class:`~sklearn_metabp.plotting.TraceDisplay`, its decision surface by scikit-learn's display, and
-the loss curves of several update rules are laid beside each other by
+A :class:`~sklearn_metabp.TraceRecorder` sees every step of a training, and its trace is arrays:
+what every weight was, what the step added to it, what the loss was. Here a small network is
+recorded and drawn by :class:`~sklearn_metabp.plotting.TraceDisplay`, its decision surface by
+scikit-learn's display, and the loss curves of several update rules are laid beside each other by
 :class:`~sklearn_metabp.plotting.LossCurveDisplay`.
 """
 
@@ -13,8 +13,8 @@ the loss curves of several update rules are laid beside each other by
 # Record
 # ------
 # Two moons, a network 2-6-1 and plain backpropagation with momentum. With
-# ``n_iter_no_change=float("inf")`` a training takes exactly ``max_iter`` epochs. ``"all"`` records the
-# activations and deltas of every pattern too.
+# ``n_iter_no_change=float("inf")`` a training takes exactly ``max_iter`` epochs. ``"all"`` records
+# the activations and deltas of every pattern too.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,8 +49,8 @@ print(f"{trace}; accuracy {model.score(X, y):.3f}")
 # %%
 # Every weight, every update, every loss
 # --------------------------------------
-# One line a parameter, one colour a weight matrix or bias vector. Of a larger network ten of each would be
-# drawn.
+# One line a parameter, one colour a weight matrix or bias vector. Of a larger network ten of each
+# would be drawn.
 
 display = TraceDisplay.from_trace(trace, n_params=12)
 display.figure_.suptitle("A training of 600 steps: momentum on two moons")
@@ -58,8 +58,9 @@ display.figure_.suptitle("A training of 600 steps: momentum on two moons")
 # %%
 # What else is in it
 # ------------------
-# Anything that was recorded can be asked for by its name. A hidden unit of tanh learns little where its
-# derivative is small; here is how much of it every unit keeps, in the mean over the patterns of an epoch.
+# Anything that was recorded can be asked for by its name. A hidden unit of tanh learns little where
+# its derivative is small; here is how much of it every unit keeps, in the mean over the patterns of
+# an epoch.
 
 n_epochs = trace.epochs[-1] + 1
 of_batches = trace.derivatives[0].mean(axis=1)  # steps x hidden units
@@ -69,15 +70,25 @@ for epoch in (0, n_epochs - 1):
     print(f"  {epoch + 1:3}  " + "  ".join(f"{value:.2f}" for value in of_epochs[epoch]))
 
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-ax.plot(range(1, n_epochs + 1), of_epochs, label=[f"unit {unit + 1}" for unit in range(of_epochs.shape[1])])
+ax.plot(
+    range(1, n_epochs + 1),
+    of_epochs,
+    label=[f"unit {unit + 1}" for unit in range(of_epochs.shape[1])],
+)
 ax.legend(frameon=False, fontsize="small", ncols=2)
-ax.set(xlabel="epoch", ylabel="mean derivative", ylim=(0, 1), title="Hidden units on their way to saturation")
+ax.set(
+    xlabel="epoch",
+    ylabel="mean derivative",
+    ylim=(0, 1),
+    title="Hidden units on their way to saturation",
+)
 
 # %%
 # The decision surface on its way
 # -------------------------------
-# scikit-learn's ``DecisionBoundaryDisplay`` takes the classifier as it is. The same ``random_state`` takes
-# the same steps, so a training of ten epochs is the beginning of the one of sixty.
+# scikit-learn's ``DecisionBoundaryDisplay`` takes the classifier as it is. The same
+# ``random_state`` takes the same steps, so a training of ten epochs is the beginning of the one of
+# sixty.
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", sharex=True, sharey=True)
 for ax, n_epochs in zip(axes, (1, 10, 60), strict=True):

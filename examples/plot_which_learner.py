@@ -4,8 +4,9 @@ Which learner imitates best?
 
 A :class:`~sklearn_metabp.LearnedUpdateRule` takes any scikit-learn regressor. Here plain
 backpropagation and Adam are recorded on handwritten digits, six learners are fitted on the traces,
-and three questions are asked of each: how well does it predict the updates of a training that it has
-not seen; how far does it get as the rule of a student, on other data; what does one of its steps cost?
+and three questions are asked of each: how well does it predict the updates of a training that it
+has not seen; how far does it get as the rule of a student, on other data; what does one of its
+steps cost?
 """
 
 # %%
@@ -74,8 +75,8 @@ def record(update_rule, random_state):
 # Train on wine with each of them
 # -------------------------------
 # The student starts where the teacher started and sees the same batches, so the quotient of their
-# final losses says what the imitation is worth. MLPs run compiled inside the step; any other learner is
-# asked for its predictions once a step.
+# final losses says what the imitation is worth. MLPs run compiled inside the step; any other
+# learner is asked for its predictions once a step.
 
 X_wine, y_wine = load_wine(return_X_y=True)
 X_wine = scale(X_wine)
@@ -113,10 +114,10 @@ for name, learner_name, r2, ratio, step_time in rows:
 # %%
 # What they differ in
 # -------------------
-# All of them imitate, and their students end where the teacher's networks end, to a percent or two. The ridge
-# regression is exact, because a step of either teacher is linear in the inputs that a link has. What a
-# step costs differs a hundredfold: the two MLPs run compiled, at one and a half to two times the teacher's.
-# Bars end at 1e-9 and 1e-6: what is smaller is drawn as that.
+# All of them imitate, and their students end where the teacher's networks end, to a percent or two.
+# The ridge regression is exact, because a step of either teacher is linear in the inputs that a
+# link has. What a step costs differs a hundredfold: the two MLPs run compiled, at one and a half to
+# two times the teacher's. Bars end at 1e-9 and 1e-6: what is smaller is drawn as that.
 
 figure, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True, layout="constrained")
 places = np.arange(len(LEARNERS))
@@ -135,6 +136,8 @@ for ax in axes:
     ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
     ax.xaxis.set_major_locator(LogLocator(numticks=6))
-figure.legend(*axes[0].get_legend_handles_labels(), title="learned from", loc="outside right center")
+figure.legend(
+    *axes[0].get_legend_handles_labels(), title="learned from", loc="outside right center"
+)
 figure.suptitle("Six learners of two update rules: shorter is better")
 plt.show()

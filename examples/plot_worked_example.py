@@ -3,17 +3,18 @@ One step of backpropagation, by the numbers of two lectures
 ===========================================================
 
 Two lectures on backpropagation calculate the same step by hand: P. Musilek's "NN-4 Backpropagation
-Training" and lecture 6 of A. Kordecki's "Neural Networks". A network of three inputs, two hidden units and
-two outputs sees one pattern. Here the package takes the step, and every number that it knows is laid
-beside theirs.
+Training" and lecture 6 of A. Kordecki's "Neural Networks". A network of three inputs, two hidden
+units and two outputs sees one pattern. Here the package takes the step, and every number that it
+knows is laid beside theirs.
 """
 
 # %%
 # Record the step
 # ---------------
-# All units are logistic, the error is half the sum of squares, the learning rate 0.01. The network, the
-# pattern and everything that the lectures print are in ``examples/lectures.py``. A
-# :class:`~sklearn_metabp.TraceRecorder` that records ``"all"`` keeps every intermediate value of every step.
+# All units are logistic, the error is half the sum of squares, the learning rate 0.01. The network,
+# the pattern and everything that the lectures print are in ``examples/lectures.py``. A
+# :class:`~sklearn_metabp.TraceRecorder` that records ``"all"`` keeps every intermediate value of
+# every step.
 
 import matplotlib.pyplot as plt
 from lectures import (
@@ -41,13 +42,15 @@ print(trace)
 # %%
 # Every number
 # ------------
-# Both names of a quantity, what each lecture prints, and what we have to four decimals. An asterisk marks a
-# slip. The deltas are formulas in the lectures, without numbers. Biases are shared by a layer there, so the
-# derivative by one is the sum over its units here.
+# Both names of a quantity, what each lecture prints, and what we have to four decimals. An asterisk
+# marks a slip. The deltas are formulas in the lectures, without numbers. Biases are shared by a
+# layer there, so the derivative by one is the sum over its units here.
 
 slips = {(slip.lecture, slip.name): slip for slip in SLIPS}
 print(
-    f"{'Musilek':<10} {'Kordecki':<14} " + " ".join(f"{lecture:>10}" for lecture in LECTURES) + "       ours"
+    f"{'Musilek':<10} {'Kordecki':<14} "
+    + " ".join(f"{lecture:>10}" for lecture in LECTURES)
+    + "       ours"
 )
 for number in NUMBERS:
     cells = [
@@ -73,9 +76,9 @@ for slip in SLIPS:
 # %%
 # The network with its numbers
 # ----------------------------
-# Forward, a unit shows its output and below it its net input v, a link its weight. Backward, a unit shows the
-# derivative of the error by its output and below it its δ; a link shows the derivative by its weight and, in
-# black, the new weight. The biases that a layer shares are the squares.
+# Forward, a unit shows its output and below it its net input v, a link its weight. Backward, a unit
+# shows the derivative of the error by its output and below it its δ; a link shows the derivative by
+# its weight and, in black, the new weight. The biases that a layer shares are the squares.
 
 PLACES = {
     **{unit: (0.0, y) for unit, y in zip("123", (2.7, 0.0, -2.7), strict=True)},
@@ -91,13 +94,22 @@ def draw(ax, units, links, colour):
     """Draw the network: of every unit what is in it and below it, of every link and bias one or two lines."""
     for to, back in [*(tuple(link) for link in links if link not in PLACES), *bias_links()]:
         (x0, y0), (x1, y1) = PLACES[back], PLACES[to]
-        ax.plot([x0, x1], [y0, y1], color=colour, alpha=0.45, lw=1.2, ls=":" if back in BIAS_LINKS else "-")
+        ax.plot(
+            [x0, x1],
+            [y0, y1],
+            color=colour,
+            alpha=0.45,
+            lw=1.2,
+            ls=":" if back in BIAS_LINKS else "-",
+        )
         if back not in BIAS_LINKS:
             place = (x0 + 0.33 * (x1 - x0), y0 + 0.33 * (y1 - y0))
             write(ax, place, links[to + back], colour)
     for name, (inside, below) in units.items():
         x, y = PLACES[name]
-        ax.add_patch(Circle((x, y), 0.6, facecolor="white", edgecolor=colour, linewidth=2, zorder=3))
+        ax.add_patch(
+            Circle((x, y), 0.6, facecolor="white", edgecolor=colour, linewidth=2, zorder=3)
+        )
         ax.text(x, y, inside, ha="center", va="center", fontsize=11, zorder=4)
         ax.text(x, y - 0.72, below, ha="center", va="top", fontsize=10, color=colour)
         ax.text(
@@ -122,19 +134,29 @@ def bias_links():
 
 def write(ax, place, lines, colour, boxed=False):
     """The first line in colour, the second, where there is one, in black below."""
-    frame = {"facecolor": "white", "edgecolor": colour if boxed else "white", "pad": 4 if boxed else 1}
+    frame = {
+        "facecolor": "white",
+        "edgecolor": colour if boxed else "white",
+        "pad": 4 if boxed else 1,
+    }
     style = {"ha": "center", "va": "center", "fontsize": 9.5, "linespacing": 1.25}
     ax.text(*place, "\n".join(lines), color="white", bbox=frame, zorder=2, **style)  # room for both
-    ax.text(*place, "\n".join([lines[0], *("" for _ in lines[1:])]), color=colour, zorder=2, **style)
+    ax.text(
+        *place, "\n".join([lines[0], *("" for _ in lines[1:])]), color=colour, zorder=2, **style
+    )
     ax.text(*place, "\n".join(["", *lines[1:]]), color="black", zorder=2, **style)
 
 
 weights = by_link("{}{}", COEFS)
 inputs = {unit: (f"{x:g}", "") for unit, x in zip("123", X[0], strict=True)}
-forward_units = {unit: (f"{values['y' + unit]:.4f}", f"v = {values['v' + unit]:.4f}") for unit in "4567"}
+forward_units = {
+    unit: (f"{values['y' + unit]:.4f}", f"v = {values['v' + unit]:.4f}") for unit in "4567"
+}
 forward_links = {link: (f"{weight:g}",) for link, weight in weights.items()}
 forward_links |= {f"b{n}": (f"b{n} = {bias:g}",) for n, bias in enumerate(SHARED_BIASES, 1)}
-backward_units = {unit: (f"{values['∂E/∂y' + unit]:.4f}", f"δ = {values['δ' + unit]:.4f}") for unit in "4567"}
+backward_units = {
+    unit: (f"{values['∂E/∂y' + unit]:.4f}", f"δ = {values['δ' + unit]:.4f}") for unit in "4567"
+}
 backward_links = {
     link: (f"{values['∂E/∂' + name]:.4f}", f"→ {values['new ' + name]:.4f}")
     for link, name in [(link, "w" + link) for link in weights] + [("b1", "b1"), ("b2", "b2")]
@@ -149,8 +171,9 @@ axes[1].set_title("Backward: derivatives of E, and the new weights")
 # %%
 # Over and over
 # -------------
-# "The described procedure is repeated over and over many times until the error goes down". So it does. From
-# the second step on our weights are not the lectures' any more, because biases of our units move one by one.
+# "The described procedure is repeated over and over many times until the error goes down". So it
+# does. From the second step on our weights are not the lectures' any more, because biases of our
+# units move one by one.
 
 model = fit(network(max_iter=100_000))
 for n_steps in (1, 10, 100, 1000, 10_000, 100_000):

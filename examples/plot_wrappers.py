@@ -2,22 +2,31 @@
 Rules around rules
 ==================
 
-Some things are done to any rule: its gradients are clipped, its weights averaged, its steps watched over.
-Each is a rule around a rule. :class:`~sklearn_metabp.Clipped`, :class:`~sklearn_metabp.Averaged` and
+Some things are done to any rule: its gradients are clipped, its weights averaged, its steps watched
+over. Each is a rule around a rule. :class:`~sklearn_metabp.Clipped`,
+:class:`~sklearn_metabp.Averaged` and
 :class:`~sklearn_metabp.Safeguarded` are put to the work that they are for.
 """
 
 # %%
 # Clipped: one pattern that is wrong
 # ----------------------------------
-# A regression in which one target of 200 is a thousand times too large. Whenever its batch comes, the
-# gradient is long, and so is the step. Clipped to a norm of 1 it is a step like any other.
+# A regression in which one target of 200 is a thousand times too large. Whenever its batch comes,
+# the gradient is long, and so is the step. Clipped to a norm of 1 it is a step like any other.
 
 import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from paper.experiments import BACKPROPAGATION, EXPERIMENTS, SHOWN, papers_learner, record, rule_for, train
+from paper.experiments import (
+    BACKPROPAGATION,
+    EXPERIMENTS,
+    SHOWN,
+    papers_learner,
+    record,
+    rule_for,
+    train,
+)
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -54,9 +63,9 @@ for name, rule in SINES.items():
 # %%
 # Averaged: the mean of the last weights
 # --------------------------------------
-# At a constant learning rate the weights go on moving about. Averaged are those of about the last hundred
-# steps. Ten starts on handwritten digits, at three learning rates; the same trainings, for averaging does not
-# change what is trained.
+# At a constant learning rate the weights go on moving about. Averaged are those of about the last
+# hundred steps. Ten starts on handwritten digits, at three learning rates; the same trainings, for
+# averaging does not change what is trained.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
@@ -71,7 +80,9 @@ def log_loss(model):
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 print(f"{'':<12} {'accuracy':>18} {'loss on the test set':>24}")
-print(f"{'Adam at':<12} {'last':>9} {'averaged':>9} {'last':>12} {'averaged':>9} {'averaged lower':>16}")
+print(
+    f"{'Adam at':<12} {'last':>9} {'averaged':>9} {'last':>12} {'averaged':>9} {'averaged lower':>16}"
+)
 for place, rate in enumerate(RATES):
     accuracy, loss = np.empty((2, len(SEEDS))), np.empty((2, len(SEEDS)))
     for row, rule in enumerate((Adam(rate), Averaged(Adam(rate), decay=0.99))):
@@ -89,13 +100,14 @@ ax.set(xticks=range(len(RATES)), xticklabels=[f"Adam({rate:g})" for rate in RATE
 ax.set(ylabel="loss on the test set", title="Left the last weights, right the average; ten starts")
 
 # %%
-# At the two larger rates the average is better, in 7 and 9 of 10 starts by the loss. At the smallest rate the
-# weights are still on their way after 15 epochs: the average lags behind, and is worse in all ten.
+# At the two larger rates the average is better, in 7 and 9 of 10 starts by the loss. At the
+# smallest rate the weights are still on their way after 15 epochs: the average lags behind, and is
+# worse in all ten.
 #
 # Safeguarded: the paper's fourth experiment
 # ------------------------------------------
-# The learning network of experiment 4 of :doc:`/paper` leads a network astray. Safeguarded it drives while
-# the loss falls, what it spoils is undone, and backpropagation drives in its place.
+# The learning network of experiment 4 of :doc:`/paper` leads a network astray. Safeguarded it
+# drives while the loss falls, what it spoils is undone, and backpropagation drives in its place.
 
 experiment = EXPERIMENTS[4]
 trace = record(experiment, [0])
@@ -120,5 +132,6 @@ ax.legend(frameon=False)
 
 # %%
 # Under the learning network alone all five diverge, safeguarded none. The median ends where that of
-# backpropagation does; the slowest of the five has got down to 0.048, because steps that are undone are lost.
+# backpropagation does; the slowest of the five has got down to 0.048, because steps that are undone
+# are lost.
 plt.show()

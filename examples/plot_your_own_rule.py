@@ -2,15 +2,17 @@
 A rule of one's own
 ===================
 
-An update rule is a class with two methods, and can be ten lines of NumPy: what it remembers before the first
-step, and what a step does. Here the step of backpropagation is divided by the running size of each layer's
-gradient, so that all layers move at a pace. The rule trains as any other does, in pipelines and searches too.
+An update rule is a class with two methods, and can be ten lines of NumPy: what it remembers before
+the first step, and what a step does. Here the step of backpropagation is divided by the running
+size of each layer's gradient, so that all layers move at a pace. The rule trains as any other does,
+in pipelines and searches too.
 """
 
 # %%
 # The rule
 # --------
-# ``layout.tensors`` are the weight matrices and bias vectors, each a slice of the flat arrays of a step.
+# ``layout.tensors`` are the weight matrices and bias vectors, each a slice of the flat arrays of a
+# step.
 
 import warnings
 
@@ -59,7 +61,12 @@ X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, s
 def network(rule):
     """A network of two hidden layers, not trained yet."""
     return BackpropMLPClassifier(
-        (64, 32), update_rule=rule, batch_size=50, max_iter=20, n_iter_no_change=np.inf, random_state=0
+        (64, 32),
+        update_rule=rule,
+        batch_size=50,
+        max_iter=20,
+        n_iter_no_change=np.inf,
+        random_state=0,
     )
 
 

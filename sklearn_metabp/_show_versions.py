@@ -18,7 +18,9 @@ def show_versions() -> None:
     sklearn-metabp: ...
     """
     print(f"python: {platform.python_version()} on {platform.machine()}, {platform.system()}")
-    print(f"core: {'compiled' if COMPILED else 'NumPy twin (no compiler was found at installation)'}")
+    print(
+        f"core: {'compiled' if COMPILED else 'NumPy twin (no compiler was found at installation)'}"
+    )
     for package in ("sklearn-metabp", "scikit-learn", "numpy", "scipy", "joblib", "threadpoolctl"):
         try:
             print(f"{package}: {version(package)}")

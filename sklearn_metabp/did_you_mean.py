@@ -118,8 +118,8 @@ def _parameters(cls: Any) -> frozenset[str] | None:
 class ExplainsParameters:
     """Errors about parameters that a class does not have, or names that they do not take, say what does.
 
-    Put it before ``BaseEstimator``. The class may have ``_parameters_elsewhere``, which says by the name of a
-    parameter of another library what stands for it here.
+    Put it before ``BaseEstimator``. The class may have ``_parameters_elsewhere``, which says by the
+    name of a parameter of another library what stands for it here.
     """
 
     _parameters_elsewhere: Mapping[str, str] = {}
@@ -140,7 +140,9 @@ class ExplainsParameters:
     def _instead_of(cls, name: str) -> str:
         known = _parameters(cls) or ()
         here = cls._parameters_elsewhere.get(name)
-        if here is None or (here.isidentifier() and here not in known):  # not every class has what it may be
+        if here is None or (
+            here.isidentifier() and here not in known
+        ):  # not every class has what it may be
             return did_you_mean(name, known)
         return f" Here it is {here}."
 

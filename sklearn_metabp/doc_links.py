@@ -10,9 +10,9 @@ BUILT_HERE = Path(__file__).resolve().parents[1] / "docs" / "_build" / "html"
 class DocLinkMixin:
     """Links the HTML representation to the page of the class, where the package says where its pages are.
 
-    That is the ``Documentation`` entry of ``[project.urls]`` in ``pyproject.toml``, as the installed
-    package has it; without one the pages that were built in the clone that the package runs from. Where there
-    are none there is no link, and classes that others derive have none.
+    That is the ``Documentation`` entry of ``[project.urls]`` in ``pyproject.toml``, as the
+    installed package has it; without one the pages that were built in the clone that the package
+    runs from. Where there are none there is no link, and classes that others derive have none.
 
     Every class that has this mixin is documented as ``sklearn_metabp.<its name>``.
     """

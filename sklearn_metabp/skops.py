@@ -1,7 +1,7 @@
 """What ``skops.io`` has to trust to load what this package saves.
 
-skops writes a model as a file that can be read without running code from it. It builds objects only of
-types that it knows or that the caller trusts; ``TRUSTED_TYPES`` names those of this package.
+skops writes a model as a file that can be read without running code from it. It builds objects only
+of types that it knows or that the caller trusts; ``TRUSTED_TYPES`` names those of this package.
 
 Examples
 --------

@@ -13,7 +13,9 @@ from sklearn_metabp.training import epochs, interrupts
 
 # Wherever a compiled step is used by its name.
 RULE_STEPS = {name for name in _kernels.__all__ if hasattr(reference_rules, name)}
-RULE_MODULES = [f"{update_rules.__name__}.{m.name}" for m in pkgutil.iter_modules(update_rules.__path__)]
+RULE_MODULES = [
+    f"{update_rules.__name__}.{m.name}" for m in pkgutil.iter_modules(update_rules.__path__)
+]
 
 os.environ["MPLBACKEND"] = "Agg"  # nothing is shown, wherever the tests run
 
@@ -32,7 +34,10 @@ def _no_interrupt_before(monkeypatch):
 
 
 @pytest.fixture(
-    params=[pytest.param(_kernels, id="compiled", marks=compiled_only), pytest.param(reference, id="twin")]
+    params=[
+        pytest.param(_kernels, id="compiled", marks=compiled_only),
+        pytest.param(reference, id="twin"),
+    ]
 )
 def kernels(request):
     """Each of the two implementations."""

@@ -16,7 +16,13 @@ def test_a_curve_is_a_list_of_its_numbers():
     curve = Curve([3.0, 2.0])
     curve.append(1.0)
     assert curve == [3.0, 2.0, 1.0] == list(curve)
-    assert (len(curve), curve[0], curve[-1], curve[1:], curve[-2:]) == (3, 3.0, 1.0, [2.0, 1.0], [2.0, 1.0])
+    assert (len(curve), curve[0], curve[-1], curve[1:], curve[-2:]) == (
+        3,
+        3.0,
+        1.0,
+        [2.0, 1.0],
+        [2.0, 1.0],
+    )
     assert min(curve) == 1.0
     with pytest.raises(IndexError):
         curve[3]
@@ -37,7 +43,12 @@ def test_copies_grow_independently(make):
     third.append(4.0)
     fourth.append(5.0)
     first.append(6.0)
-    assert [list(c) for c in (first, second, third, fourth)] == [[1, 2, 6], [1, 3], [1, 4], [1, 2, 5]]
+    assert [list(c) for c in (first, second, third, fourth)] == [
+        [1, 2, 6],
+        [1, 3],
+        [1, 4],
+        [1, 2, 5],
+    ]
 
 
 def test_a_pickle_holds_no_numbers_of_a_copy_that_grew():
@@ -69,8 +80,12 @@ class Fails(UpdateRule):
 
 def test_a_call_that_fails_changes_nothing_and_what_was_taken_before_stays():
     X, y = numbers()
-    model = BackpropMLPRegressor((3,), update_rule=Fails(), batch_size=20, random_state=0).partial_fit(X, y)
-    twin = BackpropMLPRegressor((3,), update_rule=Fails(), batch_size=20, random_state=0).partial_fit(X, y)
+    model = BackpropMLPRegressor(
+        (3,), update_rule=Fails(), batch_size=20, random_state=0
+    ).partial_fit(X, y)
+    twin = BackpropMLPRegressor(
+        (3,), update_rule=Fails(), batch_size=20, random_state=0
+    ).partial_fit(X, y)
     curve, params = model.loss_curve_, model.params_.copy()
     assert isinstance(curve, list)
     with pytest.raises(RuntimeError):

@@ -34,7 +34,9 @@ THEIRS = {*MLPClassifier().get_params(), *MLPRegressor().get_params()}
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("name", sorted(THEIRS - set(BackpropMLPClassifier().get_params())))
 def test_every_parameter_of_scikit_learns_mlp_is_answered_with_ours(estimator, name):
-    with pytest.raises(TypeError, match=rf"no parameter '{name}'. Here it is .*update.rule") as raised:
+    with pytest.raises(
+        TypeError, match=rf"no parameter '{name}'. Here it is .*update.rule"
+    ) as raised:
         estimator(**{name: 1})
     with pytest.raises(ValueError, match=f"Invalid parameter '{name}'.* Here it is .*update.rule"):
         estimator().set_params(**{name: 1})
@@ -56,8 +58,14 @@ def test_every_parameter_of_scikit_learns_mlp_is_answered_with_ours(estimator, n
         (lambda: SGD(nesterovs_momentum=True), "Here it is nesterov"),
         (lambda: LBFGS(history_size=3), "Here it is memory"),
         (lambda: LearnedUpdateRule(scopes="link"), "Did you mean 'scope'?"),
-        (lambda: BackpropMLPClassifier().set_params(update_rule__lr=0.1), "Here it is learning_rate"),
-        (lambda: BackpropMLPClassifier().set_params(update_rule__beta1=0.1), "Did you mean 'beta_1'?"),
+        (
+            lambda: BackpropMLPClassifier().set_params(update_rule__lr=0.1),
+            "Here it is learning_rate",
+        ),
+        (
+            lambda: BackpropMLPClassifier().set_params(update_rule__beta1=0.1),
+            "Did you mean 'beta_1'?",
+        ),
     ],
 )
 def test_other_parameters_are_answered_too(make, message):

@@ -12,7 +12,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
 import sklearn_metabp
-from sklearn_metabp import SGD, BackpropMLPClassifier, BackpropMLPRegressor, LearnedUpdateRule, doc_links
+from sklearn_metabp import (
+    SGD,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    LearnedUpdateRule,
+    doc_links,
+)
 from sklearn_metabp.update_rules import UPDATE_RULES
 
 ROOT = Path(sklearn_metabp.__file__).parents[1]
@@ -60,7 +66,9 @@ def test_an_estimator_links_to_its_page(estimator, published):
 def test_a_pipeline_links_to_the_pages_of_its_parts(published):
     links = links_in(make_pipeline(StandardScaler(), BackpropMLPClassifier()))
     assert f"{PAGE}BackpropMLPClassifier.html" in links
-    assert any(link.startswith("https://scikit-learn.org") and "StandardScaler" in link for link in links)
+    assert any(
+        link.startswith("https://scikit-learn.org") and "StandardScaler" in link for link in links
+    )
 
 
 @pytest.mark.parametrize("entries", [(), ("Source, https://example.org/source",)])
@@ -98,5 +106,7 @@ def test_a_rule_of_ones_own_has_no_page_here(published):
 @pytest.mark.parametrize("kind", LINKED, ids=lambda kind: kind.__name__)
 def test_the_page_that_is_linked_is_in_the_documentation(kind):
     assert getattr(sklearn_metabp, kind.__name__) is kind
-    listed = re.findall(r"^    (\w+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^    (\w+)$", (ROOT / "docs" / "api.rst").read_text("utf-8"), re.MULTILINE
+    )
     assert kind.__name__ in listed

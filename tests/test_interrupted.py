@@ -76,7 +76,9 @@ def check(model, where):
         both = ~np.isnan(model.validation_loss_curve_)
         assert (validated == both).all(), where
         state = model._training_state
-        if state.best_params is not None and state.best_score == np.nanmax(model.validation_scores_):
+        if state.best_params is not None and state.best_score == np.nanmax(
+            model.validation_scores_
+        ):
             found = model.validation_scores_.index(state.best_score)
             assert found < n, where
 
@@ -99,10 +101,14 @@ def test_wherever_ctrl_c_comes_curves_and_counters_agree(rule, early_stopping):
             check(model, interruption.where)
             n = model.n_iter_
             assert model.loss_curve_ == whole.loss_curve_[:n], interruption.where
-            if model.validation_scores_ is not None:  # a score is that of its epoch, and never one of another
+            if (
+                model.validation_scores_ is not None
+            ):  # a score is that of its epoch, and never one of another
                 scores = np.array(model.validation_scores_)
                 there = ~np.isnan(scores)
-                np.testing.assert_array_equal(scores[there], np.array(whole.validation_scores_)[:n][there])
+                np.testing.assert_array_equal(
+                    scores[there], np.array(whole.validation_scores_)[:n][there]
+                )
             model.fit(X, y)
             check(model, interruption.where)
             assert model.n_iter_ <= n + 3

@@ -29,7 +29,9 @@ LAYERS = (
 )
 PACKAGE = "sklearn_metabp"
 ROOT = Path(sklearn_metabp.__file__).parent
-MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*") if path.suffix in {".py", ".pyx"})
+MODULES = sorted(
+    path.relative_to(ROOT) for path in ROOT.rglob("*") if path.suffix in {".py", ".pyx"}
+)
 
 
 def layer_of(parts):
@@ -64,7 +66,8 @@ def imports_that_run_up(source, parts):
     return [
         name
         for name in imported_modules(source, parts)
-        if (layer := layer_of(name.split(".")[1:])) is None or LAYERS.index(layer) > LAYERS.index(own)
+        if (layer := layer_of(name.split(".")[1:])) is None
+        or LAYERS.index(layer) > LAYERS.index(own)
     ]
 
 
@@ -85,7 +88,9 @@ def test_imports_run_down_the_list_of_layers(module):
 
 
 def test_there_are_modules_to_check():
-    assert {"network", "update_rules", "estimators"} <= {layer_of(module.parts) for module in MODULES}
+    assert {"network", "update_rules", "estimators"} <= {
+        layer_of(module.parts) for module in MODULES
+    }
     assert any(module.suffix == ".pyx" for module in MODULES)
 
 
@@ -102,7 +107,10 @@ RUNNING_UP = [
         "training/loop.py",
         "class A:\n    def f(self):\n        if True:\n            from ..learned import rule",
     ),
-    ("tracing/trace.py", "try:\n    from sklearn_metabp.training import train\nexcept ImportError: pass"),
+    (
+        "tracing/trace.py",
+        "try:\n    from sklearn_metabp.training import train\nexcept ImportError: pass",
+    ),
     ("estimators/_base.py", "from sklearn_metabp.learned import LearnedUpdateRule"),
     ("estimators/_base.py", "from sklearn_metabp.derivatives import jacobian"),
     (
@@ -138,7 +146,9 @@ def test_the_face_is_small_and_whole():
         assert hasattr(sklearn_metabp, name), name
 
 
-@pytest.mark.parametrize("layer", [layer for layer in LAYERS if (ROOT / layer / "__init__.py").exists()])
+@pytest.mark.parametrize(
+    "layer", [layer for layer in LAYERS if (ROOT / layer / "__init__.py").exists()]
+)
 def test_every_layer_exports_what_it_says(layer):
     module = pytest.importorskip(f"{PACKAGE}.{layer}")
     for name in getattr(module, "__all__", []):

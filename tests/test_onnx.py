@@ -14,7 +14,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sklearn_metabp import SGD, BackpropMLPClassifier, BackpropMLPRegressor, LearnedUpdateRule, TraceRecorder
+from sklearn_metabp import (
+    SGD,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    LearnedUpdateRule,
+    TraceRecorder,
+)
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, OUT_ACTIVATIONS
 
 pytest.importorskip("skl2onnx")
@@ -37,7 +43,9 @@ def cases(*lists):
 
 
 def run(converted, X):
-    session = onnxruntime.InferenceSession(converted.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        converted.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     return session.run(None, {session.get_inputs()[0].name: X})
 
 
@@ -84,7 +92,9 @@ def test_classifier(out_activation, loss, kind):
         assert_same_classifier(model, 2 * X.astype(dtype))
 
 
-@pytest.mark.parametrize(("activation", "kind"), cases(HIDDEN_ACTIVATIONS, ("multiclass", "multilabel")))
+@pytest.mark.parametrize(
+    ("activation", "kind"), cases(HIDDEN_ACTIVATIONS, ("multiclass", "multilabel"))
+)
 def test_classifier_by_hidden_activation(activation, kind):
     X, y = classes(kind)
     model = BackpropMLPClassifier((5, 4), activation, **SHORT).fit(X, y)
@@ -93,15 +103,20 @@ def test_classifier_by_hidden_activation(activation, kind):
 
 
 # exp outputs cannot have the mean of these targets, which is what the warning says.
-@pytest.mark.filterwarnings("ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings(
+    "ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning"
+)
 @pytest.mark.parametrize(
-    ("activation", "out_activation", "n_outputs"), cases(HIDDEN_ACTIVATIONS, OUT_ACTIVATIONS, (1, 3))
+    ("activation", "out_activation", "n_outputs"),
+    cases(HIDDEN_ACTIVATIONS, OUT_ACTIVATIONS, (1, 3)),
 )
 def test_regressor(activation, out_activation, n_outputs):
     if out_activation == "softmax" and n_outputs == 1:
         pytest.skip("one softmax output is 1 whatever X is")
     X, y = numbers(n_outputs)
-    model = BackpropMLPRegressor((5, 4), activation, out_activation=out_activation, **SHORT).fit(X, y)
+    model = BackpropMLPRegressor((5, 4), activation, out_activation=out_activation, **SHORT).fit(
+        X, y
+    )
     for dtype in DTYPES:
         assert_same_regressor(model, 2 * X.astype(dtype))
 
@@ -207,7 +222,9 @@ def test_any_number_of_rows(n):
 @pytest.mark.parametrize(("out_activation", "dtype"), cases(("auto", "softmax"), DTYPES))
 def test_a_single_class(out_activation, dtype):
     X, _ = classes("binary")
-    model = BackpropMLPClassifier((4,), out_activation=out_activation, **SHORT).fit(X, np.full(len(X), 7))
+    model = BackpropMLPClassifier((4,), out_activation=out_activation, **SHORT).fit(
+        X, np.full(len(X), 7)
+    )
     assert_same_classifier(model, X.astype(dtype))
 
 
@@ -244,7 +261,12 @@ def test_an_output_a_class():
     X, y = classes("strings")
     model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
     converted = to_onnx(model, X[:1], options={"zipmap": "columns"})
-    assert [output.name for output in converted.graph.output] == ["output_label", "sant", "sbee", "scat"]
+    assert [output.name for output in converted.graph.output] == [
+        "output_label",
+        "sant",
+        "sbee",
+        "scat",
+    ]
     found = np.column_stack(run(converted, X)[1:])
     np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
 
@@ -267,7 +289,9 @@ def test_in_pipelines_and_searches():
     X, y = classes("strings")
     columns = ColumnTransformer([("a", MinMaxScaler(), [0, 2]), ("b", "passthrough", [3])])
     classifier = BackpropMLPClassifier((4,), **SHORT)
-    search = GridSearchCV(make_pipeline(columns, classifier), {"backpropmlpclassifier__alpha": [0, 1]}, cv=2)
+    search = GridSearchCV(
+        make_pipeline(columns, classifier), {"backpropmlpclassifier__alpha": [0, 1]}, cv=2
+    )
     assert_same_classifier(search.fit(X, y), X.astype(np.float32))
     X, y = numbers(3)
     regressor = BackpropMLPRegressor((4,), **SHORT)

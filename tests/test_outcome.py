@@ -33,7 +33,9 @@ def warnings_of(train) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         train()
-    assert all(one.category is ConvergenceWarning for one in caught), [str(one.message) for one in caught]
+    assert all(one.category is ConvergenceWarning for one in caught), [
+        str(one.message) for one in caught
+    ]
     return [str(one.message) for one in caught]
 
 
@@ -62,7 +64,9 @@ def test_a_training_that_blew_up_and_stayed_finite_says_so(rate, seed):
     X, y = load_iris(return_X_y=True)
     model = BackpropMLPRegressor(update_rule=SGD(rate), random_state=seed)
     (message,) = warnings_of(lambda: model.fit(X * 100, y * 1000.0))
-    assert message.startswith("Training blew up, though every number stayed finite: the loss ended at ")
+    assert message.startswith(
+        "Training blew up, though every number stayed finite: the loss ended at "
+    )
     ended, began = map(float, re.findall(r"(?:ended at|was) ([0-9.e+]+)", message))
     assert ended == pytest.approx(penalised_loss(model, X * 100, y * 1000.0), rel=1e-5)
     start = BackpropMLPRegressor(update_rule=SGD(1e-300), max_iter=1, random_state=seed)
@@ -84,13 +88,19 @@ def test_a_blow_up_that_only_the_penalty_shows_is_one():
 
 def test_a_good_start_that_was_trained_away_is_a_blow_up():
     X, y = numbers(n=100)
-    good = BackpropMLPRegressor((20,), "tanh", alpha=0, update_rule=Adam(0.01), max_iter=1500, random_state=1)
+    good = BackpropMLPRegressor(
+        (20,), "tanh", alpha=0, update_rule=Adam(0.01), max_iter=1500, random_state=1
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         good.fit(X, y)
     uphill = After(0, lambda gradients: 0.1 * gradients)
-    worse = BackpropMLPRegressor((20,), "tanh", alpha=0, update_rule=uphill, max_iter=60, random_state=0)
-    (message,) = warnings_of(lambda: worse.fit(X, y, coef_init=good.coefs_, intercept_init=good.intercepts_))
+    worse = BackpropMLPRegressor(
+        (20,), "tanh", alpha=0, update_rule=uphill, max_iter=60, random_state=0
+    )
+    (message,) = warnings_of(
+        lambda: worse.fit(X, y, coef_init=good.coefs_, intercept_init=good.intercepts_)
+    )
     assert "Training blew up" in message
 
 
@@ -207,7 +217,9 @@ def test_a_stream_past_its_planned_schedule_is_warned_of_once(rule):
 
 def test_a_new_plan_and_a_fallback_that_goes_on_are_silent():
     X, y = classes("multiclass")
-    model = BackpropMLPClassifier((5,), update_rule=Adam(schedule="cosine"), max_iter=3, random_state=0)
+    model = BackpropMLPClassifier(
+        (5,), update_rule=Adam(schedule="cosine"), max_iter=3, random_state=0
+    )
 
     def train():
         for _ in range(6):
@@ -216,14 +228,19 @@ def test_a_new_plan_and_a_fallback_that_goes_on_are_silent():
     assert len(warnings_of(train)) == 1
     model.set_params(update_rule=Safeguarded(Adam(schedule="cosine"), SGD(0.1)))
     assert warnings_of(train) == []
-    assert warnings_of(lambda: model.set_params(update_rule=Adam(schedule="constant")) and train()) == []
+    assert (
+        warnings_of(lambda: model.set_params(update_rule=Adam(schedule="constant")) and train())
+        == []
+    )
 
 
 def half_way(t, t_planned):
     return 1.0 if t <= t_planned / 2 else 0.0
 
 
-@pytest.mark.parametrize("rule", [SGD(1e-300), SGD(0.1, schedule=half_way)], ids=["tiny rate", "a function"])
+@pytest.mark.parametrize(
+    "rule", [SGD(1e-300), SGD(0.1, schedule=half_way)], ids=["tiny rate", "a function"]
+)
 def test_a_training_that_changed_no_weight_says_so(rule):
     X, y = numbers()
     model = BackpropMLPRegressor(
@@ -243,9 +260,18 @@ def test_a_training_that_changed_no_weight_says_so(rule):
 @pytest.mark.parametrize("batch_size", [1, 7, "auto", "full"])
 @pytest.mark.parametrize("rule", [SGD(0.05), Adam(0.01), Averaged(Adam(0.01)), Lion(0.01)], ids=str)
 def test_trainings_that_went_well_are_silent(rule, batch_size, seed):
-    setting = {"update_rule": rule, "batch_size": batch_size, "max_iter": 60, "random_state": seed, **NO_END}
+    setting = {
+        "update_rule": rule,
+        "batch_size": batch_size,
+        "max_iter": 60,
+        "random_state": seed,
+        **NO_END,
+    }
     X, y = numbers(seed=seed)
-    assert warnings_of(lambda: BackpropMLPRegressor((8,), "tanh", dropout=0.1, **setting).fit(X, y)) == []
+    assert (
+        warnings_of(lambda: BackpropMLPRegressor((8,), "tanh", dropout=0.1, **setting).fit(X, y))
+        == []
+    )
     X, y = classes("multiclass", seed=seed)
     assert warnings_of(lambda: BackpropMLPClassifier((8,), **setting).fit(X, y)) == []
 
@@ -255,19 +281,31 @@ def test_where_there_is_nothing_to_learn_there_is_no_word_of_it(loss):
     X, _ = numbers()
     setting = {"max_iter": 20, "random_state": 0, **NO_END}
     assert (
-        warnings_of(lambda: BackpropMLPRegressor((4,), loss=loss, **setting).fit(X, np.full(60, 0.3))) == []
+        warnings_of(
+            lambda: BackpropMLPRegressor((4,), loss=loss, **setting).fit(X, np.full(60, 0.3))
+        )
+        == []
     )
     assert warnings_of(lambda: BackpropMLPClassifier((4,), **setting).fit(X, np.full(60, 7))) == []
     weight = np.zeros(60)
     weight[:9] = 1.0
     y = np.where(weight > 0, 0.3, np.arange(60.0))
-    assert warnings_of(lambda: BackpropMLPRegressor((4,), loss=loss, **setting).fit(X, y, weight)) == []
+    assert (
+        warnings_of(lambda: BackpropMLPRegressor((4,), loss=loss, **setting).fit(X, y, weight))
+        == []
+    )
 
 
 def test_going_on_at_the_optimum_is_silent():
     X, y = numbers(n=100)
     model = BackpropMLPRegressor(
-        (20,), "tanh", update_rule=Adam(0.01), max_iter=400, warm_start=True, random_state=0, **NO_END
+        (20,),
+        "tanh",
+        update_rule=Adam(0.01),
+        max_iter=400,
+        warm_start=True,
+        random_state=0,
+        **NO_END,
     )
     assert warnings_of(lambda: [model.fit(X, y) for _ in range(3)]) == []
 
@@ -319,7 +357,9 @@ def test_an_interrupted_training_is_only_said_to_be_interrupted():
     def interrupt(state, params):
         raise KeyboardInterrupt
 
-    model = BackpropMLPClassifier((2,), "logistic", random_state=0).set_callbacks(EarlyStopping(interrupt))
+    model = BackpropMLPClassifier((2,), "logistic", random_state=0).set_callbacks(
+        EarlyStopping(interrupt)
+    )
     with pytest.warns(UserWarning, match="interrupted by user") as caught:
         model.fit(*XOR)
     assert len(caught) == 1

@@ -17,7 +17,11 @@ import sklearn_metabp
 from sklearn_metabp import SGD, BackpropMLPClassifier
 
 ROOT = Path(sklearn_metabp.__file__).parents[1]
-NEEDED = [name for name in ("pip", "build", "setuptools", "Cython") if importlib.util.find_spec(name) is None]
+NEEDED = [
+    name
+    for name in ("pip", "build", "setuptools", "Cython")
+    if importlib.util.find_spec(name) is None
+]
 
 builds = pytest.mark.skipif(
     bool(NEEDED) or not (ROOT / "pyproject.toml").exists(),
@@ -54,7 +58,16 @@ def sdist(tmp_path_factory):
     )
     shutil.copytree(ROOT, source, ignore=skipped)
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(folder), str(source))
+    run(
+        sys.executable,
+        "-m",
+        "build",
+        "--sdist",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(source),
+    )
     (path,) = folder.glob("*.tar.gz")
     return path
 
@@ -79,14 +92,18 @@ def install(sdist, folder, **environment):
     )
     params = folder / "params.npy"
     program = (sys.executable, "-W", "ignore", "-c", PROGRAM, str(target), str(params))
-    compiled, score = run(*program, env=os.environ | {"PYTHONPATH": str(target)}, cwd=folder).split()
+    compiled, score = run(
+        *program, env=os.environ | {"PYTHONPATH": str(target)}, cwd=folder
+    ).split()
     return compiled == "True", float(score), np.load(params), target
 
 
 @pytest.fixture(scope="module")
 def params_here():
     X, y = load_iris(return_X_y=True)
-    model = BackpropMLPClassifier((10,), "tanh", update_rule=SGD(0.05, 0.9), random_state=0, max_iter=100)
+    model = BackpropMLPClassifier(
+        (10,), "tanh", update_rule=SGD(0.05, 0.9), random_state=0, max_iter=100
+    )
     with pytest.warns(UserWarning):
         return model.fit(X, y).params_
 

@@ -44,7 +44,9 @@ def an_instance(kind):
 RULE_TYPES = [
     kind
     for kind in (getattr(update_rules, name) for name in update_rules.__all__)
-    if isinstance(kind, type) and issubclass(kind, update_rules.UpdateRule) and not inspect.isabstract(kind)
+    if isinstance(kind, type)
+    and issubclass(kind, update_rules.UpdateRule)
+    and not inspect.isabstract(kind)
 ]
 
 
@@ -54,7 +56,16 @@ def classifier(**params):
 
 def learned(scope, learner=None):
     recorder = TraceRecorder(
-        ["weights", "biases", "activations", "net_inputs", "derivatives", "deltas", "targets", "outputs"]
+        [
+            "weights",
+            "biases",
+            "activations",
+            "net_inputs",
+            "derivatives",
+            "deltas",
+            "targets",
+            "outputs",
+        ]
         + ["gradients", "weight_updates", "bias_updates"]
     )
     classifier(update_rule=SGD(0.1), batch_size=20).set_callbacks(recorder).fit(X, Y)
@@ -130,7 +141,12 @@ def test_training_goes_on_to_the_same_bits(models, saved):
             continue
         y = model.predict(X) if name != "several outputs" else numbers(3)[1]
         loaded = skops_io.loads(saved[name], trusted=TRUSTED_TYPES)
-        ours = pickle.loads(pickle.dumps(model)).partial_fit(X, y).set_params(warm_start=True).fit(X, y)
+        ours = (
+            pickle.loads(pickle.dumps(model))
+            .partial_fit(X, y)
+            .set_params(warm_start=True)
+            .fit(X, y)
+        )
         theirs = loaded.partial_fit(X, y).set_params(warm_start=True).fit(X, y)
         np.testing.assert_array_equal(theirs.params_, ours.params_, err_msg=name)
         assert theirs.loss_curve_ == ours.loss_curve_, name
@@ -160,7 +176,9 @@ def test_a_recorder_is_not_trusted():
 MADE_UP = {
     "few parameters": lambda model: vars(model).update(_params=model.params_[:-1]),
     "many units": lambda model: vars(model.network_.layout).update(layer_sizes=(4, 4000, 3)),
-    "units less than none": lambda model: vars(model.network_.layout).update(layer_sizes=(4, -1, 4, 3)),
+    "units less than none": lambda model: vars(model.network_.layout).update(
+        layer_sizes=(4, -1, 4, 3)
+    ),
     "groups": lambda model: vars(model.network_).update(out_groups=(2, 100)),
     "functions": lambda model: vars(model.network_).update(activations=("tanh", "tanh", "tanh")),
     "order": lambda model: setattr(model._training_state, "order", np.full(len(X), 10**9)),
@@ -171,7 +189,9 @@ MADE_UP = {
 
 @pytest.mark.parametrize("made_up", MADE_UP)
 def test_values_that_do_not_fit_together_are_an_error(made_up):
-    model = skops_io.loads(skops_io.dumps(classifier(batch_size=20).fit(X, Y)), trusted=TRUSTED_TYPES)
+    model = skops_io.loads(
+        skops_io.dumps(classifier(batch_size=20).fit(X, Y)), trusted=TRUSTED_TYPES
+    )
     MADE_UP[made_up](model)
     with pytest.raises(ValueError):
         model.predict(X)

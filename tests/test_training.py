@@ -111,7 +111,9 @@ def test_training_ends_after_exactly_that_many_epochs_without_improvement(n_iter
 def test_training_goes_on_without_end_where_patience_is_infinite():
     X, y = numbers()
     still = Returning(lambda step: np.zeros_like(step.gradients))
-    model = BackpropMLPRegressor((3,), update_rule=still, n_iter_no_change=np.inf, max_iter=40, tol=1.0)
+    model = BackpropMLPRegressor(
+        (3,), update_rule=still, n_iter_no_change=np.inf, max_iter=40, tol=1.0
+    )
     assert model.fit(X, y).n_iter_ == 40
 
 
@@ -136,7 +138,11 @@ DIVERGING = {  # X scale, rule, settings: how it ends in numbers that are not fi
     "rate of Adam": (1.0, Adam(1e300), {"activation": "identity"}),
     "inputs at the end of the floats": (1e308, SGD(0.01), {}),
     "update of NaN": (1.0, Returning(lambda step: np.full_like(step.gradients, np.nan)), {}),
-    "update of infinity": (1.0, Returning(lambda step: np.full_like(step.gradients, -np.inf), 4), {}),
+    "update of infinity": (
+        1.0,
+        Returning(lambda step: np.full_like(step.gradients, -np.inf), 4),
+        {},
+    ),
     "one number of NaN": (1.0, Returning(lambda step: np.append(np.zeros(22), np.nan)), {}),
 }
 
@@ -144,7 +150,13 @@ DIVERGING = {  # X scale, rule, settings: how it ends in numbers that are not fi
 def diverging(name, **changed):
     scale, rule, settings = DIVERGING[name]
     model = BackpropMLPRegressor(
-        (3,), update_rule=rule, max_iter=60, batch_size=20, random_state=0, tol=0, **(settings | changed)
+        (3,),
+        update_rule=rule,
+        max_iter=60,
+        batch_size=20,
+        random_state=0,
+        tol=0,
+        **(settings | changed),
     )
     X, y = numbers(2)
     return model, X / np.abs(X).max() * scale, y
@@ -256,7 +268,10 @@ def test_fitted_stays_as_fitted_when_training_diverges(name, warm_start):
 
 BAD_UPDATES = {
     "shape": (lambda step: np.zeros(3), r"shape \(3,\), dtype float64"),
-    "two axes": (lambda step: step.gradients[:, None], r"dtype float64, one number per parameter; got"),
+    "two axes": (
+        lambda step: step.gradients[:, None],
+        r"dtype float64, one number per parameter; got",
+    ),
     "dtype": (lambda step: step.gradients.astype(np.float32), r"got shape \(19,\), dtype float32"),
     "integers": (lambda step: np.zeros(19, int), "dtype int"),
     "a list": (lambda step: [0.0] * 19, r"got \[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...\]\.$"),
@@ -327,7 +342,9 @@ BAD_KEPT = {
 @pytest.mark.parametrize(("make", "message"), BAD_KEPT.values(), ids=BAD_KEPT)
 def test_a_rule_that_keeps_no_parameters_is_told(make, message, settings):
     X, y = numbers()
-    model = BackpropMLPRegressor((3,), update_rule=Keeping(make), early_stopping="early_stopping" in settings)
+    model = BackpropMLPRegressor(
+        (3,), update_rule=Keeping(make), early_stopping="early_stopping" in settings
+    )
     if "callback" in settings:
         model.set_callbacks(Notes())
     before = set(vars(model))
@@ -362,7 +379,9 @@ def test_ctrl_c_keeps_what_was_trained(at_step):
     callback = Interruption(at_step)
     model = BackpropMLPClassifier(**setting).set_callbacks(callback)
     n_epochs = (at_step - 1) // 3
-    with pytest.warns(UserWarning, match=rf"interrupted by user after {n_epochs} epochs and {at_step} steps"):
+    with pytest.warns(
+        UserWarning, match=rf"interrupted by user after {n_epochs} epochs and {at_step} steps"
+    ):
         model.fit(X, y)
     np.testing.assert_array_equal(model.params_, expected)
     assert model.n_iter_ == len(model.loss_curve_) == n_epochs
@@ -394,7 +413,9 @@ def test_a_callback_that_says_so_ends_the_training():
 def test_iterations_of_a_line_search_are_steps_from_the_parameters_before_them(rule):
     X, y = numbers(3)
     notes = StepNotes()
-    model = BackpropMLPRegressor((5,), "tanh", update_rule=rule, alpha=0.1, max_iter=8, random_state=0)
+    model = BackpropMLPRegressor(
+        (5,), "tanh", update_rule=rule, alpha=0.1, max_iter=8, random_state=0
+    )
     model.set_callbacks(notes).fit(X, y)
     assert len(notes.steps) == model.n_iter_ == 8
     gradients = np.zeros_like(model.params_)

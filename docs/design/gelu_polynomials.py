@@ -1,10 +1,10 @@
 """Print the polynomials of ``elementary_template.h`` for the tail of the normal distribution.
 
-With Q(a) the normal probability above a >= 0, the compiled gelu takes Q(a) = exp(-a^2 / 2) p(t) / (a + c),
-t = (a - c) / (a + c), and p is a polynomial: here the interpolation of exp(a^2 / 2) Q(a) (a + c) at the
-Chebyshev points of the interval that t runs through, in 60 decimal digits. With the factor a + c, p has a
-limit other than 0 far out, and its terms are at most 4 times their sum (30 times without). Run
-``python docs/design/gelu_polynomials.py``.
+With Q(a) the normal probability above a >= 0, the compiled gelu takes Q(a) = exp(-a^2 / 2) p(t) /
+(a + c), t = (a - c) / (a + c), and p is a polynomial: here the interpolation of exp(a^2 / 2) Q(a)
+(a + c) at the Chebyshev points of the interval that t runs through, in 60 decimal digits. With the
+factor a + c, p has a limit other than 0 far out, and its terms are at most 4 times their sum (30
+times without). Run ``python docs/design/gelu_polynomials.py``.
 """
 
 from decimal import Decimal, getcontext
@@ -74,7 +74,10 @@ if __name__ == "__main__":
     for name, (largest, degree, suffix) in CASES.items():
         coefficients, worst = fit(largest, degree)
         print(f"/* {name}: a up to {largest}, degree {degree}, relative error {worst:.1e} */")
-        digits = [f"{coefficient:.{9 if suffix else 17}e}{suffix}" for coefficient in reversed(coefficients)]
+        digits = [
+            f"{coefficient:.{9 if suffix else 17}e}{suffix}"
+            for coefficient in reversed(coefficients)
+        ]
         lines = [f"    {'+ ' * (i > 0)}{c}) * t \\" for i, c in enumerate(digits[:-1])]
         print(f"#define NORMAL_TAIL(t) ({'(' * degree} \\")
         print("\n".join(lines), f"    + {digits[-1]})", sep="\n")

@@ -118,7 +118,9 @@ def papers_learner(experiment: Experiment):
         max_iter=200,
         n_iter_no_change=np.inf,
     )
-    return TransformedTargetRegressor(make_pipeline(MinMaxScaler(), mlp), transformer=MinMaxScaler())
+    return TransformedTargetRegressor(
+        make_pipeline(MinMaxScaler(), mlp), transformer=MinMaxScaler()
+    )
 
 
 def fading(t: int, t_planned: int) -> float:
@@ -137,8 +139,8 @@ def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
     n_seen : int
         Patterns that it sees in all its cycles.
     alpha : float
-        Penalty on its weights. One training leaves most directions of its inputs all but unexplored; there
-        weights that nothing asks for would answer as they happened to start.
+        Penalty on its weights. One training leaves most directions of its inputs all but
+        unexplored; there weights that nothing asks for would answer as they happened to start.
     """
     mlp = BackpropMLPRegressor(
         hidden,
@@ -149,7 +151,9 @@ def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
         max_iter=n_seen // n_rows,
         n_iter_no_change=np.inf,
     )
-    return TransformedTargetRegressor(make_pipeline(StandardScaler(), mlp), transformer=StandardScaler())
+    return TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), mlp), transformer=StandardScaler()
+    )
 
 
 def link_learner():
@@ -176,7 +180,9 @@ def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.
     """J(t) of a network trained by a rule, mean over the patterns of a cycle; infinite if it diverges."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the curve shows where nothing is learned
+            warnings.simplefilter(
+                "ignore", ConvergenceWarning
+            )  # the curve shows where nothing is learned
             model = network(experiment, rule, seed, n_cycles).fit(experiment.X, experiment.y)
     except DivergenceError:
         return np.full(n_cycles, np.inf)
@@ -186,7 +192,9 @@ def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.
 def states(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
     """Weights and biases at the end of every cycle, (n_cycles, n_params)."""
     recorder = TraceRecorder(["weights", "biases"], every=len(experiment.X))
-    network(experiment, rule, seed, n_cycles).set_callbacks(recorder).fit(experiment.X, experiment.y)
+    network(experiment, rule, seed, n_cycles).set_callbacks(recorder).fit(
+        experiment.X, experiment.y
+    )
     return recorder.trace_.params
 
 
@@ -227,5 +235,9 @@ def draw_learning(ax, rules: dict[str, LearnedUpdateRule], title: str) -> None:
         error = error_of_learning(rule)
         style = {**STYLES[name], "lw": 1.6}
         ax.semilogy(np.arange(1, len(error) + 1), error / error[0], label=name, **style)
-    ax.set(title=title, xlabel="cycle of the learning network", ylabel="error over that of the first cycle")
+    ax.set(
+        title=title,
+        xlabel="cycle of the learning network",
+        ylabel="error over that of the first cycle",
+    )
     ax.legend(frameon=False, fontsize=9)

@@ -10,9 +10,9 @@ outputs (the changes of the weights and biases). Figures 4 and 5 of Jakša and K
 # %%
 # Record, and learn
 # -----------------
-# One training of 5000 cycles is recorded. The paper's learning network is trained on every fifth step of it,
-# to keep this short, and so are rules of the other two scopes; a wider one on all steps. One more wide
-# learning network gets ten trainings from different starts.
+# One training of 5000 cycles is recorded. The paper's learning network is trained on every fifth
+# step of it, to keep this short, and so are rules of the other two scopes; a wider one on all
+# steps. One more wide learning network gets ten trainings from different starts.
 
 import matplotlib.pyplot as plt
 from experiments import (
@@ -35,13 +35,19 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
 first = trace[:1]
-print(f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs")
+print(
+    f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs"
+)
 rules = {
-    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
+    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(
+        trace[::5]
+    ),
     "wide, one run": rule_for(experiment, "network", wide_learner(len(trace))).fit(trace),
     "wide, ten runs": rule_for(experiment, "network", wide_learner(40_000)).fit(ten),
 }
-local = {f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")}
+local = {
+    f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")
+}
 
 # %%
 # Train with what was learned
@@ -67,13 +73,15 @@ draw_training(
     axes[1, 0], {n: unseen[n] for n in ("backpropagation", *rules)}, "From a start not in the trace"
 )
 draw_training(
-    axes[1, 1], {n: unseen[n] for n in ("backpropagation", *local)}, "Other scopes, from the same start"
+    axes[1, 1],
+    {n: unseen[n] for n in ("backpropagation", *local)},
+    "Other scopes, from the same start",
 )
 figure.suptitle("AND, 2-1-1")
 plt.show()
 
 # %%
-# The paper's learning network does not converge from either start. A wide one follows backpropagation from
-# the teacher's start and not from the other; learned from ten runs it is the other way round. The neuron and
-# the link scope follow it everywhere. Of 30 starts the tables of :doc:`/paper` tell, for learners that are
-# trained for longer.
+# The paper's learning network does not converge from either start. A wide one follows
+# backpropagation from the teacher's start and not from the other; learned from ten runs it is the
+# other way round. The neuron and the link scope follow it everywhere. Of 30 starts the tables of
+# :doc:`/paper` tell, for learners that are trained for longer.

@@ -3,15 +3,16 @@ Experiment 2: AND, without a hidden layer
 =========================================
 
 A network 2-1 learns AND. The learning network has 7 inputs, 3 outputs and no hidden units either.
-Figures 6 and 7 of Jakša and Katrák (2006). There is no scope of a neuron here: rule (6) says how errors
-go back to a hidden layer.
+Figures 6 and 7 of Jakša and Katrák (2006). There is no scope of a neuron here: rule (6) says how
+errors go back to a hidden layer.
 """
 
 # %%
 # Record, and learn
 # -----------------
-# As in experiment 1: one training of 5000 cycles for the paper's learning network, for a wider one and for
-# the scope of a link; ten trainings from different starts for one more wide learning network.
+# As in experiment 1: one training of 5000 cycles for the paper's learning network, for a wider one
+# and for the scope of a link; ten trainings from different starts for one more wide learning
+# network.
 
 import matplotlib.pyplot as plt
 from experiments import (
@@ -34,9 +35,13 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
 first = trace[:1]
-print(f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs")
+print(
+    f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs"
+)
 rules = {
-    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
+    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(
+        trace[::5]
+    ),
     "wide, one run": rule_for(experiment, "network", wide_learner(len(trace))).fit(trace),
     "wide, ten runs": rule_for(experiment, "network", wide_learner(40_000)).fit(ten),
 }
@@ -66,11 +71,13 @@ draw_training(
     axes[1, 0], {n: unseen[n] for n in ("backpropagation", *rules)}, "From a start not in the trace"
 )
 draw_training(
-    axes[1, 1], {n: unseen[n] for n in ("backpropagation", *local)}, "The link scope, from the same start"
+    axes[1, 1],
+    {n: unseen[n] for n in ("backpropagation", *local)},
+    "The link scope, from the same start",
 )
 figure.suptitle("AND, 2-1")
 plt.show()
 
 # %%
-# The paper's learning network is slower and ends at 1.3 and 1.9 times the error of backpropagation. All
-# others lie on it. :doc:`/paper` has 30 starts.
+# The paper's learning network is slower and ends at 1.3 and 1.9 times the error of backpropagation.
+# All others lie on it. :doc:`/paper` has 30 starts.

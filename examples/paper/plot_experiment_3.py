@@ -2,16 +2,18 @@
 Experiment 3: OR, with four hidden neurons
 ==========================================
 
-A network 2-4-1 learns OR; the learning network has 21 inputs, 17 outputs and 3 hidden units. Figures 8
-and 9 of Jakša and Katrák (2006), and why a rule learned from one training fails from another start.
+A network 2-4-1 learns OR; the learning network has 21 inputs, 17 outputs and 3 hidden units.
+Figures 8 and 9 of Jakša and Katrák (2006), and why a rule learned from one training fails from
+another start.
 """
 
 # %%
 # Record, and learn
 # -----------------
-# As in experiment 1: one training of 5000 cycles for the paper's learning network, for a wider one and for
-# the scopes of a neuron and of a link. Two more wide learning networks get trainings from different starts,
-# all steps of ten and every twelfth of a hundred: as many patterns, and ten times as many ways through them.
+# As in experiment 1: one training of 5000 cycles for the paper's learning network, for a wider one
+# and for the scopes of a neuron and of a link. Two more wide learning networks get trainings from
+# different starts, all steps of ten and every twelfth of a hundred: as many patterns, and ten times
+# as many ways through them.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,15 +41,23 @@ trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
 hundred = record(experiment, range(100), n_cycles=SHOWN, n_rows=400)
 first = trace[:1]
-print(f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs")
+print(
+    f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs"
+)
 rules = {
-    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
-    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace), alpha=0.3)).fit(trace),
+    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(
+        trace[::5]
+    ),
+    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace), alpha=0.3)).fit(
+        trace
+    ),
     "wide, ten runs": rule_for(experiment, "network", wide_learner(40_000)).fit(ten),
 }
 learner = wide_learner(40_000, n_seen=5_000_000)
 rules["wide, hundred runs"] = rule_for(experiment, "network", learner).fit(hundred)
-local = {f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")}
+local = {
+    f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")
+}
 
 # %%
 # Train with what was learned
@@ -73,34 +83,41 @@ draw_training(
     axes[1, 0], {n: unseen[n] for n in ("backpropagation", *rules)}, "From a start not in the trace"
 )
 draw_training(
-    axes[1, 1], {n: unseen[n] for n in ("backpropagation", *local)}, "Other scopes, from the same start"
+    axes[1, 1],
+    {n: unseen[n] for n in ("backpropagation", *local)},
+    "Other scopes, from the same start",
 )
 figure.suptitle("OR, 2-4-1")
 
 # %%
-# From the start that is not in the trace one run is not enough, nor are ten. A hundred are: the student ends
-# at 1.2 times backpropagation's error. In the tables of :doc:`/paper` this learner is larger and is trained
-# for longer.
+# From the start that is not in the trace one run is not enough, nor are ten. A hundred are: the
+# student ends at 1.2 times backpropagation's error. In the tables of :doc:`/paper` this learner is
+# larger and is trained for longer.
 
 # %%
 # How far from the trace the students go
 # --------------------------------------
-# The distance of a student's weights and biases from the nearest state in the trace, over the length of
-# the way that the teacher went. On the teacher's way a wide learning network knows what to do. From another
-# start even backpropagation is always far from all that the learning network was shown. Its student does not
-# go further away; what the learning network was told on the teacher's way does not hold there.
+# The distance of a student's weights and biases from the nearest state in the trace, over the
+# length of the way that the teacher went. On the teacher's way a wide learning network knows what
+# to do. From another start even backpropagation is always far from all that the learning network
+# was shown. Its student does not go further away; what the learning network was told on the
+# teacher's way does not hold there.
 
 states_of_trace = trace.params[:: len(experiment.X)]
 way = np.linalg.norm(states_of_trace[-1] - states_of_trace[0])
 nearest = NearestNeighbors(n_neighbors=1).fit(states_of_trace)
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
-for ax, (start, seed) in zip(axes, {"the teacher's": TEACHER, "another": UNSEEN}.items(), strict=True):
+for ax, (start, seed) in zip(
+    axes, {"the teacher's": TEACHER, "another": UNSEEN}.items(), strict=True
+):
     for name in ("backpropagation", "wide, one run"):
         rule = {"backpropagation": BACKPROPAGATION, **rules}[name]
         distance = nearest.kneighbors(states(experiment, rule, seed))[0][:, 0] / way
         ax.plot(distance, label=name, **STYLES[name])
-        print(f"from {start:<14} {name:<16} distance at the end {distance[-1]:.3f} of the teacher's way")
+        print(
+            f"from {start:<14} {name:<16} distance at the end {distance[-1]:.3f} of the teacher's way"
+        )
     ax.set(title=f"From {start} start", xlabel="cycle t", xlim=(0, SHOWN))
     ax.legend(frameon=False, fontsize=9)
 axes[0].set(ylabel="distance from the trace / length of the way")

@@ -2,16 +2,16 @@
 Experiment 4: points in a square
 ================================
 
-A network 2-5-2 learns whether a point of the plane lies in the inner square. The learning network sees
-the hidden activations too: 38 inputs, 27 outputs, 3 hidden units. Figures 10 to 12 of Jakša and Katrák
-(2006), where training with the learning network diverges.
+A network 2-5-2 learns whether a point of the plane lies in the inner square. The learning network
+sees the hidden activations too: 38 inputs, 27 outputs, 3 hidden units. Figures 10 to 12 of Jakša
+and Katrák (2006), where training with the learning network diverges.
 """
 
 # %%
 # The training and the testing set
 # --------------------------------
-# The paper draws its sets and gives no numbers. Ours: 60 and 200 points drawn evenly, half of the plane's
-# piece in the inner square.
+# The paper draws its sets and gives no numbers. Ours: 60 and 200 points drawn evenly, half of the
+# plane's piece in the inner square.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,12 +37,16 @@ sets = {"training set": (experiment.X, experiment.y), "testing set": SQUARE_TEST
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 4.2), sharey=True, layout="constrained")
 for ax, (name, (points, y)) in zip(axes, sets.items(), strict=True):
     for column, (label, marker) in enumerate((("inner square", "o"), ("outer square", "x"))):
-        ax.scatter(*points[y[:, column] == 1].T, s=22, marker=marker, color=f"C{column}", label=label)
+        ax.scatter(
+            *points[y[:, column] == 1].T, s=22, marker=marker, color=f"C{column}", label=label
+        )
     side = np.sqrt(0.5)
     ax.add_patch(plt.Rectangle((-side, -side), 2 * side, 2 * side, fill=False, color="0.6"))
     ax.set(title=f"{name} (figure 12)", xlabel="x", aspect="equal")
 axes[0].set(ylabel="y")
-figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=2, loc="outside lower center")
+figure.legend(
+    *axes[0].get_legend_handles_labels(), frameon=False, ncols=2, loc="outside lower center"
+)
 
 # %%
 # Record, and learn
@@ -50,13 +54,22 @@ figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=2, loc=
 # Of 5000 cycles every 15th step is kept, 20 000 patterns as in the other experiments.
 
 trace = record(experiment, [TEACHER])
-features, targets = trace[:1].features("network", experiment.inputs), trace[:1].targets_of("network")
+features, targets = (
+    trace[:1].features("network", experiment.inputs),
+    trace[:1].targets_of("network"),
+)
 print(f"{trace}: {features.shape[1]} inputs, {targets.shape[1]} outputs")
 rules = {
-    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(trace[::5]),
-    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace), alpha=0.3)).fit(trace),
+    "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(
+        trace[::5]
+    ),
+    "wide, one run": rule_for(experiment, "network", wide_learner(len(trace), alpha=0.3)).fit(
+        trace
+    ),
 }
-local = {f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")}
+local = {
+    f"{scope} scope": rule_for(experiment, scope).fit(trace[::5]) for scope in ("neuron", "link")
+}
 
 # %%
 # Train with what was learned
@@ -92,11 +105,14 @@ draw_training(
     axes[1, 0], {n: unseen[n] for n in ("backpropagation", *rules)}, "From a start not in the trace"
 )
 draw_training(
-    axes[1, 1], {n: unseen[n] for n in ("backpropagation", *local)}, "Other scopes, from the same start"
+    axes[1, 1],
+    {n: unseen[n] for n in ("backpropagation", *local)},
+    "Other scopes, from the same start",
 )
 figure.suptitle("Square, 2-5-2")
 plt.show()
 
 # %%
-# Both network rules diverge, to J of about a half, and the neuron and link scope lie on backpropagation. That
-# one does not stop on a level here: J falls to 0.004, though a sixth of the testing set stays wrong.
+# Both network rules diverge, to J of about a half, and the neuron and link scope lie on
+# backpropagation. That one does not stop on a level here: J falls to 0.004, though a sixth of the
+# testing set stays wrong.

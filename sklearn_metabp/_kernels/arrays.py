@@ -1,8 +1,9 @@
 """The one door through which arrays come to the loops, which read memory as it lies.
 
-A loop takes every array to be C-contiguous, in the machine's byte order and aligned: each value at an
-address that its size divides. Anything else is undefined behaviour in C. An array that is only read may be
-copied; one that is written, or that changes while a kernel holds it, has to be right as it is.
+A loop takes every array to be C-contiguous, in the machine's byte order and aligned: each value at
+an address that its size divides. Anything else is undefined behaviour in C. An array that is only
+read may be copied; one that is written, or that changes while a kernel holds it, has to be right as
+it is.
 """
 
 import numpy as np
@@ -35,7 +36,8 @@ def readable(array, dtype=None) -> np.ndarray:
 def are_readable(arrays, dtype) -> bool:
     """Tell whether loops can read all the arrays as they lie: of one dtype, float32 or float64."""
     return dtype in FLOATS and all(
-        array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned for array in arrays
+        array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
+        for array in arrays
     )
 
 

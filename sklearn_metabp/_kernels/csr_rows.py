@@ -22,8 +22,9 @@ class CSRRows(NamedTuple):
     values : ndarray of shape (n_values,)
         Copied only where they lie at an odd address.
     columns : ndarray of int32 of shape (n_values,)
-        Copied so too, and where the matrix has others than int32: no layer has more units than int32 counts.
-        They may be those of the matrix, so loops look at every one before they use it.
+        Copied so too, and where the matrix has others than int32: no layer has more units than
+        int32 counts. They may be those of the matrix, so loops look at every one before they use
+        it.
     indptr : ndarray of int64 of shape (n_rows + 1,)
         A copy: it cuts the same rows whatever becomes of the matrix.
     """
@@ -42,7 +43,9 @@ def check_csr(X) -> CSRRows:
         If X is of another format, or its arrays do not make a matrix.
     """
     if X.format != "csr":
-        raise ValueError(f"a sparse X must be of the format CSR, got {X.format.upper()}: use X.tocsr().")
+        raise ValueError(
+            f"a sparse X must be of the format CSR, got {X.format.upper()}: use X.tocsr()."
+        )
     n, n_features = X.shape
     values, indptr = readable(X.data), np.array(X.indptr, np.int64)
     stop = min(len(values), len(X.indices))
@@ -50,7 +53,9 @@ def check_csr(X) -> CSRRows:
         raise ValueError("X is no CSR matrix: its indptr does not cut its values into rows.")
     columns = X.indices
     if len(columns) and (columns.min() < 0 or columns.max() >= n_features):
-        raise ValueError(f"X is no CSR matrix: it has column indices outside 0 to {n_features - 1}.")
+        raise ValueError(
+            f"X is no CSR matrix: it has column indices outside 0 to {n_features - 1}."
+        )
     return CSRRows(values, readable(columns, np.int32), indptr)
 
 

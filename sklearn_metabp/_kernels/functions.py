@@ -46,11 +46,23 @@ DERIVATIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 # f'(in) of the functions that take a value at two net inputs, so that x does not tell.
 _NORMAL_PEAK = 1 / np.sqrt(2 * np.pi)
 DERIVATIVES_AT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "gelu": lambda net: ndtr(net) + _shares(net, net.dtype.type(_NORMAL_PEAK) * np.exp(-(net**2) / 2)),
+    "gelu": lambda net: (
+        ndtr(net) + _shares(net, net.dtype.type(_NORMAL_PEAK) * np.exp(-(net**2) / 2))
+    ),
     "silu": lambda net: expit(net) + _shares(net, expit(net) * expit(-net)),
 }
 
-HIDDEN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+HIDDEN_ACTIVATIONS = (
+    "identity",
+    "logistic",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "softplus",
+)
 OUT_ACTIVATIONS = ("identity", "logistic", "tanh", "softmax", "exp")
 LOSSES = ("squared_error", "log_loss", "absolute_error", "huber", "poisson")
 
@@ -68,7 +80,9 @@ def check_functions(activations, out_activation, loss, n_layers, n_outputs, out_
         )
     for name in activations:
         if name not in HIDDEN_ACTIVATIONS:
-            raise ValueError(f"unknown activation function {name!r}: there are {list(HIDDEN_ACTIVATIONS)}.")
+            raise ValueError(
+                f"unknown activation function {name!r}: there are {list(HIDDEN_ACTIVATIONS)}."
+            )
     if out_activation not in (*OUT_ACTIVATIONS, "relu"):
         raise ValueError(
             f"unknown activation function {out_activation!r} of the output layer: there are "
@@ -102,7 +116,11 @@ def fits_layers(n_params: int, layer_sizes) -> bool:
     Sizes may come from a file, so they are added up in Python's integers, which do not overflow.
     """
     sizes = [int(size) for size in layer_sizes]
-    return len(sizes) > 1 and min(sizes) > 0 and sum((a + 1) * b for a, b in pairwise(sizes)) == n_params
+    return (
+        len(sizes) > 1
+        and min(sizes) > 0
+        and sum((a + 1) * b for a, b in pairwise(sizes)) == n_params
+    )
 
 
 def weight_views(flat, layer_sizes) -> list[np.ndarray]:

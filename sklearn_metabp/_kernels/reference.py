@@ -65,7 +65,10 @@ def check_backprop_arguments(
             f"{layer_sizes}, max_batch={max_batch}."
         )
     n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes))
-    for name, array, fit in (("params", params, are_readable), ("gradients", gradients, are_writable)):
+    for name, array, fit in (
+        ("params", params, are_readable),
+        ("gradients", gradients, are_writable),
+    ):
         if array is None and name == "gradients":
             continue
         if array.shape != (n_params,) or not fit([array], params.dtype):
@@ -74,7 +77,9 @@ def check_backprop_arguments(
                 f"alike, for layers {layer_sizes}; got shape {array.shape}, dtype {array.dtype}, flags "
                 f"{' '.join(str(array.flags).split())}."
             )
-    check_functions(activations, out_activation, loss, len(layer_sizes) - 1, layer_sizes[-1], out_groups)
+    check_functions(
+        activations, out_activation, loss, len(layer_sizes) - 1, layer_sizes[-1], out_groups
+    )
 
 
 def check_dropout(dropout, dropout_key, n_steps):
@@ -90,26 +95,28 @@ class Backprop:
     """Activations, deltas, gradients and loss of a minibatch.
 
     Rules (1) to (6) of Jakša and Katrák (2006), for batches: the loss of a batch is the (weighted)
-    mean over its patterns plus ``alpha / 2 * sum(w**2)`` over the (weighted) number of patterns, the
-    penalty of scikit-learn's MLP, and ``gradients`` is the gradient of exactly that.
+    mean over its patterns plus ``alpha / 2 * sum(w**2)`` over the (weighted) number of patterns,
+    the penalty of scikit-learn's MLP, and ``gradients`` is the gradient of exactly that.
 
     Parameters
     ----------
     layer_sizes : sequence of int
         Units of every layer, input and output included.
-    activations : tuple of {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", \
+    activations : tuple of {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu",
+    "silu", \
             "softplus"}
         Activation function of every hidden layer.
     out_activation : {"identity", "logistic", "tanh", "relu", "softmax", "exp"}
         Activation function of the output layer.
     loss : {"squared_error", "log_loss", "absolute_error", "huber", "poisson"}
-        Half the sum of squares over the outputs, rule (2); minus the log-likelihood, of one class for
-        softmax, of every output on its own for logistic units; the sum of the errors' magnitudes; that
-        of their Huber losses with its corner at 1; half the Poisson deviance, for exp units.
+        Half the sum of squares over the outputs, rule (2); minus the log-likelihood, of one class
+        for softmax, of every output on its own for logistic units; the sum of the errors'
+        magnitudes; that of their Huber losses with its corner at 1; half the Poisson deviance, for
+        exp units.
     params, gradients : ndarray of shape (n_params,)
         First every weight matrix in layer order, (fan_in, fan_out) row by row, then every bias
-        vector. ``params`` is read, ``gradients`` written; both lie aligned. ``gradients`` may be None for a
-        kernel that only goes forward.
+        vector. ``params`` is read, ``gradients`` written; both lie aligned. ``gradients`` may be
+        None for a kernel that only goes forward.
     max_batch : int
         Rows of the largest batch.
     alpha : float, default=0.0
@@ -134,8 +141,8 @@ class Backprop:
     layer_outputs, deltas : list of ndarray of shape (max_batch, n_units)
         x and delta of every layer after the input; delta times the pattern's sample weight.
     slopes : list of ndarray of shape (max_batch, n_units), or None
-        Of every hidden layer f'(in), as the last ``gradients`` found it, where x does not tell: times the
-        factor of dropout where there is one.
+        Of every hidden layer f'(in), as the last ``gradients`` found it, where x does not tell:
+        times the factor of dropout where there is one.
     targets : ndarray of shape (max_batch, n_outputs)
         Of the last training batch.
     """
@@ -158,7 +165,14 @@ class Backprop:
     ):
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
-            self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
+            self.layer_sizes,
+            activations,
+            out_activation,
+            loss,
+            params,
+            gradients,
+            max_batch,
+            out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
         self.dropout, self._dropout_key, self.n_steps = dropout, dropout_key, n_steps
@@ -178,10 +192,14 @@ class Backprop:
             self._bias_gradients = bias_views(gradients, self.layer_sizes)
         self._inputs: np.ndarray | None = None
         self._batch: Any = None
-        self.layer_outputs = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
+        self.layer_outputs = [
+            np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]
+        ]
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
         self.slopes: list[Any] = [
-            np.zeros((max_batch, size), self.dtype) if self._drops or function in DERIVATIVES_AT else None
+            np.zeros((max_batch, size), self.dtype)
+            if self._drops or function in DERIVATIVES_AT
+            else None
             for size, function in zip(self.layer_sizes[1:-1], activations, strict=True)
         ]
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
@@ -202,15 +220,18 @@ class Backprop:
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Name the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``.
 
-        Training batches are copied into ``activations[0]`` and ``targets``; where a batch is all there is,
-        and in prediction, those are the rows themselves. X may be a CSR matrix: its zeros cost nothing but
-        those of the gradient, and ``activations[0]`` is the batch made dense, when it is asked for. Targets
-        may be ``SparseTargets``, of which only the batch is ever a matrix.
+        Training batches are copied into ``activations[0]`` and ``targets``; where a batch is all
+        there is, and in prediction, those are the rows themselves. X may be a CSR matrix: its zeros
+        cost nothing but those of the gradient, and ``activations[0]`` is the batch made dense, when
+        it is asked for. Targets may be ``SparseTargets``, of which only the batch is ever a matrix.
 
-        The arrays stay the caller's. Where one lies at an odd address, or columns are not int32, a copy is
-        made. A batch whose order, columns or units have come to lie outside raises ValueError.
+        The arrays stay the caller's. Where one lies at an odd address, or columns are not int32, a
+        copy is made. A batch whose order, columns or units have come to lie outside raises
+        ValueError.
         """
-        self._loaded: Rows = check_rows(self.layer_sizes, self.dtype, X, targets, sample_weight, order)
+        self._loaded: Rows = check_rows(
+            self.layer_sizes, self.dtype, X, targets, sample_weight, order
+        )
         self._batch = X[:0]
 
     def _rows(self, start, stop):
@@ -244,7 +265,9 @@ class Backprop:
             self.activations[0][: stop - start] = self._batch
         if targets is not None:
             self.targets[: stop - start] = targets[taken]
-        self._weight = np.ones(stop - start, self.dtype) if sample_weight is None else sample_weight[taken]
+        self._weight = (
+            np.ones(stop - start, self.dtype) if sample_weight is None else sample_weight[taken]
+        )
         return self._batch
 
     def _activate(self, layer, function, net_inputs, training):
@@ -255,7 +278,9 @@ class Backprop:
         if not training or layer == len(self.slopes) or self.slopes[layer] is None:
             return x
         slope = (
-            DERIVATIVES_AT[function](net_inputs) if function in DERIVATIVES_AT else DERIVATIVES[function](x)
+            DERIVATIVES_AT[function](net_inputs)
+            if function in DERIVATIVES_AT
+            else DERIVATIVES[function](x)
         )
         factors = self.dtype.type(1)
         if self._drops:
@@ -296,7 +321,9 @@ class Backprop:
         if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
         self.n_steps += 1
-        with np.errstate(all="ignore"):  # a training that diverges says so by a loss that is not finite
+        with np.errstate(
+            all="ignore"
+        ):  # a training that diverges says so by a loss that is not finite
             loss, total = self._output_rules(start, stop, training=True)
             loss /= total
             for layer in reversed(range(len(self._weights))):
@@ -310,10 +337,14 @@ class Backprop:
                 elif layer > 0:
                     # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
                     slope = self.slopes[layer - 1]
-                    slope = DERIVATIVES[self._functions[layer - 1]](x) if slope is None else slope[:n]
+                    slope = (
+                        DERIVATIVES[self._functions[layer - 1]](x) if slope is None else slope[:n]
+                    )
                     self.deltas[layer - 1][:n] = slope * (delta @ self._weights[layer].T)
 
-            for weights, weight_gradients in zip(self._weights, self._weight_gradients, strict=True):
+            for weights, weight_gradients in zip(
+                self._weights, self._weight_gradients, strict=True
+            ):
                 loss += 0.5 * self.alpha * float((weights.astype(float) ** 2).sum()) / total
                 weight_gradients += self.alpha / total * weights
         return float(loss)

@@ -15,8 +15,8 @@ from sklearn_metabp._kernels.functions import (
 class NeuronRule:
     """What the neurons of one layer send back to the one before: delta_i = c sum_h delta_h w_hi MLP(z).
 
-    A message per link, with z, as far as ``codes`` ask for it, delta_h in root mean squares of the layer's
-    deltas, w_hi in root mean squares of its matrix, and f'(in_i); c is ``scale``.
+    A message per link, with z, as far as ``codes`` ask for it, delta_h in root mean squares of the
+    layer's deltas, w_hi in root mean squares of its matrix, and f'(in_i); c is ``scale``.
 
     Parameters
     ----------
@@ -72,7 +72,12 @@ class NeuronRule:
         known = (*arrays, activations if slopes is None else slopes)
         alike = are_readable(known, weights.dtype) and are_writable([out], weights.dtype)
         alike &= known[-1].shape == (batch, units)
-        if not alike or shapes != [(batch, following), (units, following), (batch, units), (batch, units)]:
+        if not alike or shapes != [
+            (batch, following),
+            (units, following),
+            (batch, units),
+            (batch, units),
+        ]:
             raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
         self._arrays, self._slopes = (deltas, weights, activations, out), slopes
         self._function, self._codes, self._scale = function, codes, scale
@@ -84,12 +89,16 @@ class NeuronRule:
     @np.errstate(all="ignore")
     def send_back(self, n):
         """Write the deltas of the first n patterns."""
-        deltas, weights, activations, out = (a if i == 1 else a[:n] for i, a in enumerate(self._arrays))
+        deltas, weights, activations, out = (
+            a if i == 1 else a[:n] for i, a in enumerate(self._arrays)
+        )
         delta_rms, weight_rms = _rms(deltas), _rms(weights)
         if not delta_rms * weight_rms:
             out[...] = 0
             return
-        slope = DERIVATIVES[self._function](activations) if self._slopes is None else self._slopes[:n]
+        slope = (
+            DERIVATIVES[self._function](activations) if self._slopes is None else self._slopes[:n]
+        )
         known = {
             "delta": (deltas / delta_rms)[:, None, :],
             "weight": (weights / weight_rms)[None, :, :],
@@ -109,7 +118,9 @@ class NeuronRule:
 def check_slopes_are_told(function: str) -> None:
     """Raise ValueError for a function whose derivative its value does not tell."""
     if function not in DERIVATIVES:
-        raise ValueError(f"the derivative of {function!r} is not told by its value: slopes are needed.")
+        raise ValueError(
+            f"the derivative of {function!r} is not told by its value: slopes are needed."
+        )
 
 
 NEURON_INPUTS = ("delta", "weight", "derivative")
@@ -125,8 +136,8 @@ class PatternRule:
     Parameters
     ----------
     sources : list of ndarray
-        What a row is made of, side by side: of shape (max_batch, width) what each pattern has of its
-        own, of shape (width,) what they share. Read at every step.
+        What a row is made of, side by side: of shape (max_batch, width) what each pattern has of
+        its own, of shape (width,) what they share. Read at every step.
     mlp : Backprop
         The MLP, loaded with ``matrix``.
     matrix : ndarray of shape (max_batch, n_columns)
@@ -141,7 +152,9 @@ class PatternRule:
         batch, columns = matrix.shape
         outputs = mlp.layer_outputs[-1]
         fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
-        fits &= are_readable(sources, updates.dtype) and are_writable((matrix, updates), updates.dtype)
+        fits &= are_readable(sources, updates.dtype) and are_writable(
+            (matrix, updates), updates.dtype
+        )
         fits &= centre is None or centre.shape == (columns,)
         if not fits or any(a.ndim == 2 and len(a) < batch for a in (*sources, outputs)):
             raise ValueError("sources, MLP, matrix, centre and updates do not fit together")

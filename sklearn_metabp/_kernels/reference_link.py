@@ -99,20 +99,20 @@ def link_inputs(gradients, params, history, t, sizes, codes, activations, deltas
     """Advance the history and write what is known at every link, one row a link, its units last.
 
     With gradient g, ``m_d = d m_d + (1 - d) g`` and ``v_d = d v_d + (1 - d) g**2`` for the decays d
-    of ``history``, both divided by ``1 - d**t``: ``momentum_d`` is m_d, ``rms_d`` is
-    ``sqrt(v_d) + epsilon``. ``p = max(0.999 p, |g|)`` and ``n = n + g**2``: ``peak_0.999`` is
-    ``p + epsilon``, ``norm`` is ``sqrt(n) + epsilon``. With l, the last update, and s, the size of the last
-    one that was more than a quarter of the one before it, ``last_step`` is ``-sign(g) l / s``. The units of
-    a link are ``rms_0.9`` and, where ``last_step`` is an input, ``stride``, which is ``-sign(g) s``; l and s
-    are left to ``remember_steps``. A weight counts in root mean squares of its matrix; every quotient is
-    clipped to +-10.
+    of ``history``, both divided by ``1 - d**t``: ``momentum_d`` is m_d, ``rms_d`` is ``sqrt(v_d) +
+    epsilon``. ``p = max(0.999 p, |g|)`` and ``n = n + g**2``: ``peak_0.999`` is ``p + epsilon``,
+    ``norm`` is ``sqrt(n) + epsilon``. With l, the last update, and s, the size of the last one that
+    was more than a quarter of the one before it, ``last_step`` is ``-sign(g) l / s``. The units of
+    a link are ``rms_0.9`` and, where ``last_step`` is an input, ``stride``, which is ``-sign(g)
+    s``; l and s are left to ``remember_steps``. A weight counts in root mean squares of its matrix;
+    every quotient is clipped to +-10.
 
     Parameters
     ----------
     gradients, params : ndarray of shape (n_params,)
     history : ndarray of shape (n_rows, n_params)
-        m for the decays 0.5, 0.9 and 0.99, v for 0.9 and 0.999, and where inputs need them p, n, l and s: as
-        ``link_history`` makes it; changed in place.
+        m for the decays 0.5, 0.9 and 0.99, v for 0.9 and 0.999, and where inputs need them p, n, l
+        and s: as ``link_history`` makes it; changed in place.
     t : int
         Number of the step, from 1.
     sizes : ndarray of int64
@@ -131,7 +131,8 @@ def link_inputs(gradients, params, history, t, sizes, codes, activations, deltas
     for row, decay in enumerate(SQUARE_DECAYS, start=len(MOMENTUM_DECAYS)):
         history[row] = decay * history[row] + (1 - decay) * gradients**2
     momenta = {
-        f"momentum_{decay}": history[row] / (1 - decay**t) for row, decay in enumerate(MOMENTUM_DECAYS)
+        f"momentum_{decay}": history[row] / (1 - decay**t)
+        for row, decay in enumerate(MOMENTUM_DECAYS)
     }
     rms = {
         f"rms_{decay}": np.sqrt(history[row] / (1 - decay**t)) + epsilon
@@ -186,15 +187,17 @@ def _of_each_tensor(name, params, sizes, activations, deltas):
             source = activations[sum(sizes[:layer]) : sum(sizes[: layer + 1])]
             view[...] = 1 if is_bias else np.clip(source, -10, 10)[:, None]
         elif name == "delta":
-            view[...] = np.clip(deltas[sum(sizes[1 : layer + 1]) : sum(sizes[1 : layer + 2])], -10, 10)
+            view[...] = np.clip(
+                deltas[sum(sizes[1 : layer + 1]) : sum(sizes[1 : layer + 2])], -10, 10
+            )
     return values
 
 
 class LinkRule:
     """The update of every link of one training: ``scale * unit * MLP(inputs)``.
 
-    A link that never saw a gradient stays where it is. In units of its stride, a link that has taken no step
-    takes one of ``first_step``.
+    A link that never saw a gradient stays where it is. In units of its stride, a link that has
+    taken no step takes one of ``first_step``.
 
     Parameters
     ----------
@@ -244,14 +247,18 @@ class LinkRule:
         fits = history.shape == (sum(map(len, self._rows)), n)
         if not fits_layers(len(gradients), sizes) or len(params) != n or not fits:
             raise ValueError(f"gradients, params and history must hold {n} links")
-        if not 0 <= unit < len(LINK_UNITS) or (LINK_UNITS[unit] == "stride" and not self._rows.steps):
+        if not 0 <= unit < len(LINK_UNITS) or (
+            LINK_UNITS[unit] == "stride" and not self._rows.steps
+        ):
             raise ValueError(
                 "unit must be that of a position in LINK_UNITS; a stride needs last_step as input"
             )
         alike = are_readable((gradients, params, mlp_params), params.dtype)
         alike &= are_writable((history, updates), params.dtype)
         if not fits_layers(len(mlp_params), mlp_sizes):
-            raise ValueError(f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}")
+            raise ValueError(
+                f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}"
+            )
         fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1
         fits &= centre is None or (centre.shape == (len(codes),) and centre.dtype == params.dtype)
         if not alike or not fits or len(updates) != n:
@@ -279,7 +286,9 @@ class LinkRule:
         gradients, params, history = self._known
         sizes, codes, epsilon = self._link
         matrix = np.empty((len(params), len(codes) + 1 + bool(self._rows.steps)), params.dtype)
-        link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix)
+        link_inputs(
+            gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix
+        )
         x = matrix[:, : len(codes)]
         if self._centre is not None:
             x = x - self._centre

@@ -39,7 +39,11 @@ def output_rules(loss, function, net_outputs, outputs, targets, groups):
         return _softmax_log_loss(net_outputs, outputs, targets, groups)
     if loss == "log_loss":
         # -t log y - (1 - t) log(1 - y), written so that neither logarithm meets a zero.
-        losses = np.maximum(net_outputs, 0) - targets * net_outputs + np.log1p(np.exp(-np.abs(net_outputs)))
+        losses = (
+            np.maximum(net_outputs, 0)
+            - targets * net_outputs
+            + np.log1p(np.exp(-np.abs(net_outputs)))
+        )
         return losses.sum(axis=1), targets - outputs
     if loss == "poisson":  # t log(t / y) - t + y, with y = e^in
         losses = xlogy(targets, targets) - targets * (net_outputs + 1) + outputs

@@ -1,7 +1,7 @@
 """The elementwise steps of the update rules in NumPy, written as the equations read.
 
-The twin of ``_rule_steps``. Arrays are flat, of one length and dtype; ``updates`` is written, and so is what
-a rule remembers from step to step.
+The twin of ``_rule_steps``. Arrays are flat, of one length and dtype; ``updates`` is written, and
+so is what a rule remembers from step to step.
 """
 
 import numpy as np

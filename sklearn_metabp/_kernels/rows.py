@@ -9,7 +9,9 @@ from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.csr_rows import CSRRows, check_csr
 from sklearn_metabp._kernels.sparse_targets import SparseTargets
 
-ORDER_CHANGED = "the order of the rows changed while a kernel held it: it must hold rows from 0 to {0}."
+ORDER_CHANGED = (
+    "the order of the rows changed while a kernel held it: it must hold rows from 0 to {0}."
+)
 TARGETS_CHANGED = "the targets changed while a kernel held them: they have units outside 0 to {0}."
 
 
@@ -68,7 +70,12 @@ def check_rows(layer_sizes, dtype, X, targets, sample_weight, order) -> Rows:
 
 
 def _check_order(order, n: int) -> None:
-    fits = order.dtype == np.intp and order.shape == (n,) and order.flags.c_contiguous and order.flags.aligned
+    fits = (
+        order.dtype == np.intp
+        and order.shape == (n,)
+        and order.flags.c_contiguous
+        and order.flags.aligned
+    )
     if not fits:
         raise ValueError(f"order must be flat, aligned, of {n} rows, of dtype {np.dtype(np.intp)}.")
     if n and (order.min() < 0 or order.max() >= n):

@@ -10,8 +10,9 @@ from sklearn_metabp._kernels.csr_rows import entries_of
 class SparseTargets:
     """Targets of classes: the units of every row whose target is ``yes``; those of the rest are ``no``.
 
-    A class a row takes 12 bytes, where a matrix takes the number of classes times 4 or 8. Kernels write the
-    rows of a batch into their buffer. Indexed by rows it gives a matrix, as a matrix of targets does.
+    A class a row takes 12 bytes, where a matrix takes the number of classes times 4 or 8. Kernels
+    write the rows of a batch into their buffer. Indexed by rows it gives a matrix, as a matrix of
+    targets does.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ class SparseTargets:
         check_units(self.units, n_outputs)
 
     @classmethod
-    def one_hot(cls, units, n_outputs: int, dtype, no: float = 0.0, yes: float = 1.0) -> "SparseTargets":
+    def one_hot(
+        cls, units, n_outputs: int, dtype, no: float = 0.0, yes: float = 1.0
+    ) -> "SparseTargets":
         """Targets of rows that have ``yes`` in one unit each, or in one a column of ``units``.
 
         Parameters
@@ -83,7 +86,8 @@ class SparseTargets:
         Parameters
         ----------
         parts : list of SparseTargets and of ndarray of shape (n_samples, n_units)
-            Of one dtype, ``no`` and ``yes``; one at least is sparse, and the matrices have no other values.
+            Of one dtype, ``no`` and ``yes``; one at least is sparse, and the matrices have no other
+            values.
         """
         like = next(part for part in parts if isinstance(part, SparseTargets))
         rows: list[np.ndarray] = []

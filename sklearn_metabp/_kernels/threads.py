@@ -13,8 +13,8 @@ from threadpoolctl import LibController, ThreadpoolController
 class _OneBlasThread:
     """Holds BLAS to one thread; of several Python threads inside, the last to leave restores.
 
-    threadpoolctl's own limiter asks every library all that it knows, which takes longer than a small
-    network's prediction.
+    threadpoolctl's own limiter asks every library all that it knows, which takes longer than a
+    small network's prediction.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,9 @@ class _OneBlasThread:
             if self._n_users == 0:
                 if self._libraries is None:  # finding them takes milliseconds: once
                     found = ThreadpoolController().lib_controllers
-                    self._libraries = [(lib, _count_of(lib)) for lib in found if lib.user_api == "blas"]
+                    self._libraries = [
+                        (lib, _count_of(lib)) for lib in found if lib.user_api == "blas"
+                    ]
                 for library, count in self._libraries:
                     n = count()
                     if n is not None and n != 1:
@@ -56,7 +58,9 @@ def _count_of(library: LibController) -> Callable[[], int | None]:
 def _set_threads(library: LibController, n: int) -> None:
     """Set the number whichever thread asks: threadpoolctl lets only the first one that ever did."""
     library.set_num_threads(n)
-    release = getattr(library, "clear_controlling_thread", None)  # of OpenBLAS, in newer threadpoolctl
+    release = getattr(
+        library, "clear_controlling_thread", None
+    )  # of OpenBLAS, in newer threadpoolctl
     if release is None:
         return
     if library.get_num_threads() != n:

@@ -18,18 +18,19 @@ __all__ = ["Checkpoint", "CheckpointError"]
 class Checkpoint(SilentCallback):
     """Callback that saves the state of a training every few epochs, and resumes a training that was killed.
 
-    Run the same script again: a ``fit`` with the same parameters and the same data goes on from the last
-    epoch that was saved and ends with the bits of one that was never interrupted, be it by a signal or by
-    Ctrl-C. A ``fit`` that had ended returns at once with what it had reached. A fit with other
-    parameters, other data, other code or another callback that can stop it has a file of its own, so one
-    directory serves a whole search, in any number of processes. Delete a file, or the directory, to train
-    afresh.
+    Run the same script again: a ``fit`` with the same parameters and the same data goes on from the
+    last epoch that was saved and ends with the bits of one that was never interrupted, be it by a
+    signal or by Ctrl-C. A ``fit`` that had ended returns at once with what it had reached. A fit
+    with other parameters, other data, other code or another callback that can stop it has a file of
+    its own, so one directory serves a whole search, in any number of processes. Delete a file, or
+    the directory, to train afresh.
 
-    ``random_state=None`` is a parameter like any other: two such fits in one script are the same fit, and the
-    second returns what the first has drawn and reached. Give each a ``random_state`` of its own.
+    ``random_state=None`` is a parameter like any other: two such fits in one script are the same
+    fit, and the second returns what the first has drawn and reached. Give each a ``random_state``
+    of its own.
 
-    A file is written beside its name, flushed and then renamed, so what is there is whole, whenever the
-    process is killed. Before the first epoch it is tried whether files can be written there.
+    A file is written beside its name, flushed and then renamed, so what is there is whole, whenever
+    the process is killed. Before the first epoch it is tried whether files can be written there.
 
     Parameters
     ----------
@@ -45,25 +46,28 @@ class Checkpoint(SilentCallback):
 
     Notes
     -----
-    **A training is known by what it is computed from:** the release of this package, the estimator's class
-    and parameters, the values of the data however they lie in memory, and the code of the user's update
-    rules, schedules, ``init`` functions, scorers, monitors and callbacks that can stop a training. An edit of
-    a method, or of a function or constant of the script that it refers to, makes another training. Comments
-    and docstrings do not, nor do other releases of NumPy or scikit-learn. Another minor version of Python
-    compiles the user's code to other bytes, so a training by such code begins again. A callback of the
-    user's counts by its code and by the attributes named as the parameters of its constructor; one whose
-    hooks return nothing does not count. ``docs/design/training.md`` has the details.
+    **A training is known by what it is computed from:** the release of this package, the
+    estimator's class and parameters, the values of the data however they lie in memory, and the
+    code of the user's update rules, schedules, ``init`` functions, scorers, monitors and callbacks
+    that can stop a training. An edit of a method, or of a function or constant of the script that
+    it refers to, makes another training. Comments and docstrings do not, nor do other releases of
+    NumPy or scikit-learn. Another minor version of Python compiles the user's code to other bytes,
+    so a training by such code begins again. A callback of the user's counts by its code and by the
+    attributes named as the parameters of its constructor; one whose hooks return nothing does not
+    count. ``docs/design/training.md`` has the details.
 
-    **A file holds arrays and JSON** (the layout of safetensors) and is read without running code: a file
-    that was damaged or forged is a :class:`CheckpointError`. That is so for all update rules and callbacks of
-    this package, and for rules of your own whose state is made of dictionaries, lists, tuples, strings,
-    numbers, arrays and NumPy's random numbers. Whatever else is in a state is pickled, into a file that is
-    called ``.pickle``. Unpickling runs code, so such a file is refused where its owner is not the
-    user who runs the script, or where others may write to it or to its directory. Windows has no
-    such owners to look at: there, resume only from directories that you alone write to.
+    **A file holds arrays and JSON** (the layout of safetensors) and is read without running code: a
+    file that was damaged or forged is a :class:`CheckpointError`. That is so for all update rules
+    and callbacks of this package, and for rules of your own whose state is made of dictionaries,
+    lists, tuples, strings, numbers, arrays and NumPy's random numbers. Whatever else is in a state
+    is pickled, into a file that is called ``.pickle``. Unpickling runs code, so such a file is
+    refused where its owner is not the user who runs the script, or where others may write to it or
+    to its directory. Windows has no such owners to look at: there, resume only from directories
+    that you alone write to.
 
-    Update rules that search along lines keep part of their state inside SciPy: they begin again, and only
-    their end is saved. ``partial_fit`` is left alone: pickle the estimator, which keeps all its state.
+    Update rules that search along lines keep part of their state inside SciPy: they begin again,
+    and only their end is saved. ``partial_fit`` is left alone: pickle the estimator, which keeps
+    all its state.
 
     Examples
     --------
@@ -83,7 +87,9 @@ class Checkpoint(SilentCallback):
         if not isinstance(path, (str, os.PathLike)):
             raise ValueError(f"path must be a string or a path, got {path!r}.")
         if os.path.lexists(path) and not os.path.isdir(path):
-            raise ValueError(f"path must be a directory or not exist yet; {str(path)!r} is neither.")
+            raise ValueError(
+                f"path must be a directory or not exist yet; {str(path)!r} is neither."
+            )
         if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
             raise ValueError(f"every must be an integer of 1 or more, got {every!r}.")
         self.path = path
@@ -112,7 +118,9 @@ class Checkpoint(SilentCallback):
         files.prepare(state)
         return saved
 
-    def save_training(self, estimator, context, state: TrainingState, stopped: bool, finished: bool) -> None:
+    def save_training(
+        self, estimator, context, state: TrainingState, stopped: bool, finished: bool
+    ) -> None:
         """Write the state, if it is time to.
 
         Raises

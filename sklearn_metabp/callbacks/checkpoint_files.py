@@ -40,7 +40,9 @@ class CheckpointFiles:
     def __init__(self, directory: Path, name: str, owners: Iterable):
         self._directory, self._name, self._owners = directory, name, list(owners)
 
-    def read(self, fresh: TrainingState, rule_is_ours: bool) -> tuple[TrainingState, bool | None] | None:
+    def read(
+        self, fresh: TrainingState, rule_is_ours: bool
+    ) -> tuple[TrainingState, bool | None] | None:
         """The saved state, and whether the training was stopped there; None where nothing was saved.
 
         Parameters
@@ -48,12 +50,14 @@ class CheckpointFiles:
         fresh : TrainingState
             The state that the training would begin with: what is read has to be of its form.
         rule_is_ours : bool
-            True if the update rule and all rules within are this package's: the form of its state is known.
+            True if the update rule and all rules within are this package's: the form of its state
+            is known.
 
         Raises
         ------
         CheckpointError
-            If the file is not whole, not of this training, or holds a pickle that others may have written.
+            If the file is not whole, not of this training, or holds a pickle that others may have
+            written.
         """
         path = self._path(_PICKLED)
         if not os.path.lexists(path):
@@ -79,7 +83,9 @@ class CheckpointFiles:
         stopped = header["stopped"]
         if stopped is not None and not isinstance(stopped, bool):
             raise MisfitError("it does not say whether the training ended")
-        classes = classes_in(fresh) | {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (Patience,)}
+        classes = classes_in(fresh) | {
+            f"{kind.__module__}.{kind.__qualname__}": kind for kind in (Patience,)
+        }
         unpickled = self._unpickled if file.path.suffix == _PICKLED else None
         state = StateReader(file.array, classes, unpickled).value(header["state"])
         check_training(state, fresh)
@@ -114,7 +120,10 @@ class CheckpointFiles:
                 f"directory that you can write to, or give Checkpoint another path."
             ) from error
         suffix, _, _ = self._content(state, None)
-        if suffix == _PICKLED and (why_not := state_pickles.why_not_private(self._path(suffix))) is not None:
+        if (
+            suffix == _PICKLED
+            and (why_not := state_pickles.why_not_private(self._path(suffix))) is not None
+        ):
             raise CheckpointError(
                 f"the state of this training has to be pickled, as it is not made of dictionaries, arrays "
                 f"and numbers alone, and from {self._directory} it could not be read again: {why_not}."
@@ -134,7 +143,9 @@ class CheckpointFiles:
             while not self._written(suffix, header, arrays):
                 pass
         except OSError as error:
-            kept = "; the one before it is still there" if os.path.lexists(self._path(suffix)) else ""
+            kept = (
+                "; the one before it is still there" if os.path.lexists(self._path(suffix)) else ""
+            )
             raise CheckpointError(
                 f"the checkpoint could not be written to {self._directory} ({error.strerror or error}){kept}."
                 f" Make room there, or give Checkpoint another path."
@@ -192,7 +203,9 @@ class CheckpointFiles:
     def remove_parts(self) -> None:
         """Remove what a process that was killed while it wrote has left of this training."""
         for part in self._directory.glob(f".{self._name}.*.part"):
-            with suppress(OSError):  # one that is being written, where the system does not let it go
+            with suppress(
+                OSError
+            ):  # one that is being written, where the system does not let it go
                 part.unlink()
 
 

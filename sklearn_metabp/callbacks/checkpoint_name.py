@@ -14,10 +14,10 @@ _HOOKS = ("on_epoch_end", "on_fit_task_end", "resume_training")
 def training_name(estimator, state: TrainingState, data: tuple) -> str:
     """Fingerprint of what a training is computed from.
 
-    That is the release of this package; the estimator's class and parameters, with the code of every rule,
-    schedule, start, scorer and monitor of the user's; the rows, validation rows and given start; callbacks
-    that can stop the training; and the state that it goes on from. Releases of NumPy and scikit-learn are
-    not in it.
+    That is the release of this package; the estimator's class and parameters, with the code of
+    every rule, schedule, start, scorer and monitor of the user's; the rows, validation rows and
+    given start; callbacks that can stop the training; and the state that it goes on from. Releases
+    of NumPy and scikit-learn are not in it.
 
     Parameters
     ----------
@@ -34,7 +34,9 @@ def training_name(estimator, state: TrainingState, data: tuple) -> str:
     parameters = estimator.get_params(deep=False)
     parameters.pop("verbose", None)
     rows, validation_rows, *start = data
-    given = [None if arrays is None else [np.asarray(array) for array in arrays] for arrays in start]
+    given = [
+        None if arrays is None else [np.asarray(array) for array in arrays] for arrays in start
+    ]
     stoppers = [_as_told(callback) for callback in estimator._skl_callbacks if _can_stop(callback)]
     goes_on = state if state.n_epochs else None
     parts = (type(estimator), parameters, rows, validation_rows, given, stoppers, goes_on)
@@ -51,7 +53,9 @@ def _can_stop(callback) -> bool:
         return True
     hooks = [getattr(callback, name, None) for name in _HOOKS]
     return any(
-        _top_of(hook) not in ("sklearn", PACKAGE) and returns_something(hook) for hook in hooks if hook
+        _top_of(hook) not in ("sklearn", PACKAGE) and returns_something(hook)
+        for hook in hooks
+        if hook
     )
 
 

@@ -13,22 +13,23 @@ _MONITORS = ("loss", "validation_loss", "validation_score")
 class EarlyStopping(SilentCallback):
     """Callback that stops a training when what it watches has not improved for some epochs.
 
-    Unlike the estimators' ``early_stopping`` it can watch the validation loss, or anything that can be
-    computed from the estimator's state; and ``tol`` and ``n_iter_no_change`` stay as they are.
+    Unlike the estimators' ``early_stopping`` it can watch the validation loss, or anything that can
+    be computed from the estimator's state; and ``tol`` and ``n_iter_no_change`` stay as they are.
 
     Parameters
     ----------
     monitor : {"loss", "validation_loss", "validation_score"} or callable, default="validation_loss"
-        What to watch. Those of the validation need rows to validate on: ``fit(X, y, X_val=, y_val=)``. A
-        callable takes the :class:`~sklearn_metabp.training.TrainingState` and the parameters, and
-        returns a number, lower is better.
+        What to watch. Those of the validation need rows to validate on: ``fit(X, y, X_val=,
+        y_val=)``. A callable takes the :class:`~sklearn_metabp.training.TrainingState` and the
+        parameters, and returns a number, lower is better.
     patience : int, default=10
         Epochs without improvement, one after another, that end the training.
     min_delta : float, default=0.0
         An improvement is one by more than this much.
     restore_best : bool, default=True
-        Whether the estimator gets the parameters of the best epoch rather than those of the last. They
-        stay the best over ``warm_start`` and ``partial_fit`` for as long as the callback is there.
+        Whether the estimator gets the parameters of the best epoch rather than those of the last.
+        They stay the best over ``warm_start`` and ``partial_fit`` for as long as the callback is
+        there.
 
     Raises
     ------
@@ -50,7 +51,9 @@ class EarlyStopping(SilentCallback):
 
     def __init__(self, monitor="validation_loss", *, patience=10, min_delta=0.0, restore_best=True):
         if not callable(monitor) and monitor not in _MONITORS:
-            raise ValueError(f"monitor must be one of {list(_MONITORS)} or a callable, got {monitor!r}.")
+            raise ValueError(
+                f"monitor must be one of {list(_MONITORS)} or a callable, got {monitor!r}."
+            )
         if not isinstance(patience, Integral) or isinstance(patience, bool) or patience < 1:
             raise ValueError(f"patience must be an integer of 1 or more, got {patience!r}.")
         if (
@@ -72,8 +75,8 @@ class EarlyStopping(SilentCallback):
         Raises
         ------
         ValueError
-            If the estimator's ``early_stopping``, or a callback that watches something else, keeps the
-            best parameters as well.
+            If the estimator's ``early_stopping``, or a callback that watches something else, keeps
+            the best parameters as well.
         """
         if self.restore_best and getattr(estimator, "early_stopping", False):
             raise ValueError(
@@ -118,7 +121,11 @@ class EarlyStopping(SilentCallback):
 
     def _new_memory(self, state: TrainingState) -> dict:
         patience = Patience(self.min_delta, self.patience)
-        return {"patience": patience, "best_params": None, "validated_on": self._validated_on(state)}
+        return {
+            "patience": patience,
+            "best_params": None,
+            "validated_on": self._validated_on(state),
+        }
 
     def _validated_on(self, state: TrainingState) -> str:
         """What values to compare belong to; those of a function are taken to be of one kind."""

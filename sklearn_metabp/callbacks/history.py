@@ -36,11 +36,12 @@ class _Fit:
 class HistoryLogger(Collector, SilentCallback):
     """Callback that keeps a row of numbers for every epoch of every training.
 
-    Clones of an estimator share it, so after a search it holds all of its trainings, whichever of joblib's
-    backends they ran on: worker processes send their rows to the process that they work for.
+    Clones of an estimator share it, so after a search it holds all of its trainings, whichever of
+    joblib's backends they ran on: worker processes send their rows to the process that they work
+    for.
 
-    A pickle of a fitted estimator has the rows of its logger, which goes on from them where it is loaded. A
-    pickle of an estimator that is not fitted has none.
+    A pickle of a fitted estimator has the rows of its logger, which goes on from them where it is
+    loaded. A pickle of an estimator that is not fitted has none.
 
     Attributes
     ----------
@@ -49,19 +50,20 @@ class HistoryLogger(Collector, SilentCallback):
 
         - ``run``: number of the training, from 0;
         - ``epoch``: from 1;
-        - ``loss``, ``validation_score`` and ``validation_loss`` (NaN of an epoch without validation rows);
+        - ``loss``, ``validation_score`` and ``validation_loss`` (NaN of an epoch without validation
+          rows);
         - ``n_steps``, ``n_rows``: steps taken and rows presented so far;
         - ``seconds``: since the fit began;
-        - ``outer_fit``: number of the outermost fit that the training was part of, for example that of a
-          search, from 0;
-        - ``task_path``: names of the tasks from that fit to the training. It is ``"fit"`` for a ``fit`` by
-          itself, and ``"fit/search/candidate-split-evaluation"`` or ``"fit/refit-with-best-params"`` in a
-          search;
-        - ``task_id_path``: tuple with the number of each of these tasks among its siblings. In a search over
-          a grid the last one is ``candidate * n_splits + split``.
+        - ``outer_fit``: number of the outermost fit that the training was part of, for example that
+          of a search, from 0;
+        - ``task_path``: names of the tasks from that fit to the training. It is ``"fit"`` for a
+          ``fit`` by itself, and ``"fit/search/candidate-split-evaluation"`` or
+          ``"fit/refit-with-best-params"`` in a search;
+        - ``task_id_path``: tuple with the number of each of these tasks among its siblings. In a
+          search over a grid the last one is ``candidate * n_splits + split``.
 
-        Rows are in the order in which their outermost fits were first heard of, and within one in that of
-        ``task_id_path``, so a search gives the same table whatever ``n_jobs`` is.
+        Rows are in the order in which their outermost fits were first heard of, and within one in
+        that of ``task_id_path``, so a search gives the same table whatever ``n_jobs`` is.
 
     Examples
     --------

@@ -7,12 +7,14 @@ import numpy as np
 
 from sklearn_metabp.training.user_code import PACKAGE
 
-# Word lengths that arrays are stored in as they are; all others as words of 64 bits, filled up with zeros.
+# Word lengths that arrays are stored in as they are; all others as words of 64 bits, filled up with
+# zeros.
 _STORED = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.int64))
 _KINDS = "biufcSUmM"
 _MAX_NDIM = 32
 
-# Numbers inside a bit generator's state, and how large they may be: some are positions in its arrays.
+# Numbers inside a bit generator's state, and how large they may be: some are positions in its
+# arrays.
 _BIT_GENERATORS = {
     name: getattr(np.random, name) for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 }
@@ -75,7 +77,9 @@ class StateWriter:
             return {"array": self._array(value)}
         if kind is np.random.RandomState or kind is np.random.Generator:
             return self._random_state(value)
-        if kind.__module__.partition(".")[0] == PACKAGE and isinstance(held := value.__getstate__(), dict):
+        if kind.__module__.partition(".")[0] == PACKAGE and isinstance(
+            held := value.__getstate__(), dict
+        ):
             return {"object": _name_of(kind), "state": self.node(held)}
         return self.pickle(value)
 
@@ -90,7 +94,11 @@ class StateWriter:
         is_old = type(value) is np.random.RandomState
         state = value.get_state(legacy=False) if is_old else value.bit_generator.state
         name = "RandomState" if is_old else "Generator"
-        return {name: self.node(state)} if state["bit_generator"] in _BIT_GENERATORS else self.pickle(value)
+        return (
+            {name: self.node(state)}
+            if state["bit_generator"] in _BIT_GENERATORS
+            else self.pickle(value)
+        )
 
     def pickle(self, value) -> dict:
         """A value as the bytes of its pickle."""
@@ -172,7 +180,11 @@ class StateReader:
         return np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="))[0]
 
     def _read_again(self, content):
-        if type(content) is not int or not 0 <= content < len(self._met) or self._met[content] is None:
+        if (
+            type(content) is not int
+            or not 0 <= content < len(self._met)
+            or self._met[content] is None
+        ):
             raise MisfitError("a value repeats one that is not there")
         return self._met[content]
 
@@ -273,7 +285,11 @@ class StateReader:
             raise MisfitError("an array is not described")
         name, dtype_name, shape, order = content
         dtype = _dtype(dtype_name)
-        if not isinstance(shape, list) or len(shape) > _MAX_NDIM or not all(_is_size(size) for size in shape):
+        if (
+            not isinstance(shape, list)
+            or len(shape) > _MAX_NDIM
+            or not all(_is_size(size) for size in shape)
+        ):
             raise MisfitError("an array has a shape that is none")
         n_bytes = dtype.itemsize
         for size in shape:
@@ -332,7 +348,10 @@ def _check_numbers(state: dict, expected: dict) -> None:
         if isinstance(value, dict):
             _check_numbers(_typed(held, dict), value)
         elif isinstance(value, np.ndarray):
-            if not isinstance(held, np.ndarray) or (held.shape, held.dtype) != (value.shape, value.dtype):
+            if not isinstance(held, np.ndarray) or (held.shape, held.dtype) != (
+                value.shape,
+                value.dtype,
+            ):
                 raise MisfitError("a random state has an array of another kind")
         elif isinstance(value, str):
             _typed(held, str)
@@ -356,7 +375,12 @@ def _dtype(name) -> np.dtype:
         dtype = np.dtype(_typed(name, str))
     except (TypeError, ValueError, SyntaxError) as error:
         raise MisfitError("an array has a dtype that is none") from error
-    if dtype.kind not in _KINDS or not dtype.itemsize or dtype.names is not None or dtype.str != name:
+    if (
+        dtype.kind not in _KINDS
+        or not dtype.itemsize
+        or dtype.names is not None
+        or dtype.str != name
+    ):
         raise MisfitError("an array has a dtype that is none")
     return dtype
 

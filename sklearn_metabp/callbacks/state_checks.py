@@ -15,7 +15,10 @@ def check_training(state: Any, fresh: TrainingState) -> None:
     _check(_is_like(state.params, fresh.params), "its params are not those of this network")
     _check_best(state.best_params, fresh)
     _check(isinstance(state.random_state, np.random.RandomState), "its random_state is none")
-    _check(isinstance(state.split_random_state, (np.random.RandomState, type(None))), "its split is none")
+    _check(
+        isinstance(state.split_random_state, (np.random.RandomState, type(None))),
+        "its split is none",
+    )
     _check(state.order is None or _is_order(state.order), "its order of the rows is none")
     for name in ("dropout_key", "n_steps", "n_rows"):
         count = getattr(state, name)
@@ -28,7 +31,9 @@ def check_training(state: Any, fresh: TrainingState) -> None:
     for reason in (state.why_not_converged, state.divergence):
         _check(isinstance(reason, (str, type(None))), "it does not say why it ended")
     told = state.warned_of
-    _check(type(told) is tuple and all(isinstance(word, str) for word in told), "its warnings are none")
+    _check(
+        type(told) is tuple and all(isinstance(word, str) for word in told), "its warnings are none"
+    )
     _check(isinstance(state.validated_on, str), "it does not say what was validated")
     _check(state.rule_key == fresh.rule_key, "it is of another update rule")
     _check_patience(state.patience)
@@ -36,7 +41,10 @@ def check_training(state: Any, fresh: TrainingState) -> None:
     for key, memory in state.callback_memory.items():
         if str(key).startswith("EarlyStopping "):
             expected = {"patience", "best_params", "validated_on"}
-            _check(type(memory) is dict and memory.keys() == expected, "its memory of EarlyStopping is none")
+            _check(
+                type(memory) is dict and memory.keys() == expected,
+                "its memory of EarlyStopping is none",
+            )
             _check_patience(memory["patience"])
             _check_best(memory["best_params"], fresh)
 
@@ -47,7 +55,10 @@ def _check(fits: bool, fault: str) -> None:
 
 
 def _check_best(params, fresh: TrainingState) -> None:
-    _check(params is None or _is_like(params, fresh.params), "its best params are not those of this network")
+    _check(
+        params is None or _is_like(params, fresh.params),
+        "its best params are not those of this network",
+    )
 
 
 def _check_patience(patience) -> None:
@@ -56,7 +67,10 @@ def _check_patience(patience) -> None:
 
 
 def _is_like(array, other: np.ndarray) -> bool:
-    return isinstance(array, np.ndarray) and (array.shape, array.dtype) == (other.shape, other.dtype)
+    return isinstance(array, np.ndarray) and (array.shape, array.dtype) == (
+        other.shape,
+        other.dtype,
+    )
 
 
 def _is_order(order) -> bool:
@@ -71,13 +85,17 @@ def _is_number(value) -> bool:
 def check_same_form(fresh, saved, n_params: int) -> None:
     """Raise MisfitError if a state differs from a fresh one in more than its numbers.
 
-    What is None in a fresh state, or not there yet, may have become a number or an array of ``n_params``.
+    What is None in a fresh state, or not there yet, may have become a number or an array of
+    ``n_params``.
     """
     if fresh is None:
         fits = saved is None or isinstance(saved, (bool, int, float, np.generic))
         fits |= isinstance(saved, np.ndarray) and saved.shape == (n_params,)
     elif isinstance(fresh, np.ndarray):
-        fits = isinstance(saved, np.ndarray) and (saved.shape, saved.dtype) == (fresh.shape, fresh.dtype)
+        fits = isinstance(saved, np.ndarray) and (saved.shape, saved.dtype) == (
+            fresh.shape,
+            fresh.dtype,
+        )
     elif isinstance(fresh, dict):
         fits = type(saved) is dict and saved.keys() >= fresh.keys()
         for name in saved if fits else ():

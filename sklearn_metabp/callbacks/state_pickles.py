@@ -23,7 +23,8 @@ def dumps(value, owners: Iterable) -> bytes:
     ----------
     value : object
     owners : iterable of objects
-        Update rules and callbacks: what they refer to is looked for in the modules of their methods.
+        Update rules and callbacks: what they refer to is looked for in the modules of their
+        methods.
 
     Raises
     ------
@@ -86,8 +87,8 @@ def _found(owners: list, module: str, qualname: str):
 def why_not_private(file: Path) -> str | None:
     """Why somebody else may have written a file, and what to do; None where only this user can have.
 
-    Looks at owner and mode of the file and of its directory. Where the system has no such owners, as
-    Windows, the answer is None.
+    Looks at owner and mode of the file and of its directory. Where the system has no such owners,
+    as Windows, the answer is None.
     """
     if not hasattr(os, "geteuid"):
         return None

@@ -19,7 +19,8 @@ _BLOCK_VALUES = 2**16
 def check_model(model) -> BaseBackpropMLP:
     """The fitted network of ours that the model is, or has been frozen around; raises if it is none.
 
-    A frozen model passes its attributes on, so those who only read them may go on with what they were given.
+    A frozen model passes its attributes on, so those who only read them may go on with what they
+    were given.
     """
     while isinstance(model, FrozenEstimator):
         model = model.estimator
@@ -37,7 +38,9 @@ def check_rows(model, X):
     """X, dense or CSR, of the network's dtype; raises as scikit-learn's ``predict`` does."""
     model = check_model(model)
     with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
-        X = validate_data(model, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        X = validate_data(
+            model, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
+        )
         return X.astype(model.params_.dtype, copy=False)
 
 

@@ -1,8 +1,8 @@
 """First and second derivatives of the activation functions, as functions of the net input.
 
-The kernels write f' in terms of x = f(in) where they can, which is cheaper; a second derivative needs the net
-input. Where a function has a kink the derivatives are those from
-the left, as in the kernels.
+The kernels write f' in terms of x = f(in) where they can, which is cheaper; a second derivative
+needs the net input. Where a function has a kink the derivatives are those from the left, as in the
+kernels.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,9 @@ def _normal_density(net: np.ndarray) -> np.ndarray:
 
 
 def _gelu_curvature(net: np.ndarray) -> np.ndarray:
-    net = np.clip(net, -40, 40)  # the density is 0 there, and further out the square would be infinite
+    net = np.clip(
+        net, -40, 40
+    )  # the density is 0 there, and further out the square would be infinite
     return _normal_density(net) * (2 - net**2)
 
 

@@ -17,14 +17,14 @@ def input_gradients(model, X, y=None, *, output=None):
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Where to take the gradient.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Targets, or labels. With them every row's gradient is that of its own loss, which is neither divided
-        by the number of rows nor weighted. The penalty does not depend on the inputs.
+        Targets, or labels. With them every row's gradient is that of its own loss, which is neither
+        divided by the number of rows nor weighted. The penalty does not depend on the inputs.
     output : int, class label or tuple, default=None
-        Which output. Of a classifier the label in ``classes_``; of a binary one with a single unit the
-        gradient for ``classes_[0]`` is the negative of that for ``classes_[1]``. Of multilabel
-        classifiers and of regressors the number of the column of y; of classifiers of several columns
-        ``(column, label)``. Left out, it is the only output, the
-        unit of a binary classifier (``classes_[1]``), or of every row the class that it is put in.
+        Which output. Of a classifier the label in ``classes_``; of a binary one with a single unit
+        the gradient for ``classes_[0]`` is the negative of that for ``classes_[1]``. Of multilabel
+        classifiers and of regressors the number of the column of y; of classifiers of several
+        columns ``(column, label)``. Left out, it is the only output, the unit of a binary
+        classifier (``classes_[1]``), or of every row the class that it is put in.
 
     Returns
     -------
@@ -46,9 +46,9 @@ def input_gradients(model, X, y=None, *, output=None):
 
     Notes
     -----
-    Backpropagation carried on to the inputs. The derivatives of a trained network by its inputs need
-    no training of their own: they use its weights and activations, as a "differential neural network"
-    does.
+    Backpropagation carried on to the inputs. The derivatives of a trained network by its inputs
+    need no training of their own: they use its weights and activations, as a "differential neural
+    network" does.
 
     Examples
     --------
@@ -102,7 +102,9 @@ def _unit_of(model, output) -> tuple[int | None, int]:
             return 0, 1
         if isinstance(classes, np.ndarray) and not model._targets.is_multilabel:
             return None, 1
-        raise ValueError(f"the network has {n_outputs} outputs: say by output which one the gradient is of.")
+        raise ValueError(
+            f"the network has {n_outputs} outputs: say by output which one the gradient is of."
+        )
     if classes is None:
         return _unit_in(np.arange(n_outputs), n_outputs, output, "the number of an output,")
     if isinstance(classes, np.ndarray):
@@ -135,4 +137,6 @@ def _unit_in(known: np.ndarray, n_units: int, name, what: str) -> tuple[int, int
 def _is_other_number(known: np.ndarray, name) -> bool:
     """Whether a name equals numbers by accident: True is 1, and 1.0 is."""
     kind = np.asarray(name).dtype.kind
-    return (kind == "b" and known.dtype.kind in "iuf") or (kind == "f" and known.dtype.kind in "biu")
+    return (kind == "b" and known.dtype.kind in "iuf") or (
+        kind == "f" and known.dtype.kind in "biu"
+    )

@@ -16,9 +16,10 @@ _CHUNK_VALUES = 2**16
 def hessian_vector_product(model, X, y, vector, sample_weight=None):
     """Hessian of the loss times one vector or several, without the Hessian.
 
-    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by sample and
-    class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the weights. No unit is dropped.
-    ``alpha`` is that of the fit; class weights are those that ``class_weight`` gives for y now.
+    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by
+    sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the
+    weights. No unit is dropped. ``alpha`` is that of the fit; class weights are those that
+    ``class_weight`` gives for y now.
 
     Parameters
     ----------
@@ -52,9 +53,10 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
 
     Notes
     -----
-    The operator R of B. A. Pearlmutter, "Fast exact multiplication by the Hessian" (1994), the derivative
-    along the vector, applied to rules (1), (5), (6) and (3). A product takes as many multiplications as
-    about three gradients. Where a loss or an activation function has a kink, its second derivative is 0.
+    The operator R of B. A. Pearlmutter, "Fast exact multiplication by the Hessian" (1994), the
+    derivative along the vector, applied to rules (1), (5), (6) and (3). A product takes as many
+    multiplications as about three gradients. Where a loss or an activation function has a kink, its
+    second derivative is 0.
 
     Examples
     --------
@@ -92,9 +94,10 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
 def hessian(model, X, y, sample_weight=None):
     """Second derivatives of the loss by every pair of parameters.
 
-    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by sample and
-    class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the weights. No unit is dropped.
-    ``alpha`` is that of the fit; class weights are those that ``class_weight`` gives for y now.
+    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by
+    sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the
+    weights. No unit is dropped. ``alpha`` is that of the fit; class weights are those that
+    ``class_weight`` gives for y now.
 
     Parameters
     ----------
@@ -109,8 +112,8 @@ def hessian(model, X, y, sample_weight=None):
     Returns
     -------
     second_derivatives : ndarray of shape (n_params, n_params)
-        Symmetric to rounding, rows and columns in the order of ``params_``. In float32 if the network
-        is.
+        Symmetric to rounding, rows and columns in the order of ``params_``. In float32 if the
+        network is.
 
     Raises
     ------
@@ -196,10 +199,12 @@ def _products(model, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarr
             # R of rule (6): of f'(in) and of what is sent back
             before = layers[number - 1].factor
             sent = deltas @ layer.weights.T
-            sent_changes = delta_changes @ layer.weights.T + deltas @ weight_changes[number].transpose(
-                0, 2, 1
+            sent_changes = delta_changes @ layer.weights.T + deltas @ weight_changes[
+                number
+            ].transpose(0, 2, 1)
+            delta_changes = before.times(sent_changes) + before.change_times(
+                sent, net_changes[number - 1]
             )
-            delta_changes = before.times(sent_changes) + before.change_times(sent, net_changes[number - 1])
             deltas = before.times(sent)
 
     total = n_samples if sample_weight is None else float(sample_weight.sum(dtype=float))
@@ -211,7 +216,8 @@ def _products(model, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarr
 def _forward_changes(layers, weight_changes, bias_changes):
     """R of rule (1): R{in} = R{x} W + x R{W} + R{θ}, R{x} = R{in} F, for every layer.
 
-    Lists of R{in} and of R{x before}, each (n_vectors, n_samples, n_units); the inputs do not change.
+    Lists of R{in} and of R{x before}, each (n_vectors, n_samples, n_units); the inputs do not
+    change.
     """
     net_changes, input_changes = [], [None]
     for number, layer in enumerate(layers):

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn_metabp.derivatives.checks import check_rows, quiet_numbers, row_blocks
 from sklearn_metabp.derivatives.layers import Layer, layers_at
 
-# What a product of two elements costs where it is not inside a matrix product, in products that are.
+# What a product of two elements costs where it is not inside a matrix product, in products that
+# are.
 _ELEMENTWISE = 8
 
 
@@ -15,10 +16,10 @@ def jacobian(model, X, mode="auto"):
     r"""Derivative of every output by every input, row by row.
 
     Outputs are the activations of the output layer: of a regressor what ``predict`` returns, of a
-    classifier with softmax the columns of ``predict_proba``. A binary classifier has one unit; if it is
-    logistic, it is the probability of ``classes_[1]``, and that of ``classes_[0]`` has the negative
-    derivative. Where ``predict_proba`` makes probabilities of outputs that are none, as after tanh
-    units, the derivative is that of the outputs.
+    classifier with softmax the columns of ``predict_proba``. A binary classifier has one unit; if
+    it is logistic, it is the probability of ``classes_[1]``, and that of ``classes_[0]`` has the
+    negative derivative. Where ``predict_proba`` makes probabilities of outputs that are none, as
+    after tanh units, the derivative is that of the outputs.
 
     Parameters
     ----------
@@ -52,9 +53,9 @@ def jacobian(model, X, mode="auto"):
 
     Notes
     -----
-    Of layers :math:`x_l = f_l(x_{l-1} W_l + \theta_l)` it is :math:`W_1 F_1 W_2 F_2 \cdots W_L F_L`,
-    transposed, :math:`F_l` the derivative of :math:`f_l`. "Symmetry of backpropagation and chain rule"
-    (IJCNN 2002) shows that the two methods are this product in the two orders.
+    Of layers :math:`x_l = f_l(x_{l-1} W_l + \theta_l)` it is :math:`W_1 F_1 W_2 F_2 \cdots W_L
+    F_L`, transposed, :math:`F_l` the derivative of :math:`f_l`. "Symmetry of backpropagation and
+    chain rule" (IJCNN 2002) shows that the two methods are this product in the two orders.
 
     Examples
     --------

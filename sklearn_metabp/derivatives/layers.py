@@ -1,7 +1,7 @@
 """A network at given inputs, as the factors of the product that its derivatives are.
 
-A layer computes x = f(in) with in = x_before W + θ. Written with rows, its derivative is W F, where F
-is the derivative of f: symmetric for every activation function there is, and of one number a unit
+A layer computes x = f(in) with in = x_before W + θ. Written with rows, its derivative is W F, where
+F is the derivative of f: symmetric for every activation function there is, and of one number a unit
 for all but softmax. Rows that pass through have a leading axis: (n_rows, n_samples, n_units).
 """
 
@@ -84,7 +84,9 @@ class Softmax:
     def change_times(self, rows: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
         x, x_changes = self._outputs, self.times(net_changes)
-        return x_changes * (rows - self.group_sums(rows * x)) - x * self.group_sums(rows * x_changes)
+        return x_changes * (rows - self.group_sums(rows * x)) - x * self.group_sums(
+            rows * x_changes
+        )
 
 
 class Layer(NamedTuple):

@@ -9,8 +9,8 @@ from sklearn_metabp.network import Network
 
 OfOutputs = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-# First and second derivative of a pattern's loss by each output x, with target t, where the derivatives by
-# the net input are not written down at once.
+# First and second derivative of a pattern's loss by each output x, with target t, where the
+# derivatives by the net input are not written down at once.
 LOSS_SLOPES: dict[str, OfOutputs] = {
     "squared_error": lambda x, t: x - t,
     "absolute_error": lambda x, t: np.sign(x - t),

@@ -19,8 +19,8 @@ def parameter_jacobian(model, X):
     Returns
     -------
     derivatives : ndarray of shape (n_samples, n_outputs, n_params)
-        In the order of ``params_``; ``model.layout_.coefs(derivatives[i, k])`` are those of output k by
-        the weight matrices. In float32 if the network is.
+        In the order of ``params_``; ``model.layout_.coefs(derivatives[i, k])`` are those of output
+        k by the weight matrices. In float32 if the network is.
 
     Raises
     ------

@@ -14,7 +14,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
-from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, forget_those_gone, open_listener
+from sklearn_metabp.estimators._callbacks import (
+    CallbackSupportMixin,
+    forget_those_gone,
+    open_listener,
+)
 from sklearn_metabp.estimators._curves import TrainingCurves
 from sklearn_metabp.estimators._parameters import (
     PARAMETERS_ELSEWHERE,
@@ -182,7 +186,9 @@ class BaseBackpropMLP(
         goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         with features_as_before_on_error(self):
             rows = check_rows(self, X, y, sample_weight, reset=not goes_on)
-            validation_rows = check_validation_rows(self, X_val, y_val, sample_weight_val, rows.X.dtype)
+            validation_rows = check_validation_rows(
+                self, X_val, y_val, sample_weight_val, rows.X.dtype
+            )
             rule = resolve_update_rule(self.update_rule)
             targets = self._targets_so_far() if goes_on else self._learn_targets(rows.y, classes)
             if goes_on or classes is not None:
@@ -222,8 +228,12 @@ class BaseBackpropMLP(
             if stopped is None:
                 validation = None
                 if validation_rows is not None:
-                    score = scorer_of_parameters(self, lambda: fitted_by(state), targets, validation_rows)
-                    validation = ValidationRows(network, targets, validation_rows, self.early_stopping, score)
+                    score = scorer_of_parameters(
+                        self, lambda: fitted_by(state), targets, validation_rows
+                    )
+                    validation = ValidationRows(
+                        network, targets, validation_rows, self.early_stopping, score
+                    )
                 stopped, interrupted = train(
                     network,
                     batches,
@@ -237,11 +247,15 @@ class BaseBackpropMLP(
                 )
             message = None
             if not interrupted:
-                outcome = Outcome(network, batches, rule, state, start, not hasattr(targets, "classes"))
+                outcome = Outcome(
+                    network, batches, rule, state, start, not hasattr(targets, "classes")
+                )
                 if incremental:
                     message = outcome.of_partial_fit()
                 else:
-                    message = outcome.of_fit(stopped, self.max_iter, self.n_iter_no_change == np.inf)
+                    message = outcome.of_fit(
+                        stopped, self.max_iter, self.n_iter_no_change == np.inf
+                    )
             attributes = fitted_by(state)
         if state.was_validated and state.best_score == -np.inf:
             is_undefined = np.isnan(list(state.validation_scores)).any()
@@ -289,12 +303,19 @@ class BaseBackpropMLP(
         dtype = network.layout.dtype
         weight = self._training_weight(y, sample_weight, targets)
         if weight is not None:
-            weighed_by = {"class_weight": getattr(self, "class_weight", None), "sample_weight": sample_weight}
+            weighed_by = {
+                "class_weight": getattr(self, "class_weight", None),
+                "sample_weight": sample_weight,
+            }
             names = " and ".join(name for name, value in weighed_by.items() if value is not None)
             weight = check_row_weights(weight, dtype, names, "training")
             warn_of_light_weights(weight, names, self.alpha, state)
-        if issparse(X):  # with row pointers of its own: a callback that writes to the user's changes nothing
-            X = csr_array((X.data.astype(dtype, copy=False), X.indices, X.indptr.copy()), shape=X.shape)
+        if issparse(
+            X
+        ):  # with row pointers of its own: a callback that writes to the user's changes nothing
+            X = csr_array(
+                (X.data.astype(dtype, copy=False), X.indices, X.indptr.copy()), shape=X.shape
+            )
         else:
             X = np.ascontiguousarray(X, dtype)
         return Batches(
@@ -306,7 +327,9 @@ class BaseBackpropMLP(
             state.order,
         )
 
-    def _fitted_attributes(self, network: Network, rule: UpdateRule, targets, state: TrainingState) -> dict:
+    def _fitted_attributes(
+        self, network: Network, rule: UpdateRule, targets, state: TrainingState
+    ) -> dict:
         layout, kept = network.layout, state.kept_params(rule)
         return {
             **targets.fitted_attributes,
@@ -340,13 +363,19 @@ class BaseBackpropMLP(
         forget_those_gone(self, state)
         written = self._written_params()
         if written is not None:
-            state.take_params(written, Patience(self.tol, self.n_iter_no_change, self.early_stopping))
+            state.take_params(
+                written, Patience(self.tol, self.n_iter_no_change, self.early_stopping)
+            )
             rule.on_new_params(state.rule_state)
         return state
 
     def _validated_on(self, given: Rows | None) -> str:
         """Names what is validated: the rows that were given, or how they are set aside; and the score."""
-        rows = f"validation_fraction={self.validation_fraction}" if given is None else fingerprint(given)
+        rows = (
+            f"validation_fraction={self.validation_fraction}"
+            if given is None
+            else fingerprint(given)
+        )
         return f"{rows} by {judge_name(self.scoring)}"
 
     def _outputs(self, X) -> np.ndarray:

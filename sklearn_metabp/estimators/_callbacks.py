@@ -58,7 +58,8 @@ class CallbackSupportMixin(callback.CallbackSupportMixin):
     def __getstate__(self):
         state = super().__getstate__()
         callbacks = state.get("_skl_callbacks")
-        # It has no part in what they have collected; a search pickles one for every fit in a worker process.
+        # It has no part in what they have collected; a search pickles one for every fit in a worker
+        # process.
         if callbacks and not self.__sklearn_is_fitted__():
             state = state | {
                 "_skl_callbacks": [c.emptied() if hasattr(c, "emptied") else c for c in callbacks]
@@ -72,12 +73,12 @@ class CallbackListener:
     Some hooks are ours, and called on the callbacks that define them:
 
     ``memory_key(estimator)``
-        Where in ``state.callback_memory`` the callback keeps what it remembers of a training. What lies
-        elsewhere is dropped when a fit begins.
+        Where in ``state.callback_memory`` the callback keeps what it remembers of a training. What
+        lies elsewhere is dropped when a fit begins.
     ``resume_training(estimator, context, state, data)``
-        Before the first epoch, with the rows, the validation rows, ``coef_init`` and ``intercept_init``
-        that the fit was given; may return another state to go on from, and whether the training had been
-        stopped there (None: it goes on).
+        Before the first epoch, with the rows, the validation rows, ``coef_init`` and
+        ``intercept_init`` that the fit was given; may return another state to go on from, and
+        whether the training had been stopped there (None: it goes on).
     ``on_training_begin(estimator, context, replay)``
         Before the first epoch of a rule that is replayable.
     ``on_step_end(estimator, context, step)``
@@ -85,8 +86,8 @@ class CallbackListener:
     ``on_epoch_end(estimator, context, state, params)``
         After every epoch, with the parameters that the estimator would get now; True stops.
     ``save_training(estimator, context, state, stopped, finished)``
-        After every epoch, when it is known whether it is the last, and once after the training, unless
-        Ctrl-C interrupted it: it has not ended then, and may be in the middle of an epoch.
+        After every epoch, when it is known whether it is the last, and once after the training,
+        unless Ctrl-C interrupted it: it has not ended then, and may be in the middle of an epoch.
     """
 
     def __init__(self, root, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
@@ -134,7 +135,9 @@ class CallbackListener:
         for hook in self._epoch_hooks:
             stopped |= bool(hook(self._estimator, self._epoch, state, params))
         stopped |= bool(
-            self._epoch.call_on_fit_task_end(**self._known, reconstruction_attributes=self._fitted_attributes)
+            self._epoch.call_on_fit_task_end(
+                **self._known, reconstruction_attributes=self._fitted_attributes
+            )
         )
         for hook in self._save_hooks:
             hook(self._estimator, self._epoch, state, stopped, finished=False)
@@ -144,4 +147,6 @@ class CallbackListener:
         """Close the root task."""
         for hook in () if interrupted else self._save_hooks:
             hook(self._estimator, self._root, state, stopped, finished=True)
-        self._root.call_on_fit_task_end(**self._known, reconstruction_attributes=self._fitted_attributes)
+        self._root.call_on_fit_task_end(
+            **self._known, reconstruction_attributes=self._fitted_attributes
+        )

@@ -26,19 +26,20 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     loss : {"log_loss", "squared_error"}, default="log_loss"
         Minus the log-likelihood of the classes, or half the sum of squares over the output units.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
-        Activation function of the output units. ``"auto"`` is ``"softmax"`` for three classes or more
-        under log-loss and ``"logistic"`` otherwise. ``"identity"`` and ``"tanh"`` need
+        Activation function of the output units. ``"auto"`` is ``"softmax"`` for three classes or
+        more under log-loss and ``"logistic"`` otherwise. ``"identity"`` and ``"tanh"`` need
         ``loss="squared_error"``; the targets of tanh units are -1 and 1.
     update_rule : str or UpdateRule, default="adam"
-        What turns gradients into updates: the name of a rule in lower case, as ``"sgd"`` or ``"lbfgs"``,
-        an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
+        What turns gradients into updates: the name of a rule in lower case, as ``"sgd"`` or
+        ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a
+        ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
-        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised. With
-        sample weights n_batch is their sum, as a row of weight 2 is one given twice.
+        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
+        With sample weights n_batch is their sum, as a row of weight 2 is one given twice.
     batch_size : int, "auto" or "full", default="auto"
-        Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is
-        ``min(200, n_samples)``, or all rows where the update rule is meant for them. Rules that search
-        along lines always take all.
+        Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is ``min(200,
+        n_samples)``, or all rows where the update rule is meant for them. Rules that search along
+        lines always take all.
     max_iter : int, default=200
         Epochs at the most.
     shuffle : bool, default=True
@@ -52,30 +53,33 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Epochs without improvement, one after another, that end the training; inf trains for
         ``max_iter`` epochs whatever the loss does.
     early_stopping : bool, default=False
-        Whether patience listens to a validation score instead of the loss, and the weights with the best
-        score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
+        Whether patience listens to a validation score instead of the loss, and the weights with the
+        best score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
     validation_fraction : float, default=0.1
-        Share of the rows to set aside, in (0, 1), of every class; a class of a single row is trained on.
+        Share of the rows to set aside, in (0, 1), of every class; a class of a single row is
+        trained on.
     scoring : str, callable or None, default=None
-        The validation score, as in ``cross_val_score``; None is accuracy. Sample weights go to a scorer that
-        takes them.
+        The validation score, as in ``cross_val_score``; None is accuracy. Sample weights go to a
+        scorer that takes them.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weight of every class in the training loss, finite and not negative; 1 for a class that a dict does
-        not name. Keys that are no class are ignored. ``"balanced"`` is ``n_samples / (n_classes * count)``.
-        For several columns of y or labels a list of one dict a column, and their weights are multiplied.
+        Weight of every class in the training loss, finite and not negative; 1 for a class that a
+        dict does not name. Keys that are no class are ignored. ``"balanced"`` is ``n_samples /
+        (n_classes * count)``. For several columns of y or labels a list of one dict a column, and
+        their weights are multiplied.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
         others are divided by ``1 - dropout``.
     init : str or callable, default="glorot_uniform"
-        Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``, ``"he_normal"``,
-        ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations and random state
-        that returns the parameters.
+        Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
+        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
+        and random state that returns the parameters.
     init_output_bias : {"init", "targets"}, default="init"
-        Where the biases of the output units start: where ``init`` puts them, around 0, or where they make the
-        best constant prediction for the first rows, which helps with rare classes. ``intercept_init`` wins.
+        Where the biases of the output units start: where ``init`` puts them, around 0, or where
+        they make the best constant prediction for the first rows, which helps with rare classes.
+        ``intercept_init`` wins.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
 
@@ -85,8 +89,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Class labels, or the numbers of the labels for multilabel; a list of one array per column
         where y has several columns of classes.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights, as views of ``params_``. They can be written, item by item too: predictions use what was
-        written, and training goes on from it.
+        Weights, as views of ``params_``. They can be written, item by item too: predictions use
+        what was written, and training goes on from it.
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases, as views of ``params_``; as writable.
     params_ : ndarray of shape (n_params,)
@@ -105,8 +109,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     loss_curve_ : list of float
         Mean loss of every epoch.
     validation_scores_ : list of float or None
-        Score on the validation rows after every epoch, NaN of an epoch without; None if there were never
-        such rows.
+        Score on the validation rows after every epoch, NaN of an epoch without; None if there were
+        never such rows.
     best_validation_score_ : float or None
         The highest of them, since the rows, the scoring or, by hand, the weights last changed.
     validation_loss_curve_ : list of float or None
@@ -134,8 +138,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
 
     Notes
     -----
-    A ``ConvergenceWarning`` tells of a training that reached ``max_iter``, diverged after a best epoch, blew
-    up and stayed finite, learned no more than a constant, or changed no weight.
+    A ``ConvergenceWarning`` tells of a training that reached ``max_iter``, diverged after a best
+    epoch, blew up and stayed finite, learned no more than a constant, or changed no weight.
 
     Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
     Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot and Y. Bengio,
@@ -230,17 +234,19 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
             the non-zeros are computed with; other sparse formats are converted to it.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, a matrix of 0 and 1 alone for multilabel, or a column of class labels for every
-            output.
+            Class labels, a matrix of 0 and 1 alone for multilabel, or a column of class labels for
+            every output.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
             Rows to validate on after every epoch; together with ``y_val``.
-        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
+        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels),
+        \
                 default=None
             Their labels, of the kind of y.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of these rows, not negative: in the validation loss, and in a score that takes weights.
+            Weights of these rows, not negative: in the validation loss, and in a score that takes
+            weights.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -255,7 +261,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         ValueError
             If a parameter, the data or a start does not fit.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it
+            stays.
         """
         return self._fit(
             X,
@@ -271,13 +278,22 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     @available_if(takes_steps)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X, y, classes=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+        self,
+        X,
+        y,
+        classes=None,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
     ):
         """Train for one epoch over the given rows, going on from where training was.
 
-        n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no ``partial_fit``.
-        Schedules of the learning rate reckon with ``max_iter`` calls. With ``early_stopping`` the weights
-        with the best validation score so far are those of the estimator.
+        n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no
+        ``partial_fit``. Schedules of the learning rate reckon with ``max_iter`` calls. With
+        ``early_stopping`` the weights with the best validation score so far are those of the
+        estimator.
 
         Parameters
         ----------
@@ -285,8 +301,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,) or list of array-like, default=None
             All classes that any call will bring. A list of one array a column makes y columns of
-            classes, also where it is 0 and 1 alone, which is multilabel otherwise. Needed in the first
-            call, except for multilabel y.
+            classes, also where it is 0 and 1 alone, which is multilabel otherwise. Needed in the
+            first call, except for multilabel y.
         sample_weight : array-like of shape (n_samples,), default=None
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows to validate on after the epoch, and their weights, as in :meth:`fit`.
@@ -302,7 +318,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         AttributeError
             If the update rule searches along lines: it needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it
+            stays.
         """
         check_announced(classes, self.classes_ if self.__sklearn_is_fitted__() else None, y)
         check_needs_no_counts(self.class_weight)

@@ -13,7 +13,9 @@ class TrainingCurves:
         try:
             return self.__dict__["_training_state"]
         except KeyError:
-            raise AttributeError(f"{type(self).__name__} object has no attribute {name!r}") from None
+            raise AttributeError(
+                f"{type(self).__name__} object has no attribute {name!r}"
+            ) from None
 
     @property
     def loss_curve_(self) -> list[float]:

@@ -49,7 +49,9 @@ def advice(scoring: Any, scorer: Callable, targets: Any, lacking: np.ndarray) ->
     if problem is not None:
         return problem
     if getattr(scorer, "_response_method", None) == "decision_function":
-        return "There is no decision_function: make the scorer with response_method='predict_proba'."
+        return (
+            "There is no decision_function: make the scorer with response_method='predict_proba'."
+        )
     if len(lacking):
         return (
             f"The validation rows have no row of the classes {some(lacking.tolist())}: pass X_val and y_val "
@@ -92,4 +94,6 @@ def _has_no_positive_class(scorer: Callable, classes: np.ndarray) -> bool:
         return False
     if pos_label is None:  # then the Brier score goes by 0 and 1
         return average is None and classes.dtype.kind not in "biuf"
-    return pos_label not in classes.tolist() and (average in (None, "binary") or scores_probabilities(scorer))
+    return pos_label not in classes.tolist() and (
+        average in (None, "binary") or scores_probabilities(scorer)
+    )

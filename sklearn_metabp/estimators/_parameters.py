@@ -78,7 +78,11 @@ def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
 
 def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:
     """Rows of a step."""
-    if isinstance(rule, LineSearchRule) or batch_size == "full" or (batch_size == "auto" and rule.full_batch):
+    if (
+        isinstance(rule, LineSearchRule)
+        or batch_size == "full"
+        or (batch_size == "auto" and rule.full_batch)
+    ):
         return n_samples
     if batch_size == "auto":
         return min(200, n_samples)
@@ -112,7 +116,8 @@ def rule_key(rule: UpdateRule) -> tuple[str, ...]:
     Raises
     ------
     TypeError
-        If the rule's ``state_key`` has something in it that no name tells apart from others of its kind.
+        If the rule's ``state_key`` has something in it that no name tells apart from others of its
+        kind.
     """
     key = rule.state_key()
     return tuple(_key_name(part, rule) for part in (key if isinstance(key, tuple) else (key,)))
@@ -156,7 +161,9 @@ def takes_steps(estimator) -> bool:
     return True
 
 
-def check_same_layers(before: ParameterLayout, layout: ParameterLayout, coef_init, intercept_init) -> None:
+def check_same_layers(
+    before: ParameterLayout, layout: ParameterLayout, coef_init, intercept_init
+) -> None:
     """Raise ValueError if a training cannot go on, because of other layers or another start."""
     if layout != before:
         raise ValueError(

@@ -24,22 +24,23 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
         ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
     loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
-        Sum over the outputs, mean over the batch, of: half the square of the error; its absolute value;
-        half the square up to an error of 1 and linear beyond; half the Poisson deviance, for y of 0
-        and above.
+        Sum over the outputs, mean over the batch, of: half the square of the error; its absolute
+        value; half the square up to an error of 1 and linear beyond; half the Poisson deviance, for
+        y of 0 and above.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax", "exp"}, default="auto"
-        Activation function of the output units; ``"auto"`` is ``"exp"`` for the Poisson loss, which needs
-        it, and ``"identity"`` otherwise.
+        Activation function of the output units; ``"auto"`` is ``"exp"`` for the Poisson loss, which
+        needs it, and ``"identity"`` otherwise.
     update_rule : str or UpdateRule, default="adam"
-        What turns gradients into updates: the name of a rule in lower case, as ``"sgd"`` or ``"lbfgs"``,
-        an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
+        What turns gradients into updates: the name of a rule in lower case, as ``"sgd"`` or
+        ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a
+        ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
-        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised. With
-        sample weights n_batch is their sum, as a row of weight 2 is one given twice.
+        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
+        With sample weights n_batch is their sum, as a row of weight 2 is one given twice.
     batch_size : int, "auto" or "full", default="auto"
-        Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is
-        ``min(200, n_samples)``, or all rows where the update rule is meant for them. Rules that search
-        along lines always take all.
+        Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is ``min(200,
+        n_samples)``, or all rows where the update rule is meant for them. Rules that search along
+        lines always take all.
     max_iter : int, default=200
         Epochs at the most.
     shuffle : bool, default=True
@@ -58,8 +59,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     validation_fraction : float, default=0.1
         Share of the rows to set aside, in (0, 1).
     scoring : str, callable or None, default=None
-        The validation score, as in ``cross_val_score``; None is R². Sample weights go to a scorer that
-        takes them.
+        The validation score, as in ``cross_val_score``; None is R². Sample weights go to a scorer
+        that takes them.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
         the rows and the counters, as if training had not stopped.
@@ -67,22 +68,23 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
         others are divided by ``1 - dropout``.
     init : str or callable, default="glorot_uniform"
-        Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``, ``"he_normal"``,
-        ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations and random state
-        that returns the parameters.
+        Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
+        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
+        and random state that returns the parameters.
     init_output_bias : {"init", "targets"}, default="init"
-        Where the biases of the output units start: where ``init`` puts them, which is around 0, or where they
-        make the best constant prediction for the first rows: the mean of y, its median for the absolute
-        error, the logarithm of the mean for exp outputs; weights count. It helps where y is far from 0.
-        ``intercept_init`` wins, and a training that goes on keeps its biases.
+        Where the biases of the output units start: where ``init`` puts them, which is around 0, or
+        where they make the best constant prediction for the first rows: the mean of y, its median
+        for the absolute error, the logarithm of the mean for exp outputs; weights count. It helps
+        where y is far from 0. ``intercept_init`` wins, and a training that goes on keeps its
+        biases.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
 
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights, as views of ``params_``. They can be written, item by item too: predictions use what was
-        written, and training goes on from it.
+        Weights, as views of ``params_``. They can be written, item by item too: predictions use
+        what was written, and training goes on from it.
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases, as views of ``params_``; as writable.
     params_ : ndarray of shape (n_params,)
@@ -101,8 +103,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     loss_curve_ : list of float
         Mean loss of every epoch.
     validation_scores_ : list of float or None
-        Score on the validation rows after every epoch, NaN of an epoch without; None if there were never
-        such rows.
+        Score on the validation rows after every epoch, NaN of an epoch without; None if there were
+        never such rows.
     best_validation_score_ : float or None
         The highest of them, since the rows, the scoring or, by hand, the weights last changed.
     validation_loss_curve_ : list of float or None
@@ -131,8 +133,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     -----
     scikit-learn's is ``sklearn.neural_network.MLPRegressor``.
 
-    A ``ConvergenceWarning`` tells of a training that reached ``max_iter``, diverged after a best epoch, blew
-    up and stayed finite, learned no more than a constant, or changed no weight.
+    A ``ConvergenceWarning`` tells of a training that reached ``max_iter``, diverged after a best
+    epoch, blew up and stayed finite, learned no more than a constant, or changed no weight.
 
     Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
     Algorithm" (2006), for minibatches. The gradient is that of the loss as it is written here;
@@ -223,8 +225,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
             the non-zeros are computed with; other sparse formats are converted to it.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers to predict; of an order of magnitude of 1, or training takes long. Scale them, as by
-            ``TransformedTargetRegressor``, or see ``init_output_bias``.
+            Numbers to predict; of an order of magnitude of 1, or training takes long. Scale them,
+            as by ``TransformedTargetRegressor``, or see ``init_output_bias``.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; the loss of a batch is the weighted mean.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
@@ -232,7 +234,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
             Their numbers, as many a row as in y.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of these rows, not negative: in the validation loss, and in a score that takes weights.
+            Weights of these rows, not negative: in the validation loss, and in a score that takes
+            weights.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
             Weights to start from, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
@@ -247,7 +250,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         ValueError
             If a parameter, the data or a start does not fit.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it
+            stays.
         """
         return self._fit(
             X,
@@ -262,7 +266,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
 
     @available_if(takes_steps)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def partial_fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
         """Train for one epoch over the given rows, going on from where training was.
 
         n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no
@@ -289,7 +295,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         AttributeError
             If the update rule searches along lines: it needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept; nothing of it stays.
+            If a loss or a weight stops being finite and no best epoch was kept; nothing of it
+            stays.
         """
         return self._fit(
             X,

@@ -7,16 +7,19 @@ import numpy as np
 
 from sklearn_metabp.training import TrainingState
 
-# Mean weights below this are no counts of rows. A penalty that is weaker than this at a mean weight of 1 does
-# no harm.
+# Mean weights below this are no counts of rows. A penalty that is weaker than this at a mean weight
+# of 1 does no harm.
 _LIGHT, _STRONG = 0.1, 1e-3
 
 
-def warn_of_light_weights(weight: np.ndarray, names: str, alpha: float, state: TrainingState) -> None:
+def warn_of_light_weights(
+    weight: np.ndarray, names: str, alpha: float, state: TrainingState
+) -> None:
     """Warn where weights are so small that ``alpha`` counts many times over.
 
-    The penalty is divided by the sum of the weights, as a row of weight 2 is one that is given twice. So
-    weights in another unit, such as shares that sum to 1, change the strength of the penalty, nothing else.
+    The penalty is divided by the sum of the weights, as a row of weight 2 is one that is given
+    twice. So weights in another unit, such as shares that sum to 1, change the strength of the
+    penalty, nothing else.
 
     Parameters
     ----------
@@ -39,7 +42,9 @@ def warn_of_light_weights(weight: np.ndarray, names: str, alpha: float, state: T
         )
 
 
-def weights_of_both(class_weight: Any, sample_weight: np.ndarray | None, targets, y) -> np.ndarray | None:
+def weights_of_both(
+    class_weight: Any, sample_weight: np.ndarray | None, targets, y
+) -> np.ndarray | None:
     """Weight of every row by its class and its own, of shape (n_samples,), or None where it has neither."""
     if class_weight is None:
         return sample_weight

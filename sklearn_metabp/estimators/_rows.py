@@ -67,7 +67,9 @@ def check_rows(estimator, X, y, sample_weight, *, reset: bool, y_name: str = "y"
             f"{y_name} is sparse, and numbers to predict must be dense: pass {y_name}.toarray()."
         )
     if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+        )
     return Rows(X, y, sample_weight)
 
 
@@ -86,13 +88,16 @@ def check_validation_rows(estimator, X_val, y_val, sample_weight_val, dtype) -> 
     Raises
     ------
     ValueError
-        If one of X_val and y_val is missing, or if the rows do not fit: with the name of what does not.
+        If one of X_val and y_val is missing, or if the rows do not fit: with the name of what does
+        not.
     """
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val go together: pass both or neither.")
     if X_val is None:
         if sample_weight_val is not None:
-            raise ValueError("sample_weight_val weighs the rows of X_val and y_val: pass these too.")
+            raise ValueError(
+                "sample_weight_val weighs the rows of X_val and y_val: pass these too."
+            )
         return None
     try:
         rows = check_rows(estimator, X_val, y_val, sample_weight_val, reset=False, y_name="y_val")

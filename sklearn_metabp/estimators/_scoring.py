@@ -48,7 +48,11 @@ class ScorerOfParameters:
     """See :func:`scorer_of_parameters`."""
 
     def __init__(self, estimator, fitted_attributes: Callable[[], dict], targets: Any, rows: Rows):
-        self._estimator, self._fitted_attributes, self._targets = estimator, fitted_attributes, targets
+        self._estimator, self._fitted_attributes, self._targets = (
+            estimator,
+            fitted_attributes,
+            targets,
+        )
         self._scorer = check_scoring(estimator, estimator.scoring)
         problem = why_labels_do_not_fit(estimator.scoring, self._scorer, targets)
         if problem is not None:
@@ -64,7 +68,8 @@ class ScorerOfParameters:
             self._options["sample_weight"] = sample_weight
         tells_classes = "labels" in names and option(self._scorer, "labels") is None
         if len(self._lacking) and tells_classes and scores_probabilities(self._scorer):
-            # Without labels scikit-learn takes the classes of the rows for those of the probabilities.
+            # Without labels scikit-learn takes the classes of the rows for those of the
+            # probabilities.
             self._options["labels"] = targets.classes
 
     def __call__(self, params: np.ndarray) -> float:

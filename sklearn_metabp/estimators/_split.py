@@ -10,7 +10,9 @@ from sklearn_metabp.targets.labels import column_labels
 from sklearn_metabp.training import TrainingState
 
 
-def split(rows: Rows, fraction: float, labels: np.ndarray | None, state: TrainingState) -> tuple[Rows, Rows]:
+def split(
+    rows: Rows, fraction: float, labels: np.ndarray | None, state: TrainingState
+) -> tuple[Rows, Rows]:
     """Rows to train on and rows to validate on.
 
     A training that goes on with as many rows as before gets the same split.
@@ -21,8 +23,9 @@ def split(rows: Rows, fraction: float, labels: np.ndarray | None, state: Trainin
     fraction : float
         Share of the rows to validate on.
     labels : ndarray of shape (n_samples,) or (n_samples, n_columns), or None
-        Classes. Both parts have those of one column in the same shares. A class of a single row is trained
-        on; and so is one row of every class where there are too few rows for one in both parts.
+        Classes. Both parts have those of one column in the same shares. A class of a single row is
+        trained on; and so is one row of every class where there are too few rows for one in both
+        parts.
     state : TrainingState
         Draws the rows, and keeps what drew them.
 
@@ -49,7 +52,10 @@ def split(rows: Rows, fraction: float, labels: np.ndarray | None, state: Trainin
 
 
 def _draw(
-    n_samples: int, n_validation: int, labels: np.ndarray | None, random_state: np.random.RandomState
+    n_samples: int,
+    n_validation: int,
+    labels: np.ndarray | None,
+    random_state: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the rows to train on and to validate on."""
     kept, stratify = np.array([], np.intp), None
@@ -63,7 +69,9 @@ def _draw(
             order = random_state.permutation(n_samples)
             kept, stratify = order[np.unique(labels[order], return_index=True)[1]], None
     free = np.setdiff1d(np.arange(n_samples), kept)
-    if min(n_validation, len(free)) < 2:  # of nearly all classes there is one row: no split serves both parts
+    if (
+        min(n_validation, len(free)) < 2
+    ):  # of nearly all classes there is one row: no split serves both parts
         kept, free, stratify = kept[:0], np.arange(n_samples), None
     if len(free) <= n_validation:
         return kept, free

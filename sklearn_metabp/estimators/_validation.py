@@ -25,7 +25,12 @@ class ValidationRows:
     """
 
     def __init__(
-        self, network: Network, targets: Any, rows: Rows, stops_training: bool, score: Callable | None
+        self,
+        network: Network,
+        targets: Any,
+        rows: Rows,
+        stops_training: bool,
+        score: Callable | None,
     ):
         self.stops_training = stops_training
         self._network, self._targets, self._rows, self._score = network, targets, rows, score

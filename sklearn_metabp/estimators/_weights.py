@@ -42,7 +42,9 @@ class LayerArrays(list):
             arrays = self[index]
         else:
             chosen, values, arrays = [self._tensors[index]], [value], [self[index]]
-        checked = [checked_tensor(t, v, a.dtype) for t, v, a in zip(chosen, values, arrays, strict=True)]
+        checked = [
+            checked_tensor(t, v, a.dtype) for t, v, a in zip(chosen, values, arrays, strict=True)
+        ]
         for array, new in zip(arrays, checked, strict=True):
             array[...] = new
 
@@ -145,14 +147,18 @@ class WritableWeights:
         if left is None or checksum(self.params_) == left:
             return None
         for tensor in self.layout_.tensors:
-            checked_tensor(tensor, self.params_[tensor.slice].reshape(tensor.shape), self.layout_.dtype)
+            checked_tensor(
+                tensor, self.params_[tensor.slice].reshape(tensor.shape), self.layout_.dtype
+            )
         return self.params_
 
 
 def check_one_per_layer(name: str, values: list, n_layers: int) -> None:
     """Raise ValueError unless there are as many arrays as layers."""
     if len(values) != n_layers:
-        raise ValueError(f"{name} must be {n_layers} arrays, one per layer of weights; got {len(values)}.")
+        raise ValueError(
+            f"{name} must be {n_layers} arrays, one per layer of weights; got {len(values)}."
+        )
 
 
 def checked_tensor(tensor: Tensor, value, dtype) -> np.ndarray:
@@ -170,7 +176,9 @@ def checked_tensor(tensor: Tensor, value, dtype) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of several lengths
-        raise ValueError(f"{tensor.name} must be an array of shape {tensor.shape}: {error}") from error
+        raise ValueError(
+            f"{tensor.name} must be an array of shape {tensor.shape}: {error}"
+        ) from error
     if array.shape != tensor.shape:
         raise ValueError(f"{tensor.name} must have the shape {tensor.shape}, got {array.shape}.")
     if array.dtype.kind not in "fiub":
@@ -178,7 +186,9 @@ def checked_tensor(tensor: Tensor, value, dtype) -> np.ndarray:
     with np.errstate(over="ignore"):
         checked = np.array(array, dtype, order="C")
     if not np.isfinite(checked).all():
-        raise ValueError(f"{tensor.name} must be finite in {checked.dtype}: it has NaN or infinity.")
+        raise ValueError(
+            f"{tensor.name} must be finite in {checked.dtype}: it has NaN or infinity."
+        )
     return checked
 
 

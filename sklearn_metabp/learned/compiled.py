@@ -38,8 +38,8 @@ class MLPArrays:
     hidden, output : str
         Activation functions.
     centre : ndarray of shape (n_inputs,) or None
-        What is subtracted from the inputs before the first layer, the same number in float32 and float64;
-        None where that is nothing.
+        What is subtracted from the inputs before the first layer, the same number in float32 and
+        float64; None where that is nothing.
     """
 
     layout: ParameterLayout
@@ -48,8 +48,12 @@ class MLPArrays:
     output: str
     centre: np.ndarray | None = None
 
-    def __getstate__(self):  # without what is cached: bytes of a pickle do not depend on what was done
-        return {name: self.__dict__[name] for name in ("layout", "params", "hidden", "output", "centre")}
+    def __getstate__(
+        self,
+    ):  # without what is cached: bytes of a pickle do not depend on what was done
+        return {
+            name: self.__dict__[name] for name in ("layout", "params", "hidden", "output", "centre")
+        }
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -72,17 +76,18 @@ class MLPArrays:
 def as_mlp(learner, n_outputs: int = 1, centre: np.ndarray | None = None) -> MLPArrays | None:
     """The MLP that a fitted learner computes, scaling folded into its weights; None if it is no MLP.
 
-    Understood are :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor`` of so many outputs,
-    behind affine transformers in a ``Pipeline`` and inside ``TransformedTargetRegressor`` with such a one.
-    Subclasses of them are not: nobody knows what they compute.
+    Understood are :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor`` of so many
+    outputs, behind affine transformers in a ``Pipeline`` and inside ``TransformedTargetRegressor``
+    with such a one. Subclasses of them are not: nobody knows what they compute.
 
     Parameters
     ----------
     learner : regressor
     n_outputs : int, default=1
     centre : ndarray of shape (n_inputs,), default=None
-        A point in the middle of the inputs. Behind transformers the MLP takes inputs less this point: a mean
-        that is large against the spread would otherwise cancel in the first layer, where it was folded in.
+        A point in the middle of the inputs. Behind transformers the MLP takes inputs less this
+        point: a mean that is large against the spread would otherwise cancel in the first layer,
+        where it was folded in.
     """
     if type(learner) is TransformedTargetRegressor:
         return _unscaled_target(learner, n_outputs, centre)
@@ -118,7 +123,10 @@ def _behind_transformers(pipeline: Pipeline, n_outputs: int, centre) -> MLPArray
     if centre is not None:
         centre = _rounded(centre)
     n_features = transformers[0].n_features_in_
-    matrix, point = np.eye(n_features), np.zeros((1, n_features)) if centre is None else centre[None]
+    matrix, point = (
+        np.eye(n_features),
+        np.zeros((1, n_features)) if centre is None else centre[None],
+    )
     for transformer in transformers:
         matrix = matrix @ _linear_part(transformer, "transform")
         point = transformer.transform(point)
@@ -132,7 +140,9 @@ def _behind_transformers(pipeline: Pipeline, n_outputs: int, centre) -> MLPArray
     return _arrays([first, *coefs[1:]], [bias, *intercepts[1:]], mlp.hidden, mlp.output, centre)
 
 
-def _unscaled_target(learner: TransformedTargetRegressor, n_outputs: int, centre) -> MLPArrays | None:
+def _unscaled_target(
+    learner: TransformedTargetRegressor, n_outputs: int, centre
+) -> MLPArrays | None:
     mlp, transformer = as_mlp(learner.regressor_, n_outputs, centre), learner.transformer_
     if mlp is None or not _is_affine(transformer):
         return None

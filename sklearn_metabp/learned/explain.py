@@ -40,14 +40,16 @@ class RuleExplanation:
     unit : str
         What the predictions of ``effects`` are to be multiplied by.
     formula : str or None
-        The rule as an equation, where it is linear in its inputs; of ``"network"`` a line for every update.
+        The rule as an equation, where it is linear in its inputs; of ``"network"`` a line for every
+        update.
     coefficients : dict of str to float
         Of every input in the formula; empty where there is none.
     typical : dict of str to float
         Median of every input when the rule was fitted.
     effects : dict of str to tuple of two ndarray
-        By input: values over the range that was seen, of shape (n_points,), and the predictions there in
-        the unit, of shape (n_points,) or (n_points, n_params), every other input at its median.
+        By input: values over the range that was seen, of shape (n_points,), and the predictions
+        there in the unit, of shape (n_points,) or (n_points, n_params), every other input at its
+        median.
     """
 
     scope: str
@@ -72,7 +74,9 @@ class RuleExplanation:
         return "\n".join(lines)
 
 
-def effects(predict, names, ranges: InputRanges, n_points: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def effects(
+    predict, names, ranges: InputRanges, n_points: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Predictions along every input, the others at their medians."""
     found = {}
     for position, name in enumerate(names):
@@ -98,10 +102,13 @@ def linear_terms(predict, ranges: InputRanges, tolerance=1e-6) -> tuple[np.ndarr
     return terms[:-1], float(terms[-1])
 
 
-def that_count(values: np.ndarray, constant: float, ranges: InputRanges) -> tuple[np.ndarray, float]:
+def that_count(
+    values: np.ndarray, constant: float, ranges: InputRanges
+) -> tuple[np.ndarray, float]:
     """Coefficients and constant with zeros for those that move the target by a thousandth of the most.
 
-    An input that hardly varies counts for what it is: its term at the median goes into the constant.
+    An input that hardly varies counts for what it is: its term at the median goes into the
+    constant.
     """
     moves = np.abs(values) * (ranges.high - ranges.low)
     most = moves.max(initial=0.0)

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from sklearn_metabp._kernels import LINK_INPUTS, link_history, link_inputs, memory_rows, remember_steps
+from sklearn_metabp._kernels import (
+    LINK_INPUTS,
+    link_history,
+    link_inputs,
+    memory_rows,
+    remember_steps,
+)
 from sklearn_metabp.tracing import SCOPES, TEACHER_UPDATES, Run, Trace, taught_updates
 from sklearn_metabp.tracing.drawn_rows import DrawnRows, DrawnRowsOfRun
 
@@ -178,7 +184,9 @@ class LinkScope:
                 "scope='link' follows the gradients along the run, so it needs every step: record with "
                 "TraceRecorder(every=1) from the first step of the training on."
             )
-        needed = {"gradients", "params", "updates"} | {f"{n}s" for n in ("activation", "delta") if n in names}
+        needed = {"gradients", "params", "updates"} | {
+            f"{n}s" for n in ("activation", "delta") if n in names
+        }
         if needed - set(run.stored):
             raise ValueError(
                 f"scope='link' with inputs={list(names)} needs {sorted(needed)} of every step, and the run "

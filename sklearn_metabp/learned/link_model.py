@@ -67,7 +67,9 @@ class LinkModel(ScopeModel):
         """Choose the unit, then fit the learner on updates in it."""
         Z = X[:, : len(self.inputs)]
         self._ranges = InputRanges.of(Z)
-        candidates = {name: self._unit_of(X, name) for name in LINK_UNITS[: 1 + X.shape[1] - Z.shape[1]]}
+        candidates = {
+            name: self._unit_of(X, name) for name in LINK_UNITS[: 1 + X.shape[1] - Z.shape[1]]
+        }
         explained = {
             name: _linear_r2(Z[has_unit], y[has_unit] / unit[has_unit])
             for name, (unit, has_unit) in candidates.items()
@@ -111,11 +113,15 @@ class LinkModel(ScopeModel):
             values, constant = found
             coefficients = {name: float(v) for name, v in zip(self.inputs, values, strict=True)}
             values, constant = that_count(values, constant, self._ranges)
-            terms = dict(self._symbol(name, value) for name, value in zip(self.inputs, values, strict=True))
+            terms = dict(
+                self._symbol(name, value) for name, value in zip(self.inputs, values, strict=True)
+            )
             formula = formula_of("Δw", terms, constant, "" if self.unit == "1" else self.unit)
         typical = dict(zip(self.inputs, self._ranges.typical.tolist(), strict=True))
         found_effects = effects(predict, self.inputs, self._ranges, n_points)
-        return RuleExplanation("link", self.inputs, self.unit, formula, coefficients, typical, found_effects)
+        return RuleExplanation(
+            "link", self.inputs, self.unit, formula, coefficients, typical, found_effects
+        )
 
     def _symbol(self, name: str, coefficient: float) -> tuple[str, float]:
         """How a term reads once its unit is multiplied in: the gradient is minus delta times x."""
@@ -180,7 +186,8 @@ class LinkModel(ScopeModel):
 def _tells_sizes(unit: np.ndarray, y: np.ndarray) -> bool:
     """Whether updates in the unit differ far less in size than updates do; those of one size do not.
 
-    A rule that goes by its own last step adds up the errors of all steps before, which has to be worth it.
+    A rule that goes by its own last step adds up the errors of all steps before, which has to be
+    worth it.
     """
     moved = y != 0
     if not moved.any():

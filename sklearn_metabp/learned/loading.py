@@ -14,10 +14,10 @@ def load_rule(path) -> LearnedUpdateRule:
     Returns
     -------
     rule : LearnedUpdateRule
-        Fitted. Its ``learner_`` is the MLP, with scalers folded into its weights, behind a scaler that
-        subtracts a centre where there were scalers. It trains to the bits of the rule that was saved, of any
-        scope and inputs, and predicts the same to rounding; fitting it again starts afresh with the
-        default learner.
+        Fitted. Its ``learner_`` is the MLP, with scalers folded into its weights, behind a scaler
+        that subtracts a centre where there were scalers. It trains to the bits of the rule that was
+        saved, of any scope and inputs, and predicts the same to rounding; fitting it again starts
+        afresh with the default learner.
 
     Raises
     ------

@@ -42,7 +42,13 @@ DEFAULT_INPUTS = ("weights", "biases", "inputs", "outputs", "targets")
 
 def check_network_inputs(inputs) -> tuple[str, ...]:
     """Names of the inputs, the paper's for None; ValueError for others."""
-    names = DEFAULT_INPUTS if inputs is None else (inputs,) if isinstance(inputs, str) else tuple(inputs)
+    names = (
+        DEFAULT_INPUTS
+        if inputs is None
+        else (inputs,)
+        if isinstance(inputs, str)
+        else tuple(inputs)
+    )
     unknown = [name for name in names if name not in NETWORK_INPUTS]
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(
@@ -199,7 +205,9 @@ class NetworkModel(ScopeModel):
     def default_learner(self):
         """Standardised inputs and updates, and 16 tanh units."""
         mlp = BackpropMLPRegressor((16,), "tanh", update_rule=Adam(learning_rate=0.005), alpha=0.0)
-        return TransformedTargetRegressor(make_pipeline(StandardScaler(), mlp), transformer=StandardScaler())
+        return TransformedTargetRegressor(
+            make_pipeline(StandardScaler(), mlp), transformer=StandardScaler()
+        )
 
     def fit(self, X, y, learner, trace):
         """Fit the learner on all updates at once."""
@@ -254,7 +262,9 @@ class NetworkModel(ScopeModel):
             return [f"column {position}" for position in range(self._n_columns)]
         layout = ParameterLayout(self.layer_sizes)
         return [
-            f"{name}[{position}]" for name in self.inputs for position in range(n_columns(layout, (name,)))
+            f"{name}[{position}]"
+            for name in self.inputs
+            for position in range(n_columns(layout, (name,)))
         ]
 
     def init_state(self, layout):
@@ -263,7 +273,9 @@ class NetworkModel(ScopeModel):
         return {}
 
     def _check_architecture(self, layout) -> None:
-        fits = layout.n_params == self._n_params and n_columns(layout, self.inputs) == self._n_columns
+        fits = (
+            layout.n_params == self._n_params and n_columns(layout, self.inputs) == self._n_columns
+        )
         if self.layer_sizes not in (None, layout.layer_sizes) or not fits:
             learned = self.layer_sizes or f"{self._n_columns} inputs and {self._n_params} updates"
             raise ValueError(
@@ -275,7 +287,9 @@ class NetworkModel(ScopeModel):
         """Mean of the predictions for the patterns of the batch."""
         if self._mlp is None:
             return partial(self._predict_updates, step)
-        copies = {name: self._copy_of(step, name) for name in self.inputs if name not in _IN_BUFFERS}
+        copies = {
+            name: self._copy_of(step, name) for name in self.inputs if name not in _IN_BUFFERS
+        }
         update, updates = self._kernel(step, self._mlp, copies).update, step.updates
         fill_inputs = step.backprop.fill_inputs if "inputs" in self.inputs else None
 
@@ -291,10 +305,14 @@ class NetworkModel(ScopeModel):
 
     def _copy_of(self, step, name: str) -> np.ndarray:
         """Room for what is computed anew at every step, and lies in no buffer."""
-        return np.zeros((step.backprop.max_batch, n_columns(step.layout, (name,))), step.params.dtype)
+        return np.zeros(
+            (step.backprop.max_batch, n_columns(step.layout, (name,))), step.params.dtype
+        )
 
     def _predict_updates(self, step) -> np.ndarray:
-        matrix = fill_pattern_matrix(step, self.inputs, np.empty((step.n_patterns, self._n_columns)))
+        matrix = fill_pattern_matrix(
+            step, self.inputs, np.empty((step.n_patterns, self._n_columns))
+        )
         predicted = answer(self.predict, matrix, (step.n_patterns, self._n_params))
         step.updates[...] = predicted.mean(axis=0)
         return step.updates

@@ -27,7 +27,9 @@ NEEDED = ("params", "gradients", "updates", "deltas", "derivatives")
 
 def check_neuron_inputs(inputs) -> tuple[str, ...]:
     """Names of the inputs, all three for None; ValueError for others."""
-    names = NEURON_INPUTS if inputs is None else (inputs,) if isinstance(inputs, str) else tuple(inputs)
+    names = (
+        NEURON_INPUTS if inputs is None else (inputs,) if isinstance(inputs, str) else tuple(inputs)
+    )
     unknown = [name for name in names if name not in NEURON_INPUTS]
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(
@@ -90,7 +92,9 @@ class NeuronScope:
 
 def _n_messages(trace: Trace) -> np.ndarray:
     """Messages of every row: of every pattern one a weight behind the first layer."""
-    of_pattern = [sum(a * b for a, b in pairwise(layout.layer_sizes[1:])) for layout in trace.layouts]
+    of_pattern = [
+        sum(a * b for a, b in pairwise(layout.layer_sizes[1:])) for layout in trace.layouts
+    ]
     return trace.n_patterns * np.array(of_pattern, dtype=int)[trace.runs]
 
 
@@ -148,7 +152,9 @@ class NeuronModel(ScopeModel):
 
     def default_learner(self):
         """Sixteen tanh units on standardised inputs."""
-        learner = BackpropMLPRegressor((16,), "tanh", update_rule=Adam(learning_rate=0.005), alpha=0.0)
+        learner = BackpropMLPRegressor(
+            (16,), "tanh", update_rule=Adam(learning_rate=0.005), alpha=0.0
+        )
         return make_pipeline(StandardScaler(), learner)
 
     def fit(self, X, y, learner, trace):
@@ -262,7 +268,11 @@ class NeuronModel(ScopeModel):
 
     @np.errstate(all="ignore")  # what overflows is found out by the loop
     def _predict_deltas(self, step, layer: int) -> np.ndarray:
-        deltas, slope, weights = step.deltas[layer + 1], step.derivatives_of(layer), step.coefs[layer + 1]
+        deltas, slope, weights = (
+            step.deltas[layer + 1],
+            step.derivatives_of(layer),
+            step.coefs[layer + 1],
+        )
         delta_rms, weight_rms = _rms(deltas), _rms(weights)
         known = {
             "delta": (deltas / (delta_rms or 1))[:, None, :],
@@ -270,7 +280,9 @@ class NeuronModel(ScopeModel):
             "derivative": slope[:, :, None],
         }
         shape = (*slope.shape, deltas.shape[1])
-        columns = np.column_stack([np.broadcast_to(known[name], shape).ravel() for name in self.inputs])
+        columns = np.column_stack(
+            [np.broadcast_to(known[name], shape).ravel() for name in self.inputs]
+        )
         messages = answer(self.learner.predict, columns, shape)
         unit = deltas[:, None, :] * weights[None]
         return (self.scale * (unit * messages).sum(axis=2)).astype(step.params.dtype)

@@ -39,37 +39,42 @@ _LEARNER_EPOCHS = 60
 def _check_is_data(X) -> None:
     """Raise TypeError for what a trace is to be had from."""
     if isinstance(X, TraceRecorder):
-        raise TypeError("a rule learns from a trace and got the recorder of one: pass recorder.trace_.")
+        raise TypeError(
+            "a rule learns from a trace and got the recorder of one: pass recorder.trace_."
+        )
     if isinstance(X, (str, os.PathLike)):
         raise TypeError(
             f"a rule learns from a trace and got the path {os.fspath(X)!r}: pass Trace.open(path)."
         )
     if isinstance(X, (list, tuple)) and X and all(isinstance(one, Trace) for one in X):
-        raise TypeError(f"a rule learns from one trace and got {len(X)}: pass their sum, trace_1 + trace_2.")
+        raise TypeError(
+            f"a rule learns from one trace and got {len(X)}: pass their sum, trace_1 + trace_2."
+        )
 
 
 class LearnedUpdateRule(RegressorMixin, UpdateRule):
     r"""An update rule that imitates the trainings it was fitted on.
 
-    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule``. Three scopes say what one
-    prediction is about.
+    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule``. Three scopes say
+    what one prediction is about.
 
-    ``"link"``, for networks of any architecture: from what is known at a link, the learner f predicts
-    its update in the link's own unit,
+    ``"link"``, for networks of any architecture: from what is known at a link, the learner f
+    predicts its update in the link's own unit,
 
     .. math::
         \Delta w = c \, u \, f(z)
 
-    where z are the ``inputs``, c is a constant and u a unit. With the running root mean square of the link's
-    gradient (decay 0.9) for u, updates grow with the gradient, as those of plain backpropagation do; with 1
-    they do not, as those of Adam. Where ``"last_step"`` is an input, u may also be the stride, the size of
-    the link's last step, against the gradient: Rprop's updates are shares of it. ``fit`` takes the unit under
-    which more of the updates is linear in z. The inputs are quotients of the gradient, its running means and
-    its running root mean squares, so the rule does not depend on the scale of loss or data. A link that
-    never saw a gradient stays where it is.
+    where z are the ``inputs``, c is a constant and u a unit. With the running root mean square of
+    the link's gradient (decay 0.9) for u, updates grow with the gradient, as those of plain
+    backpropagation do; with 1 they do not, as those of Adam. Where ``"last_step"`` is an input, u
+    may also be the stride, the size of the link's last step, against the gradient: Rprop's updates
+    are shares of it. ``fit`` takes the unit under which more of the updates is linear in z. The
+    inputs are quotients of the gradient, its running means and its running root mean squares, so
+    the rule does not depend on the scale of loss or data. A link that never saw a gradient stays
+    where it is.
 
-    ``"neuron"``, for networks of any architecture: rule (6) alone, as a message per link that is summed
-    over the next layer,
+    ``"neuron"``, for networks of any architecture: rule (6) alone, as a message per link that is
+    summed over the next layer,
 
     .. math::
         \delta_i = c \sum_h \delta_h w_{hi} \, f(\delta_h / d, \; w_{hi} / v, \; f'(in_i))
@@ -77,31 +82,33 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     where d and v are the root mean squares of the next layer's deltas and of its weights. Rules
     (3) and (5) stay as they are, with the learning rate that the trace shows.
 
-    ``"network"``, for the one architecture that was recorded: the paper's full set of rules. From all
-    weights, biases, inputs, outputs and targets of a pattern, f predicts every update; a batch takes the
-    mean over its patterns.
+    ``"network"``, for the one architecture that was recorded: the paper's full set of rules. From
+    all weights, biases, inputs, outputs and targets of a pattern, f predicts every update; a batch
+    takes the mean over its patterns.
 
     Parameters
     ----------
     learner : regressor, default=None
-        Any scikit-learn regressor; None is :class:`BackpropMLPRegressor` with 8 relu units for ``"link"``
-        and, on standardised columns, with 16 tanh units for the others. A fitted MLP,
-        ours or scikit-learn's, alone or with scalers in a ``Pipeline`` or ``TransformedTargetRegressor``,
-        runs compiled inside the step; any other runs through its ``predict``.
+        Any scikit-learn regressor; None is :class:`BackpropMLPRegressor` with 8 relu units for
+        ``"link"`` and, on standardised columns, with 16 tanh units for the others. A fitted MLP,
+        ours or scikit-learn's, alone or with scalers in a ``Pipeline`` or
+        ``TransformedTargetRegressor``, runs compiled inside the step; any other runs through its
+        ``predict``.
     scope : {"link", "neuron", "network"}, default="link"
         What one prediction is about.
     inputs : list of str, default=None
         What the learner sees. Of a link: ``"gradient/rms_0.9"``, ``"momentum_0.5/rms_0.9"``,
         ``"momentum_0.9/rms_0.9"``, ``"momentum_0.99/rms_0.9"``, the same over ``rms_0.999``,
-        ``"rms_0.9/rms_0.999"``; ``"weight"`` in root mean squares of its matrix; ``"activation"`` of the
-        source and ``"delta"`` of the target unit, means over the batch in root mean squares of the layer
-        (the trace must have ``activations`` and ``deltas``); ``"is_bias"``, ``"is_output"``, ``"depth"``;
-        ``"warmup_0.9"``, ``"warmup_0.99"`` and ``"warmup_0.999"``, which are ``1 - decay**t``. Four more are
-        remembered only where they are asked for: ``"gradient/peak_0.999"`` and ``"momentum_0.9/peak_0.999"``,
-        over a running maximum of the gradient's size; ``"gradient/norm"``, over the root of its summed
-        squares; ``"last_step"``, the last update over the stride, against the gradient. None is
-        ``gradient/rms_0.9 momentum_0.9/rms_0.9 momentum_0.99/rms_0.9 gradient/rms_0.999
-        momentum_0.9/rms_0.999 rms_0.9/rms_0.999 warmup_0.9``. Of a message: ``"delta"``, ``"weight"`` and
+        ``"rms_0.9/rms_0.999"``; ``"weight"`` in root mean squares of its matrix; ``"activation"``
+        of the source and ``"delta"`` of the target unit, means over the batch in root mean squares
+        of the layer (the trace must have ``activations`` and ``deltas``); ``"is_bias"``,
+        ``"is_output"``, ``"depth"``; ``"warmup_0.9"``, ``"warmup_0.99"`` and ``"warmup_0.999"``,
+        which are ``1 - decay**t``. Four more are remembered only where they are asked for:
+        ``"gradient/peak_0.999"`` and ``"momentum_0.9/peak_0.999"``, over a running maximum of the
+        gradient's size; ``"gradient/norm"``, over the root of its summed squares; ``"last_step"``,
+        the last update over the stride, against the gradient. None is ``gradient/rms_0.9
+        momentum_0.9/rms_0.9 momentum_0.99/rms_0.9 gradient/rms_0.999 momentum_0.9/rms_0.999
+        rms_0.9/rms_0.999 warmup_0.9``. Of a message: ``"delta"``, ``"weight"`` and
         ``"derivative"``, None is all three. Of a network: ``weights biases inputs outputs targets
         hidden_activations net_inputs derivatives deltas loss``, None is the first five.
     random_state : int, RandomState instance or None, default=None
@@ -118,7 +125,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     unit_ : {"1", "rms_0.9", "stride"}
         The unit u; ``"link"`` only.
     first_step_ : float
-        Size of the step of a link that has taken none yet, where the unit is the stride; ``"link"`` only.
+        Size of the step of a link that has taken none yet, where the unit is the stride; ``"link"``
+        only.
     scale_ : float
         The constant c, the root mean square of the targets in their units; not for ``"network"``.
     learning_rate_ : float
@@ -126,11 +134,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     layer_sizes_ : tuple of int
         The architecture; ``"network"`` only.
     is_compiled_ : bool
-        Whether the learner runs inside the step, as one MLP of the compiled core (or of its NumPy twin where
-        nothing was compiled); False where every step calls its ``predict``.
+        Whether the learner runs inside the step, as one MLP of the compiled core (or of its NumPy
+        twin where nothing was compiled); False where every step calls its ``predict``.
     n_features_in_ : int
-        Columns of the matrix that was fitted; of ``"link"`` and ``"neuron"`` the inputs are followed by the
-        unit, or units where ``"last_step"`` is an input.
+        Columns of the matrix that was fitted; of ``"link"`` and ``"neuron"`` the inputs are
+        followed by the unit, or units where ``"last_step"`` is an input.
 
     See Also
     --------
@@ -138,8 +146,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
     Notes
     -----
-    Sampling a training, learning it and training with what was learned is due to R. Jakša and M. Katrák,
-    "Neural Network Model of the Backpropagation Algorithm" (2006).
+    Sampling a training, learning it and training with what was learned is due to R. Jakša and M.
+    Katrák, "Neural Network Model of the Backpropagation Algorithm" (2006).
 
     A clone keeps what was fitted, because searches and pipelines clone the estimator that holds the
     rule; fitting starts afresh all the same.
@@ -184,9 +192,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Parameters
         ----------
         X : Trace or array-like of shape (n_samples, n_columns)
-            Recorded trainings, or a matrix as ``Trace.features`` gives. With ``scope="link"`` or ``"neuron"``
-            a matrix with another number of columns is fitted as any regressor would; the result
-            predicts but cannot train.
+            Recorded trainings, or a matrix as ``Trace.features`` gives. With ``scope="link"`` or
+            ``"neuron"`` a matrix with another number of columns is fitted as any regressor would;
+            the result predicts but cannot train.
         y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
             Targets as ``Trace.targets_of`` gives; None for a trace, which has its own.
 
@@ -204,8 +212,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Warns
         -----
         UserWarning
-            If the rule can predict and cannot train, because the matrix has other columns than the scope, or
-            with ``scope="neuron"`` because a matrix does not tell the learning rate of rule (3).
+            If the rule can predict and cannot train, because the matrix has other columns than the
+            scope, or with ``scope="neuron"`` because a matrix does not tell the learning rate of
+            rule (3).
         """
         _check_is_data(X)
         model: ScopeModel = MODELS[self.scope](self.inputs)
@@ -228,7 +237,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             model = PlainModel(self.scope, X.shape[1], wanted)
         model.fit(X, y, learner, trace)
         if model.why_not is not None:
-            warnings.warn(f"This rule predicts and cannot train: {model.why_not}", UserWarning, stacklevel=3)
+            warnings.warn(
+                f"This rule predicts and cannot train: {model.why_not}", UserWarning, stacklevel=3
+            )
         if trace is not None:
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
@@ -236,7 +247,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
     def _take(self, model: ScopeModel, inputs: tuple[str, ...]):
         """Become the rule that a fitted model makes."""
-        self.scope_ = next((name for name, kind in MODELS.items() if kind is type(model)), self.scope)
+        self.scope_ = next(
+            (name for name, kind in MODELS.items() if kind is type(model)), self.scope
+        )
         self.inputs_, self.learner_, self.is_compiled_ = inputs, model.learner, model.is_compiled
         for name in ("unit", "scale", "first_step", "learning_rate", "layer_sizes"):
             self.__dict__.pop(f"{name}_", None)
@@ -248,8 +261,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def set_params(self, **params):
         """Set the parameters of this rule; ``learner__…`` of the default learner where there is none.
 
-        Of a default learner behind a scaler, as those of ``"neuron"`` and ``"network"`` are, the network's
-        parameters go by the names they have in ``"link"``'s: ``learner__hidden_layer_sizes``.
+        Of a default learner behind a scaler, as those of ``"neuron"`` and ``"network"`` are, the
+        network's parameters go by the names they have in ``"link"``'s:
+        ``learner__hidden_layer_sizes``.
 
         Parameters
         ----------
@@ -330,8 +344,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         NotFittedError
             If the rule has not been fitted.
         ValueError
-            If it was fitted on something else than what its scope sees, or with ``scope="network"`` on
-            another architecture.
+            If it was fitted on something else than what its scope sees, or with ``scope="network"``
+            on another architecture.
         """
         check_is_fitted(self)
         return self._model.init_state(layout)
@@ -388,8 +402,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Returns
         -------
         explanation : RuleExplanation
-            Its ``formula`` where the rule is linear in its inputs, and its ``effects``: the step as a
-            function of every input. Printed, the one or the other.
+            Its ``formula`` where the rule is linear in its inputs, and its ``effects``: the step as
+            a function of every input. Printed, the one or the other.
 
         Examples
         --------
@@ -410,7 +424,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self._model.explain(n_points)
 
     def __sklearn_clone__(self):
-        params = {name: clone(value, safe=False) for name, value in self.get_params(deep=False).items()}
+        params = {
+            name: clone(value, safe=False) for name, value in self.get_params(deep=False).items()
+        }
         twin = type(self)(**params)
         fitted = {k: v for k, v in self.__dict__.items() if k not in params}
         twin.__dict__.update(copy.deepcopy(fitted))

@@ -46,7 +46,8 @@ def _are_sizes(value) -> bool:
     return is_list and all(type(size) is int and 0 < size < 2**31 for size in value)
 
 
-# What a scope's model has learned besides its learner: attribute, and whether a value of it is possible.
+# What a scope's model has learned besides its learner: attribute, and whether a value of it is
+# possible.
 _FACTS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "link": {
         "unit": lambda value: isinstance(value, str) and value in LINK_UNITS,
@@ -179,7 +180,10 @@ def _check_ends(scope: str, model, n_inputs: int, n_outputs: int) -> None:
             raise ValueError(
                 f"its learner has {n_outputs} outputs, which are not the updates of {layer_sizes}"
             )
-        if layer_sizes is not None and n_columns(ParameterLayout(layer_sizes), model.inputs) != n_inputs:
+        if (
+            layer_sizes is not None
+            and n_columns(ParameterLayout(layer_sizes), model.inputs) != n_inputs
+        ):
             raise ValueError(
                 f"its learner has {n_inputs} inputs, which are not {list(model.inputs)} of {layer_sizes}"
             )
@@ -214,7 +218,9 @@ def _checked_arrays(file: CheckedFile) -> tuple[MLPArrays, InputRanges, np.dtype
     arrays = {name: file.array(name).astype(np.float64) for name in wanted}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError("a number in its arrays is not finite")
-    mlp = MLPArrays(layout, arrays["params"], header["hidden"], header["output"], arrays.get("centre"))
+    mlp = MLPArrays(
+        layout, arrays["params"], header["hidden"], header["output"], arrays.get("centre")
+    )
     return mlp, InputRanges(*arrays["input_ranges"]), np.dtype(header["learner_dtype"])
 
 

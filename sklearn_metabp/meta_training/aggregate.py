@@ -29,13 +29,13 @@ def aggregate(
 ) -> LearnedUpdateRule:
     """Fit a rule where it will be used: at the states that it comes to itself.
 
-    A rule that imitates a teacher's trainings meets, once it trains, states that the teacher never came to,
-    and nothing it has learned holds there. So it is fitted on the teacher's trainings, trains networks
-    itself, the teacher says at every state what it would have done, that is added to the trace, and the
-    rule is fitted again, ``n_rounds`` times. What follows a loss of more than a thousand times the
-    median of a run's first five teaches nothing that is worth it and is left out. ``scope="network"`` needs
-    outputs with bounds all the same, as the paper's logistic ones are; linear ones blow up before the student
-    has learned.
+    A rule that imitates a teacher's trainings meets, once it trains, states that the teacher never
+    came to, and nothing it has learned holds there. So it is fitted on the teacher's trainings,
+    trains networks itself, the teacher says at every state what it would have done, that is added
+    to the trace, and the rule is fitted again, ``n_rounds`` times. What follows a loss of more than
+    a thousand times the median of a run's first five teaches nothing that is worth it and is left
+    out. ``scope="network"`` needs outputs with bounds all the same, as the paper's logistic ones
+    are; linear ones blow up before the student has learned.
 
     Parameters
     ----------
@@ -44,15 +44,16 @@ def aggregate(
     teacher : str or UpdateRule
         What to imitate.
     tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
-        The networks that are trained in every round, each in a :func:`rollout`. With ``scope="network"`` all
-        must have one architecture.
+        The networks that are trained in every round, each in a :func:`rollout`. With
+        ``scope="network"`` all must have one architecture.
     n_rounds : int, default=5
         Rounds after the first, in which the student drives; 0 is plain imitation.
     n_starts : int, default=1
         Trainings of every task in every round, each from a start of its own.
     every : int, default=1
-        Learn from one step in so many, so that more starts take no more memory and time: a rule lacks
-        other starts far more than other steps. ``scope="link"`` follows every step and needs 1.
+        Learn from one step in so many, so that more starts take no more memory and time: a rule
+        lacks other starts far more than other steps. ``scope="link"`` follows every step and needs
+        1.
     random_state : int, RandomState instance or None, default=None
         Draws the starts.
 
@@ -64,13 +65,13 @@ def aggregate(
     Raises
     ------
     ValueError
-        If there are no tasks, a number is out of its range, or every training under the teacher diverges in
-        its first step.
+        If there are no tasks, a number is out of its range, or every training under the teacher
+        diverges in its first step.
 
     References
     ----------
-    S. Ross, G. Gordon and D. Bagnell, "A Reduction of Imitation Learning and Structured Prediction to
-    No-Regret Online Learning" (2011).
+    S. Ross, G. Gordon and D. Bagnell, "A Reduction of Imitation Learning and Structured Prediction
+    to No-Regret Online Learning" (2011).
 
     Examples
     --------
@@ -110,7 +111,9 @@ def _before_it_blew_up(trace: Trace) -> Trace:
     is_sound = np.zeros(len(trace), bool)
     for number in np.unique(runs):
         rows = np.flatnonzero(runs == number)
-        most = _MOST_GROWTH * np.median(losses[rows[:_FIRST_STEPS]]) or np.inf  # of losses of 0 no measure
+        most = (
+            _MOST_GROWTH * np.median(losses[rows[:_FIRST_STEPS]]) or np.inf
+        )  # of losses of 0 no measure
         is_sound[rows] = np.logical_and.accumulate(losses[rows] <= most)
     return trace[is_sound]
 

@@ -24,7 +24,8 @@ class Rollout:
     Attributes
     ----------
     loss : float
-        Training loss of the last epoch, the ``loss_`` of the estimator; infinite if the training diverged.
+        Training loss of the last epoch, the ``loss_`` of the estimator; infinite if the training
+        diverged.
     n_steps : int
         Steps taken: batches, or iterations of a rule that searches along lines.
     diverged : bool
@@ -32,11 +33,11 @@ class Rollout:
     seconds : float
         Wall time of the fit.
     loss_curve : ndarray of shape (n_epochs,)
-        Training loss of every epoch. Of a training that diverged no curve is left and it is empty, unless
-        the estimator's ``early_stopping`` kept the weights of its best epoch.
+        Training loss of every epoch. Of a training that diverged no curve is left and it is empty,
+        unless the estimator's ``early_stopping`` kept the weights of its best epoch.
     validation_loss_curve : ndarray of shape (n_epochs,) or None
-        Loss on the validation rows after every epoch. None if the task has none and the estimator sets none
-        aside.
+        Loss on the validation rows after every epoch. None if the task has none and the estimator
+        sets none aside.
     validation_scores : ndarray of shape (n_epochs,) or None
         Accuracy, R² or the estimator's ``scoring`` on the validation rows after every epoch.
     estimator : BackpropMLPClassifier, BackpropMLPRegressor or None
@@ -79,8 +80,9 @@ def rollout(
 ) -> Rollout:
     """Train a copy of a task's network by a rule, and record what came of it.
 
-    It is ``fit`` of the task's estimator with another ``update_rule`` and ``random_state``. A training that
-    diverges is a result and no exception, a training that ends before it converged no warning.
+    It is ``fit`` of the task's estimator with another ``update_rule`` and ``random_state``. A
+    training that diverges is a result and no exception, a training that ends before it converged no
+    warning.
 
     Parameters
     ----------
@@ -104,7 +106,8 @@ def rollout(
     Raises
     ------
     ValueError
-        If ``n_epochs`` is out of its range, or the estimator's ``fit`` refuses a parameter or the data.
+        If ``n_epochs`` is out of its range, or the estimator's ``fit`` refuses a parameter or the
+        data.
     NotFittedError
         If the rule is a learned one that has not been fitted.
     KeyboardInterrupt
@@ -191,7 +194,9 @@ def naming_rollout(task: int, start: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        error.add_note(f"This was in the rollout of task {task} from start {start}; both count from 0.")
+        error.add_note(
+            f"This was in the rollout of task {task} from start {start}; both count from 0."
+        )
         raise
 
 
@@ -213,7 +218,8 @@ def _make_network(task: Task, rule: UpdateRule) -> BackpropMLP:
 
     ``clone`` and ``set_params`` would take longer than a small network needs for an epoch.
     """
-    # The memo puts the rule in the place of the estimator's own, which a copy could be expensive of.
+    # The memo puts the rule in the place of the estimator's own, which a copy could be expensive
+    # of.
     network = copy.deepcopy(task.estimator, {id(task.estimator.update_rule): rule})
     network.update_rule = rule  # a name has no place in the memo
     return network

@@ -12,7 +12,8 @@ from sklearn_metabp.meta_training.tasks import Task, as_tasks
 from sklearn_metabp.update_rules import UpdateRule
 
 METRICS = ("final_loss", "ratio")
-# The loss that a rollout counts as that diverged or ended above it, and the ratio to the baseline's.
+# The loss that a rollout counts as that diverged or ended above it, and the ratio to the
+# baseline's.
 WORST_LOSS = 1e12
 WORST_RATIO = 1e3
 # Added to losses, so that a perfect one has a logarithm and a ratio.
@@ -29,34 +30,37 @@ def make_rollout_scorer(
 ) -> "RolloutScorer":
     """Make a scorer that judges a learned rule by the networks it trains.
 
-    R² says how well a rule imitates; a rule of nearly perfect R² may still fail to train, because the
-    student leaves the states that the teacher visited. The scorer trains: one :func:`rollout` is one task's
-    network trained by the rule from one start. It goes into ``scoring=`` of scikit-learn's searches and
-    ``cross_val_score`` over :class:`LearnedUpdateRule`, and pickles, so any ``n_jobs`` will do.
+    R² says how well a rule imitates; a rule of nearly perfect R² may still fail to train, because
+    the student leaves the states that the teacher visited. The scorer trains: one :func:`rollout`
+    is one task's network trained by the rule from one start. It goes into ``scoring=`` of
+    scikit-learn's searches and ``cross_val_score`` over :class:`LearnedUpdateRule`, and pickles, so
+    any ``n_jobs`` will do.
 
     Parameters
     ----------
     tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
-        Trainings to judge by: a :class:`BackpropMLPClassifier` or :class:`BackpropMLPRegressor`, whose
-        ``update_rule`` the rule replaces, and its data. A copy is trained, once for every start.
+        Trainings to judge by: a :class:`BackpropMLPClassifier` or :class:`BackpropMLPRegressor`,
+        whose ``update_rule`` the rule replaces, and its data. A copy is trained, once for every
+        start.
     metric : {"final_loss", "ratio"}, default="final_loss"
         The score is minus the mean over all rollouts of ``log(loss + 1e-8)``, or of
         ``(loss + 1e-8) / (baseline's + 1e-8)``; ``loss`` is the ``loss_`` of the trained network.
     baseline : UpdateRule or str, default=None
-        With ``metric="ratio"``, what to compare with, from the same starts, in trainings that are made at
-        once. None is every task's own ``update_rule``.
+        With ``metric="ratio"``, what to compare with, from the same starts, in trainings that are
+        made at once. None is every task's own ``update_rule``.
     n_starts : int, default=1
         Starts of every task.
     random_state : int, RandomState instance or None, default=None
-        Seeds the starts; each depends on it, the number of the task and the number of the start. Drawn once,
-        so one scorer gives all rules the same starts.
+        Seeds the starts; each depends on it, the number of the task and the number of the start.
+        Drawn once, so one scorer gives all rules the same starts.
 
     Returns
     -------
     scorer : callable
-        ``scorer(rule, X=None, y=None)``, greater is better; X and y are not looked at. A rollout that
-        diverges, or that ends beyond it, counts as a loss of 1e12, a ratio of 1000; so a score is never less
-        than -27.7 or -1000. Divergence includes weights, gradients and deltas beyond 1e15.
+        ``scorer(rule, X=None, y=None)``, greater is better; X and y are not looked at. A rollout
+        that diverges, or that ends beyond it, counts as a loss of 1e12, a ratio of 1000; so a score
+        is never less than -27.7 or -1000. Divergence includes weights, gradients and deltas beyond
+        1e15.
 
     Raises
     ------
@@ -104,7 +108,9 @@ def make_rollout_scorer(
     losses = np.array([scorer.rollouts_of(number, rule) for number, rule in enumerate(rules)])
     if not np.isfinite(losses).all():
         number = int(np.argwhere(~np.isfinite(losses))[0, 0])
-        raise ValueError(f"the baseline diverges on task {number}: there is no loss to compare with.")
+        raise ValueError(
+            f"the baseline diverges on task {number}: there is no loss to compare with."
+        )
     return RolloutScorer(checked, metric, n_starts, seed, losses)
 
 
@@ -118,7 +124,8 @@ class RolloutScorer:
     metric : {"final_loss", "ratio"}
     n_starts : int
     seed : int
-        The start ``start`` of the task ``number`` is drawn by ``rollout_seed(seed, number, start)``.
+        The start ``start`` of the task ``number`` is drawn by ``rollout_seed(seed, number,
+        start)``.
     baseline_losses : ndarray of shape (n_tasks, n_starts) or None
     """
 
@@ -166,5 +173,7 @@ class RolloutScorer:
         losses = []
         for start in range(self.n_starts):
             with naming_rollout(number, start):
-                losses.append(rollout(self.tasks[number], rule, rollout_seed(self.seed, number, start)).loss)
+                losses.append(
+                    rollout(self.tasks[number], rule, rollout_seed(self.seed, number, start)).loss
+                )
         return losses

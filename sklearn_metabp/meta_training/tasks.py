@@ -22,18 +22,19 @@ _FORMS = "(estimator, X, y), (estimator, X, y, X_val, y_val) or Task"
 class Task:
     """A network and the data to train it on, without the rule that trains it.
 
-    A task is a record: it keeps an unfitted copy of the estimator and never changes. It pickles. Two tasks
-    are equal if their estimators have the same class and parameters and their data the same values.
+    A task is a record: it keeps an unfitted copy of the estimator and never changes. It pickles.
+    Two tasks are equal if their estimators have the same class and parameters and their data the
+    same values.
 
-    The data are checked and converted when the task is made, and not again by every training: data frames
-    and lists become arrays, other sparse formats CSR. A network that was trained on a task therefore knows
-    no feature names.
+    The data are checked and converted when the task is made, and not again by every training: data
+    frames and lists become arrays, other sparse formats CSR. A network that was trained on a task
+    therefore knows no feature names.
 
     Parameters
     ----------
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
-        The network. Its ``update_rule`` is what a learned rule can be compared with; its ``random_state``
-        and its callbacks are left out, because every rollout brings its own.
+        The network. Its ``update_rule`` is what a learned rule can be compared with; its
+        ``random_state`` and its callbacks are left out, because every rollout brings its own.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Training rows.
     y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_outputs)
@@ -149,7 +150,9 @@ def _as_task(number: int, task: Any, wanted: str) -> Task:
         raise ValueError(f"task {number}: {error}") from error
 
 
-def _check_rows(estimator: BackpropMLP, X_name: str, X: Any, y_name: str, y: Any) -> tuple[Any, Any]:
+def _check_rows(
+    estimator: BackpropMLP, X_name: str, X: Any, y_name: str, y: Any
+) -> tuple[Any, Any]:
     """Check rows as the estimator's ``fit`` does, and return what it would compute with."""
     try:
         check_consistent_length(X, y)
@@ -165,7 +168,12 @@ def _check_rows(estimator: BackpropMLP, X_name: str, X: Any, y_name: str, y: Any
             estimator=estimator,
         )
         y = check_array(
-            y, accept_sparse="csr", dtype=None, ensure_2d=False, input_name=y_name, estimator=estimator
+            y,
+            accept_sparse="csr",
+            dtype=None,
+            ensure_2d=False,
+            input_name=y_name,
+            estimator=estimator,
         )
     return X, y
 

@@ -8,14 +8,16 @@ from sklearn_metabp.network.layout import ParameterLayout
 from sklearn_metabp.network.network import Network
 
 
-def constant_biases(network: Network, targets: np.ndarray | SparseTargets, sample_weight=None) -> np.ndarray:
+def constant_biases(
+    network: Network, targets: np.ndarray | SparseTargets, sample_weight=None
+) -> np.ndarray:
     """Biases with which output units that get nothing else make the best constant prediction.
 
-    The best output is the weighted mean of the targets for the squared error, the log-loss and the Poisson
-    loss, the weighted median for the absolute error, and the point where the clipped errors add up to 0 for
-    Huber's; softmax units have the mean under any loss. The bias is the inverse of the output activation:
-    log-odds for logistic units, logarithms of the shares for softmax, half the log-odds of (1 + y) / 2 for
-    tanh, the logarithm for exp.
+    The best output is the weighted mean of the targets for the squared error, the log-loss and the
+    Poisson loss, the weighted median for the absolute error, and the point where the clipped errors
+    add up to 0 for Huber's; softmax units have the mean under any loss. The bias is the inverse of
+    the output activation: log-odds for logistic units, logarithms of the shares for softmax, half
+    the log-odds of (1 + y) / 2 for tanh, the logarithm for exp.
 
     Parameters
     ----------
@@ -27,8 +29,8 @@ def constant_biases(network: Network, targets: np.ndarray | SparseTargets, sampl
     Returns
     -------
     biases : ndarray of shape (n_outputs,) of float64
-        Finite. An output that the units reach only in the limit, such as a share of 0 or 1, counts as half a
-        row's: a share of 1 / (2 n_samples), or one less that much.
+        Finite. An output that the units reach only in the limit, such as a share of 0 or 1, counts
+        as half a row's: a share of 1 / (2 n_samples), or one less that much.
 
     Examples
     --------
@@ -40,7 +42,9 @@ def constant_biases(network: Network, targets: np.ndarray | SparseTargets, sampl
     """
     if not isinstance(targets, SparseTargets):
         targets = np.asarray(targets, np.float64)
-    weights = np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    weights = (
+        np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    )
     half_a_row = 0.5 / len(targets)
     if network.out_activation == "softmax":
         means = _means(targets, weights)
@@ -49,7 +53,9 @@ def constant_biases(network: Network, targets: np.ndarray | SparseTargets, sampl
     return _INVERSES[network.out_activation](location, half_a_row)
 
 
-def constant_loss(network: Network, targets: np.ndarray | SparseTargets, sample_weight=None) -> float:
+def constant_loss(
+    network: Network, targets: np.ndarray | SparseTargets, sample_weight=None
+) -> float:
     """Mean loss of the best constant prediction, without penalty.
 
     Parameters
@@ -109,7 +115,9 @@ def _huber_centre(column, weights) -> float:
     corners = corners[order]
     slopes = np.cumsum(np.concatenate([weights, -weights])[order])[:-1]
     fallen = np.concatenate([[0.0], np.cumsum(slopes * np.diff(corners))])
-    return float(np.interp(weights.sum(), fallen, corners))  # from the sum of the weights, all at +1, to 0
+    return float(
+        np.interp(weights.sum(), fallen, corners)
+    )  # from the sum of the weights, all at +1, to 0
 
 
 _LOCATIONS = {"absolute_error": _medians, "huber": _huber_centres}

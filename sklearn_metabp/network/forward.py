@@ -5,7 +5,8 @@ from scipy.sparse import issparse
 
 from sklearn_metabp._kernels import Backprop
 
-# Numbers in the buffers of a pass that is worth keeping: one or a few rows; for more its making is little.
+# Numbers in the buffers of a pass that is worth keeping: one or a few rows; for more its making is
+# little.
 _KEPT_NUMBERS = 1 << 13
 
 
@@ -48,7 +49,9 @@ class ForwardPass:
             kernel.forward(0, n)
             outputs[...] = kernel.layer_outputs[-1][:n]
             return
-        kernel.load(X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype))
+        kernel.load(
+            X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
+        )
         try:
             for start in range(0, n, self.max_batch):
                 stop = min(start + self.max_batch, n)

@@ -8,24 +8,25 @@ import numpy as np
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network.layout import ParameterLayout
 
-# The layout, the activation function of every hidden layer, a RandomState; the flat vector of parameters.
+# The layout, the activation function of every hidden layer, a RandomState; the flat vector of
+# parameters.
 Initializer = Callable[[ParameterLayout, tuple[str, ...], np.random.RandomState], np.ndarray]
 
 
 def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
     """Weights and biases uniform in ±sqrt(c / (fan_in + fan_out)).
 
-    c is 6, and 2 for logistic units: Glorot and Bengio (2010), "Understanding the difficulty of training
-    deep feedforward neural networks", as scikit-learn's MLP has it. The output layer has the c of the
-    last hidden one. The numbers are drawn layer by layer, weights before biases, so that one
-    ``random_state`` gives the start that scikit-learn's MLP has.
+    c is 6, and 2 for logistic units: Glorot and Bengio (2010), "Understanding the difficulty of
+    training deep feedforward neural networks", as scikit-learn's MLP has it. The output layer has
+    the c of the last hidden one. The numbers are drawn layer by layer, weights before biases, so
+    that one ``random_state`` gives the start that scikit-learn's MLP has.
 
     Parameters
     ----------
     layout : ParameterLayout
     activations : tuple of str
-        Activation function of every hidden layer; where there is none, that which the output layer's c
-        goes by, or nothing.
+        Activation function of every hidden layer; where there is none, that which the output
+        layer's c goes by, or nothing.
     rng : numpy.random.RandomState
 
     Returns
@@ -57,8 +58,8 @@ def glorot_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) ->
 def he_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
     """Weights uniform in ±sqrt(6 / fan_in), biases 0.
 
-    Of the variance that keeps the signal's through relu units: He, Zhang, Ren and Sun (2015), "Delving
-    deep into rectifiers".
+    Of the variance that keeps the signal's through relu units: He, Zhang, Ren and Sun (2015),
+    "Delving deep into rectifiers".
     """
 
     def draw(fan_in, fan_out):
@@ -84,8 +85,9 @@ def lecun_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> 
 def orthogonal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
     """Weight matrices with orthonormal rows or columns, whichever are fewer, biases 0.
 
-    Each is drawn evenly from all of its kind, by the QR decomposition of a normal one: Saxe, McClelland and
-    Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks".
+    Each is drawn evenly from all of its kind, by the QR decomposition of a normal one: Saxe,
+    McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks".
     """
 
     def draw(fan_in, fan_out):
@@ -135,7 +137,9 @@ def resolve_initializer(init: str | Initializer) -> Initializer:
         return INITIALIZERS[init]
     if not callable(init):
         hint = did_you_mean(init, INITIALIZERS)
-        raise ValueError(f"init must be a name of {list(INITIALIZERS)} or a callable, got {init!r}.{hint}")
+        raise ValueError(
+            f"init must be a name of {list(INITIALIZERS)} or a callable, got {init!r}.{hint}"
+        )
     own = init
 
     def checked(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:

@@ -60,7 +60,9 @@ class ParameterLayout:
     def __post_init__(self):
         sizes = tuple(int(size) for size in self.layer_sizes)
         if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"layer_sizes needs two layers or more of one unit or more, got {sizes}.")
+            raise ValueError(
+                f"layer_sizes needs two layers or more of one unit or more, got {sizes}."
+            )
         object.__setattr__(self, "layer_sizes", sizes)
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
 

@@ -33,24 +33,24 @@ class Network:
 
     Parameters
     ----------
-    layout : ParameterLayout
-    activations : tuple of {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", \
+    layout : ParameterLayout activations : tuple of {"identity", "logistic", "tanh", "relu",
+    "leaky_relu", "elu", "gelu", "silu", \
             "softplus"}
-        Of every hidden layer. leaky_relu has the slope 0.01 below zero, elu the limit -1; gelu is the exact
-        one, with the normal distribution function.
+        Of every hidden layer. leaky_relu has the slope 0.01 below zero, elu the limit -1; gelu is
+        the exact one, with the normal distribution function.
     out_activation : {"identity", "logistic", "tanh", "softmax", "exp"}
     loss : {"squared_error", "log_loss", "absolute_error", "huber", "poisson"}
-        All are sums over the outputs. ``"squared_error"`` is rule (2) of Jakša and Katrák (2006), half the
-        sum of squares; ``"huber"`` has its corner at an error of 1; ``"poisson"`` is half the Poisson
-        deviance, of ``"exp"`` outputs.
+        All are sums over the outputs. ``"squared_error"`` is rule (2) of Jakša and Katrák (2006),
+        half the sum of squares; ``"huber"`` has its corner at an error of 1; ``"poisson"`` is half
+        the Poisson deviance, of ``"exp"`` outputs.
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``.
     dropout : float, default=0.0
-        Probability that the output of a hidden unit is dropped in a step of training; those kept are
-        divided by ``1 - dropout``. From 0 to below 1.
+        Probability that the output of a hidden unit is dropped in a step of training; those kept
+        are divided by ``1 - dropout``. From 0 to below 1.
     out_groups : tuple of int, default=None
-        Widths of the groups of outputs that softmax is taken over, whose log-losses add up; None is one
-        group of all.
+        Widths of the groups of outputs that softmax is taken over, whose log-losses add up; None is
+        one group of all.
 
     Raises
     ------
@@ -83,7 +83,12 @@ class Network:
         if self.out_groups is not None:
             object.__setattr__(self, "out_groups", tuple(int(width) for width in self.out_groups))
         check_functions(
-            self.activations, self.out_activation, self.loss, len(sizes) - 1, sizes[-1], self.out_groups
+            self.activations,
+            self.out_activation,
+            self.loss,
+            len(sizes) - 1,
+            sizes[-1],
+            self.out_groups,
         )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
@@ -105,7 +110,8 @@ class Network:
             The one is read, the other written; it may be None for a kernel that only goes forward.
         max_batch : int
         dropout_key : int, default=None
-            What the masks of dropout are drawn from, with the number of the step; None drops nothing.
+            What the masks of dropout are drawn from, with the number of the step; None drops
+            nothing.
         n_steps : int, default=0
             Steps taken before the first one of this kernel.
 
@@ -179,7 +185,8 @@ class Network:
         n = X.shape[0]
         with one_blas_thread():
             loss = sum(
-                backprop.summed_loss(start, min(start + n_rows, n)) for start in range(0, n, n_rows or 1)
+                backprop.summed_loss(start, min(start + n_rows, n))
+                for start in range(0, n, n_rows or 1)
             )
         return float(loss / (total or 1.0))
 

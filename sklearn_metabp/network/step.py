@@ -13,8 +13,8 @@ class Step:
     """One minibatch: forward, backward, update.
 
     A training has one ``Step`` and refills it: what a callback wants to keep it copies. All of it
-    belongs to the weights *before* the update. Arrays are views, to be read only, except ``updates``,
-    which the update rule may fill in place.
+    belongs to the weights *before* the update. Arrays are views, to be read only, except
+    ``updates``, which the update rule may fill in place.
 
     Attributes
     ----------
@@ -39,8 +39,8 @@ class Step:
     backprop : Backprop
         The kernel whose buffers the arrays are views of, for rules that are bound to them once.
     rows : tuple or None
-        ``(X, targets, sample_weight, order)``, the rows that batches are drawn from; None of a step that was
-        recorded.
+        ``(X, targets, sample_weight, order)``, the rows that batches are drawn from; None of a step
+        that was recorded.
     """
 
     def __init__(self, network: Network, params, gradients, updates, backprop, n_planned: int):
@@ -112,7 +112,9 @@ class Step:
             function = network.out_activation
             return DERIVATIVES["logistic" if function == "softmax" else function](x)
         slopes = backprop.slopes[layer]
-        return DERIVATIVES[network.activations[layer]](x) if slopes is None else read_only(slopes[:n])
+        return (
+            DERIVATIVES[network.activations[layer]](x) if slopes is None else read_only(slopes[:n])
+        )
 
     @cached_property
     def coefs(self) -> list[np.ndarray]:
@@ -146,7 +148,9 @@ class Step:
             If the step does not know its rows.
         """
         if self.rows is None:
-            raise ValueError("this step was recorded: only a training has a loss at other parameters.")
+            raise ValueError(
+                "this step was recorded: only a training has a loss at other parameters."
+            )
         if self._trial is None:
             self._trial = Trial(self.network, self.params, self.backprop.max_batch, self.rows)
         return self._trial.at(params, self.start, self.stop)

@@ -8,8 +8,8 @@ from sklearn_metabp.network.step import Step, read_only
 class StepView(Step):
     """A step with buffers in the place of ``gradients``, ``updates`` or both; the rest is as it is.
 
-    It is made once per training, for a rule within another or one that looks on, and sees the same arrays all
-    along.
+    It is made once per training, for a rule within another or one that looks on, and sees the same
+    arrays all along.
 
     Parameters
     ----------

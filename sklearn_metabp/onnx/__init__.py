@@ -1,8 +1,8 @@
 """Converters to ONNX: importing this module registers them with skl2onnx.
 
-``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and what else
-skl2onnx converts. Converting needs skl2onnx, which ``pip install sklearn-metabp[onnx]`` brings; running
-the result needs any ONNX runtime and nothing of this package.
+``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and what
+else skl2onnx converts. Converting needs skl2onnx, which ``pip install sklearn-metabp[onnx]``
+brings; running the result needs any ONNX runtime and nothing of this package.
 
 Examples
 --------
@@ -31,7 +31,12 @@ except ModuleNotFoundError as error:
     ) from error
 
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.onnx.classifier import ALIAS, classifier_shapes, convert_classifier, parse_classifier
+from sklearn_metabp.onnx.classifier import (
+    ALIAS,
+    classifier_shapes,
+    convert_classifier,
+    parse_classifier,
+)
 from sklearn_metabp.onnx.regressor import convert_regressor, regressor_shapes
 
 __all__: list[str] = []

@@ -21,9 +21,10 @@ ALIAS = "SklearnMetabpBackpropMLPClassifier"
 def parse_classifier(scope, model, inputs, custom_parsers=None):
     """Name the outputs as skl2onnx does.
 
-    Of one target these are ``label`` and ``probabilities``, the latter by the options ``zipmap`` and
-    ``output_class_labels``, as of its classifiers. Of several targets ``label`` has a column for each
-    and ``probabilities`` is a sequence with a tensor for each, as of its ``MultiOutputClassifier``.
+    Of one target these are ``label`` and ``probabilities``, the latter by the options ``zipmap``
+    and ``output_class_labels``, as of its classifiers. Of several targets ``label`` has a column
+    for each and ``probabilities`` is a sequence with a tensor for each, as of its
+    ``MultiOutputClassifier``.
     """
     if not isinstance(model.classes_, list):
         return _parse_sklearn_classifier(scope, model, inputs, custom_parsers=custom_parsers)
@@ -76,7 +77,8 @@ def convert_classifier(scope, operator, container) -> None:
             for part, labels, width in zip(parts, values, widths, strict=True)
         ]
         found = [
-            graph.Gather(labels, position) for labels, (position, _) in zip(values, decoded, strict=True)
+            graph.Gather(labels, position)
+            for labels, (position, _) in zip(values, decoded, strict=True)
         ]
         if isinstance(model.classes_, list):
             columns = [graph.Reshape(labels, np.array([-1, 1])) for labels in found]

@@ -38,7 +38,9 @@ class Graph:
 
     def __init__(self, opset: int, input_type):
         self.opset = opset
-        self.dtype = np.dtype(np.float64 if isinstance(input_type, DoubleTensorType) else np.float32)
+        self.dtype = np.dtype(
+            np.float64 if isinstance(input_type, DoubleTensorType) else np.float32
+        )
 
     def __getattr__(self, operator: str):
         make = getattr(onnx_ops, f"Onnx{operator}")
@@ -82,12 +84,17 @@ class Graph:
                 share = self.Add(self.erf(self.Mul(x, self.constant(1 / math.sqrt(2)))), one)
                 return self.Mul(self.Mul(x, self.constant(0.5)), share)
             case "silu":
-                # x sigmoid(x) would be fused to a QuickGelu, which older runtimes have in float32 alone.
+                # x sigmoid(x) would be fused to a QuickGelu, which older runtimes have in float32
+                # alone.
                 return self.Div(x, self.Add(one, self.Exp(self.Neg(x))))
             case "softplus":
-                return self.Add(self.Relu(x), self.Log(self.Add(one, self.Exp(self.Neg(self.Abs(x))))))
+                return self.Add(
+                    self.Relu(x), self.Log(self.Add(one, self.Exp(self.Neg(self.Abs(x)))))
+                )
             case "exp":
                 return self.Exp(x)
             case "softmax":
                 return self.Softmax(x, axis=1)
-        raise NotImplementedError(f"the activation function {name!r} has no conversion to ONNX yet.")
+        raise NotImplementedError(
+            f"the activation function {name!r} has no conversion to ONNX yet."
+        )

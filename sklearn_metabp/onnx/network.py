@@ -15,7 +15,9 @@ def network_outputs(graph: Graph, model, x: Node) -> Node:
     if network.out_groups is None:
         return graph.activate(network.out_activation, x)
     groups = split(graph, x, network.out_groups)
-    return graph.Concat(*[graph.activate(network.out_activation, group) for group in groups], axis=1)
+    return graph.Concat(
+        *[graph.activate(network.out_activation, group) for group in groups], axis=1
+    )
 
 
 def split(graph: Graph, x: Node, widths) -> list[Node]:

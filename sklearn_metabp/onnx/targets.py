@@ -24,7 +24,9 @@ def label_values(classes: np.ndarray) -> np.ndarray:
     )
 
 
-def decode(graph: Graph, outputs: Node, n_classes: int, width: int, function: str) -> tuple[Node, Node]:
+def decode(
+    graph: Graph, outputs: Node, n_classes: int, width: int, function: str
+) -> tuple[Node, Node]:
     """Position of the label in the classes, (n_samples,), and probabilities, (n_samples, n_classes).
 
     Parameters

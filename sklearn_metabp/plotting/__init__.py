@@ -6,4 +6,10 @@ from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
 from sklearn_metabp.plotting.trace import TraceDisplay
 from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
-__all__ = ["ImitationDisplay", "LearnedRuleDisplay", "LossCurveDisplay", "TraceDisplay", "UpdateRuleDisplay"]
+__all__ = [
+    "ImitationDisplay",
+    "LearnedRuleDisplay",
+    "LossCurveDisplay",
+    "TraceDisplay",
+    "UpdateRuleDisplay",
+]

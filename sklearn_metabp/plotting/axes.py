@@ -3,14 +3,16 @@
 import numpy as np
 
 
-def grid_of_axes(ax, n_rows: int, n_cols: int, *, figsize, sharex=False, sharey=False) -> np.ndarray:
+def grid_of_axes(
+    ax, n_rows: int, n_cols: int, *, figsize, sharex=False, sharey=False
+) -> np.ndarray:
     """Axes of a grid, row by row.
 
     Parameters
     ----------
     ax : matplotlib Axes, array-like of them, or None
-        None makes a figure; a single Axes is divided, and is itself drawn no more; of several each is
-        taken as it is.
+        None makes a figure; a single Axes is divided, and is itself drawn no more; of several each
+        is taken as it is.
     n_rows, n_cols : int
     figsize : tuple of float
         Of a figure that is made.
@@ -38,12 +40,16 @@ def grid_of_axes(ax, n_rows: int, n_cols: int, *, figsize, sharex=False, sharey=
     if isinstance(ax, Axes):
         place = ax.get_subplotspec()
         if place is None:
-            raise ValueError("ax must come from plt.subplots or add_subplot, so that it can be divided.")
+            raise ValueError(
+                "ax must come from plt.subplots or add_subplot, so that it can be divided."
+            )
         ax.set_axis_off()
         return place.subgridspec(n_rows, n_cols).subplots(**shared).ravel()
     axes = np.asarray(ax, dtype=object).ravel()
     if len(axes) != n_rows * n_cols or not all(isinstance(one, Axes) for one in axes):
-        raise ValueError(f"ax must be one Axes or {n_rows * n_cols} of them, got {len(axes)} objects.")
+        raise ValueError(
+            f"ax must be one Axes or {n_rows * n_cols} of them, got {len(axes)} objects."
+        )
     return axes
 
 

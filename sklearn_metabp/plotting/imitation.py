@@ -24,8 +24,8 @@ _LOWEST_R2 = -1.0
 class ImitationDisplay:
     """Predicted against true updates of a training, and R² of the prediction step by step.
 
-    Made by :meth:`from_rule`. What is compared are the targets of the rule's scope: updates of links,
-    messages between neurons, or all updates of a network as predicted for each pattern.
+    Made by :meth:`from_rule`. What is compared are the targets of the rule's scope: updates of
+    links, messages between neurons, or all updates of a network as predicted for each pattern.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class ImitationDisplay:
     steps : ndarray of shape (n_steps,)
         Numbers of the steps in the training, from 1.
     r2 : ndarray of shape (n_steps,)
-        R² over everything that was predicted at a step, points drawn or not, around its mean at that
-        step; NaN where it does not vary.
+        R² over everything that was predicted at a step, points drawn or not, around its mean at
+        that step; NaN where it does not vary.
     r2_by_name : dict of str to ndarray of shape (n_steps,)
         The same within each matrix, vector or layer.
 
@@ -86,7 +86,9 @@ class ImitationDisplay:
         self.r2_by_name = r2_by_name
 
     @classmethod
-    def from_rule(cls, rule, trace, *, run=0, max_points=3000, random_state=0, ax=None, scatter_kwargs=None):
+    def from_rule(
+        cls, rule, trace, *, run=0, max_points=3000, random_state=0, ax=None, scatter_kwargs=None
+    ):
         """Predict one run of a trace and draw.
 
         Parameters
@@ -94,8 +96,8 @@ class ImitationDisplay:
         rule : LearnedUpdateRule
             Fitted.
         trace : Trace
-            With what the rule's scope needs. Of more than 200 steps so many are predicted, evenly spread;
-            of a large network fewer.
+            With what the rule's scope needs. Of more than 200 steps so many are predicted, evenly
+            spread; of a large network fewer.
         run : int, default=0
             As in ``trace.runs``.
         max_points : int, default=3000
@@ -136,7 +138,9 @@ class ImitationDisplay:
             for name, mine in ((name, groups == group) for group, name in enumerate(names))
         }
         n_points = min(max_points, len(y_true))
-        points = np.sort(check_random_state(random_state).choice(len(y_true), n_points, replace=False))
+        points = np.sort(
+            check_random_state(random_state).choice(len(y_true), n_points, replace=False)
+        )
         display = cls(
             y_true=y_true[points],
             y_pred=y_pred[points],
@@ -168,7 +172,9 @@ class ImitationDisplay:
         ends = [np.min(self.y_true), np.max(self.y_true)]
         (self.line_,) = points.plot(ends, ends, **of_line)
         self.scatters_, self.r2_lines_ = {}, {}
-        for group, (name, colour) in enumerate(zip(self.names, colours(len(self.names)), strict=True)):
+        for group, (name, colour) in enumerate(
+            zip(self.names, colours(len(self.names)), strict=True)
+        ):
             mine = self.groups == group
             kwargs = {"color": colour, "label": name, **style}
             self.scatters_[name] = points.scatter(self.y_true[mine], self.y_pred[mine], **kwargs)

@@ -74,9 +74,9 @@ class LearnedRuleDisplay:
         rule : LearnedUpdateRule
             Fitted.
         teacher : UpdateRule, default=None
-            Drawn beside the rule. It must be linear in the rule's inputs, as ``SGD``, with or without
-            momentum, and ``Adam`` are; how, is read off a small training under it, after the running
-            means have warmed up.
+            Drawn beside the rule. It must be linear in the rule's inputs, as ``SGD``, with or
+            without momentum, and ``Adam`` are; how, is read off a small training under it, after
+            the running means have warmed up.
         inputs : list of str, default=None
             Those to draw. None is all; of more than 12 those along which the step moves most.
         n_points : int, default=50
@@ -126,7 +126,9 @@ class LearnedRuleDisplay:
         n_inputs = len(self.effects)
         n_cols = n_inputs if np.ndim(ax) else min(n_inputs, _MAX_COLUMNS)
         n_rows = -(-n_inputs // n_cols)
-        axes = grid_of_axes(ax, n_rows, n_cols, figsize=(3 * n_cols, 2.6 * n_rows + 0.3), sharey=True)
+        axes = grid_of_axes(
+            ax, n_rows, n_cols, figsize=(3 * n_cols, 2.6 * n_rows + 0.3), sharey=True
+        )
         for unused in axes[n_inputs:]:
             unused.remove()
         axes = axes[:n_inputs]
@@ -135,7 +137,9 @@ class LearnedRuleDisplay:
         self.lines_, self.teacher_lines_ = {}, {}
         for one, (name, (values, predictions)) in zip(axes, self.effects.items(), strict=True):
             if self.teacher_effects is not None:
-                (self.teacher_lines_[name],) = one.plot(values, self.teacher_effects[name], **of_teacher)
+                (self.teacher_lines_[name],) = one.plot(
+                    values, self.teacher_effects[name], **of_teacher
+                )
             self.lines_[name] = one.plot(values, _that_move(predictions), **style)
             self.lines_[name][0].set_label("learned")
             one.set_xlabel(name)

@@ -22,8 +22,8 @@ class LossCurveDisplay:
     names : list of str
         One a model.
     validation_loss_curves : list of array-like or None, default=None
-        Loss on the validation data after every epoch, one list a model, None of a model without; None where
-        no model has one.
+        Loss on the validation data after every epoch, one list a model, None of a model without;
+        None where no model has one.
 
     Attributes
     ----------
@@ -87,11 +87,15 @@ class LossCurveDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         if not models:
-            raise ValueError("LossCurveDisplay draws the loss curve of at least one model, got none.")
+            raise ValueError(
+                "LossCurveDisplay draws the loss curve of at least one model, got none."
+            )
         last = [model[-1] if isinstance(model, Pipeline) else model for model in models]
         for model in last:
             if not hasattr(model, "fit"):
-                raise ValueError(f"a model must be a fitted estimator, got {model!r}: give them one by one.")
+                raise ValueError(
+                    f"a model must be a fitted estimator, got {model!r}: give them one by one."
+                )
             check_is_fitted(model)
             if not hasattr(model, "loss_curve_"):
                 raise ValueError(f"{type(model).__name__} has no loss_curve_ to draw.")
@@ -104,7 +108,9 @@ class LossCurveDisplay:
         display = cls(
             loss_curves=[model.loss_curve_ for model in last],
             names=names,
-            validation_loss_curves=None if all(curve is None for curve in validation) else validation,
+            validation_loss_curves=None
+            if all(curve is None for curve in validation)
+            else validation,
         )
         return display.plot(ax=ax, yscale=yscale, line_kwargs=line_kwargs)
 
@@ -138,7 +144,11 @@ class LossCurveDisplay:
             style = _validate_style_kwargs({"label": name}, style)
             line = _draw(ax, curve, style)
             self.lines_.append(line)
-            style |= {"color": line.get_color(), "linestyle": "--", "label": f"{style['label']}, validation"}
+            style |= {
+                "color": line.get_color(),
+                "linestyle": "--",
+                "label": f"{style['label']}, validation",
+            }
             self.validation_lines_.append(None if held_out is None else _draw(ax, held_out, style))
         ylabel = "training loss" if self.validation_loss_curves is None else "loss"
         ax.set(xlabel="epoch", ylabel=ylabel, yscale=yscale)

@@ -23,7 +23,9 @@ def rows_of_run(trace: Trace, run: int) -> Trace:
         raise ValueError(f"trace must be a Trace, as a TraceRecorder makes it, got {trace!r}.")
     rows = trace[trace.runs == run]
     if not len(rows):
-        raise ValueError(f"the trace has no rows of run {run}; it has runs {np.unique(trace.runs).tolist()}.")
+        raise ValueError(
+            f"the trace has no rows of run {run}; it has runs {np.unique(trace.runs).tolist()}."
+        )
     return rows
 
 

@@ -16,7 +16,8 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
     """The teacher's predictions along every input, in the rule's unit, the others at their medians.
 
     They are read off a small training under the teacher, where its step is linear in the inputs, as
-    plain backpropagation, momentum and Adam are in those of a link, and rule (6) in those of a message.
+    plain backpropagation, momentum and Adam are in those of a link, and rule (6) in those of a
+    message.
 
     Parameters
     ----------
@@ -42,19 +43,26 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
             "pattern: leave teacher=None."
         )
     trace = _record(teacher)
-    X, y = trace.features(explanation.scope, list(rule.inputs_)), trace.targets_of(explanation.scope)
+    X, y = (
+        trace.features(explanation.scope, list(rule.inputs_)),
+        trace.targets_of(explanation.scope),
+    )
     n_inputs = len(rule.inputs_)
     # Of a link the root mean square and the stride, of a message its own unit.
     column = {"1": None, "stride": n_inputs + 1}.get(explanation.unit, n_inputs)
     unit = np.ones(len(X)) if column is None else X[:, column]
-    kept = (np.abs(unit) > np.finfo(np.float32).tiny) & (X[:, n_inputs] != 0)  # a stride has been taken
+    kept = (np.abs(unit) > np.finfo(np.float32).tiny) & (
+        X[:, n_inputs] != 0
+    )  # a stride has been taken
     kept &= (np.abs(X[:, :n_inputs]) < 10).all(axis=1)  # the inputs are cut off at 10
     Z, y = X[kept, :n_inputs], y[kept] / unit[kept]
     # What hardly varies there, as what tells of the warming up, has no slope to be read.
     Z = np.where(np.ptp(Z, axis=0) > _MIN_RANGE, Z, 0)
     columns = np.column_stack([Z, np.ones(len(Z))])
     terms, *_ = np.linalg.lstsq(columns, y, rcond=None)
-    r2 = 1 - np.sum((columns @ terms - y) ** 2) / max(np.sum((y - y.mean()) ** 2), np.finfo(float).tiny)
+    r2 = 1 - np.sum((columns @ terms - y) ** 2) / max(
+        np.sum((y - y.mean()) ** 2), np.finfo(float).tiny
+    )
     if r2 < _MIN_R2:
         raise ValueError(
             f"the step of {teacher!r} in the rule's unit, {explanation.unit}, is not linear in the inputs "
@@ -72,6 +80,8 @@ def _record(teacher) -> Trace:
     """The later steps of a training of 120 steps."""
     X, y = make_classification(96, 6, n_informative=4, n_classes=3, random_state=0)
     recorder = TraceRecorder("all")
-    model = BackpropMLPClassifier((6, 5), "tanh", update_rule=teacher, alpha=0.0, batch_size=16, max_iter=20)
+    model = BackpropMLPClassifier(
+        (6, 5), "tanh", update_rule=teacher, alpha=0.0, batch_size=16, max_iter=20
+    )
     model.set_params(n_iter_no_change=np.inf, random_state=0).set_callbacks(recorder).fit(X, y)
     return recorder.trace_[_FIRST_STEP:]

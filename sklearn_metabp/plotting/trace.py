@@ -15,8 +15,8 @@ from sklearn_metabp.tracing import Trace
 class TraceDisplay:
     """Weights, updates and loss along one recorded training.
 
-    Made by :meth:`from_trace`. Of a large network not every parameter is drawn, but as many, drawn at
-    random, of every weight matrix and every bias vector.
+    Made by :meth:`from_trace`. Of a large network not every parameter is drawn, but as many, drawn
+    at random, of every weight matrix and every bias vector.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ class TraceDisplay:
         run : int, default=0
             As in ``trace.runs``.
         n_params : int, default=10
-            How many parameters to draw of every weight matrix and bias vector, where it has more. Of
-            more than 2000 steps so many are drawn, evenly spread.
+            How many parameters to draw of every weight matrix and bias vector, where it has more.
+            Of more than 2000 steps so many are drawn, evenly spread.
         random_state : int, RandomState instance or None, default=0
             Draws the parameters.
         ax : Axes or array-like of 3 Axes, default=None

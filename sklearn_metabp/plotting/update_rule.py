@@ -20,8 +20,9 @@ _SHOWN = 1e-9
 class UpdateRuleDisplay:
     r"""Step sizes of an update rule along a training, as they are and by the gradient.
 
-    Made by :meth:`from_trace` or :meth:`from_estimator`. A column is a layer; of its weights and of its
-    biases the median is drawn as a line, and two quantiles as the borders of a band. The step size is
+    Made by :meth:`from_trace` or :meth:`from_estimator`. A column is a layer; of its weights and of
+    its biases the median is drawn as a line, and two quantiles as the borders of a band. The step
+    size is
     :math:`|\Delta w|`; the effective learning rate is :math:`|\Delta w| / |g|`, with
     :math:`g = \partial J / \partial w` the gradient of the step. Plain backpropagation has the same rate for
     all parameters and all steps, its learning rate.
@@ -31,10 +32,11 @@ class UpdateRuleDisplay:
     steps : ndarray of shape (n_steps,)
         Numbers of the steps in the training, from 1.
     step_sizes : dict of str to ndarray of shape (n_steps, 3)
-        Lower quantile, median and upper quantile over the parameters of a matrix or vector, by its name.
+        Lower quantile, median and upper quantile over the parameters of a matrix or vector, by its
+        name.
     learning_rates : dict of str to ndarray of shape (n_steps, 3)
-        The same of the effective learning rates, over the parameters whose gradient is not 0; NaN where
-        there are none.
+        The same of the effective learning rates, over the parameters whose gradient is not 0; NaN
+        where there are none.
     quantiles : tuple of float
         The lower and the upper one.
 
@@ -120,15 +122,23 @@ class UpdateRuleDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, sample_weight=None, quantiles=(0.25, 0.75), ax=None, line_kwargs=None
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        quantiles=(0.25, 0.75),
+        ax=None,
+        line_kwargs=None,
     ):
         """Train a clone of an estimator, record it and draw.
 
         Parameters
         ----------
         estimator : BackpropMLPClassifier, BackpropMLPRegressor or a Pipeline that ends in one
-            Fitted or not; it is not changed. Its clone takes the same steps as it did if ``random_state`` is
-            an integer.
+            Fitted or not; it is not changed. Its clone takes the same steps as it did if
+            ``random_state`` is an integer.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
@@ -182,7 +192,9 @@ class UpdateRuleDisplay:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         style = _validate_style_kwargs({"linewidth": 1.2}, line_kwargs or {})
         n_layers = len(self.step_sizes) // 2
-        axes = grid_of_axes(ax, 2, n_layers, figsize=(2 + 3 * n_layers, 5), sharex=True, sharey="row")
+        axes = grid_of_axes(
+            ax, 2, n_layers, figsize=(2 + 3 * n_layers, 5), sharex=True, sharey="row"
+        )
         of_sizes, of_rates = axes[:n_layers], axes[n_layers:]
         self.step_size_lines_, self.step_size_bands_ = self._draw(of_sizes, self.step_sizes, style)
         self.learning_rate_lines_, self.learning_rate_bands_ = self._draw(
@@ -228,7 +240,9 @@ def _check_quantiles(quantiles) -> tuple[float, float]:
     ordered = list(quantiles) if np.iterable(quantiles) else [quantiles]
     are_numbers = all(isinstance(quantile, Real) for quantile in ordered)
     if len(ordered) != 2 or not are_numbers or not 0 <= ordered[0] <= ordered[1] <= 1:
-        raise ValueError(f"quantiles must be a lower and an upper one in [0, 1], got {quantiles!r}.")
+        raise ValueError(
+            f"quantiles must be a lower and an upper one in [0, 1], got {quantiles!r}."
+        )
     return float(ordered[0]), float(ordered[1])
 
 

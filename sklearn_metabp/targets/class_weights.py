@@ -19,8 +19,8 @@ def column_weights(
     Parameters
     ----------
     class_weight : "balanced" or dict
-        A dict may name some of the classes; the others weigh 1. Classes that are not here are ignored: a
-        split of the rows may lack a class.
+        A dict may name some of the classes; the others weigh 1. Classes that are not here are
+        ignored: a split of the rows may lack a class.
     classes : ndarray of shape (n_classes,)
         All that the column may have, sorted: a chunk or a split of the rows may lack some.
     labels : ndarray of shape (n_samples,)
@@ -75,7 +75,9 @@ def _warn_that_none_is_here(class_weight: dict, classes: np.ndarray, column: int
     )
 
 
-def product_of_columns(class_weight: Any, classes: list[np.ndarray], columns: Iterable) -> np.ndarray:
+def product_of_columns(
+    class_weight: Any, classes: list[np.ndarray], columns: Iterable
+) -> np.ndarray:
     """Product of the weights that a row has by its label in every column, of shape (n_samples,)."""
     n_columns = len(classes)
     each = [class_weight] * n_columns if isinstance(class_weight, str) else class_weight

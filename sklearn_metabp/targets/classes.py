@@ -22,8 +22,8 @@ class ClassTargets:
     Parameters
     ----------
     labels : ndarray of shape (n_samples,) or (n_samples, n_labels), or sparse matrix
-        Labels to learn the classes from, as :func:`as_labels` returns them: y, or the classes themselves. Two
-        columns or more are multilabel.
+        Labels to learn the classes from, as :func:`as_labels` returns them: y, or the classes
+        themselves. Two columns or more are multilabel.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}
     loss : {"log_loss", "squared_error"}
 
@@ -86,7 +86,9 @@ class ClassTargets:
                     f"{y.shape}."
                 )
             if not is_zero_or_one(y):
-                raise ValueError(f"{name} must be 0 and 1 alone, as before: whether a row has a label.")
+                raise ValueError(
+                    f"{name} must be 0 and 1 alone, as before: whether a row has a label."
+                )
             return
         if issparse(y) or n_columns(y) != 1:
             raise ValueError(f"{name} must have one class a row, as before; got shape {y.shape}.")
@@ -114,8 +116,9 @@ class ClassTargets:
     def encode(self, y, dtype) -> np.ndarray | SparseTargets:
         """Targets of the output units, of shape (n_samples, n_outputs).
 
-        A matrix, C-contiguous, for one unit, and for dense multilabel y, which is as large itself; otherwise
-        the units of the classes: at thousands of classes targets are what memory is needed for.
+        A matrix, C-contiguous, for one unit, and for dense multilabel y, which is as large itself;
+        otherwise the units of the classes: at thousands of classes targets are what memory is
+        needed for.
         """
         no = -1.0 if self.out_activation == "tanh" else 0.0
         if self.is_multilabel and issparse(y):
@@ -136,8 +139,8 @@ class ClassTargets:
         """Outputs as probabilities, of shape (n_samples, n_classes).
 
         Those of softmax and of a single logistic unit are. Of the others the targets' range is
-        mapped to [0, 1], what lies outside is cut off, and the classes of a row are scaled to add up
-        to 1.
+        mapped to [0, 1], what lies outside is cut off, and the classes of a row are scaled to add
+        up to 1.
         """
         if len(self.classes) == 1 and not self.is_multilabel:
             return np.ones((len(outputs), 1), outputs.dtype)

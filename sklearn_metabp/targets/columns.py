@@ -67,17 +67,23 @@ class MultiOutputTargets:
 
     def row_weights(self, class_weight, y) -> np.ndarray:
         """Class weights as weights of the rows, of shape (n_samples,); those of the columns multiplied."""
-        return product_of_columns(class_weight, self.classes, (column_labels(labels) for labels in y.T))
+        return product_of_columns(
+            class_weight, self.classes, (column_labels(labels) for labels in y.T)
+        )
 
     def encode(self, y, dtype) -> np.ndarray | SparseTargets:
         """Targets of the output units of all columns side by side, (n_samples, n_outputs)."""
-        parts = [column.encode(labels, dtype) for column, labels in zip(self.columns, y.T, strict=True)]
+        parts = [
+            column.encode(labels, dtype) for column, labels in zip(self.columns, y.T, strict=True)
+        ]
         if any(isinstance(part, SparseTargets) for part in parts):
             return SparseTargets.side_by_side(parts)
         return np.ascontiguousarray(np.hstack(parts))
 
     def _parts(self, outputs):
-        return zip(self.columns, np.split(outputs, np.cumsum(self.widths)[:-1], axis=1), strict=True)
+        return zip(
+            self.columns, np.split(outputs, np.cumsum(self.widths)[:-1], axis=1), strict=True
+        )
 
     def probabilities(self, outputs: np.ndarray) -> list[np.ndarray]:
         """Of every column the probabilities of its classes, (n_samples, n_classes)."""
@@ -98,5 +104,7 @@ class MultiOutputTargets:
                 f"y must be dense, of shape {(len(outputs), len(self.columns))}; got "
                 f"{'sparse, of ' if issparse(y) else ''}shape {np.shape(y)}."
             )
-        right = [y[:, n] == column.decode(part) for n, (column, part) in enumerate(self._parts(outputs))]
+        right = [
+            y[:, n] == column.decode(part) for n, (column, part) in enumerate(self._parts(outputs))
+        ]
         return share_of_rows(np.all(right, axis=0), sample_weight)

@@ -12,27 +12,29 @@ _LEFT_TO_SKLEARN = (list, tuple, np.ndarray, bytes)
 def as_labels(y, name: str = "y"):
     """Labels as an array of strings, integers, numbers or booleans.
 
-    Every label that a user passes goes through here before anything looks at it, so that fit, score,
-    validation and scorers agree about its type.
+    Every label that a user passes goes through here before anything looks at it, so that fit,
+    score, validation and scorers agree about its type.
 
     Parameters
     ----------
     y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_columns)
-        Lists, arrays, series, data frames; of any dtype, also objects, categories and nullable types.
+        Lists, arrays, series, data frames; of any dtype, also objects, categories and nullable
+        types.
     name : str, default="y"
         Name of y in error messages.
 
     Returns
     -------
     labels : ndarray of shape (n_samples,) or (n_samples, n_columns), or sparse matrix
-        Objects only where the columns are of several kinds, with plain Python labels in them. Sparse y,
-        and what is no array at all, is returned as it is: scikit-learn's validation has a word for it.
+        Objects only where the columns are of several kinds, with plain Python labels in them.
+        Sparse y, and what is no array at all, is returned as it is: scikit-learn's validation has a
+        word for it.
 
     Raises
     ------
     ValueError
-        If a label is missing, if one column has labels of several types, or if they are of a type that is
-        no label.
+        If a label is missing, if one column has labels of several types, or if they are of a type
+        that is no label.
     """
     if y is None or issparse(y):
         return y
@@ -44,7 +46,9 @@ def as_labels(y, name: str = "y"):
     if labels.ndim == 0:
         return y
     if np.ma.is_masked(y):
-        raise _missing(name, np.flatnonzero(np.ma.getmaskarray(y).any(axis=tuple(range(1, y.ndim))))[0])
+        raise _missing(
+            name, np.flatnonzero(np.ma.getmaskarray(y).any(axis=tuple(range(1, y.ndim))))[0]
+        )
     if labels.dtype != object or labels.ndim > 2:
         return labels
     if labels.ndim == 1:

@@ -60,7 +60,9 @@ def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | 
 def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
     """For every column of y the labels to learn its classes from."""
     if issparse(y):
-        raise ValueError("Sparse y must be multilabel: 0 and 1 alone. Pass columns of classes dense.")
+        raise ValueError(
+            "Sparse y must be multilabel: 0 and 1 alone. Pass columns of classes dense."
+        )
     if classes is not None and (not by_column or len(classes) != y.shape[1]):
         raise ValueError(
             f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got {classes!r}."

@@ -49,7 +49,9 @@ class NumberTargets:
         if not np.isfinite(targets).all():
             raise ValueError(f"y has values too large for {np.dtype(dtype)}, the dtype of X.")
         if self.out_activation == "softmax" and targets.shape[1] == 1:
-            raise ValueError("out_activation='softmax' makes a single output 1 whatever X is: use another.")
+            raise ValueError(
+                "out_activation='softmax' makes a single output 1 whatever X is: use another."
+            )
         if self.loss == "poisson" and targets.min() < 0:
             raise ValueError(
                 f"loss='poisson' is for counts and rates: y must not be negative, its lowest value is "

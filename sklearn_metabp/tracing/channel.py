@@ -1,7 +1,7 @@
 """Messages from worker processes to objects of the process that they work for.
 
-A process that pickles a callback for its workers listens at one local socket, whose address and key are in
-the pickle. Workers send over it, and wait until the message has been received.
+A process that pickles a callback for its workers listens at one local socket, whose address and key
+are in the pickle. Workers send over it, and wait until the message has been received.
 """
 
 import multiprocessing
@@ -67,7 +67,9 @@ def new_address(recipient: Recipient) -> Address:
             key = os.urandom(32)
             listener = Listener(authkey=key, backlog=_BACKLOG)
             _here.listener = listener.address, key
-            threading.Thread(target=_accept, args=(listener,), name="trace listener", daemon=True).start()
+            threading.Thread(
+                target=_accept, args=(listener,), name="trace listener", daemon=True
+            ).start()
         _here.recipients[token] = recipient
         return Address(*_here.listener, token)
 
@@ -98,7 +100,9 @@ def send(address: Address, message) -> None:
     """
     try:
         content = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception:  # joblib's workers have classes of the main script that a plain pickle does not find
+    except (
+        Exception
+    ):  # joblib's workers have classes of the main script that a plain pickle does not find
         content = pickle.dumps(wrap_non_picklable_objects(message, keep_wrapper=False))
     try:
         connection, lock = _connection(address)
@@ -130,10 +134,16 @@ def _accept(listener: Listener) -> None:
     while True:
         try:
             connection = listener.accept()
-        except (EOFError, OSError, AuthenticationError):  # no worker of ours, or one that was killed
+        except (
+            EOFError,
+            OSError,
+            AuthenticationError,
+        ):  # no worker of ours, or one that was killed
             time.sleep(0.01)
             continue
-        threading.Thread(target=_receive, args=(connection,), name="trace receiver", daemon=True).start()
+        threading.Thread(
+            target=_receive, args=(connection,), name="trace receiver", daemon=True
+        ).start()
 
 
 def _receive(connection: Connection) -> None:

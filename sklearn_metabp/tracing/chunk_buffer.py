@@ -16,12 +16,14 @@ _PIECES = 4
 class ChunkBuffer:
     """The arrays of a chunk, filled step by step and written piece by piece.
 
-    Fresh memory costs as much as writing, so the steps of the next chunk go where those of the last were.
+    Fresh memory costs as much as writing, so the steps of the next chunk go where those of the last
+    were.
 
     Attributes
     ----------
     n_rows : int
-        Steps of a chunk: 8 MiB of them, but at least two, so that one can be written while the other fills.
+        Steps of a chunk: 8 MiB of them, but at least two, so that one can be written while the
+        other fills.
     n_pieces, piece_rows : int
         Pieces of a chunk, four or some more where they are of one step, and steps of a piece.
     n_used : int
@@ -35,15 +37,25 @@ class ChunkBuffer:
         self.piece_rows = max(1, most // _PIECES)
         self.n_pieces = most // self.piece_rows
         self.n_rows = self.n_pieces * self.piece_rows
-        self._arrays = {name: np.empty((self.n_rows, *shape), dtype) for name, (dtype, shape) in rows.items()}
+        self._arrays = {
+            name: np.empty((self.n_rows, *shape), dtype) for name, (dtype, shape) in rows.items()
+        }
         self._first = {}
         if header.sums_updates:
             self._first[FIRST_PARAMS] = np.empty((1, header.network.layout.n_params), header.dtype)
         stored = stored_names(header.variables)
-        self._flat = [(n, self._arrays[n]) for n in stored if n in self._arrays and n not in OF_PATTERNS]
+        self._flat = [
+            (n, self._arrays[n]) for n in stored if n in self._arrays and n not in OF_PATTERNS
+        ]
         self._of_patterns = [(name, self._arrays[name]) for name in stored if name in OF_PATTERNS]
         self._layered = [
-            (name, [self._arrays[layer_name(name, layer)] for layer in range(header.n_layers_of(name))])
+            (
+                name,
+                [
+                    self._arrays[layer_name(name, layer)]
+                    for layer in range(header.n_layers_of(name))
+                ],
+            )
             for name in stored
             if name in OF_LAYERS
         ]
@@ -73,7 +85,9 @@ class ChunkBuffer:
 
     def file_layout(self) -> FileLayout:
         """That of the file of a full chunk."""
-        shapes = {name: (array.dtype, array.shape) for name, array in (self._arrays | self._first).items()}
+        shapes = {
+            name: (array.dtype, array.shape) for name, array in (self._arrays | self._first).items()
+        }
         return FileLayout(KIND, self._header.to_json(), shapes, self.piece_rows)
 
     def rows(self, start: int, stop: int) -> dict[str, np.ndarray]:

@@ -16,7 +16,9 @@ from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES, VARIABLES
 
 KIND = "sklearn_metabp trace 1"
-SCALAR_DTYPES = {plural: np.dtype("<f8" if plural == "losses" else "<i8") for plural in SCALARS.values()}
+SCALAR_DTYPES = {
+    plural: np.dtype("<f8" if plural == "losses" else "<i8") for plural in SCALARS.values()
+}
 FIRST_PARAMS = "first_params"
 _KEYS = {
     *("layer_sizes", "layer_dtype", "activations", "out_activation", "loss", "alpha"),
@@ -74,8 +76,8 @@ class RunHeader:
     def sums_updates(self) -> bool:
         """Whether the weights are those of a chunk's first step and the running sum of the updates.
 
-        To the bit, because the loop adds the updates to the weights in the same way. Where a search sets
-        the weights they are stored.
+        To the bit, because the loop adds the updates to the weights in the same way. Where a search
+        sets the weights they are stored.
         """
         stored = stored_names(self.variables)
         exact = self.adds_updates and self.every == 1 and self.dtype == self.network.layout.dtype
@@ -200,10 +202,16 @@ def _run_id(value) -> str:
 def _task(value) -> Task | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or set(value) != {"path", "ids"} or not isinstance(value["path"], str):
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"path", "ids"}
+        or not isinstance(value["path"], str)
+    ):
         raise ValueError("task is no path and ids")
     ids = value["ids"]
-    if not isinstance(ids, list) or not all(type(one) is int and 0 <= one <= _MOST_STEPS for one in ids):
+    if not isinstance(ids, list) or not all(
+        type(one) is int and 0 <= one <= _MOST_STEPS for one in ids
+    ):
         raise ValueError(f"the ids of task must be integers from 0 to {_MOST_STEPS}")
     if len(ids) != len(value["path"].split("/")):
         raise ValueError("task has not one id for every name of its path")
@@ -313,7 +321,8 @@ def _check_shapes(file: CheckedFile, header: RunHeader) -> int:
     """Number of steps, if every array is there and is as the header says."""
     n = file.specs["indices"].shape[0] if "indices" in file.specs else 0
     expected = {
-        name: (dtype.newbyteorder("<"), (n, *shape)) for name, (dtype, shape) in header.rows().items()
+        name: (dtype.newbyteorder("<"), (n, *shape))
+        for name, (dtype, shape) in header.rows().items()
     }
     if header.sums_updates:
         expected[FIRST_PARAMS] = header.dtype.newbyteorder("<"), (1, header.network.layout.n_params)

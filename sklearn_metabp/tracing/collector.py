@@ -14,11 +14,12 @@ _OF_THIS_PROCESS = {"_lock", "_pid", "_home", "_is_cut_off"}
 class Collector:
     """A callback whose copies in worker processes send what they collect to the one they were copied from.
 
-    joblib pickles an estimator, and its callbacks with it, for every task that it gives to a worker process.
-    A copy in such a process sends what it collects. A copy that was loaded from a file has what was
-    collected before, and collects on its own.
+    joblib pickles an estimator, and its callbacks with it, for every task that it gives to a worker
+    process. A copy in such a process sends what it collects. A copy that was loaded from a file has
+    what was collected before, and collects on its own.
 
-    Subclasses define ``receive(message)``, which takes in what one of them has delivered, and ``_forget()``.
+    Subclasses define ``receive(message)``, which takes in what one of them has delivered, and
+    ``_forget()``.
     """
 
     def __init__(self):
@@ -69,7 +70,12 @@ class Collector:
 
     def _settle(self, address: Address | None) -> None:
         """Belong to this process, copied from one with that address."""
-        self._pid, self._lock, self._address, self._home = os.getpid(), threading.RLock(), None, None
+        self._pid, self._lock, self._address, self._home = (
+            os.getpid(),
+            threading.RLock(),
+            None,
+            None,
+        )
         self._is_cut_off = False
         if not self._collects():
             return
@@ -81,7 +87,9 @@ class Collector:
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            state = {name: value for name, value in self.__dict__.items() if name not in _OF_THIS_PROCESS}
+            state = {
+                name: value for name, value in self.__dict__.items() if name not in _OF_THIS_PROCESS
+            }
             return state | {"_address": self._reached_at()}
 
     def _reached_at(self) -> Address | None:
@@ -105,8 +113,8 @@ class Collector:
     def emptied(self):
         """A stand-in to pickle with an estimator that has no part in what was collected.
 
-        Unpickled in a worker process it sends to this one; in this process it is this one; elsewhere it is
-        one that has collected nothing.
+        Unpickled in a worker process it sends to this one; in this process it is this one;
+        elsewhere it is one that has collected nothing.
         """
         stand_in = object.__new__(type(self))
         address = self._reached_at()

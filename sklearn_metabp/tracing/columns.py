@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Every chunk is twice the one before: a short run wastes little. The last are large enough for the operating
-# system to hand out large pages.
+# Every chunk is twice the one before: a short run wastes little. The last are large enough for the
+# operating system to hand out large pages.
 _LEAST_BYTES, _CHUNK_BYTES = 2**12, 8 * 2**20
 
 

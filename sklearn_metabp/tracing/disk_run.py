@@ -19,8 +19,8 @@ from sklearn_metabp.tracing.variables import OF_LAYERS
 class DiskRun(Run):
     """One recorded training in a folder.
 
-    Its scalars are in memory; the arrays of a chunk are mapped while they are read. Pickled, it is the
-    path of its folder.
+    Its scalars are in memory; the arrays of a chunk are mapped while they are read. Pickled, it is
+    the path of its folder.
 
     Parameters
     ----------
@@ -36,7 +36,9 @@ class DiskRun(Run):
         self._folder, self._chunks, self._reopen = folder, chunks, reopen
         self.network, self.variables = header.network, header.variables
         self.dtype, self.adds_updates, self.task = header.dtype, header.adds_updates, header.task
-        self.scalars = {name: np.concatenate([c.scalars[name] for c in chunks]) for name in SCALAR_DTYPES}
+        self.scalars = {
+            name: np.concatenate([c.scalars[name] for c in chunks]) for name in SCALAR_DTYPES
+        }
         self.max_patterns = header.max_patterns or int(self.scalars["n_patterns"].max())
         self.recorded_steps = RecordedSteps(int(self.scalars["indices"][0]), header.every)
         self._starts = np.cumsum([0] + [chunk.n_steps for chunk in chunks])

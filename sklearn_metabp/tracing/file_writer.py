@@ -58,7 +58,11 @@ class FileLayout:
         rows = {**rows, CHECKSUMS: (DTYPES["I64"], (pieces, len(rows)))}
         text = json.dumps({**header, "piece_rows": piece_rows}, allow_nan=False)
         table: dict[str, Any] = {
-            "__metadata__": {"kind": kind, "header": text, "checksum": str(zlib.crc32(text.encode()))}
+            "__metadata__": {
+                "kind": kind,
+                "header": text,
+                "checksum": str(zlib.crc32(text.encode())),
+            }
         }
         start = 0
         # The widest first, so that all are aligned.
@@ -81,8 +85,9 @@ class FileLayout:
 class FileWriter:
     """A file that is filled beside its name, a piece of the rows of every array at a time.
 
-    It has its header and its length from the beginning, and a piece counts from when its checksums are
-    there, so a reader finds out how far it has come. Nothing is flushed to the disk before the end.
+    It has its header and its length from the beginning, and a piece counts from when its checksums
+    are there, so a reader finds out how far it has come. Nothing is flushed to the disk before the
+    end.
 
     Parameters
     ----------
@@ -125,7 +130,9 @@ class FileWriter:
             array = arrays[name]
             if len(array):
                 row_bytes = array.nbytes // len(array)
-                _write(self._file, layout.starts[name] + piece * layout.piece_rows * row_bytes, array)
+                _write(
+                    self._file, layout.starts[name] + piece * layout.piece_rows * row_bytes, array
+                )
             checksums[position] = checksum(array)
         _write(self._file, layout.starts[CHECKSUMS] + piece * checksums.nbytes, checksums)
         self.n_sound = piece + 1

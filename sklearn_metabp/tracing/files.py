@@ -1,10 +1,10 @@
 """One safetensors file of ours, read without trusting it.
 
-The format is that of safetensors: eight bytes with the length of the header, the header in JSON, the
-arrays. One array, ``checksums``, has a row for every piece of so many rows of the others, and in it a
-number for every other array, by name. The files are read and written here rather than through the library,
-because a reader has to check what it was given before it allocates, and a writer has to say which error
-of the system stopped it, and is not given all at once.
+The format is that of safetensors: eight bytes with the length of the header, the header in JSON,
+the arrays. One array, ``checksums``, has a row for every piece of so many rows of the others, and
+in it a number for every other array, by name. The files are read and written here rather than
+through the library, because a reader has to check what it was given before it allocates, and a
+writer has to say which error of the system stopped it, and is not given all at once.
 """
 
 import json
@@ -18,12 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-DTYPES: dict[str, np.dtype] = {"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "F32": np.dtype("<f4")}
+DTYPES: dict[str, np.dtype] = {
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+    "F32": np.dtype("<f4"),
+}
 CHECKSUMS = "checksums"
 PREFIX_BYTES = 8
 # A prime: what moves by whole pages does not stay in its column.
 _COLUMNS = 1021
-# JSON takes up to thirty times its length in memory: a header as long as the data is not one of ours.
+# JSON takes up to thirty times its length in memory: a header as long as the data is not one of
+# ours.
 MAX_HEADER_BYTES = 2**20
 
 
@@ -35,7 +40,8 @@ def n_pieces(shapes: Iterable[tuple[int, ...]], piece_rows: int) -> int:
 def checksum(rows: np.ndarray) -> int:
     """CRC-32 of an array's words of 32 bits; where there are many, of the sums of their columns.
 
-    Every single flipped bit changes it, as it changes the CRC-32 of all words, which takes ten times as long.
+    Every single flipped bit changes it, as it changes the CRC-32 of all words, which takes ten
+    times as long.
     """
     words = rows.reshape(-1).view("<u4")
     n_folded = len(words) // _COLUMNS * _COLUMNS
@@ -97,7 +103,9 @@ class CheckedFile:
             return self._loaded[name]
         array = self._mapped(name)
         if name not in self._verified:
-            if not all(self._is_sound(name, array, piece) for piece in range(len(self.checksums[name]))):
+            if not all(
+                self._is_sound(name, array, piece) for piece in range(len(self.checksums[name]))
+            ):
                 raise self.fault(f"the bytes of {name!r} are not those that were written")
             self._verified.add(name)
         return array
@@ -127,12 +135,16 @@ class CheckedFile:
         arrays = {name: self._mapped(name) for name in self.specs}
         pieces = len(next(iter(self.checksums.values())))
         written = 0
-        while written < pieces and all(self._is_sound(name, arrays[name], written) for name in arrays):
+        while written < pieces and all(
+            self._is_sound(name, arrays[name], written) for name in arrays
+        ):
             written += 1
         if not written:
             raise self.fault("nothing of it has been written yet")
         loaded = {name: array[: written * self.piece_rows].copy() for name, array in arrays.items()}
-        specs = {name: replace(self.specs[name], shape=array.shape) for name, array in loaded.items()}
+        specs = {
+            name: replace(self.specs[name], shape=array.shape) for name, array in loaded.items()
+        }
         return replace(self, specs=specs, _loaded=loaded)
 
     def fault(self, what: str) -> ValueError:
@@ -154,15 +166,17 @@ def open_file(path: Path, kind: str, error: type[ValueError]) -> CheckedFile:
     Raises
     ------
     error
-        If it is not such a file, or not whole. No more is read than the header, and no more allocated
-        than a small multiple of it.
+        If it is not such a file, or not whole. No more is read than the header, and no more
+        allocated than a small multiple of it.
     """
     try:
         size, raw = _read_header(path)
         table = _parse(raw)
         metadata, specs = _checked_table(table, size, PREFIX_BYTES + len(raw))
         if metadata.get("kind") != kind:
-            raise _FaultError(f"its kind is {metadata.get('kind', 'unknown')[:80]!r} and not {kind!r}")
+            raise _FaultError(
+                f"its kind is {metadata.get('kind', 'unknown')[:80]!r} and not {kind!r}"
+            )
         text = metadata.get("header", "").encode(errors="surrogatepass")
         if metadata.get("checksum") != str(zlib.crc32(text)):
             raise _FaultError("its header is not the one that was written")
@@ -181,7 +195,9 @@ class _FaultError(Exception):
 
 def _read_header(path: Path) -> tuple[int, bytes]:
     # A pipe would otherwise wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
     with open(descriptor, "rb", buffering=0) as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -189,7 +205,11 @@ def _read_header(path: Path) -> tuple[int, bytes]:
         prefix, brace = file.read(PREFIX_BYTES), file.read(1)
         length = int.from_bytes(prefix, "little")
         if brace not in (b"{", b""):
-            what = ", but what looks like a pickle: see joblib.load" if prefix.startswith(b"\x80") else ""
+            what = (
+                ", but what looks like a pickle: see joblib.load"
+                if prefix.startswith(b"\x80")
+                else ""
+            )
             raise _FaultError(f"it is no safetensors file{what}")
         if len(prefix) < PREFIX_BYTES or length > status.st_size - PREFIX_BYTES:
             raise _FaultError(f"it is cut short: {status.st_size} bytes cannot hold its header")
@@ -221,9 +241,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number")
 
 
-def _checked_table(table: dict, size: int, begin: int) -> tuple[dict[str, str], dict[str, ArraySpec]]:
+def _checked_table(
+    table: dict, size: int, begin: int
+) -> tuple[dict[str, str], dict[str, ArraySpec]]:
     metadata = table.pop("__metadata__", None)
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+    if not isinstance(metadata, dict) or not all(
+        isinstance(value, str) for value in metadata.values()
+    ):
         raise _FaultError("it has no metadata of ours")
     specs, spans = {}, []
     for name, entry in table.items():
@@ -251,7 +275,11 @@ def _checked_checksums(
     spec = specs.pop(CHECKSUMS, None)
     if type(piece_rows) is not int or piece_rows < 1:
         raise _FaultError("its pieces have no rows")
-    shape = (n_pieces((other.shape for other in specs.values()), piece_rows), len(specs)) if specs else None
+    shape = (
+        (n_pieces((other.shape for other in specs.values()), piece_rows), len(specs))
+        if specs
+        else None
+    )
     if spec is None or spec.shape != shape or spec.dtype != DTYPES["I64"]:
         raise _FaultError("its checksums are not those of its arrays")
     table = np.fromfile(path, spec.dtype, math.prod(spec.shape), offset=spec.offset)

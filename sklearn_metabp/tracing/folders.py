@@ -81,8 +81,8 @@ def remove_leftovers_of_runs(directory: Path) -> None:
 def find_run(folder: Path) -> DiskRun | None:
     """Open the run in a folder; None where nothing of it has been written.
 
-    Of a run that is being recorded, or was when its process was killed, the last chunks are unfinished:
-    of those there is what had been written.
+    Of a run that is being recorded, or was when its process was killed, the last chunks are
+    unfinished: of those there is what had been written.
 
     Raises
     ------
@@ -126,13 +126,16 @@ def open_run(folder: Path) -> DiskRun:
     """
     run = find_run(folder)
     if run is None:
-        raise TraceFileError(f"{str(folder)!r}: nothing of a run has been written in this directory.")
+        raise TraceFileError(
+            f"{str(folder)!r}: nothing of a run has been written in this directory."
+        )
     return run
 
 
 def _chunk_names(folder: Path) -> list[str]:
     names: list[str] = []
-    # A listing made while chunks are added may have a later one and not an earlier: the next has both.
+    # A listing made while chunks are added may have a later one and not an earlier: the next has
+    # both.
     for _ in range(2):
         names = sorted(name for name in _entries(folder) if _CHUNK_NAME.fullmatch(name))
         if not names or int(names[-1].removesuffix(CHUNK_SUFFIX)) == len(names) - 1:
@@ -154,7 +157,9 @@ def _entries(directory: Path) -> list[str]:
     try:
         return os.listdir(directory)
     except OSError as error:
-        raise TraceFileError(f"{str(directory)!r}: it cannot be read: {error.strerror or error}.") from error
+        raise TraceFileError(
+            f"{str(directory)!r}: it cannot be read: {error.strerror or error}."
+        ) from error
 
 
 def save_runs(path, runs: Sequence[Run]) -> None:
@@ -199,7 +204,9 @@ def save_runs(path, runs: Sequence[Run]) -> None:
 def _save_run(run: Run, folder: Path) -> None:
     every = run.recorded_steps.every
     room = room_for(run.max_patterns, run.variables)
-    header = RunHeader(run.network, run.variables, every, room, run.dtype, run.adds_updates, task=run.task)
+    header = RunHeader(
+        run.network, run.variables, every, room, run.dtype, run.adds_updates, task=run.task
+    )
     writer = RunWriter(folder, header, RecordedSteps(int(run.scalars["indices"][0]), every))
     try:
         run.walk(lambda _, step: writer.append(step), recorded_only=True)

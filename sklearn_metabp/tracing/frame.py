@@ -25,7 +25,9 @@ def as_frame(trace: "Trace", variables):
     try:
         import pandas
     except ImportError as error:
-        raise ImportError("Trace.to_frame needs pandas: install it with pip install pandas.") from error
+        raise ImportError(
+            "Trace.to_frame needs pandas: install it with pip install pandas."
+        ) from error
     if (
         isinstance(variables, str)
         or not isinstance(variables, Collection)
@@ -49,7 +51,9 @@ def as_frame(trace: "Trace", variables):
         layout = trace.layouts[trace.runs[0]] if len(trace) else None
         names, columns = _columns(layout, is_bias) if layout is not None else ([], np.arange(0))
         frames.append(
-            pandas.DataFrame(values[:, columns], columns=[f"{variable} {name}" for name in names], copy=False)
+            pandas.DataFrame(
+                values[:, columns], columns=[f"{variable} {name}" for name in names], copy=False
+            )
         )
     return pandas.concat(frames, axis=1)
 
@@ -59,6 +63,8 @@ def _columns(layout: ParameterLayout, is_bias: bool | None) -> tuple[list[str], 
     names, positions = [], []
     for tensor in layout.tensors:
         if is_bias in (None, tensor.is_bias):
-            names += [f"{tensor.name}[{','.join(map(str, at))}]" for at in np.ndindex(*tensor.shape)]
+            names += [
+                f"{tensor.name}[{','.join(map(str, at))}]" for at in np.ndindex(*tensor.shape)
+            ]
             positions.append(np.arange(tensor.slice.start, tensor.slice.stop))
     return names, np.concatenate(positions)

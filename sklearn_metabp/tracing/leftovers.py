@@ -1,8 +1,8 @@
 """Temporary files and folders, and the removal of those that killed processes have left.
 
-A process locks the one that it writes, and the system ends the lock with the process, however that ends. So
-one without a lock is left over. In a file system without locks nothing is removed. Windows has no such locks
-and removes no file that is open, so files are removed there, and folders are not.
+A process locks the one that it writes, and the system ends the lock with the process, however that
+ends. So one without a lock is left over. In a file system without locks nothing is removed. Windows
+has no such locks and removes no file that is open, so files are removed there, and folders are not.
 """
 
 import hashlib

@@ -17,7 +17,8 @@ from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.teacher import TaughtStep
 from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
 
-# Of losses that another machine computes again: rounding grows along a training, and is not another training.
+# Of losses that another machine computes again: rounding grows along a training, and is not another
+# training.
 _REL_TOL, _ABS_TOL = 1e-3, 1e-6
 # As many as a search has candidates, or a rule starts to learn from.
 _FITS_OF_SAME_ROWS = 10
@@ -26,10 +27,10 @@ _FITS_OF_SAME_ROWS = 10
 class MemoryRun(Run):
     """One recorded training in memory.
 
-    Where the update rule is a function of the step and its state, a part of the run holds what its fit
-    was computed from and computes a variable, to the same bits, when it is asked for: copying every
-    step would cost many times the step itself. Of other rules, and where that takes less memory, it holds
-    copies.
+    Where the update rule is a function of the step and its state, a part of the run holds what its
+    fit was computed from and computes a variable, to the same bits, when it is asked for: copying
+    every step would cost many times the step itself. Of other rules, and where that takes less
+    memory, it holds copies.
 
     Parameters
     ----------
@@ -68,7 +69,9 @@ class MemoryRun(Run):
         adds_updates=True,
         is_replayable=False,
     ):
-        self.network = copy.copy(network)  # without the buffers of the estimator's, which may be gone by then
+        self.network = copy.copy(
+            network
+        )  # without the buffers of the estimator's, which may be gone by then
         self.variables, self.adds_updates = variables, adds_updates
         self.recorded_steps, self.task, self.outer_key = recorded_steps, task, outer_key
         self.dtype = np.dtype(dtype)
@@ -78,7 +81,8 @@ class MemoryRun(Run):
         # Every step before that one is known, where this is the rest of a run.
         self._known_before = 1
         self._parts: list[ReplayedPart | CopiedPart] = []
-        # Index, epoch, n_patterns and loss of step after step: four numbers that Ctrl-C cannot come between.
+        # Index, epoch, n_patterns and loss of step after step: four numbers that Ctrl-C cannot come
+        # between.
         self._numbers = array("d")
         self._scalars: dict[str, np.ndarray] = {}
         self._arrays: dict[str, Any] = {}
@@ -115,10 +119,10 @@ class MemoryRun(Run):
     def needs(self, replay) -> bool:
         """Whether to hold what a fit that goes on with this run is computed from.
 
-        Not if none of its steps will be recorded, nor if copies of those that will be take less memory. A
-        ``fit`` mostly shares its rows with other fits, which then hold them together, so copies have to take
-        much less there. With ``every`` above 1 a run that was whole so far stays whole: the steps between are
-        known from the replay.
+        Not if none of its steps will be recorded, nor if copies of those that will be take less
+        memory. A ``fit`` mostly shares its rows with other fits, which then hold them together, so
+        copies have to take much less there. With ``every`` above 1 a run that was whole so far
+        stays whole: the steps between are known from the replay.
         """
         n_recorded = self.recorded_steps.count(replay.first_index, replay.n_planned)
         if not self.stored or not n_recorded:
@@ -159,7 +163,8 @@ class MemoryRun(Run):
                     part.copy(step, self.max_patterns)
                 self._numbers.extend((index, step.epoch, n_patterns, step.loss))
             part.last_index = index
-        # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step missing.
+        # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step
+        # missing.
         self.next_index = index + 1
 
     def end_fit(self) -> None:
@@ -200,7 +205,9 @@ class MemoryRun(Run):
     def rows(self, name: str, positions: np.ndarray):
         """Array of a variable at some of the recorded steps; see :meth:`Run.rows`."""
         array = self._array(name)
-        return [layer[positions] for layer in array] if isinstance(array, list) else array[positions]
+        return (
+            [layer[positions] for layer in array] if isinstance(array, list) else array[positions]
+        )
 
     def _array(self, name: str):
         if name not in self.stored:
@@ -218,7 +225,9 @@ class MemoryRun(Run):
         """Copies of all recorded steps."""
         n_steps = self.n_steps
         part = CopiedPart(0, self.recorded_steps.first_index, names, self.dtype, n_steps)
-        self.walk(lambda _, step: part.copy(step, self.max_patterns), recorded_only=True, n_steps=n_steps)
+        self.walk(
+            lambda _, step: part.copy(step, self.max_patterns), recorded_only=True, n_steps=n_steps
+        )
         return part.arrays(n_steps)
 
     def _spans(self) -> Iterator[tuple[ReplayedPart | CopiedPart, int, int]]:
@@ -243,7 +252,9 @@ class MemoryRun(Run):
                 else:
                     self._walk_replay(part, start, n_wanted, recorded_only, visit)
 
-    def _walk_replay(self, part: ReplayedPart, position: int, n_wanted: int, recorded_only: bool, visit):
+    def _walk_replay(
+        self, part: ReplayedPart, position: int, n_wanted: int, recorded_only: bool, visit
+    ):
         losses, warned = self.scalars["losses"], False
 
         def step_ends(step: Step) -> bool:
@@ -311,7 +322,13 @@ class MemoryRun(Run):
         return known == index
 
     def __getstate__(self):
-        state = {**self.__dict__, "_arrays": {}, "_scalars": {}, "_was_pickled": True, "_goes_home": False}
+        state = {
+            **self.__dict__,
+            "_arrays": {},
+            "_scalars": {},
+            "_was_pickled": True,
+            "_goes_home": False,
+        }
         # Copies, for another thread may record on.
         state |= {"_parts": list(self._parts), "_numbers": np.array(self._numbers[:])}
         if not self._keeps_replays():

@@ -61,7 +61,9 @@ class CopiedPart:
         """All steps of a run, of which there are the arrays."""
         part = cls(0, first_index, tuple(arrays), dtype)
         part._columns = {
-            name: [Column.of(layer) for layer in array] if isinstance(array, list) else Column.of(array)
+            name: [Column.of(layer) for layer in array]
+            if isinstance(array, list)
+            else Column.of(array)
             for name, array in arrays.items()
         }
         return part

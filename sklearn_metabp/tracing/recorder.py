@@ -11,7 +11,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.chunks import RunHeader, room_for
 from sklearn_metabp.tracing.collector import Collector
-from sklearn_metabp.tracing.folders import absolute, new_run_name, remove_leftovers_of_runs, run_names
+from sklearn_metabp.tracing.folders import (
+    absolute,
+    new_run_name,
+    remove_leftovers_of_runs,
+    run_names,
+)
 from sklearn_metabp.tracing.memory_run import MemoryRun
 from sklearn_metabp.tracing.run import RecordedSteps
 from sklearn_metabp.tracing.run_writer import RunWriter
@@ -26,24 +31,26 @@ class TraceRecorder(Collector):
     """Callback that samples the trainings of the estimators it is set on.
 
     Give it to ``set_callbacks``. Every ``fit`` becomes a run of ``trace_``; a ``partial_fit`` or a
-    ``fit`` with ``warm_start`` that goes on with a recorded training goes on with its run, unless the update
-    rule has become one of another kind: one that searches along lines, or in memory one that is replayable
-    where that before was not. Clones of an estimator share the recorder.
+    ``fit`` with ``warm_start`` that goes on with a recorded training goes on with its run, unless
+    the update rule has become one of another kind: one that searches along lines, or in memory one
+    that is replayable where that before was not. Clones of an estimator share the recorder.
 
-    Without a ``path`` the trace is in the memory of the process that made the recorder; worker processes, as
-    those of a search with ``n_jobs=2``, send there what they record. Where the update rule is replayable, as
-    those of this package are, recording copies the start and the training data, and takes note of the
-    losses; what is read of the trace later is computed again, to the same bits. Equal data of several fits
-    are held once. Of other rules, and where that takes less memory, every recorded step is copied. The limits
-    ``variables``, ``every`` and ``max_steps`` bound what is held.
+    Without a ``path`` the trace is in the memory of the process that made the recorder; worker
+    processes, as those of a search with ``n_jobs=2``, send there what they record. Where the update
+    rule is replayable, as those of this package are, recording copies the start and the training
+    data, and takes note of the losses; what is read of the trace later is computed again, to the
+    same bits. Equal data of several fits are held once. Of other rules, and where that takes less
+    memory, every recorded step is copied. The limits ``variables``, ``every`` and ``max_steps``
+    bound what is held.
 
-    A pickle of a recorder or of its trace holds the same. Reading it on another machine may differ in
-    rounding, which is a warning; :meth:`Trace.save` keeps arrays. A recorder that was loaded has what it had,
-    and records on. A pickle of an estimator that is not fitted has a recorder without runs.
+    A pickle of a recorder or of its trace holds the same. Reading it on another machine may differ
+    in rounding, which is a warning; :meth:`Trace.save` keeps arrays. A recorder that was loaded has
+    what it had, and records on. A pickle of an estimator that is not fitted has a recorder without
+    runs.
 
-    With a ``path`` every step is copied to disk: memory holds one chunk of some megabytes, however long
-    the training is, and a training that is killed loses at most the steps of one chunk. Any number of
-    processes may record into one directory, so ``n_jobs`` may be what it likes.
+    With a ``path`` every step is copied to disk: memory holds one chunk of some megabytes, however
+    long the training is, and a training that is killed loses at most the steps of one chunk. Any
+    number of processes may record into one directory, so ``n_jobs`` may be what it likes.
 
     Parameters
     ----------
@@ -52,16 +59,16 @@ class TraceRecorder(Collector):
         biases gradients weight_updates bias_updates loss``. The default is the last six, which is
         what ``LearnedUpdateRule(scope="link")`` learns from.
     every : int, default=1
-        Record one step in so many. In memory the steps between are known too, as ``scope="link"`` needs them,
-        as long as every fit of the run has a recorded step.
+        Record one step in so many. In memory the steps between are known too, as ``scope="link"``
+        needs them, as long as every fit of the run has a recorded step.
     max_steps : int, default=None
         Record no more than so many steps of a run; None for all.
     teacher : UpdateRule, default=None
         A rule that looks on: what it would have done at every state visited is recorded too, as
         ``teacher_updates``, and is what scopes take for the target. Every step is then copied.
     path : str or path-like, default=None
-        Directory to record into, which is made if need be; runs that are there already stay. None records
-        in memory.
+        Directory to record into, which is made if need be; runs that are there already stay. None
+        records in memory.
     dtype : dtype, default=None
         Of what is stored; None is that of the training. float32 halves the memory.
 
@@ -87,7 +94,9 @@ class TraceRecorder(Collector):
     [(10, 15, 5), (10, 15, 3)]
     """
 
-    def __init__(self, variables="default", *, every=1, max_steps=None, teacher=None, path=None, dtype=None):
+    def __init__(
+        self, variables="default", *, every=1, max_steps=None, teacher=None, path=None, dtype=None
+    ):
         check_variables(variables)
         for name, value in (("every", every), ("max_steps", max_steps)):
             if value is None and name == "max_steps":
@@ -100,9 +109,13 @@ class TraceRecorder(Collector):
             if not isinstance(path, (str, os.PathLike)):
                 raise ValueError(f"path must be a string, a path or None, got {path!r}.")
             if not os.fspath(path):
-                raise ValueError("path must name a directory, got ''; '.' is the working directory.")
+                raise ValueError(
+                    "path must name a directory, got ''; '.' is the working directory."
+                )
             if os.path.lexists(path) and not os.path.isdir(path):
-                raise ValueError(f"path must be a directory or not exist yet; {str(path)!r} is neither.")
+                raise ValueError(
+                    f"path must be a directory or not exist yet; {str(path)!r} is neither."
+                )
         if teacher is not None:
             _check_teacher(teacher)
         super().__init__()
@@ -175,7 +188,8 @@ class TraceRecorder(Collector):
         """Take note of a step."""
         training = self._trainings[estimator]
         run = training.run
-        # Within a fit the network stays: comparing it at every step would take as long as a small step.
+        # Within a fit the network stays: comparing it at every step would take as long as a small
+        # step.
         stays = training.has_stepped and run is not None and run.next_index == step.index
         if run is None or not stays or (isinstance(run, RunWriter) and not run.goes_on_with(step)):
             run = self._run_of(training, estimator, step)
@@ -209,7 +223,13 @@ class TraceRecorder(Collector):
             dtype = np.dtype(self.dtype or step.params.dtype)
             room = room_for(step.n_patterns, variables)
             header = RunHeader(
-                step.network, variables, self.every, room, dtype, training.adds_updates, task=training.task
+                step.network,
+                variables,
+                self.every,
+                room,
+                dtype,
+                training.adds_updates,
+                task=training.task,
             )
             steps = RecordedSteps(step.index, self.every, self.max_steps)
             if not self._has_tidied:

@@ -37,7 +37,9 @@ class RecordedSteps:
 
     def end_before(self, index: int) -> bool:
         """Whether neither the step of that number nor a later one is recorded."""
-        return self.max_steps is not None and index - self.first_index > self.every * (self.max_steps - 1)
+        return self.max_steps is not None and index - self.first_index > self.every * (
+            self.max_steps - 1
+        )
 
     def count(self, first_index: int, n_steps: int) -> int:
         """How many of so many steps are recorded, the first of which has that number."""
@@ -71,7 +73,8 @@ class Run(ABC):
     variables : tuple of str
         What is recorded.
     scalars : dict of sequence
-        Of every recorded step: ``indices``, from 1, ``epochs``, ``n_patterns`` of the batch, ``losses``.
+        Of every recorded step: ``indices``, from 1, ``epochs``, ``n_patterns`` of the batch,
+        ``losses``.
     recorded_steps : RecordedSteps
         Which steps they are.
     max_patterns : int
@@ -81,8 +84,8 @@ class Run(ABC):
     task : Task or None
         Where its first fit stands among the tasks of a search; None where that is not known.
     adds_updates : bool
-        Whether the weights of a step are, to the bit, those of the one before plus its update. A line
-        search sets weights, and the update is their rounded difference.
+        Whether the weights of a step are, to the bit, those of the one before plus its update. A
+        line search sets weights, and the update is their rounded difference.
     """
 
     network: Network
@@ -151,8 +154,8 @@ class Run(ABC):
         Parameters
         ----------
         visit : callable
-            Gets the number of recorded steps before this one, and a :class:`Step` or what was stored
-            of it. What it wants to keep it copies.
+            Gets the number of recorded steps before this one, and a :class:`Step` or what was
+            stored of it. What it wants to keep it copies.
         recorded_only : bool, default=False
             Whether to pass over steps that were not recorded, where they are known.
         n_steps : int, default=None

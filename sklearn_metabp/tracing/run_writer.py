@@ -19,9 +19,9 @@ _MOST_UNFLUSHED = 4
 class RunWriter:
     """Records a training into a folder of its own.
 
-    Memory holds one chunk. A thread writes it, a piece at a time, while the next pieces fill, and another
-    flushes the chunks of which all is written. So a training that is killed loses the pieces that were
-    not written yet, which together are at most one chunk.
+    Memory holds one chunk. A thread writes it, a piece at a time, while the next pieces fill, and
+    another flushes the chunks of which all is written. So a training that is killed loses the
+    pieces that were not written yet, which together are at most one chunk.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ class RunWriter:
         self._layout: FileLayout | None = None
         self._writing: Worker | None = None
         self._flushing: Worker | None = None
-        # Of the threads: the chunk being written, the first error, and whether a chunk was not flushed.
+        # Of the threads: the chunk being written, the first error, and whether a chunk was not
+        # flushed.
         self._file: FileWriter | None = None
         self._error: Exception | None = None
         self._has_gap = False
@@ -83,7 +84,8 @@ class RunWriter:
             if self._buffer.begins_piece:
                 self._make_room(self._buffer)
             self._buffer.append(step)
-        # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step missing.
+        # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step
+        # missing.
         self.next_index = step.index + 1
         if recorded and self._buffer.begins_piece:  # type: ignore[union-attr]
             self._hand_over(self._buffer)  # type: ignore[arg-type]
@@ -99,7 +101,9 @@ class RunWriter:
         """Let the thread write the last piece."""
         if self._writing is None:
             self._flushing, self._writing = Worker("trace flusher"), Worker("trace writer")
-        self._writing.give(self._write, buffer, self._number, buffer.n_used // buffer.piece_rows - 1)
+        self._writing.give(
+            self._write, buffer, self._number, buffer.n_used // buffer.piece_rows - 1
+        )
         if buffer.n_used == buffer.n_rows:
             self._number, buffer.n_used = self._number + 1, 0
 
@@ -134,7 +138,10 @@ class RunWriter:
 
     def _names(self, number: int) -> tuple[Path, Path]:
         """Of a chunk: its name, and that which it has until it is finished."""
-        return self.folder / f"{number:08d}{CHUNK_SUFFIX}", self.folder / f"{number:08d}{UNFINISHED_SUFFIX}"
+        return (
+            self.folder / f"{number:08d}{CHUNK_SUFFIX}",
+            self.folder / f"{number:08d}{UNFINISHED_SUFFIX}",
+        )
 
     def flush(self) -> None:
         """Write what there is as a chunk, and let go of the memory; more steps may follow.

@@ -14,8 +14,8 @@ _copies: WeakValueDictionary[tuple, np.ndarray] = WeakValueDictionary()
 def shared_copy(array: np.ndarray) -> np.ndarray:
     """A read-only copy of an array; the same one for every array with the same bytes.
 
-    The fits of a search on one fold, and repeated fits on the same data, then hold their data once. A copy
-    lives as long as somebody holds it.
+    The fits of a search on one fold, and repeated fits on the same data, then hold their data once.
+    A copy lives as long as somebody holds it.
 
     Parameters
     ----------
@@ -38,4 +38,6 @@ def shared_copy(array: np.ndarray) -> np.ndarray:
 
 def _have_the_same_bytes(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether the bytes are equal, of NaN and of minus zero too."""
-    return one is other or one.reshape(-1).view(np.uint8).data == other.reshape(-1).view(np.uint8).data
+    return (
+        one is other or one.reshape(-1).view(np.uint8).data == other.reshape(-1).view(np.uint8).data
+    )

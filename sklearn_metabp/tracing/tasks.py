@@ -10,8 +10,8 @@ class Task(NamedTuple):
     Attributes
     ----------
     path : str
-        Names of the tasks, from the outermost fit to the training: ``"fit"`` where it is the outermost
-        itself, ``"fit/search/candidate-split-evaluation"`` in a grid search.
+        Names of the tasks, from the outermost fit to the training: ``"fit"`` where it is the
+        outermost itself, ``"fit/search/candidate-split-evaluation"`` in a grid search.
     ids : tuple of int
         Number of each of them among those of its parent. In a grid search the last one is
         ``candidate * n_splits + split``.

@@ -18,9 +18,9 @@ class Trace:
     """Recorded trainings: a row is a step of one of its runs.
 
     A trace is made by :class:`TraceRecorder`. Rows are selected as those of an array, traces are
-    joined by ``+``, and scikit-learn's splitters and searches take a trace as ``X`` with ``trace.runs``
-    as ``groups``. Selecting rows copies nothing, and what a scope knows of the past of a step is
-    always that of the whole run, whatever rows are selected.
+    joined by ``+``, and scikit-learn's splitters and searches take a trace as ``X`` with
+    ``trace.runs`` as ``groups``. Selecting rows copies nothing, and what a scope knows of the past
+    of a step is always that of the whole run, whatever rows are selected.
 
     Parameters
     ----------
@@ -69,7 +69,11 @@ class Trace:
     @property
     def shape(self) -> tuple[int, int]:
         """Number of rows, and of variables that every run has."""
-        shared = set.intersection(*(set(run.variables) for run in self._recorded)) if self._recorded else ()
+        shared = (
+            set.intersection(*(set(run.variables) for run in self._recorded))
+            if self._recorded
+            else ()
+        )
         return len(self), len(shared)
 
     @property
@@ -103,7 +107,9 @@ class Trace:
         if isinstance(key, (int, np.integer)):
             key = [key]
         if not isinstance(key, slice):
-            key = np.asarray(key, dtype=int) if isinstance(key, list) and not key else np.asarray(key)
+            key = (
+                np.asarray(key, dtype=int) if isinstance(key, list) and not key else np.asarray(key)
+            )
         return Trace(self._recorded, (self.runs[key], self._steps[key]))
 
     def run(self, number: int) -> "Trace":
@@ -132,7 +138,8 @@ class Trace:
     def concatenate(cls, traces: Iterable["Trace"]) -> "Trace":
         """One trace with the rows of all, in order; the runs of each get numbers of their own.
 
-        A run that is in several of them, as after selecting rows or opening a directory twice, stays one run.
+        A run that is in several of them, as after selecting rows or opening a directory twice,
+        stays one run.
 
         Raises
         ------
@@ -162,8 +169,9 @@ class Trace:
     def open(cls, path) -> "Trace":
         """Open the trace in a directory, of all its runs in the order in which they were begun.
 
-        The files are mapped while they are read, so a trace may be larger than the memory. A directory in
-        which trainings are recorded can be opened any time, and shows what has been written.
+        The files are mapped while they are read, so a trace may be larger than the memory. A
+        directory in which trainings are recorded can be opened any time, and shows what has been
+        written.
 
         Parameters
         ----------
@@ -177,8 +185,8 @@ class Trace:
         Raises
         ------
         TraceFileError
-            If there is no trace, or a file of it is damaged. Arrays are compared with their checksums
-            when they are first read, which is when damage to them is found.
+            If there is no trace, or a file of it is damaged. Arrays are compared with their
+            checksums when they are first read, which is when damage to them is found.
         """
         return cls(open_runs(path))
 
@@ -221,8 +229,8 @@ class Trace:
         Returns
         -------
         frame : DataFrame of n_rows rows
-            Columns ``run``, ``index`` of the step in its training, from 1, ``epoch``, ``n_patterns`` and
-            ``loss``; then the parameters, named like ``weights coefs_[0][2,1]``.
+            Columns ``run``, ``index`` of the step in its training, from 1, ``epoch``,
+            ``n_patterns`` and ``loss``; then the parameters, named like ``weights coefs_[0][2,1]``.
 
         Raises
         ------
@@ -275,7 +283,11 @@ class Trace:
             try:
                 rows = self._recorded[number].rows(name, self._steps[mine])
             except KeyError:
-                how = "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {RECORDED_BY[name]!r}]"
+                how = (
+                    "teacher=rule"
+                    if name == TEACHER_UPDATES
+                    else f"variables=[..., {RECORDED_BY[name]!r}]"
+                )
                 raise AttributeError(
                     f"run {number} of the trace has no {name}: record them with TraceRecorder({how})."
                 ) from None
@@ -360,8 +372,9 @@ class Trace:
         Returns
         -------
         X : ndarray of shape (n_predictions, n_columns)
-            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit. For ``"neuron"``
-            one row a message: the inputs, then the unit. For ``"network"`` one row a pattern.
+            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit. For
+            ``"neuron"`` one row a message: the inputs, then the unit. For ``"network"`` one row a
+            pattern.
 
         Raises
         ------
@@ -382,16 +395,18 @@ class Trace:
         Returns
         -------
         y : ndarray of shape (n_predictions,) or (n_predictions, n_params)
-            For ``"link"`` the update of every link of every step, be it the teacher's. For ``"neuron"``
-            every message that goes back to a hidden unit, f'(in) δ w. For ``"network"`` the
-            update of every parameter, for every pattern of every step.
+            For ``"link"`` the update of every link of every step, be it the teacher's. For
+            ``"neuron"`` every message that goes back to a hidden unit, f'(in) δ w. For
+            ``"network"`` the update of every parameter, for every pattern of every step.
         """
         return scope_named(scope).targets(self)
 
     def __repr__(self) -> str:
         numbers = np.unique(self.runs)
         sizes = sorted({self._recorded[number].layout.layer_sizes for number in numbers})
-        shapes = ", ".join("-".join(map(str, size)) for size in sizes[:3]) + (", …" if len(sizes) > 3 else "")
+        shapes = ", ".join("-".join(map(str, size)) for size in sizes[:3]) + (
+            ", …" if len(sizes) > 3 else ""
+        )
         plural = "run" if len(numbers) == 1 else "runs"
         steps = "1 step" if len(self) == 1 else f"{len(self)} steps"
         return f"Trace of {steps} in {len(numbers)} {plural}" + (f": {shapes}" if shapes else "")

@@ -61,5 +61,7 @@ def check_variables(variables) -> tuple[str, ...]:
         ) from None
     unknown = [name for name in wanted if name not in VARIABLES]
     if unknown or not wanted:
-        raise ValueError(f"variables must be names from {list(VARIABLES)}, got {unknown or wanted}.")
+        raise ValueError(
+            f"variables must be names from {list(VARIABLES)}, got {unknown or wanted}."
+        )
     return tuple(name for name in VARIABLES if name in wanted)

@@ -8,9 +8,10 @@ import numpy as np
 class Curve(Sequence):
     """A list of floats that grows at its end, and whose copies cost nothing.
 
-    Copies share the numbers they have in common. The one that grows first goes on with the shared list;
-    another that grows after it takes a list of its own. So a training of many short calls need not copy its
-    past in every call, and a call that fails leaves the curve before it as it was.
+    Copies share the numbers they have in common. The one that grows first goes on with the shared
+    list; another that grows after it takes a list of its own. So a training of many short calls
+    need not copy its past in every call, and a call that fails leaves the curve before it as it
+    was.
 
     Parameters
     ----------

@@ -16,10 +16,14 @@ class DivergenceError(ValueError):
         The last finite loss of a batch; None if there was none.
     """
 
-    def __init__(self, what: str, rule, *, epoch: int, step: int, last_loss: float | None, advice=ADVICE):
+    def __init__(
+        self, what: str, rule, *, epoch: int, step: int, last_loss: float | None, advice=ADVICE
+    ):
         self.epoch, self.step, self.last_loss = epoch, step, last_loss
         loss = (
-            "no batch had a finite loss" if last_loss is None else f"the last finite loss was {last_loss:.6g}"
+            "no batch had a finite loss"
+            if last_loss is None
+            else f"the last finite loss was {last_loss:.6g}"
         )
         super().__init__(
             f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: {what}; {loss}. "

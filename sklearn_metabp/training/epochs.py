@@ -8,7 +8,11 @@ import numpy as np
 from sklearn_metabp._kernels import apply_updates
 from sklearn_metabp.network import Step
 from sklearn_metabp.training.divergence import DivergenceError
-from sklearn_metabp.update_rules.checked_update import bound_update, checked_update, explain_read_only
+from sklearn_metabp.update_rules.checked_update import (
+    bound_update,
+    checked_update,
+    explain_read_only,
+)
 
 
 class Epochs:
@@ -31,15 +35,21 @@ class Epochs:
         self.step_listener = listener if listener is not None and listener.wants_steps else None
         # A listener sees the weights that the step saw, after they have changed.
         self.seen_params = state.params if self.step_listener is None else state.params.copy()
-        if state.n_planned is None:  # once: under a plan that moves along, a schedule's rate jumps back
+        if (
+            state.n_planned is None
+        ):  # once: under a plan that moves along, a schedule's rate jumps back
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
-        self.step = Step(network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned)
+        self.step = Step(
+            network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned
+        )
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss = None
         self.compute_update = bound_update(rule, self.step, state.rule_state)
-        self.send_back = rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
+        self.send_back = (
+            rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
+        )
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:
         """Run epochs until one is the last; True if that was before ``max_epochs``."""
@@ -87,7 +97,8 @@ class Epochs:
         what = "the rule returned an update with NaN or infinity"
         if np.isnan(self.updates).any() and np.isfinite(self.step.gradients).all():
             return self.divergence(
-                f"{what} for gradients that are finite", advice="Look for 0 / 0 and inf - inf in the rule."
+                f"{what} for gradients that are finite",
+                advice="Look for 0 / 0 and inf - inf in the rule.",
             )
         return self.divergence(what)
 

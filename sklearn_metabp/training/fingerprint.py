@@ -37,7 +37,8 @@ _NO_CODE = {
 }
 _SLOTS = (GetSetDescriptorType, MemberDescriptorType)
 _WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
-# An estimator's callbacks are not what it computes; scikit-learn notes its version in what it pickles.
+# An estimator's callbacks are not what it computes; scikit-learn notes its version in what it
+# pickles.
 _NO_STATE = {"__doc__", "_skl_callbacks", "_sklearn_version"}
 _BLOCK_BYTES = 2**20
 # Values nested deeper are written later, as code is, so that Python's stack does not end first.
@@ -47,15 +48,16 @@ _MAX_DEPTH = 50
 def fingerprint(value) -> str:
     """Fingerprint of a value, with all code of the user's that it leads to.
 
-    Two values have the same one if they hold the same and their code does the same, however they lie in
-    memory: an array in C or in Fortran order, a function here or in the worker process that it was sent to.
+    Two values have the same one if they hold the same and their code does the same, however they
+    lie in memory: an array in C or in Fortran order, a function here or in the worker process that
+    it was sent to.
 
-    A function is its code, its defaults, what it closes over, and the functions, classes and values that
-    it finds under global names of its module, and what those refer to in turn. A class is its attributes,
-    its methods and its bases. Comments, docstrings, annotations and the place in a file do not count. Of a
-    library the name counts; of one that this package does not stand on also its version and the source of
-    the module. An object is its class and what it would pickle, or its class alone where it cannot be
-    pickled, as a lock.
+    A function is its code, its defaults, what it closes over, and the functions, classes and values
+    that it finds under global names of its module, and what those refer to in turn. A class is its
+    attributes, its methods and its bases. Comments, docstrings, annotations and the place in a file
+    do not count. Of a library the name counts; of one that this package does not stand on also its
+    version and the source of the module. An object is its class and what it would pickle, or its
+    class alone where it cannot be pickled, as a lock.
 
     Parameters
     ----------
@@ -82,15 +84,17 @@ def callable_fingerprint(function) -> str:
         40 hexadecimal digits.
     """
     if not callable(function):
-        raise TypeError(f"callable_fingerprint takes what can be called, got a {type(function).__name__}.")
+        raise TypeError(
+            f"callable_fingerprint takes what can be called, got a {type(function).__name__}."
+        )
     return fingerprint(function)
 
 
 class _Fingerprint:
     """Goes through values depth first and through code in the order in which it is met.
 
-    Code is numbered when it is met and written once, later, so functions that call each other end, and so
-    does a long chain of them.
+    Code is numbered when it is met and written once, later, so functions that call each other end,
+    and so does a long chain of them.
     """
 
     def __init__(self):
@@ -167,7 +171,9 @@ class _Fingerprint:
                 self._value(item)
         elif kind is dict:
             # The order of the names is none of the value's.
-            items = sorted(((fingerprint(key), item) for key, item in value.items()), key=itemgetter(0))
+            items = sorted(
+                ((fingerprint(key), item) for key, item in value.items()), key=itemgetter(0)
+            )
             self._write("dict", len(items))
             for key, item in items:
                 self._write("key", key)
@@ -251,7 +257,10 @@ class _Fingerprint:
         """Rows as they are stored: their order is the order of the sums."""
         if matrix.format not in ("csr", "csc"):
             matrix = matrix.tocoo()
-            arrays = [matrix.data, *(np.asarray(index, np.int64) for index in (matrix.row, matrix.col))]
+            arrays = [
+                matrix.data,
+                *(np.asarray(index, np.int64) for index in (matrix.row, matrix.col)),
+            ]
         else:
             indices = (np.asarray(index, np.int64) for index in (matrix.indices, matrix.indptr))
             arrays = [matrix.data, *indices]
@@ -263,7 +272,9 @@ class _Fingerprint:
         """A function or class: its name if it is a library's, otherwise its number, and its content later."""
         module = code.__module__
         is_class = isinstance(code, type)
-        if is_class and not isinstance(module, str):  # of C code: it describes the module of its instances
+        if is_class and not isinstance(
+            module, str
+        ):  # of C code: it describes the module of its instances
             self._write("library", "", code.__qualname__)
         # Code of a namespace without a name says that it is of builtins.
         elif is_library(module) and ((is_class and module != "builtins") or is_importable(code)):
@@ -297,22 +308,36 @@ class _Fingerprint:
             self._code_object(function.__code__, function.__doc__)
             self._names(function)
         self._value((function.__defaults__, function.__kwdefaults__))
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        for name, cell in zip(
+            function.__code__.co_freevars, function.__closure__ or (), strict=True
+        ):
             self._write("cell", name)
             try:
                 self._value(cell.cell_contents)
             except ValueError:  # not filled yet
                 self._write("empty")
-        self._value({name: value for name, value in vars(function).items() if name != "__wrapped__"})
+        self._value(
+            {name: value for name, value in vars(function).items() if name != "__wrapped__"}
+        )
 
     def _code_object(self, code: CodeType, doc: str | None) -> None:
         self._write(
             *("bytecode", code.co_name, code.co_code, code.co_exceptiontable, code.co_flags),
             *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
-            *(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, len(code.co_consts)),
+            *(
+                code.co_names,
+                code.co_varnames,
+                code.co_freevars,
+                code.co_cellvars,
+                len(code.co_consts),
+            ),
         )
         for position, constant in enumerate(code.co_consts):
-            is_doc = position == 0 and type(constant) is str and inspect.cleandoc(constant) == _clean(doc)
+            is_doc = (
+                position == 0
+                and type(constant) is str
+                and inspect.cleandoc(constant) == _clean(doc)
+            )
             self._value(None if is_doc else constant)
 
     def _names(self, function: FunctionType) -> None:
@@ -324,13 +349,19 @@ class _Fingerprint:
                 self._named(function.__globals__[name], attributes, set())
         for name, level in imports:
             self._write("import", name, level)
-            module = module_of_user("." * level + name, function.__globals__.get("__package__") or "")
+            module = module_of_user(
+                "." * level + name, function.__globals__.get("__package__") or ""
+            )
             if module is not None:
                 self._named(module, attributes, set())
 
     def _named(self, value, attributes: set[str], seen: set[str]) -> None:
         self._value(value)
-        if not isinstance(value, ModuleType) or is_library(value.__name__) or value.__name__ in seen:
+        if (
+            not isinstance(value, ModuleType)
+            or is_library(value.__name__)
+            or value.__name__ in seen
+        ):
             return
         seen.add(value.__name__)
         for name in sorted(attributes & vars(value).keys()):

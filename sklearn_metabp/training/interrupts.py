@@ -9,7 +9,8 @@ _last = -_SECONDS
 def is_second() -> bool:
     """Note a Ctrl-C that met a fit; True if the one before met a fit of this process within a second.
 
-    A search goes on with its next fit after the first, so only a second that is let through ends the search.
+    A search goes on with its next fit after the first, so only a second that is let through ends
+    the search.
     """
     global _last
     before, _last = _last, time.monotonic()

@@ -43,8 +43,8 @@ def train(
     max_epochs : int
         Or iterations, of a rule that searches along lines.
     planned_epochs : int, default=None
-        Epochs from now on that schedules of the learning rate reckon with, where the state has no plan yet;
-        None is ``max_epochs``.
+        Epochs from now on that schedules of the learning rate reckon with, where the state has no
+        plan yet; None is ``max_epochs``.
     validation : Validation, default=None
     listener : Listener, default=None
     verbose : bool, default=False
@@ -59,8 +59,9 @@ def train(
     Raises
     ------
     DivergenceError
-        If a loss, an update or a weight stops being finite, and no parameters are kept as the best so far.
-        Where some are, training goes back to them and ends; ``state.divergence`` has the error's text.
+        If a loss, an update or a weight stops being finite, and no parameters are kept as the best
+        so far. Where some are, training goes back to them and ends; ``state.divergence`` has the
+        error's text.
     ValueError
         If the rule returns something else than it must.
     """
@@ -86,7 +87,9 @@ def train(
             if interrupts.is_second():
                 raise
             _check_weights(state, trainer)
-            kept = "after the last step" if state.best_params is None else "that were the best so far"
+            kept = (
+                "after the last step" if state.best_params is None else "that were the best so far"
+            )
             warnings.warn(
                 f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} steps; the "
                 f"estimator has the weights {kept}. Ctrl-C ended this fit alone: a search or ensemble goes "
@@ -111,7 +114,9 @@ class _Judge:
         self._rule, self._state, self._step, self._validation = rule, state, step, validation
         self._listener, self._verbose = listener, verbose
         self._patience_listens_to_score = validation is not None and validation.stops_training
-        self._knows_its_end = isinstance(rule, LineSearchRule) and not self._patience_listens_to_score
+        self._knows_its_end = (
+            isinstance(rule, LineSearchRule) and not self._patience_listens_to_score
+        )
 
     def epoch_ended(self, loss: float) -> bool:
         """True if training is to stop."""
@@ -128,7 +133,9 @@ class _Judge:
             if self._verbose:
                 print(f"Validation score: {score:f}, loss = {validation_loss:.8f}")
         stopped = self._patience_is_exhausted(loss)
-        return stopped if self._listener is None else self._listener.epoch_ends(state, params, stopped)
+        return (
+            stopped if self._listener is None else self._listener.epoch_ends(state, params, stopped)
+        )
 
     def _patience_is_exhausted(self, loss: float) -> bool:
         rule, state = self._rule, self._state

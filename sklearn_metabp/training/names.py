@@ -14,9 +14,9 @@ _names: dict[int, tuple[weakref.ref, str]] = {}
 def judge_name(judge) -> str:
     """Name of a scorer, a monitor or a word; of code the fingerprint that it had when it was first asked for.
 
-    A training that goes on asks whether values can be compared, and a judge stays the same one while what it
-    notes changes: a list of its calls, a running mean. So the object keeps its name, and one of a class is
-    named by the class and by what its constructor was given.
+    A training that goes on asks whether values can be compared, and a judge stays the same one
+    while what it notes changes: a list of its calls, a running mean. So the object keeps its name,
+    and one of a class is named by the class and by what its constructor was given.
     """
     if judge is None or isinstance(judge, str):
         return repr(judge)
@@ -36,8 +36,8 @@ def _forget(key: int, _) -> None:
 def settings_of(value):
     """The class of an object and what its constructor was given, or the object where that cannot be told.
 
-    It can where the parameters of ``__init__`` are attributes under their own names or with an underscore
-    before them.
+    It can where the parameters of ``__init__`` are attributes under their own names or with an
+    underscore before them.
     """
     if isinstance(value, (type, FunctionType)) or "__init__" not in _names_of_python(type(value)):
         return value
@@ -55,5 +55,8 @@ def settings_of(value):
 def _names_of_python(kind: type) -> set[str]:
     """Names of the methods that the class and its bases wrote in Python."""
     return {
-        name for base in kind.__mro__ for name, part in vars(base).items() if isinstance(part, FunctionType)
+        name
+        for base in kind.__mro__
+        for name, part in vars(base).items()
+        if isinstance(part, FunctionType)
     }

@@ -1,8 +1,9 @@
 """How a training ended, and what of it is worth a warning.
 
-A loss that stops falling is no proof that anything was learned: a training may have blown up and stayed
-finite, may stand on a plateau, or may have taken no step that counts. Its loss at the end is compared with
-the one where the call began and with that of the best constant prediction, on the rows that were trained on.
+A loss that stops falling is no proof that anything was learned: a training may have blown up and
+stayed finite, may stand on a plateau, or may have taken no step that counts. Its loss at the end is
+compared with the one where the call began and with that of the best constant prediction, on the
+rows that were trained on.
 """
 
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.training.target_scale import advice_on_scale
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
 
-# A loss within this share of the best constant's is no better than it: XOR on a plateau has won up to 0.7 %.
+# A loss within this share of the best constant's is no better than it: XOR on a plateau has won up
+# to 0.7 %.
 _MARGIN = 0.01
-# An epoch's mean loss is one of changing weights, with penalty and dropout. Only where it is below what it is
-# compared with by this factor, it need not be measured again.
+# An epoch's mean loss is one of changing weights, with penalty and dropout. Only where it is below
+# what it is compared with by this factor, it need not be measured again.
 _CLEARLY = 0.9
 # A training that ends with so many times the loss it began with has blown up.
 _WELL_ABOVE = 10.0
@@ -93,8 +95,8 @@ class Outcome:
             Whether something ended the training before ``max_iter``.
         max_iter : int
         max_iter_was_wanted : bool
-            Whether patience is infinite: then reaching ``max_iter`` is no news, nor is what a training under
-            way has not learned yet.
+            Whether patience is infinite: then reaching ``max_iter`` is no news, nor is what a
+            training under way has not learned yet.
 
         Returns
         -------
@@ -121,8 +123,8 @@ class Outcome:
     def of_partial_fit(self) -> str | None:
         """What to warn of after a ``partial_fit``; each thing once in a training.
 
-        A plateau is nothing to warn of: the stream goes on. A divergence is, and a blow-up, and calls that
-        change nothing.
+        A plateau is nothing to warn of: the stream goes on. A divergence is, and a blow-up, and
+        calls that change nothing.
 
         Returns
         -------
@@ -179,8 +181,9 @@ class Outcome:
     def _blow_up_on_stream(self) -> str | None:
         """The same of a call of ``partial_fit``, whose rows may be other ones than those of the call before.
 
-        Losses of calls are compared with those of the first few. Unusual rows have a large loss as well, but
-        steps on them lower it; so it is the loss of the same rows before and after the call that decides.
+        Losses of calls are compared with those of the first few. Unusual rows have a large loss as
+        well, but steps on them lower it; so it is the loss of the same rows before and after the
+        call that decides.
         """
         curve = self.state.loss_curve
         first = curve[: min(_FIRST_CALLS, len(curve) - 1)]
@@ -231,7 +234,10 @@ class Outcome:
         if not self.y_has_numbers or isinstance(batches.targets, SparseTargets):
             return None
         return advice_on_scale(
-            self.network.out_activation, batches.targets, batches.sample_weight, self.state.patience.tol
+            self.network.out_activation,
+            batches.targets,
+            batches.sample_weight,
+            self.state.patience.tol,
         )
 
     @property
@@ -240,7 +246,9 @@ class Outcome:
         curve = self.state.loss_curve[self.start.n_epochs :]
         before, lately = curve[:-_A_WHILE], curve[-_A_WHILE:]
         improves = not before or min(lately) < min(before) - self.state.patience.tol
-        is_held_up = self._advice_on_y is not None and self._kept_loss > _WELL_ABOVE * self._constant_loss
+        is_held_up = (
+            self._advice_on_y is not None and self._kept_loss > _WELL_ABOVE * self._constant_loss
+        )
         return improves and not is_held_up
 
     @property
@@ -297,4 +305,6 @@ class Outcome:
             return 0.5 * self.network.alpha * float(weights @ weights) * batches.n_batches / total
 
 
-_KEPT_THE_BEST = "The estimator has the weights of the best epoch, from which a training that goes on starts."
+_KEPT_THE_BEST = (
+    "The estimator has the weights of the best epoch, from which a training that goes on starts."
+)

@@ -22,8 +22,8 @@ from sklearn_metabp.training.state import TrainingState
 class Replay:
     """All that a training is computed from: to go through its steps again.
 
-    The bits are those of the training as long as the rule is a function of the step and its state. A replay
-    made here is good until the training begins; :meth:`kept` makes one that stays good.
+    The bits are those of the training as long as the rule is a function of the step and its state.
+    A replay made here is good until the training begins; :meth:`kept` makes one that stays good.
 
     Attributes
     ----------
@@ -125,7 +125,11 @@ def _shared(batches: Batches) -> Batches:
     else:
         arrays = shared_copy(X.data), shared_copy(X.indices), shared_copy(X.indptr)
         X = csr_array(arrays, shape=X.shape, copy=False)
-    targets = targets.with_arrays(shared_copy) if isinstance(targets, SparseTargets) else shared_copy(targets)
+    targets = (
+        targets.with_arrays(shared_copy)
+        if isinstance(targets, SparseTargets)
+        else shared_copy(targets)
+    )
     return replace(
         batches,
         X=X,

@@ -17,7 +17,8 @@ from sklearn_metabp.update_rules.line_search import reached
 class Search:
     """The loss as a function of the parameters, and the bookkeeping of its minimisation.
 
-    An iteration of the rule counts as a step and as an epoch. Rows count as often as the loss is computed.
+    An iteration of the rule counts as a step and as an epoch. Rows count as often as the loss is
+    computed.
     """
 
     def __init__(
@@ -35,8 +36,8 @@ class Search:
         self._trial = state.params.copy()
         self._gradients = np.zeros_like(state.params)
         self._backprop = self._loaded(network, self._trial, self._gradients)
-        # A listener sees every iteration from the parameters before it. That has a kernel of its own, so that
-        # nothing which the rule sees or counts depends on who listens.
+        # A listener sees every iteration from the parameters before it. That has a kernel of its
+        # own, so that nothing which the rule sees or counts depends on who listens.
         seen_params, gradients, backprop = self._trial, self._gradients, self._backprop
         if listener is not None and listener.wants_steps:
             seen_params, gradients = state.params.copy(), np.zeros_like(state.params)
@@ -146,7 +147,9 @@ class Search:
 
     def divergence(self, what: str) -> DivergenceError:
         """The error that says what happened."""
-        losses = [loss for loss in (self._state.start_loss, *self._state.loss_curve) if np.isfinite(loss)]
+        losses = [
+            loss for loss in (self._state.start_loss, *self._state.loss_curve) if np.isfinite(loss)
+        ]
         return DivergenceError(
             what,
             self._rule,

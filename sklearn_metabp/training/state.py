@@ -57,8 +57,8 @@ class TrainingState:
     dropout_key : int
         From it and the number of a step follows which units are dropped.
     n_steps, n_epochs, n_rows : int
-        Taken, finished and presented so far. Epochs are counted by the curve of the loss, so that there are
-        as many of the one as of the other whenever Ctrl-C comes.
+        Taken, finished and presented so far. Epochs are counted by the curve of the loss, so that
+        there are as many of the one as of the other whenever Ctrl-C comes.
     loss_curve : Curve of float
         Mean loss of every finished epoch.
     order : ndarray of shape (n_samples,) or None
@@ -70,15 +70,15 @@ class TrainingState:
     best_score : float
         The highest score of such a validation.
     best_params : ndarray of shape (n_params,) or None
-        The best parameters so far, where they are the ones to keep: those with that score if patience
-        listens to it, or those that a callback keeps.
+        The best parameters so far, where they are the ones to keep: those with that score if
+        patience listens to it, or those that a callback keeps.
     split_random_state : numpy.random.RandomState or None
         Drew the validation rows in the first fit; the same rows are drawn by it in the next.
     callback_memory : dict
         What callbacks remember of this training, by their ``memory_key``.
     n_planned : int or None
-        Steps that schedules of the learning rate reckon with, from the first one of all; None before the
-        first plan, which stays.
+        Steps that schedules of the learning rate reckon with, from the first one of all; None
+        before the first plan, which stays.
     start_loss : float
         Loss before the first iteration of a search along lines; NaN where there was none.
     why_not_converged : str or None
@@ -86,7 +86,8 @@ class TrainingState:
     divergence : str or None
         What the last training diverged by, where the best parameters were kept.
     warned_of : tuple of str
-        What a training in many calls of ``partial_fit`` has been warned of, so that it is said once.
+        What a training in many calls of ``partial_fit`` has been warned of, so that it is said
+        once.
     """
 
     params: np.ndarray
@@ -156,7 +157,9 @@ class TrainingState:
         """A curve of the validation as long as that of the loss: NaN where an epoch was not validated."""
         return [*values, *[np.nan] * (self.n_epochs - len(values))]
 
-    def note_validation(self, score: float, loss: float, params: np.ndarray, keep_best: bool) -> None:
+    def note_validation(
+        self, score: float, loss: float, params: np.ndarray, keep_best: bool
+    ) -> None:
         """Add the last epoch's validation, and keep the parameters if no score was higher before."""
         last = self.n_epochs - 1
         scores, losses = self.validation_scores.copy(), self.validation_loss_curve.copy()

@@ -8,7 +8,9 @@ _USUAL, _FAR = (0.1, 10.0), 3.0
 _RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0), "exp": (0.0, np.inf)}
 
 
-def advice_on_scale(out_activation: str, targets: np.ndarray, sample_weight, tol: float) -> str | None:
+def advice_on_scale(
+    out_activation: str, targets: np.ndarray, sample_weight, tol: float
+) -> str | None:
     """What is unusual about numbers to predict, and what to do.
 
     Parameters
@@ -22,7 +24,8 @@ def advice_on_scale(out_activation: str, targets: np.ndarray, sample_weight, tol
     Returns
     -------
     advice : str or None
-        With mean and standard deviation of the output that is farthest from the usual; None if all are usual.
+        With mean and standard deviation of the output that is farthest from the usual; None if all
+        are usual.
 
     Examples
     --------
@@ -55,7 +58,9 @@ def _moments(targets, sample_weight) -> tuple[np.ndarray, np.ndarray]:
         return means, np.sqrt(np.average((targets - means) ** 2, axis=0, weights=sample_weight))
 
 
-def _remedy(out_activation: str, is_beyond: bool, is_far: bool, deviation: float, tol: float) -> str:
+def _remedy(
+    out_activation: str, is_beyond: bool, is_far: bool, deviation: float, tol: float
+) -> str:
     if is_beyond:
         low, high = _RANGES[out_activation]
         return (
@@ -63,9 +68,7 @@ def _remedy(out_activation: str, is_beyond: bool, is_far: bool, deviation: float
             f"out_activation."
         )
     if out_activation == "exp":
-        return (
-            "exp outputs start around 1: set init_output_bias='targets', which starts them at the mean of y."
-        )
+        return "exp outputs start around 1: set init_output_bias='targets', which starts them at the mean of y."
     text = (
         "Outputs start around 0, and training goes well where the standard deviation is about 1: scale y, as "
         "by TransformedTargetRegressor(model, transformer=StandardScaler())"

@@ -21,7 +21,11 @@ def is_library(module: str | None) -> bool:
 
     The script that runs never does, though in a worker process ``__main__`` is a file of joblib.
     """
-    return module is not None and module not in _MAIN and (_is_foundation(module) or _is_installed(module))
+    return (
+        module is not None
+        and module not in _MAIN
+        and (_is_foundation(module) or _is_installed(module))
+    )
 
 
 def _is_foundation(module: str) -> bool:
@@ -38,12 +42,16 @@ def _is_installed(module: str) -> bool:
 
 def _is_standard(file: Path) -> bool:
     roots = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    return _INSTALLED.isdisjoint(file.parts) and any(file.is_relative_to(root) for root in roots if root)
+    return _INSTALLED.isdisjoint(file.parts) and any(
+        file.is_relative_to(root) for root in roots if root
+    )
 
 
 def _file_of(module: str) -> Path | None:
     loaded = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None) or getattr(getattr(loaded, "__spec__", None), "origin", None)
+    file = getattr(loaded, "__file__", None) or getattr(
+        getattr(loaded, "__spec__", None), "origin", None
+    )
     if file == "frozen":
         return Path(sysconfig.get_path("stdlib"), module)
     return Path(file) if isinstance(file, str) else None

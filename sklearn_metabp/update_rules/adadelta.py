@@ -25,14 +25,15 @@ class AdaDelta(ScheduledRule):
         :math:`\rho`, in [0, 1).
     epsilon : float, default=1e-6
         Under both roots: sets the size of the first steps. Greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
-    M. Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012), algorithm 1, as in A. Kordecki, "Neural
-    Networks: Back-Propagation algorithm", lecture 6, and ``torch.optim.Adadelta``.
+    M. Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012), algorithm 1, as in A. Kordecki,
+    "Neural Networks: Back-Propagation algorithm", lecture 6, and ``torch.optim.Adadelta``.
 
     Examples
     --------

@@ -21,14 +21,16 @@ class AdaGrad(ScheduledRule):
         :math:`\gamma`, greater than 0.
     epsilon : float, default=1e-10
         Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
-    J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
-    Optimization" (2011), as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6, with
+    J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and
+    Stochastic Optimization" (2011), as in A. Kordecki, "Neural Networks: Back-Propagation
+    algorithm", lecture 6, with
     :math:`\epsilon` outside the root as in ``torch.optim.Adagrad``.
 
     Examples

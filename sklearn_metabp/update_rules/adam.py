@@ -24,14 +24,15 @@ class Adam(MomentRule):
         Decay of the mean square, in [0, 1).
     epsilon : float, default=1e-8
         Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
-    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; equations and
-    defaults as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6.
+    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; equations
+    and defaults as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6.
 
     Examples
     --------
@@ -40,7 +41,9 @@ class Adam(MomentRule):
     Adam(learning_rate=0.01)
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"):
+    def __init__(
+        self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"
+    ):
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -64,12 +67,19 @@ class Adam(MomentRule):
 
     def bind(self, step, state):
         """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
-        gradients, updates, mean, square = step.gradients, step.updates, state["mean"], state["square"]
+        gradients, updates, mean, square = (
+            step.gradients,
+            step.updates,
+            state["mean"],
+            state["square"],
+        )
 
         def compute_update():
             state["t"] = t = state["t"] + 1
             rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
-            adam_step(gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t)
+            adam_step(
+                gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t
+            )
             return updates
 
         return compute_update

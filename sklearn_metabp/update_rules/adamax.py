@@ -24,9 +24,10 @@ class AdaMax(MomentRule):
         Decay of the maximum, in [0, 1).
     epsilon : float, default=1e-8
         Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
@@ -41,7 +42,9 @@ class AdaMax(MomentRule):
     AdaMax(learning_rate=0.01)
     """
 
-    def __init__(self, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"):
+    def __init__(
+        self, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"
+    ):
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2

@@ -16,7 +16,8 @@ class Averaged(WrapperRule):
     .. math::
         a_t = \beta a_{t-1} + (1 - \beta) w_t, \qquad \hat w_t = a_t / (1 - \beta^t)
 
-    Training itself goes on from :math:`w_t`, as if nobody averaged; what a fitted estimator predicts with is
+    Training itself goes on from :math:`w_t`, as if nobody averaged; what a fitted estimator
+    predicts with is
     :math:`\hat w_t`. The division takes out the zero that the average starts from, as Adam's corrections do,
     so that early weights count no more than late ones.
 
@@ -29,8 +30,8 @@ class Averaged(WrapperRule):
 
     References
     ----------
-    B. Polyak and A. Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992), with decaying
-    weights as in ``torch.optim.swa_utils``.
+    B. Polyak and A. Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992), with
+    decaying weights as in ``torch.optim.swa_utils``.
 
     Examples
     --------

@@ -36,8 +36,8 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Whether the rule also says how deltas go back, by ``compute_deltas``, in place of rule (6).
         False unless a subclass says True.
     full_batch : bool
-        Whether ``batch_size="auto"`` means all rows, as for rules that compare one gradient with the one
-        before. False unless a subclass says True.
+        Whether ``batch_size="auto"`` means all rows, as for rules that compare one gradient with
+        the one before. False unless a subclass says True.
 
     Examples
     --------
@@ -85,9 +85,13 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         for verb, bound in _BOUND_VERBS.items():
-            definer = next(vars(kind) for kind in cls.__mro__ if verb in vars(kind) or bound in vars(kind))
+            definer = next(
+                vars(kind) for kind in cls.__mro__ if verb in vars(kind) or bound in vars(kind)
+            )
             if bound not in definer and getattr(cls, bound) is not getattr(UpdateRule, bound):
-                setattr(cls, bound, getattr(UpdateRule, bound))  # what a parent binds is not what it computes
+                setattr(
+                    cls, bound, getattr(UpdateRule, bound)
+                )  # what a parent binds is not what it computes
 
     @abstractmethod
     def init_state(self, layout: ParameterLayout) -> Any:
@@ -96,22 +100,23 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Parameters
         ----------
         layout : ParameterLayout
-            Which slice of a flat vector is what; ``layout.n_params`` is its length, ``layout.dtype``
-            its dtype, ``layout.zeros()`` such a vector.
+            Which slice of a flat vector is what; ``layout.n_params`` is its length,
+            ``layout.dtype`` its dtype, ``layout.zeros()`` such a vector.
 
         Returns
         -------
         state : object
-            Anything that pickles; ``compute_update`` may change it in place. Arrays and numbers in a dict are
-            best: what is bound to the arrays of one training has its place in what ``bind`` returns.
+            Anything that pickles; ``compute_update`` may change it in place. Arrays and numbers in
+            a dict are best: what is bound to the arrays of one training has its place in what
+            ``bind`` returns.
         """
 
     @abstractmethod
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
         """Change of the parameters at this step.
 
-        May be called at any time. A rule that binds arrays once per training binds them anew in every such
-        call, which takes longer and gives the same numbers.
+        May be called at any time. A rule that binds arrays once per training binds them anew in
+        every such call, which takes longer and gives the same numbers.
 
         Parameters
         ----------
@@ -123,16 +128,16 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         updates : ndarray of shape (n_params,)
-            Added to the parameters, of their dtype or float64, which is rounded. ``step.updates``, filled in
-            place, saves an allocation.
+            Added to the parameters, of their dtype or float64, which is rounded. ``step.updates``,
+            filled in place, saves an allocation.
         """
 
     def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
         """Bind ``compute_update`` to one training: optional, for rules that save time by it.
 
-        It is called once per training: by the loop, and by whatever else goes through all steps. What is
-        made once for the arrays of a training, a kernel over them say, belongs into what is returned, and
-        not into the state, which outlives the training and its data.
+        It is called once per training: by the loop, and by whatever else goes through all steps.
+        What is made once for the arrays of a training, a kernel over them say, belongs into what is
+        returned, and not into the state, which outlives the training and its data.
 
         A class that overrides ``compute_update`` and not ``bind`` has the default again.
 
@@ -160,9 +165,10 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Parameters
         ----------
         step : Step
-            ``step.deltas[layer + 1]``, ``step.coefs[layer + 1]`` and ``step.derivatives_of(layer)`` are what
-            rule (6) is made of. With dropout those derivatives have its factor, 0 for a dropped unit: a rule
-            without them sends errors through units that took no part. The gradients are not complete yet.
+            ``step.deltas[layer + 1]``, ``step.coefs[layer + 1]`` and ``step.derivatives_of(layer)``
+            are what rule (6) is made of. With dropout those derivatives have its factor, 0 for a
+            dropped unit: a rule without them sends errors through units that took no part. The
+            gradients are not complete yet.
         layer : int
             Number of the hidden layer, 0 the first.
         state : object
@@ -173,7 +179,9 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         deltas : ndarray of shape (n_patterns, n_units)
             Or ``step.backprop.deltas[layer]``, its first ``n_patterns`` rows filled in place.
         """
-        raise NotImplementedError(f"{type(self).__name__} says acts_backward and has no compute_deltas.")
+        raise NotImplementedError(
+            f"{type(self).__name__} says acts_backward and has no compute_deltas."
+        )
 
     def bind_deltas(self, step: Step, state: Any) -> Callable[[int], None]:
         """Bind ``compute_deltas`` to one training, as ``bind`` does ``compute_update``.
@@ -188,8 +196,8 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         send_back : callable
-            ``send_back(layer)`` fills the first ``step.n_patterns`` rows of ``step.backprop.deltas[layer]``.
-            By default with what ``compute_deltas`` returns.
+            ``send_back(layer)`` fills the first ``step.n_patterns`` rows of
+            ``step.backprop.deltas[layer]``. By default with what ``compute_deltas`` returns.
         """
 
         def send_back(layer: int) -> None:
@@ -213,15 +221,16 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         goes_on : bool
-            True if the rule changed something, a smaller learning rate say, so that training should go on
-            with fresh patience. False, the default, ends it.
+            True if the rule changed something, a smaller learning rate say, so that training should
+            go on with fresh patience. False, the default, ends it.
         """
         return False
 
     def measure(self, params: np.ndarray, step: Step, state: Any) -> None:
         """Note in the state what ``kept_params`` goes by and only a training can measure.
 
-        Called before every ``kept_params`` of a training, while its rows are there; does nothing by default.
+        Called before every ``kept_params`` of a training, while its rows are there; does nothing by
+        default.
 
         Parameters
         ----------
@@ -248,15 +257,16 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         kept : ndarray of shape (n_params,)
-            ``params`` itself by default. May be an array of the state: copy it before the next step.
+            ``params`` itself by default. May be an array of the state: copy it before the next
+            step.
         """
         return params
 
     def on_new_params(self, state: Any) -> None:
         """Called before a training goes on from parameters that somebody wrote in between.
 
-        A state that has parameters in it, an average say, forgets them; moments of gradients may stay. Does
-        nothing by default.
+        A state that has parameters in it, an average say, forgets them; moments of gradients may
+        stay. Does nothing by default.
 
         Parameters
         ----------
@@ -285,13 +295,13 @@ class UpdateRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
     def state_key(self) -> tuple:
         """What a state fits: a training goes on with its state under any rule of the same key.
 
-        A rule whose state has other arrays, or arrays of another meaning, under another hyperparameter has
-        that hyperparameter in its key.
+        A rule whose state has other arrays, or arrays of another meaning, under another
+        hyperparameter has that hyperparameter in its key.
 
         Returns
         -------
         key : tuple
-            Of classes, strings, numbers, arrays and tuples of them. The class alone by default, so that
-            another learning rate goes on with the moments there are.
+            Of classes, strings, numbers, arrays and tuples of them. The class alone by default, so
+            that another learning rate goes on with the moments there are.
         """
         return (type(self),)

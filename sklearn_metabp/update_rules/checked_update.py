@@ -20,8 +20,8 @@ def checked_update(rule, change, wanted: np.ndarray) -> np.ndarray:
     Returns
     -------
     change : ndarray of shape (n_params,)
-        C-contiguous, of the dtype that is wanted. From float64 it is rounded: one NumPy number among a
-        rule's parameters widens all that float32 is multiplied with.
+        C-contiguous, of the dtype that is wanted. From float64 it is rounded: one NumPy number
+        among a rule's parameters widens all that float32 is multiplied with.
 
     Raises
     ------
@@ -57,8 +57,8 @@ def checked_kept(rule, kept, params: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If its shape is another, its dtype neither that of the parameters nor float64, or a number is NaN or
-        infinite.
+        If its shape is another, its dtype neither that of the parameters nor float64, or a number
+        is NaN or infinite.
     """
     if kept is params:
         return kept
@@ -100,7 +100,9 @@ def explain_read_only(error: ValueError, rule) -> None:
     ValueError
         If the rule wrote to what is read-only.
     """
-    if "read-only" not in str(error) or error.__cause__ is not None:  # explained within, if it has a cause
+    if (
+        "read-only" not in str(error) or error.__cause__ is not None
+    ):  # explained within, if it has a cause
         return
     raise ValueError(
         f"{type(rule).__name__} wrote to an array that is read-only ({error}). All arrays of a step but "

@@ -16,8 +16,9 @@ class Clipped(WrapperRule):
     .. math::
         g \leftarrow g \min(1, c / \lVert g \rVert)
 
-    over all parameters together. What callbacks and recorders see as ``step.gradients`` stays the gradient.
-    Around :class:`Safeguarded` it clips for the rule and for its fallback, within it for the rule alone.
+    over all parameters together. What callbacks and recorders see as ``step.gradients`` stays the
+    gradient. Around :class:`Safeguarded` it clips for the rule and for its fallback, within it for
+    the rule alone.
 
     Parameters
     ----------
@@ -28,8 +29,8 @@ class Clipped(WrapperRule):
 
     References
     ----------
-    R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks" (2013),
-    algorithm 1.
+    R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks"
+    (2013), algorithm 1.
 
     Examples
     --------

@@ -16,7 +16,9 @@ _SUFFICIENT = 1e-4
 VARIANTS = {
     "fletcher_reeves": lambda old, new, direction: new @ new / (old @ old),
     "polak_ribiere": lambda old, new, direction: max(0.0, new @ (new - old) / (old @ old)),
-    "hestenes_stiefel": lambda old, new, direction: max(0.0, new @ (new - old) / (direction @ (new - old))),
+    "hestenes_stiefel": lambda old, new, direction: max(
+        0.0, new @ (new - old) / (direction @ (new - old))
+    ),
     "dai_yuan": lambda old, new, direction: new @ new / (direction @ (new - old)),
 }
 
@@ -35,34 +37,37 @@ class ConjugateGradient(LineSearchRule):
         \beta_k^{HS} = \max\left(0, \frac{g_{k+1}^\top y_k}{d_k^\top y_k}\right), \quad
         \beta_k^{DY} = \frac{g_{k+1}^\top g_{k+1}}{d_k^\top y_k}
 
-    On a quadratic function with exact line searches the four are one and end after as many steps as there are
-    parameters. A direction that does not descend, or along which nothing is found, is replaced by steepest
-    descent. Where that finds nothing either, as at a kink of relu, the step down the gradient is halved, from
-    length one, until the loss is low enough (Armijo); only if no step is, the search ends, with a warning.
+    On a quadratic function with exact line searches the four are one and end after as many steps as
+    there are parameters. A direction that does not descend, or along which nothing is found, is
+    replaced by steepest descent. Where that finds nothing either, as at a kink of relu, the step
+    down the gradient is halved, from length one, until the loss is low enough (Armijo); only if no
+    step is, the search ends, with a warning.
 
     Parameters
     ----------
-    variant : {"fletcher_reeves", "polak_ribiere", "hestenes_stiefel", "dai_yuan"}, default="polak_ribiere"
+    variant : {"fletcher_reeves", "polak_ribiere", "hestenes_stiefel", "dai_yuan"},
+    default="polak_ribiere"
         The formula of :math:`\beta`.
     n_steepest : int, default=0
-        Iterations of steepest descent, :math:`\beta = 0`, before conjugate gradients begin; ``np.inf`` never
-        begins them.
+        Iterations of steepest descent, :math:`\beta = 0`, before conjugate gradients begin;
+        ``np.inf`` never begins them.
     curvature : float, default=0.1
-        A line search ends where the slope is this share of the slope at its start (and the loss low enough),
-        between 0 and 1: the smaller, the more exact and expensive.
+        A line search ends where the slope is this share of the slope at its start (and the loss low
+        enough), between 0 and 1: the smaller, the more exact and expensive.
 
     Notes
     -----
-    Line searches are those of ``scipy.optimize.line_search``, for the strong Wolfe conditions. They compute
-    in float64; float32 parameters are rounded after every iteration, and the loss at a point is that of the
-    rounded parameters. Directions are kept, so a training that goes on ends as one in one piece would.
+    Line searches are those of ``scipy.optimize.line_search``, for the strong Wolfe conditions. They
+    compute in float64; float32 parameters are rounded after every iteration, and the loss at a
+    point is that of the rounded parameters. Directions are kept, so a training that goes on ends as
+    one in one piece would.
 
     References
     ----------
-    J. Nocedal and S. Wright, "Numerical Optimization" (2006), chapter 5; Y. Dai and Y. Yuan, "A nonlinear
-    conjugate gradient method with a strong global convergence property" (1999). Steepest descent first,
-    then conjugate gradients, is the strategy found most promising by an abstract that the web page of
-    "Symmetry of backpropagation and chain rule" (2002) lists.
+    J. Nocedal and S. Wright, "Numerical Optimization" (2006), chapter 5; Y. Dai and Y. Yuan, "A
+    nonlinear conjugate gradient method with a strong global convergence property" (1999). Steepest
+    descent first, then conjugate gradients, is the strategy found most promising by an abstract
+    that the web page of "Symmetry of backpropagation and chain rule" (2002) lists.
 
     Examples
     --------
@@ -111,7 +116,10 @@ class ConjugateGradient(LineSearchRule):
             stopped = on_iteration(new)
             params[...] = new
             state.update(
-                n_iterations=state["n_iterations"] + 1, direction=direction, gradient=gradient, loss=loss
+                n_iterations=state["n_iterations"] + 1,
+                direction=direction,
+                gradient=gradient,
+                loss=loss,
             )
             if stopped:
                 return None
@@ -163,7 +171,8 @@ class ConjugateGradient(LineSearchRule):
     def _backtrack(self, evaluations, x, loss, gradient):
         """How far to go down the gradient for a loss that is low enough; None where no step has one.
 
-        At a kink no length satisfies the strong Wolfe conditions: the slope jumps over what they ask for.
+        At a kink no length satisfies the strong Wolfe conditions: the slope jumps over what they
+        ask for.
         """
         slope = gradient @ gradient
         length = 1 / np.sqrt(slope)

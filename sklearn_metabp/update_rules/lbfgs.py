@@ -12,14 +12,15 @@ from sklearn_metabp.update_rules.line_search import LineSearchRule, reached
 class LBFGS(LineSearchRule):
     r"""Limited-memory BFGS: steps by an approximation of the inverse Hessian.
 
-    Along :math:`d_k = -H_k g_k` as far as a line search finds good. With :math:`s_k = w_{k+1} - w_k`,
+    Along :math:`d_k = -H_k g_k` as far as a line search finds good. With :math:`s_k = w_{k+1} -
+    w_k`,
     :math:`y_k = g_{k+1} - g_k` and :math:`\rho_k = 1 / y_k^\top s_k`,
 
     .. math::
         H_{k+1} = (I - \rho_k s_k y_k^\top) H_k (I - \rho_k y_k s_k^\top) + \rho_k s_k s_k^\top
 
-    of which only the last ``memory`` pairs (s, y) are kept. The search is SciPy's, with the settings of
-    scikit-learn's MLP, so fits are those of ``MLPClassifier(solver="lbfgs")``.
+    of which only the last ``memory`` pairs (s, y) are kept. The search is SciPy's, with the
+    settings of scikit-learn's MLP, so fits are those of ``MLPClassifier(solver="lbfgs")``.
 
     Parameters
     ----------
@@ -30,15 +31,15 @@ class LBFGS(LineSearchRule):
 
     Notes
     -----
-    SciPy computes in float64; float32 parameters are converted, and the loss at each point is that of the
-    parameters rounded to float32. Its memory of pairs cannot be taken along: a training that goes on starts
-    with an empty one, at the parameters it had, as scikit-learn's does.
+    SciPy computes in float64; float32 parameters are converted, and the loss at each point is that
+    of the parameters rounded to float32. Its memory of pairs cannot be taken along: a training that
+    goes on starts with an empty one, at the parameters it had, as scikit-learn's does.
 
     References
     ----------
-    D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization" (1989), in the
-    code of R. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory algorithm for bound constrained
-    optimization" (1995).
+    D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization" (1989),
+    in the code of R. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory algorithm for bound
+    constrained optimization" (1995).
 
     Examples
     --------
@@ -97,7 +98,8 @@ class LBFGS(LineSearchRule):
             if result.nit >= max_iter:
                 return reached(max_iter)
             return f"it computed the loss max_fun={self.max_fun} times; raise max_fun"
-        # SciPy calls a line along which nothing lower was found one that converged, where rounding hides it.
+        # SciPy calls a line along which nothing lower was found one that converged, where rounding
+        # hides it.
         stands_still = np.array_equal(result.x, start) and np.abs(result.jac).max() > tol
         if result.status == 2 or stands_still:  # 2: an abnormal line search
             return "no lower loss was found along its line; scale X or y, or raise tol"

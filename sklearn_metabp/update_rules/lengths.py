@@ -8,7 +8,8 @@ from sklearn_metabp._kernels import norm
 def measured(vector: np.ndarray) -> tuple[np.ndarray, float]:
     """A vector and its Euclidean length, over its largest element where the length has no number.
 
-    Beyond 1e154 the sum of squares is infinite, below 1e-162 it is zero, though every element is a number.
+    Beyond 1e154 the sum of squares is infinite, below 1e-162 it is zero, though every element is a
+    number.
 
     Parameters
     ----------

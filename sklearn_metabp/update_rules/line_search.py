@@ -19,8 +19,9 @@ def reached(max_iter: int) -> str:
 class LineSearchRule(UpdateRule):
     """A rule that minimises the loss of all rows as a function of the parameters.
 
-    It has ``minimize`` in place of ``compute_update``: how far to go along a direction is found by trying.
-    Every iteration counts as one step of the training. :doc:`/writing_your_own_rule` has one in ten lines.
+    It has ``minimize`` in place of ``compute_update``: how far to go along a direction is found by
+    trying. Every iteration counts as one step of the training. :doc:`/writing_your_own_rule` has
+    one in ten lines.
 
     Examples
     --------
@@ -55,11 +56,11 @@ class LineSearchRule(UpdateRule):
         Parameters
         ----------
         objective : callable
-            ``objective(params) -> (loss, gradients)`` over all rows; ``gradients`` may be a buffer that the
-            next call fills again.
+            ``objective(params) -> (loss, gradients)`` over all rows; ``gradients`` may be a buffer
+            that the next call fills again.
         params : ndarray of shape (n_params,)
-            Where to start. Changed after every iteration, so that it holds the last one whatever ends the
-            search.
+            Where to start. Changed after every iteration, so that it holds the last one whatever
+            ends the search.
         state : object
             What ``init_state`` returned.
         max_iter : int
@@ -67,15 +68,16 @@ class LineSearchRule(UpdateRule):
         tol : float
             No derivative is larger than this when the search has converged.
         on_iteration : callable
-            ``on_iteration(new_params) -> bool``, called after every iteration while ``params`` still has the
-            parameters before it; True stops the search. What is not told by it is not trained.
+            ``on_iteration(new_params) -> bool``, called after every iteration while ``params``
+            still has the parameters before it; True stops the search. What is not told by it is not
+            trained.
 
         Returns
         -------
         why_not : str or None
-            None where it converged or ``on_iteration`` stopped it. Otherwise what ended it before, and what
-            to do: the end of the sentence "LBFGS ended before it converged: ...", of which the estimator
-            makes a warning.
+            None where it converged or ``on_iteration`` stopped it. Otherwise what ended it before,
+            and what to do: the end of the sentence "LBFGS ended before it converged: ...", of which
+            the estimator makes a warning.
         """
 
     def compute_update(self, step, state):

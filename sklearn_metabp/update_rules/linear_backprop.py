@@ -14,10 +14,10 @@ class LinearBackprop(WrapperRule):
     .. math::
         \delta_i = \sum_h \delta_h w_{hi}
 
-    Errors pass through saturated units unchanged. What reaches the rule within as ``step.gradients``
-    follows from these deltas, so it is the gradient of the loss for the output layer and for linear hidden
-    layers only. Estimators refuse it together with ``dropout``, because a dropped unit has no output that
-    an error could be due to.
+    Errors pass through saturated units unchanged. What reaches the rule within as
+    ``step.gradients`` follows from these deltas, so it is the gradient of the loss for the output
+    layer and for linear hidden layers only. Estimators refuse it together with ``dropout``, because
+    a dropped unit has no output that an error could be due to.
 
     Parameters
     ----------

@@ -28,9 +28,10 @@ class Lion(ScheduledRule):
     weight_decay : float, default=0.0
         :math:`\lambda`, at least 0. Of weights only: biases do not decay, as ``alpha`` spares them. ``alpha``
         acts through the gradient all the same; set it to 0 to have this decay alone.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
@@ -50,7 +51,9 @@ class Lion(ScheduledRule):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, learning_rate=0.0001, beta_1=0.9, beta_2=0.99, weight_decay=0.0, schedule="constant"):
+    def __init__(
+        self, learning_rate=0.0001, beta_1=0.9, beta_2=0.99, weight_decay=0.0, schedule="constant"
+    ):
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2

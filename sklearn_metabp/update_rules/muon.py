@@ -9,7 +9,8 @@ from sklearn_metabp._kernels import adam_step, decay_step, momentum_step
 from sklearn_metabp.update_rules.lengths import measured
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
-# Of the quintic a x + b x^3 + c x^5 that takes singular values from (0, 1] to about 1 in five rounds.
+# Of the quintic a x + b x^3 + c x^5 that takes singular values from (0, 1] to about 1 in five
+# rounds.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
@@ -24,14 +25,14 @@ class Muon(ScheduledRule):
         X_{k+1} &= a X_k + b (X_k X_k^\top) X_k + c (X_k X_k^\top)^2 X_k \\
         \Delta W &= -\gamma \sqrt{\max(1, n_{out} / n_{in})} \; X_5 - \gamma \lambda W
 
-    with :math:`(a, b, c) = (3.4445, -4.7750, 2.0315)`, a Newton-Schulz iteration that brings the singular
-    values near 1 and leaves the singular vectors: all directions of a matrix are learned at one rate.
-    Without ``nesterov``, :math:`\tilde B_t = B_t`.
+    with :math:`(a, b, c) = (3.4445, -4.7750, 2.0315)`, a Newton-Schulz iteration that brings the
+    singular values near 1 and leaves the singular vectors: all directions of a matrix are learned
+    at one rate. Without ``nesterov``, :math:`\tilde B_t = B_t`.
 
-    Biases and the matrix of the output layer are trained by :class:`AdamW`'s rule with a rate of its own,
-    as the source has it; a network without hidden layers altogether. The source leaves out input layers
-    that look up rows (embeddings) too; here inputs are numbers, and the first matrix is one like the
-    others.
+    Biases and the matrix of the output layer are trained by :class:`AdamW`'s rule with a rate of
+    its own, as the source has it; a network without hidden layers altogether. The source leaves out
+    input layers that look up rows (embeddings) too; here inputs are numbers, and the first matrix
+    is one like the others.
 
     Parameters
     ----------
@@ -53,15 +54,16 @@ class Muon(ScheduledRule):
         Decay of the mean square in AdamW's rule, in [0, 1).
     epsilon : float, default=1e-8
         Keeps the quotient in AdamW's rule finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
     K. Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024),
-    kellerjordan.github.io/posts/muon; the matrices' steps as in ``torch.optim.Muon``, which iterates in
-    bfloat16, this rule in the dtype of the parameters.
+    kellerjordan.github.io/posts/muon; the matrices' steps as in ``torch.optim.Muon``, which
+    iterates in bfloat16, this rule in the dtype of the parameters.
 
     Examples
     --------

@@ -31,13 +31,15 @@ class NAdam(MomentRule):
         Keeps the quotient finite; greater than 0.
     momentum_decay : float, default=0.004
         :math:`\psi`, at least 0: how fast the momentum warms up.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
-    T. Dozat, "Incorporating Nesterov Momentum into Adam" (2016), in the form of ``torch.optim.NAdam``.
+    T. Dozat, "Incorporating Nesterov Momentum into Adam" (2016), in the form of
+    ``torch.optim.NAdam``.
 
     Examples
     --------

@@ -23,14 +23,16 @@ class RMSprop(ScheduledRule):
         :math:`\rho`, in [0, 1).
     epsilon : float, default=1e-8
         Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
-    G. Hinton, "Neural Networks for Machine Learning", lecture 6 (2012); defaults as in A. Kordecki, "Neural
-    Networks: Back-Propagation algorithm", lecture 6, which prints the decay twice where the second factor is
+    G. Hinton, "Neural Networks for Machine Learning", lecture 6 (2012); defaults as in A. Kordecki,
+    "Neural Networks: Back-Propagation algorithm", lecture 6, which prints the decay twice where the
+    second factor is
     :math:`1 - \rho`; :math:`\epsilon` outside the root as in ``torch.optim.RMSprop``.
 
     Examples

@@ -15,14 +15,14 @@ class Rprop(ScheduledRule):
 
     .. math::
         \Delta_t &= \begin{cases}
-            \min(\eta^+ \Delta_{t-1}, \Delta_{max}) & g_t g_{t-1} > 0 \\
-            \max(\eta^- \Delta_{t-1}, \Delta_{min}) & g_t g_{t-1} < 0, \text{ and then } g_t \leftarrow 0 \\
-            \Delta_{t-1} & \text{otherwise}
+            \min(\eta^+ \Delta_{t-1}, \Delta_{max}) & g_t g_{t-1} > 0 \\ \max(\eta^- \Delta_{t-1},
+            \Delta_{min}) & g_t g_{t-1} < 0, \text{ and then } g_t \leftarrow 0 \\ \Delta_{t-1} &
+            \text{otherwise}
         \end{cases} \\
         \Delta w &= -\Delta_t \operatorname{sign}(g_t)
 
-    Where the sign has turned a parameter stays for one step; the step before is not taken back. It is made
-    for batches of all rows: ``batch_size="auto"`` is ``"full"`` under this rule.
+    Where the sign has turned a parameter stays for one step; the step before is not taken back. It
+    is made for batches of all rows: ``batch_size="auto"`` is ``"full"`` under this rule.
 
     Parameters
     ----------
@@ -36,15 +36,17 @@ class Rprop(ScheduledRule):
         :math:`\Delta_{min}`, greater than 0.
     max_step : float, default=50.0
         :math:`\Delta_{max}`, greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
-    M. Riedmiller and H. Braun, "Rprop: A Fast Adaptive Learning Algorithm" (1992), as in A. Kordecki, "Neural
-    Networks: Back-Propagation algorithm", lecture 6; without weight backtracking, as ``torch.optim.Rprop``:
-    Rprop- in C. Igel and M. Hüsken, "Improving the Rprop Learning Algorithm" (2000) with the gradient zeroed.
+    M. Riedmiller and H. Braun, "Rprop: A Fast Adaptive Learning Algorithm" (1992), as in A.
+    Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6; without weight backtracking,
+    as ``torch.optim.Rprop``: Rprop- in C. Igel and M. Hüsken, "Improving the Rprop Learning
+    Algorithm" (2000) with the gradient zeroed.
 
     Examples
     --------
@@ -89,8 +91,14 @@ class Rprop(ScheduledRule):
         """
         self._validate_params()
         if self.min_step > self.max_step:
-            raise ValueError(f"min_step={self.min_step!r} must not be above max_step={self.max_step!r}.")
-        return {"n_plateaus": 0, "previous": layout.zeros(), "sizes": layout.zeros() + self.learning_rate}
+            raise ValueError(
+                f"min_step={self.min_step!r} must not be above max_step={self.max_step!r}."
+            )
+        return {
+            "n_plateaus": 0,
+            "previous": layout.zeros(),
+            "sizes": layout.zeros() + self.learning_rate,
+        }
 
     def compute_update(self, step, state):
         """One step size against the sign; see :meth:`UpdateRule.compute_update`."""

@@ -8,7 +8,8 @@ from sklearn_metabp.update_rules.averaged import Averaged
 from sklearn_metabp.update_rules.checked_update import bind_checked
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
-# Rows that progress is measured on, at most, and how many times as many rows a block of steps presents.
+# Rows that progress is measured on, at most, and how many times as many rows a block of steps
+# presents.
 _N_ROWS, _ROWS_OF_A_BLOCK, _MIN_STEPS = 500, 5, 10
 # Share of the fallback's progress that the rule has to make.
 _SHARE = 0.5
@@ -19,41 +20,43 @@ _ALARM = 10.0
 class Safeguarded(WrapperRule):
     r"""The rule within moves the weights while that helps; where it does not, the fallback does.
 
-    Training goes in blocks of steps, each driven by one of the two. A checkpoint between blocks measures
-    the loss J on the same rows every time, up to 500 spread evenly over the data, so what a block has won
-    is
+    Training goes in blocks of steps, each driven by one of the two. A checkpoint between blocks
+    measures the loss J on the same rows every time, up to 500 spread evenly over the data, so what
+    a block has won is
 
     .. math::
         D = J(w_{before}) - J(w_{after})
 
-    without the noise of minibatches. The first block is the fallback's and sets the measure :math:`D_f`.
-    Then the rule drives for as long as :math:`D > 0` and :math:`D \ge D_f / 2`. A block of the rule that
-    raised the loss is undone: training goes back to the weights of the checkpoint. After every failure the
-    fallback drives, which renews :math:`D_f`: for one block, after another failure for two, then four and
-    so on, until the rule has succeeded again. So a rule that never helps costs a share of the steps that
-    goes to zero, and what it did is undone.
+    without the noise of minibatches. The first block is the fallback's and sets the measure
+    :math:`D_f`. Then the rule drives for as long as :math:`D > 0` and :math:`D \ge D_f / 2`. A
+    block of the rule that raised the loss is undone: training goes back to the weights of the
+    checkpoint. After every failure the fallback drives, which renews :math:`D_f`: for one block,
+    after another failure for two, then four and so on, until the rule has succeeded again. So a
+    rule that never helps costs a share of the steps that goes to zero, and what it did is undone.
 
-    Within a block a step of the rule that is not finite or longer than :math:`1 + \lVert w \rVert` is not
-    taken, and a batch with more than ten times the loss of the checkpoint has the checkpoint made at once.
+    Within a block a step of the rule that is not finite or longer than :math:`1 + \lVert w \rVert`
+    is not taken, and a batch with more than ten times the loss of the checkpoint has the checkpoint
+    made at once.
 
     Parameters
     ----------
     rule : str or UpdateRule
         Usually a learned one, fitted.
     fallback : str or UpdateRule, default="sgd"
-        Gets true gradients even if ``rule`` acts on the backward step. That it descends is not checked: its
-        learning rate must suit the task.
+        Gets true gradients even if ``rule`` acts on the backward step. That it descends is not
+        checked: its learning rate must suit the task.
 
     Notes
     -----
-    A block presents five times as many rows as a checkpoint, and takes at least ten steps, so checkpoints
-    add a fifth to the passes through the network. ``docs/design/update_rules.md`` says what else was tried.
+    A block presents five times as many rows as a checkpoint, and takes at least ten steps, so
+    checkpoints add a fifth to the passes through the network. ``docs/design/update_rules.md`` says
+    what else was tried.
 
     References
     ----------
-    The idea of :class:`LearnedUpdateRule` under guard: I. Prémont-Schwarz, J. Vítků and J. Feyereisl, "A
-    Simple Guard for Learned Optimizers" (2022), and H. Heaton, X. Chen, Z. Wang and W. Yin, "Safeguarded
-    Learned Convex Optimization" (2023).
+    The idea of :class:`LearnedUpdateRule` under guard: I. Prémont-Schwarz, J. Vítků and J.
+    Feyereisl, "A Simple Guard for Learned Optimizers" (2022), and H. Heaton, X. Chen, Z. Wang and
+    W. Yin, "Safeguarded Learned Convex Optimization" (2023).
 
     Examples
     --------
@@ -175,7 +178,8 @@ class _Guarded:
     propose : callable
         The rule, bound to the step.
     view : StepView
-        The step that the fallback is bound to, with ``"gradients"`` where those of the step are none.
+        The step that the fallback is bound to, with ``"gradients"`` where those of the step are
+        none.
     fall_back : callable
         The fallback, bound to the view.
     """
@@ -184,7 +188,9 @@ class _Guarded:
         self._step, self._state = step, state
         self._propose, self._view, self._fall_back = propose, view, fall_back
         self._rows = _ProgressRows(step)
-        self._n_steps = max(_MIN_STEPS, -(-_ROWS_OF_A_BLOCK * self._rows.n_rows // step.backprop.max_batch))
+        self._n_steps = max(
+            _MIN_STEPS, -(-_ROWS_OF_A_BLOCK * self._rows.n_rows // step.backprop.max_batch)
+        )
         if state["loss"] is not None:  # the training goes on, with other rows perhaps
             state["loss"] = self._rows.loss_at(state["checkpoint"])
 

@@ -15,8 +15,8 @@ _DIVISOR, _FLOOR = 5.0, 1e-6
 class ScheduledRule(UpdateRule):
     """Base of rules with ``learning_rate`` and ``schedule``; not to be used directly.
 
-    A subclass has both as parameters, ``"n_plateaus": 0`` in its state, and asks :meth:`rate_at` in every
-    step.
+    A subclass has both as parameters, ``"n_plateaus": 0`` in its state, and asks :meth:`rate_at` in
+    every step.
     """
 
     _parameter_constraints: dict = {

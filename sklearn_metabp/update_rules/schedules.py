@@ -1,7 +1,7 @@
 r"""Schedules: the learning rate as a function of the step.
 
-A schedule is a function of the number of the step, from 1, and of the number of steps planned. What it
-returns is multiplied by the learning rate.
+A schedule is a function of the number of the step, from 1, and of the number of steps planned. What
+it returns is multiplied by the learning rate.
 """
 
 import inspect

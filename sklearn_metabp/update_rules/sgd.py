@@ -27,16 +27,17 @@ class SGD(ScheduledRule):
         :math:`\mu`, in [0, 1).
     nesterov : bool, default=False
         Whether to look ahead. Needs ``momentum`` > 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable, default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) -> factor`` gets
-        the number of the step, from 1, and how many are planned.
+    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
+    default="constant"
+        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
+        factor`` gets the number of the step, from 1, and how many are planned.
 
     References
     ----------
-    Rule (3) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation Algorithm" (2006).
-    Momentum as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6, in the
-    form of ``torch.optim.SGD``; I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of
-    initialization and momentum in deep learning" (2013).
+    Rule (3) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation Algorithm"
+    (2006). Momentum as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6, in
+    the form of ``torch.optim.SGD``; I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the
+    importance of initialization and momentum in deep learning" (2013).
 
     Examples
     --------

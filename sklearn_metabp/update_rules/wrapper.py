@@ -15,8 +15,8 @@ from sklearn_metabp.update_rules.resolve import resolve_update_rule
 class WrapperRule(UpdateRule):
     """Base of rules around a rule, its parameter ``rule``; not to be used directly.
 
-    What it does not change it leaves to the rule within: the way back, plateaus, kept parameters. Its state
-    has that rule's under ``"rule"``.
+    What it does not change it leaves to the rule within: the way back, plateaus, kept parameters.
+    Its state has that rule's under ``"rule"``.
     """
 
     rule: Any

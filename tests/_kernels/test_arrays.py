@@ -17,7 +17,12 @@ def test_an_array_that_loops_can_read_is_not_copied_and_another_is(dtype):
     array = np.arange(12, dtype=dtype).reshape(3, 4)
     assert readable(array) is array
     assert np.shares_memory(readable(read_only(array)), array)
-    for other in (at_odd_address(array), array[:, ::2], array.T, array.astype(array.dtype.newbyteorder())):
+    for other in (
+        at_odd_address(array),
+        array[:, ::2],
+        array.T,
+        array.astype(array.dtype.newbyteorder()),
+    ):
         copy = readable(other, dtype)
         np.testing.assert_array_equal(copy, other)
         assert copy.flags.aligned and copy.flags.c_contiguous and copy.dtype.isnative
@@ -40,7 +45,11 @@ def test_rows_that_loops_get_are_aligned(rows_as, dtype):
     rows = check_rows(
         (3, 2), np.dtype(dtype), rows_as(X), at_odd_address(targets), at_odd_address(weight), None
     )
-    arrays = [*(rows.X if rows_as is sparse_at_odd_address else [rows.X]), rows.targets, rows.sample_weight]
+    arrays = [
+        *(rows.X if rows_as is sparse_at_odd_address else [rows.X]),
+        rows.targets,
+        rows.sample_weight,
+    ]
     assert all(array.flags.aligned for array in arrays)
 
 
@@ -51,7 +60,9 @@ def test_rows_at_odd_addresses_train_to_the_same_bits(kernels, odd, ordered, dty
     problem = make_problem((6, 4, 2), "tanh", "squared_error", "identity", n=11, density=0.5)
     order = np.random.default_rng(1).permutation(11) if ordered else None
     plain = np.asarray if odd is at_odd_address else sparse.csr_array
-    one, other = (problem.backprop(kernels, dtype, order=order, rows_as=rows_as) for rows_as in (plain, odd))
+    one, other = (
+        problem.backprop(kernels, dtype, order=order, rows_as=rows_as) for rows_as in (plain, odd)
+    )
     _, X, targets, weight = problem.arrays(dtype)
     other.load(odd(X), at_odd_address(targets), at_odd_address(weight), order)
     assert one.gradients(0, 11) == other.gradients(0, 11)
@@ -116,7 +127,9 @@ def test_column_indices_that_come_to_lie_outside_are_an_error(kernels, position,
     kernel.gradients(0, 3)
     was, X.indices[position] = X.indices[position], outside
     for method in (kernel.gradients, kernel.summed_loss, kernel.forward):
-        with pytest.raises(ValueError, match=r"X changed while a kernel held it: .* outside 0 to 2"):
+        with pytest.raises(
+            ValueError, match=r"X changed while a kernel held it: .* outside 0 to 2"
+        ):
             method(0, 3)
     kernel.gradients(3, 5)  # other rows
     X.indices[position] = was

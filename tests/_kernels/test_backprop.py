@@ -50,7 +50,8 @@ def expect_twins(problem, dtype, least=0.0, **loading):
     np.testing.assert_array_equal(compiled.targets[:n], twin.targets[:n])
 
 
-# All of them together, then each at least once in other networks: one layer, three, without weights.
+# All of them together, then each at least once in other networks: one layer, three, without
+# weights.
 SIZES = [(*case, (3, 5, 2), True) for case in FUNCTIONS]
 SIZES += [(*case, (2, 4, 3, 2), weighted) for case in SOME_FUNCTIONS for weighted in (False, True)]
 SIZES += [("relu", *output, (4, 3), True) for output in OUTPUTS]
@@ -59,7 +60,9 @@ SIZES += [(("silu", "elu"), "log_loss", "softmax", (2, 3, 4, 3), True)]
 
 
 @pytest.mark.parametrize(("activation", "loss", "out_activation", "layer_sizes", "weighted"), SIZES)
-def test_gradients_are_central_differences(kernels, activation, loss, out_activation, layer_sizes, weighted):
+def test_gradients_are_central_differences(
+    kernels, activation, loss, out_activation, layer_sizes, weighted
+):
     problem = make_problem(layer_sizes, activation, loss, out_activation, seed=len(activation))
     backprop = problem.backprop(kernels, weighted=weighted)
 
@@ -90,11 +93,15 @@ def test_gradients_of_groups_are_central_differences(kernels, out_groups, loss):
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error", "absolute_error", "huber"])
 @pytest.mark.parametrize("out_groups", [(3, 9, 8), (1, 19), (20,)], ids=str)
 def test_compiled_core_is_its_twin_for_groups(out_groups, loss, dtype):
-    expect_twins(make_problem((7, 6, 20), "silu", loss, "softmax", n=21, out_groups=out_groups), dtype)
+    expect_twins(
+        make_problem((7, 6, 20), "silu", loss, "softmax", n=21, out_groups=out_groups), dtype
+    )
 
 
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), SOME_FUNCTIONS)
-def test_the_summed_loss_is_that_of_the_rows_without_penalty(kernels, activation, loss, out_activation):
+def test_the_summed_loss_is_that_of_the_rows_without_penalty(
+    kernels, activation, loss, out_activation
+):
     problem = make_problem(
         (3, 4, 3), activation, loss, out_activation, alpha=0.0, dropout=0.5, dropout_key=None
     )
@@ -116,8 +123,12 @@ def test_minibatches_take_their_rows_through_the_order(kernels, loss, out_activa
         value = backprop.gradients(start, stop)
         assert_near(value, float(loss_by_definition(problem, problem.params, rows)), 1e-13)
         assert_near(backprop.gradients_, central_differences(problem, rows), 1e-6)
-        np.testing.assert_array_equal(backprop.activations[0][: stop - start], problem.X[rows].astype(float))
-        np.testing.assert_array_equal(backprop.targets[: stop - start], problem.targets[rows].astype(float))
+        np.testing.assert_array_equal(
+            backprop.activations[0][: stop - start], problem.X[rows].astype(float)
+        )
+        np.testing.assert_array_equal(
+            backprop.targets[: stop - start], problem.targets[rows].astype(float)
+        )
 
 
 def test_order_may_change_in_place_between_batches(kernels):
@@ -146,7 +157,9 @@ def test_batch_whose_sample_weights_are_all_zero_has_only_the_penalty(kernels):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), FUNCTIONS)
 def test_compiled_core_is_its_twin_for_every_function(activation, loss, out_activation, dtype):
-    problem = make_problem((13, 9, 5), activation, loss, out_activation, n=21, seed=len(out_activation))
+    problem = make_problem(
+        (13, 9, 5), activation, loss, out_activation, n=21, seed=len(out_activation)
+    )
     expect_twins(problem, dtype)
 
 
@@ -155,7 +168,9 @@ def test_compiled_core_is_its_twin_for_every_function(activation, loss, out_acti
 @pytest.mark.parametrize(("layer_sizes", "n"), SHAPES, ids=str)
 def test_compiled_core_is_its_twin_for_every_shape(layer_sizes, n, dtype):
     softmax = layer_sizes[-1] > 1
-    problem = make_problem(layer_sizes, "tanh", "log_loss", "softmax" if softmax else "logistic", n=n, seed=n)
+    problem = make_problem(
+        layer_sizes, "tanh", "log_loss", "softmax" if softmax else "logistic", n=n, seed=n
+    )
     expect_twins(problem, dtype)
     expect_twins(problem, dtype, weighted=False)
     expect_twins(problem, dtype, order=np.random.default_rng(n).permutation(n))
@@ -192,7 +207,9 @@ def test_saturated_outputs_have_the_limits(
     kernels, loss, out_activation, nets, target, outputs, value, dtype
 ):
     params = np.array([*np.eye(2).ravel(), 0, 0], dtype)
-    backprop = kernels.Backprop((2, 2), (), out_activation, loss, params, np.zeros_like(params), max_batch=1)
+    backprop = kernels.Backprop(
+        (2, 2), (), out_activation, loss, params, np.zeros_like(params), max_batch=1
+    )
     backprop.load(np.array([nets], dtype), np.array([target], dtype))
     assert backprop.gradients(0, 1) == pytest.approx(value, rel=1e-6, abs=1e-30)
     np.testing.assert_allclose(backprop.activations[-1], [outputs], rtol=0, atol=1e-37)
@@ -218,7 +235,9 @@ def test_nan_stays_nan(kernels, activation, loss, out_activation, dtype):
 @pytest.mark.parametrize("position", range(3))
 def test_one_net_input_that_is_nan_makes_its_softmax_row_nan(kernels, position):
     params = np.concatenate([np.eye(3).ravel(), np.zeros(3)])
-    backprop = kernels.Backprop((3, 3), (), "softmax", "log_loss", params, np.zeros_like(params), max_batch=1)
+    backprop = kernels.Backprop(
+        (3, 3), (), "softmax", "log_loss", params, np.zeros_like(params), max_batch=1
+    )
     params[9 + position] = np.nan
     backprop.load(np.ones((1, 3)), np.eye(3)[:1])
     assert np.isnan(backprop.gradients(0, 1))
@@ -324,7 +343,9 @@ def test_gradients_without_targets_are_refused(kernels):
 @pytest.mark.parametrize("n_hidden", [1, 2, 50, 99, 100, 101, 300])
 def test_compiled_core_is_its_twin_at_every_depth(n_hidden, dtype):
     sizes = (3, *[2 + layer % 3 for layer in range(n_hidden)], 2)
-    expect_twins(make_problem(sizes, "identity", "squared_error", "identity", n=200, alpha=0.0), dtype)
+    expect_twins(
+        make_problem(sizes, "identity", "squared_error", "identity", n=200, alpha=0.0), dtype
+    )
     dropping = {"dropout": 0.1, "dropout_key": 5}
     expect_twins(make_problem(sizes, "leaky_relu", "log_loss", "softmax", n=200, **dropping), dtype)
 
@@ -344,7 +365,9 @@ def test_the_penalty_of_a_deep_network_is_that_of_all_its_weights(kernels):
     )
     kernel.load(np.zeros((1, 1)), np.zeros((1, 1)))
     with_penalty = kernel.gradients(0, 1)
-    assert with_penalty - kernel.summed_loss(0, 1) == pytest.approx((params[:301] ** 2).sum(), rel=1e-13)
+    assert with_penalty - kernel.summed_loss(0, 1) == pytest.approx(
+        (params[:301] ** 2).sum(), rel=1e-13
+    )
 
 
 def test_a_kernel_is_made_once():

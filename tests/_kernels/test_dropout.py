@@ -50,7 +50,9 @@ def masked(kernels, key, *, step=1, layers=1, n=8, width=16, dropout=0.5, dtype=
 @pytest.mark.parametrize(("n", "width"), [(1, 1), (5, 3), (7, 257), (3, 600)], ids=str)
 def test_masks_are_those_of_the_twin_to_the_bit(kernels, key, n, width, dtype):
     for step, dropout in ((1, 0.5), (2**40, 0.1)):
-        found = masked(kernels, key, step=step, layers=2, n=n, width=width, dropout=dropout, dtype=dtype)
+        found = masked(
+            kernels, key, step=step, layers=2, n=n, width=width, dropout=dropout, dtype=dtype
+        )
         for layer, factors in enumerate(found):
             expected = dropout_factors(key, step, layer, n, width, dropout, dtype)
             np.testing.assert_array_equal(factors, expected)
@@ -86,7 +88,9 @@ def test_the_first_masks_by_hand():
 
 @pytest.mark.parametrize("dropout", [0.01, 0.2, 0.5, 0.9])
 def test_the_share_of_dropped_units_is_the_probability(dropout):
-    kept = sum(np.count_nonzero(dropout_factors(5, s, 0, 200, 100, dropout, float)) for s in range(50))
+    kept = sum(
+        np.count_nonzero(dropout_factors(5, s, 0, 200, 100, dropout, float)) for s in range(50)
+    )
     assert 1e-4 < binom.cdf(kept, 50 * 200 * 100, 1 - dropout) < 1 - 1e-4
 
 
@@ -147,20 +151,26 @@ def test_no_row_is_another_with_its_units_moved():
 
 
 CASES = [(a, loss, out, (3, 6, 2)) for a, loss, out in SOME_FUNCTIONS]
-CASES += [(a, "squared_error", "identity", (2, 5, 4, 2)) for a in ("relu", "tanh", "gelu", "softplus")]
+CASES += [
+    (a, "squared_error", "identity", (2, 5, 4, 2)) for a in ("relu", "tanh", "gelu", "softplus")
+]
 
 
 @pytest.mark.parametrize(("activation", "loss", "out_activation", "layer_sizes"), CASES)
 def test_gradients_under_a_mask_are_central_differences(
     kernels, activation, loss, out_activation, layer_sizes
 ):
-    problem = make_problem(layer_sizes, activation, loss, out_activation, dropout=0.4, dropout_key=17)
+    problem = make_problem(
+        layer_sizes, activation, loss, out_activation, dropout=0.4, dropout_key=17
+    )
     backprop = problem.backprop(kernels, order=np.arange(9)[::-1].copy(), max_batch=5)
     for step, (start, stop) in enumerate([(0, 5), (5, 9), (0, 5)], start=1):
         rows = np.arange(9)[::-1][start:stop]
         value = backprop.gradients(start, stop)
         assert backprop.n_steps == step
-        assert_near(value, float(loss_by_definition(problem, problem.params, rows, step=step)), 1e-13)
+        assert_near(
+            value, float(loss_by_definition(problem, problem.params, rows, step=step)), 1e-13
+        )
         assert_near(backprop.gradients_, central_differences(problem, rows, step=step), 1e-6)
 
 
@@ -168,7 +178,9 @@ def test_gradients_under_a_mask_are_central_differences(
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), SOME_FUNCTIONS)
 def test_compiled_core_is_its_twin_under_dropout(activation, loss, out_activation, dtype):
-    problem = make_problem((7, 300, 5, 4), activation, loss, out_activation, dropout=0.3, dropout_key=2**63)
+    problem = make_problem(
+        (7, 300, 5, 4), activation, loss, out_activation, dropout=0.3, dropout_key=2**63
+    )
     compiled, twin = (problem.backprop(kernels, dtype) for kernels in (_kernels, reference))
     for _ in range(2):
         assert_near(compiled.gradients(0, 9), twin.gradients(0, 9), TOLERANCES[dtype], "loss")
@@ -178,7 +190,9 @@ def test_compiled_core_is_its_twin_under_dropout(activation, loss, out_activatio
 
 
 def test_forward_drops_nothing_and_is_no_step(kernels):
-    problem = make_problem((3, 20, 2), "tanh", "squared_error", "identity", dropout=0.5, dropout_key=1)
+    problem = make_problem(
+        (3, 20, 2), "tanh", "squared_error", "identity", dropout=0.5, dropout_key=1
+    )
     plain = make_problem((3, 20, 2), "tanh", "squared_error", "identity")
     dropping, whole = problem.backprop(kernels), plain.backprop(kernels)
     for backprop in (dropping, whole):
@@ -197,7 +211,9 @@ def test_without_a_key_nothing_is_dropped(kernels):
 
 
 def test_a_kernel_goes_on_where_another_stopped(kernels):
-    problem = make_problem((3, 20, 2), "relu", "squared_error", "identity", dropout=0.5, dropout_key=9)
+    problem = make_problem(
+        (3, 20, 2), "relu", "squared_error", "identity", dropout=0.5, dropout_key=9
+    )
     first = problem.backprop(kernels)
     losses = [first.gradients(0, 9) for _ in range(4)]
     params, X, targets, sample_weight = problem.arrays(float)

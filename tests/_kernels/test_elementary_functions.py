@@ -63,7 +63,9 @@ def test_functions_are_right_to_the_last_bits(kernels, function, dtype):
     present = expected != 0
     ulps = np.abs(outputs - expected)[present] / np.abs(expected[present]) / np.finfo(dtype).eps
     most = MOST_ULPS.get(function, 4)
-    if function == "gelu" and kernels is reference:  # SciPy's loses what the square of the argument loses
+    if (
+        function == "gelu" and kernels is reference
+    ):  # SciPy's loses what the square of the argument loses
         most = 8 + X[present].astype(float) ** 2
     assert (ulps < most).all()
     np.testing.assert_array_equal(outputs[~present], 0)
@@ -73,7 +75,9 @@ SLOPES = {
     "softplus": lambda z: 1 / (1 + np.exp(-z)),
     "elu": lambda z: np.where(z > 0, 1, np.exp(z)),
     "leaky_relu": lambda z: np.where(z > 0, 1, np.longdouble(1) / 100),
-    "gelu": lambda z: normal_share(z) + z * np.exp(-z * z / 2) / np.sqrt(8 * np.arctan(np.longdouble(1))),
+    "gelu": lambda z: (
+        normal_share(z) + z * np.exp(-z * z / 2) / np.sqrt(8 * np.arctan(np.longdouble(1)))
+    ),
     "silu": lambda z: (1 + np.exp(-z) * (1 + z)) / (1 + np.exp(-z)) ** 2,
 }
 
@@ -82,7 +86,9 @@ SLOPES = {
 @pytest.mark.parametrize("function", SLOPES)
 def test_slopes_are_right_to_the_last_digits(kernels, function, dtype):
     """Of a unit before a linear one of weight 1, whose delta is 1."""
-    x = np.concatenate([np.linspace(-80, 80, 40_000), np.linspace(-4, 4, 40_000)]).astype(dtype)[:, None]
+    x = np.concatenate([np.linspace(-80, 80, 40_000), np.linspace(-4, 4, 40_000)]).astype(dtype)[
+        :, None
+    ]
     x = x[x != 0][:, None]
     params = np.array([1, 1, 0, 0], dtype)
     backprop = kernels.Backprop(
@@ -93,7 +99,9 @@ def test_slopes_are_right_to_the_last_digits(kernels, function, dtype):
     backprop.load(x, (outputs + 1).astype(dtype))
     backprop.gradients(0, len(x))
     found = backprop.deltas[0] / backprop.deltas[1]
-    np.testing.assert_allclose(found, SLOPES[function](z).astype(float), rtol=0, atol=8 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        found, SLOPES[function](z).astype(float), rtol=0, atol=8 * np.finfo(dtype).eps
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -113,7 +121,9 @@ def test_functions_reach_their_limits(kernels, function, limits, dtype):
     far = np.array([-np.inf, -largest, -1000.0, 1000.0, largest, np.inf])
     _, outputs = activate(kernels, function, [far], dtype)
     np.testing.assert_allclose(outputs[:3, 0], limits[0], rtol=0, atol=1e-35)
-    np.testing.assert_array_equal(outputs[3:, 0], far[3:].astype(dtype) if limits[1] is None else limits[1])
+    np.testing.assert_array_equal(
+        outputs[3:, 0], far[3:].astype(dtype) if limits[1] is None else limits[1]
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -13,7 +13,9 @@ from sklearn_metabp._kernels import reference
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("activation", ["logistic", "tanh", "relu"])
 def test_rule_6_given_by_hand_is_rule_6(kernels, activation, dtype):
-    problem = make_problem((4, 5, 3, 2), activation, "squared_error", "logistic", n=7, seed=len(activation))
+    problem = make_problem(
+        (4, 5, 3, 2), activation, "squared_error", "logistic", n=7, seed=len(activation)
+    )
     plain, replaced = (problem.backprop(kernels, dtype) for _ in range(2))
     weights, _ = split(replaced.params, problem.layer_sizes)
     filled = []
@@ -26,7 +28,9 @@ def test_rule_6_given_by_hand_is_rule_6(kernels, activation, dtype):
     loss = plain.gradients(0, 7)
     np.testing.assert_allclose(replaced.gradients(0, 7, send_back), loss, rtol=TOLERANCES[dtype])
     assert filled == [1, 0]
-    np.testing.assert_allclose(replaced.gradients_, plain.gradients_, rtol=100 * TOLERANCES[dtype], atol=1e-6)
+    np.testing.assert_allclose(
+        replaced.gradients_, plain.gradients_, rtol=100 * TOLERANCES[dtype], atol=1e-6
+    )
 
 
 def test_other_deltas_make_other_gradients_before_them_and_none_after(kernels):
@@ -79,7 +83,9 @@ def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
     written = []
     for kernels in (_kernels, reference):
         arrays = (a.astype(dtype) for a in (deltas, weights, x))
-        rule, out = neuron_rule(kernels, *arrays, params, sizes, codes=codes, function=function, scale=0.7)
+        rule, out = neuron_rule(
+            kernels, *arrays, params, sizes, codes=codes, function=function, scale=0.7
+        )
         rule.send_back(n)
         assert np.isnan(out[n:]).all()
         written.append(out[:n])
@@ -89,7 +95,11 @@ def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
 @pytest.mark.parametrize("dtype", TOLERANCES)
 def test_slopes_that_are_told_are_taken(kernels, dtype):
     rng = np.random.default_rng(3)
-    deltas, weights, x = rng.standard_normal((6, 3)), rng.standard_normal((4, 3)), rng.uniform(size=(6, 4))
+    deltas, weights, x = (
+        rng.standard_normal((6, 3)),
+        rng.standard_normal((4, 3)),
+        rng.uniform(size=(6, 4)),
+    )
     params, sizes = mlp(3, 8, dtype)
     arrays = [a.astype(dtype) for a in (deltas, weights, x)]
     found, (told, out) = (
@@ -125,7 +135,8 @@ def test_messages_are_summed_in_the_units_of_their_layer(kernels):
         kernels, deltas, weights, np.full((1, 2), 0.5), params, sizes, codes=[0, 1, 2], scale=10.0
     )
     rule.send_back(1)
-    # Slope 1/4, so 1 + 0.5 in every answer; root mean squares 3 and 2, so delta and weight are signs.
+    # Slope 1/4, so 1 + 0.5 in every answer; root mean squares 3 and 2, so delta and weight are
+    # signs.
     first = 3 * 2 * (1 + 2 + 1.5) + -3 * 2 * (-1 + 2 + 1.5)
     second = 3 * -2 * (1 - 2 + 1.5) + -3 * 2 * (-1 + 2 + 1.5)
     np.testing.assert_allclose(out, [[10 * first, 10 * second]])
@@ -136,7 +147,9 @@ def test_nothing_comes_back_from_nothing(kernels, zero):
     params, sizes = mlp(3, 1, np.float64)
     arrays = {"deltas": np.ones((4, 2)), "weights": np.ones((3, 2))}
     arrays[zero][...] = 0
-    rule, out = neuron_rule(kernels, *arrays.values(), np.ones((4, 3)), params, sizes, codes=[0, 1, 2])
+    rule, out = neuron_rule(
+        kernels, *arrays.values(), np.ones((4, 3)), params, sizes, codes=[0, 1, 2]
+    )
     rule.send_back(4)
     np.testing.assert_array_equal(out, 0)
 
@@ -149,20 +162,34 @@ def test_what_does_not_fit_is_refused(kernels):
     for codes, values, layers in cases:
         with pytest.raises(ValueError, match="the MLP does not fit the inputs"):
             neuron_rule(kernels, *good, values, layers, codes=codes)
-    for position, bad in [(0, np.ones((4, 1))), (1, np.ones((2, 2))), (2, np.ones((4, 3), np.float32))]:
+    for position, bad in [
+        (0, np.ones((4, 1))),
+        (1, np.ones((2, 2))),
+        (2, np.ones((4, 3), np.float32)),
+    ]:
         with pytest.raises(ValueError, match="do not fit together"):
-            neuron_rule(kernels, *good[:position], bad, *good[position + 1 :], params, sizes, codes=[0, 1])
+            neuron_rule(
+                kernels, *good[:position], bad, *good[position + 1 :], params, sizes, codes=[0, 1]
+            )
 
 
 def pattern_rule(kernels, dtype, n_batch=5):
     """A rule over two sources of a pattern and a shared one, its sources and its MLP by hand."""
     rng = np.random.default_rng(n_batch)
-    sources = [rng.standard_normal(shape).astype(dtype) for shape in ((n_batch, 2), (3,), (n_batch, 1))]
+    sources = [
+        rng.standard_normal(shape).astype(dtype) for shape in ((n_batch, 2), (3,), (n_batch, 1))
+    ]
     sizes = (6, 4, 7)
     params = rng.standard_normal(6 * 4 + 4 * 7 + 4 + 7).astype(dtype)
     matrix, updates = np.zeros((n_batch, 6), dtype), np.full(7, np.nan, dtype)
     learner = kernels.Backprop(
-        sizes, ("tanh",), "identity", "squared_error", params, np.empty_like(params), max_batch=n_batch
+        sizes,
+        ("tanh",),
+        "identity",
+        "squared_error",
+        params,
+        np.empty_like(params),
+        max_batch=n_batch,
     )
     learner.load(matrix)
     weights, biases = split(params.astype(float), sizes)
@@ -185,7 +212,9 @@ def test_the_update_is_the_mean_prediction_over_the_patterns(kernels, n, dtype):
 def test_a_pattern_rule_refuses_what_does_not_fit(kernels, bad):
     params = np.zeros(6 * 2 + 2)
     matrix = np.zeros((3, 6))
-    learner = kernels.Backprop((6, 2), (), "identity", "squared_error", params, params.copy(), max_batch=3)
+    learner = kernels.Backprop(
+        (6, 2), (), "identity", "squared_error", params, params.copy(), max_batch=3
+    )
     learner.load(matrix)
     sources = [np.zeros((3, 5 if bad == "sources" else 6))]
     with pytest.raises(ValueError, match="do not fit together"):
@@ -207,7 +236,9 @@ def test_a_pattern_rule_takes_as_many_sources_as_a_deep_network_has(kernels):
 @pytest.mark.parametrize("spoil", [at_odd_address, read_only])
 def test_kernels_refuse_to_write_where_they_cannot(kernels, spoil):
     params, matrix = np.zeros(6 * 2 + 2), np.zeros((3, 6))
-    mlp = kernels.Backprop((6, 2), (), "identity", "squared_error", params, params.copy(), max_batch=3)
+    mlp = kernels.Backprop(
+        (6, 2), (), "identity", "squared_error", params, params.copy(), max_batch=3
+    )
     mlp.load(matrix)
     with pytest.raises(ValueError, match="do not fit together"):
         kernels.PatternRule([np.zeros((3, 6))], mlp, matrix, spoil(np.zeros(2)))

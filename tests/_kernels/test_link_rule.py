@@ -7,7 +7,14 @@ from helpers.kernels import compiled_only
 from helpers.networks import LONG_FUNCTIONS, TOLERANCES, assert_near, split
 
 from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import BLOCK, LINK_INPUTS, LINK_UNITS, link_history, reference, remember_steps
+from sklearn_metabp._kernels import (
+    BLOCK,
+    LINK_INPUTS,
+    LINK_UNITS,
+    link_history,
+    reference,
+    remember_steps,
+)
 
 ALL = np.arange(len(LINK_INPUTS))
 EPSILON = 1e-8
@@ -142,13 +149,17 @@ def test_a_constant_gradient_is_its_own_momentum_and_root_mean_square(kernels):
             for rms in ("rms_0.9", "rms_0.999"):
                 np.testing.assert_allclose(matrix[:, code(f"{name}/{rms}")], [1, -1], rtol=1e-12)
         np.testing.assert_allclose(matrix[:, code("momentum_0.9/peak_0.999")], [1, -1], rtol=1e-12)
-        np.testing.assert_allclose(matrix[:, code("gradient/norm")], [t**-0.5, -(t**-0.5)], rtol=1e-12)
+        np.testing.assert_allclose(
+            matrix[:, code("gradient/norm")], [t**-0.5, -(t**-0.5)], rtol=1e-12
+        )
         np.testing.assert_allclose(matrix[:, -2], [0.02, 3], rtol=1e-12)
 
 
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("codes", [ALL, ALL[:9], ALL[::-2].copy(), ALL[-4:-1].copy(), ALL[:0]], ids=len)
+@pytest.mark.parametrize(
+    "codes", [ALL, ALL[:9], ALL[::-2].copy(), ALL[-4:-1].copy(), ALL[:0]], ids=len
+)
 @pytest.mark.parametrize("sizes", [(1, 1), (7, 9, 3), (BLOCK, 1), (30, 10, 20, 5)], ids=str)
 def test_compiled_inputs_are_their_twins(sizes, codes, dtype):
     both = zip(

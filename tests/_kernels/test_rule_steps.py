@@ -89,7 +89,9 @@ def test_decay_average_and_norm_are_what_they_say(kernels, n, dtype):
     kernels.average_step(w, u, averaged, 0.25)
     exact = [array.astype(np.longdouble) for array in (w, u, a)]
     assert_near(decayed, (exact[1] - exact[0] / 4).astype(dtype), TOLERANCES[dtype])
-    assert_near(averaged, (0.75 * exact[2] + (exact[0] + exact[1]) / 4).astype(dtype), TOLERANCES[dtype])
+    assert_near(
+        averaged, (0.75 * exact[2] + (exact[0] + exact[1]) / 4).astype(dtype), TOLERANCES[dtype]
+    )
     assert kernels.norm(w) == pytest.approx(float(np.sqrt((exact[0] ** 2).sum())), rel=1e-14)
     assert kernels.norm(np.full(n, 1e30, dtype)) == pytest.approx(1e30 * np.sqrt(n), rel=1e-6)
 

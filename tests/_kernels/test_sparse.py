@@ -62,7 +62,10 @@ FORMS = {
     "duplicates and zeros": doubled,
 }
 CASES = [((3, 5, 2), *case) for case in SOME_FUNCTIONS]
-CASES += [((6, 3), "relu", "log_loss", "softmax"), ((9, 4, 3, 1), "tanh", "squared_error", "identity")]
+CASES += [
+    ((6, 3), "relu", "log_loss", "softmax"),
+    ((9, 4, 3, 1), "tanh", "squared_error", "identity"),
+]
 
 
 @pytest.mark.parametrize(("layer_sizes", "activation", "loss", "out_activation"), CASES)
@@ -88,7 +91,9 @@ def test_sparse_rows_are_dense_rows(kernels, form, ordered, dtype):
     dense = problem.backprop(kernels, dtype, order=order, max_batch=25)
     other = problem.backprop(kernels, dtype, order=order, max_batch=25, rows_as=FORMS[form])
     for start, stop in [(0, 25), (25, 50), (50, 60), (3, 4)]:
-        assert_near(other.gradients(start, stop), dense.gradients(start, stop), TOLERANCES[dtype], "loss")
+        assert_near(
+            other.gradients(start, stop), dense.gradients(start, stop), TOLERANCES[dtype], "loss"
+        )
         assert_near(other.gradients_, dense.gradients_, 10 * TOLERANCES[dtype], "gradients")
         n = stop - start
         inputs = other.activations[0]
@@ -106,7 +111,9 @@ def test_sparse_rows_are_dense_rows(kernels, form, ordered, dtype):
 @pytest.mark.parametrize("shape", [(1, 1), (4, 3), (30, 17), (300, 9)], ids=str)
 def test_compiled_core_is_its_twin_on_sparse_rows(shape, dtype):
     fan_in, width = shape
-    problem = make_problem((fan_in, width, 2), "tanh", "squared_error", "identity", n=33, density=0.3)
+    problem = make_problem(
+        (fan_in, width, 2), "tanh", "squared_error", "identity", n=33, density=0.3
+    )
     compiled, twin = (problem.backprop(k, dtype, rows_as=shuffled) for k in (_kernels, reference))
     assert_near(compiled.gradients(0, 33), twin.gradients(0, 33), TOLERANCES[dtype], "loss")
     assert_near(compiled.gradients_, twin.gradients_, TOLERANCES[dtype], "gradients")
@@ -125,7 +132,9 @@ def test_arrays_longer_than_the_matrix_are_read_where_it_says(kernels):
 
 def test_rows_of_zeros(kernels):
     problem = make_problem((6, 4, 2), "tanh", "squared_error", "identity", density=0.0)
-    dense, other = (problem.backprop(kernels, rows_as=form) for form in (np.asarray, sparse.csr_matrix))
+    dense, other = (
+        problem.backprop(kernels, rows_as=form) for form in (np.asarray, sparse.csr_matrix)
+    )
     assert other.gradients(0, 9) == pytest.approx(dense.gradients(0, 9), rel=1e-14)
     assert_near(other.gradients_, dense.gradients_, 1e-14)
     assert not other.activations[0].any()
@@ -198,7 +207,9 @@ def broken(**arrays):
 )
 def test_what_is_no_csr_matrix_of_these_rows_is_refused(kernels, X, message):
     params = np.zeros(8)
-    backprop = kernels.Backprop((3, 2), (), "identity", "squared_error", params, params.copy(), max_batch=5)
+    backprop = kernels.Backprop(
+        (3, 2), (), "identity", "squared_error", params, params.copy(), max_batch=5
+    )
     targets = np.ones((5, 2))
     backprop.load(sparse.csr_array(np.eye(5, 3)), targets)
     with pytest.raises(ValueError, match=message):

@@ -26,9 +26,18 @@ def test_rows_are_those_of_the_matrix(no, yes, dtype):
     matrix, units, indptr = many_units(20, 7)
     targets = SparseTargets(units, indptr, 7, dtype, no, yes)
     expected = np.where(matrix, yes, no).astype(dtype)
-    assert targets.shape == expected.shape and targets.dtype == expected.dtype and len(targets) == 20
+    assert (
+        targets.shape == expected.shape and targets.dtype == expected.dtype and len(targets) == 20
+    )
     chosen = np.random.default_rng(1).integers(0, 20, 13)
-    for rows in (slice(None), slice(3, 8), slice(0, 0), chosen, matrix[:, 0] > 0, np.array([], int)):
+    for rows in (
+        slice(None),
+        slice(3, 8),
+        slice(0, 0),
+        chosen,
+        matrix[:, 0] > 0,
+        np.array([], int),
+    ):
         found = targets[rows]
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, expected[rows])
@@ -37,7 +46,9 @@ def test_rows_are_those_of_the_matrix(no, yes, dtype):
 
 
 def test_one_unit_a_row_or_one_a_column():
-    np.testing.assert_array_equal(SparseTargets.one_hot([2, 0], 3, float)[:], [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(
+        SparseTargets.one_hot([2, 0], 3, float)[:], [[0, 0, 1], [1, 0, 0]]
+    )
     two = SparseTargets.one_hot([[0, 2], [1, 4]], 5, float, no=-1)
     np.testing.assert_array_equal(two[:], [[1, -1, 1, -1, -1], [-1, 1, -1, -1, 1]])
 
@@ -46,7 +57,9 @@ def test_a_csr_matrix_with_zeros_and_duplicates_says_yes_where_it_is_not_zero():
     X = sparse.csr_array(
         (np.array([1, 0, 1, 1, 1]), np.array([2, 0, 2, 1, 0]), np.array([0, 3, 3, 5])), (3, 3)
     )
-    np.testing.assert_array_equal(SparseTargets.of_csr(X, float)[:], [[0, 0, 1], [0, 0, 0], [1, 1, 0]])
+    np.testing.assert_array_equal(
+        SparseTargets.of_csr(X, float)[:], [[0, 0, 1], [0, 0, 0], [1, 1, 0]]
+    )
 
 
 @pytest.mark.parametrize("no", [0, -1])
@@ -65,7 +78,11 @@ def test_parts_stand_side_by_side(no):
 @pytest.mark.parametrize("max_batch", [4, 11])
 @pytest.mark.parametrize(
     ("loss", "out", "groups"),
-    [("log_loss", "softmax", (3, 2)), ("log_loss", "logistic", None), ("squared_error", "tanh", None)],
+    [
+        ("log_loss", "softmax", (3, 2)),
+        ("log_loss", "logistic", None),
+        ("squared_error", "tanh", None),
+    ],
 )
 def test_steps_are_those_of_the_matrix_to_the_bit(
     kernels, loss, out, groups, max_batch, ordered, weighted, dtype
@@ -134,12 +151,16 @@ def test_arrays_that_make_no_rows_of_units_are_refused(units, indptr, message):
         SparseTargets(units, indptr, 5, float)
 
 
-@pytest.mark.parametrize(("n", "n_outputs", "dtype"), [(10, 5, float), (11, 4, float), (11, 5, np.float32)])
+@pytest.mark.parametrize(
+    ("n", "n_outputs", "dtype"), [(10, 5, float), (11, 4, float), (11, 5, np.float32)]
+)
 def test_targets_of_other_rows_outputs_or_dtype_are_refused(kernels, n, n_outputs, dtype):
     problem = make_problem((6, 5), "tanh", "log_loss", "softmax", n=11)
     kernel = problem.backprop(kernels)
     with pytest.raises(ValueError, match="targets must be"):
-        kernel.load(problem.X.astype(float), SparseTargets.one_hot(np.zeros(n, int), n_outputs, dtype))
+        kernel.load(
+            problem.X.astype(float), SparseTargets.one_hot(np.zeros(n, int), n_outputs, dtype)
+        )
 
 
 def test_other_arrays_hold_the_same_targets():

@@ -29,9 +29,13 @@ def unfused(tmp_path_factory):
     if compiler is None or not (HEADERS / "layer_loops.h").exists():
         pytest.skip("needs a C compiler and the headers")
     folder = tmp_path_factory.mktemp("unfused")
-    (folder / "loops.c").write_text('#include "clones.h"\n#undef CLONES\n#define CLONES\n' + PROGRAM)
+    (folder / "loops.c").write_text(
+        '#include "clones.h"\n#undef CLONES\n#define CLONES\n' + PROGRAM
+    )
     made = folder / "loops.so"
-    subprocess.run([compiler, *FLAGS, f"-I{HEADERS}", "-o", made, folder / "loops.c", "-lm"], check=True)
+    subprocess.run(
+        [compiler, *FLAGS, f"-I{HEADERS}", "-o", made, folder / "loops.c", "-lm"], check=True
+    )
     return ctypes.CDLL(str(made))
 
 

@@ -106,7 +106,9 @@ class PressCtrlC(KillAfter):
 def test_ctrl_c_is_no_end_of_a_training(case, at_step, tmp_path):
     X, y = classes("multiclass")
     whole = model(case).fit(X, y)
-    first = model(case).set_callbacks(Checkpoint(tmp_path), PressCtrlC(at_step if case != "lbfgs" else 5))
+    first = model(case).set_callbacks(
+        Checkpoint(tmp_path), PressCtrlC(at_step if case != "lbfgs" else 5)
+    )
     with pytest.warns(UserWarning, match="interrupted by user"):
         first.fit(X, y)
     assert not np.array_equal(first.params_, whole.params_) or case == "early stopping"
@@ -122,7 +124,11 @@ def test_another_training_has_another_file(tmp_path):
 
     def fit(X, y, weight=None, **setting):
         setting = {"max_iter": 3, "random_state": 0} | setting
-        return BackpropMLPRegressor((5,), **setting).set_callbacks(Checkpoint(tmp_path)).fit(X, y, weight)
+        return (
+            BackpropMLPRegressor((5,), **setting)
+            .set_callbacks(Checkpoint(tmp_path))
+            .fit(X, y, weight)
+        )
 
     fit(X, y)
     for n, again in enumerate(
@@ -144,7 +150,9 @@ def test_another_training_has_another_file(tmp_path):
 
 def test_another_start_is_another_training(tmp_path):
     X, y = numbers()
-    model = BackpropMLPRegressor((5,), max_iter=3, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    model = BackpropMLPRegressor((5,), max_iter=3, random_state=0).set_callbacks(
+        Checkpoint(tmp_path)
+    )
     drawn = model.fit(X, y).params_.copy()
     coefs, intercepts = [w * 0.5 for w in model.coefs_], [b * 0.5 for b in model.intercepts_]
     given = model.fit(X, y, coef_init=coefs).params_.copy()
@@ -186,7 +194,9 @@ def test_patience_of_a_callback_is_resumed(tmp_path):
     X, y = numbers(seed=2)
 
     def fit(*callbacks):
-        regressor = BackpropMLPRegressor((20,), alpha=0, update_rule=Adam(0.01), tol=0, random_state=0)
+        regressor = BackpropMLPRegressor(
+            (20,), alpha=0, update_rule=Adam(0.01), tol=0, random_state=0
+        )
         regressor.set_callbacks(*callbacks, EarlyStopping(patience=3))
         return regressor.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
 
@@ -200,7 +210,9 @@ def test_patience_of_a_callback_is_resumed(tmp_path):
 
 def test_what_was_left_half_written_is_removed(tmp_path):
     X, y = numbers()
-    regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(
+        Checkpoint(tmp_path)
+    )
     regressor.fit(X, y)
     (file,) = tmp_path.iterdir()
     for name in (f".{file.name}.abc.part", ".other.pickle.abc.part"):
@@ -223,7 +235,9 @@ def test_a_part_that_another_process_removed_is_written_again(tmp_path, monkeypa
         written.append(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    regressor = BackpropMLPRegressor((5,), max_iter=1, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    regressor = BackpropMLPRegressor((5,), max_iter=1, random_state=0).set_callbacks(
+        Checkpoint(tmp_path)
+    )
     params = regressor.fit(X, y).params_
     assert len(written) == 3
     np.testing.assert_array_equal(regressor.fit(X, y).params_, params)
@@ -236,10 +250,14 @@ def test_partial_fit_is_left_alone(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", pickle.dumps({"format": "other"}), pickle.dumps(5)])
+@pytest.mark.parametrize(
+    "damage", [b"", b"nonsense", pickle.dumps({"format": "other"}), pickle.dumps(5)]
+)
 def test_a_damaged_file_is_said_to_be_one(damage, tmp_path):
     X, y = numbers()
-    regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(
+        Checkpoint(tmp_path)
+    )
     regressor.fit(X, y)
     (file,) = tmp_path.iterdir()
     file.write_bytes(damage)

@@ -32,14 +32,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 def learned_rules():
     X, y = numbers(n=30, n_features=3, seed=5)
     recorder = TraceRecorder("all")
-    teacher = BackpropMLPRegressor((4,), update_rule=SGD(0.05), max_iter=4, batch_size=10, random_state=0)
+    teacher = BackpropMLPRegressor(
+        (4,), update_rule=SGD(0.05), max_iter=4, batch_size=10, random_state=0
+    )
     teacher.set_callbacks(recorder).fit(X, y)
     fitted = {
         scope: LearnedUpdateRule(scope=scope, random_state=0).fit(recorder.trace_)
         for scope in ("link", "neuron", "network")
     }
     inputs = ["gradient/rms_0.9", "last_step", "gradient/peak_0.999", "gradient/norm"]
-    fitted["link with memory"] = LearnedUpdateRule(inputs=inputs, random_state=0).fit(recorder.trace_)
+    fitted["link with memory"] = LearnedUpdateRule(inputs=inputs, random_state=0).fit(
+        recorder.trace_
+    )
     return fitted
 
 
@@ -54,7 +58,9 @@ def resumed_as_whole(rule, folder):
 
     def fit(*callbacks):
         size = "auto" if isinstance(rule, LineSearchRule) else 10
-        model = BackpropMLPRegressor((4,), update_rule=rule, max_iter=9, batch_size=size, random_state=0)
+        model = BackpropMLPRegressor(
+            (4,), update_rule=rule, max_iter=9, batch_size=size, random_state=0
+        )
         return model.set_callbacks(*callbacks).fit(X, y)
 
     if isinstance(rule, LineSearchRule):
@@ -74,7 +80,9 @@ def test_states_of_all_rules_of_the_package_are_arrays_and_json(rule, tmp_path):
 
 
 @pytest.mark.parametrize("scope", ["link", "link with memory", "neuron", "network"])
-@pytest.mark.parametrize("around", [lambda rule: rule, Clipped, lambda rule: Safeguarded(rule, SGD(0.01))])
+@pytest.mark.parametrize(
+    "around", [lambda rule: rule, Clipped, lambda rule: Safeguarded(rule, SGD(0.01))]
+)
 def test_states_of_learned_rules_are_arrays_and_json(scope, around, learned, tmp_path):
     resumed_as_whole(around(learned[scope]), tmp_path)
 
@@ -83,7 +91,9 @@ def test_it_is_a_safetensors_file(tmp_path):
     safetensors = pytest.importorskip("safetensors.numpy")
     X, y = numbers()
     model = (
-        BackpropMLPRegressor((4,), max_iter=3, random_state=0).set_callbacks(Checkpoint(tmp_path)).fit(X, y)
+        BackpropMLPRegressor((4,), max_iter=3, random_state=0)
+        .set_callbacks(Checkpoint(tmp_path))
+        .fit(X, y)
     )
     (file,) = tmp_path.iterdir()
     arrays = safetensors.load_file(file)
@@ -91,9 +101,16 @@ def test_it_is_a_safetensors_file(tmp_path):
 
 
 def model(folder, *callbacks, **settings):
-    settings = {"batch_size": 16, "max_iter": 6, "early_stopping": True, "random_state": 0} | settings
+    settings = {
+        "batch_size": 16,
+        "max_iter": 6,
+        "early_stopping": True,
+        "random_state": 0,
+    } | settings
     stopper = EarlyStopping("loss", patience=50, restore_best=False)
-    return BackpropMLPClassifier((3,), **settings).set_callbacks(Checkpoint(folder), stopper, *callbacks)
+    return BackpropMLPClassifier((3,), **settings).set_callbacks(
+        Checkpoint(folder), stopper, *callbacks
+    )
 
 
 @pytest.fixture
@@ -122,7 +139,9 @@ def test_a_damaged_or_forged_file_is_refused_or_trains_to_the_same_bits(killed):
             n_refused += 1
             assert len(str(error)) < 500
         else:
-            np.testing.assert_array_equal(params, whole, err_msg=f"{damage.__name__} of seed {seed}")
+            np.testing.assert_array_equal(
+                params, whole, err_msg=f"{damage.__name__} of seed {seed}"
+            )
     assert n_refused > 60
 
 
@@ -145,7 +164,10 @@ def test_the_file_of_another_training_is_refused(killed):
 
 FORGERIES = {
     "a position beyond the random numbers": lambda header: [
-        pair.__setitem__(1, 10**6) for n in nodes(header) for pair in n.get("dict", []) if pair[0] == "pos"
+        pair.__setitem__(1, 10**6)
+        for n in nodes(header)
+        for pair in n.get("dict", [])
+        if pair[0] == "pos"
     ],
     "another class": lambda header: header["state"].update(object="subprocess.Popen"),
     "a class of the package that has no place here": lambda header: [
@@ -160,16 +182,32 @@ FORGERIES = {
     "weights of another order": lambda header: fields_of(header)["params"][1]["array"].__setitem__(
         2, [1, 27]
     ),
-    "a dtype of objects": lambda header: fields_of(header)["params"][1]["array"].__setitem__(1, "|O"),
-    "a dtype that is code": lambda header: fields_of(header)["params"][1]["array"].__setitem__(1, "f8,(2"),
-    "a size beyond all memory": lambda header: fields_of(header)["order"][1]["array"].__setitem__(2, [2**47]),
-    "an array without a name": lambda header: fields_of(header)["params"][1]["array"].__setitem__(0, None),
-    "an array that is not there": lambda header: fields_of(header)["params"][1]["array"].__setitem__(0, "no"),
+    "a dtype of objects": lambda header: fields_of(header)["params"][1]["array"].__setitem__(
+        1, "|O"
+    ),
+    "a dtype that is code": lambda header: fields_of(header)["params"][1]["array"].__setitem__(
+        1, "f8,(2"
+    ),
+    "a size beyond all memory": lambda header: fields_of(header)["order"][1]["array"].__setitem__(
+        2, [2**47]
+    ),
+    "an array without a name": lambda header: fields_of(header)["params"][1]["array"].__setitem__(
+        0, None
+    ),
+    "an array that is not there": lambda header: fields_of(header)["params"][1][
+        "array"
+    ].__setitem__(0, "no"),
     "a count that is none": lambda header: fields_of(header)["n_steps"].__setitem__(1, -1),
     "a count that is true": lambda header: fields_of(header)["n_steps"].__setitem__(1, True),
-    "a curve of words": lambda header: fields_of(header)["loss_curve"].__setitem__(1, {"list": ["a"]}),
-    "patience of another kind": lambda header: fields_of(header)["patience"].__setitem__(1, {"dict": []}),
-    "a field that is none": lambda header: header["state"]["state"]["dict"].append(["__class__", 1]),
+    "a curve of words": lambda header: fields_of(header)["loss_curve"].__setitem__(
+        1, {"list": ["a"]}
+    ),
+    "patience of another kind": lambda header: fields_of(header)["patience"].__setitem__(
+        1, {"dict": []}
+    ),
+    "a field that is none": lambda header: header["state"]["state"]["dict"].append(
+        ["__class__", 1]
+    ),
     "a value that repeats itself": lambda header: header.update(state={"again": 0}),
     "a mark that is none": lambda header: header.update(state={"_met": 0}),
     "a key that cannot be one": lambda header: header.update(state={"dict": [[{"list": []}, 1]]}),

@@ -10,7 +10,13 @@ from helpers.data import classes, numbers
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sklearn_metabp import Adam, BackpropMLPClassifier, BackpropMLPRegressor, Checkpoint, EarlyStopping
+from sklearn_metabp import (
+    Adam,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Checkpoint,
+    EarlyStopping,
+)
 from sklearn_metabp.callbacks import checkpoint_name
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -101,13 +107,19 @@ def test_a_training_by_other_code_is_not_resumed(rule, before, after, tmp_path):
     assert told(run(SCRIPT, rule, tmp_path, X, y)) == told(first)
     assert len(os.listdir(tmp_path)) == 1
     edited = SCRIPT.replace(before, after)
-    assert told(run(edited, rule, tmp_path, X, y)) == told(run(edited, rule, None, X, y)) != told(first)
+    assert (
+        told(run(edited, rule, tmp_path, X, y))
+        == told(run(edited, rule, None, X, y))
+        != told(first)
+    )
     assert len(os.listdir(tmp_path)) == 2
 
 
 def test_a_training_of_another_release_is_not_resumed(tmp_path, monkeypatch):
     X, y = numbers()
-    model = BackpropMLPRegressor((3,), max_iter=2, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    model = BackpropMLPRegressor((3,), max_iter=2, random_state=0).set_callbacks(
+        Checkpoint(tmp_path)
+    )
     model.fit(X, y)
     monkeypatch.setattr(checkpoint_name, "package_release", lambda: "9.9")
     model.fit(X, y)
@@ -140,9 +152,9 @@ def test_frames_are_found_as_the_arrays_that_they_hold(tmp_path):
     pd = pytest.importorskip("pandas")
     X, y = numbers()
     for given in (X, pd.DataFrame(X, columns=list("abcd"))):
-        BackpropMLPRegressor((3,), max_iter=2, random_state=0).set_callbacks(Checkpoint(tmp_path)).fit(
-            given, y
-        )
+        BackpropMLPRegressor((3,), max_iter=2, random_state=0).set_callbacks(
+            Checkpoint(tmp_path)
+        ).fit(given, y)
     assert len(os.listdir(tmp_path)) == 1
 
 
@@ -169,7 +181,9 @@ def test_no_address_is_in_the_name(monitor, tmp_path):
 
 def test_clones_and_copies_of_numbers_are_the_same_training(tmp_path):
     X, y = numbers()
-    model = BackpropMLPRegressor((3,), update_rule=Adam(0.01), alpha=0.1, max_iter=2, random_state=3)
+    model = BackpropMLPRegressor(
+        (3,), update_rule=Adam(0.01), alpha=0.1, max_iter=2, random_state=3
+    )
     same = model.set_callbacks(Checkpoint(tmp_path)), clone(model)
     numpy_numbers = clone(model).set_params(alpha=np.float64(0.1), random_state=np.int64(3))
     for other in (*same, numpy_numbers):

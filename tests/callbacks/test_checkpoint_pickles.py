@@ -61,7 +61,9 @@ def with_pickle(file, value):
     fields_of(header)["params"][1] = {"pickle": [name, "|u1", [length], "C"]}
     data = put_together(table, header, body)
     return with_array(
-        data, name, lambda array: array.view(np.uint8).reshape(-1).__setitem__(slice(None), list(raw))
+        data,
+        name,
+        lambda array: array.view(np.uint8).reshape(-1).__setitem__(slice(None), list(raw)),
     )
 
 
@@ -69,7 +71,9 @@ def test_a_pickle_in_a_file_of_arrays_is_not_read(killed, tmp_path):
     X, y, file = killed
     mark = tmp_path / "m"
     file.write_bytes(with_pickle(file, Touch(mark)))
-    with pytest.raises(CheckpointError, match=r"it holds a pickle, which only files named \.pickle may"):
+    with pytest.raises(
+        CheckpointError, match=r"it holds a pickle, which only files named \.pickle may"
+    ):
         model(file.parent).fit(X, y)
     assert not mark.exists()
 
@@ -94,7 +98,9 @@ def test_a_pickle_that_others_may_have_written_is_not_read(who, killed, tmp_path
         "owner": "belongs to another user: give Checkpoint a directory of your own",
         "link": "is not a regular file",
     }
-    with pytest.raises(CheckpointError, match=f"holds a pickle, which runs code.*{what[who]}") as caught:
+    with pytest.raises(
+        CheckpointError, match=f"holds a pickle, which runs code.*{what[who]}"
+    ) as caught:
         model(file.parent).fit(X, y)
     assert not mark.exists()
     assert len(str(caught.value)) < 1000
@@ -137,7 +143,9 @@ def test_where_a_pickle_could_not_be_read_none_is_written(tmp_path):
     X, y = numbers()
     tmp_path.chmod(0o777)
     model = BackpropMLPRegressor((3,), update_rule=HoldsAnObject(), max_iter=8)
-    with pytest.raises(CheckpointError, match=r"has to be pickled.*could not be read again.*chmod go-w"):
+    with pytest.raises(
+        CheckpointError, match=r"has to be pickled.*could not be read again.*chmod go-w"
+    ):
         model.set_callbacks(Checkpoint(tmp_path)).fit(X, y)
     assert os.listdir(tmp_path) == []
     BackpropMLPRegressor((3,), max_iter=8).set_callbacks(Checkpoint(tmp_path)).fit(X, y)
@@ -159,7 +167,9 @@ class CannotBeSaved(HoldsAnObject):
 
     def init_state(self, layout):
         return {
-            "held": {"lambda": lambda: 1, "quotes": Quotes(), "local": type("Local", (), {})()}[self.kind]
+            "held": {"lambda": lambda: 1, "quotes": Quotes(), "local": type("Local", (), {})()}[
+                self.kind
+            ]
         }
 
 
@@ -167,7 +177,9 @@ class CannotBeSaved(HoldsAnObject):
 def test_a_state_that_cannot_be_saved_is_an_error_before_the_first_step(kind, tmp_path):
     X, y = numbers()
     model = BackpropMLPRegressor((3,), update_rule=CannotBeSaved(kind), max_iter=8)
-    with pytest.raises(CheckpointError, match="the state of this training cannot be saved") as caught:
+    with pytest.raises(
+        CheckpointError, match="the state of this training cannot be saved"
+    ) as caught:
         model.set_callbacks(Checkpoint(tmp_path)).fit(X, y)
     assert len(str(caught.value)) < 500
     assert "9999" not in str(caught.value)
@@ -181,9 +193,7 @@ def test_a_place_that_cannot_be_written_is_an_error_before_the_first_step(tmp_pa
         model = BackpropMLPRegressor((3,), max_iter=8).set_callbacks(Checkpoint(path), KillAfter(1))
         return model.fit(X, y)
 
-    said = (
-        "checkpoints cannot be written to .*: make it a directory that you can write to, or give Checkpoint"
-    )
+    said = "checkpoints cannot be written to .*: make it a directory that you can write to, or give Checkpoint"
     with pytest.raises(CheckpointError, match=said):
         fit(tmp_path / "file" / "below")
     if os.geteuid():
@@ -194,7 +204,9 @@ def test_a_place_that_cannot_be_written_is_an_error_before_the_first_step(tmp_pa
 
 def test_what_has_ended_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
     X, y = numbers()
-    model = BackpropMLPRegressor((3,), max_iter=3, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    model = BackpropMLPRegressor((3,), max_iter=3, random_state=0).set_callbacks(
+        Checkpoint(tmp_path)
+    )
     params = model.fit(X, y).params_
     (file,) = tmp_path.iterdir()
     written = file.stat().st_mtime_ns, file.stat().st_ino
@@ -214,7 +226,9 @@ def test_a_full_disk_is_said_with_what_is_still_there(at, tmp_path, monkeypatch)
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    model = BackpropMLPRegressor((3,), max_iter=3, random_state=0).set_callbacks(Checkpoint(tmp_path))
+    model = BackpropMLPRegressor((3,), max_iter=3, random_state=0).set_callbacks(
+        Checkpoint(tmp_path)
+    )
     with pytest.raises(
         CheckpointError, match=r"could not be written to .*No space left.*Make room"
     ) as caught:
@@ -234,7 +248,9 @@ def test_the_directory_is_flushed_after_the_file_has_its_name(tmp_path, monkeypa
             flushed.append(sorted(os.listdir(tmp_path)))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    BackpropMLPRegressor((3,), max_iter=1, random_state=0).set_callbacks(Checkpoint(tmp_path)).fit(X, y)
+    BackpropMLPRegressor((3,), max_iter=1, random_state=0).set_callbacks(Checkpoint(tmp_path)).fit(
+        X, y
+    )
     assert len(flushed) == 2
     assert all(len(names) == 1 and names[0].endswith(".safetensors") for names in flushed)
 
@@ -251,10 +267,14 @@ class Grows(UpdateRule):
         return -0.01 * len(state["norms"]) ** 0.5 * step.gradients
 
 
-@pytest.mark.parametrize("around", [lambda rule: rule, Clipped, lambda rule: Averaged(Clipped(rule))])
+@pytest.mark.parametrize(
+    "around", [lambda rule: rule, Clipped, lambda rule: Averaged(Clipped(rule))]
+)
 def test_a_rule_of_ones_own_is_resumed_within_wrappers_too(tmp_path, around):
     X, y = classes("multiclass")
-    whole = BackpropMLPClassifier((3,), max_iter=6, random_state=0, update_rule=around(Grows())).fit(X, y)
+    whole = BackpropMLPClassifier(
+        (3,), max_iter=6, random_state=0, update_rule=around(Grows())
+    ).fit(X, y)
     with pytest.raises(Killed):
         model(tmp_path, KillAfter(3)).set_params(update_rule=around(Grows())).fit(X, y)
     resumed = model(tmp_path).set_params(update_rule=around(Grows())).fit(X, y)

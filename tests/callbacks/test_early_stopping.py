@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from helpers.data import classes, numbers
 
-from sklearn_metabp import SGD, Adam, Averaged, BackpropMLPClassifier, BackpropMLPRegressor, EarlyStopping
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    Averaged,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    EarlyStopping,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -52,7 +59,9 @@ def test_it_stops_after_so_many_epochs_without_a_better_one(monitor, curve, sign
 
 def test_the_last_parameters_are_kept_where_asked_for():
     data = rows(3)
-    stopped = model(max_iter=300).set_callbacks(EarlyStopping(patience=3, restore_best=False)).fit(**data)
+    stopped = (
+        model(max_iter=300).set_callbacks(EarlyStopping(patience=3, restore_best=False)).fit(**data)
+    )
     free = model(max_iter=stopped.n_iter_, n_iter_no_change=np.inf).fit(**data)
     np.testing.assert_array_equal(stopped.params_, free.params_)
 
@@ -66,7 +75,9 @@ def test_a_function_can_be_watched():
         EarlyStopping(largest_weight, patience=4)
     )
     assert stopped.fit(X, y).n_iter_ == 5
-    np.testing.assert_array_equal(stopped.params_, model(max_iter=1, update_rule=SGD(0.5)).fit(X, y).params_)
+    np.testing.assert_array_equal(
+        stopped.params_, model(max_iter=1, update_rule=SGD(0.5)).fit(X, y).params_
+    )
 
 
 def test_min_delta_asks_for_more():
@@ -89,7 +100,9 @@ def test_a_warm_start_has_new_patience():
 def test_averaged_weights_are_what_is_kept():
     data = rows(6)
     rule = Averaged(Adam(0.01), decay=0.9)
-    stopped = model(max_iter=300, update_rule=rule).set_callbacks(EarlyStopping(patience=2)).fit(**data)
+    stopped = (
+        model(max_iter=300, update_rule=rule).set_callbacks(EarlyStopping(patience=2)).fit(**data)
+    )
     best = int(np.argmin(stopped.validation_loss_curve_)) + 1
     until_best = model(max_iter=best, n_iter_no_change=np.inf, update_rule=rule).fit(**data)
     np.testing.assert_array_equal(stopped.params_, until_best.params_)
@@ -136,7 +149,11 @@ def copy_of(fitted):
 @pytest.mark.parametrize("monitor", ["loss", "validation_loss"])
 def test_the_best_parameters_go_with_the_callback(monitor):
     data = rows(5)
-    fitted = model(max_iter=50, warm_start=True).set_callbacks(EarlyStopping(monitor, patience=2)).fit(**data)
+    fitted = (
+        model(max_iter=50, warm_start=True)
+        .set_callbacks(EarlyStopping(monitor, patience=2))
+        .fit(**data)
+    )
     trained = fitted._training_state.params
     alone = copy_of(fitted).set_callbacks().set_params(max_iter=1).fit(data["X"], data["y"])
     np.testing.assert_array_equal(alone.params_, alone._training_state.params)
@@ -144,7 +161,10 @@ def test_the_best_parameters_go_with_the_callback(monitor):
     parts = copy_of(fitted).set_callbacks().partial_fit(data["X"], data["y"])
     np.testing.assert_array_equal(parts.params_, alone.params_)
     other = (
-        copy_of(fitted).set_callbacks(EarlyStopping("validation_score")).set_params(max_iter=1).fit(**data)
+        copy_of(fitted)
+        .set_callbacks(EarlyStopping("validation_score"))
+        .set_params(max_iter=1)
+        .fit(**data)
     )
     np.testing.assert_array_equal(other.params_, other._training_state.params)
 
@@ -162,15 +182,21 @@ def test_the_best_parameters_stay_the_best_while_the_callback_is_there():
 
 def test_other_rows_have_another_best():
     data = rows(5)
-    fitted = model(max_iter=300, warm_start=True).set_callbacks(EarlyStopping(patience=3)).fit(**data)
+    fitted = (
+        model(max_iter=300, warm_start=True).set_callbacks(EarlyStopping(patience=3)).fit(**data)
+    )
     other = {**data, "y_val": data["y_val"] + 10}
     n = fitted.n_iter_
     fitted.fit(**other)
     curve = np.array(fitted.validation_loss_curve_[n:])
     assert curve.min() > max(fitted.validation_loss_curve_[:n])
     n_best = int(curve.argmin()) + 1
-    stopped = model(max_iter=300, warm_start=True).set_callbacks(EarlyStopping(patience=3)).fit(**data)
-    stopped.set_callbacks().set_params(max_iter=n_best, n_iter_no_change=np.inf).fit(data["X"], data["y"])
+    stopped = (
+        model(max_iter=300, warm_start=True).set_callbacks(EarlyStopping(patience=3)).fit(**data)
+    )
+    stopped.set_callbacks().set_params(max_iter=n_best, n_iter_no_change=np.inf).fit(
+        data["X"], data["y"]
+    )
     np.testing.assert_array_equal(fitted.params_, stopped.params_)
 
 

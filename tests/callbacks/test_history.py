@@ -17,7 +17,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 def test_the_rows_are_the_models_curves():
     X, y = classes("binary")
     history = HistoryLogger()
-    model = BackpropMLPClassifier((5,), max_iter=7, batch_size=16, random_state=0).set_callbacks(history)
+    model = BackpropMLPClassifier((5,), max_iter=7, batch_size=16, random_state=0).set_callbacks(
+        history
+    )
     model.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
     frame = history.to_frame()
     assert frame["epoch"].tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -69,11 +71,15 @@ print(len(history.history_), history.history_[-1]["run"])
 
 def test_a_saved_model_is_trained_in_another_process(tmp_path):
     X, y = numbers()
-    model = BackpropMLPRegressor((5,), max_iter=2, tol=1, n_iter_no_change=1).set_callbacks(HistoryLogger())
+    model = BackpropMLPRegressor((5,), max_iter=2, tol=1, n_iter_no_change=1).set_callbacks(
+        HistoryLogger()
+    )
     model.fit(X, y)
     file = tmp_path / "model.pickle"
     file.write_bytes(pickle.dumps((model, X, y)))
-    printed = subprocess.run([sys.executable, "-c", SCRIPT, file], capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-c", SCRIPT, file], capture_output=True, text=True, check=True
+    )
     assert printed.stdout.split() == ["4", "1"]
 
 
@@ -87,7 +93,9 @@ def test_it_pickles():
 def test_the_validation_of_an_earlier_fit_is_not_repeated():
     X, y = numbers()
     history = HistoryLogger()
-    model = BackpropMLPRegressor((5,), max_iter=2, warm_start=True, random_state=0).set_callbacks(history)
+    model = BackpropMLPRegressor((5,), max_iter=2, warm_start=True, random_state=0).set_callbacks(
+        history
+    )
     model.fit(X, y).fit(X, y, X_val=X, y_val=y).fit(X, y)
     frame = history.to_frame()
     assert frame["validation_loss"].isna().tolist() == [True, True, False, False, True, True]

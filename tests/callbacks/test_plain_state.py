@@ -12,7 +12,9 @@ from sklearn_metabp.callbacks.plain_state import MisfitError, StateReader, State
 def again(value, classes=None):
     writer = StateWriter(pickle.dumps)
     node = writer.node(value)
-    return StateReader(writer.arrays.__getitem__, classes or {}, pickle.loads).value(node), writer.is_plain
+    return StateReader(writer.arrays.__getitem__, classes or {}, pickle.loads).value(
+        node
+    ), writer.is_plain
 
 
 VALUES = [

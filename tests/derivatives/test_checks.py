@@ -77,17 +77,23 @@ def test_an_output_is_not_named_by_what_equals_its_number(output):
 
 
 def test_a_hessian_that_finds_no_room_names_what_needs_none():
-    model = BackpropMLPRegressor((3_000_000,), max_iter=1, n_iter_no_change=np.inf).fit([[0.0]], [1.0])
+    model = BackpropMLPRegressor((3_000_000,), max_iter=1, n_iter_no_change=np.inf).fit(
+        [[0.0]], [1.0]
+    )
     with pytest.raises(MemoryError, match=r"9000001 x 9000001 numbers.*hessian_vector_product"):
         hessian(model, [[0.0]], [1.0])
 
 
 @every_function
-@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array, pd.DataFrame, list])
+@pytest.mark.parametrize(
+    "make", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array, pd.DataFrame, list]
+)
 def test_kinds_of_X_give_the_same(fitted, function, make):
     model, X, y = fitted
     X = np.where(np.abs(X) > 0.5, X, 0)
-    np.testing.assert_allclose(function(model, make(X), y), function(model, X, y), rtol=1e-13, atol=1e-16)
+    np.testing.assert_allclose(
+        function(model, make(X), y), function(model, X, y), rtol=1e-13, atol=1e-16
+    )
 
 
 @every_function
@@ -144,7 +150,9 @@ def test_what_is_no_network_is_refused(fitted, function, kind):
     }
     other = others[kind]
     other.params_ = model.params_
-    with pytest.raises(TypeError, match=r"got (Pipeline|GridSearchCV|LogisticRegression)\. Of a pipeline"):
+    with pytest.raises(
+        TypeError, match=r"got (Pipeline|GridSearchCV|LogisticRegression)\. Of a pipeline"
+    ):
         function(other, X, y)
 
 
@@ -157,7 +165,9 @@ def test_of_a_pipeline_the_last_step_does_it():
 @every_function
 def test_another_number_of_features_is_refused(fitted, function):
     model, X, y = fitted
-    with pytest.raises(ValueError, match=r"X has 3 features, but BackpropMLPClassifier is expecting 4"):
+    with pytest.raises(
+        ValueError, match=r"X has 3 features, but BackpropMLPClassifier is expecting 4"
+    ):
         function(model, X[:, :3], y)
 
 
@@ -193,7 +203,9 @@ def test_labels_and_lengths_that_do_not_fit_are_refused(fitted, function):
 def test_another_number_of_outputs_is_refused(function):
     X, y = classes("binary")
     model = BackpropMLPRegressor((5,), **SETTINGS).fit(X, np.column_stack([y, 1 - y]))
-    with pytest.raises(ValueError, match="y has 1 outputs, but BackpropMLPRegressor was fitted with 2"):
+    with pytest.raises(
+        ValueError, match="y has 1 outputs, but BackpropMLPRegressor was fitted with 2"
+    ):
         function(model, X, y)
 
 
@@ -211,4 +223,6 @@ def test_a_row_of_weight_two_is_a_row_given_twice(fitted, function):
     twice = np.r_[np.arange(60), np.arange(10)]
     sample_weight = np.r_[np.full(10, 2.0), np.ones(50)]
     expected = function(model, X[twice], y[twice])
-    np.testing.assert_allclose(function(model, X, y, sample_weight=sample_weight), expected, rtol=1e-10)
+    np.testing.assert_allclose(
+        function(model, X, y, sample_weight=sample_weight), expected, rtol=1e-10
+    )

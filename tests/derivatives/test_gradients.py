@@ -27,7 +27,11 @@ def fitted_regressor(n_outputs):
 
 def differences(function, X):
     """Of one number a row by the inputs of that row; the others do not see them."""
-    return by_each(lambda x: function(x.reshape(X.shape)).sum(), X.ravel()).reshape(X.shape).astype(float)
+    return (
+        by_each(lambda x: function(x.reshape(X.shape)).sum(), X.ravel())
+        .reshape(X.shape)
+        .astype(float)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -61,7 +65,9 @@ def test_of_two_classes_one_unit_serves_both():
     model, X, _ = fitted_classifier("binary")
     for label in (0, 1):
         expected = differences(lambda X, label=label: model.predict_proba(X)[:, label], X)
-        np.testing.assert_allclose(input_gradients(model, X, output=label), expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(
+            input_gradients(model, X, output=label), expected, rtol=1e-6, atol=1e-9
+        )
     np.testing.assert_array_equal(input_gradients(model, X), input_gradients(model, X, output=1))
 
 
@@ -69,7 +75,9 @@ def test_two_classes_of_softmax_have_a_unit_each():
     model, X, _ = fitted_classifier("binary", out_activation="softmax")
     for label in (0, 1):
         expected = differences(lambda X, label=label: model.predict_proba(X)[:, label], X)
-        np.testing.assert_allclose(input_gradients(model, X, output=label), expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(
+            input_gradients(model, X, output=label), expected, rtol=1e-6, atol=1e-9
+        )
 
 
 def test_left_out_it_is_the_class_each_row_is_put_in():
@@ -85,17 +93,25 @@ def test_of_labels_and_of_numbers_it_is_a_column():
     for model, X, _ in (fitted_classifier("multilabel"), fitted_regressor(3)):
         for column in range(3):
             actual = input_gradients(model, X, output=column)
-            np.testing.assert_allclose(actual, jacobian(model, X)[:, column], rtol=1e-12, atol=1e-15)
+            np.testing.assert_allclose(
+                actual, jacobian(model, X)[:, column], rtol=1e-12, atol=1e-15
+            )
         with pytest.raises(ValueError, match="has 3 outputs: say by output which one"):
             input_gradients(model, X)
     model, X, _ = fitted_regressor(1)
-    np.testing.assert_allclose(input_gradients(model, X), jacobian(model, X)[:, 0], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        input_gradients(model, X), jacobian(model, X)[:, 0], rtol=1e-12, atol=1e-15
+    )
 
 
-@pytest.mark.parametrize("params", [{}, {"out_activation": "logistic", "loss": "squared_error"}], ids=str)
+@pytest.mark.parametrize(
+    "params", [{}, {"out_activation": "logistic", "loss": "squared_error"}], ids=str
+)
 def test_of_several_columns_it_is_a_class_of_one_of_them(params):
     X, y = classes("strings")
-    columns = np.column_stack([y, np.where(X[:, 0] > 0, "hot", "cold"), np.roll(y, 1)]).astype(object)
+    columns = np.column_stack([y, np.where(X[:, 0] > 0, "hot", "cold"), np.roll(y, 1)]).astype(
+        object
+    )
     model = BackpropMLPClassifier(**SETTINGS, **params).fit(X, columns)
     units = jacobian(model, X)
     start = 0
@@ -133,7 +149,9 @@ def test_of_several_columns_it_is_a_class_of_one_of_them(params):
 def test_an_output_that_is_not_there_is_refused(fitted, output):
     make = fitted_classifier if isinstance(fitted[0], str) else fitted_regressor
     model, X, _ = make(*fitted)
-    with pytest.raises(ValueError, match=r"output must be (one of the classes|the number of an output,) \["):
+    with pytest.raises(
+        ValueError, match=r"output must be (one of the classes|the number of an output,) \["
+    ):
         input_gradients(model, X, output=output)
 
 
@@ -150,7 +168,9 @@ def test_labels_are_encoded_as_in_training(kind):
     if kind == "binary":
         targets = targets[:, 1:]
     outputs = model.network_.outputs(model.params_, X)
-    last = np.einsum("nk,nkf->nf", (outputs - targets) / _variance(outputs, kind), jacobian(model, X))
+    last = np.einsum(
+        "nk,nkf->nf", (outputs - targets) / _variance(outputs, kind), jacobian(model, X)
+    )
     np.testing.assert_allclose(input_gradients(model, X, y), last, rtol=1e-9, atol=1e-12)
 
 

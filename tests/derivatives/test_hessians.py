@@ -6,7 +6,13 @@ from helpers.networks import FUNCTIONS
 from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_metabp import BackpropMLPClassifier
-from sklearn_metabp.derivatives import checks, hessian, hessian_vector_product, hessians, parameter_jacobian
+from sklearn_metabp.derivatives import (
+    checks,
+    hessian,
+    hessian_vector_product,
+    hessians,
+    parameter_jacobian,
+)
 
 # All that the kernels train, but relu at the output, which no estimator has.
 TRAINED = [(*kind, None) for kind in FUNCTIONS if kind[-1] != "relu"]
@@ -129,5 +135,7 @@ def test_a_vector_of_another_length_is_refused(shape):
     n_params = len(case.params)
     assert n_params == 17
     X, y, _ = case.arrays()
-    with pytest.raises(ValueError, match=r"vector must have shape \(17,\) or \(17, n_vectors\)|dim"):
+    with pytest.raises(
+        ValueError, match=r"vector must have shape \(17,\) or \(17, n_vectors\)|dim"
+    ):
         hessian_vector_product(case.model(), X, y, np.zeros(shape))

@@ -36,7 +36,11 @@ VARIANTS = [
 def both(kind, rule, *, weighted=False, dtype=np.float64, adam=None, **setting):
     """Ours and scikit-learn's, fitted alike."""
     seed = sum(map(ord, kind + str(rule)))
-    X, y = numbers(seed=seed, dtype=dtype) if kind == "regression" else classes(kind, seed=seed, dtype=dtype)
+    X, y = (
+        numbers(seed=seed, dtype=dtype)
+        if kind == "regression"
+        else classes(kind, seed=seed, dtype=dtype)
+    )
     sample_weight = np.random.default_rng(seed).uniform(0.2, 3, len(X)) if weighted else None
     ours, theirs = (
         (BackpropMLPRegressor, MLPRegressor)
@@ -68,7 +72,9 @@ def both(kind, rule, *, weighted=False, dtype=np.float64, adam=None, **setting):
 def expect_same_course(model, reference, X, rtol=1e-9):
     np.testing.assert_allclose(model.loss_curve_, reference.loss_curve_, rtol=rtol)
     for ours, theirs in zip(
-        (*model.coefs_, *model.intercepts_), (*reference.coefs_, *reference.intercepts_), strict=True
+        (*model.coefs_, *model.intercepts_),
+        (*reference.coefs_, *reference.intercepts_),
+        strict=True,
     ):
         assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
@@ -80,7 +86,9 @@ def expect_same_course(model, reference, X, rtol=1e-9):
     if hasattr(model, "classes_"):
         np.testing.assert_array_equal(model.classes_, reference.classes_)
         np.testing.assert_array_equal(model.predict(X), reference.predict(X))
-        np.testing.assert_allclose(model.predict_proba(X), reference.predict_proba(X), rtol=rtol, atol=rtol)
+        np.testing.assert_allclose(
+            model.predict_proba(X), reference.predict_proba(X), rtol=rtol, atol=rtol
+        )
     else:
         np.testing.assert_allclose(model.predict(X), reference.predict(X), rtol=rtol, atol=rtol)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
@@ -137,9 +145,17 @@ def test_several_outputs_have_the_sum_of_their_losses_and_its_gradient():
 def test_an_adaptive_rate_takes_scikit_learns_course(n_iter_no_change):
     """A fifth at every plateau, to the end at 1e-6. Theirs waits for one epoch more than it says."""
     X, y = classes("multiclass", seed=4)
-    common = {"hidden_layer_sizes": (7,), "batch_size": 16, "max_iter": 500, "random_state": 3, "tol": 0.01}
+    common = {
+        "hidden_layer_sizes": (7,),
+        "batch_size": 16,
+        "max_iter": 500,
+        "random_state": 3,
+        "tol": 0.01,
+    }
     rule = SGD(0.5, schedule="adaptive")
-    model = BackpropMLPClassifier(update_rule=rule, n_iter_no_change=n_iter_no_change + 1, **common).fit(X, y)
+    model = BackpropMLPClassifier(
+        update_rule=rule, n_iter_no_change=n_iter_no_change + 1, **common
+    ).fit(X, y)
     reference = MLPClassifier(
         solver="sgd",
         learning_rate_init=0.5,

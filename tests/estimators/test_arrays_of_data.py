@@ -118,7 +118,9 @@ def bad_order(X):
     [(bad_columns, "X changed while a kernel held it"), (bad_order, "order of the rows changed")],
 )
 @pytest.mark.parametrize("rule", ["sgd", Safeguarded("adam")], ids=str)
-def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(rule, write, message, twin, request):
+def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(
+    rule, write, message, twin, request
+):
     if twin:
         request.getfixturevalue("twin_kernels")
     X, y, _ = rows()
@@ -187,7 +189,9 @@ def test_sparse_labels_train_as_dense_ones(out_activation):
     labels = (np.random.default_rng(3).uniform(size=(40, 4)) < 0.4).astype(int)
     setting = {**SETTING, "loss": "squared_error", "out_activation": out_activation}
     dense = BackpropMLPClassifier(**setting).fit(X, labels, weight)
-    zeros = sparse.csr_array((labels.ravel(), np.tile(np.arange(4), 40), np.arange(0, 161, 4)), (40, 4))
+    zeros = sparse.csr_array(
+        (labels.ravel(), np.tile(np.arange(4), 40), np.arange(0, 161, 4)), (40, 4)
+    )
     for y in (sparse.csr_array(labels), sparse.csc_matrix(labels), zeros):
         model = BackpropMLPClassifier(**setting).fit(X, y, weight)
         np.testing.assert_array_equal(model.params_, dense.params_)

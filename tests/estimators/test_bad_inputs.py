@@ -71,7 +71,9 @@ class Raising:
         return call
 
 
-def fit(X=X, y=Y, weight=None, /, *, kind=BackpropMLPClassifier, callbacks=(), given=None, **parameters):
+def fit(
+    X=X, y=Y, weight=None, /, *, kind=BackpropMLPClassifier, callbacks=(), given=None, **parameters
+):
     model = kind(**({"max_iter": 2, "random_state": 0, "hidden_layer_sizes": (5,)} | parameters))
     return model.set_callbacks(*callbacks).fit(X, y, weight, **(given or {}))
 
@@ -88,7 +90,11 @@ PARAMETERS = [
     (lambda: fit(hidden_layer_sizes=(True,)), ValueError, r"got True at position 0"),
     (lambda: fit(hidden_layer_sizes="100"), ValueError, r"hidden_layer_sizes"),
     (lambda: fit(activation="swish"), ValueError, r"'activation' parameter .*'silu'"),
-    (lambda: fit(activation=["relu", "tanh"]), ValueError, r"one of them for each of the 1 hidden layers"),
+    (
+        lambda: fit(activation=["relu", "tanh"]),
+        ValueError,
+        r"one of them for each of the 1 hidden layers",
+    ),
     (lambda: fit(activation=["sine"]), ValueError, r"activation must be one of"),
     (lambda: fit(loss="hinge"), ValueError, r"'loss' parameter"),
     (lambda: fit_numbers(loss="log_loss"), ValueError, r"'loss' parameter .*'poisson'"),
@@ -107,14 +113,22 @@ PARAMETERS = [
     (lambda: fit(tol=-1e-3), ValueError, r"'tol' parameter"),
     (lambda: fit(n_iter_no_change=0), ValueError, r"'n_iter_no_change' parameter"),
     (lambda: fit(dropout=1.0), ValueError, r"'dropout' parameter"),
-    (lambda: fit(dropout=0.5, update_rule="lbfgs"), ValueError, r"no one loss for LBFGS to search along"),
+    (
+        lambda: fit(dropout=0.5, update_rule="lbfgs"),
+        ValueError,
+        r"no one loss for LBFGS to search along",
+    ),
     (lambda: fit(validation_fraction=0.0), ValueError, r"'validation_fraction' parameter"),
     (
         lambda: fit(validation_fraction=0.01, early_stopping=True),
         ValueError,
         r"validation_fraction=0.01 of 40",
     ),
-    (lambda: fit(scoring="accurate", early_stopping=True), ValueError, r"'accurate' is not a valid scoring"),
+    (
+        lambda: fit(scoring="accurate", early_stopping=True),
+        ValueError,
+        r"'accurate' is not a valid scoring",
+    ),
     (lambda: fit(init="zeros"), ValueError, r"'init' parameter"),
     (
         lambda: fit(init=lambda layout, activations, rng: np.zeros(3)),
@@ -141,7 +155,11 @@ RULES = [
     (lambda: fit(update_rule=Clipped("lbfgs")), (TypeError, ValueError), r"LBFGS"),
     (lambda: fit(update_rule=LinearBackprop("sgd"), dropout=0.2), ValueError, r"set dropout=0"),
     (lambda: fit(update_rule=Clipped(LinearBackprop()), dropout=0.2), ValueError, r"set dropout=0"),
-    (lambda: fit(update_rule=LearnedUpdateRule()), NotFittedError, r"call its fit with a trace first"),
+    (
+        lambda: fit(update_rule=LearnedUpdateRule()),
+        NotFittedError,
+        r"call its fit with a trace first",
+    ),
     (
         lambda: fit(update_rule=Rule(lambda step: step.gradients * np.nan)),
         DivergenceError,
@@ -163,11 +181,19 @@ RULES = [
         DivergenceError,
         r"epoch 2, step 2, .* smaller learning",
     ),
-    (lambda: BackpropMLPClassifier(update_rule="lbfgs").partial_fit(X, Y), AttributeError, r"partial_fit"),
+    (
+        lambda: BackpropMLPClassifier(update_rule="lbfgs").partial_fit(X, Y),
+        AttributeError,
+        r"partial_fit",
+    ),
 ]
 DATA = [
     (lambda: fit(WITH_NAN), ValueError, r"Input X contains NaN"),
-    (lambda: fit(np.where(np.isnan(WITH_NAN), np.inf, X)), ValueError, r"Input X contains infinity"),
+    (
+        lambda: fit(np.where(np.isnan(WITH_NAN), np.inf, X)),
+        ValueError,
+        r"Input X contains infinity",
+    ),
     (lambda: fit(sp.csr_array(WITH_NAN)), ValueError, r"Input X contains NaN"),
     (lambda: fit(X[:, 0]), ValueError, r"Expected 2D array, got 1D array"),
     (lambda: fit(X[:0], Y[:0]), ValueError, r"0 sample"),
@@ -175,12 +201,24 @@ DATA = [
     (lambda: fit(X[:30]), ValueError, r"inconsistent numbers of samples"),
     (lambda: fit([["a", "b"]] * 40), ValueError, r"could not convert string"),
     (lambda: fit(X + 1j), ValueError, r"Complex data not supported"),
-    (lambda: fit(np.sign(X) * 1e308, update_rule=SGD(0.1)), DivergenceError, r"scale X \(StandardScaler\)"),
-    (lambda: fit().predict(X[:, :3]), ValueError, r"3 features, but BackpropMLPClassifier is expecting 4"),
+    (
+        lambda: fit(np.sign(X) * 1e308, update_rule=SGD(0.1)),
+        DivergenceError,
+        r"scale X \(StandardScaler\)",
+    ),
+    (
+        lambda: fit().predict(X[:, :3]),
+        ValueError,
+        r"3 features, but BackpropMLPClassifier is expecting 4",
+    ),
     (lambda: BackpropMLPClassifier().predict(X), NotFittedError, r"not fitted yet"),
     (lambda: fit(given={"X_val": X}), ValueError, r"X_val and y_val go together"),
     (lambda: fit(given={"X_val": X[:, :2], "y_val": Y}), ValueError, r"2 features"),
-    (lambda: fit(given={"X_val": X, "y_val": Y + 5}), ValueError, r"classes not in `self.classes_`"),
+    (
+        lambda: fit(given={"X_val": X, "y_val": Y + 5}),
+        ValueError,
+        r"classes not in `self.classes_`",
+    ),
     (lambda: fit(given={"coef_init": [np.zeros((4, 5))]}), ValueError, r"must have the shapes"),
     (
         lambda: fit(given={"intercept_init": [np.full(5, np.nan), np.zeros(3)]}),
@@ -213,21 +251,37 @@ LABELS = [
         ValueError,
         r"classes must be passed on the first call",
     ),
-    (lambda: BackpropMLPClassifier().partial_fit(X, Y, classes=[0, 1]), ValueError, r"classes not in"),
+    (
+        lambda: BackpropMLPClassifier().partial_fit(X, Y, classes=[0, 1]),
+        ValueError,
+        r"classes not in",
+    ),
     (
         lambda: BackpropMLPClassifier(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2]),
         ValueError,
         r"compute_class_weight",
     ),
     *(
-        (lambda y=y, y_val=y_val: fit(X, y, given={"X_val": X, "y_val": y_val}), ValueError, message)
+        (
+            lambda y=y, y_val=y_val: fit(X, y, given={"X_val": X, "y_val": y_val}),
+            ValueError,
+            message,
+        )
         for y, y_val, message in [
-            (Y, np.c_[Y, Y], r"^y_val must have as many columns as y: .* \(40,\), y_val has \(40, 2\)\.$"),
+            (
+                Y,
+                np.c_[Y, Y],
+                r"^y_val must have as many columns as y: .* \(40,\), y_val has \(40, 2\)\.$",
+            ),
             (Y, YR, r"^`y_val` has classes not in `self.classes_`: .{1,200} more\]. .{1,60}$"),
             (SEVERAL, Y, r"^y_val must have as many columns as y"),
             (SEVERAL, SEVERAL * 2, r"^y_val must be 0 and 1 alone"),
             (Y, Y.astype(str), r"^`y_val` has classes not in `self.classes_`: \['0', '1', '2'\]"),
-            (np.c_[Y, Y], np.c_[Y, Y + 1], r"^`y_val\[:, 1\]` has classes not in `self.classes_`: \[3\]"),
+            (
+                np.c_[Y, Y],
+                np.c_[Y, Y + 1],
+                r"^`y_val\[:, 1\]` has classes not in `self.classes_`: \[3\]",
+            ),
         ]
     ),
     (
@@ -235,7 +289,11 @@ LABELS = [
         ValueError,
         r"^y_val must have as many columns as y: y has shape \(40,\), y_val has \(40, 2\)\.$",
     ),
-    (lambda: fit().partial_fit(X, np.c_[Y, Y]), ValueError, r"^y must have one class a row, as before; got"),
+    (
+        lambda: fit().partial_fit(X, np.c_[Y, Y]),
+        ValueError,
+        r"^y must have one class a row, as before; got",
+    ),
     (
         lambda: fit(X, SEVERAL).partial_fit(X, Y),
         ValueError,
@@ -267,7 +325,11 @@ LABELS = [
         r"which are 'identity'; .* now ask for 'tanh'. Set warm_start=False",
     ),
     (
-        lambda: fit_numbers(XR, YR, out_activation="exp").set_params(loss="poisson").partial_fit(XR, YR - 5),
+        lambda: (
+            fit_numbers(XR, YR, out_activation="exp")
+            .set_params(loss="poisson")
+            .partial_fit(XR, YR - 5)
+        ),
         ValueError,
         r"y must not be negative, its lowest value",
     ),
@@ -280,12 +342,28 @@ LABELS = [
 ]
 WEIGHTS = [
     (lambda: fit(X, Y, np.zeros(40)), ValueError, r"must contain at least one non-zero number"),
-    (lambda: fit(X, Y, -np.ones(40)), ValueError, r"Negative values in data passed to `sample_weight`"),
-    (lambda: fit(X, Y, np.ones(39)), ValueError, r"sample_weight.shape == \(39,\), expected \(40,\)"),
+    (
+        lambda: fit(X, Y, -np.ones(40)),
+        ValueError,
+        r"Negative values in data passed to `sample_weight`",
+    ),
+    (
+        lambda: fit(X, Y, np.ones(39)),
+        ValueError,
+        r"sample_weight.shape == \(39,\), expected \(40,\)",
+    ),
     (lambda: fit(X, Y, np.full(40, np.nan)), ValueError, r"sample_weight contains NaN"),
     (lambda: fit(X, Y, np.ones((40, 2))), ValueError, r"Sample weights must be 1D"),
-    (lambda: fit(X, Y, np.full(40, 1e308)), ValueError, r"^sample_weight: .* add up to more than float64"),
-    (lambda: fit(X.astype(np.float32), Y, np.full(40, 1e38)), ValueError, r"more than float32 holds"),
+    (
+        lambda: fit(X, Y, np.full(40, 1e308)),
+        ValueError,
+        r"^sample_weight: .* add up to more than float64",
+    ),
+    (
+        lambda: fit(X.astype(np.float32), Y, np.full(40, 1e38)),
+        ValueError,
+        r"more than float32 holds",
+    ),
     (
         lambda: fit(X, Y, np.full(40, 1e200), class_weight={0: 1e200}),
         ValueError,
@@ -306,7 +384,11 @@ WEIGHTS = [
         r"^class_weight: .* more than float32",
     ),
     (lambda: fit(class_weight=[{0: 1}]), ValueError, r"class_weight must be a dict or 'balanced'"),
-    (lambda: fit(X, np.c_[Y, Y], class_weight={0: 1}), ValueError, r"a list of 2 dicts, one a column"),
+    (
+        lambda: fit(X, np.c_[Y, Y], class_weight={0: 1}),
+        ValueError,
+        r"a list of 2 dicts, one a column",
+    ),
 ]
 CALLBACKS = [
     (lambda hook=hook: fit(callbacks=[Raising(hook)]), RuntimeError, rf"own error in {hook}")

@@ -21,7 +21,9 @@ EPOCHS = 5
 
 @pytest.fixture(params=[BackpropMLPClassifier, BackpropMLPRegressor])
 def model(request):
-    return request.param((4,), max_iter=EPOCHS, batch_size=16, random_state=0, update_rule=SGD(0.1, 0.9))
+    return request.param(
+        (4,), max_iter=EPOCHS, batch_size=16, random_state=0, update_rule=SGD(0.1, 0.9)
+    )
 
 
 def data(model):
@@ -126,7 +128,8 @@ def test_a_callback_that_raises_stops_the_fit_with_its_own_error(model, make):
     assert not hasattr(model, "params_")
     assert not hasattr(model, "n_features_in_")
     np.testing.assert_array_equal(
-        model.set_callbacks().fit(X, y).params_, type(model)(**model.get_params(deep=False)).fit(X, y).params_
+        model.set_callbacks().fit(X, y).params_,
+        type(model)(**model.get_params(deep=False)).fit(X, y).params_,
     )
 
 
@@ -185,7 +188,9 @@ def test_scoring_monitor_scores_every_epoch(model):
     model.set_callbacks(monitor).fit(X, y)
     scores = scores_of_epochs(monitor, name)
     alone = type(model)(**model.get_params(deep=False))
-    expected = [alone.set_params(max_iter=epoch).fit(X, y).score(X, y) for epoch in range(1, EPOCHS + 1)]
+    expected = [
+        alone.set_params(max_iter=epoch).fit(X, y).score(X, y) for epoch in range(1, EPOCHS + 1)
+    ]
     np.testing.assert_allclose(scores, expected, rtol=1e-14)
 
 

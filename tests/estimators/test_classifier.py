@@ -78,7 +78,9 @@ def test_outputs_become_labels_and_probabilities(kind, loss, asked, becomes, n_o
 
 def test_probabilities_of_a_row_without_any_are_equal():
     X, y = classes("multiclass")
-    model = BackpropMLPClassifier((), loss="squared_error", out_activation="identity", max_iter=1).fit(X, y)
+    model = BackpropMLPClassifier(
+        (), loss="squared_error", out_activation="identity", max_iter=1
+    ).fit(X, y)
     model.coefs_[0][...], model.intercepts_[0][...] = 0, -1
     np.testing.assert_allclose(model.predict_proba(X), 1 / 3)
 
@@ -138,7 +140,11 @@ def test_one_class_is_always_predicted(label, out_activation):
 @pytest.mark.parametrize(
     ("kind", "setting", "message"),
     [
-        ("multilabel", {"out_activation": "softmax"}, "one class exclude the others, but y is multilabel"),
+        (
+            "multilabel",
+            {"out_activation": "softmax"},
+            "one class exclude the others, but y is multilabel",
+        ),
         ("binary", {"out_activation": "tanh"}, "'auto', 'logistic' or 'softmax', got 'tanh'"),
         ("multiclass", {"out_activation": "identity"}, "needs probabilities.*got 'identity'"),
     ],

@@ -41,7 +41,9 @@ class Diverges(UpdateRule):
 
 
 def make(rule, **setting):
-    return BackpropMLPRegressor((8,), "tanh", update_rule=rule, batch_size=30, random_state=0, **setting)
+    return BackpropMLPRegressor(
+        (8,), "tanh", update_rule=rule, batch_size=30, random_state=0, **setting
+    )
 
 
 WAYS = {
@@ -63,7 +65,9 @@ def test_the_weights_of_the_best_epoch_are_kept_with_a_warning(way, poison):
     kept = WAYS[way](Diverges(at=np.inf), max_iter=model.n_iter_)
     with pytest.warns(ConvergenceWarning):
         kept.fit(X, Y)
-    np.testing.assert_array_equal(model.params_, kept.params_)  # those of a training that ended before
+    np.testing.assert_array_equal(
+        model.params_, kept.params_
+    )  # those of a training that ended before
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -202,7 +202,9 @@ def test_a_pipeline_scales_and_trains(case):
 def test_a_search_goes_over_rules_and_their_parameters(case):
     X, y = data(case[1], n=90)
     rules = [SGD(0.1), Adam(0.01)]
-    search = GridSearchCV(make(case), {"update_rule": rules, "hidden_layer_sizes": [(3,), (5, 4)]}, cv=3)
+    search = GridSearchCV(
+        make(case), {"update_rule": rules, "hidden_layer_sizes": [(3,), (5, 4)]}, cv=3
+    )
     search.fit(X, y)
     assert len(search.cv_results_["params"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -212,7 +214,9 @@ def test_a_search_goes_over_rules_and_their_parameters(case):
     model = make(case, update_rule=SGD(), max_iter=30, batch_size=8)
     search = GridSearchCV(model, grid, cv=3).fit(X, y)
     assert search.best_params_ == {"update_rule__learning_rate": 0.05}
-    one_by_one = cross_val_score(clone(model).set_params(update_rule__learning_rate=0.05), X, y, cv=3)
+    one_by_one = cross_val_score(
+        clone(model).set_params(update_rule__learning_rate=0.05), X, y, cv=3
+    )
     assert search.best_score_ == one_by_one.mean()
     assert model.update_rule.learning_rate == 0.01
 
@@ -227,8 +231,16 @@ def test_sample_weights_count_as_repetitions(case):
 
 
 BAD = {
-    "a float size": ({"hidden_layer_sizes": (10, 2.5)}, {}, r"got 2\.5 at position 1 of \(10, 2\.5\)"),
-    "a whole float": ({"hidden_layer_sizes": [3.0]}, {}, r"must be integers of 1 or more.*got 3\.0"),
+    "a float size": (
+        {"hidden_layer_sizes": (10, 2.5)},
+        {},
+        r"got 2\.5 at position 1 of \(10, 2\.5\)",
+    ),
+    "a whole float": (
+        {"hidden_layer_sizes": [3.0]},
+        {},
+        r"must be integers of 1 or more.*got 3\.0",
+    ),
     "a float for all": ({"hidden_layer_sizes": 10.5}, {}, "hidden_layer_sizes"),
     "no unit": ({"hidden_layer_sizes": (4, 0)}, {}, "got 0 at position 1"),
     "a negative size": ({"hidden_layer_sizes": -3}, {}, "hidden_layer_sizes"),
@@ -248,7 +260,11 @@ BAD = {
     "half an epoch": ({"max_iter": 1.5}, {}, "'max_iter' parameter"),
     "a negative tolerance": ({"tol": -1.0}, {}, "'tol' parameter"),
     "no patience": ({"n_iter_no_change": 0}, {}, "'n_iter_no_change' parameter"),
-    "a negative weight": ({}, {"sample_weight": -np.ones(60)}, "[Nn]egative values in .*sample_weight"),
+    "a negative weight": (
+        {},
+        {"sample_weight": -np.ones(60)},
+        "[Nn]egative values in .*sample_weight",
+    ),
     "no weight at all": ({}, {"sample_weight": np.zeros(60)}, "at least one non-zero"),
     "too few weights": ({}, {"sample_weight": np.ones(59)}, "sample_weight.shape"),
     "a weight of NaN": ({}, {"sample_weight": np.full(60, np.nan)}, "NaN"),
@@ -286,6 +302,7 @@ def test_a_nested_parameter_makes_a_rule_of_a_name():
     grid = {"update_rule": ["adam", "sgd"], "update_rule__learning_rate": [0.01, 0.1]}
     search = GridSearchCV(BackpropMLPClassifier(max_iter=2, random_state=0), grid, cv=2).fit(X, y)
     assert (
-        search.best_estimator_.update_rule.learning_rate == search.best_params_["update_rule__learning_rate"]
+        search.best_estimator_.update_rule.learning_rate
+        == search.best_params_["update_rule__learning_rate"]
     )
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

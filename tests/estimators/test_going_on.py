@@ -139,7 +139,9 @@ def test_the_rules_state_goes_on_and_another_rule_begins_anew():
     velocity = model._training_state.rule_state["velocity"].copy()
     assert np.abs(velocity).max() > 0
     # Without another epoch's gradient the velocity could only shrink by 0.9 a step: it did go on.
-    frozen = pickle.loads(pickle.dumps(model)).set_params(update_rule__learning_rate=1e-300, max_iter=1)
+    frozen = pickle.loads(pickle.dumps(model)).set_params(
+        update_rule__learning_rate=1e-300, max_iter=1
+    )
     frozen.fit(X, y)
     expected = velocity
     for start in range(4):
@@ -157,7 +159,9 @@ def test_the_rules_state_goes_on_and_another_rule_begins_anew():
     assert model._training_state.rule_state["t"] == 4 * 4
 
 
-@pytest.mark.parametrize("change", [{"momentum": 0.9}, {"momentum": 0.5, "nesterov": True}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"momentum": 0.9}, {"momentum": 0.5, "nesterov": True}], ids=str
+)
 def test_a_rule_may_change_its_parameters_between_warm_starts(case, change):
     X, y = data(case[1])
     model = make(case, update_rule=SGD(0.05), warm_start=True).fit(X, y)
@@ -172,7 +176,9 @@ def test_going_on_with_other_layers_is_refused_with_both_sizes(case):
     X, y = data(case[1])
     model = make(case, warm_start=True).fit(X, y)
     n = model.n_outputs_
-    message = rf"for layers \(4, 6, {n}\); hidden_layer_sizes and the data now ask for \(4, 7, {n}\)"
+    message = (
+        rf"for layers \(4, 6, {n}\); hidden_layer_sizes and the data now ask for \(4, 7, {n}\)"
+    )
     with pytest.raises(ValueError, match=message):
         model.set_params(hidden_layer_sizes=(7,)).fit(X, y)
     with pytest.raises(ValueError, match=message):

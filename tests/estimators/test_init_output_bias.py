@@ -11,7 +11,12 @@ from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegresso
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-STILL = {"update_rule": SGD(1e-300), "max_iter": 1, "init_output_bias": "targets", "random_state": 0}
+STILL = {
+    "update_rule": SGD(1e-300),
+    "max_iter": 1,
+    "init_output_bias": "targets",
+    "random_state": 0,
+}
 
 
 def only_biases(layout, activations, random_state):
@@ -45,7 +50,9 @@ def test_the_start_predicts_the_median_for_the_absolute_error_and_the_rate_of_co
     np.testing.assert_allclose(model.predict(X), counts.mean(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("setting", [{}, {"loss": "squared_error"}, {"out_activation": "softmax"}], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{}, {"loss": "squared_error"}, {"out_activation": "softmax"}], ids=str
+)
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
 def test_the_start_predicts_the_shares_of_the_classes(kind, setting):
     X, y = classes(kind)
@@ -134,7 +141,9 @@ def test_rare_classes_start_from_a_lower_loss():
     X, y = classes("binary", n=400)
     y = ((y == 1) & (X[:, 0] > 1.2)).astype(int)
     losses = [
-        BackpropMLPClassifier((8,), max_iter=1, random_state=0, init_output_bias=where).fit(X, y).loss_
+        BackpropMLPClassifier((8,), max_iter=1, random_state=0, init_output_bias=where)
+        .fit(X, y)
+        .loss_
         for where in ("targets", "init")
     ]
     assert losses[0] < 0.85 * losses[1]

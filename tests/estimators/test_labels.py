@@ -58,7 +58,9 @@ CONTAINERS = {
     "a frame of nullable words and booleans": pd.DataFrame(
         {"a": pd.Series(WORDS, dtype="string"), "b": pd.Series(TWO.astype(bool), dtype="boolean")}
     ),
-    "a list of words and numbers": [[word, number] for word, number in zip(WORDS, TWO.tolist(), strict=True)],
+    "a list of words and numbers": [
+        [word, number] for word, number in zip(WORDS, TWO.tolist(), strict=True)
+    ],
     "NumPy's variable strings": YES.astype(np.dtypes.StringDType()),
     "sparse": sp.csr_array(SEVERAL),
     "a sparse frame": pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(SEVERAL)),
@@ -91,7 +93,9 @@ def test_labels_that_are_fitted_are_scored_and_come_back(name):
     assert model.score(X, y) == pytest.approx(right)
     assert right > 0.4
     labels = {label for row in given for label in (row if isinstance(row, list) else [row])}
-    assert {label for row in predicted for label in (row if isinstance(row, list) else [row])} <= labels
+    assert {
+        label for row in predicted for label in (row if isinstance(row, list) else [row])
+    } <= labels
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -110,7 +114,9 @@ def test_labels_train_to_the_same_bits_in_every_call(name):
 @pytest.mark.parametrize("name", LABELS)
 def test_labels_stop_a_training_early(name):
     scoring = None if "words and" in name or name == "columns of classes" else "f1_macro"
-    model = network(early_stopping=True, scoring=scoring, validation_fraction=0.3).fit(X, LABELS[name])
+    model = network(early_stopping=True, scoring=scoring, validation_fraction=0.3).fit(
+        X, LABELS[name]
+    )
     assert np.isfinite(model.validation_scores_).all()
 
 
@@ -122,12 +128,16 @@ def test_labels_are_scored_across_folds(name):
 
 @pytest.mark.parametrize("name", ["integers", "booleans", "NumPy's integers", "a matrix"])
 def test_callbacks_get_labels_that_scorers_take(name):
-    model = network().set_callbacks(monitor := ScoringMonitor(scoring="accuracy")).fit(X, LABELS[name])
+    model = (
+        network().set_callbacks(monitor := ScoringMonitor(scoring="accuracy")).fit(X, LABELS[name])
+    )
     scores = [row["accuracy"] for row in monitor.get_logs().data if "accuracy" in row]
     assert scores[-1] == model.score(X, LABELS[name])
 
 
-@pytest.mark.parametrize("name", ["boolean", "Int64", "string", "categories", "categories of booleans"])
+@pytest.mark.parametrize(
+    "name", ["boolean", "Int64", "string", "categories", "categories of booleans"]
+)
 def test_what_comes_back_is_equal_to_what_was_given_for_scikit_learn_too(name):
     y = LABELS[name]
     model = network().fit(X, y)
@@ -135,12 +145,16 @@ def test_what_comes_back_is_equal_to_what_was_given_for_scikit_learn_too(name):
     assert model.predict(X).dtype == np.array(y.tolist()).dtype
 
 
-@pytest.mark.parametrize("name", ["boolean", "categories of booleans", "bytes of integers", "string"])
+@pytest.mark.parametrize(
+    "name", ["boolean", "categories of booleans", "bytes of integers", "string"]
+)
 def test_meta_estimators_and_scorers_take_the_labels(name):
     y = LABELS[name]
     scoring = {2: ["f1", "roc_auc"], 3: ["f1_macro", "roc_auc_ovr"]}[len(np.unique(plain(y)))]
     for one in scoring:
-        search = GridSearchCV(network(), {"alpha": [0.1, 1]}, scoring=one, cv=2, error_score="raise")
+        search = GridSearchCV(
+            network(), {"alpha": [0.1, 1]}, scoring=one, cv=2, error_score="raise"
+        )
         assert np.isfinite(search.fit(X, y).best_score_)
     for model in (
         CalibratedClassifierCV(network(), cv=2),

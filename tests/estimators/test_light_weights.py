@@ -14,7 +14,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 def make(**setting):
-    return BackpropMLPRegressor((4,), **{"max_iter": 3, "update_rule": SGD(0.1), "random_state": 0} | setting)
+    return BackpropMLPRegressor(
+        (4,), **{"max_iter": 3, "update_rule": SGD(0.1), "random_state": 0} | setting
+    )
 
 
 def silent(train):
@@ -27,10 +29,12 @@ def silent(train):
 def test_weights_that_sum_to_1_say_how_strong_the_penalty_is():
     X, y = numbers()
     with pytest.warns(
-        UserWarning, match=r"weigh 0\.0167 on average, so alpha=0\.0001 is as strong as alpha=0\.006"
+        UserWarning,
+        match=r"weigh 0\.0167 on average, so alpha=0\.0001 is as strong as alpha=0\.006",
     ):
         light = make().fit(X, y, np.full(60, 1 / 60))
-    # It is as strong as the message says: weights in the same ratios with that penalty train to the same.
+    # It is as strong as the message says: weights in the same ratios with that penalty train to the
+    # same.
     same = make(alpha=60 * 1e-4).fit(X, y, np.ones(60))
     np.testing.assert_allclose(light.params_, same.params_, rtol=1e-9)
 
@@ -45,7 +49,12 @@ def test_the_remedy_of_the_message_is_one():
 def test_counts_and_usual_weights_are_silent():
     X, y = numbers()
     rng = np.random.default_rng(0)
-    for weight in (rng.integers(0, 3, 60), rng.random(60), np.eye(60)[:5].sum(axis=0), np.full(60, 1e6)):
+    for weight in (
+        rng.integers(0, 3, 60),
+        rng.random(60),
+        np.eye(60)[:5].sum(axis=0),
+        np.full(60, 1e6),
+    ):
         silent(lambda weight=weight: make().fit(X, y, weight))
     silent(lambda: make(alpha=0.0).fit(X, y, np.full(60, 1e-9)))
 

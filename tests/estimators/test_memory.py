@@ -50,7 +50,11 @@ def kept_after(train, kind):
         result = train(X, y)
         del X, y
         gc.collect()
-        return result, tracemalloc.get_traced_memory()[0], [ref() for ref in watched if ref() is not None]
+        return (
+            result,
+            tracemalloc.get_traced_memory()[0],
+            [ref() for ref in watched if ref() is not None],
+        )
     finally:
         tracemalloc.stop()
 
@@ -72,16 +76,18 @@ def learned():
     network(SGD(0.1), max_iter=3, batch_size=50).set_callbacks(recorder).fit(*data("dense", 200))
     small, trace = BackpropMLPRegressor((3,), tol=0.1, max_iter=5, random_state=0), recorder.trace_
     rules = {
-        f"{scope}, {type(learner).__name__}": LearnedUpdateRule(learner, scope=scope, random_state=0).fit(
-            trace
-        )
+        f"{scope}, {type(learner).__name__}": LearnedUpdateRule(
+            learner, scope=scope, random_state=0
+        ).fit(trace)
         for scope in ("link", "neuron", "network")
         for learner in (small, Ridge())
     }
     units = ["gradient/rms_0.9", "activation", "delta", "last_step"]
     rules["link of units"] = LearnedUpdateRule(small, inputs=units).fit(trace)
     patterns = ["loss", "net_inputs", "derivatives"]
-    rules["network of net inputs"] = LearnedUpdateRule(small, scope="network", inputs=patterns).fit(trace)
+    rules["network of net inputs"] = LearnedUpdateRule(small, scope="network", inputs=patterns).fit(
+        trace
+    )
     return rules
 
 
@@ -119,17 +125,23 @@ TRAININGS = {
     "early_stopping": lambda X, y: network(RULE, early_stopping=True).fit(X, y),
     "scoring": lambda X, y: network(RULE, early_stopping=True, scoring="neg_log_loss").fit(X, y),
     "X_val": lambda X, y: network(RULE).fit(X, y, X_val=X, y_val=y),
-    "EarlyStopping": lambda X, y: network(RULE).set_callbacks(EarlyStopping(monitor="loss")).fit(X, y),
+    "EarlyStopping": lambda X, y: (
+        network(RULE).set_callbacks(EarlyStopping(monitor="loss")).fit(X, y)
+    ),
     "HistoryLogger": lambda X, y: network(RULE).set_callbacks(HistoryLogger()).fit(X, y),
     "sample_weight": lambda X, y: network(RULE, class_weight="balanced").fit(X, y, np.ones(len(y))),
     "dropout": lambda X, y: network(Clipped("adam"), dropout=0.2).fit(X, y),
     "warm_start": lambda X, y: network(RULE, warm_start=True).fit(X, y).fit(X, y),
-    "partial_fit": lambda X, y: network(RULE).partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y),
-    "regressor": lambda X, y: BackpropMLPRegressor((3,), update_rule=RULE, **SETTING).fit(X, X[:, :3]),
-    "lbfgs": lambda X, y: network("lbfgs", max_iter=3).fit(X, y, X_val=X, y_val=y),
-    "predictions": lambda X, y: (lambda model: (model, model.predict_proba(X[:5]), model.score(X, y)))(
-        network(RULE).fit(X, y)
+    "partial_fit": lambda X, y: (
+        network(RULE).partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
     ),
+    "regressor": lambda X, y: BackpropMLPRegressor((3,), update_rule=RULE, **SETTING).fit(
+        X, X[:, :3]
+    ),
+    "lbfgs": lambda X, y: network("lbfgs", max_iter=3).fit(X, y, X_val=X, y_val=y),
+    "predictions": lambda X, y: (
+        lambda model: (model, model.predict_proba(X[:5]), model.score(X, y))
+    )(network(RULE).fit(X, y)),
     "pickled": lambda X, y: pickle.loads(pickle.dumps(network(RULE).fit(X, y))),
 }
 

@@ -6,7 +6,12 @@ import pytest
 import scipy.sparse as sp
 from helpers.data import classes, numbers
 from sklearn.base import clone
-from sklearn.linear_model import HuberRegressor, LogisticRegression, PoissonRegressor, QuantileRegressor
+from sklearn.linear_model import (
+    HuberRegressor,
+    LogisticRegression,
+    PoissonRegressor,
+    QuantileRegressor,
+)
 from sklearn.metrics import mean_poisson_deviance
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -28,8 +33,14 @@ def columns(n=80, seed=0):
 def test_class_weights_are_sample_weights(weights):
     X, y = classes("multiclass", seed=1)
     given = np.linspace(1, 2, len(X))
-    model = BackpropMLPClassifier((6,), class_weight=weights, max_iter=10, random_state=0).fit(X, y, given)
-    expected = clone(model).set_params(class_weight=None).fit(X, y, given * compute_sample_weight(weights, y))
+    model = BackpropMLPClassifier((6,), class_weight=weights, max_iter=10, random_state=0).fit(
+        X, y, given
+    )
+    expected = (
+        clone(model)
+        .set_params(class_weight=None)
+        .fit(X, y, given * compute_sample_weight(weights, y))
+    )
     np.testing.assert_array_equal(model.params_, expected.params_)
 
 
@@ -37,7 +48,9 @@ def test_class_weights_of_partial_fit_are_those_of_all_rows():
     X, y = classes("multiclass", seed=1)
     known = np.unique(y)
     weight = dict(zip(known, compute_class_weight("balanced", classes=known, y=y), strict=True))
-    whole = BackpropMLPClassifier((6,), class_weight="balanced", max_iter=3, random_state=0).fit(X, y)
+    whole = BackpropMLPClassifier((6,), class_weight="balanced", max_iter=3, random_state=0).fit(
+        X, y
+    )
     parts = BackpropMLPClassifier((6,), class_weight=weight, random_state=0)
     for _ in range(3):
         parts.partial_fit(X, y, classes=known)
@@ -47,17 +60,27 @@ def test_class_weights_of_partial_fit_are_those_of_all_rows():
 def test_class_weights_reach_those_of_logistic_regression():
     X, y = classes("binary", n=300, seed=3)
     weights = {0: 1.0, 1: 4.0}
-    model = BackpropMLPClassifier((), class_weight=weights, alpha=0, update_rule=LBFGS(), tol=1e-8).fit(X, y)
-    reference = LogisticRegression(C=np.inf, class_weight=weights, tol=1e-10, max_iter=1000).fit(X, y)
-    np.testing.assert_allclose(model.coefs_[0].ravel(), reference.coef_.ravel(), rtol=1e-3, atol=1e-3)
+    model = BackpropMLPClassifier(
+        (), class_weight=weights, alpha=0, update_rule=LBFGS(), tol=1e-8
+    ).fit(X, y)
+    reference = LogisticRegression(C=np.inf, class_weight=weights, tol=1e-10, max_iter=1000).fit(
+        X, y
+    )
+    np.testing.assert_allclose(
+        model.coefs_[0].ravel(), reference.coef_.ravel(), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_columns_of_classes_without_hidden_layers_are_separate_classifiers():
     """Nothing is shared then, so the oracle is one logistic regression a column."""
     X, y = columns(n=300)
-    model = BackpropMLPClassifier((), alpha=3.0, update_rule=LBFGS(), tol=1e-9, max_iter=1000).fit(X, y)
+    model = BackpropMLPClassifier((), alpha=3.0, update_rule=LBFGS(), tol=1e-9, max_iter=1000).fit(
+        X, y
+    )
     # The penalty on the weights of both: alpha / 2 there, 1 / 2C here.
-    reference = MultiOutputClassifier(LogisticRegression(C=1 / 3, tol=1e-10, max_iter=1000)).fit(X, y)
+    reference = MultiOutputClassifier(LogisticRegression(C=1 / 3, tol=1e-10, max_iter=1000)).fit(
+        X, y
+    )
     assert [list(c) for c in model.classes_] == [list(c) for c in reference.classes_]
     np.testing.assert_allclose(model.predict_proba(X)[0], reference.predict_proba(X)[0], atol=1e-4)
     np.testing.assert_array_equal(model.predict(X)[:, 0], reference.predict(X)[:, 0])
@@ -80,20 +103,26 @@ def test_columns_of_classes_without_hidden_layers_are_separate_classifiers():
 )
 def test_columns_of_classes_are_learned(setting):
     X, y = columns(n=300, seed=2)
-    model = BackpropMLPClassifier((20,), update_rule=Adam(0.02), random_state=0, **setting).fit(X, y)
+    model = BackpropMLPClassifier((20,), update_rule=Adam(0.02), random_state=0, **setting).fit(
+        X, y
+    )
     assert model.score(X, y) > 0.85
     assert model.score(X, y) == np.mean((model.predict(X) == y).all(axis=1))
     for probabilities, labels in zip(model.predict_proba(X), model.classes_, strict=True):
         assert probabilities.shape == (300, len(labels))
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
     logs = model.predict_log_proba(X)
-    np.testing.assert_array_equal(np.exp(logs[0]).argmax(axis=1), model.predict_proba(X)[0].argmax(axis=1))
+    np.testing.assert_array_equal(
+        np.exp(logs[0]).argmax(axis=1), model.predict_proba(X)[0].argmax(axis=1)
+    )
 
 
 def test_columns_of_classes_come_in_chunks():
     X, y = columns(n=90)
     known = [["ant", "bee", "cat"], ["p", "q"]]
-    whole = BackpropMLPClassifier((6,), batch_size=30, shuffle=False, max_iter=1, random_state=0).fit(X, y)
+    whole = BackpropMLPClassifier(
+        (6,), batch_size=30, shuffle=False, max_iter=1, random_state=0
+    ).fit(X, y)
     parts = BackpropMLPClassifier((6,), batch_size=30, shuffle=False, random_state=0)
     for start in (0, 30, 60):
         parts.partial_fit(X[start : start + 30], y[start : start + 30], classes=known)
@@ -115,7 +144,13 @@ def test_multilabel_comes_in_chunks():
     np.testing.assert_array_equal(parts.params_, whole.params_)
 
 
-LINEAR = {"hidden_layer_sizes": (), "alpha": 0.0, "update_rule": LBFGS(), "tol": 1e-10, "max_iter": 3000}
+LINEAR = {
+    "hidden_layer_sizes": (),
+    "alpha": 0.0,
+    "update_rule": LBFGS(),
+    "tol": 1e-10,
+    "max_iter": 3000,
+}
 
 
 def test_poisson_without_hidden_layers_is_poisson_regression():
@@ -144,9 +179,9 @@ def test_poisson_takes_scikit_learns_course():
         "tol": 0.0,
     }
     model = BackpropMLPRegressor(update_rule=SGD(0.01, 0.9), **common).fit(X, y)
-    reference = MLPRegressor(solver="sgd", learning_rate_init=0.01, nesterovs_momentum=False, **common).fit(
-        X, y
-    )
+    reference = MLPRegressor(
+        solver="sgd", learning_rate_init=0.01, nesterovs_momentum=False, **common
+    ).fit(X, y)
     np.testing.assert_allclose(model.loss_curve_, reference.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(model.predict(X), reference.predict(X), rtol=1e-9)
 
@@ -171,7 +206,8 @@ def test_absolute_error_is_median_regression_and_huber_lies_between():
     assert model.loss_ == pytest.approx(np.abs(median.predict(X) - y).mean(), rel=1e-3)
     huber = BackpropMLPRegressor(loss="huber", **(LINEAR | {"random_state": 0})).fit(X, y)
     np.testing.assert_allclose(huber.coefs_[0].ravel(), [1.0, -2.0], atol=0.3)
-    # HuberRegressor scales by a variance that it estimates; at a threshold of 1 / sigma it is this loss.
+    # HuberRegressor scales by a variance that it estimates; at a threshold of 1 / sigma it is this
+    # loss.
     robust = HuberRegressor(epsilon=1.35, alpha=0).fit(X, y)
     np.testing.assert_allclose(huber.coefs_[0].ravel(), robust.coef_, atol=0.2)
 
@@ -179,7 +215,9 @@ def test_absolute_error_is_median_regression_and_huber_lies_between():
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])
 @pytest.mark.parametrize("make", [sp.csr_array, sp.csr_matrix, sp.csc_array, sp.coo_array])
 def test_sparse_rows_train_as_dense_ones(kind, make):
-    X, y = numbers(n=70, n_features=30) if kind == "regression" else classes(kind, n=70, n_features=30)
+    X, y = (
+        numbers(n=70, n_features=30) if kind == "regression" else classes(kind, n=70, n_features=30)
+    )
     X[np.random.default_rng(0).random(X.shape) < 0.8] = 0
     estimator = BackpropMLPRegressor if kind == "regression" else BackpropMLPClassifier
     model = estimator((8,), update_rule=SGD(0.1, 0.9), batch_size=16, max_iter=10, random_state=0)
@@ -239,7 +277,9 @@ def test_lbfgs_ends_where_scikit_learns_does(kind):
 @pytest.mark.parametrize("activation", HIDDEN_ACTIVATIONS)
 def test_every_activation_learns(activation):
     X, y = numbers(n=200)
-    model = BackpropMLPRegressor((20,), activation, update_rule=Adam(0.01), batch_size=20, random_state=0)
+    model = BackpropMLPRegressor(
+        (20,), activation, update_rule=Adam(0.01), batch_size=20, random_state=0
+    )
     assert model.fit(X, y).score(X, y) > (0.6 if activation == "identity" else 0.8)
 
 
@@ -254,7 +294,9 @@ def test_every_layer_may_have_its_own_activation():
 
 def test_dropout_is_of_the_training_alone_and_repeats_by_the_seed():
     X, y = numbers(n=100)
-    model = BackpropMLPRegressor((30,), dropout=0.4, max_iter=8, batch_size=20, random_state=0).fit(X, y)
+    model = BackpropMLPRegressor((30,), dropout=0.4, max_iter=8, batch_size=20, random_state=0).fit(
+        X, y
+    )
     np.testing.assert_array_equal(model.predict(X), model.predict(X))
     again = clone(model).fit(X, y)
     np.testing.assert_array_equal(again.params_, model.params_)
@@ -299,7 +341,9 @@ def test_a_start_of_ones_own():
 
     model = BackpropMLPRegressor((4,), init=halves, max_iter=1, update_rule=SGD(1e-300)).fit(X, y)
     assert (model.params_ == 0.5).all()
-    assert not (BackpropMLPRegressor((4,), init="he_normal", max_iter=1).fit(X, y).params_ == 0.5).any()
+    assert not (
+        BackpropMLPRegressor((4,), init="he_normal", max_iter=1).fit(X, y).params_ == 0.5
+    ).any()
 
 
 @pytest.mark.parametrize("first", [slice(0, 30), slice(30, 90)])
@@ -308,7 +352,9 @@ def test_announced_columns_are_columns_whatever_the_first_chunk_has(first):
     y = np.column_stack([y, y == 1])
     y[:30] = y[:30] > 0  # 0 and 1 alone
     known = [[0, 1, 2], [0, 1]]
-    model = BackpropMLPClassifier((6,), random_state=0).partial_fit(X[first], y[first], classes=known)
+    model = BackpropMLPClassifier((6,), random_state=0).partial_fit(
+        X[first], y[first], classes=known
+    )
     assert [list(c) for c in model.classes_] == known
     model.partial_fit(X, y).partial_fit(X[:30], y[:30], classes=known)
     assert [p.shape for p in model.predict_proba(X)] == [(90, 3), (90, 2)]
@@ -349,7 +395,9 @@ def test_columns_of_several_types_keep_their_labels():
     weighted = BackpropMLPClassifier(**common, class_weight=[{"ant": 2.0}, {0: 3.0}], max_iter=2)
     by_rows = BackpropMLPClassifier(**common, max_iter=2)
     weight = np.where(frame["insect"] == "ant", 2.0, 1.0) * np.where(frame["size"] == 0, 3.0, 1.0)
-    np.testing.assert_array_equal(weighted.fit(X, frame).params_, by_rows.fit(X, frame, weight).params_)
+    np.testing.assert_array_equal(
+        weighted.fit(X, frame).params_, by_rows.fit(X, frame, weight).params_
+    )
 
 
 def test_class_weights_are_of_the_classes_and_not_of_those_in_the_rows():
@@ -368,7 +416,9 @@ def test_class_weights_are_of_the_classes_and_not_of_those_in_the_rows():
 def test_labels_have_weights_too(make):
     X, y = classes("multilabel")
     given = [{1: 2.0}, {0: 3.0}, {}]
-    model = BackpropMLPClassifier((6,), class_weight=given, max_iter=3, random_state=0).fit(X, make(y))
+    model = BackpropMLPClassifier((6,), class_weight=given, max_iter=3, random_state=0).fit(
+        X, make(y)
+    )
     weight = np.where(y[:, 0] == 1, 2.0, 1.0) * np.where(y[:, 1] == 0, 3.0, 1.0)
     expected = clone(model).set_params(class_weight=None).fit(X, y, weight)
     np.testing.assert_array_equal(model.params_, expected.params_)

@@ -11,13 +11,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @pytest.mark.parametrize("n_outputs", [1, 2, 5])
 def test_outputs_are_those_of_the_network(n_outputs, out_activation):
     X, y = numbers(n_outputs)
-    model = BackpropMLPRegressor((6,), "tanh", out_activation=out_activation, max_iter=3, random_state=0)
+    model = BackpropMLPRegressor(
+        (6,), "tanh", out_activation=out_activation, max_iter=3, random_state=0
+    )
     if out_activation == "softmax" and n_outputs == 1:
         with pytest.raises(ValueError, match="single output 1 whatever X is"):
             model.fit(X, y)
         return
     model.fit(X, y)
-    net = np.tanh(X @ model.coefs_[0] + model.intercepts_[0]) @ model.coefs_[1] + model.intercepts_[1]
+    net = (
+        np.tanh(X @ model.coefs_[0] + model.intercepts_[0]) @ model.coefs_[1] + model.intercepts_[1]
+    )
     expected = {
         "auto": lambda: net,
         "identity": lambda: net,
@@ -34,7 +38,9 @@ def test_outputs_are_those_of_the_network(n_outputs, out_activation):
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_a_smooth_function_is_learned(n_outputs):
     X, y = numbers(n_outputs, n=200)
-    model = BackpropMLPRegressor((20,), max_iter=200, update_rule=Adam(0.01), random_state=0).fit(X, y)
+    model = BackpropMLPRegressor((20,), max_iter=200, update_rule=Adam(0.01), random_state=0).fit(
+        X, y
+    )
     assert model.score(X, y) > 0.9
 
 
@@ -61,7 +67,9 @@ def test_predictions_that_overflow_are_warned_of(loss, factor):
     model.coefs_[0][...] *= 10.0
     far = X.copy()
     far[:7] = factor * np.sign(model.coefs_[0] @ model.coefs_[1]).T
-    with pytest.warns(RuntimeWarning, match="predictions for 7 of 60 rows are not finite: X lies so far"):
+    with pytest.warns(
+        RuntimeWarning, match="predictions for 7 of 60 rows are not finite: X lies so far"
+    ):
         y = model.predict(far)
     assert not np.isfinite(y[:7]).any()
     assert np.isfinite(y[7:]).all()

@@ -54,7 +54,10 @@ def test_the_same_bits_in_this_process_and_in_others(model):
     assert digest(model.fit(X, y)) == here
     program = [sys.executable, "-c", PROGRAM.format(model=repr(model).replace("\n", " "))]
     for _ in range(2):
-        assert subprocess.run(program, capture_output=True, text=True, check=True).stdout.strip() == here
+        assert (
+            subprocess.run(program, capture_output=True, text=True, check=True).stdout.strip()
+            == here
+        )
     assert digest(model.set_params(random_state=7).fit(X, y)) != here
     model.set_params(random_state=5)
 

@@ -31,11 +31,14 @@ PROBABILITIES = [
 
 
 def network(**setting):
-    return BackpropMLPClassifier(**({"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0} | setting))
+    return BackpropMLPClassifier(
+        **({"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0} | setting)
+    )
 
 
 @pytest.mark.parametrize(
-    "scoring", [*PROBABILITIES, "roc_auc_ovo", make_scorer(log_loss, response_method="predict_proba")]
+    "scoring",
+    [*PROBABILITIES, "roc_auc_ovo", make_scorer(log_loss, response_method="predict_proba")],
 )
 @pytest.mark.parametrize("kind", ["multiclass", "strings"])
 def test_probabilities_are_scored_on_rows_that_lack_a_class(kind, scoring):
@@ -51,7 +54,9 @@ def test_the_log_loss_of_rows_that_lack_a_class_is_that_of_their_labels():
     weight = np.linspace(1, 2, few.sum())
     model = network(scoring="neg_log_loss")
     model.fit(X, y, X_val=X[few], y_val=y[few], sample_weight_val=weight)
-    share = model.predict_proba(X[few])[np.arange(few.sum()), np.searchsorted(model.classes_, y[few])]
+    share = model.predict_proba(X[few])[
+        np.arange(few.sum()), np.searchsorted(model.classes_, y[few])
+    ]
     assert model.validation_scores_[-1] == pytest.approx(np.average(np.log(share), weights=weight))
     assert model.validation_scores_[-1] == pytest.approx(-model.validation_loss_curve_[-1])
 
@@ -60,7 +65,9 @@ def test_labels_of_two_classes_may_be_of_one():
     X, y = classes("binary", n=80)
     few = y == 1
     model = network(scoring="neg_log_loss").fit(X, y, X_val=X[few], y_val=y[few])
-    assert model.validation_scores_[-1] == pytest.approx(np.log(model.predict_proba(X[few])[:, 1]).mean())
+    assert model.validation_scores_[-1] == pytest.approx(
+        np.log(model.predict_proba(X[few])[:, 1]).mean()
+    )
 
 
 def test_averages_of_predicted_labels_are_those_of_the_labels_there():
@@ -73,8 +80,16 @@ def test_averages_of_predicted_labels_are_those_of_the_labels_there():
 WORDS = np.array(["no", "yes"])
 POSITIVE = r"which of the classes \['no', 'yes'\] is the positive one"
 FAILING = [
-    ("f1", "words", POSITIVE + r" \(pos_label is 1\): pass scoring=make_scorer\(f1_score, pos_label='yes'\)"),
-    ("precision", "words", POSITIVE + r".* scoring=make_scorer\(precision_score, pos_label='yes'\)"),
+    (
+        "f1",
+        "words",
+        POSITIVE + r" \(pos_label is 1\): pass scoring=make_scorer\(f1_score, pos_label='yes'\)",
+    ),
+    (
+        "precision",
+        "words",
+        POSITIVE + r".* scoring=make_scorer\(precision_score, pos_label='yes'\)",
+    ),
     ("average_precision", "words", POSITIVE),
     ("neg_brier_score", "words", POSITIVE + r" \(pos_label is None\)"),
     ("jaccard", "other numbers", r"which of the classes \[2, 5\] .*pos_label=5"),
@@ -101,14 +116,20 @@ def labels_of(kind):
 def epochs_of(model, X, y):
     """Epochs that a fit trains before it fails."""
     epochs = []
-    count = EarlyStopping(lambda state, params: float(epochs.append(state.n_epochs) or 0), restore_best=False)
-    with pytest.raises(ValueError, match=r"scoring=.* cannot score these labels\.|failed on the") as caught:
+    count = EarlyStopping(
+        lambda state, params: float(epochs.append(state.n_epochs) or 0), restore_best=False
+    )
+    with pytest.raises(
+        ValueError, match=r"scoring=.* cannot score these labels\.|failed on the"
+    ) as caught:
         model.set_callbacks(count).fit(X, y)
     return len(epochs), str(caught.value)
 
 
 @pytest.mark.parametrize(("scoring", "kind", "message"), FAILING, ids=range(len(FAILING)))
-def test_labels_that_a_scorer_cannot_take_fail_before_the_first_epoch_with_the_cause(scoring, kind, message):
+def test_labels_that_a_scorer_cannot_take_fail_before_the_first_epoch_with_the_cause(
+    scoring, kind, message
+):
     X, y = labels_of(kind)
     n_epochs, said = epochs_of(network(scoring=scoring, early_stopping=True), X, y)
     assert n_epochs == 0
@@ -139,7 +160,15 @@ def test_advice_on_a_scorer_that_fails_goes_by_the_cause(scoring, kind, message)
     assert "have no row of the classes" not in said
 
 
-OF_LABELS = ["accuracy", "balanced_accuracy", "f1", "f1_macro", "f1_samples", "precision", "recall_weighted"]
+OF_LABELS = [
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "f1_macro",
+    "f1_samples",
+    "precision",
+    "recall_weighted",
+]
 OF_LABELS += ["jaccard", "jaccard_micro", "matthews_corrcoef", "positive_likelihood_ratio"]
 OF_PROBABILITIES = ["average_precision", "roc_auc", "roc_auc_ovr", "top_k_accuracy", "neg_log_loss"]
 OF_PROBABILITIES += ["neg_brier_score", "d2_brier_score", "d2_log_loss_score"]
@@ -181,7 +210,9 @@ def test_a_scorer_that_works_as_advised():
 def test_a_scorer_of_ones_own_is_called_once_an_epoch():
     X, y = classes("binary")
     calls = []
-    model = network(scoring=lambda model, X, y: float(calls.append(1) or 0)).fit(X, y, X_val=X, y_val=y)
+    model = network(scoring=lambda model, X, y: float(calls.append(1) or 0)).fit(
+        X, y, X_val=X, y_val=y
+    )
     assert len(calls) == model.n_iter_ == 3
 
 

@@ -53,9 +53,14 @@ ESTIMATORS = [
     BackpropMLPRegressor(update_rule=SGD(0.05), **QUICK),
     BackpropMLPClassifier(update_rule=SGD(0.1, 0.9, nesterov=True), **QUICK),
     BackpropMLPRegressor(update_rule=SGD(0.02, 0.8), **QUICK),
-    BackpropMLPClassifier(loss="squared_error", out_activation="tanh", update_rule=SGD(0.3, 0.9), **QUICK),
     BackpropMLPClassifier(
-        out_activation="logistic", activation="tanh", batch_size="full", **(QUICK | {"max_iter": 200})
+        loss="squared_error", out_activation="tanh", update_rule=SGD(0.3, 0.9), **QUICK
+    ),
+    BackpropMLPClassifier(
+        out_activation="logistic",
+        activation="tanh",
+        batch_size="full",
+        **(QUICK | {"max_iter": 200}),
     ),
     # A batch smaller than the data would make rows of weight 2 differ from rows given twice.
     *(

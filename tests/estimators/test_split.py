@@ -20,7 +20,12 @@ def labels_validated(y, fraction=0.1, **setting):
 
     X = np.c_[np.arange(len(y)), np.zeros(len(y))]
     model = BackpropMLPClassifier(
-        (2,), early_stopping=True, max_iter=1, scoring=scorer, validation_fraction=fraction, **setting
+        (2,),
+        early_stopping=True,
+        max_iter=1,
+        scoring=scorer,
+        validation_fraction=fraction,
+        **setting,
     )
     model.fit(X, y)
     rows, labels = seen[0]
@@ -34,7 +39,9 @@ def test_all_classes_keep_their_shares():
     X = np.random.default_rng(0).standard_normal((200, 3))
     seen = []
     model = BackpropMLPClassifier(
-        early_stopping=True, max_iter=1, scoring=lambda m, X, y: float(seen.append(np.bincount(y)) or 0)
+        early_stopping=True,
+        max_iter=1,
+        scoring=lambda m, X, y: float(seen.append(np.bincount(y)) or 0),
     )
     model.fit(X, y)
     assert seen[0].tolist() == [10, 6, 4]
@@ -49,7 +56,9 @@ def test_classes_too_small_to_share_are_no_obstacle():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_class_of_one_row_is_trained_on_and_the_others_keep_their_shares(seed):
-    y = np.random.default_rng(seed).permutation(np.repeat(["a", "b", "c", "d", "e"], [100, 60, 38, 1, 1]))
+    y = np.random.default_rng(seed).permutation(
+        np.repeat(["a", "b", "c", "d", "e"], [100, 60, 38, 1, 1])
+    )
     labels = labels_validated(y, random_state=seed)
     assert dict(zip(*np.unique_counts(labels), strict=True)) == {"a": 10, "b": 6, "c": 4}
 
@@ -89,13 +98,17 @@ def test_rows_without_such_classes_are_split_as_scikit_learn_does():
     X, y = classes("multiclass", n=90, seed=2)
     y[0] = y.max()
     random_state = np.random.RandomState(4)
-    model = BackpropMLPClassifier((), early_stopping=True, max_iter=1, shuffle=False, random_state=4)
+    model = BackpropMLPClassifier(
+        (), early_stopping=True, max_iter=1, shuffle=False, random_state=4
+    )
     model.fit(X, y)
     random_state.set_state(model._training_state.split_random_state.get_state())
     X_train, X_val, y_train, y_val = train_test_split(
         X, y, test_size=0.1, stratify=y, random_state=random_state
     )
-    again = BackpropMLPClassifier((), max_iter=1, shuffle=False, random_state=4, early_stopping=True)
+    again = BackpropMLPClassifier(
+        (), max_iter=1, shuffle=False, random_state=4, early_stopping=True
+    )
     again.fit(X_train, y_train, X_val=X_val, y_val=y_val)
     np.testing.assert_array_equal(again.params_, model.params_)
     assert again.validation_scores_ == model.validation_scores_
@@ -105,7 +118,9 @@ def test_rows_without_such_classes_are_split_as_scikit_learn_does():
 def test_a_class_of_one_row_fails_no_scorer(scoring):
     X, y = classes("strings", n=80, seed=1)
     y = np.where(np.arange(80) == 17, "dog", y)
-    model = BackpropMLPClassifier((4,), early_stopping=True, scoring=scoring, max_iter=3, random_state=0)
+    model = BackpropMLPClassifier(
+        (4,), early_stopping=True, scoring=scoring, max_iter=3, random_state=0
+    )
     assert np.isfinite(model.fit(X, y).validation_scores_).all()
 
 

@@ -56,14 +56,25 @@ def test_early_stopping_takes_scikit_learns_course(kind, weighted):
 def test_the_best_weights_are_those_of_the_best_epoch(kind):
     X, y = numbers(n=150, seed=1) if kind == "regression" else classes(kind, n=150, seed=1)
     estimator = BackpropMLPRegressor if kind == "regression" else BackpropMLPClassifier
-    common = {"hidden_layer_sizes": (20,), "batch_size": 16, "update_rule": Adam(0.02), "random_state": 2}
+    common = {
+        "hidden_layer_sizes": (20,),
+        "batch_size": 16,
+        "update_rule": Adam(0.02),
+        "random_state": 2,
+    }
     validation = {"X_val": X[100:], "y_val": y[100:]}
-    model = estimator(early_stopping=True, n_iter_no_change=8, **common).fit(X[:100], y[:100], **validation)
+    model = estimator(early_stopping=True, n_iter_no_change=8, **common).fit(
+        X[:100], y[:100], **validation
+    )
     best = int(np.argmax(model.validation_scores_)) + 1
     assert best < model.n_iter_ < 200
     until_best = estimator(max_iter=best, **common).fit(X[:100], y[:100])
     np.testing.assert_array_equal(model.params_, until_best.params_)
-    assert model.score(X[100:], y[100:]) == model.best_validation_score_ == max(model.validation_scores_)
+    assert (
+        model.score(X[100:], y[100:])
+        == model.best_validation_score_
+        == max(model.validation_scores_)
+    )
 
 
 def test_validation_rows_are_not_trained_on():
@@ -72,7 +83,12 @@ def test_validation_rows_are_not_trained_on():
     alone = model.fit(X[:80], y[:80]).params_.copy()
     watched = model.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
     np.testing.assert_array_equal(watched.params_, alone)
-    assert len(watched.validation_scores_) == len(watched.validation_loss_curve_) == watched.n_iter_ == 8
+    assert (
+        len(watched.validation_scores_)
+        == len(watched.validation_loss_curve_)
+        == watched.n_iter_
+        == 8
+    )
 
 
 def test_the_validation_loss_is_the_loss_of_those_rows():
@@ -89,14 +105,18 @@ def test_the_validation_loss_is_the_loss_of_those_rows():
     assert model.validation_scores_[-1] == pytest.approx(r2_score(y[80:], model.predict(X[80:])))
 
 
-@pytest.mark.parametrize("scoring", ["neg_log_loss", "f1_macro", lambda m, X, y: -m.predict_proba(X).max()])
+@pytest.mark.parametrize(
+    "scoring", ["neg_log_loss", "f1_macro", lambda m, X, y: -m.predict_proba(X).max()]
+)
 def test_any_scorer_decides(scoring):
     X, y = classes("multiclass", n=150, seed=3)
     model = BackpropMLPClassifier((9,), scoring=scoring, early_stopping=True, random_state=0, tol=0)
     model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
     assert model.best_validation_score_ == max(model.validation_scores_)
     if scoring == "neg_log_loss":
-        np.testing.assert_allclose(model.validation_scores_, -np.array(model.validation_loss_curve_))
+        np.testing.assert_allclose(
+            model.validation_scores_, -np.array(model.validation_loss_curve_)
+        )
 
 
 def test_a_scorer_gets_the_weights_of_the_rows():
@@ -119,7 +139,9 @@ def test_a_scorer_that_takes_no_weights_gets_none():
     X, y = numbers(n=50)
     weight = np.linspace(1, 2, 50)
     for scoring in (lambda model, X, y: -np.abs(model.predict(X) - y).max(), "neg_max_error"):
-        model = BackpropMLPRegressor(scoring=scoring, early_stopping=True, max_iter=2, random_state=0)
+        model = BackpropMLPRegressor(
+            scoring=scoring, early_stopping=True, max_iter=2, random_state=0
+        )
         assert len(model.fit(X, y, weight).validation_scores_) == 2
 
 
@@ -132,7 +154,12 @@ def test_a_scorer_that_fails_says_on_what():
 
 def test_scorers_get_labels_dense():
     X, y = classes("multilabel", n=80)
-    common = {"scoring": "average_precision", "early_stopping": True, "max_iter": 3, "random_state": 0}
+    common = {
+        "scoring": "average_precision",
+        "early_stopping": True,
+        "max_iter": 3,
+        "random_state": 0,
+    }
     dense = BackpropMLPClassifier(**common).fit(X, y)
     sparse = BackpropMLPClassifier(**common).fit(X, csr_array(y))
     assert sparse.validation_scores_ == dense.validation_scores_
@@ -150,14 +177,21 @@ def test_validation_rows_must_weigh_something():
 def test_scores_that_are_all_nan_are_said_to_be():
     X, y = numbers(n=50)
     model = BackpropMLPRegressor(max_iter=2)
-    with pytest.warns(UserWarning, match="No score on the validation rows was above minus infinity"):
+    with pytest.warns(
+        UserWarning, match="No score on the validation rows was above minus infinity"
+    ):
         model.fit(X, y, X_val=np.sign(X) * 1e308, y_val=y)
     assert not max(model.validation_scores_) > -np.inf
 
 
 def test_partial_fits_with_early_stopping_are_the_epochs_of_a_fit():
     X, y = classes("multiclass", n=120, seed=2)
-    common = {"hidden_layer_sizes": (9,), "early_stopping": True, "random_state": 4, "batch_size": 20}
+    common = {
+        "hidden_layer_sizes": (9,),
+        "early_stopping": True,
+        "random_state": 4,
+        "batch_size": 20,
+    }
     whole = BackpropMLPClassifier(max_iter=12, n_iter_no_change=np.inf, **common).fit(X, y)
     parts = BackpropMLPClassifier(**common)
     for _ in range(12):
@@ -196,7 +230,9 @@ def test_two_epochs_are_printed(capsys):
 
 def test_ctrl_c_says_which_weights_are_there(monkeypatch):
     X, y = classes("binary", n=80)
-    model = BackpropMLPClassifier(max_iter=9, batch_size=10, random_state=0).set_callbacks(Interruption(30))
+    model = BackpropMLPClassifier(max_iter=9, batch_size=10, random_state=0).set_callbacks(
+        Interruption(30)
+    )
     with pytest.warns(UserWarning, match="has the weights after the last step"):
         model.fit(X, y)
     monkeypatch.setattr(interrupts, "_last", -np.inf)  # long ago
@@ -208,7 +244,9 @@ def test_ctrl_c_says_which_weights_are_there(monkeypatch):
 def going_on(then, given, given_then, **setting):
     """A regressor fitted for 5 epochs, then changed and fitted for 5 more."""
     model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=5, **setting)
-    return model.fit(*given[:2], **given[2]).set_params(**then).fit(*given_then[:2], **given_then[2])
+    return (
+        model.fit(*given[:2], **given[2]).set_params(**then).fit(*given_then[:2], **given_then[2])
+    )
 
 
 def test_a_best_score_is_the_best_of_what_is_validated_now():
@@ -221,7 +259,9 @@ def test_a_best_score_is_the_best_of_what_is_validated_now():
         "rows": going_on({}, rows, others, **on),
         "watched only": going_on({**on, "scoring": _far_below}, rows, rows),
         "watched alone": going_on(on, rows, rows, scoring=_far_above),
-        "no longer watched": going_on({"early_stopping": False, "scoring": _far_below}, rows, rows, **on),
+        "no longer watched": going_on(
+            {"early_stopping": False, "scoring": _far_below}, rows, rows, **on
+        ),
     }
     for name, model in changes.items():
         scores = model.validation_scores_

@@ -36,8 +36,14 @@ def rows(kind, seed=0):
 def test_a_weight_of_a_validation_row_is_a_number_of_such_rows(kind, call):
     model, training, (X_val, y_val), weight = rows(kind)
     repeated = np.repeat(np.arange(40), weight.astype(int))
-    classes = {} if call == "fit" or kind in ("numbers", "multilabel") else {"classes": _classes(training[1])}
-    weighted = getattr(model, call)(*training, X_val=X_val, y_val=y_val, sample_weight_val=weight, **classes)
+    classes = (
+        {}
+        if call == "fit" or kind in ("numbers", "multilabel")
+        else {"classes": _classes(training[1])}
+    )
+    weighted = getattr(model, call)(
+        *training, X_val=X_val, y_val=y_val, sample_weight_val=weight, **classes
+    )
     scores, losses = weighted.validation_scores_, weighted.validation_loss_curve_
     model = type(model)(**model.get_params())
     model = getattr(model, call)(*training, X_val=X_val[repeated], y_val=y_val[repeated], **classes)
@@ -57,23 +63,33 @@ def test_the_score_that_stops_a_training_is_weighted_as_the_training_is():
     here = weight > 0
     model.set_params(early_stopping=True, max_iter=60, n_iter_no_change=5, tol=0)
     weighted = model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight).params_
-    alone = model.fit(X, y, X_val=X_val[here], y_val=y_val[here], sample_weight_val=weight[here]).params_
+    alone = model.fit(
+        X, y, X_val=X_val[here], y_val=y_val[here], sample_weight_val=weight[here]
+    ).params_
     np.testing.assert_array_equal(weighted, alone)
 
 
 @pytest.mark.parametrize(
     ("scoring", "expected"),
     [
-        ("neg_log_loss", lambda y, model, X, w: -log_loss(y, model.predict_proba(X), sample_weight=w)),
+        (
+            "neg_log_loss",
+            lambda y, model, X, w: -log_loss(y, model.predict_proba(X), sample_weight=w),
+        ),
         ("accuracy", lambda y, model, X, w: accuracy_score(y, model.predict(X), sample_weight=w)),
-        (make_scorer(accuracy_score), lambda y, model, X, w: np.average(model.predict(X) == y, weights=w)),
+        (
+            make_scorer(accuracy_score),
+            lambda y, model, X, w: np.average(model.predict(X) == y, weights=w),
+        ),
         (lambda model, X, y: model.score(X, y), lambda y, model, X, w: model.score(X, y)),
     ],
     ids=["probabilities", "labels", "made", "without weights"],
 )
 def test_a_scorer_that_takes_weights_gets_them(scoring, expected):
     model, training, (X_val, y_val), weight = rows("multiclass")
-    model.set_params(scoring=scoring).fit(*training, X_val=X_val, y_val=y_val, sample_weight_val=weight)
+    model.set_params(scoring=scoring).fit(
+        *training, X_val=X_val, y_val=y_val, sample_weight_val=weight
+    )
     assert model.validation_scores_[-1] == pytest.approx(expected(y_val, model, X_val, weight))
 
 
@@ -81,7 +97,9 @@ def test_class_weights_do_not_weigh_the_validation():
     model, training, (X_val, y_val), _ = rows("binary")
     model.set_params(class_weight={1: 7.0}).fit(*training, X_val=X_val, y_val=y_val)
     assert model.validation_scores_[-1] == model.score(X_val, y_val)
-    assert model.validation_loss_curve_[-1] == pytest.approx(log_loss(y_val, model.predict_proba(X_val)))
+    assert model.validation_loss_curve_[-1] == pytest.approx(
+        log_loss(y_val, model.predict_proba(X_val))
+    )
 
 
 def test_other_weights_are_another_validation():
@@ -103,7 +121,9 @@ def test_callbacks_see_the_weighted_validation(tmp_path):
     given = {"X_val": X_val, "y_val": y_val}
     model.fit(*training, **given)
     unweighted = model.validation_scores_
-    model.fit(*training, **given, sample_weight_val=weight)  # another training, not the one that was saved
+    model.fit(
+        *training, **given, sample_weight_val=weight
+    )  # another training, not the one that was saved
     assert model.validation_scores_ != unweighted
     expected = r2_score(y_val, model.predict(X_val), sample_weight=weight)
     assert model.validation_scores_[-1] == pytest.approx(expected)
@@ -114,7 +134,9 @@ def test_metadata_routing_brings_the_weights():
     model, (X, y), (X_val, y_val), weight = rows("multiclass")
     with sklearn.config_context(enable_metadata_routing=True):
         model.set_fit_request(X_val=True, y_val=True, sample_weight_val="weight_val")
-        pipeline = Pipeline([("scale", StandardScaler()), ("mlp", model)], transform_input=["X_val"])
+        pipeline = Pipeline(
+            [("scale", StandardScaler()), ("mlp", model)], transform_input=["X_val"]
+        )
         pipeline.fit(X, y, X_val=X_val, y_val=y_val, weight_val=weight)
         BackpropMLPRegressor().set_partial_fit_request(sample_weight_val=True)
     model = pipeline["mlp"]
@@ -132,9 +154,18 @@ def test_metadata_routing_brings_the_weights():
         ),
         ({"sample_weight_val": -np.ones(40)}, r"sample_weight_val\): Negative values"),
         ({"sample_weight_val": np.full(40, np.nan)}, r"sample_weight_val\): .*contains NaN"),
-        ({"sample_weight_val": np.zeros(40)}, r"sample_weight_val\): .*at least one non-zero number"),
-        ({"sample_weight_val": np.full(40, 1e308)}, r"^sample_weight_val: .* add up to more than float64"),
-        ({"y_val": np.arange(39.0)}, r"^Validation rows \(X_val, y_val, sample_weight_val\): .*inconsistent"),
+        (
+            {"sample_weight_val": np.zeros(40)},
+            r"sample_weight_val\): .*at least one non-zero number",
+        ),
+        (
+            {"sample_weight_val": np.full(40, 1e308)},
+            r"^sample_weight_val: .* add up to more than float64",
+        ),
+        (
+            {"y_val": np.arange(39.0)},
+            r"^Validation rows \(X_val, y_val, sample_weight_val\): .*inconsistent",
+        ),
         ({"y_val": np.full(40, np.nan)}, r"^Validation rows .*: Input y contains NaN"),
     ],
     ids=range(8),
@@ -156,7 +187,10 @@ def test_weights_and_labels_that_do_not_fit_are_named(call, given, message):
         (pd.DataFrame({"a": ["x", "y"] * 20, "b": 1.0}), r"could not convert string to float: 'x'"),
         (np.zeros((40, 7)), r"X has 7 features"),
         (np.full((40, 4), np.nan), r"Input X contains NaN"),
-        (pd.DataFrame({"a": pd.Categorical(["x", "y"] * 20)}), r"could not convert string to float"),
+        (
+            pd.DataFrame({"a": pd.Categorical(["x", "y"] * 20)}),
+            r"could not convert string to float",
+        ),
         (np.array([["1", "b", "c", "d"]] * 40, dtype=object), r"could not convert string to float"),
     ],
     ids=["words", "other columns", "missing values", "categories", "objects"],
@@ -173,7 +207,9 @@ def test_the_advice_on_a_pipeline_works():
     _, y = classes("binary", n=80)
     X = pd.DataFrame({"word": np.array(["a", "b"])[y], "number": np.arange(80.0)})
     model = BackpropMLPClassifier((4,), max_iter=2)
-    columns = make_column_transformer((OneHotEncoder(sparse_output=False), ["word"]), remainder="passthrough")
+    columns = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["word"]), remainder="passthrough"
+    )
     steps = [("columns", columns), ("mlp", model)]
     given = {"X_val": X[60:], "y_val": y[60:]}
     with sklearn.config_context(enable_metadata_routing=True):
@@ -191,7 +227,9 @@ def test_a_frame_of_numbers_that_a_pipeline_did_not_scale_is_warned_of():
         steps = [("scale", StandardScaler()), ("mlp", model)]
         with (
             pytest.warns(UserWarning, match="X has feature names"),
-            pytest.warns(UserWarning, match=r"^X_val has feature names, and X has none\. .*transform_input"),
+            pytest.warns(
+                UserWarning, match=r"^X_val has feature names, and X has none\. .*transform_input"
+            ),
         ):
             Pipeline(steps).fit(X, y, X_val=X, y_val=y)
         Pipeline(steps, transform_input=["X_val"]).fit(X, y, X_val=X, y_val=y)
@@ -200,4 +238,6 @@ def test_a_frame_of_numbers_that_a_pipeline_did_not_scale_is_warned_of():
 def test_weights_that_do_not_fit_the_dtype_of_X_are_named():
     model, (X, y), (X_val, y_val), _ = rows("numbers")
     with pytest.raises(ValueError, match=r"^sample_weight_val: .* more than float32"):
-        model.fit(X.astype(np.float32), y, X_val=X_val, y_val=y_val, sample_weight_val=np.full(40, 1e38))
+        model.fit(
+            X.astype(np.float32), y, X_val=X_val, y_val=y_val, sample_weight_val=np.full(40, 1e38)
+        )

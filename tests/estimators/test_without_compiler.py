@@ -23,7 +23,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 RULES = [SGD(0.1), SGD(0.05, 0.9), SGD(0.05, 0.9, nesterov=True), Adam(0.01)]
 OTHER_RULES = [
-    *("rprop", "adagrad", "adadelta", "rmsprop", "adamax", "adamw", "nadam", "radam", "lion", "muon"),
+    *(
+        "rprop",
+        "adagrad",
+        "adadelta",
+        "rmsprop",
+        "adamax",
+        "adamw",
+        "nadam",
+        "radam",
+        "lion",
+        "muon",
+    ),
     Averaged(Clipped("adam", max_norm=0.1)),
     LinearBackprop("sgd"),
     Safeguarded("adam"),
@@ -65,7 +76,9 @@ def test_the_twin_is_what_runs(twin_kernels, monkeypatch):
     calls = []
     gradients = reference.Backprop.gradients
     monkeypatch.setattr(
-        reference.Backprop, "gradients", lambda self, *batch: calls.append(batch) or gradients(self, *batch)
+        reference.Backprop,
+        "gradients",
+        lambda self, *batch: calls.append(batch) or gradients(self, *batch),
     )
     fit("binary", "adam", max_iter=2)
     assert len(calls) == 2 * 4

@@ -38,7 +38,9 @@ def by_hand(coefs, intercepts):
 
 def others(model, seed=1):
     rng = np.random.default_rng(seed)
-    return [[rng.standard_normal(a.shape) for a in given] for given in (model.coefs_, model.intercepts_)]
+    return [
+        [rng.standard_normal(a.shape) for a in given] for given in (model.coefs_, model.intercepts_)
+    ]
 
 
 def set_lists(model, coefs, intercepts):
@@ -58,7 +60,9 @@ def set_slices(model, coefs, intercepts):
 
 
 def set_elements(model, coefs, intercepts):
-    for array, value in zip([*model.coefs_, *model.intercepts_], [*coefs, *intercepts], strict=True):
+    for array, value in zip(
+        [*model.coefs_, *model.intercepts_], [*coefs, *intercepts], strict=True
+    ):
         array[...] = value
 
 
@@ -78,12 +82,25 @@ def set_in_place(model, coefs, intercepts):
     model.intercepts_ = tuple(intercepts)
 
 
-WAYS = [set_lists, set_items, set_slices, set_elements, set_vector, set_vector_elements, set_in_place]
+WAYS = [
+    set_lists,
+    set_items,
+    set_slices,
+    set_elements,
+    set_vector,
+    set_vector_elements,
+    set_in_place,
+]
 # Which parameters a fit leaves, and where the learning rates of its rule are.
 KEEPING = {
     "the last weights": ({"update_rule": SGD(0.1, 0.9)}, ["learning_rate"]),
     "the best": (
-        {"update_rule": SGD(0.3), "early_stopping": True, "n_iter_no_change": np.inf, "max_iter": 12},
+        {
+            "update_rule": SGD(0.3),
+            "early_stopping": True,
+            "n_iter_no_change": np.inf,
+            "max_iter": 12,
+        },
         ["learning_rate"],
     ),
     "an average": ({"update_rule": Averaged(SGD(0.1), decay=0.9)}, ["rule__learning_rate"]),
@@ -112,7 +129,9 @@ def test_what_was_written_predicts_and_survives_copies(write):
 @pytest.mark.parametrize("keeping", KEEPING)
 @pytest.mark.parametrize("write", WAYS)
 @pytest.mark.parametrize("how", ["fit", "partial_fit"])
-@pytest.mark.parametrize("again", [lambda model: model, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize(
+    "again", [lambda model: model, lambda model: pickle.loads(pickle.dumps(model))]
+)
 def test_training_goes_on_from_what_was_written(write, keeping, how, again):
     setting, rates = KEEPING[keeping]
     setting = setting | {"update_rule": clone(setting["update_rule"])}
@@ -150,8 +169,12 @@ def test_moments_stay_and_nothing_changes_where_nothing_was_written():
     set_lists(same, coefs, intercepts)
     start = same.params_.copy()
     same.partial_fit(X, Y)
-    fresh.set_params(warm_start=False, max_iter=1).fit(X, Y, coef_init=coefs, intercept_init=intercepts)
-    assert not np.allclose(same.params_ - start, fresh.params_ - start)  # Adam went on with its moments
+    fresh.set_params(warm_start=False, max_iter=1).fit(
+        X, Y, coef_init=coefs, intercept_init=intercepts
+    )
+    assert not np.allclose(
+        same.params_ - start, fresh.params_ - start
+    )  # Adam went on with its moments
 
 
 def test_the_best_score_before_is_none_of_the_weights_that_were_written():
@@ -164,7 +187,9 @@ def test_the_best_score_before_is_none_of_the_weights_that_were_written():
 
 
 def test_a_callback_that_keeps_the_best_begins_anew():
-    model = BackpropMLPRegressor((5,), max_iter=20, random_state=0, warm_start=True, update_rule=Adam(0.05))
+    model = BackpropMLPRegressor(
+        (5,), max_iter=20, random_state=0, warm_start=True, update_rule=Adam(0.05)
+    )
     stopping = EarlyStopping("loss", patience=30, restore_best=True)
     model.set_callbacks(stopping).fit(X, Y)
     model.params_ = np.zeros_like(model.params_)

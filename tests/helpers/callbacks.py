@@ -50,7 +50,10 @@ class StepNotes(Notes):
         flat = ("params", "gradients", "updates", "outputs", "targets")
         note = {name: [np.array(a) for a in getattr(step, name)] for name in names}
         note |= {name: np.array(getattr(step, name)) for name in flat}
-        note |= {name: getattr(step, name) for name in ("index", "epoch", "loss", "n_patterns", "n_planned")}
+        note |= {
+            name: getattr(step, name)
+            for name in ("index", "epoch", "loss", "n_patterns", "n_planned")
+        }
         self.steps.append(note)
         if step.index == self.raise_at_step:
             raise self.step_error

@@ -23,7 +23,10 @@ def put_together(table, header, body, *, text=None, length=None):
     """A file of them, its header's checksum right, as a forger would make it."""
     text = json.dumps(header) if text is None else text
     checksum = str(zlib.crc32(text.encode(errors="surrogatepass")))
-    table = {**table, "__metadata__": table["__metadata__"] | {"header": text, "checksum": checksum}}
+    table = {
+        **table,
+        "__metadata__": table["__metadata__"] | {"header": text, "checksum": checksum},
+    }
     encoded = json.dumps(table).encode()
     encoded += b" " * (-len(encoded) % 8)
     return (len(encoded) if length is None else length).to_bytes(8, "little") + encoded + body
@@ -34,7 +37,8 @@ def with_array(data, name, change):
     table, header, body = take_apart(data)
     arrays = {
         name: np.frombuffer(
-            body[slice(*entry["data_offsets"])], {"F64": "<f8", "F32": "<f4", "I64": "<i8"}[entry["dtype"]]
+            body[slice(*entry["data_offsets"])],
+            {"F64": "<f8", "F32": "<f4", "I64": "<i8"}[entry["dtype"]],
         )
         .reshape(entry["shape"])
         .copy()
@@ -114,9 +118,13 @@ def of_another_table(data, rng):
     if kind == 0:
         entry["shape"][rng.integers(len(entry["shape"]))] = NO_SIZES[rng.integers(len(NO_SIZES))]
     elif kind == 1:
-        entry["shape"] = [entry["shape"], [], [2] * 40, [HUGE[2]] * 3, "8", None][rng.integers(1, 6)]
+        entry["shape"] = [entry["shape"], [], [2] * 40, [HUGE[2]] * 3, "8", None][
+            rng.integers(1, 6)
+        ]
     elif kind == 2:
-        entry["dtype"] = [*("BOOL", "F16", "U8", "I32", "O", "float64"), 5, None, ["F64"]][rng.integers(9)]
+        entry["dtype"] = [*("BOOL", "F16", "U8", "I32", "O", "float64"), 5, None, ["F64"]][
+            rng.integers(9)
+        ]
     elif kind == 3:
         entry["data_offsets"][rng.integers(2)] = NO_SIZES[rng.integers(len(NO_SIZES))]
     elif kind == 4:
@@ -177,7 +185,9 @@ def of_other_metadata(data, rng):
         encoded = json.dumps(table).encode()
         return len(encoded).to_bytes(8, "little") + encoded + body
     if kind == 1:
-        metadata["kind"] = str(rng.choice(["sklearn_metabp trace 2", "sklearn_metabp rule 2", "pt", ""]))
+        metadata["kind"] = str(
+            rng.choice(["sklearn_metabp trace 2", "sklearn_metabp rule 2", "pt", ""])
+        )
     elif kind == 2:
         metadata["format"] = 5
     elif kind == 3:

@@ -20,7 +20,9 @@ LOSSES = {
 
 # Loss, output activation, groups of softmax.
 OUTPUTS = [
-    *product(("squared_error", "absolute_error", "huber"), ("identity", "logistic", "tanh"), (None,)),
+    *product(
+        ("squared_error", "absolute_error", "huber"), ("identity", "logistic", "tanh"), (None,)
+    ),
     ("squared_error", "softmax", None),
     ("squared_error", "softmax", (1, 2)),
     ("huber", "softmax", (1, 2)),
@@ -33,7 +35,11 @@ OUTPUTS = [
 KINDS = [("tanh", *outputs) for outputs in OUTPUTS] + [
     (hidden, *outputs)
     for hidden in ACTIVATIONS
-    for outputs in (("log_loss", "softmax", (2, 1)), ("huber", "tanh", None), ("poisson", "exp", None))
+    for outputs in (
+        ("log_loss", "softmax", (2, 1)),
+        ("huber", "tanh", None),
+        ("poisson", "exp", None),
+    )
 ]
 
 
@@ -55,7 +61,9 @@ class Case:
     def net_inputs(self, params=None, X=None):
         """in of every layer."""
         x, nets = self.X if X is None else X, []
-        layers = zip(*split(self.params if params is None else params, self.layer_sizes), strict=True)
+        layers = zip(
+            *split(self.params if params is None else params, self.layer_sizes), strict=True
+        )
         for (w, b), function in zip(layers, (*self.activations, None), strict=True):
             nets.append(x @ w + b)
             x = LONG_FUNCTIONS[function](nets[-1]) if function else None
@@ -67,7 +75,9 @@ class Case:
         if self.out_activation != "softmax":
             return LONG_FUNCTIONS[self.out_activation](net)
         groups = np.split(np.exp(net), np.cumsum(self.out_groups or (net.shape[1],))[:-1], axis=1)
-        return np.concatenate([group / group.sum(axis=1, keepdims=True) for group in groups], axis=1)
+        return np.concatenate(
+            [group / group.sum(axis=1, keepdims=True) for group in groups], axis=1
+        )
 
     def losses(self, params=None, X=None):
         """Loss of every row."""
@@ -102,13 +112,17 @@ class Case:
         return [a.astype(dtype) for a in (self.X, y, self.sample_weight)]
 
 
-def make_case(layer_sizes, activations, loss, out_activation, out_groups=None, *, n=6, seed=0, alpha=0.3):
+def make_case(
+    layer_sizes, activations, loss, out_activation, out_groups=None, *, n=6, seed=0, alpha=0.3
+):
     """A random case, none of whose units or errors is near a kink; the first row has no weight."""
     if isinstance(activations, str):
         activations = (activations,) * (len(layer_sizes) - 2)
     rng = np.random.default_rng([seed, n, *layer_sizes])
     for _ in range(200):
-        params = rng.standard_normal(ParameterLayout(layer_sizes).n_params) / np.sqrt(max(layer_sizes[:-1]))
+        params = rng.standard_normal(ParameterLayout(layer_sizes).n_params) / np.sqrt(
+            max(layer_sizes[:-1])
+        )
         X = rng.standard_normal((n, layer_sizes[0]))
         low, high = {"log_loss": (0, 1), "poisson": (0, 3)}.get(loss, (-2.5, 2.5))
         targets = rng.uniform(low, high, (n, layer_sizes[-1]))
@@ -117,7 +131,9 @@ def make_case(layer_sizes, activations, loss, out_activation, out_groups=None, *
         weight = rng.uniform(0.5, 2, n)
         weight[0] = 0 if n > 1 else 1
         arrays = (a.astype(np.longdouble) for a in (params, X, targets, weight))
-        case = Case(tuple(layer_sizes), activations, loss, out_activation, out_groups, alpha, *arrays)
+        case = Case(
+            tuple(layer_sizes), activations, loss, out_activation, out_groups, alpha, *arrays
+        )
         hidden = zip(case.net_inputs()[:-1], activations, strict=True)
         clear = [np.abs(net).min() > 1e-2 for net, name in hidden if name in KINKED]
         errors = np.abs(case.outputs() - case.targets)

@@ -26,7 +26,10 @@ def data(kind, **options):
 
 def make(case, **setting):
     return case[0](
-        **({"hidden_layer_sizes": (6,), "max_iter": 4, "batch_size": 16, "random_state": 0} | setting)
+        **(
+            {"hidden_layer_sizes": (6,), "max_iter": 4, "batch_size": 16, "random_state": 0}
+            | setting
+        )
     )
 
 

@@ -7,7 +7,17 @@ import numpy as np
 
 from sklearn_metabp._kernels.reference_dropout import dropout_factors
 
-ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+ACTIVATIONS = (
+    "identity",
+    "logistic",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "softplus",
+)
 REGRESSION = ("squared_error", "absolute_error", "huber")
 OUTPUTS = (
     *product(REGRESSION, ("identity", "logistic", "tanh", "relu", "softmax", "exp")),
@@ -17,8 +27,11 @@ OUTPUTS = (
 )
 # Every activation x loss x output activation that goes together.
 FUNCTIONS = [(activation, loss, out) for activation, (loss, out) in product(ACTIVATIONS, OUTPUTS)]
-# Every hidden function and every pair of loss and output at least once, where the product would be too long.
-SOME_FUNCTIONS = [(activation, *OUTPUTS[3 * i % len(OUTPUTS)]) for i, activation in enumerate(ACTIVATIONS)]
+# Every hidden function and every pair of loss and output at least once, where the product would be
+# too long.
+SOME_FUNCTIONS = [
+    (activation, *OUTPUTS[3 * i % len(OUTPUTS)]) for i, activation in enumerate(ACTIVATIONS)
+]
 SOME_FUNCTIONS += [(ACTIVATIONS[i % len(ACTIVATIONS)], *output) for i, output in enumerate(OUTPUTS)]
 
 TOLERANCES = {np.float64: 1e-12, np.float32: 1e-5}
@@ -91,7 +104,14 @@ class Problem:
         return [a.astype(dtype) for a in (self.params, self.X, self.targets, self.sample_weight)]
 
     def backprop(
-        self, kernels, dtype=np.float64, *, order=None, weighted=True, max_batch=None, rows_as=np.asarray
+        self,
+        kernels,
+        dtype=np.float64,
+        *,
+        order=None,
+        weighted=True,
+        max_batch=None,
+        rows_as=np.asarray,
     ):
         """The kernel, loaded, with gradients that are NaN until it writes them."""
         params, X, targets, sample_weight = self.arrays(dtype)
@@ -193,7 +213,9 @@ def net_inputs(problem, params, rows=slice(None), step=1):
         if layer < len(problem.activations):
             x = LONG_FUNCTIONS[problem.activations[layer]](nets[-1])
             if problem.dropout_key is not None:
-                x = x * dropout_factors(problem.dropout_key, step, layer, *x.shape, problem.dropout, float)
+                x = x * dropout_factors(
+                    problem.dropout_key, step, layer, *x.shape, problem.dropout, float
+                )
     return nets
 
 

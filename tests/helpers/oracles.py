@@ -1,8 +1,8 @@
 """Update rules, number by number in plain Python, from their sources' equations.
 
-An oracle is a function of the gradients of one parameter, where it starts and whether it is a weight (biases
-do not decay), and gives that parameter's updates. Running means are sums over the whole past: their
-definition.
+An oracle is a function of the gradients of one parameter, where it starts and whether it is a
+weight (biases do not decay), and gives that parameter's updates. Running means are sums over the
+whole past: their definition.
 """
 
 import math
@@ -87,7 +87,9 @@ def moments(gradients, beta_1, beta_2):
         yield t, mean, square, mean / (1 - beta_1**t), square / (1 - beta_2**t)
 
 
-def adam_oracle(gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+def adam_oracle(
+    gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8
+):
     return [
         -learning_rate * mean_hat / (math.sqrt(square_hat) + epsilon)
         for _, _, _, mean_hat, square_hat in moments(gradients, beta_1, beta_2)
@@ -99,7 +101,9 @@ def adamw_oracle(gradients, start, is_weight, learning_rate=0.001, weight_decay=
     return decaying(steps, learning_rate * weight_decay, start, is_weight)
 
 
-def adamax_oracle(gradients, start, is_weight, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+def adamax_oracle(
+    gradients, start, is_weight, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8
+):
     """The maximum is that over the past of what is left of every gradient: the infinite norm."""
     updates = []
     for t, _, _, mean_hat, _ in moments(gradients, beta_1, beta_2):
@@ -109,7 +113,14 @@ def adamax_oracle(gradients, start, is_weight, learning_rate=0.002, beta_1=0.9, 
 
 
 def nadam_oracle(
-    gradients, start, is_weight, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8, psi=0.004
+    gradients,
+    start,
+    is_weight,
+    learning_rate=0.002,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-8,
+    psi=0.004,
 ):
     updates = []
     for t, mean, _, _, square_hat in moments(gradients, beta_1, beta_2):
@@ -120,7 +131,9 @@ def nadam_oracle(
     return updates
 
 
-def radam_oracle(gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+def radam_oracle(
+    gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8
+):
     """With l_t = sqrt(1 - beta_2**t) / (sqrt(v) + epsilon) in the paper's step -alpha r m_hat l."""
     rho_end, updates = 2 / (1 - beta_2) - 1, []
     for t, _, square, mean_hat, _ in moments(gradients, beta_1, beta_2):
@@ -133,7 +146,9 @@ def radam_oracle(gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, b
     return updates
 
 
-def lion_oracle(gradients, start, is_weight, learning_rate=1e-4, beta_1=0.9, beta_2=0.99, weight_decay=0.0):
+def lion_oracle(
+    gradients, start, is_weight, learning_rate=1e-4, beta_1=0.9, beta_2=0.99, weight_decay=0.0
+):
     steps = []
     for t, g in enumerate(gradients):
         mixed = beta_1 * running_mean(gradients[:t], beta_2) + (1 - beta_1) * g

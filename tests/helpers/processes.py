@@ -39,8 +39,8 @@ def stop(process):
 def run_python(source, *arguments, timeout=60, attempts=3):
     """What a script printed; AssertionError if it fails, or stands still in every attempt.
 
-    A pool of ``multiprocessing``, which joblib's backend of that name uses, may stand still when it ends:
-    that would stop the tests, and says nothing about what is tested.
+    A pool of ``multiprocessing``, which joblib's backend of that name uses, may stand still when it
+    ends: that would stop the tests, and says nothing about what is tested.
     """
     for _ in range(attempts):
         process = start_python(source, *arguments)

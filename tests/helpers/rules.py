@@ -42,9 +42,15 @@ RULES = [
     (AdaGrad(), oracles.adagrad_oracle),
     (AdaGrad(0.3, 0.1), partial(oracles.adagrad_oracle, learning_rate=0.3, epsilon=0.1)),
     (AdaDelta(), oracles.adadelta_oracle),
-    (AdaDelta(0.5, 0.6, 0.01), partial(oracles.adadelta_oracle, learning_rate=0.5, decay=0.6, epsilon=0.01)),
+    (
+        AdaDelta(0.5, 0.6, 0.01),
+        partial(oracles.adadelta_oracle, learning_rate=0.5, decay=0.6, epsilon=0.01),
+    ),
     (RMSprop(), oracles.rmsprop_oracle),
-    (RMSprop(0.1, 0.5, 1e-3), partial(oracles.rmsprop_oracle, learning_rate=0.1, decay=0.5, epsilon=1e-3)),
+    (
+        RMSprop(0.1, 0.5, 1e-3),
+        partial(oracles.rmsprop_oracle, learning_rate=0.1, decay=0.5, epsilon=1e-3),
+    ),
     (Adam(), oracles.adam_oracle),
     (
         Adam(0.1, 0.5, 0.75, 0.5),
@@ -63,13 +69,20 @@ RULES = [
     (
         AdamW(0.1, 0.5, 0.75, 0.5, weight_decay=0.3),
         partial(
-            oracles.adamw_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.5, weight_decay=0.3
+            oracles.adamw_oracle,
+            learning_rate=0.1,
+            beta_1=0.5,
+            beta_2=0.75,
+            epsilon=0.5,
+            weight_decay=0.3,
         ),
     ),
     (NAdam(), oracles.nadam_oracle),
     (
         NAdam(0.1, 0.5, 0.75, 0.5, 0.1),
-        partial(oracles.nadam_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.5, psi=0.1),
+        partial(
+            oracles.nadam_oracle, learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.5, psi=0.1
+        ),
     ),
     (RAdam(), oracles.radam_oracle),
     (
@@ -92,7 +105,11 @@ OTHERS = [
     Averaged(Clipped("rmsprop"), decay=0.9),
 ]
 # What acts on a network and not on its gradients alone.
-OF_NETWORKS = [LinearBackprop(SGD(0.1)), Safeguarded(Adam(0.1), SGD(0.05)), Clipped(LinearBackprop("sgd"))]
+OF_NETWORKS = [
+    LinearBackprop(SGD(0.1)),
+    Safeguarded(Adam(0.1), SGD(0.05)),
+    Clipped(LinearBackprop("sgd")),
+]
 ALL_RULES = [*(rule for rule, _ in RULES), *OTHERS, *OF_NETWORKS]
 
 

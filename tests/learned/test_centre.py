@@ -34,7 +34,9 @@ LEARNERS = {
     "PCA": (make_pipeline(PCA(), OURS), 1e-6),
     "max abs, standard": (make_pipeline(MaxAbsScaler(), StandardScaler(), OURS), 1e-6),
     "targets": (
-        TransformedTargetRegressor(make_pipeline(StandardScaler(), OURS), transformer=MinMaxScaler()),
+        TransformedTargetRegressor(
+            make_pipeline(StandardScaler(), OURS), transformer=MinMaxScaler()
+        ),
         1e-9,
     ),
 }
@@ -55,10 +57,16 @@ def forward(mlp, X, dtype):
     if mlp.centre is not None:
         x = x - mlp.centre_as(dtype)
     params = mlp.params_as(dtype)
-    functions = {"tanh": np.tanh, "logistic": lambda z: 1 / (1 + np.exp(-z)), "identity": lambda z: z}
+    functions = {
+        "tanh": np.tanh,
+        "logistic": lambda z: 1 / (1 + np.exp(-z)),
+        "identity": lambda z: z,
+    }
     layers = list(zip(mlp.layout.coefs(params), mlp.layout.intercepts(params), strict=True))
     for position, (weights, biases) in enumerate(layers):
-        x = functions[mlp.hidden if position < len(layers) - 1 else mlp.output](x @ weights + biases)
+        x = functions[mlp.hidden if position < len(layers) - 1 else mlp.output](
+            x @ weights + biases
+        )
     return x
 
 
@@ -87,7 +95,9 @@ def test_in_float32_they_lose_no_more_than_float32_has(name, mean):
     assert np.abs(forward(mlp, X, np.float32) - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("target", [StandardScaler(), MinMaxScaler(), RobustScaler(), MaxAbsScaler(), PCA()])
+@pytest.mark.parametrize(
+    "target", [StandardScaler(), MinMaxScaler(), RobustScaler(), MaxAbsScaler(), PCA()]
+)
 @pytest.mark.parametrize("offset", [0.0, 1e8, 1e15])
 def test_targets_far_from_zero_keep_their_scale(offset, target):
     X, y = patterns(0.0)
@@ -113,7 +123,9 @@ def test_what_a_subclass_computes_is_not_guessed():
 
 def network(rule, dtype=np.float64, mean=0.0, n_epochs=2, **setting):
     X, y = classes("multiclass", seed=3)
-    model = BackpropMLPClassifier((2,), "tanh", update_rule=rule, max_iter=n_epochs, batch_size=8, **setting)
+    model = BackpropMLPClassifier(
+        (2,), "tanh", update_rule=rule, max_iter=n_epochs, batch_size=8, **setting
+    )
     model.set_params(n_iter_no_change=np.inf, random_state=0, alpha=0.0)
     recorder = TraceRecorder("all")
     return model.set_callbacks(recorder).fit((X + mean).astype(dtype), y), recorder.trace_
@@ -163,7 +175,9 @@ def test_a_training_that_is_compiled_is_that_of_predict(name, mean):
 @pytest.mark.parametrize("mean", [0.0, 1e4])
 def test_in_float32_it_is_that_of_predict_too(name, mean):
     rule = learned(name, mean)
-    (_, trace), (_, expected) = (network(one, np.float32, mean, 1) for one in (rule, by_predict(rule)))
+    (_, trace), (_, expected) = (
+        network(one, np.float32, mean, 1) for one in (rule, by_predict(rule))
+    )
     scale = np.abs(expected.updates).max()
     assert np.abs(trace.updates[0] - expected.updates[0]).max() < 1e-3 * scale
 
@@ -177,13 +191,16 @@ def test_a_rule_out_of_its_file_trains_to_the_same_bits(name, dtype, mean, tmp_p
     loaded = load_rule(tmp_path / "rule.safetensors")
     assert loaded.is_compiled_ and rule.is_compiled_
     assert (
-        network(loaded, dtype, mean)[0].params_.tobytes() == network(rule, dtype, mean)[0].params_.tobytes()
+        network(loaded, dtype, mean)[0].params_.tobytes()
+        == network(rule, dtype, mean)[0].params_.tobytes()
     )
     _, trace = network(SGD(1e-3), mean=mean)
     features = trace.features(rule.scope_, list(rule.inputs_))
     assert loaded.n_features_in_ == rule.n_features_in_
     scale = np.abs(rule.predict(features)).max()
-    np.testing.assert_allclose(loaded.predict(features), rule.predict(features), atol=1e-8 * scale, rtol=1e-7)
+    np.testing.assert_allclose(
+        loaded.predict(features), rule.predict(features), atol=1e-8 * scale, rtol=1e-7
+    )
 
 
 def test_a_file_without_a_centre_is_read(tmp_path):
@@ -198,12 +215,16 @@ def test_a_file_without_a_centre_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "learner", [OURS, make_pipeline(StandardScaler(), OURS), Ridge()], ids=["MLP", "scaled", "Ridge"]
+    "learner",
+    [OURS, make_pipeline(StandardScaler(), OURS), Ridge()],
+    ids=["MLP", "scaled", "Ridge"],
 )
 @pytest.mark.parametrize("name", SCOPES)
 def test_is_compiled_says_whether_a_training_asks_predict(name, learner, monkeypatch):
     rule = learned(name, learner=learner)
     asked, predict = [], type(rule.learner_).predict
-    monkeypatch.setattr(type(rule.learner_), "predict", lambda *given: (asked.append(1), predict(*given))[1])
+    monkeypatch.setattr(
+        type(rule.learner_), "predict", lambda *given: (asked.append(1), predict(*given))[1]
+    )
     network(rule)
     assert rule.is_compiled_ == (not asked) == (not isinstance(learner, Ridge))

@@ -21,17 +21,23 @@ from sklearn_metabp._kernels import reference
 from sklearn_metabp.learned.compiled import as_mlp
 
 OURS = BackpropMLPRegressor((5, 3), "tanh", max_iter=30, n_iter_no_change=np.inf, random_state=0)
-THEIRS = MLPRegressor(hidden_layer_sizes=(6,), activation="logistic", tol=0.01, max_iter=1000, random_state=0)
+THEIRS = MLPRegressor(
+    hidden_layer_sizes=(6,), activation="logistic", tol=0.01, max_iter=1000, random_state=0
+)
 MLPS = {
     "ours": OURS,
-    "ours, no hidden layer": BackpropMLPRegressor((), max_iter=30, n_iter_no_change=np.inf, random_state=0),
+    "ours, no hidden layer": BackpropMLPRegressor(
+        (), max_iter=30, n_iter_no_change=np.inf, random_state=0
+    ),
     "ours, tanh outputs": BackpropMLPRegressor(
         (4,), out_activation="tanh", max_iter=30, n_iter_no_change=np.inf, random_state=0
     ),
     "theirs": THEIRS,
     "theirs, exp outputs": MLPRegressor("poisson", (3,), tol=0.01, max_iter=1000, random_state=0),
     "scaled": make_pipeline(StandardScaler(), OURS),
-    "twice scaled": make_pipeline(MinMaxScaler((-1, 2)), RobustScaler(), MaxAbsScaler(), "passthrough", OURS),
+    "twice scaled": make_pipeline(
+        MinMaxScaler((-1, 2)), RobustScaler(), MaxAbsScaler(), "passthrough", OURS
+    ),
     "rotated": make_pipeline(PCA(3, whiten=True, random_state=0), OURS),
     "scaled target": TransformedTargetRegressor(
         make_pipeline(StandardScaler(), OURS), transformer=StandardScaler()

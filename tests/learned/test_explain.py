@@ -6,7 +6,14 @@ from helpers.data import classes
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
-from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, LearnedUpdateRule, RMSprop, TraceRecorder
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    BackpropMLPClassifier,
+    LearnedUpdateRule,
+    RMSprop,
+    TraceRecorder,
+)
 
 
 def record(rule, *, sizes=(5,), activation="tanh", variables="all", n_epochs=10):
@@ -16,7 +23,9 @@ def record(rule, *, sizes=(5,), activation="tanh", variables="all", n_epochs=10)
         model = BackpropMLPClassifier(
             sizes, activation, update_rule=rule, batch_size=16, alpha=0.0, max_iter=n_epochs
         )
-        model.set_params(n_iter_no_change=np.inf, random_state=seed).set_callbacks(recorder).fit(X, y)
+        model.set_params(n_iter_no_change=np.inf, random_state=seed).set_callbacks(recorder).fit(
+            X, y
+        )
     return recorder.trace_
 
 
@@ -53,7 +62,9 @@ def test_rules_that_have_warmed_up_read_as_their_equations(teacher, formula):
 
 
 @pytest.mark.parametrize("homogeneity", [0, 1])
-def test_a_formula_is_in_units_of_the_link_and_what_hardly_varies_is_part_of_its_constant(homogeneity):
+def test_a_formula_is_in_units_of_the_link_and_what_hardly_varies_is_part_of_its_constant(
+    homogeneity,
+):
     rng = np.random.default_rng(0)
     g, unit = rng.standard_normal(300), np.exp(3 * rng.standard_normal(300))
     warm = 1 - 1e-9 * rng.uniform(size=300)
@@ -72,7 +83,9 @@ def test_the_neuron_scope_reads_rule_6():
 @pytest.mark.parametrize("scope", ["link", "neuron", "network"])
 def test_effects_are_the_predictions_along_an_input_with_the_others_at_their_medians(scope):
     trace = record(SGD(0.1))
-    rule = LearnedUpdateRule(DecisionTreeRegressor(max_depth=4, random_state=0), scope=scope).fit(trace)
+    rule = LearnedUpdateRule(DecisionTreeRegressor(max_depth=4, random_state=0), scope=scope).fit(
+        trace
+    )
     explanation = rule.explain(n_points=7)
     assert explanation.formula is None
     features = trace.features(scope)[:, : len(explanation.inputs)]

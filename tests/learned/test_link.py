@@ -14,7 +14,12 @@ def record(*seeds, sizes=(3,), variables="all", **params):
     recorder = TraceRecorder(variables, **params)
     for seed in seeds:
         model = BackpropMLPClassifier(
-            sizes, update_rule=SGD(0.3), batch_size=16, max_iter=4, n_iter_no_change=np.inf, random_state=seed
+            sizes,
+            update_rule=SGD(0.3),
+            batch_size=16,
+            max_iter=4,
+            n_iter_no_change=np.inf,
+            random_state=seed,
         )
         model.set_callbacks(recorder).fit(X, y)
     return recorder.trace_
@@ -57,7 +62,8 @@ def expected(trace, row, name):
     for tensor in layout.tensors:
         w = trace.params[row][tensor.slice].reshape(tensor.shape)
         x, delta = (
-            np.nanmean(layers[tensor.layer][row], axis=0) for layers in (trace.activations, trace.deltas)
+            np.nanmean(layers[tensor.layer][row], axis=0)
+            for layers in (trace.activations, trace.deltas)
         )
         values[tensor.slice] = np.broadcast_to(
             {
@@ -80,7 +86,9 @@ def test_inputs_are_what_their_names_say(name, sizes):
     n = trace.layouts[0].n_params
     features = trace.features("link", [name]).reshape(len(trace), n, -1)
     for row in (0, 1, 9, len(trace) - 1):
-        np.testing.assert_allclose(features[row, :, 0], expected(trace, row, name), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(
+            features[row, :, 0], expected(trace, row, name), rtol=1e-10, atol=1e-12
+        )
         unit = expected(trace, row, "rms_0.9")
         np.testing.assert_allclose(features[row, :, 1], unit, rtol=1e-10)
         if name == "last_step":
@@ -97,7 +105,9 @@ def test_history_is_that_of_the_run_whatever_rows_are_selected():
     trace = record(1, 2)
     whole = trace.features("link").reshape(len(trace), -1, len(DEFAULT_INPUTS) + 1)
     rows = [20, 3, 11, 3]
-    np.testing.assert_array_equal(trace[rows].features("link"), whole[rows].reshape(-1, whole.shape[2]))
+    np.testing.assert_array_equal(
+        trace[rows].features("link"), whole[rows].reshape(-1, whole.shape[2])
+    )
     updates = trace[rows].targets_of("link")
     np.testing.assert_array_equal(updates, trace.updates[rows].ravel())
 
@@ -112,7 +122,9 @@ def test_drawn_links_are_rows_of_all():
     features, targets = trace.features("link"), trace.targets_of("link")
     drawn, answers = LinkScope().sample(trace, None, 100, np.random.RandomState(0))
     assert drawn.shape == (100, features.shape[1])
-    every = {(*row, target) for row, target in zip(features.tolist(), targets.tolist(), strict=True)}
+    every = {
+        (*row, target) for row, target in zip(features.tolist(), targets.tolist(), strict=True)
+    }
     assert all((*row, y) in every for row, y in zip(drawn.tolist(), answers.tolist(), strict=True))
 
 

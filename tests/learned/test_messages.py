@@ -25,7 +25,9 @@ X, Y = classes("multiclass", seed=3)
 
 
 def network(rule):
-    return BackpropMLPClassifier((3,), update_rule=rule, max_iter=2, n_iter_no_change=np.inf, random_state=0)
+    return BackpropMLPClassifier(
+        (3,), update_rule=rule, max_iter=2, n_iter_no_change=np.inf, random_state=0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,8 @@ def test_what_a_trace_is_had_from_is_no_trace(verb, recorder, rule, tmp_path):
 def test_a_matrix_that_no_training_has_is_warned_of_at_fit():
     other, y = np.random.default_rng(0).uniform(size=(50, 5)), np.arange(50.0)
     with pytest.warns(
-        UserWarning, match="predicts and cannot train: .* a matrix of 5 columns, not on the 7 inputs"
+        UserWarning,
+        match="predicts and cannot train: .* a matrix of 5 columns, not on the 7 inputs",
     ):
         rule = LearnedUpdateRule(random_state=0).fit(other, y)
     assert rule.predict(other).shape == (50,)
@@ -83,11 +86,20 @@ OTHER_FILES = {
         lambda path: joblib.dump({"a": np.arange(9)}, path),
         r"a pickle: load it with pickle\.load or joblib",
     ),
-    "c.joblib": (lambda path: joblib.dump({"a": np.arange(9)}, path, compress=3), "a compressed pickle"),
-    "p.pickle.gz": (lambda path: path.write_bytes(gzip.compress(pickle.dumps([1] * 99))), "a gzip file"),
+    "c.joblib": (
+        lambda path: joblib.dump({"a": np.arange(9)}, path, compress=3),
+        "a compressed pickle",
+    ),
+    "p.pickle.gz": (
+        lambda path: path.write_bytes(gzip.compress(pickle.dumps([1] * 99))),
+        "a gzip file",
+    ),
     "a.npy": (lambda path: np.save(path, np.arange(9.0)), "an array"),
     "a.npz": (lambda path: np.savez(path, a=np.arange(9.0)), "a ZIP archive"),
-    "t.txt": (lambda path: path.write_text("once upon a time"), "another file: load_rule reads what"),
+    "t.txt": (
+        lambda path: path.write_text("once upon a time"),
+        "another file: load_rule reads what",
+    ),
 }
 
 
@@ -119,7 +131,9 @@ class Forgot(SGD):
     "around", [lambda rule: rule, Clipped, Safeguarded], ids=["alone", "clipped", "guarded"]
 )
 def test_an_update_that_was_not_returned_is_named(around):
-    with pytest.raises(ValueError, match=r"Forgot\.compute_update returned None.*`return step\.updates`"):
+    with pytest.raises(
+        ValueError, match=r"Forgot\.compute_update returned None.*`return step\.updates`"
+    ):
         network(around(Forgot())).fit(X, Y)
 
 

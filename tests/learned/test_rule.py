@@ -89,12 +89,18 @@ def small_digits(rule, sizes, seed):
 
 
 @pytest.mark.parametrize(
-    ("teacher", "unit", "within"), [(SGD(0.1), "rms_0.9", 0.05), (Adam(1e-3), "1", 0.10)], ids=["SGD", "Adam"]
+    ("teacher", "unit", "within"),
+    [(SGD(0.1), "rms_0.9", 0.05), (Adam(1e-3), "1", 0.10)],
+    ids=["SGD", "Adam"],
 )
 def test_a_student_ends_where_its_teacher_does(teacher, unit, within):
     """Unseen data, widths and depths; benchmarks/imitation.py is the whole of it."""
     ratios = []
-    for seed, load, sizes in ((3, load_wine, (20,)), (4, load_wine, (9, 7)), (5, load_breast_cancer, (12,))):
+    for seed, load, sizes in (
+        (3, load_wine, (20,)),
+        (4, load_wine, (9, 7)),
+        (5, load_breast_cancer, (12,)),
+    ):
         rule = LearnedUpdateRule(random_state=seed).fit(small_digits(teacher, (16,), seed))
         assert rule.unit_ == unit
         assert rule.score(small_digits(teacher, (11, 8), seed + 100)) > 0.99
@@ -111,7 +117,8 @@ def test_a_student_ends_where_its_teacher_does(teacher, unit, within):
         None,
         make_pipeline(StandardScaler(), SMALL),
         TransformedTargetRegressor(
-            MLPRegressor(hidden_layer_sizes=(4,), max_iter=1000, tol=1e-3), transformer=StandardScaler()
+            MLPRegressor(hidden_layer_sizes=(4,), max_iter=1000, tol=1e-3),
+            transformer=StandardScaler(),
         ),
     ],
     ids=["default", "scaled", "scikit-learn's, scaled target"],
@@ -162,7 +169,9 @@ def test_a_linear_learner_reads_the_learning_rate_off_plain_backpropagation(sgd_
     np.testing.assert_allclose(rule.scale_ * rule.learner_.coef_, -0.1, rtol=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # SGD(1e-300) moves nothing
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)  # SGD(1e-300) moves nothing
 def test_a_link_that_never_saw_a_gradient_stays(adam_trace):
     rule = LearnedUpdateRule(random_state=0).fit(adam_trace)
     X, y = classes("binary", seed=2)
@@ -175,7 +184,9 @@ def test_a_link_that_never_saw_a_gradient_stays(adam_trace):
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
-@pytest.mark.parametrize(("teacher", "homogeneity"), [(SGD(0.1), 1), (Adam(0.01), 0)], ids=["SGD", "Adam"])
+@pytest.mark.parametrize(
+    ("teacher", "homogeneity"), [(SGD(0.1), 1), (Adam(0.01), 0)], ids=["SGD", "Adam"]
+)
 def test_updates_follow_the_scale_of_the_loss_as_the_teachers_do(teacher, homogeneity, factor):
     """With weights on all samples alike the gradients of a summed loss would grow; here X and w do."""
     rule = LearnedUpdateRule(random_state=0).fit(record(teacher, 0, 1))
@@ -206,7 +217,11 @@ def test_the_estimator_that_holds_a_rule_can_be_cloned_searched_and_pickled(sgd_
     X, y = classes("multiclass", seed=3)
     model = network(rule, (4,), 5)
     fitted = model.fit(X, y)
-    for other in (clone(model), pickle.loads(pickle.dumps(model)), network(FrozenEstimator(rule), (4,), 5)):
+    for other in (
+        clone(model),
+        pickle.loads(pickle.dumps(model)),
+        network(FrozenEstimator(rule), (4,), 5),
+    ):
         np.testing.assert_array_equal(other.fit(X, y).params_, fitted.params_)
     assert model.get_params()["update_rule__learner__hidden_layer_sizes"] == (4,)
     search = GridSearchCV(
@@ -254,7 +269,9 @@ def test_a_search_takes_a_trace_split_by_runs(sgd_trace):
 
 def test_the_default_learner_can_be_searched(sgd_trace):
     search = GridSearchCV(
-        LearnedUpdateRule(random_state=0), {"learner__hidden_layer_sizes": [(1,), (4,)]}, cv=GroupKFold(3)
+        LearnedUpdateRule(random_state=0),
+        {"learner__hidden_layer_sizes": [(1,), (4,)]},
+        cv=GroupKFold(3),
     ).fit(sgd_trace, groups=sgd_trace.runs)
     assert (
         search.best_estimator_.learner_.hidden_layer_sizes
@@ -280,17 +297,23 @@ def test_going_on_is_as_if_training_had_not_stopped(adam_trace):
     whole = network(rule, (4,), 6).fit(X, y)
     parts = network(rule, (4,), 3, warm_start=True).fit(X, y).fit(X, y)
     np.testing.assert_array_equal(parts.params_, whole.params_)
-    wider = LearnedUpdateRule(SMALL, inputs=["momentum_0.5/rms_0.999", "warmup_0.99"]).fit(adam_trace)
+    wider = LearnedUpdateRule(SMALL, inputs=["momentum_0.5/rms_0.999", "warmup_0.99"]).fit(
+        adam_trace
+    )
     assert parts.set_params(update_rule=wider).fit(X, y).n_iter_ == 9
 
 
 def test_the_same_seed_learns_the_same_and_another_another(sgd_trace):
-    first, again, other = (LearnedUpdateRule(random_state=seed).fit(sgd_trace) for seed in (5, 5, 6))
+    first, again, other = (
+        LearnedUpdateRule(random_state=seed).fit(sgd_trace) for seed in (5, 5, 6)
+    )
     rows = sgd_trace[:2]
     np.testing.assert_array_equal(first.predict(rows), again.predict(rows))
     assert (first.predict(rows) != other.predict(rows)).any()
     seeded = LearnedUpdateRule(MLPRegressor(hidden_layer_sizes=(3,), tol=1e-2), random_state=4)
-    np.testing.assert_array_equal(seeded.fit(rows).predict(rows), clone(seeded).fit(rows).predict(rows))
+    np.testing.assert_array_equal(
+        seeded.fit(rows).predict(rows), clone(seeded).fit(rows).predict(rows)
+    )
 
 
 def test_the_twin_trains_as_the_compiled_core(monkeypatch, adam_trace):
@@ -352,12 +375,16 @@ def test_refitting_on_an_array_after_a_trace_forgets_feature_names(sgd_trace):
 
 def test_make_believe_pipeline_learner_goes_through_predict(sgd_trace):
     compiled = LearnedUpdateRule(SMALL, random_state=0).fit(sgd_trace)
-    plain = LearnedUpdateRule(make_pipeline(FunctionTransformer(), SMALL), random_state=0).fit(sgd_trace)
+    plain = LearnedUpdateRule(make_pipeline(FunctionTransformer(), SMALL), random_state=0).fit(
+        sgd_trace
+    )
     assert compiled.is_compiled_
     assert not plain.is_compiled_
     X, y = classes("multiclass", seed=10)
     np.testing.assert_allclose(
-        network(plain, (4,), 3).fit(X, y).params_, network(compiled, (4,), 3).fit(X, y).params_, rtol=1e-9
+        network(plain, (4,), 3).fit(X, y).params_,
+        network(compiled, (4,), 3).fit(X, y).params_,
+        rtol=1e-9,
     )
 
 
@@ -367,7 +394,9 @@ def test_a_rule_that_goes_by_its_own_last_step_is_imitated_from_it():
     def digits(seed):
         X, y = load_digits(return_X_y=True)
         recorder = TraceRecorder()
-        model = network(Rprop(), (8,), 60, seed).set_params(batch_size="full").set_callbacks(recorder)
+        model = (
+            network(Rprop(), (8,), 60, seed).set_params(batch_size="full").set_callbacks(recorder)
+        )
         model.fit(X[:300] / 16, y[:300])
         return recorder.trace_
 
@@ -382,7 +411,9 @@ def test_a_rule_that_goes_by_its_own_last_step_is_imitated_from_it():
     compiled = network(rule, (9, 7), 40, 3).set_params(batch_size="full").fit(scale(X), y)
     teacher = network(Rprop(), (9, 7), 40, 3).set_params(batch_size="full").fit(scale(X), y)
     np.testing.assert_allclose(compiled.loss_curve_[:8], teacher.loss_curve_[:8], rtol=0.03)
-    tree = LearnedUpdateRule(DecisionTreeRegressor(random_state=0), inputs=["last_step"]).fit(digits(0))
+    tree = LearnedUpdateRule(DecisionTreeRegressor(random_state=0), inputs=["last_step"]).fit(
+        digits(0)
+    )
     assert not tree.is_compiled_
     student = network(tree, (9, 7), 40, 3).set_params(batch_size="full").fit(scale(X), y)
     np.testing.assert_allclose(student.loss_curve_[:12], teacher.loss_curve_[:12], rtol=0.01)

@@ -56,7 +56,12 @@ LEARNERS = {
 
 def network(rule, sizes=(8,), n_epochs=5, seed=0):
     return BackpropMLPClassifier(
-        sizes, update_rule=rule, batch_size=16, max_iter=n_epochs, n_iter_no_change=np.inf, random_state=seed
+        sizes,
+        update_rule=rule,
+        batch_size=16,
+        max_iter=n_epochs,
+        n_iter_no_change=np.inf,
+        random_state=seed,
     )
 
 
@@ -94,7 +99,9 @@ def test_a_loaded_rule_is_the_one_that_was_saved(tmp_path, scope, learner, dtype
     predicted = rule.predict(features)
     tolerance = 1e-4 if learner == "theirs" and dtype == np.float32 else 1e-9
     spread = np.abs(predicted).max()
-    np.testing.assert_allclose(loaded.predict(features), predicted, rtol=tolerance, atol=tolerance * spread)
+    np.testing.assert_allclose(
+        loaded.predict(features), predicted, rtol=tolerance, atol=tolerance * spread
+    )
     assert loaded.predict(trace).shape == rule.predict(trace).shape
     np.testing.assert_allclose(loaded.score(trace), rule.score(trace), rtol=10 * tolerance)
     if learner in ("ours", "no hidden layer", "two, tanh outputs"):  # nothing was folded
@@ -104,7 +111,9 @@ def test_a_loaded_rule_is_the_one_that_was_saved(tmp_path, scope, learner, dtype
     for name in ours.effects:
         np.testing.assert_allclose(ours.effects[name][0], theirs.effects[name][0], rtol=1e-6)
     fitted = [name for name in vars(rule) if name.endswith("_") and name != "learner_"]
-    assert {name: getattr(loaded, name) for name in fitted} == {name: getattr(rule, name) for name in fitted}
+    assert {name: getattr(loaded, name) for name in fitted} == {
+        name: getattr(rule, name) for name in fitted
+    }
     mlp = loaded.learner_[-1] if isinstance(loaded.learner_, Pipeline) else loaded.learner_
     assert isinstance(mlp, BackpropMLPRegressor)
     assert (loaded.scope, loaded.is_compiled_) == (scope, True)
@@ -119,18 +128,24 @@ def test_inputs_travel_with_the_rule(tmp_path, trace, inputs):
     loaded = load_rule(str(tmp_path / "rule"))
     assert loaded.inputs_ == tuple(inputs)
     X, y = classes("binary", n=60, seed=9)
-    np.testing.assert_array_equal(network(loaded).fit(X, y).params_, network(rule).fit(X, y).params_)
+    np.testing.assert_array_equal(
+        network(loaded).fit(X, y).params_, network(rule).fit(X, y).params_
+    )
 
 
 def test_a_learner_of_float32_stays_one(tmp_path, trace):
-    features, targets = (a.astype(np.float32) for a in (trace.features("link"), trace.targets_of("link")))
+    features, targets = (
+        a.astype(np.float32) for a in (trace.features("link"), trace.targets_of("link"))
+    )
     rule = LearnedUpdateRule(SMALL).fit(features, targets)
     assert rule.learner_.params_.dtype == np.float32
     rule.save(tmp_path / "rule")
     loaded = load_rule(tmp_path / "rule")
     assert loaded.predict(features).tobytes() == rule.predict(features).tobytes()
     X, y = classes("multiclass", n=60, seed=9)
-    np.testing.assert_array_equal(network(loaded).fit(X, y).params_, network(rule).fit(X, y).params_)
+    np.testing.assert_array_equal(
+        network(loaded).fit(X, y).params_, network(rule).fit(X, y).params_
+    )
 
 
 def test_a_loaded_rule_can_be_saved_again_and_fitted_afresh(tmp_path, trace, rule):
@@ -176,7 +191,9 @@ def test_only_fitted_rules_of_one_mlp_are_saved(tmp_path, trace):
     with pytest.raises(NotFittedError):
         LearnedUpdateRule().save(tmp_path / "rule")
     linear = LearnedUpdateRule(Ridge()).fit(trace)
-    with pytest.raises(ValueError, match=r"learner of this one, Ridge\(\), is none: pickle the rule"):
+    with pytest.raises(
+        ValueError, match=r"learner of this one, Ridge\(\), is none: pickle the rule"
+    ):
         linear.save(tmp_path / "rule")
     rng = np.random.default_rng(0)
     with pytest.warns(UserWarning, match="predicts and cannot train"):
@@ -199,7 +216,9 @@ def saved(tmp_path_factory, trace):
 
 def facts(rule):
     names = [name for name in vars(rule) if name.endswith("_") and name != "learner_"]
-    return {name: getattr(rule, name) for name in names} | {"params": rule.learner_.params_.tobytes()}
+    return {name: getattr(rule, name) for name in names} | {
+        "params": rule.learner_.params_.tobytes()
+    }
 
 
 def loads_the_same_or_says_why_not(path, expected):
@@ -254,14 +273,26 @@ def test_things_that_are_no_files(tmp_path, saved, kind):
         (0, {"facts": {"unit": True, "scale": 1.0, "first_step": 0.0}}, "unit is not possible"),
         (0, {"facts": {"unit": "1", "scale": -1.0, "first_step": 0.0}}, "scale is not possible"),
         (0, {"facts": {"unit": "1"}}, "facts are not"),
-        (0, {"facts": {"unit": "stride", "scale": 1.0, "first_step": 0.1}}, "goes with the input last_step"),
-        (0, {"facts": {"unit": "1", "scale": 1.0, "first_step": -0.1}}, "first_step is not possible"),
+        (
+            0,
+            {"facts": {"unit": "stride", "scale": 1.0, "first_step": 0.1}},
+            "goes with the input last_step",
+        ),
+        (
+            0,
+            {"facts": {"unit": "1", "scale": 1.0, "first_step": -0.1}},
+            "first_step is not possible",
+        ),
         (0, {"layer_sizes": [7, 1]}, r"\(37,\).*, and its layers have .*\(8,\)"),
         (0, {"layer_sizes": [2**30] * 9999}, "and its layers have"),
         (0, {"layer_sizes": [2] * 10_001}, "layer_sizes are not"),
         (0, {"learner_dtype": "float16"}, "learner_dtype is none of"),
         (1, {"facts": {"scale": 1.0, "learning_rate": "fast"}}, "learning_rate is not possible"),
-        (2, {"facts": {"layer_sizes": [4, 5, 3]}}, r"outputs, which are not the updates of \(4, 5, 3\)"),
+        (
+            2,
+            {"facts": {"layer_sizes": [4, 5, 3]}},
+            r"outputs, which are not the updates of \(4, 5, 3\)",
+        ),
         (2, {"facts": {"layer_sizes": [4]}}, "layer_sizes is not possible"),
     ],
 )
@@ -307,7 +338,9 @@ def test_huge_sizes_take_no_memory(tmp_path, saved):
         put_together(table, header, body, length=2**63 - 1),
         put_together({**table, "params": params | {"shape": [2**40]}}, header, body),
         put_together(
-            {**table, "params": {**params, "shape": [2**40], "data_offsets": [0, 2**43]}}, header, body
+            {**table, "params": {**params, "shape": [2**40], "data_offsets": [0, 2**43]}},
+            header,
+            body,
         ),
         put_together(table, header | {"layer_sizes": [2**31 - 1, 2**31 - 1, 1]}, body),
         put_together(table, header | {"layer_sizes": [1] * 10_000}, body),
@@ -317,8 +350,13 @@ def test_huge_sizes_take_no_memory(tmp_path, saved):
     for number, data in enumerate(forged):
         (tmp_path / str(number)).write_bytes(data)
     program = UNDER_A_LIMIT.format(
-        names="load_rule, RuleFileError", function="read = load_rule", error="RuleFileError", more=100 * 2**20
+        names="load_rule, RuleFileError",
+        function="read = load_rule",
+        error="RuleFileError",
+        more=100 * 2**20,
     )
     paths = "\n".join(str(tmp_path / str(number)) for number in range(len(forged)))
-    done = subprocess.run([sys.executable, "-c", program], input=paths, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=paths, capture_output=True, text=True
+    )
     assert done.stdout == "done\n", done.stderr

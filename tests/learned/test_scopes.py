@@ -93,7 +93,9 @@ def test_network_features_are_what_their_names_say():
 def test_patterns_of_a_batch_are_rows_of_their_own():
     X, y = classes("multiclass", n=23, seed=3)
     recorder = TraceRecorder("all")
-    model = BackpropMLPClassifier((4,), batch_size=10, max_iter=2, n_iter_no_change=np.inf, random_state=0)
+    model = BackpropMLPClassifier(
+        (4,), batch_size=10, max_iter=2, n_iter_no_change=np.inf, random_state=0
+    )
     model.set_callbacks(recorder).fit(X, y)
     trace = recorder.trace_
     assert trace.features("network").shape == (46, 35 + 4 + 3 + 3)
@@ -108,15 +110,21 @@ def test_messages_add_up_to_the_deltas_that_were_sent_back():
     """Rule (6): what the neuron scope is taught, summed over h, is delta of the layer before."""
     X, y = classes("multiclass", n=30, seed=4)
     recorder = TraceRecorder("all")
-    model = BackpropMLPClassifier((5, 4), "tanh", batch_size=10, max_iter=1, n_iter_no_change=np.inf)
+    model = BackpropMLPClassifier(
+        (5, 4), "tanh", batch_size=10, max_iter=1, n_iter_no_change=np.inf
+    )
     model.set_params(random_state=1).set_callbacks(recorder).fit(X, y)
     trace = recorder.trace_
     messages = trace.targets_of("neuron").reshape(3, -1)
     features = trace.features("neuron").reshape(3, messages.shape[1], 4)
     for row in range(3):
         first, second = np.split(messages[row], [10 * 5 * 4])
-        np.testing.assert_allclose(first.reshape(10, 5, 4).sum(axis=2), trace.deltas[0][row], atol=1e-15)
-        np.testing.assert_allclose(second.reshape(10, 4, 3).sum(axis=2), trace.deltas[1][row], atol=1e-15)
+        np.testing.assert_allclose(
+            first.reshape(10, 5, 4).sum(axis=2), trace.deltas[0][row], atol=1e-15
+        )
+        np.testing.assert_allclose(
+            second.reshape(10, 4, 3).sum(axis=2), trace.deltas[1][row], atol=1e-15
+        )
         _, _, slope, unit = features[row].T
         np.testing.assert_allclose(slope * unit, messages[row], atol=1e-15)
 
@@ -127,11 +135,13 @@ def test_messages_add_up_to_the_deltas_that_were_sent_back():
 def test_compiled_scopes_do_what_their_learner_predicts(scope, dtype):
     """The same learner behind a step that cannot be compiled trains the same."""
     trace = record(4, 0, n_epochs=50)
-    learner = BackpropMLPRegressor((6,), "tanh", max_iter=20, n_iter_no_change=np.inf, random_state=0)
+    learner = BackpropMLPRegressor(
+        (6,), "tanh", max_iter=20, n_iter_no_change=np.inf, random_state=0
+    )
     rules = [
-        LearnedUpdateRule(make_pipeline(*before, learner), scope=scope, inputs=inputs, random_state=0).fit(
-            trace
-        )
+        LearnedUpdateRule(
+            make_pipeline(*before, learner), scope=scope, inputs=inputs, random_state=0
+        ).fit(trace)
         for before, inputs in (([], None), ([PolynomialFeatures(1, include_bias=False)], None))
     ]
     assert [rule.is_compiled_ for rule in rules] == [True, False]
@@ -150,7 +160,9 @@ def test_compiled_scopes_do_what_their_learner_predicts(scope, dtype):
 @pytest.mark.parametrize("experiment", [1, 3])
 def test_the_neuron_scope_trains_from_unseen_starts_as_backpropagation_does(experiment):
     y, sizes = PAPER[experiment]
-    rule = LearnedUpdateRule(scope="neuron", random_state=0).fit(record(experiment, 0, n_epochs=600))
+    rule = LearnedUpdateRule(scope="neuron", random_state=0).fit(
+        record(experiment, 0, n_epochs=600)
+    )
     assert rule.learning_rate_ == pytest.approx(0.23)
     assert rule.score(record(experiment, 8, n_epochs=50)) > 0.99
     for seed in (21, 22, 23):
@@ -249,7 +261,11 @@ def test_scopes_inputs_and_learners_are_searched_together():
     search = GridSearchCV(
         LearnedUpdateRule(tree),
         [
-            {"scope": ["link"], "inputs": [["gradient/rms_0.9"], None], "learner__max_depth": [2, 5]},
+            {
+                "scope": ["link"],
+                "inputs": [["gradient/rms_0.9"], None],
+                "learner__max_depth": [2, 5],
+            },
             {"scope": ["network", "neuron"], "learner__max_depth": [5]},
         ],
         cv=GroupKFold(3),
@@ -276,7 +292,9 @@ class LinearBack(UpdateRule):
 def test_a_rule_of_ones_own_may_act_on_the_backward_step():
     X, y = classes("multiclass", n=40, seed=2)
     recorder = TraceRecorder("all")
-    model = BackpropMLPClassifier((5, 4), "tanh", update_rule=LinearBack(), batch_size=8, max_iter=3)
+    model = BackpropMLPClassifier(
+        (5, 4), "tanh", update_rule=LinearBack(), batch_size=8, max_iter=3
+    )
     model.set_params(n_iter_no_change=np.inf, random_state=0).set_callbacks(recorder).fit(X, y)
     trace, layout = recorder.trace_, model.layout_
     for row in range(len(trace)):
@@ -326,5 +344,7 @@ def test_deltas_that_are_bound_are_those_that_are_asked_for(dtype, recorded):
 def test_deltas_that_are_none_are_named(returned):
     rule = LinearBack()
     rule.compute_deltas = lambda step, layer, state: returned
-    with pytest.raises(ValueError, match=r"LinearBack.compute_deltas must return an array of shape \(1, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"LinearBack.compute_deltas must return an array of shape \(1, 3\)"
+    ):
         network(rule, (3,), 2, 0).fit(X, AND)

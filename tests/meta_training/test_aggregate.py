@@ -84,8 +84,12 @@ def test_aggregation_mends_what_imitation_of_one_run_leaves_broken():
     losses = {}
     for n_rounds in (0, 6):
         rule = LearnedUpdateRule(scope="network", random_state=0)
-        rule = aggregate(rule, SGD(0.23), [(network(), X, Y)], n_rounds=n_rounds, n_starts=1, random_state=1)
-        losses[n_rounds] = np.mean([network(rule, seed=seed).fit(X, Y).loss_ for seed in range(50, 60)])
+        rule = aggregate(
+            rule, SGD(0.23), [(network(), X, Y)], n_rounds=n_rounds, n_starts=1, random_state=1
+        )
+        losses[n_rounds] = np.mean(
+            [network(rule, seed=seed).fit(X, Y).loss_ for seed in range(50, 60)]
+        )
     taught = np.mean([network(SGD(0.23), seed=seed).fit(X, Y).loss_ for seed in range(50, 60)])
     assert losses[6] < losses[0]
     assert losses[6] < 1.25 * taught
@@ -94,7 +98,8 @@ def test_aggregation_mends_what_imitation_of_one_run_leaves_broken():
 def test_the_given_rule_and_estimators_stay_as_they_are_and_the_seed_decides():
     rule, estimator = LearnedUpdateRule(random_state=0), network(n_epochs=10)
     first, again, other = (
-        aggregate(rule, "adam", [(estimator, X, Y)], n_rounds=1, random_state=seed) for seed in (1, 1, 2)
+        aggregate(rule, "adam", [(estimator, X, Y)], n_rounds=1, random_state=seed)
+        for seed in (1, 1, 2)
     )
     assert not hasattr(rule, "learner_")
     assert not hasattr(estimator, "params_")
@@ -108,7 +113,9 @@ def test_tasks_of_several_architectures_and_data_go_together():
     X_more, y_more = classes("multiclass", n=30, seed=3)
     classifier = BackpropMLPClassifier((5,), max_iter=3, n_iter_no_change=np.inf)
     tasks = [(network(n_epochs=5), X, Y), (classifier, X_more, y_more)]
-    rule = aggregate(LearnedUpdateRule(random_state=0), Adam(0.01), tasks, n_rounds=1, random_state=0)
+    rule = aggregate(
+        LearnedUpdateRule(random_state=0), Adam(0.01), tasks, n_rounds=1, random_state=0
+    )
     assert rule.unit_ == "1"
     assert classifier.set_params(update_rule=rule, random_state=0).fit(X_more, y_more).n_iter_ == 3
 
@@ -124,9 +131,13 @@ class Wild(UpdateRule):
 
 
 def test_students_that_diverge_do_not_end_it(monkeypatch):
-    monkeypatch.setattr(LearnedUpdateRule, "bind", lambda rule, step, state: Wild().bind(step, state))
+    monkeypatch.setattr(
+        LearnedUpdateRule, "bind", lambda rule, step, state: Wild().bind(step, state)
+    )
     fits = Fits(monkeypatch)
-    aggregate(LearnedUpdateRule(random_state=0), SGD(0.1), [(network(n_epochs=3), X, Y)], random_state=0)
+    aggregate(
+        LearnedUpdateRule(random_state=0), SGD(0.1), [(network(n_epochs=3), X, Y)], random_state=0
+    )
     assert [len(trace) for trace in fits.traces] == [12] * 6
 
 
@@ -152,7 +163,9 @@ def test_a_teacher_that_diverges_leaves_what_came_before():
     targets = 3 * scale(np.column_stack([y, y**2]))
     network = BackpropMLPRegressor((6,), batch_size=30, max_iter=30, n_iter_no_change=np.inf)
     rule = LearnedUpdateRule(Ridge(), scope="link", random_state=0)
-    learned = aggregate(rule, SGD(5.0), [(network, 3 * scale(X), targets)], n_rounds=1, random_state=0)
+    learned = aggregate(
+        rule, SGD(5.0), [(network, 3 * scale(X), targets)], n_rounds=1, random_state=0
+    )
     assert np.isfinite(learned.scale_)
 
 
@@ -164,7 +177,9 @@ def test_losses_that_have_bounds_are_never_taken_for_a_blow_up(monkeypatch):
         LearnedUpdateRule, "fit", lambda self, X: (learned_from.append(len(X)), fit(self, X))[1]
     )
     X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 0, 0, 1])
-    network = BackpropMLPRegressor((1,), "logistic", out_activation="logistic", batch_size=1, max_iter=200)
+    network = BackpropMLPRegressor(
+        (1,), "logistic", out_activation="logistic", batch_size=1, max_iter=200
+    )
     network.set_params(n_iter_no_change=np.inf, alpha=0.0)
     rule = LearnedUpdateRule(Ridge(), scope="network", random_state=0)
     aggregate(rule, SGD(0.23), [(network, X, y)], n_rounds=1, n_starts=20, every=20, random_state=0)

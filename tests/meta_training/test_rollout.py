@@ -81,7 +81,9 @@ def test_a_rollout_is_a_fit_with_another_rule_and_seed(case, rule, seed):
     estimator, data, validation = CASES[case]
     if (case, rule) in {("dropout", "line search")}:
         pytest.skip("a line search takes no dropout")
-    record = rollout(Task(estimator, *data, *validation.values()), RULES[rule], seed, return_estimator=True)
+    record = rollout(
+        Task(estimator, *data, *validation.values()), RULES[rule], seed, return_estimator=True
+    )
     taught = type(estimator)(**estimator.get_params(deep=False))
     taught.set_params(update_rule=RULES[rule], random_state=seed).fit(*data, **validation)
     np.testing.assert_array_equal(record.estimator.params_, taught.params_)
@@ -98,7 +100,9 @@ def test_a_rollout_is_a_fit_with_another_rule_and_seed(case, rule, seed):
 @pytest.mark.parametrize(
     ("n_rows", "batch_size", "n_epochs"), [(60, 20, 8), (60, 25, 3), (47, 47, 5), (50, 1, 2)]
 )
-def test_steps_are_counted_and_epochs_may_be_other_than_the_estimators(n_rows, batch_size, n_epochs):
+def test_steps_are_counted_and_epochs_may_be_other_than_the_estimators(
+    n_rows, batch_size, n_epochs
+):
     task = Task(network(batch_size=batch_size), X[:n_rows], Y[:n_rows])
     record = rollout(task, "sgd", 0, n_epochs=n_epochs)
     assert record.n_steps == n_epochs * -(-n_rows // batch_size)
@@ -112,7 +116,9 @@ def test_divergence_is_a_result(update, n_sound):
     rule = Scripted(lambda step: 0.0 if step <= n_sound else update)
     record = rollout(Task(network(), X, Y), rule, 0, return_estimator=True)
     assert record.diverged and record.loss == np.inf and record.estimator is None
-    assert n_sound <= record.n_steps <= n_sound + 1  # 1e300 is added, and then the loss is not finite
+    assert (
+        n_sound <= record.n_steps <= n_sound + 1
+    )  # 1e300 is added, and then the loss is not finite
     assert record.loss_curve.shape == (0,) and record.validation_scores is None
     validated = rollout(Task(network(), X, Y, X_VAL, Y_VAL), rule, 0)
     assert validated.validation_scores.shape == validated.validation_loss_curve.shape == (0,)
@@ -214,9 +220,24 @@ def test_an_error_names_the_task_by_its_number(number):
         ((Task(network(), X, Y), "adma"), {}, ValueError, "rule must be one of"),
         ((Task(network(), X, Y), None), {}, TypeError, "rule must be one of"),
         ((Task(network(), X, Y), LearnedUpdateRule()), {}, NotFittedError, "has not been fitted"),
-        ((Task(network(), X, Y), "adam"), {"n_epochs": 0}, ValueError, "n_epochs must be an integer of 1 or"),
-        ((Task(network(), X, Y), "adam"), {"n_epochs": 2.0}, ValueError, "n_epochs must be an integer of 1"),
-        ((Task(network(), X, Y), "adam"), {"callbacks": [3]}, TypeError, "callbacks must be instances"),
+        (
+            (Task(network(), X, Y), "adam"),
+            {"n_epochs": 0},
+            ValueError,
+            "n_epochs must be an integer of 1 or",
+        ),
+        (
+            (Task(network(), X, Y), "adam"),
+            {"n_epochs": 2.0},
+            ValueError,
+            "n_epochs must be an integer of 1",
+        ),
+        (
+            (Task(network(), X, Y), "adam"),
+            {"callbacks": [3]},
+            TypeError,
+            "callbacks must be instances",
+        ),
         ((Task(network(), X, Y), "adam", "seed"), {}, ValueError, "random_state"),
         ((Task(network(), X, Y % 2, X, Y), "adam"), {}, ValueError, "y_val"),
     ],
@@ -227,7 +248,9 @@ def test_arguments_out_of_range_are_refused(arguments, params, error, message):
 
 
 def test_a_teacher_that_never_takes_a_step_is_named():
-    with pytest.raises(ValueError, match=r"under teacher=SGD\(learning_rate=1e\+300\) diverged in its first"):
+    with pytest.raises(
+        ValueError, match=r"under teacher=SGD\(learning_rate=1e\+300\) diverged in its first"
+    ):
         aggregate(LearnedUpdateRule(), SGD(1e300), [(network(), X * 1e200, Y)], n_starts=2)
 
 
@@ -237,7 +260,9 @@ def test_records_are_the_same_in_every_process_and_pickle():
     rule = RULES["learned"]
     here, there = (
         Parallel(n_jobs=n_jobs)(
-            delayed(rollout)(tasks[number], rule, rollout_seed(6, number, start), return_estimator=True)
+            delayed(rollout)(
+                tasks[number], rule, rollout_seed(6, number, start), return_estimator=True
+            )
             for number, start in jobs
         )
         for n_jobs in (1, 2)

@@ -35,14 +35,19 @@ def network(rule="adam", sizes=(5,), max_iter=8, **params):
 
 def tasks(rule="adam"):
     params = {"update_rule": rule, "batch_size": 20, "max_iter": 8, "n_iter_no_change": np.inf}
-    return [(network(rule), *classes("multiclass")), (BackpropMLPRegressor((4,), **params), *numbers())]
+    return [
+        (network(rule), *classes("multiclass")),
+        (BackpropMLPRegressor((4,), **params), *numbers()),
+    ]
 
 
 @pytest.fixture(scope="module")
 def trace():
     recorder = TraceRecorder()
     for seed in range(3):
-        network(SGD(0.1), random_state=seed).set_callbacks(recorder).fit(*classes("multiclass", seed=1))
+        network(SGD(0.1), random_state=seed).set_callbacks(recorder).fit(
+            *classes("multiclass", seed=1)
+        )
     return recorder.trace_
 
 
@@ -123,7 +128,9 @@ def test_a_good_rule_is_above_a_bad_one_and_that_above_one_that_diverges(trace, 
 def test_what_diverges_has_the_documented_score(learner, scope, dtype):
     """Uphill on a squared error, whatever refuses to predict first."""
     X, y = numbers(dtype=dtype)
-    teacher = BackpropMLPRegressor((4,), batch_size=20, max_iter=3, n_iter_no_change=np.inf, random_state=0)
+    teacher = BackpropMLPRegressor(
+        (4,), batch_size=20, max_iter=3, n_iter_no_change=np.inf, random_state=0
+    )
     recorder = TraceRecorder("all")
     teacher.set_params(update_rule=SGD(0.1)).set_callbacks(recorder).fit(X, y)
     wild = LearnedUpdateRule(learner, scope=scope, random_state=0).fit(recorder.trace_)
@@ -179,7 +186,9 @@ def test_ratios_are_to_the_baseline_from_the_same_starts(rule):
     own = make_rollout_scorer(tasks(SGD(0.1)), metric="ratio", random_state=0, n_starts=2)
     assert own(SGD(0.1)) == -1
     assert own(rule) == pytest.approx(-1, abs=1e-3)
-    other = make_rollout_scorer(tasks(SGD(0.1)), metric="ratio", baseline="adam", random_state=0, n_starts=2)
+    other = make_rollout_scorer(
+        tasks(SGD(0.1)), metric="ratio", baseline="adam", random_state=0, n_starts=2
+    )
     assert other("adam") == -1
     plain = make_rollout_scorer(tasks(), random_state=0, n_starts=2)
     losses = [np.array([plain.rollouts_of(i, r) for i in (0, 1)]) for r in (rule, Adam())]
@@ -189,7 +198,9 @@ def test_ratios_are_to_the_baseline_from_the_same_starts(rule):
 def test_the_same_score_twice_pickled_and_in_a_frozen_rule(rule):
     scorer = make_rollout_scorer(tasks())
     assert scorer(rule) == scorer(rule) == pickle.loads(pickle.dumps(scorer))(rule)
-    assert scorer(FrozenEstimator(rule)) == scorer(rule, None, None) == scorer(rule, X="not looked at")
+    assert (
+        scorer(FrozenEstimator(rule)) == scorer(rule, None, None) == scorer(rule, X="not looked at")
+    )
     seeded = [make_rollout_scorer(tasks(), random_state=5)(rule) for _ in range(2)]
     assert seeded[0] == seeded[1] != scorer(rule)
 
@@ -199,12 +210,14 @@ def test_in_a_search_over_a_trace_with_one_job_and_with_two(trace, metric):
     scorer = make_rollout_scorer(tasks(), metric=metric, random_state=0)
     estimator, grid = LearnedUpdateRule(Wild()), {"learner__factor": [1e-3, 1.0, -1e9]}
     one, two = (
-        GridSearchCV(estimator, grid, scoring=scorer, cv=GroupKFold(3), n_jobs=n, error_score="raise").fit(
-            trace, groups=trace.runs
-        )
+        GridSearchCV(
+            estimator, grid, scoring=scorer, cv=GroupKFold(3), n_jobs=n, error_score="raise"
+        ).fit(trace, groups=trace.runs)
         for n in (1, 2)
     )
-    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(
+        one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"]
+    )
     assert one.best_params_ == {"learner__factor": 1.0}
     assert one.best_score_ == max(one.cv_results_["mean_test_score"])
     scores = cross_val_score(

@@ -38,7 +38,9 @@ def test_a_task_keeps_the_network_as_it_was_when_the_task_was_made():
     estimator.set_params(max_iter=99, update_rule__learning_rate=7.0)
     assert made.estimator.max_iter == 4 and made.estimator.update_rule.learning_rate == 0.1
     assert made.estimator.random_state is None and not hasattr(made.estimator, "params_")
-    assert len(pickle.dumps(made)) < 10_000 + X.nbytes + Y.nbytes  # neither weights nor a trace are in it
+    assert (
+        len(pickle.dumps(made)) < 10_000 + X.nbytes + Y.nbytes
+    )  # neither weights nor a trace are in it
 
 
 def test_a_task_does_not_change():
@@ -149,7 +151,10 @@ NAN = np.where(np.arange(X.size).reshape(X.shape) == 3, np.nan, X)
         ((network(), X, Y, None, Y), "X_val and y_val go together: pass both or neither"),
         ((network(), X, Y, X, Y[1:]), "X_val and y_val do not go together: .*60, 59"),
         ((network(), X, Y, NAN, Y), "Input X_val contains NaN"),
-        ((network(), X, Y, X[:, 1:], Y), f"X_val has {X.shape[1] - 1} features and X has {X.shape[1]}"),
+        (
+            (network(), X, Y, X[:, 1:], Y),
+            f"X_val has {X.shape[1] - 1} features and X has {X.shape[1]}",
+        ),
     ],
 )
 def test_what_is_no_task_is_refused_with_its_number_where_it_has_one(arguments, message):
@@ -163,7 +168,10 @@ def test_what_is_no_task_is_refused_with_its_number_where_it_has_one(arguments, 
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        ([], r"tasks must be a list of \(estimator, X, y\), .* or Task, with at least one, got \[\]"),
+        (
+            [],
+            r"tasks must be a list of \(estimator, X, y\), .* or Task, with at least one, got \[\]",
+        ),
         (iter([]), "with at least one"),
         (network(), "tasks must be a list of .*, with at least one, got BackpropMLPClassifier"),
         (task(), "got a single Task: put it into a list"),

@@ -49,7 +49,9 @@ def targets_for(net, rng, n=41):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
-    "net", list(cases()), ids=lambda net: f"{net.out_activation} {net.loss} {net.layout.layer_sizes[-1]}"
+    "net",
+    list(cases()),
+    ids=lambda net: f"{net.out_activation} {net.loss} {net.layout.layer_sizes[-1]}",
 )
 def test_no_other_constant_is_better(net, weighted):
     if net.out_activation == "softmax" and net.loss == "absolute_error":
@@ -80,7 +82,9 @@ def test_losses_by_their_formulas():
     w = rng.random(50)
     mean = np.average(y, axis=0, weights=w)
     variance = np.average((y - mean) ** 2, axis=0, weights=w)
-    assert constant_loss(network("identity", "squared_error", 2), y, w) == pytest.approx(variance.sum() / 2)
+    assert constant_loss(network("identity", "squared_error", 2), y, w) == pytest.approx(
+        variance.sum() / 2
+    )
     labels = np.eye(3)[[0, 0, 0, 1, 1, 2, 2, 2, 2, 2]]
     shares = np.array([0.3, 0.2, 0.5])
     entropy = -(shares * np.log(shares)).sum()
@@ -111,8 +115,12 @@ def test_a_share_of_nought_or_one_counts_as_half_a_rows():
         constant_biases(network("logistic", "log_loss", 3), targets), np.log([19, 1 / 19, 1 / 19])
     )
     shares = np.array([1, 1 / 20, 1 / 20]) / 1.1
-    np.testing.assert_allclose(constant_biases(network("softmax", "log_loss", 3), targets), np.log(shares))
+    np.testing.assert_allclose(
+        constant_biases(network("softmax", "log_loss", 3), targets), np.log(shares)
+    )
     zeros = np.zeros((10, 1))
     np.testing.assert_allclose(constant_biases(network("exp", "poisson", 1), zeros), np.log([0.05]))
     tiny = np.full((10, 1), 1e-9)  # not 0: as it is
-    np.testing.assert_allclose(constant_biases(network("logistic", "squared_error", 1), tiny), np.log([1e-9]))
+    np.testing.assert_allclose(
+        constant_biases(network("logistic", "squared_error", 1), tiny), np.log([1e-9])
+    )

@@ -25,7 +25,9 @@ def some(n, seed=0, dtype=np.float64):
 
 
 def by_hand(params, X):
-    (w, v), (b, c) = (getattr(ParameterLayout(LAYERS), which)(params) for which in ("coefs", "intercepts"))
+    (w, v), (b, c) = (
+        getattr(ParameterLayout(LAYERS), which)(params) for which in ("coefs", "intercepts")
+    )
     e = np.exp(np.tanh(X @ w + b) @ v + c)
     return e / e.sum(axis=1, keepdims=True)
 
@@ -47,7 +49,9 @@ def test_a_network_that_is_asked_again_says_what_a_new_one_says(make, dtype):
 def test_dense_and_sparse_rows_take_turns():
     network, (params, X) = a_network(), some(5)
     for rows in (X, sp.csr_array(X), X[:1], sp.csr_array(X[:2]), X):
-        np.testing.assert_allclose(network.outputs(params, rows), by_hand(params, X)[: rows.shape[0]])
+        np.testing.assert_allclose(
+            network.outputs(params, rows), by_hand(params, X)[: rows.shape[0]]
+        )
 
 
 def test_what_is_written_into_the_parameters_counts_at_once():
@@ -73,7 +77,9 @@ def test_no_row_stays_alive(n):
     assert [there() for there in gone] == [None] * 3
 
 
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))]
+)
 def test_what_is_kept_for_the_next_call_goes_into_no_copy_and_no_pickle(again):
     network, (params, X) = a_network(), some(1)
     size = len(pickle.dumps(network))

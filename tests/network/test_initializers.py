@@ -3,7 +3,12 @@ import pytest
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils import check_random_state
 
-from sklearn_metabp.network import INITIALIZERS, ParameterLayout, glorot_uniform, resolve_initializer
+from sklearn_metabp.network import (
+    INITIALIZERS,
+    ParameterLayout,
+    glorot_uniform,
+    resolve_initializer,
+)
 
 
 @pytest.mark.parametrize(("activation", "c"), [("relu", 6), ("tanh", 6), ("logistic", 2)])
@@ -85,7 +90,9 @@ def test_orthogonal_matrices_are_drawn_evenly():
     """The mean of each entry, and of the trace, is 0: without a choice of signs it is not."""
     layout = ParameterLayout((3, 3))
     rng = check_random_state(0)
-    drawn = np.array([layout.coefs(INITIALIZERS["orthogonal"](layout, (), rng))[0] for _ in range(4000)])
+    drawn = np.array(
+        [layout.coefs(INITIALIZERS["orthogonal"](layout, (), rng))[0] for _ in range(4000)]
+    )
     assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(3 * 4000)
     assert abs(np.trace(drawn, axis1=1, axis2=2).mean()) < 5 / np.sqrt(4000)
 
@@ -119,5 +126,7 @@ def test_what_is_no_initializer_is_refused(init):
 
 def test_a_start_of_another_length_is_refused():
     short = resolve_initializer(lambda layout, activations, rng: np.zeros(12))
-    with pytest.raises(ValueError, match=r"must return a vector of shape \(13,\).*got shape \(12,\)"):
+    with pytest.raises(
+        ValueError, match=r"must return a vector of shape \(13,\).*got shape \(12,\)"
+    ):
         short(ParameterLayout((2, 3, 1)), ("relu",), None)

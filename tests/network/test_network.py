@@ -45,14 +45,18 @@ def test_outputs_take_rows_of_any_dtype_and_order(dtype):
     expected = network.outputs(params, X.astype(dtype))
     assert expected.dtype == dtype
     np.testing.assert_array_equal(network.outputs(params, X), expected)
-    np.testing.assert_array_equal(network.outputs(params, np.asfortranarray(X.astype(float))), expected)
+    np.testing.assert_array_equal(
+        network.outputs(params, np.asfortranarray(X.astype(float))), expected
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
 def test_outputs_and_losses_of_sparse_rows_are_those_of_dense_ones(form, dtype):
     rng = np.random.default_rng(0)
-    network = Network(ParameterLayout((9, 4, 3), dtype), ("gelu",), "softmax", "log_loss", alpha=1.0)
+    network = Network(
+        ParameterLayout((9, 4, 3), dtype), ("gelu",), "softmax", "log_loss", alpha=1.0
+    )
     params = rng.standard_normal(9 * 4 + 4 * 3 + 7).astype(dtype)
     X = rng.standard_normal((600, 9)) * (rng.uniform(size=(600, 9)) < 0.2)
     targets = np.eye(3)[rng.integers(0, 3, 600)]

@@ -19,7 +19,9 @@ SLOPES = {
     "leaky_relu": lambda net: np.where(net > 0, 1, 0.01),
     "elu": lambda net: np.where(net > 0, 1, np.exp(net)),
     "softplus": lambda net: 1 / (1 + np.exp(-net)),
-    "gelu": lambda net: normal_share(net).astype(float) + net * np.exp(-(net**2) / 2) / np.sqrt(2 * np.pi),
+    "gelu": lambda net: (
+        normal_share(net).astype(float) + net * np.exp(-(net**2) / 2) / np.sqrt(2 * np.pi)
+    ),
     "silu": lambda net: (1 + np.exp(-net) * (1 + net)) / (1 + np.exp(-net)) ** 2,
     "softmax": lambda net: LONG_FUNCTIONS["softmax"](net) * (1 - LONG_FUNCTIONS["softmax"](net)),
 }
@@ -67,7 +69,9 @@ def test_steps_obey_the_equations(case):
     size = N if batch_size == "full" else batch_size
     per_epoch = -(-N // size)
     assert [step["index"] for step in notes.steps] == list(range(1, EPOCHS * per_epoch + 1))
-    assert [step["epoch"] for step in notes.steps] == [e for e in range(EPOCHS) for _ in range(per_epoch)]
+    assert [step["epoch"] for step in notes.steps] == [
+        e for e in range(EPOCHS) for _ in range(per_epoch)
+    ]
     assert {step["n_planned"] for step in notes.steps} == {EPOCHS * per_epoch}
 
     functions = [activation] * len(hidden) + [out]
@@ -80,7 +84,9 @@ def test_steps_obey_the_equations(case):
         np.testing.assert_array_equal(step["activations"][0], X[rows])
         np.testing.assert_array_equal(step["targets"], T[rows])
         weights, biases = split(step["params"], sizes)
-        for ours, theirs in zip((*weights, *biases), (*step["coefs"], *step["intercepts"]), strict=True):
+        for ours, theirs in zip(
+            (*weights, *biases), (*step["coefs"], *step["intercepts"]), strict=True
+        ):
             np.testing.assert_array_equal(ours, theirs)
 
         nets = []
@@ -90,7 +96,9 @@ def test_steps_obey_the_equations(case):
             x = LONG_FUNCTIONS[function](nets[-1])
             np.testing.assert_allclose(step["net_inputs"][layer], nets[-1], rtol=1e-12, atol=1e-14)
             np.testing.assert_allclose(step["activations"][layer + 1], x, rtol=1e-12, atol=1e-14)
-            np.testing.assert_allclose(step["derivatives"][layer], SLOPES[function](nets[-1]), rtol=1e-11)
+            np.testing.assert_allclose(
+                step["derivatives"][layer], SLOPES[function](nets[-1]), rtol=1e-11
+            )
         np.testing.assert_array_equal(step["outputs"], step["activations"][-1])
 
         s = sample_weight[rows] if weighted else np.ones(len(rows))
@@ -157,7 +165,8 @@ def test_a_rule_sees_the_parameters_before_the_step(listened_to):
 
 
 @pytest.mark.parametrize(
-    "name", ["params", "gradients", "activations", "deltas", "outputs", "targets", "coefs", "intercepts"]
+    "name",
+    ["params", "gradients", "activations", "deltas", "outputs", "targets", "coefs", "intercepts"],
 )
 def test_what_a_step_tells_is_read_only(name):
     def write(step):
@@ -168,5 +177,7 @@ def test_what_a_step_tells_is_read_only(name):
         return True
 
     X, T, _ = data(1)
-    model = BackpropMLPRegressor((4,), update_rule=Reader(write), max_iter=1, batch_size=9).fit(X, T)
+    model = BackpropMLPRegressor((4,), update_rule=Reader(write), max_iter=1, batch_size=9).fit(
+        X, T
+    )
     assert model._training_state.rule_state == [True] * 3

@@ -43,7 +43,9 @@ def make_step():
     X, y = classes("multiclass")
     model = BackpropMLPClassifier((), update_rule=SGD(0.1), **SETTING).fit(X, y)
     params, gradients, updates = model.params_, np.arange(15.0), np.zeros(15)
-    return Step(model.network_, params, gradients, updates, model.network_.backprop(params, updates, 1), 10)
+    return Step(
+        model.network_, params, gradients, updates, model.network_.backprop(params, updates, 1), 10
+    )
 
 
 def test_a_step_without_rows_says_so():

@@ -10,7 +10,9 @@ from scipy.special import expit
 import sklearn_metabp
 
 PARTIALS = [
-    number.name for number in lectures.NUMBERS if number.name.startswith("∂E/∂") and "y" not in number.name
+    number.name
+    for number in lectures.NUMBERS
+    if number.name.startswith("∂E/∂") and "y" not in number.name
 ]
 
 

@@ -54,7 +54,10 @@ def trace():
 
 @pytest.fixture(scope="module")
 def rules(trace):
-    return {scope: LearnedUpdateRule(TREE, scope=scope).fit(trace) for scope in ("link", "neuron", "network")}
+    return {
+        scope: LearnedUpdateRule(TREE, scope=scope).fit(trace)
+        for scope in ("link", "neuron", "network")
+    }
 
 
 def drawn(line):
@@ -67,11 +70,18 @@ def test_a_trace_is_drawn_as_it_is(trace, run):
     rows = trace.run(run)
     np.testing.assert_array_equal(display.loss_line_.get_xdata(), rows.indices)
     np.testing.assert_array_equal(drawn(display.loss_line_), rows.losses)
-    for lines, values in ((display.param_lines_, rows.params), (display.update_lines_, rows.updates)):
+    for lines, values in (
+        (display.param_lines_, rows.params),
+        (display.update_lines_, rows.updates),
+    ):
         for tensor in trace.layouts[run].tensors:
             of_tensor = np.column_stack([drawn(line) for line in lines[tensor.name]])
             np.testing.assert_array_equal(of_tensor, values[:, tensor.slice])
-    assert [ax.get_ylabel() for ax in display.ax_] == ["weights, biases", "updates", "loss of the batch"]
+    assert [ax.get_ylabel() for ax in display.ax_] == [
+        "weights, biases",
+        "updates",
+        "loss of the batch",
+    ]
     assert display.figure_ is display.ax_[0].figure
 
 
@@ -86,7 +96,9 @@ def test_of_large_tensors_so_many_parameters_are_drawn_and_always_the_same(trace
         "intercepts_[2]": 3,
     }
     weights = trace.run(0).params[:, trace.layouts[0].tensors[0].slice]
-    for line, again in zip(first.param_lines_["coefs_[0]"], second.param_lines_["coefs_[0]"], strict=True):
+    for line, again in zip(
+        first.param_lines_["coefs_[0]"], second.param_lines_["coefs_[0]"], strict=True
+    ):
         np.testing.assert_array_equal(drawn(line), drawn(again))
         assert (weights == drawn(line)[:, None]).all(axis=0).sum() == 1
 
@@ -111,7 +123,9 @@ def test_rows_that_were_selected_and_steps_that_were_recorded_are_those_drawn():
 def test_a_trace_display_says_what_it_lacks(trace):
     with pytest.raises(ValueError, match=r"no rows of run 7; it has runs \[0, 1\]"):
         TraceDisplay.from_trace(trace, 7)
-    with pytest.raises(ValueError, match="run 0 was recorded without params and updates: record with"):
+    with pytest.raises(
+        ValueError, match="run 0 was recorded without params and updates: record with"
+    ):
         TraceDisplay.from_trace(record(SGD(0.1), variables=["deltas"]))
     with pytest.raises(ValueError, match="trace must be a Trace"):
         TraceDisplay.from_trace(np.zeros((3, 3)))
@@ -132,7 +146,9 @@ def test_points_are_predictions_against_targets_of_the_scope(trace, rules, scope
 
     few = ImitationDisplay.from_rule(rules[scope], trace, run=1, max_points=50)
     assert sum(len(scatter.get_offsets()) for scatter in few.scatters_.values()) == 50
-    assert {tuple(row) for row in np.column_stack([few.y_true, few.y_pred])} <= set(map(tuple, wanted))
+    assert {tuple(row) for row in np.column_stack([few.y_true, few.y_pred])} <= set(
+        map(tuple, wanted)
+    )
 
 
 @pytest.mark.parametrize("scope", ["link", "network"])
@@ -169,7 +185,9 @@ def test_r2_is_that_of_every_step(trace, rules, scope):
     for row in range(len(rows)):
         one = rows[row]
         y_true, y_pred = one.targets_of(scope), rules[scope].predict(one)
-        assert drawn(display.r2_line_)[row] == pytest.approx(r2_score(y_true.ravel(), y_pred.ravel()))
+        assert drawn(display.r2_line_)[row] == pytest.approx(
+            r2_score(y_true.ravel(), y_pred.ravel())
+        )
         tensor = trace.layouts[0].tensors[1]
         y_true, y_pred = (y.reshape(-1, 55)[:, tensor.slice].ravel() for y in (y_true, y_pred))
         assert drawn(display.r2_lines_["coefs_[1]"])[row] == pytest.approx(r2_score(y_true, y_pred))
@@ -203,7 +221,9 @@ def test_an_imitation_display_says_what_is_wrong(trace, rules):
 def test_loss_curves_are_those_of_the_models():
     X, y = classes("multiclass", n=72, seed=13)
     ours = [network(rule).fit(X, y) for rule in (SGD(0.1), Adam(0.01))]
-    theirs = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=5, tol=1.0, random_state=0))
+    theirs = make_pipeline(
+        StandardScaler(), MLPClassifier((4,), max_iter=5, tol=1.0, random_state=0)
+    )
     theirs.set_params(mlpclassifier__n_iter_no_change=1).fit(X, y)
     display = LossCurveDisplay.from_estimator(*ours, theirs)
     for line, model in zip(display.lines_, [*ours, theirs[-1]], strict=True):
@@ -226,12 +246,18 @@ def test_validation_losses_are_drawn_dashed_where_there_are_some():
     X, y = classes("multiclass", n=72, seed=13)
     models = [network(rule).fit(X, y) for rule in (SGD(0.1), Adam(0.01))]
     models[1].set_params(early_stopping=True).fit(X, y)
-    display = LossCurveDisplay.from_estimator(*models, names=["a", "b"], line_kwargs=[{}, {"c": "red"}])
+    display = LossCurveDisplay.from_estimator(
+        *models, names=["a", "b"], line_kwargs=[{}, {"c": "red"}]
+    )
     assert len(display.ax_.lines) == 3 and display.validation_lines_[0] is None
     line = display.validation_lines_[1]
     np.testing.assert_array_equal(line.get_xdata(), np.arange(1, models[1].n_iter_ + 1))
     np.testing.assert_array_equal(drawn(line), models[1].validation_loss_curve_)
-    assert (line.get_linestyle(), line.get_color(), line.get_label()) == ("--", "red", "b, validation")
+    assert (line.get_linestyle(), line.get_color(), line.get_label()) == (
+        "--",
+        "red",
+        "b, validation",
+    )
     assert display.ax_.get_ylabel() == "loss"
     models[1].set_params(early_stopping=False).fit(X, y)
     assert LossCurveDisplay.from_estimator(*models).ax_.get_ylabel() == "training loss"
@@ -283,7 +309,9 @@ def test_of_many_inputs_and_updates_those_that_move_most_are_drawn(rules):
     assert list(display.lines_) == [name for name in effects if name in most]
     for name, lines in display.lines_.items():
         assert len(lines) == 20
-        assert sorted(np.ptp(drawn(line)) for line in lines) == pytest.approx(np.sort(moves[name])[-20:])
+        assert sorted(np.ptp(drawn(line)) for line in lines) == pytest.approx(
+            np.sort(moves[name])[-20:]
+        )
     chosen = LearnedRuleDisplay.from_rule(rules["network"], inputs=["targets[1]", "weights[3]"])
     assert list(chosen.lines_) == ["targets[1]", "weights[3]"]
 
@@ -364,7 +392,9 @@ def test_several_axes_are_taken_as_they_are(draw):
 def test_other_axes_are_refused(draw):
     n, display = draw
     _, axes = plt.subplots(n + 1)
-    with pytest.raises(ValueError, match=f"ax must be one Axes or {n} of them, got {n + 1} objects"):
+    with pytest.raises(
+        ValueError, match=f"ax must be one Axes or {n} of them, got {n + 1} objects"
+    ):
         display(axes)
     with pytest.raises(ValueError, match=r"must come from plt\.subplots or add_subplot"):
         display(plt.figure().add_axes((0, 0, 1, 1)))

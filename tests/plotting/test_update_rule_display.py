@@ -69,13 +69,17 @@ def test_the_rate_of_plain_backpropagation_is_its_learning_rate(learning_rate):
         np.testing.assert_allclose(rates, learning_rate, rtol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings(
+    "ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning"
+)
 def test_the_rate_of_momentum_grows_to_ten_times_where_gradients_stay():
     """A unit without inputs that matter: the gradient by its bias hardly changes under tiny steps."""
     model = BackpropMLPRegressor(
         (), update_rule=SGD(1e-9, momentum=0.9), alpha=0.0, batch_size="full", max_iter=100
     )
-    display = UpdateRuleDisplay.from_estimator(model.set_params(n_iter_no_change=np.inf), *numbers())
+    display = UpdateRuleDisplay.from_estimator(
+        model.set_params(n_iter_no_change=np.inf), *numbers()
+    )
     steps = np.arange(1, 101)
     for rates in display.learning_rates.values():
         np.testing.assert_allclose(rates[:, 1], 1e-9 * (1 - 0.9**steps) / (1 - 0.9), rtol=1e-5)
@@ -129,12 +133,16 @@ def test_of_a_long_run_steps_are_evenly_spread_and_one_step_is_seen(monkeypatch)
 @pytest.mark.parametrize("quantiles", [(0.9, 0.1), (0.5,), (-0.1, 0.5), ("low", "high"), 0.5])
 def test_quantiles_are_two_in_order(quantiles):
     trace = record(SGD(0.1))
-    with pytest.raises(ValueError, match=r"quantiles must be a lower and an upper one in \[0, 1\], got"):
+    with pytest.raises(
+        ValueError, match=r"quantiles must be a lower and an upper one in \[0, 1\], got"
+    ):
         UpdateRuleDisplay.from_trace(trace, quantiles=quantiles)
 
 
 def test_it_says_what_it_lacks(monkeypatch):
-    with pytest.raises(ValueError, match="run 0 was recorded without gradients and updates: record with"):
+    with pytest.raises(
+        ValueError, match="run 0 was recorded without gradients and updates: record with"
+    ):
         UpdateRuleDisplay.from_trace(record(SGD(0.1), variables=["weights"]))
     with pytest.raises(ValueError, match=r"no rows of run 7; it has runs \[0\]"):
         UpdateRuleDisplay.from_trace(record(SGD(0.1)), 7)

@@ -36,7 +36,9 @@ def test_folds_that_lack_a_class_are_scored():
 
 def test_weights_of_which_none_is_of_a_class_here_are_warned_of():
     X, y = classes("strings", seed=2)
-    with pytest.warns(UserWarning, match=r"keys are \['Ant'\], and classes_ are \['ant', 'bee', 'cat'\]\.$"):
+    with pytest.warns(
+        UserWarning, match=r"keys are \['Ant'\], and classes_ are \['ant', 'bee', 'cat'\]\.$"
+    ):
         model = network(class_weight={"Ant": 3.0}).fit(X, y)
     np.testing.assert_array_equal(model.params_, network().fit(X, y).params_)
     network(class_weight={}).fit(X, y)
@@ -50,19 +52,27 @@ def test_where_an_estimator_around_it_encodes_y_the_warning_says_so():
     with pytest.warns(UserWarning, match=r"classes_ are \[0, 1, 2\]\. If an estimator around"):
         voting.fit(X, y)
     inner = clone(voting).set_params(one__class_weight={0: 3.0}).fit(X, y).estimators_[0]
-    np.testing.assert_array_equal(inner.params_, network(class_weight={"ant": 3.0}).fit(X, y).params_)
+    np.testing.assert_array_equal(
+        inner.params_, network(class_weight={"ant": 3.0}).fit(X, y).params_
+    )
 
 
 def test_weights_of_several_columns_are_ignored_column_by_column():
     X, y = classes("strings", seed=2)
     columns = np.column_stack([y, np.where(X[:, 0] > 0, "p", "q")])
-    weighted = network(class_weight=[{"ant": 3.0, "eel": 7.0}, {"p": 2.0, "r": 5.0}]).fit(X, columns)
+    weighted = network(class_weight=[{"ant": 3.0, "eel": 7.0}, {"p": 2.0, "r": 5.0}]).fit(
+        X, columns
+    )
     weight = np.where(y == "ant", 3.0, 1.0) * np.where(X[:, 0] > 0, 2.0, 1.0)
     np.testing.assert_array_equal(weighted.params_, network().fit(X, columns, weight).params_)
-    with pytest.warns(UserWarning, match=r"class_weight\[1\] names no class .* classes of y\[:, 1\] are"):
+    with pytest.warns(
+        UserWarning, match=r"class_weight\[1\] names no class .* classes of y\[:, 1\] are"
+    ):
         network(class_weight=[{"ant": 3.0}, {"s": 2.0}]).fit(X, columns)
     X, y = classes("multilabel", seed=2)
-    with pytest.warns(UserWarning, match=r"class_weight\[2\] names no class .*: its keys are \['yes'\]"):
+    with pytest.warns(
+        UserWarning, match=r"class_weight\[2\] names no class .*: its keys are \['yes'\]"
+    ):
         network(class_weight=[{}, {1: 2.0}, {"yes": 2.0}]).fit(X, y)
 
 

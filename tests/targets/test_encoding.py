@@ -42,7 +42,11 @@ def test_encoding_takes_the_memory_of_the_targets_at_the_most(kind, out_activati
         tracemalloc.stop()
     assert encoded.flags.c_contiguous
     yes = encoded == encoded.max()
-    expected = y[:, None] == np.arange(n_classes) if kind == "multiclass" else sp.csr_array(y).toarray() == 1
+    expected = (
+        y[:, None] == np.arange(n_classes)
+        if kind == "multiclass"
+        else sp.csr_array(y).toarray() == 1
+    )
     np.testing.assert_array_equal(yes, expected)
     assert set(np.unique(encoded)) == {-1.0 if out_activation == "tanh" else 0.0, 1.0}
     assert targets.score(y, encoded) == 1.0
@@ -72,7 +76,9 @@ def test_a_score_of_labels_counts_rows_with_all_of_them_right(make):
     right = ((outputs > 0.5) == y).all(axis=1)
     targets = ClassTargets(make(y), "auto", "log_loss")
     assert targets.score(make(y), outputs) == pytest.approx(right.mean())
-    assert targets.score(make(y), outputs, weight) == pytest.approx(np.average(right, weights=weight))
+    assert targets.score(make(y), outputs, weight) == pytest.approx(
+        np.average(right, weights=weight)
+    )
     with pytest.raises(ValueError, match=r"y must have 3 columns of 0 and 1"):
         targets.score(make(y[:, :2]), outputs)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

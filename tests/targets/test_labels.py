@@ -74,7 +74,10 @@ def test_columns_of_several_kinds_stay_what_they_are(given):
         (np.array([2**70, 1], dtype=object), r"do not fit 64 bits"),
         (["a", None], r"^Input y contains NaN: the label of row 1 is missing"),
         ([["a", 1], ["b", float("nan")]], r"^Input y\[:, 1\] contains NaN: the label of row 1"),
-        (np.ma.array([[1, 0], [0, 1]], mask=[[0, 0], [0, 1]]), r"^Input y contains NaN: the label of row 1"),
+        (
+            np.ma.array([[1, 0], [0, 1]], mask=[[0, 0], [0, 1]]),
+            r"^Input y contains NaN: the label of row 1",
+        ),
     ],
     ids=range(10),
 )
@@ -103,7 +106,11 @@ def test_labels_of_arrow_and_of_polars_are_plain():
     words, numbers = ["b", "a", "b"], [1, 0, 1]
     for series in (pd.Series(words, dtype="string[pyarrow]"), pl.Series(words), pa.array(words)):
         np.testing.assert_array_equal(as_labels(series), np.array(words))
-    for series in (pd.Series(numbers, dtype="int64[pyarrow]"), pl.Series(numbers), pa.array(numbers)):
+    for series in (
+        pd.Series(numbers, dtype="int64[pyarrow]"),
+        pl.Series(numbers),
+        pa.array(numbers),
+    ):
         assert as_labels(series).dtype == np.int64
     frame = pl.DataFrame({"a": words, "b": numbers})
     assert as_labels(frame).tolist() == [["b", 1], ["a", 0], ["b", 1]]

@@ -143,7 +143,9 @@ def test_chunks_must_be_complete_and_of_one_run(copy, whole, tmp_path):
     with pytest.raises(TraceFileError, match="chunk 1 of the run is missing"):
         Trace.open(copy)
     files[1].write_bytes(last)
-    with pytest.raises(TraceFileError, match="first step is not the next after the last of '00000000"):
+    with pytest.raises(
+        TraceFileError, match="first step is not the next after the last of '00000000"
+    ):
         Trace.open(copy)
     table, header, body = take_apart((tmp_path / "second").read_bytes())
     header["alpha"] = 0.5
@@ -182,7 +184,11 @@ def test_epochs_that_run_backwards_from_chunk_to_chunk(copy):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, value) for name in ("indices", "epochs", "n_patterns") for value in (-1, 2**62, -(2**63))),
+        *(
+            (name, value)
+            for name in ("indices", "epochs", "n_patterns")
+            for value in (-1, 2**62, -(2**63))
+        ),
         *(("indices", 0), ("indices", 3), ("epochs", 3), ("n_patterns", 0), ("n_patterns", 17)),
     ],
 )
@@ -194,7 +200,9 @@ def test_steps_that_no_training_has(copy, name, value):
 
     file = chunks(copy)[0]
     file.write_bytes(with_array(file.read_bytes(), name, change))
-    with pytest.raises(TraceFileError, match=r"its steps are not|its epochs run|a step has no patterns"):
+    with pytest.raises(
+        TraceFileError, match=r"its steps are not|its epochs run|a step has no patterns"
+    ):
         Trace.open(copy)
 
 
@@ -244,15 +252,21 @@ def test_huge_sizes_take_no_memory(whole, tmp_path):
     forged = [
         put_together(table, header, body, length=2**63 - 1),
         put_together(table, header, body, length=10**9),
-        put_together({**table, "updates": table["updates"] | {"shape": [2**40, n_params]}}, header, body),
-        put_together({**table, "updates": {**table["updates"], "data_offsets": [0, 2**45]}}, header, body),
+        put_together(
+            {**table, "updates": table["updates"] | {"shape": [2**40, n_params]}}, header, body
+        ),
+        put_together(
+            {**table, "updates": {**table["updates"], "data_offsets": [0, 2**45]}}, header, body
+        ),
         put_together(table, header | {"layer_sizes": [2**31, 2**31]}, body),
         put_together(table, header | {"layer_sizes": [2**30] * 9000}, body),
         put_together(table, header | {"max_patterns": 2**50}, body),
         put_together(table, header | {"variables": ["activations"], "max_patterns": 2**50}, body),
         (2**26).to_bytes(8, "little") + b'{"a":[' + b"[]," * (2**26 // 3) + b"[]]}" + body,
         (2**20).to_bytes(8, "little") + b"[" * 2**20 + body,
-        (2**20).to_bytes(8, "little") + (b'{"a":[' + b"[]," * (2**20 // 3 - 4) + b"[]]}").ljust(2**20) + body,
+        (2**20).to_bytes(8, "little")
+        + (b'{"a":[' + b"[]," * (2**20 // 3 - 4) + b"[]]}").ljust(2**20)
+        + body,
     ]
     for number, data in enumerate(forged):
         folder = tmp_path / str(number) / file.parent.name
@@ -262,5 +276,7 @@ def test_huge_sizes_take_no_memory(whole, tmp_path):
         names="Trace, TraceFileError", function=FUNCTION, error="TraceFileError", more=100 * 2**20
     )
     paths = "\n".join(str(tmp_path / str(number)) for number in range(len(forged)))
-    done = subprocess.run([sys.executable, "-c", program], input=paths, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=paths, capture_output=True, text=True
+    )
     assert done.stdout == "done\n", done.stderr

@@ -38,7 +38,9 @@ def small_chunks(monkeypatch):
 # Momentum at one row a step blows up here; what is recorded of it is right all the same.
 @pytest.mark.filterwarnings("ignore:Training blew up:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("rule", [SGD(0.1, momentum=0.9), Adam(), NumPySGD()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize(
+    "rule", [SGD(0.1, momentum=0.9), Adam(), NumPySGD()], ids=lambda r: type(r).__name__
+)
 @pytest.mark.parametrize("batch_size", [16, 1, "full"])  # 16: the last of an epoch is shorter
 def test_what_is_recorded_to_disk_is_what_is_recorded_in_memory(tmp_path, rule, dtype, batch_size):
     X, y = classes("multiclass", n=70, seed=3, dtype=dtype)
@@ -53,7 +55,14 @@ def test_what_is_recorded_to_disk_is_what_is_recorded_in_memory(tmp_path, rule, 
 
 @pytest.mark.parametrize(
     "variables",
-    [["loss"], ["weights"], ["bias_updates"], ["gradients", "deltas"], ["activations", "targets"], "default"],
+    [
+        ["loss"],
+        ["weights"],
+        ["bias_updates"],
+        ["gradients", "deltas"],
+        ["activations", "targets"],
+        "default",
+    ],
     ids=str,
 )
 def test_any_choice_of_variables(tmp_path, variables):
@@ -98,7 +107,9 @@ def test_the_weights_that_a_search_set(tmp_path, rule, dtype):
 def test_a_search_that_goes_on_with_steps_is_a_run_of_its_own(tmp_path):
     X, y = classes("multiclass", n=60, seed=8, dtype=np.float32)
     memory, disk, notes = TraceRecorder(), TraceRecorder(path=tmp_path), StepNotes()
-    going = model(rule=NumPySGD(), batch_size="full", warm_start=True).set_callbacks(memory, disk, notes)
+    going = model(rule=NumPySGD(), batch_size="full", warm_start=True).set_callbacks(
+        memory, disk, notes
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         going.fit(X, y).set_params(update_rule="lbfgs").fit(X, y)
@@ -146,11 +157,17 @@ def test_a_training_that_goes_on_is_one_run(tmp_path, going_on):
     assert_same(twice.trace_, once.trace_)
 
 
-@pytest.mark.parametrize("rule", [SGD(0.1, momentum=0.9), NumPySGD()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize(
+    "rule", [SGD(0.1, momentum=0.9), NumPySGD()], ids=lambda r: type(r).__name__
+)
 @pytest.mark.parametrize("variables", ["default", "all"])
 def test_larger_batches_go_on_with_the_run_where_there_is_room(tmp_path, variables, rule):
     X, y = classes("multiclass", n=60, seed=8)
-    memory, disk, notes = TraceRecorder(variables), TraceRecorder(variables, path=tmp_path), StepNotes()
+    memory, disk, notes = (
+        TraceRecorder(variables),
+        TraceRecorder(variables, path=tmp_path),
+        StepNotes(),
+    )
     going = model(rule=rule, batch_size=100).set_callbacks(memory, disk, notes)
     sizes = [5, 8, 3, 20, 20, 7]
     for n in sizes:
@@ -180,7 +197,9 @@ def test_runs_come_in_the_order_of_their_beginning_with_their_architectures(tmp_
     assert [run.layer_sizes for run in ours.layouts] == [run.layer_sizes for run in theirs.layouts]
     assert [run.network for run in ours.recorded] == [run.network for run in theirs.recorded]
     for number in range(4):
-        assert_same(ours.run(number), theirs.run(number), ("params", "updates", "gradients", *SCALARS))
+        assert_same(
+            ours.run(number), theirs.run(number), ("params", "updates", "gradients", *SCALARS)
+        )
     np.testing.assert_array_equal(ours.features("link"), theirs.features("link"))
     np.testing.assert_array_equal(ours.targets_of("link"), theirs.targets_of("link"))
     rules = [LearnedUpdateRule(random_state=0).fit(trace) for trace in (ours, theirs)]
@@ -208,7 +227,9 @@ def test_a_training_that_ends_early_is_recorded_up_to_there(tmp_path, ending):
     else:
         X, y = classes("binary", seed=2)
         other = (
-            Interruption(at_step=7) if ending == "interruption" else Notes(raise_after=2, error=KeyError("x"))
+            Interruption(at_step=7)
+            if ending == "interruption"
+            else Notes(raise_after=2, error=KeyError("x"))
         )
         kind = pytest.warns(UserWarning) if ending == "interruption" else pytest.raises(KeyError)
         with kind:
@@ -320,7 +341,9 @@ def test_threads_share_a_recorder(tmp_path):
     starts = [trace.run(number).params[0].tobytes() for number in range(6)]
     for number in range(6):
         whole = memory.trace_.run(number)
-        assert_same(trace.run(starts.index(whole.params[0].tobytes())), whole, [*ARRAYS, *LAYERS, "losses"])
+        assert_same(
+            trace.run(starts.index(whole.params[0].tobytes())), whole, [*ARRAYS, *LAYERS, "losses"]
+        )
 
 
 RECORD = """

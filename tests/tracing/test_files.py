@@ -21,7 +21,10 @@ ROWS = {
 
 def arrays(seed=0):
     rng = np.random.default_rng(seed)
-    return {name: (100 * rng.standard_normal(shape)).astype(dtype) for name, (dtype, shape) in ROWS.items()}
+    return {
+        name: (100 * rng.standard_normal(shape)).astype(dtype)
+        for name, (dtype, shape) in ROWS.items()
+    }
 
 
 @pytest.mark.parametrize("n_words", [1, 2, 999, 1021, 1022, 2042, 5000])

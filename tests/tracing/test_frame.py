@@ -47,7 +47,11 @@ def test_it_goes_to_parquet_and_back(trace, tmp_path):
     pd.testing.assert_frame_equal(some, frame[columns])
 
 
-@pytest.mark.parametrize("variables", ["weights", 3, ["deltas"], [3], ["weights", "weights"]], ids=str)
+@pytest.mark.parametrize(
+    "variables", ["weights", 3, ["deltas"], [3], ["weights", "weights"]], ids=str
+)
 def test_columns_that_there_cannot_be_are_refused(trace, variables):
-    with pytest.raises(ValueError, match=r"variables must be a list of names from .*, each once, got"):
+    with pytest.raises(
+        ValueError, match=r"variables must be a list of names from .*, each once, got"
+    ):
         trace.to_frame(variables)

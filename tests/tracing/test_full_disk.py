@@ -22,7 +22,12 @@ def small_chunks(monkeypatch):
 
 
 def model(**params):
-    params = {"max_iter": 30, "batch_size": 16, "n_iter_no_change": np.inf, "random_state": 0} | params
+    params = {
+        "max_iter": 30,
+        "batch_size": 16,
+        "n_iter_no_change": np.inf,
+        "random_state": 0,
+    } | params
     return BackpropMLPClassifier((5,), **params)
 
 
@@ -39,8 +44,13 @@ def full_after(request, monkeypatch):
         owner = file_writer if request.param == "write" else os
         name = "_write" if request.param == "write" else request.param
         real = getattr(owner, name)
-        # The header and the first weights; for each of four pieces four scalars, two arrays, the checksums.
-        calls_a_chunk = {"write": 2 + 4 * 7, "fsync": 2 if hasattr(os, "O_DIRECTORY") else 1, "replace": 1}
+        # The header and the first weights; for each of four pieces four scalars, two arrays, the
+        # checksums.
+        calls_a_chunk = {
+            "write": 2 + 4 * 7,
+            "fsync": 2 if hasattr(os, "O_DIRECTORY") else 1,
+            "replace": 1,
+        }
 
         def fails(*args):
             nonlocal remaining
@@ -62,7 +72,9 @@ def test_the_fit_stops_and_what_was_written_is_kept(tmp_path, full_after, n_chun
     failing = model().set_callbacks(memory, disk)
     full_after(n_chunks)
     n_kept = n_chunks * CHUNK_ROWS
-    message = rf"trace/run-.*the first {n_kept} recorded steps of this run are kept there.*No space left"
+    message = (
+        rf"trace/run-.*the first {n_kept} recorded steps of this run are kept there.*No space left"
+    )
     with pytest.raises(OSError, match=message) as caught:
         failing.fit(X, y)
     assert caught.value.errno == errno.ENOSPC
@@ -98,7 +110,9 @@ def test_sound_pieces_of_a_chunk_that_could_not_be_ended_are_kept(tmp_path, monk
         real(self, piece, arrays)
 
     monkeypatch.setattr(file_writer.FileWriter, "write", fails)
-    with pytest.raises(OSError, match=f"the first {4 + n_pieces} recorded steps of this run are kept"):
+    with pytest.raises(
+        OSError, match=f"the first {4 + n_pieces} recorded steps of this run are kept"
+    ):
         model().set_callbacks(memory, disk).fit(X, y)
     trace = disk.trace_
     np.testing.assert_array_equal(trace.updates, memory.trace_.updates[: 4 + n_pieces])
@@ -108,7 +122,9 @@ def test_an_error_of_the_thread_is_not_lost_when_nothing_follows(tmp_path, full_
     X, y = classes("binary", seed=1)
     full_after(0)
     with pytest.raises(OSError, match="the first 0 recorded steps of this run are kept"):
-        model(max_iter=1, batch_size=15).set_callbacks(TraceRecorder(path=tmp_path)).fit(X, y)  # four steps
+        model(max_iter=1, batch_size=15).set_callbacks(TraceRecorder(path=tmp_path)).fit(
+            X, y
+        )  # four steps
 
 
 def test_with_space_again_the_next_fit_is_a_run_of_its_own(tmp_path, full_after, monkeypatch):
@@ -127,7 +143,9 @@ def test_with_space_again_the_next_fit_is_a_run_of_its_own(tmp_path, full_after,
 def test_what_lost_its_end_is_not_gone_on_with(tmp_path, full_after, monkeypatch):
     """The error comes when the fit is over and the estimator fitted."""
     X, y = classes("binary", seed=1)
-    going = model(max_iter=1, batch_size=12, warm_start=True).set_callbacks(TraceRecorder(path=tmp_path))
+    going = model(max_iter=1, batch_size=12, warm_start=True).set_callbacks(
+        TraceRecorder(path=tmp_path)
+    )
     n_kept = 4 if full_after(1) == "write" else 5
     with pytest.raises(OSError, match="No space"):
         going.fit(X, y)  # five steps: none follows that could meet the thread's error
@@ -145,7 +163,9 @@ def test_a_limit_of_the_system_is_met_in_the_same_way(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (6000, before[1]))
     try:
-        with pytest.raises(OSError, match="the first 0 recorded steps of this run are kept") as caught:
+        with pytest.raises(
+            OSError, match="the first 0 recorded steps of this run are kept"
+        ) as caught:
             model().set_callbacks(disk).fit(X, y)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

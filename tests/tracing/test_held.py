@@ -13,7 +13,13 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_metabp import SGD, BackpropMLPClassifier, BackpropMLPRegressor, HistoryLogger, TraceRecorder
+from sklearn_metabp import (
+    SGD,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    HistoryLogger,
+    TraceRecorder,
+)
 from sklearn_metabp.tracing.parts import CopiedPart, ReplayedPart
 from sklearn_metabp.tracing.run import RecordedSteps
 from sklearn_metabp.tracing.shared_arrays import shared_copy
@@ -95,10 +101,14 @@ def test_data_that_differ_in_one_number_are_not_shared(make):
     other = X.copy()
     other[np.nonzero(other)[0][0], np.nonzero(other)[1][0]] += 1e-9
     recorder, notes = TraceRecorder(), StepNotes()
-    model = BackpropMLPRegressor((20,), max_iter=3, shuffle=False, **FIXED).set_callbacks(recorder, notes)
+    model = BackpropMLPRegressor((20,), max_iter=3, shuffle=False, **FIXED).set_callbacks(
+        recorder, notes
+    )
     for data in (X, other, X):
         model.fit(make(data), X[:, 0])
-    np.testing.assert_array_equal(recorder.trace_.gradients, [step["gradients"] for step in notes.steps])
+    np.testing.assert_array_equal(
+        recorder.trace_.gradients, [step["gradients"] for step in notes.steps]
+    )
 
 
 def test_shared_arrays_are_told_apart_by_every_byte_and_die_with_their_holders():
@@ -200,7 +210,12 @@ def test_parts_that_are_copied_and_parts_that_are_computed_again_make_one_run():
         X = rng.standard_normal((n, 4))
         model.set_params(batch_size=size).partial_fit(X, X[:, 0])
     (run,) = lean.trace_.recorded
-    assert [type(part) for part in run._parts] == [ReplayedPart, ReplayedPart, CopiedPart, ReplayedPart]
+    assert [type(part) for part in run._parts] == [
+        ReplayedPart,
+        ReplayedPart,
+        CopiedPart,
+        ReplayedPart,
+    ]
     for name in ("params", "gradients", "updates"):
         steps = [step[name] for step in notes.steps]
         np.testing.assert_array_equal(getattr(lean.trace_, name), steps)
@@ -211,7 +226,9 @@ def test_parts_that_are_copied_and_parts_that_are_computed_again_make_one_run():
 def test_one_step_in_several_of_a_fit_is_a_whole_run():
     X, y = numbers(n=60)
     whole, part = TraceRecorder(), TraceRecorder(every=3)
-    model = BackpropMLPRegressor((3,), batch_size=16, max_iter=4, **FIXED).set_callbacks(whole, part)
+    model = BackpropMLPRegressor((3,), batch_size=16, max_iter=4, **FIXED).set_callbacks(
+        whole, part
+    )
     model.fit(X, y)
     rows = np.arange(0, len(whole.trace_), 3)
     np.testing.assert_array_equal(part.trace_.features("link"), whole.trace_[rows].features("link"))
@@ -221,7 +238,9 @@ def test_a_stream_of_which_few_steps_are_recorded_is_none():
     recorder = stream(TraceRecorder(every=100))
     with pytest.raises(ValueError, match="scope='link' follows the gradients along the run"):
         recorder.trace_.features("link")
-    assert stream(TraceRecorder(every=100), 10).trace_.features("link").shape[0]  # only the first call
+    assert (
+        stream(TraceRecorder(every=100), 10).trace_.features("link").shape[0]
+    )  # only the first call
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -239,7 +258,9 @@ def test_classes_are_held_and_computed_again_as_they_are_trained_on():
     rng = np.random.default_rng(7)
     X, y = rng.standard_normal((600, 5)), rng.integers(0, 40, 600)
     recorder, notes = TraceRecorder("all"), StepNotes()
-    model = BackpropMLPClassifier((6,), max_iter=3, batch_size=100, **FIXED).set_callbacks(recorder, notes)
+    model = BackpropMLPClassifier((6,), max_iter=3, batch_size=100, **FIXED).set_callbacks(
+        recorder, notes
+    )
     model.fit(X, y)
     assert recorder.trace_.recorded[0]._parts[0].replay.data_bytes < X.nbytes + 600 * 40 * 8
     for trace in (recorder.trace_, pickle.loads(pickle.dumps(recorder.trace_))):

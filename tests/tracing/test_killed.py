@@ -69,7 +69,15 @@ def uninterrupted(n_epochs):
 
 @pytest.mark.parametrize("n_kills", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_what_was_finished_is_there_and_is_right(tmp_path, n_kills):
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path), str(n_kills), str(n_kills), str(CHUNK_ROWS)]
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        str(tmp_path),
+        str(n_kills),
+        str(n_kills),
+        str(CHUNK_ROWS),
+    ]
     subprocess.run(command, check=True, timeout=300)
     counts, done = [], []
     for number in range(n_kills):
@@ -119,7 +127,9 @@ def unfinished(tmp_path, monkeypatch):
     monkeypatch.setattr(chunk_buffer, "CHUNK_STEPS", CHUNK_ROWS)
     X = np.random.default_rng(0).standard_normal((60, 4))
     recorder, memory = TraceRecorder("all", path=tmp_path), TraceRecorder("all")
-    model = BackpropMLPClassifier((5,), batch_size=5, max_iter=1, n_iter_no_change=np.inf, random_state=0)
+    model = BackpropMLPClassifier(
+        (5,), batch_size=5, max_iter=1, n_iter_no_change=np.inf, random_state=0
+    )
     model.set_callbacks(recorder, memory).fit(X, X[:, 0] > 0)
     (folder,) = tmp_path.iterdir()
     for number in (1, 2):

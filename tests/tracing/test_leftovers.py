@@ -60,7 +60,9 @@ def test_the_next_save_of_a_rule_removes_what_a_killed_one_left(tmp_path, rule, 
 
 
 @pytest.mark.parametrize("where", [(os, "fsync"), (os, "rename")], ids=lambda w: w[1])
-def test_the_next_save_of_a_trace_removes_what_a_killed_one_left(tmp_path, trace, monkeypatch, where):
+def test_the_next_save_of_a_trace_removes_what_a_killed_one_left(
+    tmp_path, trace, monkeypatch, where
+):
     for _ in range(2):
         killed_while(lambda: trace.save(tmp_path / "trace"), monkeypatch, where)
     assert len(os.listdir(tmp_path)) == 1
@@ -130,7 +132,9 @@ def test_threads_that_save_one_rule_do_not_disturb_each_other(tmp_path, rule):
 )
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, rule, trace, name):
     rule.save(tmp_path / name)
-    np.testing.assert_array_equal(load_rule(tmp_path / name)._model._mlp.params, rule._model._mlp.params)
+    np.testing.assert_array_equal(
+        load_rule(tmp_path / name)._model._mlp.params, rule._model._mlp.params
+    )
     (tmp_path / "traces").mkdir()
     trace.save(tmp_path / "traces" / name)
     assert len(Trace.open(tmp_path / "traces" / name)) == len(trace)
@@ -185,4 +189,6 @@ assert os.listdir(path.parent) == ["file"]
 
 @pytest.mark.parametrize("n_kills", [30, pytest.param(300, marks=pytest.mark.slow)])
 def test_whenever_a_save_is_killed_the_next_one_tidies_up(tmp_path, n_kills):
-    subprocess.run([sys.executable, "-c", KILLS, str(tmp_path), str(n_kills)], check=True, timeout=100)
+    subprocess.run(
+        [sys.executable, "-c", KILLS, str(tmp_path), str(n_kills)], check=True, timeout=100
+    )

@@ -12,7 +12,13 @@ from helpers.traces import NumPySGD
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from sklearn_metabp import SGD, BackpropMLPClassifier, BackpropMLPRegressor, HistoryLogger, TraceRecorder
+from sklearn_metabp import (
+    SGD,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    HistoryLogger,
+    TraceRecorder,
+)
 from sklearn_metabp.tracing.parts import ReplayedPart
 
 FIXED = {"n_iter_no_change": np.inf, "random_state": 0}
@@ -28,9 +34,13 @@ def recorded(rule="adam", seed=4, **limits):
 def test_a_recorded_model_pickles_to_little_more_than_its_data():
     X, y = load_digits(return_X_y=True)
     recorder = TraceRecorder()
-    model = BackpropMLPClassifier((50,), max_iter=40, **FIXED).set_callbacks(recorder).fit(X / 16, y)
+    model = (
+        BackpropMLPClassifier((50,), max_iter=40, **FIXED).set_callbacks(recorder).fit(X / 16, y)
+    )
     n_bytes = len(pickle.dumps(model))
-    assert recorder.trace_.updates.nbytes > 10 * X.nbytes  # what it held as arrays, three times that
+    assert (
+        recorder.trace_.updates.nbytes > 10 * X.nbytes
+    )  # what it held as arrays, three times that
     assert n_bytes < 1.5 * X.nbytes + 10 * model.params_.nbytes
 
 
@@ -85,7 +95,9 @@ def test_a_recorder_that_was_loaded_records_on(seed):
     clone(loaded).fit(X, y)
     assert copy.trace_.runs.tolist() == [0] * 24 + [1] * 24 + [2] * 24
     np.testing.assert_array_equal(copy.trace_.run(0).params, recorder.trace_.params)
-    np.testing.assert_array_equal(copy.trace_.run(1).params, [step["params"] for step in notes.steps[:24]])
+    np.testing.assert_array_equal(
+        copy.trace_.run(1).params, [step["params"] for step in notes.steps[:24]]
+    )
     assert len(recorder.trace_) == 24  # each of them has runs of its own
 
 
@@ -102,7 +114,9 @@ print(bool((recorder.trace_.run(0).params == recorder.trace_.run(1).params).all(
 def test_a_saved_model_is_recorded_on_in_another_process(tmp_path):
     joblib = pytest.importorskip("joblib")
     X, y = numbers()
-    model = BackpropMLPRegressor((5,), max_iter=2, **FIXED).set_callbacks(TraceRecorder(), HistoryLogger())
+    model = BackpropMLPRegressor((5,), max_iter=2, **FIXED).set_callbacks(
+        TraceRecorder(), HistoryLogger()
+    )
     joblib.dump((model.fit(X, y), X, y), tmp_path / "model.joblib")
     command = [sys.executable, "-c", SCRIPT, tmp_path / "model.joblib"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -60,7 +60,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("rule", [SGD(0.1, momentum=0.9), Adam(), NumPySGD()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize(
+    "rule", [SGD(0.1, momentum=0.9), Adam(), NumPySGD()], ids=lambda r: type(r).__name__
+)
 @pytest.mark.parametrize("case", CASES)
 def test_every_variable_is_what_the_steps_had(case, rule, dtype):
     kind, args, params = CASES[case]
@@ -75,7 +77,11 @@ def test_every_variable_is_what_the_steps_had(case, rule, dtype):
     trace = recorder.trace_
 
     assert len(trace) == len(notes.steps)
-    for name, attribute in (("index", "indices"), ("epoch", "epochs"), ("n_patterns", "n_patterns")):
+    for name, attribute in (
+        ("index", "indices"),
+        ("epoch", "epochs"),
+        ("n_patterns", "n_patterns"),
+    ):
         assert [step[name] for step in notes.steps] == getattr(trace, attribute).tolist()
     assert [step["loss"] for step in notes.steps] == trace.losses.tolist()
     for row, step in enumerate(notes.steps):
@@ -95,7 +101,9 @@ def test_weights_plus_updates_are_the_next_weights_and_the_last_are_the_models()
     X, y = classes("multiclass", seed=3)
     recorder = TraceRecorder()
     model = (
-        BackpropMLPClassifier((5,), batch_size=20, random_state=3, **FIXED).set_callbacks(recorder).fit(X, y)
+        BackpropMLPClassifier((5,), batch_size=20, random_state=3, **FIXED)
+        .set_callbacks(recorder)
+        .fit(X, y)
     )
     after = recorder.trace_.params + recorder.trace_.updates
     assert (after[:-1] == recorder.trace_.params[1:]).all()
@@ -132,7 +140,9 @@ def test_dtype_is_that_of_what_is_stored(rule):
 def test_a_training_that_goes_on_is_one_run(going_on):
     X, y = classes("multiclass", seed=8)
     once, twice = TraceRecorder(), TraceRecorder()
-    model = BackpropMLPClassifier((4,), batch_size=16, random_state=2, tol=0, n_iter_no_change=np.inf)
+    model = BackpropMLPClassifier(
+        (4,), batch_size=16, random_state=2, tol=0, n_iter_no_change=np.inf
+    )
     clone(model).set_params(max_iter=4).set_callbacks(once).fit(X, y)
     model.set_params(max_iter=2, warm_start=True).set_callbacks(twice)
     if going_on == "warm_start":
@@ -169,7 +179,11 @@ def test_every_fit_and_every_clone_is_a_run_of_its_own():
     model.fit(X, y)
     model.fit(X, y)
     clone(model).set_params(hidden_layer_sizes=(7,)).fit(X, y)
-    assert [layout.layer_sizes for layout in recorder.trace_.layouts] == [(4, 3, 1), (4, 3, 1), (4, 7, 1)]
+    assert [layout.layer_sizes for layout in recorder.trace_.layouts] == [
+        (4, 3, 1),
+        (4, 3, 1),
+        (4, 7, 1),
+    ]
     assert recorder.trace_.runs.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
@@ -181,8 +195,12 @@ def test_what_was_recorded_stays_whatever_happens_to_the_data_and_the_rule():
     X *= 2
     rule.set_params(learning_rate=5.0)
     model.set_params(update_rule__learning_rate=7.0)
-    np.testing.assert_array_equal(recorder.trace_.updates, [step["updates"] for step in notes.steps])
-    np.testing.assert_array_equal(recorder.trace_.activations[0][0], notes.steps[0]["activations"][0])
+    np.testing.assert_array_equal(
+        recorder.trace_.updates, [step["updates"] for step in notes.steps]
+    )
+    np.testing.assert_array_equal(
+        recorder.trace_.activations[0][0], notes.steps[0]["activations"][0]
+    )
 
 
 def test_reading_draws_no_random_numbers_of_the_user():
@@ -204,8 +222,12 @@ def test_reading_draws_no_random_numbers_of_the_user():
 def test_a_rule_that_cannot_be_computed_again_is_found_out():
     X, y = classes("binary", seed=4)
     recorder = TraceRecorder()
-    BackpropMLPClassifier((3,), update_rule=Dice(), random_state=0, **FIXED).set_callbacks(recorder).fit(X, y)
-    with pytest.raises(RuntimeError, match=r"step 2 .*not a function of the step and its state.*replayable"):
+    BackpropMLPClassifier((3,), update_rule=Dice(), random_state=0, **FIXED).set_callbacks(
+        recorder
+    ).fit(X, y)
+    with pytest.raises(
+        RuntimeError, match=r"step 2 .*not a function of the step and its state.*replayable"
+    ):
         _ = recorder.trace_.params
 
 
@@ -256,7 +278,9 @@ def test_a_training_that_diverges_is_recorded_up_to_there(rule):
 def test_pickled_traces_are_equal():
     X, y = classes("multiclass", seed=6)
     recorder = TraceRecorder("all")
-    BackpropMLPClassifier((3,), batch_size=16, random_state=0, **FIXED).set_callbacks(recorder).fit(X, y)
+    BackpropMLPClassifier((3,), batch_size=16, random_state=0, **FIXED).set_callbacks(recorder).fit(
+        X, y
+    )
     trace = recorder.trace_
     for copy in (pickle.loads(pickle.dumps(trace)), pickle.loads(pickle.dumps(recorder)).trace_):
         for name in ("params", "updates", "gradients", "losses", "targets", "runs"):
@@ -279,7 +303,10 @@ def test_threads_share_a_recorder():
     ("params", "message"),
     [
         ({"variables": "everything"}, "variables must be 'default', 'all' or a list of names"),
-        ({"variables": ["deltas", "momentum"]}, r"variables must be names from .* got \['momentum'\]"),
+        (
+            {"variables": ["deltas", "momentum"]},
+            r"variables must be names from .* got \['momentum'\]",
+        ),
         ({"variables": []}, r"variables must be names from .* got \[\]"),
         ({"variables": 3}, "variables must be 'default', 'all' or a list of names from .*, got 3"),
         ({"every": True}, "every must be an integer of 1 or more, got True"),

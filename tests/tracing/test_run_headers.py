@@ -24,7 +24,9 @@ def header(network):
 
 
 def header_without_patterns():
-    return RunHeader(NETWORKS[0], ("weights", "loss"), 2, None, np.dtype(np.float32), False, "a" * 32)
+    return RunHeader(
+        NETWORKS[0], ("weights", "loss"), 2, None, np.dtype(np.float32), False, "a" * 32
+    )
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
@@ -81,7 +83,9 @@ FORGED = [
 
 
 def test_the_task_of_a_run_may_be_known_or_not():
-    known = replace(header(NETWORKS[0]), task=Task("fit/search/candidate-split-evaluation", (0, 0, 3)))
+    known = replace(
+        header(NETWORKS[0]), task=Task("fit/search/candidate-split-evaluation", (0, 0, 3))
+    )
     assert RunHeader.from_json(json.loads(json.dumps(known.to_json()))) == known
     written = header(NETWORKS[0]).to_json()
     assert RunHeader.from_json(written).task is None

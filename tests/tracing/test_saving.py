@@ -22,7 +22,9 @@ def small_chunks(monkeypatch):
 
 
 @pytest.mark.parametrize("rule", [SGD(0.1), NumPySGD()], ids=lambda r: type(r).__name__)
-@pytest.mark.parametrize("given", [{}, {"every": 3}, {"dtype": np.float32}, {"max_steps": 5}], ids=str)
+@pytest.mark.parametrize(
+    "given", [{}, {"every": 3}, {"dtype": np.float32}, {"max_steps": 5}], ids=str
+)
 def test_a_saved_trace_opens_to_the_same(tmp_path, rule, given):
     X, y = classes("multiclass", seed=6)
     recorder = TraceRecorder("all", **given)
@@ -45,7 +47,9 @@ def test_whole_runs_are_saved_in_the_order_of_the_rows(tmp_path):
     trace = recorder.trace_
     (trace.run(2) + trace.run(0)).save(tmp_path / "two")
     opened = Trace.open(tmp_path / "two")
-    np.testing.assert_array_equal(opened.params, np.vstack([trace.run(2).params, trace.run(0).params]))
+    np.testing.assert_array_equal(
+        opened.params, np.vstack([trace.run(2).params, trace.run(0).params])
+    )
     for rows in (trace[1:], trace[::-1], trace[:0], trace[[0, 0]]):
         with pytest.raises(ValueError, match="only whole runs are saved"):
             rows.save(tmp_path / "rows")

@@ -7,7 +7,9 @@ from scipy import sparse
 from sklearn_metabp import SGD, BackpropMLPRegressor, LearnedUpdateRule, Trace, TraceRecorder
 
 # A learning rate of 1e-30 stands for the start, which no step leaves.
-pytestmark = pytest.mark.filterwarnings("ignore:No step of this call:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:No step of this call:sklearn.exceptions.ConvergenceWarning"
+)
 
 SIZES = (12, 4, 2)
 NAMES = ("params", "updates", "gradients", "targets", "outputs")
@@ -53,7 +55,9 @@ def test_a_trace_of_sparse_rows_is_that_of_dense_ones(tmp_path, where):
     dense, other = traces
     assert len(dense) == len(other) == 4 * 5
     for name in NAMES:
-        np.testing.assert_allclose(getattr(other, name), getattr(dense, name), rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(
+            getattr(other, name), getattr(dense, name), rtol=1e-9, atol=1e-14
+        )
     for name in LAYERS:
         for ours, theirs in zip(getattr(other, name), getattr(dense, name), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)
@@ -77,7 +81,9 @@ def test_a_learned_rule_trains_on_sparse_rows_as_on_dense_ones(name):
     X, T = rows()
     recorder = TraceRecorder("all")
     trained(sparse.csr_array(X), T, SGD(0.1), recorder)
-    rule = LearnedUpdateRule(scope=name.split(",")[0], random_state=0, **RULES[name]).fit(recorder.trace_)
+    rule = LearnedUpdateRule(scope=name.split(",")[0], random_state=0, **RULES[name]).fit(
+        recorder.trace_
+    )
     dense, other = (trained(data, T, rule, n_epochs=2) for data in (X, sparse.csr_array(X)))
     start = trained(X, T, SGD(1e-30))
     assert np.abs(dense - start).max() > 1e-3

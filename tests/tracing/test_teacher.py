@@ -22,7 +22,9 @@ TEACHERS = [SGD(0.3), SGD(0.1, momentum=0.9), Adam(0.02)]
 
 def fit(rule, recorder, *, seed=0, max_iter=4):
     X, y = classes("multiclass", n=45, seed=31)
-    model = BackpropMLPClassifier((4,), update_rule=rule, batch_size=16, max_iter=max_iter, random_state=seed)
+    model = BackpropMLPClassifier(
+        (4,), update_rule=rule, batch_size=16, max_iter=max_iter, random_state=seed
+    )
     return model.set_params(n_iter_no_change=np.inf).set_callbacks(recorder).fit(X, y)
 
 
@@ -56,7 +58,8 @@ def test_the_teacher_sees_the_students_gradients_and_remembers_them(teacher):
 
 def test_the_training_is_none_the_wiser():
     plain, watched = (
-        fit(Adam(), recorder).params_ for recorder in (TraceRecorder(), TraceRecorder(teacher=SGD(9.0)))
+        fit(Adam(), recorder).params_
+        for recorder in (TraceRecorder(), TraceRecorder(teacher=SGD(9.0)))
     )
     np.testing.assert_array_equal(plain, watched)
 
@@ -97,7 +100,9 @@ def test_a_training_that_goes_on_keeps_its_teacher():
 def test_without_a_teacher_there_are_no_such_updates():
     recorder = TraceRecorder()
     fit(SGD(0.1), recorder)
-    with pytest.raises(AttributeError, match=r"has no teacher_updates.*TraceRecorder\(teacher=rule\)"):
+    with pytest.raises(
+        AttributeError, match=r"has no teacher_updates.*TraceRecorder\(teacher=rule\)"
+    ):
         getattr(recorder.trace_, TEACHER_UPDATES)
 
 

@@ -12,13 +12,17 @@ def record(*hidden_layer_sizes, variables="default", max_iter=3):
     X, y = classes("multiclass", seed=len(hidden_layer_sizes))
     recorder = TraceRecorder(variables)
     for seed, sizes in enumerate(hidden_layer_sizes):
-        model = BackpropMLPClassifier(sizes, batch_size=25, max_iter=max_iter, n_iter_no_change=np.inf)
+        model = BackpropMLPClassifier(
+            sizes, batch_size=25, max_iter=max_iter, n_iter_no_change=np.inf
+        )
         model.set_params(random_state=seed).set_callbacks(recorder).fit(X, y)
     return recorder.trace_
 
 
 @pytest.mark.parametrize(
-    "key", [slice(2, 7), [5, 0, 5], np.arange(9) % 2 == 0, np.array([8]), slice(None, None, -1)], ids=str
+    "key",
+    [slice(2, 7), [5, 0, 5], np.arange(9) % 2 == 0, np.array([8]), slice(None, None, -1)],
+    ids=str,
 )
 def test_rows_are_selected_as_those_of_an_array(key):
     trace = record((4,))
@@ -90,7 +94,9 @@ def test_a_run_that_grew_between_two_openings_is_one_run_with_all_its_steps(tmp_
 
 def test_only_traces_are_joined():
     recorder = TraceRecorder()
-    with pytest.raises(TypeError, match=r"joins traces, got TraceRecorder.* among them: pass its trace_\."):
+    with pytest.raises(
+        TypeError, match=r"joins traces, got TraceRecorder.* among them: pass its trace_\."
+    ):
         Trace.concatenate([record((3,)), recorder])
     with pytest.raises(TypeError, match="joins traces, got 1 among them"):
         Trace.concatenate([1, 2])
@@ -103,7 +109,11 @@ def test_shape_counts_rows_and_variables():
 
 def test_what_was_not_recorded_says_how_to():
     trace = record((4,), variables=["loss"])
-    for name, variable in (("params", "weights"), ("deltas", "deltas"), ("updates", "weight_updates")):
+    for name, variable in (
+        ("params", "weights"),
+        ("deltas", "deltas"),
+        ("updates", "weight_updates"),
+    ):
         with pytest.raises(AttributeError, match=f"has no {name}.*{variable}"):
             getattr(trace, name)
 

@@ -89,7 +89,11 @@ def outcome(backend, tmp_path):
     for last in (False, True):
         try:
             done = subprocess.run(
-                [sys.executable, script, backend], capture_output=True, text=True, timeout=100, check=False
+                [sys.executable, script, backend],
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             if last:
@@ -101,7 +105,9 @@ def outcome(backend, tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
-def test_a_search_in_worker_processes_gives_the_history_and_the_trace_of_one_without(backend, tmp_path):
+def test_a_search_in_worker_processes_gives_the_history_and_the_trace_of_one_without(
+    backend, tmp_path
+):
     found = outcome(backend, tmp_path)
     one, threads, processes = found.values()
     assert threads == one
@@ -123,7 +129,11 @@ def test_the_task_of_a_run_is_in_its_files(tmp_path):
     BackpropMLPRegressor((3,), **FIXED).set_callbacks(memory, disk).fit(X, y)
     memory.trace_.save(tmp_path / "saved")
     assert memory.trace_.tasks == [("fit", (0,))]
-    assert Trace.open(tmp_path / "saved").tasks == Trace.open(tmp_path / "disk").tasks == memory.trace_.tasks
+    assert (
+        Trace.open(tmp_path / "saved").tasks
+        == Trace.open(tmp_path / "disk").tasks
+        == memory.trace_.tasks
+    )
 
 
 @pytest.fixture

@@ -303,7 +303,10 @@ def test_a_module_that_is_installed_counts_by_its_source(edited, tmp_path, monke
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
     found = []
-    for source in ("def rate(t, n):\n    return 1 / t\n", "def rate(t, n):\n    return 1 / t\n" + edited):
+    for source in (
+        "def rate(t, n):\n    return 1 / t\n",
+        "def rate(t, n):\n    return 1 / t\n" + edited,
+    ):
         (folder / "rates_of_mine.py").write_text(source)
         release_of.cache_clear()
         monkeypatch.delitem(sys.modules, "rates_of_mine", raising=False)
@@ -333,14 +336,21 @@ def test_code_of_a_namespace_without_a_name_counts_by_its_content():
     found = []
     for number in (1, 2):
         names = {}
-        exec(f"class Rule:\n    def f(self):\n        return {number}\ndef f():\n    return {number}", names)
+        exec(
+            f"class Rule:\n    def f(self):\n        return {number}\ndef f():\n    return {number}",
+            names,
+        )
         found.append((fingerprint(names["Rule"]), fingerprint(names["f"])))
     assert found[0][0] != found[1][0]
     assert found[0][1] != found[1][1]
 
 
 def test_scorers_of_a_library_are_told_apart():
-    scorers = [make_scorer(accuracy_score), make_scorer(f1_score), make_scorer(f1_score, average="macro")]
+    scorers = [
+        make_scorer(accuracy_score),
+        make_scorer(f1_score),
+        make_scorer(f1_score, average="macro"),
+    ]
     assert len({callable_fingerprint(scorer) for scorer in scorers}) == 3
 
 
@@ -353,7 +363,9 @@ class Smoothed:
 
 
 def test_addresses_are_no_part_of_it():
-    assert fingerprint(EarlyStopping(monitor=Smoothed(1))) == fingerprint(EarlyStopping(monitor=Smoothed(1)))
+    assert fingerprint(EarlyStopping(monitor=Smoothed(1))) == fingerprint(
+        EarlyStopping(monitor=Smoothed(1))
+    )
 
 
 def test_only_what_can_be_called_is_taken_for_a_function():

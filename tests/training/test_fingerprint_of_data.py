@@ -20,7 +20,11 @@ def test_an_array_has_the_same_one_however_it_lies_in_memory(tmp_path):
         assert {fingerprint(other) for other in same} == {fingerprint(X)}
         assert fingerprint(X.T) != fingerprint(X) != fingerprint(X.reshape(7, 700))
     words = np.array(["a", "bcd", ""])
-    assert fingerprint(words) == fingerprint(words.astype(object)) != fingerprint(np.array(["ab", "cd", ""]))
+    assert (
+        fingerprint(words)
+        == fingerprint(words.astype(object))
+        != fingerprint(np.array(["ab", "cd", ""]))
+    )
 
 
 def test_sparse_rows_have_the_same_one_where_they_are_summed_in_the_same_order():

@@ -34,7 +34,9 @@ by_wrapper = pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wr
 
 def fit(rule, n_epochs=8, callbacks=(), **setting):
     X, y = classes("multiclass", seed=2)
-    model = BackpropMLPClassifier((5, 4), "tanh", update_rule=rule, max_iter=n_epochs, **(LONG | setting))
+    model = BackpropMLPClassifier(
+        (5, 4), "tanh", update_rule=rule, max_iter=n_epochs, **(LONG | setting)
+    )
     return model.set_callbacks(*callbacks).fit(X, y)
 
 
@@ -105,7 +107,9 @@ def test_a_teacher_is_bound_once_per_training():
     recorder, rule = TraceRecorder(teacher=Counting(0.1)), []
     bind = Counting.bind
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Counting, "bind", lambda self, *given: (rule.append(1), bind(self, *given))[1])
+        patch.setattr(
+            Counting, "bind", lambda self, *given: (rule.append(1), bind(self, *given))[1]
+        )
         fit(Adam(), callbacks=[recorder])
     assert len(rule) == 1
     np.testing.assert_allclose(recorder.trace_.teacher_updates, -0.1 * recorder.trace_.gradients)
@@ -150,7 +154,15 @@ def assert_plain(value):
         for part in value.values():
             assert_plain(part)
     else:
-        assert value is None or type(value) in (int, float, bool, str, np.ndarray, np.float64, np.bool_)
+        assert value is None or type(value) in (
+            int,
+            float,
+            bool,
+            str,
+            np.ndarray,
+            np.float64,
+            np.bool_,
+        )
 
 
 def test_states_are_arrays_and_numbers(learned):
@@ -250,5 +262,7 @@ def test_a_binding_that_is_none_is_named():
             super().bind(step, state)
 
     for rule in (Forgot(), Clipped(Forgot())):
-        with pytest.raises(TypeError, match=r"Forgot\.bind must return a function without arg.*got None"):
+        with pytest.raises(
+            TypeError, match=r"Forgot\.bind must return a function without arg.*got None"
+        ):
             fit(rule)

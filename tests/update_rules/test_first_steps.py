@@ -52,13 +52,18 @@ FIRST_STEPS = [
     (Adam(0.1, 0.5, 0.75, 0.5), (2.0, 0.0, -2.0), ADAM),
     # The corrected moments of a constant gradient are g and g^2: -0.001 * 2 / (2 + 1e-8).
     (Adam(), (2.0, 2.0, 2.0), (-0.000999999995, -0.000999999995, -0.000999999995)),
-    # A step has the size of the learning rate whatever the gradient's: 0.001 * 1e-3 / (1e-3 + 1e-8).
+    # A step has the size of the learning rate whatever the gradient's: 0.001 * 1e-3 / (1e-3 +
+    # 1e-8).
     (Adam(), (-1e-3, -1e-3, -1e-3), (0.00099999, 0.00099999, 0.00099999)),
     # the same means over the maxima 2 + 0.5; 1.25 > 0.5; 0.625 < 2.5
     (AdaMax(0.1, 0.5, 0.5, 0.5), (2.0, 0.0, -2.0), (-0.2 / 2.5, -0.2 / 3 / 1.25, 0.6 / 7 / 2.5)),
     # mu = 0.25 at all times; (4/15 * 1 + 2) / 2.5; 16/63 * 0.5 / 1.809307;
     # (64/255 * -0.75 + 16/21 * -2) / 2.143990
-    (NAdam(0.1, 0.5, 0.75, 0.5, 0.0), (2.0, 0.0, -2.0), (-0.0906666667, -0.0070183834, 0.0798532138)),
+    (
+        NAdam(0.1, 0.5, 0.75, 0.5, 0.0),
+        (2.0, 0.0, -2.0),
+        (-0.0906666667, -0.0070183834, 0.0798532138),
+    ),
     # rho = 1, 1.857, 2.622: not more than 5, so the corrected mean alone
     (RAdam(0.1, 0.5, 0.75, 0.5), (2.0, 0.0, -2.0), (-0.2, -0.2 / 3, 0.6 / 7)),
     # signs of 1; 0.25 - 0.2; 0.1375 - 0.5
@@ -68,7 +73,12 @@ FIRST_STEPS = [
 # rule, gradients, updates of a weight that begins at 1: those of the bias, and 0.1 * decay * w less
 FIRST_STEPS_WITH_DECAY = [
     # w = 1, 0.82, 0.70115349
-    (AdamW(0.1, 0.5, 0.75, 0.5, weight_decay=1.0), (2.0, 0.0, -2.0), (-0.18, -0.11884651, -0.03013648), ADAM),
+    (
+        AdamW(0.1, 0.5, 0.75, 0.5, weight_decay=1.0),
+        (2.0, 0.0, -2.0),
+        (-0.18, -0.11884651, -0.03013648),
+        ADAM,
+    ),
     # w = 1, 0.85, 0.7075
     (Lion(0.1, 0.5, 0.75, 0.5), (2.0, -0.4, -1.0), (-0.15, -0.1425, 0.064625), (-0.1, -0.1, 0.1)),
 ]
@@ -94,8 +104,12 @@ def test_first_three_steps_are_those_by_hand(rule, gradients, updates, kernel, d
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kernel", ["installed", "twin"])
-@pytest.mark.parametrize(("rule", "gradients", "of_weight", "of_bias"), FIRST_STEPS_WITH_DECAY, ids=str)
-def test_weights_decay_and_biases_do_not(rule, gradients, of_weight, of_bias, kernel, dtype, request):
+@pytest.mark.parametrize(
+    ("rule", "gradients", "of_weight", "of_bias"), FIRST_STEPS_WITH_DECAY, ids=str
+)
+def test_weights_decay_and_biases_do_not(
+    rule, gradients, of_weight, of_bias, kernel, dtype, request
+):
     if kernel == "twin":
         request.getfixturevalue("twin_kernels")
     expect(rule, gradients, of_weight, of_bias, dtype)

@@ -45,7 +45,9 @@ def search(rule, objective, start, *, max_iter=1000, tol=1e-8, on_iteration=neve
         return on_iteration(new)
 
     state = rule.init_state(LAYOUT) if state is None else state
-    why_not = rule.minimize(objective, params, state, max_iter=max_iter, tol=tol, on_iteration=follow)
+    why_not = rule.minimize(
+        objective, params, state, max_iter=max_iter, tol=tol, on_iteration=follow
+    )
     np.testing.assert_array_equal(params, path[-1] if path else start)
     return why_not, params, path
 
@@ -54,7 +56,9 @@ def quadratic(n, seed=0, dtype=float):
     """``(w - w0)' A (w - w0) / 2`` with eigenvalues from 1 to 30, its minimum, and its matrix."""
     rng = np.random.default_rng(seed)
     v = rng.standard_normal(n)
-    Q = np.eye(n) - 2 * np.outer(v, v) / (v @ v)  # a reflection: LAPACK's Q differs from machine to machine
+    Q = np.eye(n) - 2 * np.outer(v, v) / (
+        v @ v
+    )  # a reflection: LAPACK's Q differs from machine to machine
     A, minimum = Q * np.geomspace(1, 30, n) @ Q.T, rng.standard_normal(n)
     buffer = np.zeros(n, dtype)
 
@@ -103,7 +107,11 @@ def network_of(kind, dtype=np.float64, alpha=1e-4):
     ("kind", "alpha", "max_iter"),
     [
         *product(("binary", "multiclass", "numbers"), (1e-4, 1.0), (1, 5, 20)),
-        ("binary", 1e-4, 200),  # to the end, where it converges before rounding has grown by its many steps
+        (
+            "binary",
+            1e-4,
+            200,
+        ),  # to the end, where it converges before rounding has grown by its many steps
         ("binary", 1.0, 200),
         ("numbers", 1.0, 200),
     ],
@@ -200,7 +208,11 @@ def test_steepest_descent_first():
     after = w - g @ g / (g @ A @ g) * g
     assert np.linalg.norm(steep[3] - after) > 1e-3  # the fourth is conjugate
     always = search(
-        ConjugateGradient(n_steepest=np.inf, curvature=1e-10), objective, np.zeros(6), max_iter=5, tol=0
+        ConjugateGradient(n_steepest=np.inf, curvature=1e-10),
+        objective,
+        np.zeros(6),
+        max_iter=5,
+        tol=0,
     )[2]
     np.testing.assert_allclose(always[3], after, rtol=1e-6)
 

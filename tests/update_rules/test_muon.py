@@ -44,7 +44,11 @@ def test_five_rounds_come_near_to_orthogonal():
 
 @pytest.mark.parametrize(
     ("scale", "dtype"),
-    [*product((1e-30, 1.0, 1e30), (np.float64, np.float32)), (1e-200, np.float64), (1e200, np.float64)],
+    [
+        *product((1e-30, 1.0, 1e30), (np.float64, np.float32)),
+        (1e-200, np.float64),
+        (1e200, np.float64),
+    ],
 )
 def test_the_scale_of_a_gradient_does_not_matter(scale, dtype):
     matrix = np.random.default_rng(0).standard_normal((4, 3)).astype(dtype)
@@ -60,7 +64,10 @@ def test_the_scale_of_a_gradient_does_not_matter(scale, dtype):
 def test_a_hundred_steps_are_the_oracles(nesterov):
     layout = ParameterLayout((3, 5, 4, 2))
     rng = np.random.default_rng(1)
-    gradients, start = rng.standard_normal((100, layout.n_params)), rng.standard_normal(layout.n_params)
+    gradients, start = (
+        rng.standard_normal((100, layout.n_params)),
+        rng.standard_normal(layout.n_params),
+    )
     rule = Muon(0.1, 0.8, nesterov, 4, 0.3, 0.05, 0.5, 0.75, 0.1)
     actual, _, params = walk(rule, gradients, start, layer_sizes=layout.layer_sizes)
 
@@ -76,7 +83,9 @@ def test_a_hundred_steps_are_the_oracles(nesterov):
         np.testing.assert_allclose(layout.coefs(params)[i], matrices[i], rtol=1e-9, atol=1e-9)
     betas = {"beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.1}
     for i in range(35, layout.n_params):
-        expected = adamw_oracle(list(gradients[:, i]), start[i], i < layout.n_weights, 0.05, 0.3, **betas)
+        expected = adamw_oracle(
+            list(gradients[:, i]), start[i], i < layout.n_weights, 0.05, 0.3, **betas
+        )
         np.testing.assert_allclose(actual[:, i], expected, rtol=1e-9)
 
 

@@ -42,11 +42,15 @@ def test_a_hundred_steps_are_the_oracles(rule, oracle, seed):
     gradients[rng.random(gradients.shape) < 0.2] = 0
     start = np.tile(START, 2)
     actual, *_ = walk(rule, gradients, start)
-    expected = np.array([oracle(list(column), start[i], i < 4) for i, column in enumerate(gradients.T)]).T
+    expected = np.array(
+        [oracle(list(column), start[i], i < 4) for i, column in enumerate(gradients.T)]
+    ).T
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-300)
     single, *_ = walk(rule, gradients, start, np.float32)
     assert single.dtype == np.float32
-    np.testing.assert_allclose(single, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max(axis=0).min())
+    np.testing.assert_allclose(
+        single, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max(axis=0).min()
+    )
 
 
 @ORACLES
@@ -54,7 +58,13 @@ def test_a_hundred_steps_of_a_network_are_the_oracles(rule, oracle):
     """On logistic regression, whose gradient takes one line."""
     X, y = classes("binary", n=24, seed=3)
     model = BackpropMLPClassifier(
-        (), update_rule=rule, alpha=0.0, batch_size="full", max_iter=100, tol=0, n_iter_no_change=np.inf
+        (),
+        update_rule=rule,
+        alpha=0.0,
+        batch_size="full",
+        max_iter=100,
+        tol=0,
+        n_iter_no_change=np.inf,
     )
     start = np.array([0.3, -0.2, 0.1, 0.0, 0.4])
     weights = start.copy()
@@ -131,7 +141,10 @@ def test_state_lives_outside_the_rule(rule):
     before = dict(vars(rule))
     layout = ParameterLayout((2, 3, 2))
     rng = np.random.default_rng(1)
-    gradients, params = rng.standard_normal((5, layout.n_params)), rng.standard_normal(layout.n_params)
+    gradients, params = (
+        rng.standard_normal((5, layout.n_params)),
+        rng.standard_normal(layout.n_params),
+    )
     one, other, third = (rule.init_state(layout) for _ in range(3))
 
     def update(state, g, t):
@@ -186,7 +199,9 @@ def test_a_training_in_parts_is_the_whole(rule):
         "n_iter_no_change": np.inf,
     }
     whole = BackpropMLPClassifier(update_rule=rule, max_iter=4, **setting).fit(X, y)
-    parts = BackpropMLPClassifier(update_rule=rule, max_iter=2, warm_start=True, **setting).fit(X, y)
+    parts = BackpropMLPClassifier(update_rule=rule, max_iter=2, warm_start=True, **setting).fit(
+        X, y
+    )
     parts = pickle.loads(pickle.dumps(parts)).fit(X, y)
     np.testing.assert_array_equal(parts.params_, whole.params_)
 
@@ -201,10 +216,16 @@ def test_a_trace_computed_again_is_the_training(rule, dtype):
     model.set_params(tol=0, n_iter_no_change=np.inf).set_callbacks(recorder).fit(X, y)
     assert rule.replayable
     trace = recorder.trace_
-    np.testing.assert_array_equal(trace.params[-1] + trace.updates[-1], model._training_state.params)
+    np.testing.assert_array_equal(
+        trace.params[-1] + trace.updates[-1], model._training_state.params
+    )
 
 
 def test_named_rules_are_all_there_are():
     """One name a class; the two that search along lines have their tests elsewhere."""
-    tried = {type(rule).__name__.lower() for rule, _ in RULES} | {"muon", "lbfgs", "conjugategradient"}
+    tried = {type(rule).__name__.lower() for rule, _ in RULES} | {
+        "muon",
+        "lbfgs",
+        "conjugategradient",
+    }
     assert set(UPDATE_RULES) == tried

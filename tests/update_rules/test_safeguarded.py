@@ -53,7 +53,9 @@ class Bad(UpdateRule):
             "uphill": lambda: 0.02 * step.gradients,
             "steep": lambda: 0.5 * step.gradients,
             "far too long": lambda: -1e6 * step.gradients,
-            "noise": lambda: 0.3 * state["rng"].standard_normal(len(step.params)).astype(step.params.dtype),
+            "noise": lambda: (
+                0.3 * state["rng"].standard_normal(len(step.params)).astype(step.params.dtype)
+            ),
             "still": lambda: 0 * step.gradients,
             "creeping": lambda: -1e-5 * step.gradients,
             "nan": lambda: np.nan * step.gradients,
@@ -62,7 +64,17 @@ class Bad(UpdateRule):
         }[self.kind]()
 
 
-KINDS = ["uphill", "steep", "far too long", "noise", "still", "creeping", "nan", "infinite", "doubling"]
+KINDS = [
+    "uphill",
+    "steep",
+    "far too long",
+    "noise",
+    "still",
+    "creeping",
+    "nan",
+    "infinite",
+    "doubling",
+]
 
 
 def fit(rule, *, n_epochs=300, batch_size=16, callbacks=(), dtype=np.float64, sample_weight=None):
@@ -78,7 +90,12 @@ def fit(rule, *, n_epochs=300, batch_size=16, callbacks=(), dtype=np.float64, sa
 def test_a_bad_rule_costs_steps_and_nothing_else(kind, batch_size, dtype):
     n_epochs = 1000 if batch_size == "full" else 300
     weights = np.linspace(0.5, 2, 60)
-    arguments = {"n_epochs": n_epochs, "batch_size": batch_size, "dtype": dtype, "sample_weight": weights}
+    arguments = {
+        "n_epochs": n_epochs,
+        "batch_size": batch_size,
+        "dtype": dtype,
+        "sample_weight": weights,
+    }
     fallback = fit(SGD(0.1), **arguments)
     guarded = fit(Safeguarded(Bad(kind), SGD(0.1)), **arguments)
     start, end = fallback.loss_curve_[0], fallback.loss_curve_[-1]
@@ -95,7 +112,10 @@ def test_a_rule_that_turns_bad_is_stopped(kind):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # bad on purpose
 def test_without_a_guard_they_are_bad():
-    curves = {kind: fit(Bad(kind), n_epochs=50).loss_curve_ for kind in ("uphill", "steep", "noise", "still")}
+    curves = {
+        kind: fit(Bad(kind), n_epochs=50).loss_curve_
+        for kind in ("uphill", "steep", "noise", "still")
+    }
     for kind, curve in curves.items():
         assert curve[-1] >= 0.95 * curve[0], kind
 
@@ -118,14 +138,18 @@ def test_the_fallback_drives_one_block_then_two_then_four():
     along = [np.dot(step["updates"], step["gradients"]) for step in notes.steps]
     uphill = np.flatnonzero(np.array(along) > 0)
     starts = uphill[np.flatnonzero(np.diff(uphill, prepend=-10) > 5)]
-    np.testing.assert_array_equal(starts[:4], np.cumsum([19, 19 + 1 + 19, 19 + 1 + 38, 19 + 1 + 76]))
+    np.testing.assert_array_equal(
+        starts[:4], np.cumsum([19, 19 + 1 + 19, 19 + 1 + 38, 19 + 1 + 76])
+    )
 
 
 def test_what_was_bad_is_undone():
     notes = StepNotes()
     fit(Safeguarded(Bad("noise"), SGD(0.05)), n_epochs=20, callbacks=[notes])
     np.testing.assert_allclose(
-        notes.steps[38]["params"] + notes.steps[38]["updates"], notes.steps[19]["params"], rtol=1e-12
+        notes.steps[38]["params"] + notes.steps[38]["updates"],
+        notes.steps[19]["params"],
+        rtol=1e-12,
     )
 
 
@@ -198,7 +222,9 @@ def test_what_cannot_be_guarded_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings(
+    "ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning"
+)
 def test_the_papers_fourth_experiment_does_not_diverge():
     """Its learning network ends at J = 0.6; guarded, training ends as backpropagation's."""
     folder = Path(__file__).parents[2] / "examples" / "paper"
@@ -214,7 +240,9 @@ def test_the_papers_fourth_experiment_does_not_diverge():
     for seed in (0, 100):
         backprop = experiments.train(experiment, experiments.BACKPROPAGATION, seed)
         alone = experiments.train(experiment, rule, seed)
-        guarded = experiments.train(experiment, Safeguarded(rule, experiments.BACKPROPAGATION), seed)
+        guarded = experiments.train(
+            experiment, Safeguarded(rule, experiments.BACKPROPAGATION), seed
+        )
         assert alone[-1] > 0.25
         assert guarded[-1] < 0.02
         assert guarded.max() < 2 * backprop.max()
@@ -223,7 +251,9 @@ def test_the_papers_fourth_experiment_does_not_diverge():
 def test_a_learned_rule_that_helps_drives():
     X, y = classes("multiclass", seed=5)
     recorder = TraceRecorder()
-    teacher = BackpropMLPClassifier((6,), "tanh", update_rule=Adam(0.02), max_iter=50, batch_size=16, **LONG)
+    teacher = BackpropMLPClassifier(
+        (6,), "tanh", update_rule=Adam(0.02), max_iter=50, batch_size=16, **LONG
+    )
     teacher.set_callbacks(recorder).fit(X, y)
     rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
     guarded, alone = fit(Safeguarded(rule, SGD(0.02)), n_epochs=100), fit(rule, n_epochs=100)
@@ -238,7 +268,9 @@ def test_what_is_copied_of_a_training_keeps_the_weights_that_it_keeps(seed, max_
     X = scale(X)
 
     def fit(*callbacks):
-        model = BackpropMLPClassifier((5,), update_rule=Safeguarded(SGD(0.5), SGD(0.05)), batch_size=10)
+        model = BackpropMLPClassifier(
+            (5,), update_rule=Safeguarded(SGD(0.5), SGD(0.05)), batch_size=10
+        )
         model.set_params(max_iter=max_iter, n_iter_no_change=np.inf, random_state=seed)
         return model.set_callbacks(*callbacks).fit(X, y).params_
 

@@ -35,7 +35,9 @@ def closed_form(name, t, n):
         return 0.5 * (1 + math.cos(math.pi * (t - 1) / n))
     if name == "one_cycle":
         low, k, top = 1 / 25, t - 1, 0.3 * n - 1
-        start, end, share = (low, 1, k / top) if k <= top else (1, low / 1e4, (k - top) / (n - 1 - top))
+        start, end, share = (
+            (low, 1, k / top) if k <= top else (1, low / 1e4, (k - top) / (n - 1 - top))
+        )
         return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
     return 1.0
 
@@ -45,7 +47,9 @@ def closed_form(name, t, n):
 def test_factors_are_those_of_the_formulas(name, n):
     factors = [factor_at(name, t, n) for t in range(1, n + 1)]
     if not (name == "one_cycle" and n < 7):  # torch.optim divides by 0.3 n - 1 there
-        np.testing.assert_allclose(factors, [closed_form(name, t, n) for t in range(1, n + 1)], rtol=1e-12)
+        np.testing.assert_allclose(
+            factors, [closed_form(name, t, n) for t in range(1, n + 1)], rtol=1e-12
+        )
     assert all(0 <= factor <= 1 for factor in factors)
     beyond = [factor_at(name, t, n) for t in (n + 1, 2 * n, 10**6)]  # a training that goes on
     assert all(0 <= factor <= 1 for factor in beyond)
@@ -53,7 +57,9 @@ def test_factors_are_those_of_the_formulas(name, n):
 
 def test_first_factors_by_hand():
     assert [factor_at("invscaling", t, 9) for t in (1, 4, 9)] == [1, 1 / 2, 1 / 3]
-    np.testing.assert_allclose([factor_at("cosine", t, 4) for t in (1, 3, 4)], [1, 0.5, 0.5 - 0.5**1.5])
+    np.testing.assert_allclose(
+        [factor_at("cosine", t, 4) for t in (1, 3, 4)], [1, 0.5, 0.5 - 0.5**1.5]
+    )
     # Ten steps: from 1/25 at the first to 1 at the third (0.3 * 10 - 1 = 2), and down to the tenth.
     cycle = [factor_at("one_cycle", t, 10) for t in range(1, 11)]
     np.testing.assert_allclose(cycle[:3], [0.04, 0.52, 1.0])
@@ -69,7 +75,9 @@ def test_a_factor_multiplies_the_rate_of_every_rule(rule):
     sizes = (3, 3, 2)  # 9 + 6 weights, 3 + 2 biases
     rate = rule().learning_rate
     given = {"weight_decay": 0.1} if hasattr(rule(), "weight_decay") else {}
-    scheduled, *_ = walk(rule(schedule=lambda t, n: 0.25, **given), gradients, start, layer_sizes=sizes)
+    scheduled, *_ = walk(
+        rule(schedule=lambda t, n: 0.25, **given), gradients, start, layer_sizes=sizes
+    )
     if rule is Rprop:
         plain, *_ = walk(Rprop(), gradients, start, layer_sizes=sizes)
         np.testing.assert_allclose(scheduled, plain / 4, rtol=1e-12)
@@ -95,7 +103,13 @@ def test_a_training_tells_its_steps_to_a_callable():
         return min(1.0, t / 5)
 
     X, y = classes("binary")  # 60 rows: 3 batches of 20
-    setting = {"batch_size": 20, "max_iter": 4, "tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
+    setting = {
+        "batch_size": 20,
+        "max_iter": 4,
+        "tol": 0,
+        "n_iter_no_change": np.inf,
+        "random_state": 0,
+    }
     BackpropMLPClassifier((3,), update_rule=SGD(0.1, schedule=warmup), **setting).fit(X, y)
     assert seen == [(t, 12) for t in range(1, 13)]
 
@@ -105,7 +119,9 @@ def test_a_callable_must_return_a_factor(answer):
     X, y = classes("binary")
     rule = Adam(schedule=lambda t, t_planned: answer if t > 2 else 1.0)
     model = BackpropMLPClassifier((3,), update_rule=rule, batch_size=20, max_iter=2)
-    with pytest.raises(ValueError, match=r"returned .* at step 3 of 6: it must return a finite number"):
+    with pytest.raises(
+        ValueError, match=r"returned .* at step 3 of 6: it must return a finite number"
+    ):
         model.fit(X, y)
 
 
@@ -116,14 +132,18 @@ def test_a_callable_must_return_a_factor(answer):
 )
 def test_a_callable_must_take_the_step_and_the_plan(schedule):
     X, y = classes("binary")
-    with pytest.raises(TypeError, match=r"must be a function schedule\(t, t_planned\) of the number"):
+    with pytest.raises(
+        TypeError, match=r"must be a function schedule\(t, t_planned\) of the number"
+    ):
         BackpropMLPClassifier((3,), update_rule=SGD(schedule=schedule)).fit(X, y)
 
 
 def test_an_error_within_a_callable_arrives_unchanged():
     X, y = classes("binary")
     with pytest.raises(TypeError, match="unsupported operand"):
-        BackpropMLPClassifier((3,), update_rule=SGD(schedule=lambda t, t_planned: t + "1")).fit(X, y)
+        BackpropMLPClassifier((3,), update_rule=SGD(schedule=lambda t, t_planned: t + "1")).fit(
+            X, y
+        )
 
 
 def test_a_rate_that_was_set_has_had_no_plateaus():
@@ -155,7 +175,9 @@ def test_plateaus_divide_an_adaptive_rate_by_five_down_to_the_floor(rule):
     assert not adaptive.on_plateau(state)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "invscaling", "cosine", "one_cycle", lambda t, n: 1.0])
+@pytest.mark.parametrize(
+    "schedule", ["constant", "invscaling", "cosine", "one_cycle", lambda t, n: 1.0]
+)
 def test_other_schedules_end_at_a_plateau(schedule):
     rule = SGD(schedule=schedule)
     assert rule.on_plateau(rule.init_state(ParameterLayout((1, 1)))) is False

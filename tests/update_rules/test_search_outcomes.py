@@ -60,7 +60,9 @@ class Descent(LineSearchRule):
         (Descent(), 1.0, 3, r"Descent ended before it converged: it got tired\."),
     ],
 )
-def test_a_search_that_did_not_converge_warns_of_what_ended_it(rule, factor, max_iter, message, patience):
+def test_a_search_that_did_not_converge_warns_of_what_ended_it(
+    rule, factor, max_iter, message, patience
+):
     A, b = load_iris(return_X_y=True)
     with pytest.warns(ConvergenceWarning, match=message):
         model(rule, max_iter=max_iter, n_iter_no_change=patience).fit(A, b * factor)
@@ -78,7 +80,9 @@ def test_one_that_converged_is_silent():
 def test_where_there_is_nothing_to_do_the_loss_is_that_of_the_start(rule):
     with pytest.warns(ConvergenceWarning, match=r"no better than a constant .* lower tol\.$"):
         fitted = model(rule, tol=1e9).fit(X, Y)
-    theirs = MLPRegressor(hidden_layer_sizes=(6,), solver="lbfgs", tol=1e9, random_state=0).fit(X, Y)
+    theirs = MLPRegressor(hidden_layer_sizes=(6,), solver="lbfgs", tol=1e9, random_state=0).fit(
+        X, Y
+    )
     assert fitted.n_iter_ == 0
     assert fitted.loss_ == fitted.best_loss_ == pytest.approx(theirs.loss_, rel=1e-12)
 
@@ -151,7 +155,9 @@ def test_a_rule_that_misuses_the_protocol_is_told(send, error, message):
 
 
 def test_a_rule_that_does_nothing_is_found_out():
-    with pytest.warns(ConvergenceWarning, match="it took no iteration, though there are derivatives larger"):
+    with pytest.warns(
+        ConvergenceWarning, match="it took no iteration, though there are derivatives larger"
+    ):
         model(answering(lambda *given: None)).fit(X, Y)
 
 

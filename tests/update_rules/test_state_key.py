@@ -31,7 +31,14 @@ WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
 OTHER = {
     "learning_rate": [0.003, 0.01],
     "adamw_learning_rate": [0.003, 0.01],
-    "schedule": ["constant", "adaptive", "cosine", "one_cycle", "invscaling", lambda t, t_planned: 0.5],
+    "schedule": [
+        "constant",
+        "adaptive",
+        "cosine",
+        "one_cycle",
+        "invscaling",
+        lambda t, t_planned: 0.5,
+    ],
     "momentum": [0.5, 0.0, 0.9],
     "nesterov": [False, True],
     "increase": [1.0, 1.5],
@@ -70,7 +77,9 @@ def network(rule, **setting):
     )
 
 
-@pytest.mark.parametrize(("kind", "name"), CASES, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("kind", "name"), CASES, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_a_training_goes_on_under_every_other_parameter(kind, name):
     X, y = classes("multiclass", seed=2)
     for value in OTHER[name]:
@@ -115,20 +124,26 @@ def test_a_learned_rule_takes_over_what_the_last_one_remembered_and_nothing_else
     """The peaks of one are never read as the norms of the other, and one too few are none."""
     X, y = classes("multiclass", seed=2)
     small = BackpropMLPRegressor((3,), tol=0.1, random_state=0)
-    rules = [LearnedUpdateRule(small, inputs=inputs, random_state=0).fit(trace) for inputs, _ in INPUTS]
+    rules = [
+        LearnedUpdateRule(small, inputs=inputs, random_state=0).fit(trace) for inputs, _ in INPUTS
+    ]
     models = [network(rule).fit(X, y) for rule in rules]
     for (old, (_, had)), (new, (_, has)) in itertools.product(
         zip(models, INPUTS, strict=True), zip(rules, INPUTS, strict=True)
     ):
         model = copy.deepcopy(old).set_params(update_rule=new).fit(X, y)
         assert model._training_state.rule_state["n_steps"] == (32 if had == has else 16)
-        wrapped = network(Clipped(old.update_rule)).fit(X, y).set_params(update_rule__rule=new).fit(X, y)
+        wrapped = (
+            network(Clipped(old.update_rule)).fit(X, y).set_params(update_rule__rule=new).fit(X, y)
+        )
         assert wrapped._training_state.rule_state["rule"]["n_steps"] == (32 if had == has else 16)
 
 
 def test_a_learned_rule_that_is_fitted_again_on_other_inputs_starts_its_state_anew(trace):
     X, y = classes("multiclass", seed=2)
-    rule = LearnedUpdateRule(BackpropMLPRegressor((3,), tol=0.1, random_state=0), inputs=["gradient/rms_0.9"])
+    rule = LearnedUpdateRule(
+        BackpropMLPRegressor((3,), tol=0.1, random_state=0), inputs=["gradient/rms_0.9"]
+    )
     model = network(rule.fit(trace)).fit(X, y)
     rule.set_params(inputs=["gradient/norm"]).fit(trace)
     assert model.fit(X, y)._training_state.rule_state["n_steps"] == 16
@@ -138,7 +153,9 @@ def test_a_learned_rule_that_is_fitted_again_on_other_inputs_starts_its_state_an
 def test_scopes_do_not_take_over_each_others_states(order, trace):
     X, y = classes("multiclass", seed=2)
     small = BackpropMLPRegressor((3,), tol=0.1, random_state=0)
-    one, other = (LearnedUpdateRule(small, scope=scope, random_state=0).fit(trace) for scope in order)
+    one, other = (
+        LearnedUpdateRule(small, scope=scope, random_state=0).fit(trace) for scope in order
+    )
     model = network(one).fit(X, y).set_params(update_rule=other).fit(X, y)
     assert model.n_iter_ == 8
     if order[1] == "link":
@@ -212,5 +229,7 @@ def test_every_other_key_has_another_name():
 
 
 def test_a_key_with_no_name_is_refused():
-    with pytest.raises(TypeError, match=r"Keyed\.state_key must return a tuple of classes, strings"):
+    with pytest.raises(
+        TypeError, match=r"Keyed\.state_key must return a tuple of classes, strings"
+    ):
         rule_key(Keyed((Adam, object())))

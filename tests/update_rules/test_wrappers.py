@@ -72,7 +72,9 @@ def learned():
 
 def fit(rule, n_epochs=10, hidden=(5,), **setting):
     X, y = classes("multiclass", seed=2)
-    model = BackpropMLPClassifier(hidden, "tanh", update_rule=rule, max_iter=n_epochs, **(LONG | setting))
+    model = BackpropMLPClassifier(
+        hidden, "tanh", update_rule=rule, max_iter=n_epochs, **(LONG | setting)
+    )
     return model.fit(X, y), X, y
 
 
@@ -162,7 +164,8 @@ def test_what_a_rule_returns_is_checked(wrapper):
             return step.gradients[:-1]
 
     with pytest.raises(
-        ValueError, match=r"Short.compute_update must return an array of shape \(39,\).*got shape \(38,\)"
+        ValueError,
+        match=r"Short.compute_update must return an array of shape \(39,\).*got shape \(38,\)",
     ):
         fit(wrapper(Short()), hidden=(3, 3))
 
@@ -190,7 +193,9 @@ def test_clipped_gradients_are_what_the_rule_sees(inner):
 
 def test_clipping_by_hand():
     """(3, 4) has length 5: at most 1 is (0.6, 0.8)."""
-    updates, *_ = walk(Clipped(SGD(0.1), max_norm=1.0), [[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]], [0.0, 0.0])
+    updates, *_ = walk(
+        Clipped(SGD(0.1), max_norm=1.0), [[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]], [0.0, 0.0]
+    )
     np.testing.assert_allclose(updates, [[-0.06, -0.08], [-0.03, -0.04], [0, 0]], rtol=1e-12)
 
 
@@ -215,7 +220,9 @@ def test_recorders_see_true_gradients_under_clipping(scope, learned):
             assert np.linalg.norm(step["updates"]) == pytest.approx(1e-4)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # SGD(1e-300) moves nothing
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)  # SGD(1e-300) moves nothing
 def test_a_learned_rule_sees_clipped_gradients(learned):
     """Its kernel is bound to buffers: to those of the view."""
     wide, *_ = fit(Clipped(learned["link"], max_norm=1e9))
@@ -224,7 +231,10 @@ def test_a_learned_rule_sees_clipped_gradients(learned):
     still, *_ = fit(Clipped(learned["link"], max_norm=1e-12), n_epochs=1)
     start, *_ = fit(SGD(1e-300), n_epochs=1)
     moved, *_ = fit(learned["link"], n_epochs=1)
-    assert np.abs(still.params_ - start.params_).max() < 1e-3 * np.abs(moved.params_ - start.params_).max()
+    assert (
+        np.abs(still.params_ - start.params_).max()
+        < 1e-3 * np.abs(moved.params_ - start.params_).max()
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -260,13 +270,17 @@ def test_an_average_within_another_wrapper_is_kept():
     alone, within = Averaged(SGD(0.1)), Clipped(Averaged(SGD(0.1)), max_norm=10.0)
     _, state, params = walk(alone, gradients, start)
     _, other, _ = walk(within, gradients, start)
-    np.testing.assert_array_equal(alone.kept_params(params, state), within.kept_params(params, other))
+    np.testing.assert_array_equal(
+        alone.kept_params(params, state), within.kept_params(params, other)
+    )
 
 
 def test_linear_backprop_is_rule_6_without_its_derivative():
     X, y = numbers(2, n=12)
     notes = StepNotes()
-    model = BackpropMLPRegressor((6, 5), "tanh", update_rule=LinearBackprop(SGD(0.05)), max_iter=2, **LONG)
+    model = BackpropMLPRegressor(
+        (6, 5), "tanh", update_rule=LinearBackprop(SGD(0.05)), max_iter=2, **LONG
+    )
     model.set_params(batch_size=5).set_callbacks(notes).fit(X, y, np.linspace(0.5, 2, 12))
     for step in notes.steps:
         weights = model.layout_.coefs(step["params"])
@@ -284,7 +298,8 @@ def test_with_linear_units_linear_backprop_is_backprop():
     setting["activation"] = "tanh"
     assert (
         np.abs(
-            BackpropMLPClassifier(update_rule=SGD(0.1), **setting).fit(X, y).params_ - linear.params_
+            BackpropMLPClassifier(update_rule=SGD(0.1), **setting).fit(X, y).params_
+            - linear.params_
         ).max()
         > 0.01
     )
