@@ -6,7 +6,6 @@ from sklearn_metabp.update_rules.adam import Adam
 from sklearn_metabp.update_rules.adamax import AdaMax
 from sklearn_metabp.update_rules.adamw import AdamW
 from sklearn_metabp.update_rules.averaged import Averaged
-from sklearn_metabp.update_rules.base import UpdateRule
 from sklearn_metabp.update_rules.clipped import Clipped
 from sklearn_metabp.update_rules.conjugate_gradient import ConjugateGradient
 from sklearn_metabp.update_rules.lbfgs import LBFGS
@@ -21,6 +20,8 @@ from sklearn_metabp.update_rules.rmsprop import RMSprop
 from sklearn_metabp.update_rules.rprop import Rprop
 from sklearn_metabp.update_rules.safeguarded import Safeguarded
 from sklearn_metabp.update_rules.sgd import SGD
+from sklearn_metabp.update_rules.training_rule import TrainingRule
+from sklearn_metabp.update_rules.update_rule import UpdateRule
 
 __all__ = [
     "LBFGS",
@@ -43,6 +44,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "Safeguarded",
+    "TrainingRule",
     "UpdateRule",
     "resolve_update_rule",
 ]
