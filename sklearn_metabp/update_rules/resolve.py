@@ -5,42 +5,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.did_you_mean import did_you_mean
-from sklearn_metabp.update_rules.adadelta import AdaDelta
-from sklearn_metabp.update_rules.adagrad import AdaGrad
-from sklearn_metabp.update_rules.adam import Adam
-from sklearn_metabp.update_rules.adamax import AdaMax
-from sklearn_metabp.update_rules.adamw import AdamW
-from sklearn_metabp.update_rules.conjugate_gradient import ConjugateGradient
-from sklearn_metabp.update_rules.lbfgs import LBFGS
-from sklearn_metabp.update_rules.lion import Lion
-from sklearn_metabp.update_rules.muon import Muon
-from sklearn_metabp.update_rules.nadam import NAdam
-from sklearn_metabp.update_rules.radam import RAdam
-from sklearn_metabp.update_rules.rmsprop import RMSprop
-from sklearn_metabp.update_rules.rprop import Rprop
-from sklearn_metabp.update_rules.sgd import SGD
+from sklearn_metabp.update_rules.named_rules import UPDATE_RULES
 from sklearn_metabp.update_rules.training_rule import TrainingRule
-
-# A rule's name is its class in lower case.
-UPDATE_RULES: dict[str, type[TrainingRule]] = {
-    rule.__name__.lower(): rule
-    for rule in (
-        AdaDelta,
-        AdaGrad,
-        Adam,
-        AdaMax,
-        AdamW,
-        ConjugateGradient,
-        LBFGS,
-        Lion,
-        Muon,
-        NAdam,
-        RAdam,
-        RMSprop,
-        Rprop,
-        SGD,
-    )
-}
 
 
 def resolve_update_rule(update_rule, name: str = "update_rule") -> TrainingRule:
