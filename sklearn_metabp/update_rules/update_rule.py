@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.network import Step
-from sklearn_metabp.update_rules.checked_update import explain_read_only, fill_deltas
+from sklearn_metabp.update_rules.checks import explain_read_only, write_deltas
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 
 # What computes one step, and what binds it to all steps of a training.
@@ -172,6 +172,6 @@ class UpdateRule(TrainingRule):
             except ValueError as error:
                 explain_read_only(error, self)
                 raise
-            fill_deltas(self, layer, deltas, step.backprop.deltas[layer], step.n_patterns)
+            write_deltas(self, layer, deltas, step.backprop.deltas[layer], step.n_patterns)
 
         return send_back

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from sklearn_metabp.update_rules.checked_update import bind_checked, checked_update
+from sklearn_metabp.update_rules.checks import bind_validated, validate_update
 from sklearn_metabp.update_rules.resolve import resolve_update_rule
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.update_rule import UpdateRule
@@ -75,11 +75,11 @@ class WrapperRule(UpdateRule):
     def inner_update(self, step, state) -> np.ndarray:
         """What the rule within says, checked as the loop checks it."""
         rule = self.inner
-        return checked_update(rule, rule.compute_update(step, state["rule"]), step.updates)
+        return validate_update(rule, rule.compute_update(step, state["rule"]), step.updates)
 
     def bind_inner(self, step, state) -> Callable[[], np.ndarray]:
         """Bind the rule within to one training: ``inner_update`` without arguments, for ``bind``."""
-        return bind_checked(self.inner, step, state["rule"])
+        return bind_validated(self.inner, step, state["rule"])
 
     def compute_deltas(self, step, layer, state):
         """What the rule within sends back; see :meth:`UpdateRule.compute_deltas`."""
