@@ -1,6 +1,6 @@
 """Adaptive moment estimation."""
 
-from sklearn_metabp._kernels import adam_step
+from sklearn_metabp._kernels.rules import adam_step
 from sklearn_metabp.update_rules.moments import MomentRule, two_moments
 
 

@@ -1,6 +1,6 @@
 """Decoupled weight decay, which several rules share."""
 
-from sklearn_metabp._kernels import decay_step
+from sklearn_metabp._kernels.rules import decay_step
 
 
 def decay_weights(step, share: float) -> None:
