@@ -1,9 +1,10 @@
-"""What two lectures on backpropagation print: the network of their worked example, every number, the slips.
+"""The worked example of two lectures on backpropagation: its network, its numbers and its slips.
 
-P. Musilek, "NN-4 Backpropagation Training", and A. Kordecki, "Neural Networks: Back-Propagation
-algorithm", lecture 6: three inputs, two hidden units and two output units, all logistic, one
-pattern, half the sum of squared errors, one step with the learning rate 0.01. Every layer shares
-one bias there; ours has one a unit, and the derivative by theirs is the sum over ours.
+The lectures are P. Musilek, "NN-4 Backpropagation Training", and A. Kordecki, "Neural Networks:
+Back-Propagation algorithm", lecture 6. Their network has three inputs, two hidden neurons and two
+output neurons, all logistic. It takes one step on one pattern, with half the sum of squared errors
+and the learning rate 0.01. The lectures share one bias in every layer. The network here has one
+bias per neuron, and the derivative by a shared bias is the sum of the derivatives by these.
 """
 
 from typing import NamedTuple
@@ -22,10 +23,10 @@ LECTURES = ("Musilek", "Kordecki")
 
 
 class Number(NamedTuple):
-    """A quantity of the worked example and what each lecture prints for it; None where it does not.
+    """A quantity of the worked example and its printed value in each lecture, None where absent.
 
-    Names are those of the first lecture, where ``w64`` leads to unit 6 from unit 4; ``other_name``
-    is that of the second.
+    ``name`` is the name in the first lecture, where ``w64`` leads from neuron 4 to neuron 6.
+    ``other_name`` is the name in the second lecture.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Number(NamedTuple):
 
     @property
     def printed(self) -> dict[str, str]:
-        """What is printed, by lecture."""
+        """The printed values, by lecture."""
         both = zip(LECTURES, (self.musilek, self.kordecki), strict=True)
         return {lecture: text for lecture, text in both if text is not None}
 
@@ -92,7 +93,7 @@ NUMBERS = (
 
 
 class Slip(NamedTuple):
-    """A number that a lecture prints wrongly, and the right one to as many decimals."""
+    """A number with an error in a lecture, and the correct number to as many decimals."""
 
     lecture: str
     name: str
@@ -117,7 +118,7 @@ SLIPS = (
     Slip("Kordecki", "new w75", "0.0988", "0.1 - 0.01 · 0.1193: a misprint"),
 )
 
-# Defaults of update rules that the second lecture states.
+# Defaults of update rules in the second lecture.
 PARAMETERS = {
     "Rprop": {"increase": 1.2, "decrease": 0.5},
     "AdaDelta": {"decay": 0.9},
@@ -127,7 +128,7 @@ PARAMETERS = {
 
 
 def network(update_rule=None, *, max_iter=1, batch_size=1) -> BackpropMLPRegressor:
-    """The network of both lectures, not trained yet; one step of it is what they calculate."""
+    """Return the untrained network of both lectures; they calculate one step of its training."""
     return BackpropMLPRegressor(
         (2,),
         "logistic",
@@ -148,17 +149,17 @@ def fit(model: BackpropMLPRegressor) -> BackpropMLPRegressor:
 
 
 def record(model: BackpropMLPRegressor) -> Trace:
-    """Everything that every step of this training knows."""
+    """Train, and return the trace with all variables of every step."""
     recorder = TraceRecorder("all")
     fit(model.set_callbacks(recorder))
     return recorder.trace_
 
 
 def quantities(trace: Trace) -> dict[str, float]:
-    """Value of every quantity in ``NUMBERS`` at the first step of a trace, by name.
+    """Return the value of every quantity in ``NUMBERS`` at the first step of a trace, by name.
 
-    Deltas are minus the derivative of the loss by the net input, so δ is positive where the unit's
-    output is too small.
+    Deltas are minus the derivative of the loss by the net input. So δ is positive where the output
+    of the neuron is too small.
     """
     layout, biases = trace.layouts[0], zip((1, 2), SHARED_BIASES, strict=True)
     net_inputs, outputs, slopes, deltas = (
@@ -177,11 +178,11 @@ def quantities(trace: Trace) -> dict[str, float]:
     )
     values = (
         {"E": trace.losses[0], "t1 - y6": errors[0], "t2 - y7": errors[1]}
-        | _by_unit("v{}", net_inputs)
-        | _by_unit("y{}", outputs)
-        | _by_unit("∂y{0}/∂v{0}", slopes)
-        | _by_unit("δ{}", deltas)
-        | _by_unit("∂E/∂y{}", [back, -errors])
+        | _by_neuron("v{}", net_inputs)
+        | _by_neuron("y{}", outputs)
+        | _by_neuron("∂y{0}/∂v{0}", slopes)
+        | _by_neuron("δ{}", deltas)
+        | _by_neuron("∂E/∂y{}", [back, -errors])
         | by_link("∂E/∂w{}{}", gradients)
         | {f"∂E/∂b{n}": gradient.sum() for n, gradient in enumerate(bias_gradients, 1)}
         | by_link("new w{}{}", new_coefs)
@@ -190,13 +191,13 @@ def quantities(trace: Trace) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def _by_unit(name: str, layers) -> dict[str, float]:
-    """Units 4 and 5 are the hidden ones, 6 and 7 the outputs."""
+def _by_neuron(name: str, layers) -> dict[str, float]:
+    """Name the values of neurons 4 and 5, which are hidden, and of the output neurons 6 and 7."""
     return dict(zip(map(name.format, (4, 5, 6, 7)), np.concatenate(layers), strict=True))
 
 
 def by_link(name: str, matrices) -> dict[str, float]:
-    """To every unit from every unit of the layer before it; the inputs are 1 to 3."""
+    """Name the weights by the neuron they lead to and the neuron or input 1 to 3 they come from."""
     hidden, output = map(np.ndenumerate, matrices)
     to_hidden = {name.format(4 + h, 1 + i): w for (i, h), w in hidden}
     to_output = {name.format(6 + o, 4 + h): w for (h, o), w in output}
@@ -204,5 +205,5 @@ def by_link(name: str, matrices) -> dict[str, float]:
 
 
 def rounded(value: float, like: str) -> str:
-    """A value with as many decimals as a printed number has."""
+    """Return a value with as many decimals as a printed number has."""
     return f"{value:.{len(like.partition('.')[2])}f}"

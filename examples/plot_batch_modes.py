@@ -2,19 +2,20 @@
 Online, minibatch and batch learning
 ====================================
 
-A step may see one pattern (online, or stochastic), some (minibatch) or all of them (batch). Lecture
-6 of A. Kordecki's "Neural Networks" calls the size a trade-off between the time of calculation and
-the variance of the updates. Here plain backpropagation learns handwritten digits in all three ways,
-each with the learning rate that is best for it, and for a time of the same order.
+A step may use one pattern (online or stochastic learning), some patterns (minibatch learning) or
+all patterns (batch learning). Lecture 6 of A. Kordecki's "Neural Networks" calls the size a
+trade-off between the time of calculation and the variance of the updates. This example trains a
+network on handwritten digits in all three ways, with plain backpropagation. Each way uses its best
+learning rate, and all take about the same time.
 """
 
 # %%
-# The task, and what is kept the same
-# -----------------------------------
-# One network, 64-32-10, one update rule, no penalty. The loss of a step is the mean over its
-# patterns. With the sum instead, the learning rate for a batch of N would be N times smaller and
-# nothing else would change, as the lecture says. Numbers of epochs are such that no mode takes
-# twice the time of another.
+# The task
+# --------
+# All three ways train the same network, 64-32-10, with the same update rule and no penalty. The
+# loss of a step is the mean over its patterns. The lecture notes that with the sum instead, the
+# learning rate for a batch of N would be N times smaller and nothing else would change. The numbers
+# of epochs are chosen so that no mode takes twice the time of another.
 
 import time
 import warnings
@@ -39,7 +40,7 @@ LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
 def train(mode, learning_rate, seed):
-    """A fitted network, None where training diverged, and the seconds that it took."""
+    """Return a fitted network, or None after a divergence, and the seconds of the training."""
     model = BackpropMLPClassifier(
         (32,),
         "tanh",
@@ -59,10 +60,10 @@ def train(mode, learning_rate, seed):
 
 
 # %%
-# A learning rate for each
-# ------------------------
-# The one with the lowest training loss at the end, from one start. The trainings that are compared
-# later have other starts.
+# A learning rate for each mode
+# -----------------------------
+# The best rate has the lowest training loss at the end, from one start. The trainings that are
+# compared later have other starts.
 
 CHOOSING, COMPARING = 0, range(1, 6)  # seeds
 
@@ -92,8 +93,8 @@ for mode in track(MODES, "Comparing"):
     a_pattern = seconds[mode] / N_EPOCHS[mode] / len(X_train) * 1e6
     went_up = np.mean(np.diff(curves[mode]) > 0)
     rows.append(
-        f"{mode:<16}{best[mode]:5g} {N_EPOCHS[mode]:7} {n_steps:7} {seconds[mode]:8.2f} {a_pattern:12.2f} "
-        f"{np.median(curves[mode][:, -1]):9.5f} {went_up:8.1%}   "
+        f"{mode:<16}{best[mode]:5g} {N_EPOCHS[mode]:7} {n_steps:7} {seconds[mode]:8.2f} "
+        f"{a_pattern:12.2f} {np.median(curves[mode][:, -1]):9.5f} {went_up:8.1%}   "
         f"{accuracies.mean():.3f} ± {accuracies.std():.3f}"
     )
 print(f"{'':<17}rate  epochs   steps  seconds µs a pattern      loss  went up  test accuracy")
@@ -102,7 +103,7 @@ print("\n".join(rows))
 # %%
 # Loss by epoch and by second
 # ---------------------------
-# The loss of an epoch is the mean over its batches, each by the weights that it met.
+# The loss of an epoch is the mean over its batches, each with the weights at that batch.
 
 figure, axes = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
 for mode, colour in zip(MODES, ("tab:red", "tab:green", "tab:blue"), strict=True):
@@ -121,18 +122,17 @@ for ax in axes:
 figure.suptitle("Plain backpropagation on digits, 64-32-10")
 
 # %%
-# What one sees
-# -------------
-# - **By epoch online learning is first**: it takes 1347 steps in each, where batch learning takes one.
-# - **By second minibatches are first.** A pattern costs about an eighth of what it costs alone, because
-#   matrices are multiplied instead of vectors, and an epoch still has 43 steps. They get to where online
-#   learning ends in about half of its time. A full batch makes a pattern cheaper again, and has few steps.
-# - **The best learning rate is ten times smaller online.** The gradient of one pattern varies more than that
-#   of 32, and a rate that is to average over the patterns must be small. Batch learning has no such noise;
-#   the curvature of the loss bounds its rate.
-# - **Batch learning is the smoothest**: the loss goes down from nearly every epoch to the next. It takes the
-#   longest way for it.
-# - **Generalization**: "Smaller batch sizes are noisy, offering a regularizing effect and lower
-#   generalization error", says the lecture. The accuracies are in this order, but apart by hardly more than
-#   their spread over five starts, and batch learning is not at the end of its training.
+# Results ------- - **By epoch, online learning is the fastest**: it takes 1347 steps per epoch,
+# where batch learning   takes one. - **By second, minibatches are the fastest.** In a minibatch a
+# pattern costs about an eighth of its   cost alone, because matrices are multiplied instead of
+# vectors, and an epoch still has 43 steps.   Minibatch learning reaches the final loss of online
+# learning in about half of its time. A full   batch makes a pattern even cheaper, but has few
+# steps. - **The best learning rate is ten times smaller online.** The gradient of one pattern
+# varies more   than that of 32. A rate that averages over the patterns must be small. Batch
+# learning has no   such noise; the curvature of the loss limits its rate. - **Batch learning is the
+# smoothest**: the loss decreases from nearly every epoch to the next. But   it takes the longest. -
+# **Generalization**: the lecture states that "Smaller batch sizes are noisy, offering a
+# regularizing effect and lower generalization error". The accuracies are in this order, but they
+# differ by hardly more than their spread over five starts, and batch learning is not at the end
+# of its training.
 plt.show()

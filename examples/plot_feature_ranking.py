@@ -1,20 +1,20 @@
 """
-Which inputs does a network listen to?
-======================================
+Which inputs are important to a network?
+========================================
 
-The derivative of a network's output by its inputs says, row by row, which inputs move the
-prediction, and which way. :func:`~sklearn_metabp.derivatives.input_gradients` computes it by one
-backpropagation, with no further training and no further predictions. Here it ranks the features of
-the breast cancer data, and is compared with scikit-learn's permutation importance, which shuffles
-one feature at a time and looks how much worse the predictions get.
+The derivative of a network's output by its inputs shows, row by row, which inputs change the
+prediction, and in which direction. :func:`~sklearn_metabp.derivatives.input_gradients` computes it
+by one backpropagation, without further training or further predictions. This example ranks the
+features of the breast cancer data with it. It compares the ranking with scikit-learn's permutation
+importance, which shuffles one feature at a time and measures how much worse the predictions become.
 """
 
 # %%
 # Networks and two rankings
 # -------------------------
-# Five networks, each trained without a fifth of the rows. The inputs are standardised, so that
+# Five networks are trained, each without a fifth of the rows. The inputs are standardised, so that
 # gradients by different features can be compared: they are changes of the probability per standard
-# deviation. Both rankings look at the rows that the network was not trained on.
+# deviation. Both rankings use the rows that the network was not trained on.
 
 import time
 
@@ -70,10 +70,10 @@ for (name, values), took in zip(rankings.items(), seconds, strict=True):
     print(f"{name:<24} rank correlation of two folds {between:.2f}, {took * 1e3:8.1f} ms")
 
 # %%
-# The two rankings agree. That of the gradients is steadier from fold to fold and costs hundreds of
-# times less: one pass over the rows, and not one with a score for every feature and repeat.
-# Gradients also know the direction. But they speak of small changes only, and not of how far a
-# feature goes.
+# The two rankings agree. The ranking by gradients is steadier from fold to fold and costs hundreds
+# of times less: it needs one pass over the rows, and no scores for every feature and repeat.
+# Gradients also have a direction. But they describe small changes only, and not the effect of the
+# whole range of a feature.
 
 shown = order["input gradients"]
 places = np.arange(len(shown))
@@ -96,13 +96,13 @@ right.axvline(0, color="0.3", linewidth=0.8)
 right.set(title="Which way", xlabel="mean change of P(malignant) per standard deviation")
 for ax in (left, right):
     ax.grid(axis="x", alpha=0.3)
-figure.suptitle("What five networks listen to in the breast cancer data")
+figure.suptitle("The inputs that are important to five networks, in the breast cancer data")
 
 # %%
-# Is a ranking good for something?
-# --------------------------------
-# A network that gets only the first features of a ranking should not do much worse than one that
-# gets all. (The ranking has seen all rows, so these accuracies compare rankings; they do not
+# The use of a ranking
+# --------------------
+# A network with only the first features of a ranking should not be much worse than a network with
+# all. (The ranking was computed from all rows, so these accuracies compare rankings. They do not
 # predict.)
 
 numbers = [1, 2, 3, 5, 8, 12, 20, 30]

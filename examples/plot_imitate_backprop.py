@@ -3,17 +3,18 @@ Learn backpropagation from a trace, and train other networks with it
 ====================================================================
 
 Jakša and Katrák (2006) recorded a network while backpropagation trained it, trained a second
-network on the record, and let that one do the training. Here the same is done with plain
-backpropagation and with Adam: both are recorded on handwritten digits, and what was learned from
-the record trains networks of other widths and depths on other data, breast cancer and wine.
+network on the record, and trained networks with the second network. This example does the same with
+plain backpropagation and with Adam. Both are recorded on handwritten digits. Rules that are learned
+from the records then train networks of other widths and depths on other data, breast cancer and
+wine.
 """
 
 # %%
 # Record two trainings
 # --------------------
-# A teacher is an estimator with an update rule; a :class:`~sklearn_metabp.TraceRecorder` is given
-# to its ``set_callbacks``. One of the two trainings that are recorded of each rule is for learning,
-# the other is kept to see how well the updates of an unseen training are predicted.
+# A teacher is an estimator with an update rule. Its ``set_callbacks`` takes a
+# :class:`~sklearn_metabp.TraceRecorder`. Two trainings are recorded for each rule: one to learn
+# from, and one to measure how well the updates of an unseen training are predicted.
 
 import time
 from itertools import product
@@ -30,7 +31,7 @@ TEACHERS = {"SGD(0.1)": SGD(learning_rate=0.1), "Adam(0.001)": Adam(learning_rat
 
 
 def network(hidden_layer_sizes, update_rule, max_iter, random_state):
-    """A network that trains for exactly ``max_iter`` epochs, so that curves can be compared."""
+    """Return a network that trains for exactly ``max_iter`` epochs, so that curves align."""
     return BackpropMLPClassifier(
         hidden_layer_sizes,
         update_rule=update_rule,
@@ -42,7 +43,7 @@ def network(hidden_layer_sizes, update_rule, max_iter, random_state):
 
 
 def record(update_rule, hidden_layer_sizes, random_state):
-    """The trace of one training on the digits."""
+    """Return the trace of one training on the digits."""
     X, y = load_digits(return_X_y=True)
     recorder = TraceRecorder()
     teacher = network(hidden_layer_sizes, update_rule, max_iter=15, random_state=random_state)
@@ -51,10 +52,11 @@ def record(update_rule, hidden_layer_sizes, random_state):
 
 
 # %%
-# Learn from them
-# ---------------
-# The rule sees one link at a time: its gradient, the running means of it and their scale. A small
-# network of 8 units, one of this package's own, learns to predict the link's update from them.
+# Learn from the traces
+# ---------------------
+# The inputs of the rule are values at one link: its gradient, the running means of the gradient,
+# and their scale. A small network of 8 neurons, an estimator of this package, learns to predict the
+# update of the link from them.
 
 rules = {}
 for name, teacher_rule in track(TEACHERS.items(), "Recording and learning"):
@@ -66,7 +68,7 @@ for name, teacher_rule in track(TEACHERS.items(), "Recording and learning"):
 # %%
 # Train other networks on other data
 # ----------------------------------
-# The student starts from the same weights as the teacher and sees the same batches.
+# The student starts from the same weights as the teacher and uses the same batches.
 
 DATA = {"breast cancer": load_breast_cancer, "wine": load_wine}
 ARCHITECTURES = [(48,), (20, 10, 8)]
@@ -104,14 +106,15 @@ for name, data, architecture in track(runs, "Training teachers and students"):
         )
 
 print(
-    f"{'rule':<12} {'data':<14} {'network':<14} {'who':<7}  {'loss':>9}  accuracy  {'R²':>9}  {'ms':>6}"
+    f"{'rule':<12} {'data':<14} {'network':<14} {'who':<7}  {'loss':>9}  accuracy  {'R²':>9}  "
+    f"{'ms':>6}"
 )
 print("\n".join(rows))
 
 # %%
 # Teacher and student together
 # ----------------------------
-# The curves lie on each other: what is learned of an update rule on digits holds elsewhere.
+# The curves coincide: a rule that is learned on digits is valid on other data too.
 
 figure, axes = plt.subplots(
     len(TEACHERS),
@@ -132,7 +135,7 @@ for ax in axes[-1]:
 for ax in axes[:, 0]:
     ax.set_ylabel("training loss")
 figure.suptitle(
-    "Training with backpropagation and Adam, and with what was learned from them on digits"
+    "Training with backpropagation and Adam, and with rules that were learned from them on digits"
 )
 figure.savefig("imitate_backprop.png", dpi=110)
 print("Drawn in imitate_backprop.png")

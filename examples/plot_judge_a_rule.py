@@ -1,15 +1,15 @@
 """
-Judging what a rule has learned
-===============================
+Three ways to judge a learned rule
+==================================
 
-A learned rule is judged three ways: by how well it predicts the updates of an unseen training, by
-what it does with each of its inputs, and by the networks it trains.
+A learned rule can be judged in three ways: by its predictions of the updates of an unseen training,
+by its reaction to each of its inputs, and by the networks that it trains.
 """
 
 # %%
 # A rule
 # ------
-# Adam is recorded on iris, and a rule of single links learned from it.
+# Adam is recorded on iris, and a rule of scope ``"link"`` is learned from the trace.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,7 @@ from sklearn_metabp.plotting import ImitationDisplay, LearnedRuleDisplay
 
 
 def network(hidden_layer_sizes, random_state):
-    """A network under Adam, not trained yet."""
+    """Return an untrained network with Adam as its update rule."""
     return BackpropMLPClassifier(
         hidden_layer_sizes,
         update_rule=Adam(0.01),
@@ -35,7 +35,7 @@ def network(hidden_layer_sizes, random_state):
 
 
 def record(load, hidden_layer_sizes, random_state):
-    """The trace of a training under Adam."""
+    """Return the trace of a training under Adam."""
     X, y = load(return_X_y=True)
     recorder = TraceRecorder()
     network(hidden_layer_sizes, random_state).set_callbacks(recorder).fit(scale(X), y)
@@ -45,26 +45,25 @@ def record(load, hidden_layer_sizes, random_state):
 rule = LearnedUpdateRule(random_state=0).fit(record(load_iris, (8,), 0))
 
 # %%
-# By the updates it predicts
-# --------------------------
-# Of a training on other data, with another architecture: predicted against true updates, R² over
-# the steps.
+# By its predictions of updates
+# -----------------------------
+# The training is on other data, with another architecture. The display shows predicted against true
+# updates, and R² over the steps.
 
 ImitationDisplay.from_rule(rule, record(load_wine, (12, 6), 1))
 
 # %%
-# By what it does
-# ---------------
-# The step along each input, every other input at its median, beside Adam's. Only the quotient of
-# momentum and root mean square counts, as Adam's equation has it.
+# By its reaction to the inputs
+# -----------------------------
+# The display shows the update as a function of each input, with every other input at its median,
+# beside Adam's. Only the quotient of momentum and root mean square counts, as in Adam's equation.
 
 LearnedRuleDisplay.from_rule(rule, Adam(0.01))
 
-# By the networks it trains
-# -------------------------
-# A task is a network with its data. A rollout trains it once: here by the learned rule, and by Adam
-# from the same start. Rows that neither is trained on tell whether the student generalises as its
-# teacher does.
+# %% By the networks that it trains ------------------------------ A task is a network with its
+# data. A rollout trains it once: here by the learned rule, and by Adam from the same start. Neither
+# is trained on the validation rows. Their loss shows whether the student generalises like its
+# teacher.
 
 X, y = load_wine(return_X_y=True)
 X, X_val, y, y_val = train_test_split(scale(X), y, test_size=0.4, stratify=y, random_state=0)
@@ -83,8 +82,8 @@ ax.set(xlabel="epoch", ylabel="loss", title=f"A rollout of {record.n_steps} step
 ax.legend()
 
 # %%
-# The scorer makes many rollouts: the ratio of final losses to those of Adam, from three starts. A
-# search takes it as ``scoring``.
+# The scorer makes many rollouts. Its score is the ratio of final losses to those of Adam, from
+# three starts. A search takes the scorer as ``scoring``.
 
 scorer = make_rollout_scorer([task], metric="ratio", n_starts=3, random_state=0)
 print(f"final loss over Adam's: {-scorer(rule):.3f}")

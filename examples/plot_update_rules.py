@@ -2,19 +2,21 @@
 Update rules in a ravine, and on digits
 =======================================
 
-"Gradient descent would move quickly down the walls, but very slowly through the valley floor", says
-lecture 6 of A. Kordecki's "Neural Networks", and draws what momentum does about it. Here the update
-rules of the package walk through two ravines, which are the loss of a real network; what their
-parameters do is drawn there; and then all of them learn handwritten digits.
+Lecture 6 of A. Kordecki's "Neural Networks" states that "Gradient descent would move quickly down
+the walls, but very slowly through the valley floor", and draws the effect of momentum. In this
+example the update rules of the package go through two ravines, which are the loss of a real
+network. The effects of their parameters are drawn there too. Then all rules train a network on
+handwritten digits.
 """
 
 # %%
 # Two ravines
 # -----------
-# A network of one linear unit with one input has two parameters, a weight w and a bias b. Its
-# squared error is a quadratic bowl in them, and how round the bowl is depends on the input.
-# Measured in too small a unit it makes a ravine along an axis; far from zero, one across both.
-# Standardized, the bowl is round: the best cure is ``StandardScaler``.
+# A network of one linear neuron with one input has two parameters, a weight w and a bias b. Its
+# squared error is a quadratic bowl in w and b. The shape of the bowl depends on the input. An input
+# in too small a unit of measurement makes a ravine along an axis. An input far from zero makes a
+# ravine across both axes. With a standardised input the bowl is round, so ``StandardScaler`` is the
+# best remedy.
 
 import warnings
 from dataclasses import dataclass
@@ -56,13 +58,13 @@ N_STEPS, N_DRAWN = 300, 100
 
 @dataclass(frozen=True)
 class Ravine:
-    """The loss of one linear unit over its weight and bias: half the mean square of w x + b - y.
+    """The loss of one linear neuron over its weight and bias: half the mean square of w x + b - y.
 
     Attributes
     ----------
     x, y : ndarray of shape (n_samples,)
     start : tuple of float
-        Weight and bias where trainings begin.
+        First weight and bias of a training.
     """
 
     x: np.ndarray
@@ -70,13 +72,13 @@ class Ravine:
     start: tuple[float, float]
 
     def loss(self, w, b):
-        """Loss at weights and biases that broadcast."""
+        """Return the loss at weights and biases that broadcast."""
         with np.errstate(over="ignore"):  # where a training diverged
             return np.mean((w[..., None] * self.x + b[..., None] - self.y) ** 2, axis=-1) / 2
 
     @property
     def minimum(self):
-        """Weight and bias of the lowest loss."""
+        """The weight and the bias of the lowest loss."""
         return np.polyfit(self.x, self.y, 1)
 
     def walk(self, rule, n_steps=N_STEPS):
@@ -106,22 +108,22 @@ RAVINES = {
 # %%
 # All rules, each with its best learning rate
 # -------------------------------------------
-# Of six learning rates each rule has the one that brings it soonest to a hundred-thousandth of what
-# the loss at the start is above the lowest, and keeps it there. The table says how many steps that
-# takes; where it takes more than 300, the rate is the one that comes lowest. The figure shows the
-# first 100.
+# Call the height of a loss its distance from the lowest loss. A rule arrives when the height stays
+# below a hundred-thousandth of the height at the start. Of six learning rates, each rule uses the
+# rate with which it arrives first. The table has the number of steps. Where this is more than 300,
+# the rate is the one with the lowest loss. The figure shows the first 100 steps.
 #
-# AdaGrad and Rprop give every parameter a scale of its own. That is the cure for the first ravine,
-# whose axes are the parameters: AdaGrad is done in seven steps, where backpropagation takes 161. In
-# the second ravine both parameters have the same scale, and AdaGrad does no better than momentum.
-# RMSprop and Lion do not make their steps smaller as the gradient does, so at a constant rate they
-# do not settle; a last step may be close by chance. AdaDelta begins with steps of a thousandth of
-# its rate and starts slowly, which is the price of not having to set a rate, as the lecture puts
-# it.
+# AdaGrad and Rprop give every parameter a scale of its own. This is the remedy for the first
+# ravine, whose axes are the parameters: AdaGrad arrives in seven steps, where backpropagation takes
+# 161. In the second ravine both parameters have the same scale, and AdaGrad is no better than
+# momentum. The steps of RMSprop and Lion do not become smaller with the gradient. At a constant
+# rate these rules therefore do not settle; their last step may be close by chance. AdaDelta begins
+# with steps of a thousandth of its rate and starts slowly. The lecture calls this the price of not
+# having to set a rate.
 #
-# Rules that search along lines know the loss and not only its gradient. In a bowl of two dimensions
-# conjugate gradients need two directions, and a third step where a search is not exact. Steps are
-# not all that they cost: a search tries several points.
+# Line searches use the loss and not only its gradient. In a bowl of two dimensions conjugate
+# gradients need two directions, and a third step where a search is not exact. Steps are not their
+# only cost, because a search tries several points.
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 GROUPS = [
@@ -137,20 +139,20 @@ GROUPS = [
 
 
 def at_each(rates, rule):
-    """Pairs of a learning rate and the rule at it; of a rule without one a single pair."""
+    """Return pairs of a learning rate and the rule at it, or one pair for a rule without a rate."""
     if "learning_rate" not in rule.get_params():
         return [("", rule)]
     return [(f"{rate:g}", clone(rule).set_params(learning_rate=rate)) for rate in rates]
 
 
 def n_steps_down(losses, lowest, share=1e-5):
-    """Steps after which the loss stays below a share of what it was above the lowest; inf if it does not."""
+    """Return the steps until the height of the loss stays below a share of the first; else inf."""
     above = np.flatnonzero(~(losses - lowest < share * (losses[0] - lowest)))
     return np.inf if above[-1] == len(losses) - 1 else above[-1] + 1
 
 
 def best_walk(ravine, rule):
-    """Learning rate, path and number of steps of the quickest walk; of the lowest one where none arrives."""
+    """Return rate, path and number of steps of the quickest walk, or else of the lowest one."""
     lowest, walks = ravine.loss(*ravine.minimum), []
     for rate, rule_at_rate in at_each(LEARNING_RATES, rule):
         path, losses = ravine.walk(rule_at_rate)
@@ -160,7 +162,7 @@ def best_walk(ravine, rule):
 
 
 def draw_ravine(ax, ravine, margin=1.1):
-    """Contours of the loss around the minimum and the start."""
+    """Draw the contours of the loss around the minimum and the start."""
     centre = ravine.minimum
     reach = margin * np.abs(np.array(ravine.start) - centre).max()
     w, b = (np.linspace(c - reach, c + reach, 150) for c in centre)
@@ -196,14 +198,14 @@ for label in (label for group in GROUPS for label in group):
     print(f"{label:<20}" + "".join(f"{cell:>22}" for cell in cells))
 
 # %%
-# What the parameters do
-# ----------------------
-# In the second ravine, one parameter at a time, 50 steps. A learning rate above 2 over the largest
+# The effects of the parameters
+# -----------------------------
+# The second ravine, one parameter at a time, 50 steps. A learning rate above 2 over the largest
 # curvature, here 0.37, climbs the walls. Momentum is quicker along the floor and swings across it,
-# less so if it looks ahead. Rprop's first factor makes a step grow while the sign stays, its second
-# makes it shrink when the sign turns: one close to 1 swings. AdaGrad's steps become ever smaller. A
-# short memory of the squares, RMSprop's decay or Adam's beta_2, keeps steps large; a long memory of
-# the gradients, Adam's beta_1, is momentum.
+# and less so with the look ahead. Rprop's first factor increases a step while the sign stays. Its
+# second factor decreases the step when the sign changes; a factor close to 1 lets it swing.
+# AdaGrad's steps become ever smaller. A short memory of the squares, RMSprop's decay or Adam's
+# beta_2, keeps steps large. A long memory of the gradients, Adam's beta_1, is momentum.
 
 PARAMETERS = {
     "backpropagation: learning rate": {
@@ -239,9 +241,8 @@ for ax, (title, rules) in zip(axes.flat, PARAMETERS.items(), strict=True):
     for label, rule in rules.items():
         path, _ = ravine.walk(rule, n_steps=50)
         outside = np.abs(path).max(axis=1) > 4
-        path = (
-            path[: outside.argmax() + 1] if outside.any() else path
-        )  # what leaves is not followed
+        if outside.any():  # draw only up to the first point outside
+            path = path[: outside.argmax() + 1]
         ax.plot(*path.T, ".-", lw=1.1, markersize=4, label=label)
     ax.set_title(title, fontsize="medium")
     ax.legend(fontsize="small", loc="upper right")
@@ -249,13 +250,14 @@ figure.supxlabel("weight")
 figure.supylabel("bias")
 
 # %%
-# Why Rprop needs all patterns
-# ----------------------------
+# Rprop needs all patterns
+# ------------------------
 # "Consider the weight, that gets the gradient 0.1 on 9 mini-batches, and the gradient of -0.9 on
 # 10th mini-batch. What we'd like is to those gradients to roughly cancel each other out." Here is
-# that weight: one unit, ten patterns with the input 1, presented one by one. The bias, which gets
-# the same gradients, moves with it. Backpropagation stays at 0, where the loss is lowest. Rprop
-# counts signs, and leaves for where nine of the ten patterns want it, at a sum of -0.1.
+# this weight: one neuron and ten patterns with the input 1, presented one by one. The bias gets the
+# same gradients and moves with the weight. Backpropagation stays at 0, where the loss is lowest.
+# Rprop counts signs. It leaves 0 for the place that suits nine of the ten patterns, at a sum of
+# weight and bias of -0.1.
 
 wanted = np.r_[np.full(9, -0.1), 0.9]
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
@@ -277,17 +279,17 @@ ax.legend()
 # %%
 # All rules on digits
 # -------------------
-# A network 64-32-10, minibatches of 32, 20 epochs. The rules of the last panel get all patterns at
-# once, and 30 epochs; a line search goes through the patterns more than once in each, which the
-# table counts as passes. The learning rate of every rule is the best of ten by the training loss at
-# the end, from one start; what is shown are three other starts.
+# The network is 64-32-10, with minibatches of 32 and 20 epochs. The rules of the last panel use all
+# patterns at once, and 30 epochs. A line search passes over the patterns more than once per epoch;
+# the table counts the passes. The learning rate of every rule is the best of ten by the training
+# loss at the end, from one start. The figure shows three other starts.
 #
-# The ravine is found again: momentum, and more so with its look ahead, ends at a tenth of the loss
-# of backpropagation; NAdam, which is Adam with the look ahead, leads its group. A learning rate has
-# to be found for every rule: it is 1 for backpropagation and 0.001 for Lion, and AdaDelta's is the
-# largest tried. On so small a data set L-BFGS, which needs none, ends lowest of all, in 32 passes
-# over the patterns where others had 20. Accuracies on the test set are within two hundredths of
-# each other.
+# The results resemble those in the ravine. Momentum, and even more with its look ahead, ends at a
+# tenth of the loss of backpropagation. NAdam, which is Adam with the look ahead, is the best of its
+# group. Every rule needs a learning rate of its own: 1 for backpropagation, 0.001 for Lion, and for
+# AdaDelta the largest that was tried. On this small data set L-BFGS, which needs no rate, ends
+# lowest of all, in 32 passes over the patterns where others had 20. Accuracies on the test set
+# differ by at most two hundredths.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
@@ -297,7 +299,7 @@ RATES = (3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 def network(rule, seed):
-    """The network, not trained yet."""
+    """Return the untrained network."""
     return BackpropMLPClassifier(
         (32,),
         "tanh",
@@ -312,7 +314,7 @@ def network(rule, seed):
 
 
 def last_loss(model):
-    """Training loss of the last epoch; infinite where training diverges."""
+    """Return the training loss of the last epoch, infinite where training diverges."""
     try:
         return model.fit(X_train, y_train).loss_
     except DivergenceError:
@@ -337,11 +339,11 @@ print(f"{'':<20} {'rate':>7} {'passes':>7} {'loss':>10} {'accuracy':>9}")
 print("\n".join(rows))
 
 # %%
-# The steps behind it
-# -------------------
-# Backpropagation has one learning rate for all weights and all steps. The one that Adam effectively
-# has is larger for weights than for biases, whose gradients are larger, and within a layer it
-# differs tenfold.
+# The effective learning rates of Adam
+# ------------------------------------
+# Backpropagation has one learning rate for all weights and all steps. Adam's effective learning
+# rate is larger for weights than for biases, whose gradients are larger. Within a layer it differs
+# tenfold.
 
 display = UpdateRuleDisplay.from_estimator(network(Adam(0.003), seed=1), X_train, y_train)
 display.figure_.suptitle("Adam(0.003) on digits: medians and quartiles of every layer")

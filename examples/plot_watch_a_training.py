@@ -2,19 +2,19 @@
 Watch a training
 ================
 
-A :class:`~sklearn_metabp.TraceRecorder` sees every step of a training, and its trace is arrays:
-what every weight was, what the step added to it, what the loss was. Here a small network is
-recorded and drawn by :class:`~sklearn_metabp.plotting.TraceDisplay`, its decision surface by
-scikit-learn's display, and the loss curves of several update rules are laid beside each other by
-:class:`~sklearn_metabp.plotting.LossCurveDisplay`.
+A :class:`~sklearn_metabp.TraceRecorder` records every step of a training. Its trace consists of
+arrays: the weights before every step, the updates, the losses. This example records a small network
+and draws it with :class:`~sklearn_metabp.plotting.TraceDisplay`. scikit-learn's display draws the
+decision surface. :class:`~sklearn_metabp.plotting.LossCurveDisplay` compares the loss curves of
+several update rules.
 """
 
 # %%
 # Record
 # ------
-# Two moons, a network 2-6-1 and plain backpropagation with momentum. With
-# ``n_iter_no_change=float("inf")`` a training takes exactly ``max_iter`` epochs. ``"all"`` records
-# the activations and deltas of every pattern too.
+# The data are two moons, the network is 2-6-1, and the rule is plain backpropagation with momentum.
+# With ``n_iter_no_change=float("inf")`` a training takes exactly ``max_iter`` epochs. ``"all"``
+# records the activations and deltas of every pattern too.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +29,7 @@ X, y = make_moons(200, noise=0.15, random_state=0)
 
 
 def network(update_rule):
-    """A network that trains for exactly 60 epochs of 10 steps."""
+    """Return a network that trains for exactly 60 epochs of 10 steps."""
     return BackpropMLPClassifier(
         (6,),
         "tanh",
@@ -49,23 +49,21 @@ print(f"{trace}; accuracy {model.score(X, y):.3f}")
 # %%
 # Every weight, every update, every loss
 # --------------------------------------
-# One line a parameter, one colour a weight matrix or bias vector. Of a larger network ten of each
-# would be drawn.
+# The display draws one line per parameter, in one colour per weight matrix or bias vector. For a
+# larger network it would draw ten parameters of each.
 
 display = TraceDisplay.from_trace(trace, n_params=12)
 display.figure_.suptitle("A training of 600 steps: momentum on two moons")
 
 # %%
-# What else is in it
-# ------------------
-# Anything that was recorded can be asked for by its name. A hidden unit of tanh learns little where
-# its derivative is small; here is how much of it every unit keeps, in the mean over the patterns of
-# an epoch.
+# Other variables of the trace ---------------------------- Every recorded variable is an attribute
+# of the trace. A hidden tanh neuron learns little where its derivative is small. The next figure
+# shows the mean derivative of every neuron over the patterns of an epoch.
 
 n_epochs = trace.epochs[-1] + 1
-of_batches = trace.derivatives[0].mean(axis=1)  # steps x hidden units
+of_batches = trace.derivatives[0].mean(axis=1)  # steps x hidden neurons
 of_epochs = of_batches.reshape(n_epochs, -1, of_batches.shape[1]).mean(axis=1)
-print("mean derivative of each hidden unit, first and last epoch:")
+print("mean derivative of each hidden neuron, first and last epoch:")
 for epoch in (0, n_epochs - 1):
     print(f"  {epoch + 1:3}  " + "  ".join(f"{value:.2f}" for value in of_epochs[epoch]))
 
@@ -73,22 +71,22 @@ figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 ax.plot(
     range(1, n_epochs + 1),
     of_epochs,
-    label=[f"unit {unit + 1}" for unit in range(of_epochs.shape[1])],
+    label=[f"neuron {neuron + 1}" for neuron in range(of_epochs.shape[1])],
 )
 ax.legend(frameon=False, fontsize="small", ncols=2)
 ax.set(
     xlabel="epoch",
     ylabel="mean derivative",
     ylim=(0, 1),
-    title="Hidden units on their way to saturation",
+    title="Hidden neurons saturate",
 )
 
 # %%
-# The decision surface on its way
-# -------------------------------
+# The decision surface during the training
+# ----------------------------------------
 # scikit-learn's ``DecisionBoundaryDisplay`` takes the classifier as it is. The same
-# ``random_state`` takes the same steps, so a training of ten epochs is the beginning of the one of
-# sixty.
+# ``random_state`` takes the same steps, so a training of ten epochs is the beginning of a training
+# of sixty epochs.
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", sharex=True, sharey=True)
 for ax, n_epochs in zip(axes, (1, 10, 60), strict=True):
@@ -104,7 +102,7 @@ figure.supylabel("second feature")
 # %%
 # Several update rules
 # --------------------
-# All start from the same weights and see the same batches.
+# All trainings start from the same weights and use the same batches.
 
 rules = [SGD(0.1), SGD(0.1, momentum=0.9), SGD(0.1, momentum=0.9, nesterov=True), Adam(0.01)]
 names = ["backpropagation", "with momentum", "with Nesterov's", "Adam"]

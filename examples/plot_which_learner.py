@@ -2,11 +2,11 @@
 Which learner imitates best?
 ============================
 
-A :class:`~sklearn_metabp.LearnedUpdateRule` takes any scikit-learn regressor. Here plain
-backpropagation and Adam are recorded on handwritten digits, six learners are fitted on the traces,
-and three questions are asked of each: how well does it predict the updates of a training that it
-has not seen; how far does it get as the rule of a student, on other data; what does one of its
-steps cost?
+A :class:`~sklearn_metabp.LearnedUpdateRule` takes any scikit-learn regressor as its learner. This
+example records plain backpropagation and Adam on handwritten digits and fits six learners on the
+traces. It answers three questions for each learner. How well does it predict the updates of an
+unseen training? How good is a student that it trains, on other data? How long does one of its steps
+take?
 """
 
 # %%
@@ -51,7 +51,7 @@ LEARNERS = {
 
 
 def network(hidden_layer_sizes, update_rule, max_iter, random_state):
-    """A network that trains for exactly ``max_iter`` epochs."""
+    """Return a network that trains for exactly ``max_iter`` epochs."""
     return BackpropMLPClassifier(
         hidden_layer_sizes,
         update_rule=update_rule,
@@ -63,7 +63,7 @@ def network(hidden_layer_sizes, update_rule, max_iter, random_state):
 
 
 def record(update_rule, random_state):
-    """The trace of one training on the digits."""
+    """Return the trace of one training on the digits."""
     X, y = load_digits(return_X_y=True)
     recorder = TraceRecorder()
     teacher = network((12,), update_rule, max_iter=8, random_state=random_state)
@@ -74,9 +74,9 @@ def record(update_rule, random_state):
 # %%
 # Train on wine with each of them
 # -------------------------------
-# The student starts where the teacher started and sees the same batches, so the quotient of their
-# final losses says what the imitation is worth. MLPs run compiled inside the step; any other
-# learner is asked for its predictions once a step.
+# The student starts where the teacher started and uses the same batches. The quotient of their
+# final losses therefore measures the quality of the imitation. MLPs run compiled inside the step.
+# Every other learner predicts once per step in Python.
 
 X_wine, y_wine = load_wine(return_X_y=True)
 X_wine = scale(X_wine)
@@ -84,7 +84,7 @@ N_EPOCHS = 30
 
 
 def train_on_wine(update_rule):
-    """Final loss on wine, and microseconds a step in the fastest of three fits."""
+    """Return the final loss on wine, and the microseconds per step of the fastest of three fits."""
     model = network((20,), update_rule, N_EPOCHS, random_state=0)
     seconds = []
     for _ in range(3):
@@ -112,12 +112,13 @@ for name, learner_name, r2, ratio, step_time in rows:
     print(f"{name:<12} {learner_name:<30} {r2_text} {ratio:15.4f} {step_time:10.0f}")
 
 # %%
-# What they differ in
-# -------------------
-# All of them imitate, and their students end where the teacher's networks end, to a percent or two.
-# The ridge regression is exact, because a step of either teacher is linear in the inputs that a
-# link has. What a step costs differs a hundredfold: the two MLPs run compiled, at one and a half to
-# two times the teacher's. Bars end at 1e-9 and 1e-6: what is smaller is drawn as that.
+# The differences between the learners
+# ------------------------------------
+# All six learners imitate. Their students end at the losses of the teacher's networks, to a percent
+# or two. The ridge regression is exact, because a step of either teacher is linear in the inputs of
+# a link. The cost of a step differs a hundredfold. The two MLPs run compiled, at one and a half to
+# two times the cost of the teacher. Bars end at 1e-9 and 1e-6; smaller values are drawn at these
+# ends.
 
 figure, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True, layout="constrained")
 places = np.arange(len(LEARNERS))

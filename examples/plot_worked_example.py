@@ -3,18 +3,18 @@ One step of backpropagation, by the numbers of two lectures
 ===========================================================
 
 Two lectures on backpropagation calculate the same step by hand: P. Musilek's "NN-4 Backpropagation
-Training" and lecture 6 of A. Kordecki's "Neural Networks". A network of three inputs, two hidden
-units and two outputs sees one pattern. Here the package takes the step, and every number that it
-knows is laid beside theirs.
+Training" and lecture 6 of A. Kordecki's "Neural Networks". Their network has three inputs, two
+hidden neurons and two outputs, and the step uses one pattern. Here the package takes the step. The
+example compares every number with those of the lectures.
 """
 
 # %%
 # Record the step
 # ---------------
-# All units are logistic, the error is half the sum of squares, the learning rate 0.01. The network,
-# the pattern and everything that the lectures print are in ``examples/lectures.py``. A
-# :class:`~sklearn_metabp.TraceRecorder` that records ``"all"`` keeps every intermediate value of
-# every step.
+# All neurons are logistic, the error is half the sum of squares, and the learning rate is 0.01.
+# ``examples/lectures.py`` has the network, the pattern and all numbers that the lectures print. A
+# :class:`~sklearn_metabp.TraceRecorder` with ``"all"`` records every intermediate value of every
+# step.
 
 import matplotlib.pyplot as plt
 from lectures import (
@@ -42,9 +42,10 @@ print(trace)
 # %%
 # Every number
 # ------------
-# Both names of a quantity, what each lecture prints, and what we have to four decimals. An asterisk
-# marks a slip. The deltas are formulas in the lectures, without numbers. Biases are shared by a
-# layer there, so the derivative by one is the sum over its units here.
+# The table has both names of each quantity, the printed value of each lecture, and the value of
+# this package to four decimals. An asterisk marks a slip. The lectures give the deltas as formulas,
+# without numbers. They share one bias in a layer, so the derivative by that bias is the sum over
+# the neurons of the layer here.
 
 slips = {(slip.lecture, slip.name): slip for slip in SLIPS}
 print(
@@ -66,7 +67,7 @@ for number in NUMBERS:
 # %%
 # The slips
 # ---------
-# Seven numbers are printed that are not right. All others agree to the last decimal.
+# Seven printed numbers are wrong. All others agree to the last decimal.
 
 for slip in SLIPS:
     printed = next(number.printed[slip.lecture] for number in NUMBERS if number.name == slip.name)
@@ -76,22 +77,23 @@ for slip in SLIPS:
 # %%
 # The network with its numbers
 # ----------------------------
-# Forward, a unit shows its output and below it its net input v, a link its weight. Backward, a unit
-# shows the derivative of the error by its output and below it its δ; a link shows the derivative by
-# its weight and, in black, the new weight. The biases that a layer shares are the squares.
+# In the forward figure a neuron shows its output and below it its net input v, and a link shows its
+# weight. In the backward figure a neuron shows the derivative of the error by its output and below
+# it its δ. A link shows the derivative by its weight and, in black, the new weight. The squares are
+# the biases that a layer shares.
 
 PLACES = {
-    **{unit: (0.0, y) for unit, y in zip("123", (2.7, 0.0, -2.7), strict=True)},
-    **{unit: (4.4, y) for unit, y in zip("45", (1.5, -1.5), strict=True)},
-    **{unit: (8.8, y) for unit, y in zip("67", (1.5, -1.5), strict=True)},
+    **{neuron: (0.0, y) for neuron, y in zip("123", (2.7, 0.0, -2.7), strict=True)},
+    **{neuron: (4.4, y) for neuron, y in zip("45", (1.5, -1.5), strict=True)},
+    **{neuron: (8.8, y) for neuron, y in zip("67", (1.5, -1.5), strict=True)},
     "b1": (1.9, 4.3),
     "b2": (6.3, 4.3),
 }
 BIAS_LINKS = {"b1": "45", "b2": "67"}
 
 
-def draw(ax, units, links, colour):
-    """Draw the network: of every unit what is in it and below it, of every link and bias one or two lines."""
+def draw(ax, neurons, links, colour):
+    """Draw the network, with texts in and below every neuron and at every link and bias."""
     for to, back in [*(tuple(link) for link in links if link not in PLACES), *bias_links()]:
         (x0, y0), (x1, y1) = PLACES[back], PLACES[to]
         ax.plot(
@@ -105,7 +107,7 @@ def draw(ax, units, links, colour):
         if back not in BIAS_LINKS:
             place = (x0 + 0.33 * (x1 - x0), y0 + 0.33 * (y1 - y0))
             write(ax, place, links[to + back], colour)
-    for name, (inside, below) in units.items():
+    for name, (inside, below) in neurons.items():
         x, y = PLACES[name]
         ax.add_patch(
             Circle((x, y), 0.6, facecolor="white", edgecolor=colour, linewidth=2, zorder=3)
@@ -115,7 +117,7 @@ def draw(ax, units, links, colour):
         ax.text(
             x,
             y + 0.68,
-            ("input " if x == 0 else "unit ") + name,
+            ("input " if x == 0 else "neuron ") + name,
             ha="center",
             va="bottom",
             fontsize=9,
@@ -128,12 +130,12 @@ def draw(ax, units, links, colour):
 
 
 def bias_links():
-    """Pairs of a unit and the bias that leads to it."""
-    return [(to, bias) for bias, units in BIAS_LINKS.items() for to in units]
+    """Return pairs of a neuron and the bias that leads to it."""
+    return [(to, bias) for bias, neurons in BIAS_LINKS.items() for to in neurons]
 
 
 def write(ax, place, lines, colour, boxed=False):
-    """The first line in colour, the second, where there is one, in black below."""
+    """Write the first line in colour and the second, if there is one, in black below it."""
     frame = {
         "facecolor": "white",
         "edgecolor": colour if boxed else "white",
@@ -148,32 +150,28 @@ def write(ax, place, lines, colour, boxed=False):
 
 
 weights = by_link("{}{}", COEFS)
-inputs = {unit: (f"{x:g}", "") for unit, x in zip("123", X[0], strict=True)}
-forward_units = {
-    unit: (f"{values['y' + unit]:.4f}", f"v = {values['v' + unit]:.4f}") for unit in "4567"
-}
+inputs = {neuron: (f"{x:g}", "") for neuron, x in zip("123", X[0], strict=True)}
+forward_neurons = {n: (f"{values['y' + n]:.4f}", f"v = {values['v' + n]:.4f}") for n in "4567"}
 forward_links = {link: (f"{weight:g}",) for link, weight in weights.items()}
 forward_links |= {f"b{n}": (f"b{n} = {bias:g}",) for n, bias in enumerate(SHARED_BIASES, 1)}
-backward_units = {
-    unit: (f"{values['∂E/∂y' + unit]:.4f}", f"δ = {values['δ' + unit]:.4f}") for unit in "4567"
-}
+backward_neurons = {n: (f"{values['∂E/∂y' + n]:.4f}", f"δ = {values['δ' + n]:.4f}") for n in "4567"}
 backward_links = {
     link: (f"{values['∂E/∂' + name]:.4f}", f"→ {values['new ' + name]:.4f}")
     for link, name in [(link, "w" + link) for link in weights] + [("b1", "b1"), ("b2", "b2")]
 }
 
 figure, axes = plt.subplots(1, 2, figsize=(14, 6), layout="constrained")
-draw(axes[0], inputs | forward_units, forward_links, "tab:blue")
-draw(axes[1], inputs | backward_units, backward_links, "tab:red")
+draw(axes[0], inputs | forward_neurons, forward_links, "tab:blue")
+draw(axes[1], inputs | backward_neurons, backward_links, "tab:red")
 axes[0].set_title(f"Forward: E = {values['E']:.4f}")
 axes[1].set_title("Backward: derivatives of E, and the new weights")
 
 # %%
-# Over and over
-# -------------
-# "The described procedure is repeated over and over many times until the error goes down". So it
-# does. From the second step on our weights are not the lectures' any more, because biases of our
-# units move one by one.
+# Repeated steps
+# --------------
+# "The described procedure is repeated over and over many times until the error goes down". The next
+# lines repeat the step. From the second step on, the weights differ from those of the lectures,
+# because each neuron has a bias of its own here.
 
 model = fit(network(max_iter=100_000))
 for n_steps in (1, 10, 100, 1000, 10_000, 100_000):

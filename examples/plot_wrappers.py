@@ -1,18 +1,18 @@
 """
-Rules around rules
-==================
+Wrappers: rules around rules
+============================
 
-Some things are done to any rule: its gradients are clipped, its weights averaged, its steps watched
-over. Each is a rule around a rule. :class:`~sklearn_metabp.Clipped`,
-:class:`~sklearn_metabp.Averaged` and
-:class:`~sklearn_metabp.Safeguarded` are put to the work that they are for.
+Some changes apply to every rule: clip its gradients, average its weights, guard its steps. Each of
+these is a wrapper, a rule around a rule. This example shows :class:`~sklearn_metabp.Clipped`,
+:class:`~sklearn_metabp.Averaged` and :class:`~sklearn_metabp.Safeguarded` at tasks that need them.
 """
 
 # %%
-# Clipped: one pattern that is wrong
-# ----------------------------------
-# A regression in which one target of 200 is a thousand times too large. Whenever its batch comes,
-# the gradient is long, and so is the step. Clipped to a norm of 1 it is a step like any other.
+# Clipped: one wrong pattern
+# --------------------------
+# The task is a regression in which one target of 200 is a thousand times too large. Whenever its
+# batch comes, the gradient is long, and so is the step. With gradients clipped to a norm of 1, the
+# step is like any other.
 
 import warnings
 
@@ -63,9 +63,9 @@ for name, rule in SINES.items():
 # %%
 # Averaged: the mean of the last weights
 # --------------------------------------
-# At a constant learning rate the weights go on moving about. Averaged are those of about the last
-# hundred steps. Ten starts on handwritten digits, at three learning rates; the same trainings, for
-# averaging does not change what is trained.
+# At a constant learning rate the weights keep moving. The average is over about the last hundred
+# steps. The table has ten starts on handwritten digits, at three learning rates. The trainings with
+# and without the average are the same, because averaging does not change the training.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
@@ -73,7 +73,7 @@ RATES, SEEDS = (0.001, 0.01, 0.03), range(10)
 
 
 def log_loss(model):
-    """Mean of minus the logarithm of the probability of the right class, on the test set."""
+    """Return the mean of minus the log probability of the right class, on the test set."""
     probabilities = model.predict_proba(X_test)[np.arange(len(y_test)), y_test]
     return -np.log(np.maximum(probabilities, 1e-15)).mean()
 
@@ -81,7 +81,8 @@ def log_loss(model):
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 print(f"{'':<12} {'accuracy':>18} {'loss on the test set':>24}")
 print(
-    f"{'Adam at':<12} {'last':>9} {'averaged':>9} {'last':>12} {'averaged':>9} {'averaged lower':>16}"
+    f"{'Adam at':<12} {'last':>9} {'averaged':>9} {'last':>12} {'averaged':>9} "
+    f"{'averaged lower':>16}"
 )
 for place, rate in enumerate(RATES):
     accuracy, loss = np.empty((2, len(SEEDS))), np.empty((2, len(SEEDS)))
@@ -92,8 +93,8 @@ for place, rate in enumerate(RATES):
             accuracy[row, seed], loss[row, seed] = model.score(X_test, y_test), log_loss(model)
     lower = np.sum(loss[1] < loss[0])
     print(
-        f"{rate:<12g} {accuracy[0].mean():9.4f} {accuracy[1].mean():9.4f} {np.median(loss[0]):12.4f} "
-        f"{np.median(loss[1]):9.4f} {lower:>10} of {len(SEEDS)}"
+        f"{rate:<12g} {accuracy[0].mean():9.4f} {accuracy[1].mean():9.4f} "
+        f"{np.median(loss[0]):12.4f} {np.median(loss[1]):9.4f} {lower:>10} of {len(SEEDS)}"
     )
     ax.plot(place + np.array([[-0.15], [0.15]]), loss, "o-", color="C0", lw=0.8, alpha=0.6)
 ax.set(xticks=range(len(RATES)), xticklabels=[f"Adam({rate:g})" for rate in RATES], ylim=(0, None))
@@ -101,13 +102,14 @@ ax.set(ylabel="loss on the test set", title="Left the last weights, right the av
 
 # %%
 # At the two larger rates the average is better, in 7 and 9 of 10 starts by the loss. At the
-# smallest rate the weights are still on their way after 15 epochs: the average lags behind, and is
-# worse in all ten.
+# smallest rate the weights still move towards their goal after 15 epochs. The average lags behind,
+# and is worse in all ten.
 #
 # Safeguarded: the paper's fourth experiment
 # ------------------------------------------
-# The learning network of experiment 4 of :doc:`/paper` leads a network astray. Safeguarded it
-# drives while the loss falls, what it spoils is undone, and backpropagation drives in its place.
+# The learning network of experiment 4 of :doc:`/paper` makes a training diverge. With the safeguard
+# it updates the weights while the loss falls. Where the loss rises, its steps are undone and
+# backpropagation takes over.
 
 experiment = EXPERIMENTS[4]
 trace = record(experiment, [0])
@@ -131,7 +133,7 @@ ax.set(xlabel="cycle t", ylabel="J(t), median of five starts", ylim=(0, None))
 ax.legend(frameon=False)
 
 # %%
-# Under the learning network alone all five diverge, safeguarded none. The median ends where that of
-# backpropagation does; the slowest of the five has got down to 0.048, because steps that are undone
-# are lost.
+# Under the learning network alone all five trainings diverge; with the safeguard none does. The
+# median ends where that of backpropagation does. The slowest of the five ends at 0.048, because
+# steps that are undone are lost.
 plt.show()

@@ -1,18 +1,18 @@
 """
-A rule of one's own
-===================
+A rule of your own
+==================
 
-An update rule is a class with two methods, and can be ten lines of NumPy: what it remembers before
-the first step, and what a step does. Here the step of backpropagation is divided by the running
-size of each layer's gradient, so that all layers move at a pace. The rule trains as any other does,
-in pipelines and searches too.
+An update rule is a class with two methods, and ten lines of NumPy are enough. One method makes the
+memory of the rule before the first step, the other computes a step. In this example the step of
+backpropagation is divided by the running size of the gradient of each layer, so all layers move at
+a similar speed. The rule trains as any other does, in pipelines and searches too.
 """
 
 # %%
 # The rule
 # --------
-# ``layout.tensors`` are the weight matrices and bias vectors, each a slice of the flat arrays of a
-# step.
+# ``layout.tensors`` has the weight matrices and bias vectors. Each is a slice of the flat arrays of
+# a step.
 
 import warnings
 
@@ -28,18 +28,18 @@ warnings.simplefilter("ignore", ConvergenceWarning)  # trainings that fail are p
 
 
 class LayerwiseSGD(UpdateRule):
-    """Backpropagation with every tensor's gradient in units of its running root mean square."""
+    """Backpropagation with the gradient of every tensor over its running root mean square."""
 
     def __init__(self, learning_rate=0.01, decay=0.99):
         self.learning_rate = learning_rate
         self.decay = decay
 
     def init_state(self, layout):
-        """Nothing seen of any tensor yet."""
+        """Return mean squares of zero, one per tensor."""
         return np.zeros(len(layout.tensors))
 
     def compute_update(self, step, mean_squares):
-        """Every tensor's gradient in its own unit, downhill."""
+        """Return minus the learning rate times the gradient of every tensor over its size."""
         for number, tensor in enumerate(step.layout.tensors):
             gradient = step.gradients[tensor.slice]
             share = 1 - self.decay if step.index > 1 else 1.0
@@ -50,16 +50,16 @@ class LayerwiseSGD(UpdateRule):
 
 
 # %%
-# Trained, and searched
-# ---------------------
-# Parameters of the rule are parameters of the estimator, by nested names.
+# Training and searching
+# ----------------------
+# The parameters of the rule are nested parameters of the estimator.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
 
 
 def network(rule):
-    """A network of two hidden layers, not trained yet."""
+    """Return an untrained network of two hidden layers."""
     return BackpropMLPClassifier(
         (64, 32),
         update_rule=rule,

@@ -1,6 +1,6 @@
 """The four experiments of R. Jakša and M. Katrák (2006): data, networks, learning networks, curves.
 
-The scripts of this folder and ``benchmarks/paper_experiments.py`` draw on it.
+The scripts of this folder and ``benchmarks/paper_experiments.py`` use this module.
 """
 
 import warnings
@@ -24,13 +24,13 @@ from sklearn_metabp import (
 
 CYCLES = 5000  # of backpropagation, recorded
 SHOWN = 1200  # cycles in the paper's figures
-ROWS = 20_000  # patterns that are kept of one run: all of experiments 1 to 3, every 15th of 4
+KEPT_STEPS = 20_000  # kept steps of one run: all of experiments 1 to 3, every 15th of experiment 4
 BACKPROPAGATION = SGD(0.23)
 WITH_HIDDEN = ["weights", "biases", "inputs", "outputs", "targets", "hidden_activations"]
 
 
 def square(n_points: int, seed: int):
-    """Points of the plane, and whether each lies in the inner square, which has half of the area.
+    """Return points of the plane, and whether each is in the inner square of half the area.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def square(n_points: int, seed: int):
 
 @dataclass(frozen=True)
 class Experiment:
-    """One of the four: the task, the network that learns it, and the learning network.
+    """One of the four experiments: the task, the network that learns it, and the learning network.
 
     Attributes
     ----------
@@ -52,11 +52,11 @@ class Experiment:
     X : ndarray of shape (n_patterns, 2)
     y : ndarray of shape (n_patterns,) or (n_patterns, n_outputs)
     hidden : tuple of int
-        Hidden units of the basic network.
+        Hidden neurons of the basic network.
     learning_hidden : tuple of int
-        Hidden units of the paper's learning network.
+        Hidden neurons of the paper's learning network.
     inputs : list of str or None
-        What the learning network sees; None is weights, biases, inputs, outputs and targets.
+        Inputs of the learning network. None is weights, biases, inputs, outputs and targets.
     """
 
     name: str
@@ -79,7 +79,7 @@ SQUARE_TEST = square(200, seed=1)
 
 
 def network(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> BackpropMLPRegressor:
-    """The basic network: logistic units, squared error, one pattern a step."""
+    """Return the basic network: logistic neurons, squared error, one pattern per step."""
     return BackpropMLPRegressor(
         experiment.hidden,
         "logistic",
@@ -93,10 +93,12 @@ def network(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> B
     )
 
 
-def record(experiment: Experiment, seeds, n_cycles: int = CYCLES, n_rows: int = ROWS) -> Trace:
-    """The trace of backpropagation from the starts of these seeds, so many rows of each run."""
+def record(
+    experiment: Experiment, seeds, n_cycles: int = CYCLES, n_kept: int = KEPT_STEPS
+) -> Trace:
+    """Return the trace of backpropagation from these seeds, ``n_kept`` steps of each run."""
     n_steps = n_cycles * len(experiment.X)
-    recorder = TraceRecorder("all", every=-(-n_steps // n_rows))
+    recorder = TraceRecorder("all", every=-(-n_steps // n_kept))
     for seed in seeds:
         teacher = network(experiment, BACKPROPAGATION, seed, n_cycles)
         teacher.set_callbacks(recorder).fit(experiment.X, experiment.y)
@@ -104,9 +106,9 @@ def record(experiment: Experiment, seeds, n_cycles: int = CYCLES, n_rows: int = 
 
 
 def papers_learner(experiment: Experiment):
-    """The paper's learning network: logistic units, SGD(0.198) online, 200 cycles.
+    """Return the paper's learning network: logistic neurons, SGD(0.198) online, 200 cycles.
 
-    Its outputs are logistic too, so updates are scaled to [0, 1], and what it sees as well.
+    Its outputs are logistic too, so updates are scaled to [0, 1], and its inputs as well.
     """
     mlp = BackpropMLPRegressor(
         experiment.learning_hidden,
@@ -124,23 +126,25 @@ def papers_learner(experiment: Experiment):
 
 
 def fading(t: int, t_planned: int) -> float:
-    """A learning rate that falls in a straight line to nothing."""
+    """Return the factor of a learning rate that decreases to zero in a straight line."""
     return 1 - t / t_planned
 
 
-def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
-    """A wider learning network: tanh units, linear outputs, standardised columns, a fading Adam.
+def wide_learner(n_patterns: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
+    """Return a wider learning network: tanh neurons, linear outputs, standardised columns, Adam.
+
+    The learning rate of Adam decreases to zero.
 
     Parameters
     ----------
-    n_rows : int
-        Patterns that it is trained on.
+    n_patterns : int
+        Number of patterns that it is trained on.
     hidden : tuple of int
     n_seen : int
-        Patterns that it sees in all its cycles.
+        Number of patterns in all its cycles.
     alpha : float
-        Penalty on its weights. One training leaves most directions of its inputs all but
-        unexplored; there weights that nothing asks for would answer as they happened to start.
+        Penalty on its weights. One training leaves most directions of the inputs almost
+        unexplored. Without a penalty, predictions there depend on the first weights.
     """
     mlp = BackpropMLPRegressor(
         hidden,
@@ -148,7 +152,7 @@ def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
         update_rule=Adam(0.01, schedule=fading),
         alpha=alpha,
         batch_size=200,
-        max_iter=n_seen // n_rows,
+        max_iter=n_seen // n_patterns,
         n_iter_no_change=np.inf,
     )
     return TransformedTargetRegressor(
@@ -157,32 +161,34 @@ def wide_learner(n_rows: int, hidden=(32, 32), n_seen=2_000_000, alpha=0.0):
 
 
 def link_learner():
-    """A learner for the link scope: the scope's own with 16 units, and a slower Adam."""
+    """Return a learner for the link scope: its default with 16 neurons, and a slower Adam."""
     return BackpropMLPRegressor(
         (16,), "relu", update_rule=Adam(0.002), alpha=0.0, max_iter=60, n_iter_no_change=np.inf
     )
 
 
 def rule_for(experiment: Experiment, scope: str, learner=None, seed: int = 0) -> LearnedUpdateRule:
-    """A rule of a scope, to be fitted; of links with the learner above, of neurons with the scope's own."""
+    """Return an unfitted rule of a scope; the link scope gets the learner above by default."""
     learner = link_learner() if learner is None and scope == "link" else learner
     inputs = experiment.inputs if scope == "network" else None
     return LearnedUpdateRule(learner, scope=scope, inputs=inputs, random_state=seed)
 
 
 def error_of_learning(rule: LearnedUpdateRule) -> np.ndarray:
-    """Error of the learning network in every cycle of its training."""
+    """Return the error of the learning network in every cycle of its training."""
     learner = getattr(rule.learner_, "regressor_", rule.learner_)
     return np.array(getattr(learner, "_final_estimator", learner).loss_curve_)
 
 
 def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
-    """J(t) of a network trained by a rule, mean over the patterns of a cycle; infinite if it diverges."""
+    """Return J(t) of a network trained by a rule; infinite if the training diverges.
+
+    J(t) is the mean over the patterns of cycle t.
+    """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", ConvergenceWarning
-            )  # the curve shows where nothing is learned
+            # The curve shows a training that learns nothing.
+            warnings.simplefilter("ignore", ConvergenceWarning)
             model = network(experiment, rule, seed, n_cycles).fit(experiment.X, experiment.y)
     except DivergenceError:
         return np.full(n_cycles, np.inf)
@@ -190,7 +196,7 @@ def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.
 
 
 def states(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
-    """Weights and biases at the end of every cycle, (n_cycles, n_params)."""
+    """Return weights and biases at the end of every cycle, (n_cycles, n_params)."""
     recorder = TraceRecorder(["weights", "biases"], every=len(experiment.X))
     network(experiment, rule, seed, n_cycles).set_callbacks(recorder).fit(
         experiment.X, experiment.y
@@ -199,7 +205,7 @@ def states(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np
 
 
 def print_table(curves: dict[str, dict[str, np.ndarray]]) -> None:
-    """Print J after 1, 100 and all cycles of every rule from every start, and over backpropagation's."""
+    """Print J of every rule after 1, 100 and all cycles, and its ratio to backpropagation's."""
     print(f"{'start':<18} {'trained by':<36} {'J(1)':>7} {'J(100)':>7} {'J(end)':>9} {'ratio':>8}")
     for start, by_rule in curves.items():
         reference = by_rule["backpropagation"][-1]

@@ -3,16 +3,18 @@ Experiment 1: AND, with a hidden neuron
 =======================================
 
 A network 2-1-1 learns AND by online backpropagation. A learning network with two hidden neurons is
-trained on what was recorded: 9 inputs (3 weights, 2 biases, 2 inputs, output, expected output), 5
-outputs (the changes of the weights and biases). Figures 4 and 5 of Jakša and Katrák (2006).
+trained on the record. It has 9 inputs (3 weights, 2 biases, 2 inputs, output, expected output) and
+5 outputs (the changes of the weights and biases). The figures correspond to figures 4 and 5 of
+Jakša and Katrák (2006).
 """
 
 # %%
 # Record, and learn
 # -----------------
 # One training of 5000 cycles is recorded. The paper's learning network is trained on every fifth
-# step of it, to keep this short, and so are rules of the other two scopes; a wider one on all
-# steps. One more wide learning network gets ten trainings from different starts.
+# step of it, to keep this short, and so are rules of the other two scopes. A wider learning network
+# is trained on all steps. One more wide learning network is trained on ten trainings from different
+# starts.
 
 import matplotlib.pyplot as plt
 from experiments import (
@@ -35,9 +37,10 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
 first = trace[:1]
-print(
-    f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs"
+n_inputs, n_outputs = (
+    matrix.shape[1] for matrix in (first.features("network"), first.targets_of("network"))
 )
+print(f"{trace}: {n_inputs} inputs, {n_outputs} outputs")
 rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(
         trace[::5]
@@ -50,8 +53,8 @@ local = {
 }
 
 # %%
-# Train with what was learned
-# ---------------------------
+# Train with the learned rules
+# ----------------------------
 # The paper's student starts where its teacher started. The other start is in no trace.
 
 curves = {}
@@ -81,7 +84,7 @@ figure.suptitle("AND, 2-1-1")
 plt.show()
 
 # %%
-# The paper's learning network does not converge from either start. A wide one follows
-# backpropagation from the teacher's start and not from the other; learned from ten runs it is the
-# other way round. The neuron and the link scope follow it everywhere. Of 30 starts the tables of
-# :doc:`/paper` tell, for learners that are trained for longer.
+# The paper's learning network does not converge from either start. A wide learning network from one
+# run follows backpropagation from the teacher's start and not from the other; from ten runs it is
+# the other way round. The neuron and the link scope follow backpropagation from both starts. The
+# tables of :doc:`/paper` have 30 starts, with learners that are trained for longer.

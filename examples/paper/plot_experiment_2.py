@@ -2,17 +2,17 @@
 Experiment 2: AND, without a hidden layer
 =========================================
 
-A network 2-1 learns AND. The learning network has 7 inputs, 3 outputs and no hidden units either.
-Figures 6 and 7 of Jakša and Katrák (2006). There is no scope of a neuron here: rule (6) says how
-errors go back to a hidden layer.
+A network 2-1 learns AND. The learning network has 7 inputs, 3 outputs and no hidden neurons either.
+The figures correspond to figures 6 and 7 of Jakša and Katrák (2006). There is no scope of a neuron
+here, because rule (6) computes the errors of a hidden layer.
 """
 
 # %%
 # Record, and learn
 # -----------------
-# As in experiment 1: one training of 5000 cycles for the paper's learning network, for a wider one
-# and for the scope of a link; ten trainings from different starts for one more wide learning
-# network.
+# As in experiment 1, one training of 5000 cycles is recorded for the paper's learning network, for
+# a wider one and for the link scope. Ten trainings from different starts are recorded for one more
+# wide learning network.
 
 import matplotlib.pyplot as plt
 from experiments import (
@@ -35,9 +35,10 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
 first = trace[:1]
-print(
-    f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs"
+n_inputs, n_outputs = (
+    matrix.shape[1] for matrix in (first.features("network"), first.targets_of("network"))
 )
+print(f"{trace}: {n_inputs} inputs, {n_outputs} outputs")
 rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(
         trace[::5]
@@ -48,8 +49,8 @@ rules = {
 local = {"link scope": rule_for(experiment, "link").fit(trace[::5])}
 
 # %%
-# Train with what was learned
-# ---------------------------
+# Train with the learned rules
+# ----------------------------
 # The paper's student starts where its teacher started. The other start is in no trace.
 
 curves = {}
@@ -80,4 +81,4 @@ plt.show()
 
 # %%
 # The paper's learning network is slower and ends at 1.3 and 1.9 times the error of backpropagation.
-# All others lie on it. :doc:`/paper` has 30 starts.
+# The curves of all others coincide with it. :doc:`/paper` has 30 starts.

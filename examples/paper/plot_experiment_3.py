@@ -2,18 +2,18 @@
 Experiment 3: OR, with four hidden neurons
 ==========================================
 
-A network 2-4-1 learns OR; the learning network has 21 inputs, 17 outputs and 3 hidden units.
-Figures 8 and 9 of Jakša and Katrák (2006), and why a rule learned from one training fails from
-another start.
+A network 2-4-1 learns OR. The learning network has 21 inputs, 17 outputs and 3 hidden neurons. The
+figures correspond to figures 8 and 9 of Jakša and Katrák (2006). The last figure shows why a rule
+that is learned from one training fails from another start.
 """
 
 # %%
 # Record, and learn
 # -----------------
-# As in experiment 1: one training of 5000 cycles for the paper's learning network, for a wider one
-# and for the scopes of a neuron and of a link. Two more wide learning networks get trainings from
-# different starts, all steps of ten and every twelfth of a hundred: as many patterns, and ten times
-# as many ways through them.
+# As in experiment 1, one training of 5000 cycles is recorded for the paper's learning network, for
+# a wider one and for the scopes of a neuron and of a link. Two more wide learning networks are
+# trained on trainings from different starts: all steps of ten, and every twelfth step of a hundred.
+# These are as many patterns on ten times as many paths.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,11 +39,12 @@ TEACHER, UNSEEN = 0, 100  # seeds of the starts
 
 trace = record(experiment, [TEACHER])
 ten = record(experiment, range(10), n_cycles=SHOWN)
-hundred = record(experiment, range(100), n_cycles=SHOWN, n_rows=400)
+hundred = record(experiment, range(100), n_cycles=SHOWN, n_kept=400)
 first = trace[:1]
-print(
-    f"{trace}: {first.features('network').shape[1]} inputs, {first.targets_of('network').shape[1]} outputs"
+n_inputs, n_outputs = (
+    matrix.shape[1] for matrix in (first.features("network"), first.targets_of("network"))
 )
+print(f"{trace}: {n_inputs} inputs, {n_outputs} outputs")
 rules = {
     "paper's learning network": rule_for(experiment, "network", papers_learner(experiment)).fit(
         trace[::5]
@@ -60,8 +61,8 @@ local = {
 }
 
 # %%
-# Train with what was learned
-# ---------------------------
+# Train with the learned rules
+# ----------------------------
 # The paper's student starts where its teacher started. The other start is in no trace.
 
 curves = {}
@@ -90,21 +91,21 @@ draw_training(
 figure.suptitle("OR, 2-4-1")
 
 # %%
-# From the start that is not in the trace one run is not enough, nor are ten. A hundred are: the
-# student ends at 1.2 times backpropagation's error. In the tables of :doc:`/paper` this learner is
-# larger and is trained for longer.
+# From the start that is not in the trace, one run is not enough, and ten are not. A hundred are
+# enough: the student ends at 1.2 times backpropagation's error. In the tables of :doc:`/paper` this
+# learner is larger and is trained for longer.
 
 # %%
-# How far from the trace the students go
-# --------------------------------------
-# The distance of a student's weights and biases from the nearest state in the trace, over the
-# length of the way that the teacher went. On the teacher's way a wide learning network knows what
-# to do. From another start even backpropagation is always far from all that the learning network
-# was shown. Its student does not go further away; what the learning network was told on the
-# teacher's way does not hold there.
+# The distance of the students from the trace
+# -------------------------------------------
+# The figure shows the distance of a student's weights and biases from the nearest state in the
+# trace, over the length of the teacher's path. On this path the predictions of a wide learning
+# network are right. From another start even backpropagation is always far from all states that the
+# learning network was fitted on. The student does not go further away, but the predictions of the
+# learning network are not valid there.
 
 states_of_trace = trace.params[:: len(experiment.X)]
-way = np.linalg.norm(states_of_trace[-1] - states_of_trace[0])
+path_length = np.linalg.norm(states_of_trace[-1] - states_of_trace[0])
 nearest = NearestNeighbors(n_neighbors=1).fit(states_of_trace)
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
@@ -113,12 +114,13 @@ for ax, (start, seed) in zip(
 ):
     for name in ("backpropagation", "wide, one run"):
         rule = {"backpropagation": BACKPROPAGATION, **rules}[name]
-        distance = nearest.kneighbors(states(experiment, rule, seed))[0][:, 0] / way
+        distance = nearest.kneighbors(states(experiment, rule, seed))[0][:, 0] / path_length
         ax.plot(distance, label=name, **STYLES[name])
         print(
-            f"from {start:<14} {name:<16} distance at the end {distance[-1]:.3f} of the teacher's way"
+            f"from {start:<14} {name:<16} distance at the end {distance[-1]:.3f} "
+            f"of the teacher's path"
         )
     ax.set(title=f"From {start} start", xlabel="cycle t", xlim=(0, SHOWN))
     ax.legend(frameon=False, fontsize=9)
-axes[0].set(ylabel="distance from the trace / length of the way")
+axes[0].set(ylabel="distance from the trace / length of the path")
 plt.show()

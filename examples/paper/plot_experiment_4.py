@@ -2,16 +2,17 @@
 Experiment 4: points in a square
 ================================
 
-A network 2-5-2 learns whether a point of the plane lies in the inner square. The learning network
-sees the hidden activations too: 38 inputs, 27 outputs, 3 hidden units. Figures 10 to 12 of Jakša
-and Katrák (2006), where training with the learning network diverges.
+A network 2-5-2 learns whether a point of the plane lies in the inner square. The inputs of the
+learning network include the hidden activations: it has 38 inputs, 27 outputs and 3 hidden neurons.
+The figures correspond to figures 10 to 12 of Jakša and Katrák (2006), where training with the
+learning network diverges.
 """
 
 # %%
 # The training and the testing set
 # --------------------------------
-# The paper draws its sets and gives no numbers. Ours: 60 and 200 points drawn evenly, half of the
-# plane's piece in the inner square.
+# The paper draws its sets and gives no numbers. Here they have 60 and 200 points, drawn evenly from
+# a square. The inner square has half of its area.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,7 +52,7 @@ figure.legend(
 # %%
 # Record, and learn
 # -----------------
-# Of 5000 cycles every 15th step is kept, 20 000 patterns as in the other experiments.
+# Every 15th step of 5000 cycles is kept: 20 000 patterns, as in the other experiments.
 
 trace = record(experiment, [TEACHER])
 features, targets = (
@@ -72,9 +73,9 @@ local = {
 }
 
 # %%
-# Train with what was learned
-# ---------------------------
-# From the teacher's start and from one that is not in the trace.
+# Train with the learned rules
+# ----------------------------
+# One start is the teacher's. The other is not in the trace.
 
 curves = {}
 for start, seed in {"the teacher's": TEACHER, "not in the trace": UNSEEN}.items():
@@ -83,8 +84,8 @@ for start, seed in {"the teacher's": TEACHER, "not in the trace": UNSEEN}.items(
 print_table(curves)
 
 # %%
-# How many points of the testing set networks classify that were trained by
-# backpropagation and by the two local scopes, from the start that is not in the trace:
+# The table has the share of the testing set that networks classify correctly. They were trained by
+# backpropagation and by the two local scopes, from the start that is not in the trace.
 
 points, y_test = SQUARE_TEST
 for name, rule in {"backpropagation": BACKPROPAGATION, **local}.items():
@@ -113,6 +114,6 @@ figure.suptitle("Square, 2-5-2")
 plt.show()
 
 # %%
-# Both network rules diverge, to J of about a half, and the neuron and link scope lie on
-# backpropagation. That one does not stop on a level here: J falls to 0.004, though a sixth of the
-# testing set stays wrong.
+# Both rules of scope ``"network"`` diverge, to J of about a half. The curves of the neuron and the
+# link scope coincide with backpropagation. Backpropagation does not stop on a level here: J falls
+# to 0.004, although a sixth of the testing set stays wrong.
