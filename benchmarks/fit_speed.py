@@ -1,7 +1,7 @@
-"""How many times as fast as scikit-learn's MLPClassifier is a fit, on the same work?
+"""Compare the speed of a fit with that of scikit-learn's MLPClassifier, on the same work.
 
-Both sides start from the same weights, see the same batches and take the same number of Adam
-steps, each side's setup included, on one BLAS thread. Run ``python benchmarks/fit_speed.py``.
+Both sides start from the same weights, use the same batches and take the same number of Adam steps
+on one BLAS thread. The setup of each side is included. Run ``python benchmarks/fit_speed.py``.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from sklearn_metabp import BackpropMLPClassifier
 
 def main(n_rounds: int) -> None:
     print(
-        f"{'workload':<30} {'dtype':<8} {'scikit-learn':>12} {'sklearn_metabp':>14} {'ratio':>7}   losses"
+        f"{'workload':<30} {'dtype':<8} {'scikit-learn':>12} {'sklearn_metabp':>14} "
+        f"{'ratio':>7}   losses"
     )
     print(f"{'':<30} {'':<8} {'µs a step':>12} {'µs a step':>14}")
     for workload in all_workloads():

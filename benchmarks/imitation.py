@@ -1,13 +1,13 @@
-"""How close does a student come to its teacher, on data and architectures not in the trace?
+"""Compare students with their teachers, on data and architectures that are not in the trace.
 
-Every update rule is recorded on digits and imitated by a learned rule of scope "link", which then
-trains breast cancer and wine, from the teacher's start on the teacher's batches, with widths and
-depths that it has not seen. R² is that of the updates of the teacher's trainings there, no part of
-which was in the fit. The recorded trainings are of 684 steps, or of 100 at most on all rows; the
-unseen ones of 600 and 1800, or of 100 at most.
+Every update rule is recorded on digits, and a learned rule of scope "link" imitates it. The learned
+rule then trains networks on breast cancer and wine, from the teacher's start on the teacher's
+batches, with widths and depths that are not in the trace. R² is computed on the updates of the
+teacher's trainings there. No part of these was in the fit. The recorded trainings have 684 steps,
+or at most 100 on all rows. The unseen trainings have 600 and 1800 steps, or at most 100.
 
-Run ``python benchmarks/imitation.py``; ``--seeds 10 --rules sgd adam`` for more trainings of fewer
-rules, ``--epochs 32`` to record as many steps as the longest of the unseen trainings has.
+Run ``python benchmarks/imitation.py``. Add ``--seeds 10 --rules sgd adam`` for more trainings of
+fewer rules, and ``--epochs 32`` to record as many steps as the longest unseen training has.
 """
 
 import argparse
@@ -84,7 +84,10 @@ def task(hidden_layer_sizes, X, y, n_epochs, full_batch) -> Task:
 
 
 def record(teacher, n_epochs, seed):
-    """The teacher's trainings on digits; those on all rows for as many epochs as the unseen ones."""
+    """Return the trace of the teacher's trainings on digits.
+
+    A training on all rows has as many epochs as the unseen trainings.
+    """
     X, y = load_digits(return_X_y=True)
     recorder = TraceRecorder()
     n_epochs = N_EPOCHS if teacher.full_batch else n_epochs
@@ -99,7 +102,7 @@ def record(teacher, n_epochs, seed):
 
 
 def train_unseen(teacher, rules, seed):
-    """Final loss over the teacher's, and R², of each rule in a training that was not recorded."""
+    """Yield the final loss over the teacher's, and R², of each rule in each unseen training."""
     sizes = UNSEEN[seed % len(UNSEEN)]
     for load in DATA:
         X, y = load(return_X_y=True)
@@ -113,7 +116,10 @@ def train_unseen(teacher, rules, seed):
 
 
 def learners(name, seed):
-    """The default, and more inputs and units; a tanh at the end where every step has one size."""
+    """Return the default rule, and a wide one with more inputs and neurons.
+
+    The output of the wide learner is a tanh for Lion, whose steps all have one size.
+    """
     inputs = [*DEFAULT_INPUTS, *MORE_INPUTS]
     wide = LearnedUpdateRule(inputs=inputs, random_state=seed).set_params(
         learner__hidden_layer_sizes=(32,),
@@ -124,7 +130,7 @@ def learners(name, seed):
 
 
 def number(value, digits=3):
-    """So many places, two figures of what is larger; infinite where the student diverged."""
+    """Format a value; a large one with two figures, an infinite one as a divergence."""
     if np.isinf(value):
         return f"{'diverged':>9}"
     return f"{value:9.{digits}f}" if abs(value) < 100 else f"{value:9.2g}"
@@ -161,10 +167,10 @@ if __name__ == "__main__":
         choices=TEACHERS,
         default=list(TEACHERS),
         metavar="RULE",
-        help=f"of {', '.join(TEACHERS)} (default all)",
+        help=f"rules among {', '.join(TEACHERS)} (default all)",
     )
     parser.add_argument("--epochs", type=int, default=12, help="epochs to record (default 12)")
     arguments = parser.parse_args()
     with threadpool_limits(1, "blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # as many epochs as asked for, no more
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is fixed
         main(arguments.seeds, arguments.rules, arguments.epochs)

@@ -1,7 +1,8 @@
-"""Where does the Jacobian's forward order get cheaper than its reverse order?
+"""Compare the time of the Jacobian's forward order with that of its reverse order.
 
-Microseconds a row of both orders, in turns, on networks with more and more outputs for their
-inputs, and what ``mode="auto"`` takes. Run ``python benchmarks/jacobian_modes.py``.
+The table has the microseconds per row of both orders, in turns, on networks with more and more
+outputs for their inputs, and the choice of ``mode="auto"``. Run
+``python benchmarks/jacobian_modes.py``.
 """
 
 import argparse
@@ -14,14 +15,14 @@ from sklearn_metabp import BackpropMLPRegressor
 from sklearn_metabp.derivatives import jacobian, multiplications
 from sklearn_metabp.derivatives.jacobians import cheaper_mode
 
-# Inputs and outputs; layers between them.
+# Pairs of inputs and outputs, and the layers between them.
 ENDS = [(64, 1), (64, 4), (64, 16), (64, 32), (64, 64), (32, 64), (16, 64), (4, 64), (1, 64)]
 HIDDEN = [(64, 64), (128, 16), (16, 128), (100,), ()]
 N_ROWS = 500
 
 
 def fitted(layer_sizes) -> BackpropMLPRegressor:
-    """Return a network of these layers; what it was trained on does not matter here."""
+    """Return a network of these layers; its training data do not matter here."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, layer_sizes[0])), rng.standard_normal((20, layer_sizes[-1]))
     model = BackpropMLPRegressor(
@@ -37,7 +38,7 @@ def seconds(model, X, mode) -> float:
 
 
 def measure(hidden, n_features, n_outputs, n_rounds) -> str:
-    """Print a line on one network; return the quotient of the two orders, with the one counted."""
+    """Print a line on one network; return the measured and the counted quotient of the orders."""
     layer_sizes = (n_features, *hidden, n_outputs)
     model = fitted(layer_sizes)
     X = np.random.default_rng(1).standard_normal((N_ROWS, n_features))
@@ -52,15 +53,15 @@ def measure(hidden, n_features, n_outputs, n_rounds) -> str:
     ratio = median_ratio(times["forward"], times["reverse"])
     counted = counts["forward"] / counts["reverse"]
     print(
-        f"{name_of(hidden):<14} {n_features:7} {n_outputs:8} {forward:11.2f} {reverse:11.2f} {ratio:18.2f} "
-        f"{counted:8.2f}  {cheaper_mode(layer_sizes)}",
+        f"{name_of(hidden):<14} {n_features:7} {n_outputs:8} {forward:11.2f} {reverse:11.2f} "
+        f"{ratio:18.2f} {counted:8.2f}  {cheaper_mode(layer_sizes)}",
         flush=True,
     )
     return f"{ratio:.2f} ({counted:.2f})"
 
 
 def name_of(hidden) -> str:
-    """Return the hidden layers as a column's name."""
+    """Return the name of a column for these hidden layers."""
     return "-".join(map(str, hidden)) or "none"
 
 
@@ -79,5 +80,5 @@ def main(n_rounds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31, help="of both orders (default 31)")
+    parser.add_argument("--rounds", type=int, default=31, help="rounds of both orders (default 31)")
     main(parser.parse_args().rounds)

@@ -1,8 +1,8 @@
-"""What do sparse input, dropout, class weights and other activations cost against the dense plain fit?
+"""Measure the cost of sparse input, dropout, class weights and gelu over the plain dense fit.
 
-Whole fits of the same number of steps in turns, one BLAS thread. The sparse rows are the same data
-as the dense ones; scikit-learn's fits of them stand beside ours. Run ``python
-benchmarks/options.py``.
+Whole fits of the same number of steps are timed in turns, on one BLAS thread. The sparse rows have
+the same data as the dense ones. The table has scikit-learn's fits of the sparse rows too. Run
+``python benchmarks/options.py``.
 """
 
 import argparse
@@ -40,13 +40,14 @@ def on_digits(n_rounds: int) -> None:
         )
         for name in list(sides)[1:]:
             print(
-                f"{workload.name:<32} {name:<26} {median_ratio(seconds[name], seconds['plain']):17.2f}x",
+                f"{workload.name:<32} {name:<26} "
+                f"{median_ratio(seconds[name], seconds['plain']):17.2f}x",
                 flush=True,
             )
 
 
 def sparse_workload(density: float) -> Workload:
-    """Rows as of a bag of words: 2000 features, of which so many are not 0."""
+    """Return rows like those of a bag of words: 2000 features, a share of which is not 0."""
     rng = np.random.default_rng(0)
     X = sp.random_array((3000, 2000), density=density, format="csr", random_state=rng)
     y = (X @ rng.standard_normal((2000, 5))).argmax(axis=1)
@@ -70,7 +71,8 @@ def on_sparse(n_rounds: int) -> None:
                     seconds[name].append(elapsed)
         for name in list(seconds)[1:]:
             print(
-                f"{workload.name:<40} {name:<24} {median_ratio(seconds[name], seconds['ours']):15.2f}x",
+                f"{workload.name:<40} {name:<24} "
+                f"{median_ratio(seconds[name], seconds['ours']):15.2f}x",
                 flush=True,
             )
 

@@ -1,11 +1,11 @@
-"""Which rules train the paper's networks as backpropagation does, from which starts, at what cost?
+"""Compare learned rules with backpropagation in the paper's four experiments.
 
-For each of the four experiments, each scope and each way of learning: the share of the trainings
-that converge (J after 1200 cycles at most 1.25 of backpropagation's from the same start), that end
-below backpropagation, and that diverge (J ends above its start, or is not finite), the median and
-the highest of J over backpropagation's, and the median of the ratios of time. No seed here served
-to choose a learner. Run ``python benchmarks/paper_experiments.py --seeds 30``; ``--part`` for one
-of its three tables.
+The tables have one line for each experiment, scope and way of learning. The columns are the number
+of trainings that converge (J after 1200 cycles is at most 1.25 times backpropagation's from the
+same start), that end below backpropagation, and that diverge (J ends above its start, or is not
+finite); the median and the highest of J over backpropagation's; and the median of the ratios of
+time. No seed here was used to choose a learner. Run
+``python benchmarks/paper_experiments.py --seeds 30``. Add ``--part`` for one of the three tables.
 """
 
 import argparse
@@ -34,19 +34,19 @@ from experiments import (
 from sklearn_metabp import LearnedUpdateRule
 from sklearn_metabp.meta_training import aggregate
 
-TEACHERS, UNSEEN = 400, 1000  # the first seed of each
-ROWS = 40_000  # of a trace that a rule is fitted on, at most
+TEACHERS, UNSEEN = 400, 1000  # the first seeds
+MAX_STEPS = 40_000  # of a trace that a rule is fitted on
 
 
 def wide(number: int, way: str):
-    """The wide learning network for an experiment and a way of learning."""
+    """Return the wide learning network for an experiment and a way of learning."""
     if way == "one run" and number < 3:
         return wide_learner(20_000, n_seen=2_000_000, alpha=0.0)
     if way == "one run":
         return wide_learner(20_000, n_seen=4_000_000, alpha=0.3)
     if number == 3:
-        return wide_learner(ROWS, (64, 64), n_seen=10_000_000, alpha=0.0)
-    return wide_learner(ROWS, n_seen=4_000_000, alpha=0.0)
+        return wide_learner(MAX_STEPS, (64, 64), n_seen=10_000_000, alpha=0.0)
+    return wide_learner(MAX_STEPS, n_seen=4_000_000, alpha=0.0)
 
 
 PAPER, WIDE = "network, paper's learner", "network, wide learner"
@@ -55,7 +55,7 @@ SCOPES = {PAPER: "network", WIDE: "network", "neuron": "neuron", "link": "link"}
 
 @dataclass(frozen=True)
 class Way:
-    """Aggregation: how many rounds after the first, trainings a round, and one step in how many."""
+    """Aggregation: rounds after the first, trainings per round, and the distance of kept steps."""
 
     n_rounds: int
     n_starts: int
@@ -71,12 +71,12 @@ OF_OTHERS = {1: Way(1, 5, 1), 2: Way(1, 5, 1), 3: Way(1, 5, 1), 4: Way(1, 1, 1)}
 
 
 def names_of(number: int) -> list[str]:
-    """Names of the rules of an experiment; rule (6) is about hidden layers."""
+    """Return the names of the rules of an experiment; rule (6) needs a hidden layer."""
     return [name for name in SCOPES if name != "neuron" or EXPERIMENTS[number].hidden]
 
 
 def ways_of(number: int, name: str) -> list:
-    """Ways in which a rule learns from many runs."""
+    """Return the ways in which a rule learns from many runs."""
     if SCOPES[name] != "network":
         return ["ten runs", OF_OTHERS[number]]
     more = ["hundred runs"] if HUNDREDS in OF_NETWORKS[number] else []
@@ -90,23 +90,27 @@ def rule_of(number: int, name: str, way) -> LearnedUpdateRule:
     if isinstance(way, Way):
         task = network(experiment, BACKPROPAGATION, 0), experiment.X, experiment.y
         return aggregate(rule, BACKPROPAGATION, [task], **asdict(way), random_state=TEACHERS)
-    n_runs, n_rows = (10, ROWS // 10) if way == "ten runs" else (100, ROWS // 100)
-    return rule.fit(record(experiment, range(TEACHERS, TEACHERS + n_runs), SHOWN, n_rows))
+    n_runs = 10 if way == "ten runs" else 100
+    n_kept = MAX_STEPS // n_runs
+    return rule.fit(record(experiment, range(TEACHERS, TEACHERS + n_runs), SHOWN, n_kept))
 
 
 def taught(number: int, seed: int) -> float:
-    """J at the end under backpropagation."""
+    """Return J at the end of a training by backpropagation."""
     return train(EXPERIMENTS[number], BACKPROPAGATION, seed)[-1]
 
 
 def judge(number: int, rule, seed: int, reference: float) -> tuple[float, bool]:
-    """J at the end over backpropagation's from the same start, and whether it diverged."""
+    """Return the final J over backpropagation's from the same start, and whether it diverged."""
     learned = train(EXPERIMENTS[number], rule, seed)
     return learned[-1] / reference, not np.isfinite(learned[-1]) or learned[-1] > learned[0]
 
 
 def one_run(number: int, seed: int) -> dict[str, list[tuple[float, bool]]]:
-    """Learn every rule from one run; train from the start of that run, and from one it has not seen."""
+    """Learn every rule from one run, and train with it from two starts.
+
+    One start is that of the run. The other is unseen.
+    """
     experiment = EXPERIMENTS[number]
     judged = {}
     with threadpool_limits(1, "blas"):
@@ -121,7 +125,7 @@ def one_run(number: int, seed: int) -> dict[str, list[tuple[float, bool]]]:
 
 
 def many_runs(number: int, name: str, way, n_seeds: int) -> list[tuple[float, bool]]:
-    """Learn one rule from many runs; train from starts it has not seen."""
+    """Learn one rule from many runs, and train with it from unseen starts."""
     with threadpool_limits(1, "blas"):
         rule = rule_of(number, name, way)
         starts = range(UNSEEN, UNSEEN + n_seeds)
@@ -137,8 +141,8 @@ def line(name: str, case: str, judged) -> None:
 
 def heading(number: int, case: str) -> None:
     print(
-        f"\n{EXPERIMENTS[number].name}\n{'scope':<25} {case} {'converge':<9} {'below':<9} {'diverge':<9} "
-        f"{'median J':>8} {'highest':>8}"
+        f"\n{EXPERIMENTS[number].name}\n{'scope':<25} {case} {'converge':<9} {'below':<9} "
+        f"{'diverge':<9} {'median J':>8} {'highest':>8}"
     )
 
 
@@ -168,7 +172,7 @@ def of_many(parallel, numbers, n_seeds: int) -> None:
 
 
 def times(numbers, n_rounds: int) -> None:
-    """Time of a whole fit over that of backpropagation's, in turns, on one BLAS thread."""
+    """Print the time of a whole fit over that of backpropagation, in turns, on one thread."""
     print(f"{'experiment':<16} {'scope':<25} {'learning network':<17} {'over backpropagation':>20}")
     for number in numbers:
         experiment = EXPERIMENTS[number]

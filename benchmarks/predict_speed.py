@@ -1,8 +1,8 @@
-"""How long do predictions take, and how much of it is scikit-learn's validation of X?
+"""Measure the time of predictions, and the share of scikit-learn's validation of X in it.
 
-Digits, 64-100-10, dense and CSR, one BLAS thread, microseconds of processor time, the least of
-several rounds in turns. Beside ours stand ``MLPClassifier.predict`` and ``validate_data`` alone,
-which both call. Run ``python benchmarks/predict_speed.py``.
+The network is 64-100-10 on digits, dense and CSR, with one BLAS thread. Times are microseconds of
+processor time, the least of several rounds in turns. The table also has ``MLPClassifier.predict``,
+and ``validate_data`` alone, which both sides call. Run ``python benchmarks/predict_speed.py``.
 """
 
 import argparse
@@ -23,7 +23,10 @@ DTYPES = (np.float64, np.float32)
 
 
 def least_microseconds(functions: dict, n_calls: int, n_rounds: int) -> dict[str, float]:
-    """Of one call of every function, measured in turns so that a slow moment of the machine hits all."""
+    """Return the least time of one call of every function.
+
+    The functions are timed in turns, so that a slow moment of the machine affects all.
+    """
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(n_rounds + 1):
         for name, function in functions.items():
@@ -40,7 +43,8 @@ def print_table(n_rounds: int) -> None:
     ours = BackpropMLPClassifier((100,), max_iter=3, random_state=0).fit(X, y)
     theirs = MLPClassifier((100,), max_iter=3, random_state=0).fit(X, y)
     print(
-        f"{'rows':>6} {'kind':<6} {'validation':>10} {'ours':>8} {'theirs':>8} {'ratio':>6} {'beyond':>8}"
+        f"{'rows':>6} {'kind':<6} {'validation':>10} {'ours':>8} {'theirs':>8} {'ratio':>6} "
+        f"{'beyond':>8}"
     )
     for n_rows in (1, 100, 10_000):
         dense = np.resize(X, (n_rows, X.shape[1]))
@@ -55,8 +59,8 @@ def print_table(n_rounds: int) -> None:
             least = least_microseconds(sides, max(2, 400 // n_rows), n_rounds)
             validation, mine, other = least.values()
             print(
-                f"{n_rows:6} {kind:<6} {validation:10.1f} {mine:8.1f} {other:8.1f} {mine / other:6.2f} "
-                f"{mine - validation:8.1f}",
+                f"{n_rows:6} {kind:<6} {validation:10.1f} {mine:8.1f} {other:8.1f} "
+                f"{mine / other:6.2f} {mine - validation:8.1f}",
                 flush=True,
             )
 

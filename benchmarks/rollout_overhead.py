@@ -1,8 +1,9 @@
-"""What does a rollout cost beyond the fit of its network?
+"""Measure the cost of a rollout beyond the fit of its network.
 
-A 4-10-3 network is trained on iris for 20 epochs in batches of 32, 100 steps, by ``fit`` of an
-estimator that stands ready and by a rollout, which also makes the estimator. Processor time, the
-lowest of many, in turns. Run ``python benchmarks/rollout_overhead.py``.
+A 4-10-3 network is trained on iris for 20 epochs in batches of 32, which are 100 steps. One side is
+the ``fit`` of an existing estimator. The other is a rollout, which also makes the estimator. Times
+are processor time, the lowest of many trainings in turns. Run
+``python benchmarks/rollout_overhead.py``.
 """
 
 import argparse

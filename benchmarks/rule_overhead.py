@@ -1,7 +1,7 @@
-"""What do a learned rule's step, a rule written in NumPy and a recorder cost?
+"""Measure the cost of a learned rule's step, of a rule written in NumPy and of a recorder.
 
-Whole fits on digits, in turns, on one BLAS thread; ratios of the fit with to the fit without.
-Run ``python benchmarks/rule_overhead.py``.
+Whole fits on digits are timed in turns, on one BLAS thread. The ratio is the time with the rule or
+the recorder over the time of the plain Adam fit. Run ``python benchmarks/rule_overhead.py``.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class NumPyAdam(UpdateRule):
 
 
 def learned_rule(workload) -> LearnedUpdateRule:
-    """Return a rule learned from Adam; its default learner, which runs compiled."""
+    """Return a rule that is learned from Adam, with the default learner, which runs compiled."""
     recorder = TraceRecorder()
     params = {**workload.params(), "hidden_layer_sizes": (32,), "max_iter": 5}
     BackpropMLPClassifier(**params).set_callbacks(recorder).fit(workload.X, workload.y)
@@ -79,7 +79,7 @@ def main(n_rounds: int) -> None:
 
 
 def read_trace(workload) -> None:
-    """Print what reading a recorded training costs: it is computed when it is asked for."""
+    """Print the cost of reading a recorded training, which is computed again at that time."""
     recorder = TraceRecorder()
     model = BackpropMLPClassifier(**workload.params()).set_callbacks(recorder)
     start = time.perf_counter()
@@ -87,10 +87,9 @@ def read_trace(workload) -> None:
     recorded = time.perf_counter()
     n_values = recorder.trace_.gradients.size
     read = time.perf_counter()
-    print(
-        f"{workload.name:<30} reading weights, gradients and updates, {3 * n_values * 8 / 1e6:.0f} MB: "
-        f"{(read - recorded) / (recorded - start):.1f} times the recorded fit"
-    )
+    name = f"reading weights, gradients and updates, {3 * n_values * 8 / 1e6:.0f} MB"
+    times = (read - recorded) / (recorded - start)
+    print(f"{workload.name:<30} {name}: {times:.1f} times the recorded fit")
 
 
 if __name__ == "__main__":

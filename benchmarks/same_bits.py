@@ -1,9 +1,10 @@
 """Print one hash per training: two commits that print the same lines train to the same bits.
 
 Run ``python benchmarks/same_bits.py > before.txt`` at one commit, the same at another, and compare
-with ``diff``. Covered are every update rule, both precisions, sparse rows, dropout, validation,
-going on, traces in memory and on disk, learned rules of every scope and the files they are saved
-to. ``--rules DIR`` writes the learned rules there, or trains with those that are there already.
+with ``diff``. The trainings cover every update rule, both precisions, sparse rows, dropout,
+validation, continued trainings, traces in memory and on disk, learned rules of every scope, and
+their files. ``--rules DIR`` writes the learned rules to that folder, or trains with the rules that
+are there already.
 """
 
 import argparse
@@ -44,7 +45,7 @@ X_REG, Y_REG = scale(X_REG), scale(Y_REG)
 FIXED = {"max_iter": 6, "n_iter_no_change": np.inf, "random_state": 0, "batch_size": 32}
 
 
-def say(name: str, *arrays) -> None:
+def print_hash(name: str, *arrays) -> None:
     """Print the hash of some arrays under a name."""
     digest = hashlib.sha256()
     for array in arrays:
@@ -57,14 +58,14 @@ def classifier(rule="adam", **params) -> BackpropMLPClassifier:
     return BackpropMLPClassifier((7, 5), **{**FIXED, "update_rule": rule, **params})
 
 
-def say_model(name: str, model) -> None:
+def print_model_hash(name: str, model) -> None:
     """Print the hash of a fitted network."""
     extra = (
         []
         if model.validation_scores_ is None
         else [model.validation_scores_, model.validation_loss_curve_]
     )
-    say(name, model.params_, model.loss_curve_, *extra)
+    print_hash(name, model.params_, model.loss_curve_, *extra)
 
 
 def rules() -> dict:
@@ -88,10 +89,10 @@ def rules() -> dict:
 
 
 def plain_trainings() -> None:
-    """Every rule, both precisions; options with Adam and SGD."""
+    """Train with every rule in both precisions, and with many options under Adam and SGD."""
     for name, rule in rules().items():
         for dtype in (np.float64, np.float32):
-            say_model(f"{name} {np.dtype(dtype)}", classifier(rule).fit(X.astype(dtype), y))
+            print_model_hash(f"{name} {np.dtype(dtype)}", classifier(rule).fit(X.astype(dtype), y))
     for activation in (
         "identity",
         "logistic",
@@ -104,43 +105,45 @@ def plain_trainings() -> None:
     ):
         for dtype in (np.float64, np.float32):
             model = classifier(SGD(0.05), activation=activation).fit(X.astype(dtype), y)
-            say_model(f"{activation} {np.dtype(dtype)}", model)
+            print_model_hash(f"{activation} {np.dtype(dtype)}", model)
     sparse = csr_array(np.where(X > 0, X, 0))
     weight = np.linspace(0.1, 2, len(y))
     labels = np.column_stack([y == 0, y > 0, X[:, 0] > 0]).astype(int)
-    say_model("sparse", classifier().fit(sparse, y))
-    say_model("dropout", classifier(dropout=0.3).fit(X, y))
-    say_model("weights", classifier(class_weight="balanced").fit(X, y, sample_weight=weight))
-    say_model("online", classifier(SGD(0.01), batch_size=1).fit(X, y))
-    say_model("full", classifier("rprop", batch_size="full").fit(X, y))
-    say_model("early stopping", classifier(early_stopping=True).fit(X, y))
-    say_model(
+    print_model_hash("sparse", classifier().fit(sparse, y))
+    print_model_hash("dropout", classifier(dropout=0.3).fit(X, y))
+    print_model_hash("weights", classifier(class_weight="balanced").fit(X, y, sample_weight=weight))
+    print_model_hash("online", classifier(SGD(0.01), batch_size=1).fit(X, y))
+    print_model_hash("full", classifier("rprop", batch_size="full").fit(X, y))
+    print_model_hash("early stopping", classifier(early_stopping=True).fit(X, y))
+    print_model_hash(
         "validation", classifier(scoring="neg_log_loss").fit(X, y, X_val=X[::3], y_val=y[::3])
     )
-    say_model("multilabel", classifier().fit(X, labels))
-    say_model("columns", classifier().fit(X, np.column_stack([y, y[::-1]])))
-    say_model("squared error", classifier(loss="squared_error", out_activation="tanh").fit(X, y))
+    print_model_hash("multilabel", classifier().fit(X, labels))
+    print_model_hash("columns", classifier().fit(X, np.column_stack([y, y[::-1]])))
+    print_model_hash(
+        "squared error", classifier(loss="squared_error", out_activation="tanh").fit(X, y)
+    )
     for loss in ("squared_error", "absolute_error", "huber", "poisson"):
         model = BackpropMLPRegressor((6,), loss=loss, **FIXED)
-        say_model(f"regressor {loss}", model.fit(X_REG, np.abs(Y_REG)))
-    say_model(
+        print_model_hash(f"regressor {loss}", model.fit(X_REG, np.abs(Y_REG)))
+    print_model_hash(
         "two outputs",
         BackpropMLPRegressor((6,), **FIXED).fit(X_REG, np.column_stack([Y_REG, -Y_REG])),
     )
     for name, rule in rules().items():
         model = classifier(rule, warm_start=True, max_iter=3)
         model = pickle.loads(pickle.dumps(model.fit(X, y)))
-        say_model(f"going on {name}", model.fit(X, y))
+        print_model_hash(f"going on {name}", model.fit(X, y))
         if name in UPDATE_RULES and hasattr(model, "partial_fit"):
             model = classifier(rule)
             for _ in range(3):
                 model.partial_fit(X[:100], y[:100], classes=[0, 1, 2])
-            say_model(f"parts {name}", model)
+            print_model_hash(f"parts {name}", model)
 
 
-def say_trace(name: str, trace) -> None:
-    """Print the hash of all that a trace holds by default."""
-    say(name, trace.params, trace.updates, trace.gradients, trace.losses, trace.indices)
+def print_trace_hash(name: str, trace) -> None:
+    """Print the hash of the default variables of a trace."""
+    print_hash(name, trace.params, trace.updates, trace.gradients, trace.losses, trace.indices)
 
 
 def traces() -> dict:
@@ -156,22 +159,22 @@ def traces() -> dict:
         classifier(rule, batch_size="auto" if name == "lbfgs" else 32).set_callbacks(recorder).fit(
             X, y
         )
-        say_trace(f"trace {name}", recorder.trace_)
+        print_trace_hash(f"trace {name}", recorder.trace_)
         recorded[name] = recorder.trace_
     with tempfile.TemporaryDirectory() as folder:
         recorder = TraceRecorder(path=f"{folder}/trace")
         classifier(SGD(0.1)).set_callbacks(recorder).fit(X, y)
-        say_trace("trace on disk", recorder.trace_)
+        print_trace_hash("trace on disk", recorder.trace_)
     recorder = TraceRecorder(teacher="adam")
     classifier(SGD(0.1)).set_callbacks(recorder).fit(X, y)
-    say("trace with a teacher", recorder.trace_.teacher_updates)
+    print_hash("trace with a teacher", recorder.trace_.teacher_updates)
     recorder = TraceRecorder("all")
     small = BackpropMLPRegressor(
         (4,), "logistic", update_rule=SGD(0.1), out_activation="logistic", **FIXED
     )
     small.set_callbacks(recorder).fit(X[:, :2], y / 2)
     trace = recorder.trace_
-    say(
+    print_hash(
         "trace of layers",
         *trace.activations,
         *trace.deltas,
@@ -184,7 +187,7 @@ def traces() -> dict:
 
 
 def learned(recorded: dict, folder: Path | None) -> None:
-    """Learn in every scope, train with what was learned, save and load."""
+    """Learn in every scope, train with the learned rules, save and load them."""
     wide = ["gradient/rms_0.9", "momentum_0.9/rms_0.9", "weight", "is_bias", "depth", "warmup_0.9"]
     learners = {
         "default": None,
@@ -220,7 +223,7 @@ def learned(recorded: dict, folder: Path | None) -> None:
     small = BackpropMLPRegressor((4,), "logistic", out_activation="logistic", **FIXED)
     for name, (rule, of) in cases.items():
         rule.fit(recorded[of])
-        say(f"learned {name}", rule.predict(recorded[of][:3]), [rule.score(recorded[of])])
+        print_hash(f"learned {name}", rule.predict(recorded[of][:3]), [rule.score(recorded[of])])
         file = (
             None
             if folder is None or "ridge" in name
@@ -235,16 +238,16 @@ def learned(recorded: dict, folder: Path | None) -> None:
         }.items():
             if driver is None:
                 continue
-            say_model(
+            print_model_hash(
                 f"driven by {kind} {name}",
                 small.set_params(update_rule=driver).fit(X[:, :2], y / 2),
             )
             if rule.scope != "network":
-                say_model(
+                print_model_hash(
                     f"driven by {kind} {name} 32",
                     classifier(Clipped(driver)).fit(X.astype(np.float32), y),
                 )
-                say_model(
+                print_model_hash(
                     f"driven by {kind} {name} sparse",
                     classifier(driver, warm_start=True).fit(csr_array(np.where(X > 0, X, 0)), y),
                 )

@@ -1,8 +1,8 @@
-"""What do other activation functions, dropout, and sparse rows cost a step, against the plain dense one?
+"""Measure the cost of activation functions, dropout and sparse rows over the plain dense step.
 
-A step here is forward and backward of one minibatch, without a rule: a variant's microseconds, and
-the ratio to the plain step of the same sizes, all timed in turns, in time of the processor, on one
-BLAS thread. Run ``python benchmarks/step_variants.py``.
+A step here is the forward and the backward pass of one minibatch, without a rule. The table has the
+microseconds of each variant and its ratio to the plain step of the same sizes. All are timed in
+turns, in processor time, on one BLAS thread. Run ``python benchmarks/step_variants.py``.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from sklearn_metabp.network import HIDDEN_ACTIVATIONS, Network, ParameterLayout
 def make_step(
     sizes, X, batch_size, *, activation="relu", dropout=0.0, loss="log_loss", out="softmax"
 ):
-    """A function that takes the next batch of shuffled rows."""
+    """Return a function that takes a step on the next batch of shuffled rows."""
     layout = ParameterLayout(sizes, X.dtype)
     rng = np.random.default_rng(0)
     params = (rng.standard_normal(layout.n_params) / np.sqrt(sizes[0])).astype(X.dtype)
@@ -37,7 +37,7 @@ def make_step(
 
 
 def compare(title: str, variants: dict, n_rounds: int, n_steps: int) -> None:
-    """Print a table; the first variant is the one that the others are compared with."""
+    """Print a table that compares every variant with the first one."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(n_rounds):
         for name, step in variants.items():

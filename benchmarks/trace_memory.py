@@ -1,8 +1,8 @@
-"""How much memory do recording to disk and learning from a trace on disk take, and how much time?
+"""Measure memory and time of recording to disk and of learning from a trace on disk.
 
-Peaks of resident memory are those of fresh processes. Times are whole fits on digits in turns, on
-one BLAS thread. Run ``python benchmarks/trace_memory.py``; it writes ``--gigabytes`` of files into
-a temporary directory under ``--folder`` and removes them.
+Peaks of resident memory are measured in fresh processes. Times are of whole fits on digits, in
+turns, on one BLAS thread. Run ``python benchmarks/trace_memory.py``. It writes ``--gigabytes`` of
+files into a temporary directory under ``--folder`` and removes them.
 """
 
 import argparse
@@ -43,7 +43,10 @@ def record(path: str, hidden_layer_sizes, n_epochs: int) -> None:
 
 
 def n_wide_epochs(gigabytes: float) -> int:
-    """Epochs of nine steps: gradients and updates of each, and the weights of one in six."""
+    """Return the epochs that fill so many gigabytes.
+
+    An epoch has nine steps. Each stores gradients and updates, and one in six the weights.
+    """
     n_params = sum((a + 1) * b for a, b in zip((64, *WIDE), (*WIDE, 10), strict=True))
     return max(1, round(gigabytes * 1e9 / (9 * 8 * n_params * (2 + 1 / 6))))
 
@@ -54,7 +57,7 @@ def learn(path: str) -> None:
 
 
 def in_a_fresh_process(what: str, *args) -> str:
-    """Run a step of this script; what it printed."""
+    """Run a step of this script in a fresh process; return its output."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, __file__, "--step", what, *map(str, args)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -76,23 +79,23 @@ def step(what: str, args: list[str]) -> None:
 
 
 def size_of(path: Path) -> float:
-    """Gigabytes of the files below a directory."""
+    """Return the gigabytes of the files below a directory."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e9
 
 
 def memory(folder: Path, gigabytes: float) -> None:
     print(f"{'nothing but imports':<46} {in_a_fresh_process('nothing')}")
     for n_epochs in (10, 1000):
-        said = in_a_fresh_process("record small", folder / f"{n_epochs} epochs", n_epochs)
+        output = in_a_fresh_process("record small", folder / f"{n_epochs} epochs", n_epochs)
         written = size_of(folder / f"{n_epochs} epochs")
         print(
-            f"{f'recording 64-16-10, {n_epochs} epochs, {written:.3f} GB':<46} {said}", flush=True
+            f"{f'recording 64-16-10, {n_epochs} epochs, {written:.3f} GB':<46} {output}", flush=True
         )
-    said = in_a_fresh_process("record wide", folder / "wide", n_wide_epochs(gigabytes))
+    output = in_a_fresh_process("record wide", folder / "wide", n_wide_epochs(gigabytes))
     written = size_of(folder / "wide")
-    print(f"{f'recording 64-1000-10, {written:.2f} GB':<46} {said}", flush=True)
-    said = in_a_fresh_process("learn", folder / "wide")
-    print(f"{f'learning a link rule from {written:.2f} GB':<46} {said}", flush=True)
+    print(f"{f'recording 64-1000-10, {written:.2f} GB':<46} {output}", flush=True)
+    output = in_a_fresh_process("learn", folder / "wide")
+    print(f"{f'learning a link rule from {written:.2f} GB':<46} {output}", flush=True)
     shutil.rmtree(folder / "wide")
 
 
@@ -124,11 +127,11 @@ def times(folder: Path, n_rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--gigabytes", type=float, default=2, help="of the trace that is learned from (default 2)"
+        "--gigabytes", type=float, default=2, help="size of the trace to learn from (default 2)"
     )
     parser.add_argument("--rounds", type=int, default=7, help="fits of each side (default 7)")
     parser.add_argument(
-        "--folder", default=None, help="where to write (default: where temporary files go)"
+        "--folder", default=None, help="folder to write to (default: that of temporary files)"
     )
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()

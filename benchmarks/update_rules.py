@@ -1,8 +1,8 @@
-"""What does the step of each update rule cost, and what does a rule around a rule?
+"""Measure the cost of a step of each update rule, and of the wrappers.
 
-The share of a step of training on digits that goes to the rule: the time of ``compute_update``
-alone over that of a step of the whole fit, both with one BLAS thread. Run ``python
-benchmarks/update_rules.py``.
+The table has the share of the rule in a training step on digits: the time of ``compute_update``
+alone over the time of a step of the whole fit, both with one BLAS thread. Run
+``python benchmarks/update_rules.py``.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from sklearn_metabp.update_rules import UPDATE_RULES
 
 
 def rules() -> dict:
-    """Every rule that steps, by its name, and rules around Adam."""
+    """Return every rule but the line searches, by its name, and wrappers of Adam."""
     named = {name: rule() for name, rule in UPDATE_RULES.items() if rule.takes_steps}
     return named | {
         "Clipped(Adam)": Clipped(Adam()),
@@ -36,7 +36,7 @@ def rules() -> dict:
 
 
 def seconds_of_rule(model, n_calls: int) -> float:
-    """Best of five means of so many calls of the rule, at the last step of a fit."""
+    """Return the best of five means of ``n_calls`` calls of the rule, at the last step of a fit."""
     state = model._training_state.copy()
     layout, rule = model.layout_, model.update_rule_
     rng = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def seconds_of_rule(model, n_calls: int) -> float:
 
 
 class StepOnly:
-    """What rules of gradients and weights alone read of a step."""
+    """A step with only the values that rules of gradients and weights read."""
 
     def __init__(self, layout, gradients, params):
         self.layout, self.gradients, self.params = layout, gradients, params
@@ -89,11 +89,11 @@ def main(n_rounds: int) -> None:
                 if not name.startswith(("Linear", "Safe")):
                     alone = seconds_of_rule(model, 300)
                 ratio = np.median(np.array(fits[name]) / reference)
-                told = f"{alone * 1e6:8.1f}" if alone else " " * 8
+                rule_time = f"{alone * 1e6:8.1f}" if alone else " " * 8
                 share = f"{alone / step:6.1%}" if alone else " " * 6
                 print(
-                    f"{workload.name:<30} {np.dtype(dtype).name:<8} {name:<22} {told} {step * 1e6:8.1f} "
-                    f"{share} {ratio:9.2f}x",
+                    f"{workload.name:<30} {np.dtype(dtype).name:<8} {name:<22} {rule_time} "
+                    f"{step * 1e6:8.1f} {share} {ratio:9.2f}x",
                     flush=True,
                 )
 

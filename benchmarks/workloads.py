@@ -20,11 +20,11 @@ class Workload:
 
     @property
     def n_steps(self) -> int:
-        """Minibatches of the whole training."""
+        """Number of minibatches of the whole training."""
         return self.n_epochs * -(-len(self.X) // self.batch_size)
 
     def params(self) -> dict:
-        """Parameters that both sides understand."""
+        """Return the parameters that both sides have."""
         return {
             "hidden_layer_sizes": self.hidden_layer_sizes,
             "batch_size": self.batch_size,
@@ -36,7 +36,7 @@ class Workload:
 
 
 def all_workloads() -> list[Workload]:
-    """Return the five workloads, from one pattern a step to wide layers."""
+    """Return the five workloads, from one pattern per step to wide layers."""
     digits_X, digits_y = load_digits(return_X_y=True)
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(5, 50))
@@ -53,19 +53,21 @@ def all_workloads() -> list[Workload]:
 
 
 def digits_workloads() -> list[Workload]:
-    """Return the two on digits."""
+    """Return the two workloads on digits."""
     return [workload for workload in all_workloads() if workload.name.startswith("digits")]
 
 
 def fit_seconds(model, X, y) -> float:
-    """Seconds of one fit."""
+    """Return the seconds of one fit."""
     start = time.perf_counter()
     model.fit(X, y)
     return time.perf_counter() - start
 
 
 def alternate(sides: dict, X, y, n_rounds: int) -> dict[str, list[float]]:
-    """Seconds of every fit of every side, in turns, after one of each that does not count.
+    """Return the seconds of every fit of every side, in turns.
+
+    The first fit of each side does not count.
 
     ``sides`` maps a name to a function that makes an estimator.
     """
@@ -79,5 +81,5 @@ def alternate(sides: dict, X, y, n_rounds: int) -> dict[str, list[float]]:
 
 
 def median_ratio(above: list[float], below: list[float]) -> float:
-    """Median of the ratios round by round, so that a machine that drifts does not matter."""
+    """Return the median of the ratios of each round; a drift of the machine cancels."""
     return float(np.median(np.divide(above, below)))
