@@ -1,1 +1,1 @@
-"""Tables of cases, oracles written from the equations, small data sets: what tests share."""
+"""Shared by the tests: tables of cases, oracles written from the equations, small data sets."""

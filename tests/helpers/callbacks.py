@@ -1,17 +1,17 @@
-"""Callbacks that note what they are told."""
+"""Callbacks that record their calls."""
 
 import numpy as np
 
 
 class Notes:
-    """Notes the names of the hooks called, in order; stops or raises where asked to.
+    """A callback that records the names of its hooks as they are called, and may stop or raise.
 
     Parameters
     ----------
     stop_after, raise_after : int or None
-        Epoch (from 1) at whose end to return True, or to raise.
+        Number of the epoch (from 1) at whose end the callback returns True, or raises.
     error : exception
-        What to raise.
+        The exception to raise.
     """
 
     def __init__(self, stop_after=None, raise_after=None, error=None):
@@ -39,7 +39,7 @@ class Notes:
 
 
 class StepNotes(Notes):
-    """Copies what every step knows."""
+    """A callback that copies the values of every step."""
 
     def __init__(self, raise_at_step=None, error=None):
         super().__init__()
@@ -60,7 +60,7 @@ class StepNotes(Notes):
 
 
 class Interruption(Notes):
-    """Presses Ctrl-C at the end of a step."""
+    """A callback that raises KeyboardInterrupt at the end of a step, like Ctrl-C."""
 
     def __init__(self, at_step):
         super().__init__()

@@ -1,12 +1,12 @@
-"""Trainings that are killed, and the inside of their files."""
+"""Trainings that are killed, and the contents of their checkpoint files."""
 
 
 class Killed(BaseException):
-    """Ends a fit as a signal would, as far as the callbacks can tell."""
+    """An exception that ends a fit; callbacks cannot distinguish it from a signal."""
 
 
 class KillAfter:
-    """Raises at the end of an epoch, after the checkpoint was written."""
+    """A callback that raises at the end of an epoch, after the checkpoint was written."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -25,7 +25,7 @@ class KillAfter:
 
 
 def nodes(node):
-    """All marked values of a state, from the outermost on."""
+    """Yield all marked values of a state, from the outermost on."""
     if isinstance(node, dict):
         yield node
         for content in node.values():
@@ -36,5 +36,5 @@ def nodes(node):
 
 
 def fields_of(header):
-    """The fields of a training's state, each a pair of name and node, by name."""
+    """Return the fields of a training's state by name, each a pair of name and node."""
     return {name: pair for pair in header["state"]["state"]["dict"] for name in pair[:1]}

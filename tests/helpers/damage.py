@@ -13,14 +13,14 @@ NO_SIZES = (-1, 0, True, 1.5, "8", None, [8], {}, *HUGE)
 
 
 def take_apart(data):
-    """The table, the metadata's header and the arrays' bytes of a file."""
+    """Return the table, the header in the metadata and the bytes of the arrays of a file."""
     length = int.from_bytes(data[:8], "little")
     table = json.loads(data[8 : 8 + length])
     return table, json.loads(table["__metadata__"]["header"]), data[8 + length :]
 
 
 def put_together(table, header, body, *, text=None, length=None):
-    """A file of them, its header's checksum right, as a forger would make it."""
+    """Return a file of these parts, with a correct checksum of the header, like a forgery."""
     text = json.dumps(header) if text is None else text
     checksum = str(zlib.crc32(text.encode(errors="surrogatepass")))
     table = {
@@ -33,7 +33,7 @@ def put_together(table, header, body, *, text=None, length=None):
 
 
 def with_array(data, name, change):
-    """The file with an array changed in place, its checksums right, as a forger would make it."""
+    """Return the file with a changed array and correct checksums, like a forgery."""
     table, header, body = take_apart(data)
     arrays = {
         name: np.frombuffer(
@@ -72,7 +72,7 @@ def flipped(data, rng):
 
 
 def flipped_early(data, rng):
-    """Where the header is, whatever the size of the arrays."""
+    """Flip bits in the header, whatever the size of the arrays."""
     length = min(len(data), 8 + int.from_bytes(data[:8], "little"))
     return flipped(data[:length], rng) + data[length:]
 
@@ -110,7 +110,7 @@ def nested(data, rng):
 
 
 def of_another_table(data, rng):
-    """One entry of one array is impossible."""
+    """Make one entry of one array impossible."""
     table, header, body = take_apart(data)
     name = str(rng.choice([name for name in table if name != "__metadata__"]))
     entry = table[name]
@@ -143,7 +143,7 @@ def of_another_table(data, rng):
 
 
 def of_another_header(data, rng):
-    """One value of the header is of a type, or of a size, that it cannot have."""
+    """Give one value of the header an impossible type or size."""
     table, header, body = take_apart(data)
     name = str(rng.choice(sorted(header)))
     values = [
@@ -222,7 +222,7 @@ DAMAGES = (
 
 
 def put_in_the_way(path, kind):
-    """Put something there that is no file."""
+    """Replace a file by something that is no file."""
     path.unlink()
     if kind == "directory":
         path.mkdir()
@@ -235,7 +235,7 @@ def put_in_the_way(path, kind):
 
 IN_THE_WAY = ("directory", "loop", "nowhere", "device", "pipe")
 
-# Opens the files named on its input under a limit of memory beyond what it has now.
+# A program that opens the files named on its input. Its memory may grow by a limit only.
 UNDER_A_LIMIT = """
 import resource, sys
 from sklearn_metabp import {names}

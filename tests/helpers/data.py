@@ -4,7 +4,7 @@ import numpy as np
 
 
 def classes(kind, *, n=60, n_features=4, seed=0, dtype=np.float64):
-    """X and y with labels of a kind: "binary", "multiclass", "multilabel" or "strings"."""
+    """Return X and y with labels of a kind: "binary", "multiclass", "multilabel" or "strings"."""
     rng = np.random.default_rng([seed, n])
     X = rng.standard_normal((n, n_features))
     scores = X @ rng.standard_normal((n_features, 3)) + 0.3 * rng.standard_normal((n, 3))
@@ -17,7 +17,7 @@ def classes(kind, *, n=60, n_features=4, seed=0, dtype=np.float64):
 
 
 def numbers(n_outputs=1, *, n=60, n_features=4, seed=0, dtype=np.float64):
-    """X and y of one number (flat) or several a row."""
+    """Return X, and y with one number per row (flat) or several."""
     rng = np.random.default_rng([seed, n, n_outputs])
     X = rng.standard_normal((n, n_features))
     y = np.tanh(X @ rng.standard_normal((n_features, n_outputs)))

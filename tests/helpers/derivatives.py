@@ -1,4 +1,4 @@
-"""Networks of every kind whose derivatives are known from differences of their definitions."""
+"""Networks of every kind, with oracles of their derivatives: differences of the definitions."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -10,7 +10,7 @@ from sklearn_metabp import BackpropMLPRegressor
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.targets.numbers import NumberTargets
 
-# Of outputs y, targets t and their distance e.
+# Functions of the outputs y, the targets t and their distance e.
 LOSSES = {
     "squared_error": lambda y, t, e: e**2 / 2,
     "absolute_error": lambda y, t, e: e,
@@ -18,7 +18,7 @@ LOSSES = {
     "poisson": lambda y, t, e: t * np.log(np.where(t > 0, t, 1) / y) - t + y,
 }
 
-# Loss, output activation, groups of softmax.
+# Tuples of loss, output activation and groups of softmax.
 OUTPUTS = [
     *product(
         ("squared_error", "absolute_error", "huber"), ("identity", "logistic", "tanh"), (None,)
@@ -45,7 +45,7 @@ KINDS = [("tanh", *outputs) for outputs in OUTPUTS] + [
 
 @dataclass(frozen=True)
 class Case:
-    """A network, its parameters and rows in long doubles; what it computes, from the definitions."""
+    """A network, its parameters and rows in long doubles, computed from the definitions."""
 
     layer_sizes: tuple
     activations: tuple
@@ -59,7 +59,7 @@ class Case:
     sample_weight: np.ndarray
 
     def net_inputs(self, params=None, X=None):
-        """in of every layer."""
+        """Return the net inputs of every layer."""
         x, nets = self.X if X is None else X, []
         layers = zip(
             *split(self.params if params is None else params, self.layer_sizes), strict=True
@@ -70,7 +70,7 @@ class Case:
         return nets
 
     def outputs(self, params=None, X=None):
-        """Activations of the output layer."""
+        """Return the activations of the output layer."""
         net = self.net_inputs(params, X)[-1]
         if self.out_activation != "softmax":
             return LONG_FUNCTIONS[self.out_activation](net)
@@ -80,7 +80,7 @@ class Case:
         )
 
     def losses(self, params=None, X=None):
-        """Loss of every row."""
+        """Return the loss of every row."""
         y, t = self.outputs(params, X), self.targets
         if self.loss == "log_loss":
             each = -t * np.log(y)
@@ -91,12 +91,12 @@ class Case:
         return each.sum(axis=1)
 
     def total_loss(self, params):
-        """Weighted mean and penalty."""
+        """Return the weighted mean of the losses plus the penalty."""
         penalty = self.alpha / 2 * sum((w**2).sum() for w in split(params, self.layer_sizes)[0])
         return (self.losses(params) @ self.sample_weight + penalty) / self.sample_weight.sum()
 
     def model(self, dtype=np.float64):
-        """A regressor that is fitted with these parameters."""
+        """Return a regressor with these parameters, as if it were fitted."""
         layout = ParameterLayout(self.layer_sizes, dtype)
         functions = (self.activations, self.out_activation, self.loss)
         network = Network(layout, *functions, alpha=self.alpha, out_groups=self.out_groups)
@@ -107,7 +107,7 @@ class Case:
         return model
 
     def arrays(self, dtype=np.float64):
-        """X, y and sample weights for the functions that are tested."""
+        """Return X, y and sample weights for the tested functions."""
         y = self.targets.ravel() if self.layer_sizes[-1] == 1 else self.targets
         return [a.astype(dtype) for a in (self.X, y, self.sample_weight)]
 
@@ -115,7 +115,10 @@ class Case:
 def make_case(
     layer_sizes, activations, loss, out_activation, out_groups=None, *, n=6, seed=0, alpha=0.3
 ):
-    """A random case, none of whose units or errors is near a kink; the first row has no weight."""
+    """Return a random case. No neuron and no error is near a kink.
+
+    The first row has the sample weight 0.
+    """
     if isinstance(activations, str):
         activations = (activations,) * (len(layer_sizes) - 2)
     rng = np.random.default_rng([seed, n, *layer_sizes])
@@ -143,11 +146,11 @@ def make_case(
 
 
 def central_difference(function, at, direction, h=1e-5):
-    """Derivative of an array-valued function along a direction."""
+    """Return the derivative of an array-valued function along a direction."""
     return (function(at + h * direction) - function(at - h * direction)) / (2 * h)
 
 
 def by_each(function, at, h=1e-5):
-    """Derivatives by every number of a flat array, on a last axis."""
+    """Return the derivatives by every number of a flat array, on a last axis."""
     directions = np.eye(len(at), dtype=at.dtype)
     return np.stack([central_difference(function, at, d, h) for d in directions], axis=-1)

@@ -6,7 +6,7 @@ from sklearn.base import is_classifier
 from helpers.data import classes, numbers
 from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor
 
-# An estimator, the kind of its targets.
+# Pairs of an estimator and the kind of its targets.
 CASES = [
     (BackpropMLPClassifier, "binary"),
     (BackpropMLPClassifier, "multiclass"),

@@ -1,4 +1,4 @@
-"""The two implementations of the kernels: the one in use, compiled where it could be, and NumPy."""
+"""The two implementations of the kernels: the installed one, compiled if possible, and NumPy."""
 
 from types import SimpleNamespace
 
@@ -25,7 +25,7 @@ RULE_STEPS = frozenset(rule_steps_fallback.__all__)
 
 
 def public_names(modules):
-    """What the modules offer, by name."""
+    """Return the public objects of the modules, by name."""
     return {name: getattr(m, name) for m in modules for name in m.__all__}
 
 
@@ -39,5 +39,5 @@ installed = SimpleNamespace(
 
 compiled_only = pytest.mark.skipif(
     not _kernels.COMPILED,
-    reason="the compiled kernels were not built: there is nothing to hold to the fallback",
+    reason="the compiled kernels were not built: there is nothing to compare with the fallback",
 )

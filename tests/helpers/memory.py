@@ -1,11 +1,14 @@
-"""Arrays that lie in memory as no loop of C may take them."""
+"""Arrays with a place in memory that a C loop must not accept."""
 
 import numpy as np
 from scipy import sparse
 
 
 def at_odd_address(array) -> np.ndarray:
-    """The same values one byte off, as a field of packed records or a mapped file may have them."""
+    """Return the same values at an address that is one byte off.
+
+    A field of packed records or a mapped file may have such an address.
+    """
     array = np.asarray(array)
     buffer = np.zeros(array.nbytes + 1 + array.itemsize, np.uint8)
     start = 1 if (buffer.ctypes.data + 1) % array.itemsize else 2
@@ -16,7 +19,7 @@ def at_odd_address(array) -> np.ndarray:
 
 
 def sparse_at_odd_address(X):
-    """A CSR matrix all of whose arrays are one byte off."""
+    """Return a CSR matrix with all its arrays one byte off."""
     X = sparse.csr_array(X)
     for name in ("data", "indices", "indptr"):
         setattr(X, name, at_odd_address(getattr(X, name)))
@@ -24,7 +27,7 @@ def sparse_at_odd_address(X):
 
 
 def read_only(array) -> np.ndarray:
-    """A view that refuses to be written, as of a file mapped for reading."""
+    """Return a read-only view, like that of a file mapped for reading."""
     view = np.asarray(array).view()
     view.flags.writeable = False
     return view

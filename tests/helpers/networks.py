@@ -1,4 +1,4 @@
-"""Networks as tables of cases, and what they compute, written from the definitions."""
+"""Networks as tables of cases, and oracles of their results, written from the definitions."""
 
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -25,9 +25,9 @@ OUTPUTS = (
     ("log_loss", "softmax"),
     ("poisson", "exp"),
 )
-# Every activation x loss x output activation that goes together.
+# Every valid combination of activation, loss and output activation.
 FUNCTIONS = [(activation, loss, out) for activation, (loss, out) in product(ACTIVATIONS, OUTPUTS)]
-# Every hidden function and every pair of loss and output at least once, where the product would be
+# Every hidden function and every pair of loss and output at least once. The full product would take
 # too long.
 SOME_FUNCTIONS = [
     (activation, *OUTPUTS[3 * i % len(OUTPUTS)]) for i, activation in enumerate(ACTIVATIONS)
@@ -38,7 +38,10 @@ TOLERANCES = {np.float64: 1e-12, np.float32: 1e-5}
 
 
 def normal_tail(a):
-    """Probability above a >= 0 of the normal distribution: by its series, then by its continued fraction."""
+    """Return the probability above a >= 0 of the normal distribution.
+
+    The series is used below 3, and the continued fraction above.
+    """
     a = np.asarray(a, np.longdouble)
     density = np.exp(-a * a / 2) / np.sqrt(8 * np.arctan(np.longdouble(1)))
     near = np.minimum(a, 3)
@@ -54,7 +57,7 @@ def normal_tail(a):
 
 
 def normal_share(z):
-    """Phi(z)."""
+    """Return Phi(z), the normal distribution function."""
     tail = normal_tail(np.abs(z))
     return np.where(z < 0, tail, 1 - tail)
 
@@ -78,7 +81,7 @@ LONG_FUNCTIONS = {
     "silu": lambda z: z / (1 + np.exp(-z)),
 }
 
-# Where a small change of a net input changes the slope at once.
+# Functions with a jump of the slope.
 KINKED = {"relu", "leaky_relu", "elu"}
 
 
@@ -100,7 +103,7 @@ class Problem:
     dropout_key: int | None = None
 
     def arrays(self, dtype):
-        """Parameters, X, targets and sample weights in one dtype."""
+        """Return parameters, X, targets and sample weights in one dtype."""
         return [a.astype(dtype) for a in (self.params, self.X, self.targets, self.sample_weight)]
 
     def backprop(
@@ -113,7 +116,7 @@ class Problem:
         max_batch=None,
         rows_as=np.asarray,
     ):
-        """The kernel, loaded, with gradients that are NaN until it writes them."""
+        """Return the loaded kernel. Its gradients are NaN until it writes them."""
         params, X, targets, sample_weight = self.arrays(dtype)
         backprop = kernels.Backprop(
             self.layer_sizes,
@@ -147,9 +150,9 @@ def make_problem(
     dropout_key=None,
     density=1.0,
 ) -> Problem:
-    """A random problem; nothing is so near a kink that a small change crosses it.
+    """Return a random problem in which no small change crosses a kink.
 
-    ``activation`` is the one of all hidden layers, or a tuple of one each.
+    ``activation`` is one name for all hidden layers, or a tuple with one name for each.
     """
     rng = np.random.default_rng([seed, n, *layer_sizes])
     n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes))
@@ -181,7 +184,7 @@ def make_problem(
 
 
 def is_clear_of_kinks(problem, least=1e-3):
-    """Whether no small change of a parameter crosses a corner of an activation function or of the loss."""
+    """Return whether every net input and every error is far from a corner of its function."""
     functions = (*problem.activations, problem.out_activation)
     nets = net_inputs(problem, problem.params)
     from_corners = [np.abs(z) for z, name in zip(nets, functions, strict=True) if name in KINKED]
@@ -191,7 +194,7 @@ def is_clear_of_kinks(problem, least=1e-3):
 
 
 def split(params, layer_sizes):
-    """Weight matrices and bias vectors of a flat vector, cut one after another."""
+    """Return the weight matrices and bias vectors of a flat vector, cut one after another."""
     pairs = list(pairwise(layer_sizes))
     weights, biases, start = [], [], 0
     for a, b in pairs:
@@ -205,7 +208,7 @@ def split(params, layer_sizes):
 
 
 def net_inputs(problem, params, rows=slice(None), step=1):
-    """Rule (1) for every layer after the input, with what is dropped in a step."""
+    """Apply rule (1) to every layer after the input, with the dropped neurons of a step."""
     nets, x = [], problem.X[rows]
     weights, biases = split(params, problem.layer_sizes)
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
@@ -220,7 +223,7 @@ def net_inputs(problem, params, rows=slice(None), step=1):
 
 
 def outputs_of(problem, z):
-    """Outputs by their net inputs; softmax of every group for itself."""
+    """Return the outputs of these net inputs; softmax is taken in every group by itself."""
     function = LONG_FUNCTIONS[problem.out_activation]
     if problem.out_groups is None:
         return function(z)
@@ -229,7 +232,7 @@ def outputs_of(problem, z):
 
 
 def loss_by_definition(problem, params, rows=slice(None), weighted=True, step=1):
-    """Weighted mean of the patterns' losses plus the penalty, from the definitions."""
+    """Return the weighted mean of the patterns' losses plus the penalty, by definition."""
     y = outputs_of(problem, net_inputs(problem, params, rows, step)[-1])
     t = problem.targets[rows]
     sample_weight = problem.sample_weight[rows] if weighted else np.ones(len(t), np.longdouble)
@@ -250,7 +253,7 @@ def loss_by_definition(problem, params, rows=slice(None), weighted=True, step=1)
 
 
 def central_differences(problem, rows=slice(None), weighted=True, step=1, h=1e-5):
-    """Gradient of the defined loss, one parameter at a time."""
+    """Return the gradient of the defined loss, one parameter at a time."""
     gradients = np.empty(len(problem.params))
     for i in range(len(gradients)):
         ahead, behind = problem.params.copy(), problem.params.copy()
@@ -263,9 +266,10 @@ def central_differences(problem, rows=slice(None), weighted=True, step=1, h=1e-5
 
 
 def assert_near(actual, expected, tolerance, what="array", least=0.0):
-    """Equal up to a share of the largest expected magnitude; NaN and infinity where expected.
+    """Assert that arrays are equal up to a share of the largest expected magnitude.
 
-    ``least`` is the magnitude of the terms where they cancel, so that less is left of them.
+    NaN and infinity must be where they are expected. Where terms cancel, ``least`` is their
+    magnitude, because the expected values are smaller.
     """
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape, what

@@ -1,15 +1,15 @@
-"""Update rules, number by number in plain Python, from their sources' equations.
+"""Oracles of the update rules, number by number in plain Python, from the equations of the sources.
 
-An oracle is a function of the gradients of one parameter, where it starts and whether it is a
-weight (biases do not decay), and gives that parameter's updates. Running means are sums over the
-whole past: their definition.
+An oracle is a function of the gradients of one parameter, its first value, and whether it is a
+weight (biases do not decay). It returns the updates of that parameter. Running means are computed
+by their definition, as sums over the whole past.
 """
 
 import math
 
 
 def running_mean(values, decay):
-    """``sum (1 - decay) decay**(t - s) values[s]`` up to the last value."""
+    """Return ``sum (1 - decay) decay**(t - s) values[s]`` up to the last value."""
     t = len(values) - 1
     return math.fsum((1 - decay) * decay ** (t - s) * value for s, value in enumerate(values))
 
@@ -19,7 +19,7 @@ def squares(values):
 
 
 def decaying(direction, share, start, is_weight):
-    """Updates along a list of directions with a share of the weight taken off at every step."""
+    """Return updates along a list of directions, minus a share of the weight at every step."""
     updates, w = [], start
     for d in direction:
         updates.append(d - share * w if is_weight else d)
@@ -28,10 +28,10 @@ def decaying(direction, share, start, is_weight):
 
 
 def sgd_oracle(gradients, start, is_weight, learning_rate=0.01, momentum=0.0, nesterov=False):
-    """In the form of Sutskever et al. (2013), v = mu v - gamma g.
+    """Compute SGD in the form of Sutskever et al. (2013), v = mu v - gamma g.
 
-    Nesterov's momentum is there the gradient taken after a look ahead; with the parameters kept at
-    the point looked ahead to, a step is mu v - gamma g.
+    In that form Nesterov's momentum takes the gradient after a look ahead. If the parameters are
+    kept at the point of the look ahead, a step is mu v - gamma g.
     """
     v, updates = 0.0, []
     for g in gradients:
@@ -41,7 +41,7 @@ def sgd_oracle(gradients, start, is_weight, learning_rate=0.01, momentum=0.0, ne
 
 
 def rprop_oracle(gradients, start, is_weight, first=0.01, up=1.2, down=0.5, low=1e-6, high=50.0):
-    """By the text of the lecture: compare two signs, change the step size, limit it."""
+    """Compute Rprop by the lecture: compare two signs, change the step size, limit it."""
     updates, size, last_sign = [], first, 0
     for g in gradients:
         sign = 0 if g == 0 else int(math.copysign(1, g))
@@ -80,7 +80,7 @@ def rmsprop_oracle(gradients, start, is_weight, learning_rate=0.001, decay=0.9, 
 
 
 def moments(gradients, beta_1, beta_2):
-    """For t = 1, 2, …: t, both running means, and both divided by their shares of the past."""
+    """Yield t = 1, 2, …, both running means, and both divided by their shares of the past."""
     for t in range(1, len(gradients) + 1):
         mean = running_mean(gradients[:t], beta_1)
         square = running_mean(squares(gradients[:t]), beta_2)
@@ -104,7 +104,7 @@ def adamw_oracle(gradients, start, is_weight, learning_rate=0.001, weight_decay=
 def adamax_oracle(
     gradients, start, is_weight, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8
 ):
-    """The maximum is that over the past of what is left of every gradient: the infinite norm."""
+    """Compute AdaMax by the infinite norm: the maximum over the past of each decayed gradient."""
     updates = []
     for t, _, _, mean_hat, _ in moments(gradients, beta_1, beta_2):
         largest = max(beta_2 ** (t - 1 - s) * (abs(gradients[s]) + epsilon) for s in range(t))
@@ -134,7 +134,10 @@ def nadam_oracle(
 def radam_oracle(
     gradients, start, is_weight, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8
 ):
-    """With l_t = sqrt(1 - beta_2**t) / (sqrt(v) + epsilon) in the paper's step -alpha r m_hat l."""
+    """Compute RAdam by the step of the paper, -alpha r m_hat l.
+
+    l_t is sqrt(1 - beta_2**t) / (sqrt(v) + epsilon).
+    """
     rho_end, updates = 2 / (1 - beta_2) - 1, []
     for t, _, square, mean_hat, _ in moments(gradients, beta_1, beta_2):
         rho = rho_end - 2 * t * beta_2**t / (1 - beta_2**t)

@@ -1,4 +1,4 @@
-"""Scripts in processes of their own, with an end."""
+"""Scripts in processes of their own, which always end."""
 
 import os
 import signal
@@ -8,17 +8,20 @@ from pathlib import Path
 
 import sklearn_metabp
 
-# A suite that runs in the background ignores Ctrl-C, and its scripts would inherit that.
-_HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-# The tree that is tested, and the helpers.
+# A test suite in the background ignores Ctrl-C, and its scripts would inherit this.
+_ENABLE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+# The folders of the tested package and of the helpers.
 _PATHS = [str(Path(sklearn_metabp.__file__).parents[1]), str(Path(__file__).parents[1])]
 
 
 def start_python(source, *arguments):
-    """A script, by its source, in a process group of its own; ``stop`` ends it and its workers."""
+    """Start a script, given as source, in a process group of its own.
+
+    ``stop`` ends it and its workers.
+    """
     path = os.pathsep.join([*_PATHS, *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
-        [sys.executable, "-c", _HEARS_CTRL_C + source, *map(str, arguments)],
+        [sys.executable, "-c", _ENABLE_CTRL_C + source, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -28,7 +31,7 @@ def start_python(source, *arguments):
 
 
 def stop(process):
-    """Kill a script and whatever it has started."""
+    """Kill a script and all processes that it has started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -37,10 +40,10 @@ def stop(process):
 
 
 def run_python(source, *arguments, timeout=60, attempts=3):
-    """What a script printed; AssertionError if it fails, or stands still in every attempt.
+    """Return the output of a script; raise AssertionError if it fails or hangs in every attempt.
 
-    A pool of ``multiprocessing``, which joblib's backend of that name uses, may stand still when it
-    ends: that would stop the tests, and says nothing about what is tested.
+    A pool of ``multiprocessing``, which joblib's backend of that name uses, may hang when it ends.
+    This would stop the tests, but it is no fault of the tested code.
     """
     for _ in range(attempts):
         process = start_python(source, *arguments)

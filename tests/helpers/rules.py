@@ -1,4 +1,4 @@
-"""The table of update rules, and what runs one of them without a network."""
+"""The table of update rules, and functions that run one of them without a network."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ from sklearn_metabp import (
 )
 from sklearn_metabp.network import ParameterLayout
 
-# rule, the function that gives one parameter's updates
+# Pairs of a rule and its oracle, a function that returns the updates of one parameter.
 RULES = [
     (SGD(learning_rate=0.3), partial(oracles.sgd_oracle, learning_rate=0.3)),
     (SGD(0.05, momentum=0.9), partial(oracles.sgd_oracle, learning_rate=0.05, momentum=0.9)),
@@ -96,7 +96,7 @@ RULES = [
     ),
 ]
 
-# Those that have no oracle of one parameter, or are around another.
+# Rules without an oracle of one parameter, and wrappers.
 OTHERS = [
     Muon(),
     Muon(0.1, 0.5, False, 3, 0.3),
@@ -104,7 +104,7 @@ OTHERS = [
     Averaged(Adam(0.01), decay=0.9),
     Averaged(Clipped("rmsprop"), decay=0.9),
 ]
-# What acts on a network and not on its gradients alone.
+# Rules that use more of a network than its gradients.
 OF_NETWORKS = [
     LinearBackprop(SGD(0.1)),
     Safeguarded(Adam(0.1), SGD(0.05)),
@@ -114,7 +114,7 @@ ALL_RULES = [*(rule for rule, _ in RULES), *OTHERS, *OF_NETWORKS]
 
 
 def make_step(layout, gradients, params, index=1, n_planned=100):
-    """What rules of 'gradients and weights alone' read of a step."""
+    """Return a step with only the values that rules of gradients and weights read."""
     return SimpleNamespace(
         gradients=gradients,
         params=params,
@@ -130,7 +130,7 @@ def make_step(layout, gradients, params, index=1, n_planned=100):
 
 
 def walk(rule, gradients, start, dtype=np.float64, layer_sizes=None, n_planned=100):
-    """Updates that a rule computes on gradients, one row a step; its last state and parameters."""
+    """Return the updates of a rule on gradients, one per step, its last state and parameters."""
     layer_sizes = layer_sizes or (1, len(start) // 2)
     layout = ParameterLayout(layer_sizes, dtype)
     state = rule.init_state(layout)

@@ -1,4 +1,4 @@
-"""Small recorded trainings, and what it means for two traces to be the same."""
+"""Small recorded trainings, and the comparison of two traces."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def model(sizes=(5,), rule="adam", **params):
 
 
 def assert_same(trace, other, names=(*ARRAYS, *LAYERS, *SCALARS)):
-    """To the bit."""
+    """Assert that two traces are equal to the bit."""
     assert len(trace) == len(other)
     for name in names:
         ours, theirs = getattr(trace, name), getattr(other, name)
