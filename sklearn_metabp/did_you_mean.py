@@ -8,35 +8,16 @@ from weakref import WeakKeyDictionary
 
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+
 # What scikit-learn, PyTorch and Keras, or the literature, call what has another name here.
 NAMES_ELSEWHERE: dict[str, str] = {
-    "sigmoid": "logistic",
-    "expit": "logistic",
-    "linear": "identity",
-    "none": "identity",
-    "swish": "silu",
-    "rectifier": "relu",
-    "leakyrelu": "leaky_relu",
-    "hardtanh": "tanh",
-    "mse": "squared_error",
-    "l2": "squared_error",
-    "mseloss": "squared_error",
-    "meansquarederror": "squared_error",
-    "mae": "absolute_error",
-    "l1": "absolute_error",
-    "l1loss": "absolute_error",
-    "meanabsoluteerror": "absolute_error",
-    "smoothl1": "huber",
-    "smoothl1loss": "huber",
-    "poissonnllloss": "poisson",
-    "crossentropy": "log_loss",
-    "crossentropyloss": "log_loss",
-    "binarycrossentropy": "log_loss",
-    "categoricalcrossentropy": "log_loss",
-    "sparsecategoricalcrossentropy": "log_loss",
-    "bce": "log_loss",
-    "bceloss": "log_loss",
-    "nll": "log_loss",
+    **{
+        elsewhere: one.name
+        for table in (ACTIVATIONS, LOSSES)
+        for one in table.values()
+        for elsewhere in one.names_elsewhere
+    },
     "glorot": "glorot_uniform",
     "xavier": "glorot_uniform",
     "xavieruniform": "glorot_uniform",

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import takes_steps
 from sklearn_metabp.estimators._row_weights import check_needs_no_counts, weights_of_both
+from sklearn_metabp.network import CLASS_LOSSES, CLASS_OUT_ACTIVATIONS
 from sklearn_metabp.targets import learn_targets
 from sklearn_metabp.targets.learn import check_announced
 
@@ -24,7 +25,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
         ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
     loss : {"log_loss", "squared_error"}, default="log_loss"
-        Minus the log-likelihood of the classes, or half the sum of squares over the output units.
+        Sum over the outputs, mean over the batch: ``"log_loss"`` is minus the log-likelihood of the
+        classes, ``"squared_error"`` is half the square of the error.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
         Activation function of the output units. ``"auto"`` is ``"softmax"`` for three classes or
         more under log-loss and ``"logistic"`` otherwise. ``"identity"`` and ``"tanh"`` need
@@ -159,8 +161,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
 
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
-        "loss": [StrOptions({"log_loss", "squared_error"})],
-        "out_activation": [StrOptions({"auto", "identity", "logistic", "tanh", "softmax"})],
+        "loss": [StrOptions(set(CLASS_LOSSES))],
+        "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 

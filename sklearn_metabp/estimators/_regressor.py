@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import takes_steps
-from sklearn_metabp.network import OUT_ACTIVATIONS
+from sklearn_metabp.network import NUMBER_LOSSES, OUT_ACTIVATIONS
 from sklearn_metabp.targets.numbers import NumberTargets
 
 
@@ -24,9 +24,10 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
         ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
     loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
-        Sum over the outputs, mean over the batch, of: half the square of the error; its absolute
-        value; half the square up to an error of 1 and linear beyond; half the Poisson deviance, for
-        y of 0 and above.
+        Sum over the outputs, mean over the batch: ``"squared_error"`` is half the square of the
+        error, ``"absolute_error"`` is the absolute value of the error, ``"huber"`` is half the
+        square of the error up to an error of 1, and linear beyond, ``"poisson"`` is half the
+        Poisson deviance, for y of 0 and above.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax", "exp"}, default="auto"
         Activation function of the output units; ``"auto"`` is ``"exp"`` for the Poisson loss, which
         needs it, and ``"identity"`` otherwise.
@@ -153,7 +154,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
 
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson"})],
+        "loss": [StrOptions(set(NUMBER_LOSSES))],
         "out_activation": [StrOptions({"auto", *OUT_ACTIVATIONS})],
     }
 

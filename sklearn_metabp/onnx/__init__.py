@@ -1,8 +1,8 @@
-"""Converters to ONNX: importing this module registers them with skl2onnx.
+"""Converters to ONNX. An import of this module registers them with skl2onnx.
 
-``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and what
-else skl2onnx converts. Converting needs skl2onnx, which ``pip install sklearn-metabp[onnx]``
-brings; running the result needs any ONNX runtime and nothing of this package.
+``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and
+whatever else skl2onnx converts. The conversion needs skl2onnx, which ``pip install
+sklearn-metabp[onnx]`` installs. The result runs in any ONNX runtime, without this package.
 
 Examples
 --------

@@ -1,10 +1,13 @@
 """The forward pass of a fitted network, rule (1) layer by layer."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from sklearn_metabp.onnx.graph import Graph, Node
 
 
-def network_outputs(graph: Graph, model, x: Node) -> Node:
-    """Activations of the output layer, (n_samples, n_outputs)."""
+def network_outputs(graph: Graph, model: Any, x: Node) -> Node:
+    """Compute the activations of the output layer, (n_samples, n_outputs)."""
     network = model.network_
     x = graph.cast(x, graph.dtype)
     layers = list(zip(model.coefs_, model.intercepts_, strict=True))
@@ -20,8 +23,8 @@ def network_outputs(graph: Graph, model, x: Node) -> Node:
     )
 
 
-def split(graph: Graph, x: Node, widths) -> list[Node]:
-    """Groups of neighbouring columns, of the given widths."""
+def split(graph: Graph, x: Node, widths: Iterable[int]) -> list[Node]:
+    """Split neighbouring columns into groups of the given widths."""
     parts, start = [], 0
     for width in widths:
         parts.append(graph.columns(x, start, start + width))

@@ -1,5 +1,7 @@
 """The converter of the regressor."""
 
+from typing import Any
+
 from skl2onnx.common.data_types import guess_tensor_type
 from skl2onnx.common.utils import check_input_and_output_numbers
 
@@ -7,8 +9,11 @@ from sklearn_metabp.onnx.graph import Graph
 from sklearn_metabp.onnx.network import network_outputs
 
 
-def regressor_shapes(operator) -> None:
-    """One column an output, also where ``predict`` gives a flat array, as all of skl2onnx's regressors."""
+def regressor_shapes(operator: Any) -> None:
+    """Set the shape of the variable: one column an output, as for all of skl2onnx's regressors.
+
+    This holds also where ``predict`` returns a vector.
+    """
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
     (given,) = operator.inputs
     (variable,) = operator.outputs
@@ -17,7 +22,7 @@ def regressor_shapes(operator) -> None:
     variable.set_type(kind)
 
 
-def convert_regressor(scope, operator, container) -> None:
+def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     """Write the network's outputs as the variable."""
     (given,) = operator.inputs
     graph = Graph(container.target_opset, given.type)

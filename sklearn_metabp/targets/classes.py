@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS, CLASS_LOSSES, LOSSES, Activation
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import column_weights, product_of_columns
 from sklearn_metabp.targets.kinds import is_zero_or_one, n_columns, share_of_rows
@@ -24,8 +25,10 @@ class ClassTargets:
     labels : ndarray of shape (n_samples,) or (n_samples, n_labels), or sparse matrix
         Labels to learn the classes from, as :func:`as_labels` returns them: y, or the classes
         themselves. Two columns or more are multilabel.
-    out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}
-    loss : {"log_loss", "squared_error"}
+    out_activation : str
+        ``"auto"`` or a name in ``CLASS_OUT_ACTIVATIONS``.
+    loss : str
+        Name in ``CLASS_LOSSES``.
 
     Raises
     ------
@@ -52,19 +55,27 @@ class ClassTargets:
 
     def _choose_output(self, out_activation: str, loss: str) -> None:
         if out_activation == "auto":
-            softmax = self.kind == "multiclass" and loss == "log_loss"
-            out_activation = "softmax" if softmax else "logistic"
+            of_several = LOSSES[loss].class_output if self.kind == "multiclass" else None
+            out_activation = of_several or "logistic"
         self.out_activation = out_activation
-        if loss == "log_loss" and out_activation not in ("logistic", "softmax"):
-            raise ValueError(
-                f"loss='log_loss' needs probabilities: out_activation must be 'auto', 'logistic' or 'softmax'"
-                f", got {out_activation!r}. With loss='squared_error' any out_activation goes."
-            )
-        if out_activation == "softmax" and self.is_multilabel:
+        others = " or ".join(repr(name) for name in CLASS_LOSSES if LOSSES[name].of_error)
+        hint = f" With loss={others} any out_activation goes."
+        LOSSES[loss].check_output(out_activation, "auto", hint=hint)
+        if self._output.sums_to_one and self.is_multilabel:
             raise ValueError(
                 "out_activation='softmax' lets one class exclude the others, but y is multilabel: use "
                 "'auto' or 'logistic'."
             )
+
+    @property
+    def _output(self) -> Activation:
+        return ACTIVATIONS[self.out_activation]
+
+    @property
+    def _no_and_yes(self) -> tuple[float, float]:
+        """Targets for no and for yes."""
+        assert self._output.class_range is not None
+        return self._output.class_range
 
     @property
     def fitted_attributes(self) -> dict:
@@ -120,14 +131,14 @@ class ClassTargets:
         otherwise the units of the classes: at thousands of classes targets are what memory is
         needed for.
         """
-        no = -1.0 if self.out_activation == "tanh" else 0.0
+        no, _ = self._no_and_yes
         if self.is_multilabel and issparse(y):
             return SparseTargets.of_csr(y.tocsr(), dtype, no)
         if self.is_multilabel:
             targets = _dense(y, dtype)
         else:
             position = np.searchsorted(self.classes, column_labels(np.ravel(y)))
-            if self.kind != "binary" or self.out_activation == "softmax":
+            if self.kind != "binary" or self._output.sums_to_one:
                 return SparseTargets.one_hot(position, max(2, len(self.classes)), dtype, no)
             targets = position[:, None].astype(dtype)
         if no:
@@ -144,12 +155,11 @@ class ClassTargets:
         """
         if len(self.classes) == 1 and not self.is_multilabel:
             return np.ones((len(outputs), 1), outputs.dtype)
-        shares = outputs
-        if self.out_activation == "tanh":
-            shares = (shares + 1) / 2
-        elif self.out_activation == "identity":
+        no, yes = self._no_and_yes
+        shares = outputs if (no, yes) == (0, 1) else (outputs - no) / (yes - no)
+        if self._output.output_range != (no, yes):
             shares = np.clip(shares, 0, 1)
-        if self.is_multilabel or self.out_activation == "softmax":
+        if self.is_multilabel or self._output.sums_to_one:
             return shares
         if shares.shape[1] == 1:
             return np.hstack([1 - shares, shares])
@@ -168,7 +178,7 @@ class ClassTargets:
         return csr_matrix(yes).astype(int) if self.decodes_sparse else yes.astype(int)
 
     def _is_yes(self, outputs: np.ndarray) -> np.ndarray:
-        return outputs > (0.0 if self.out_activation == "tanh" else 0.5)
+        return outputs > sum(self._no_and_yes) / 2
 
     def score(self, y, outputs: np.ndarray, sample_weight=None) -> float:
         """Share of rows whose label, or all of whose labels, are right."""

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import product_of_columns
 from sklearn_metabp.targets.classes import ClassTargets
@@ -35,12 +36,15 @@ class MultiOutputTargets:
 
     @staticmethod
     def _of_columns(out_activation: str, loss: str) -> str:
-        return "softmax" if out_activation == "auto" and loss == "log_loss" else out_activation
+        of_several = LOSSES[loss].class_output or out_activation
+        return of_several if out_activation == "auto" else out_activation
 
     def _measure(self) -> None:
         self.out_activation = self.columns[0].out_activation
         self.widths = [column.encode(column.classes[:1], float).shape[1] for column in self.columns]
-        self.out_groups = tuple(self.widths) if self.out_activation == "softmax" else None
+        self.out_groups = (
+            tuple(self.widths) if ACTIVATIONS[self.out_activation].sums_to_one else None
+        )
 
     def for_output(self, out_activation: str, loss: str) -> "MultiOutputTargets":
         """Targets of the same classes for other output units or another loss."""

@@ -4,14 +4,18 @@ import numpy as np
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+
 
 class NumberTargets:
     """Numbers as targets of the output units; see ``ClassTargets`` for what the methods do.
 
     Parameters
     ----------
-    out_activation : {"auto", "identity", "logistic", "tanh", "softmax", "exp"}
-    loss : {"squared_error", "absolute_error", "huber", "poisson"}
+    out_activation : str
+        ``"auto"`` or a name in ``OUT_ACTIVATIONS``.
+    loss : str
+        Name in ``NUMBER_LOSSES``.
 
     Raises
     ------
@@ -25,12 +29,8 @@ class NumberTargets:
     def __init__(self, out_activation: str, loss: str):
         self.loss = loss
         if out_activation == "auto":
-            out_activation = "exp" if loss == "poisson" else "identity"
-        if loss == "poisson" and out_activation != "exp":
-            raise ValueError(
-                f"loss='poisson' needs outputs above 0: out_activation must be 'auto' or 'exp', got "
-                f"{out_activation!r}."
-            )
+            out_activation = LOSSES[loss].number_output or "identity"
+        LOSSES[loss].check_output(out_activation, "auto")
         self.out_activation = out_activation
 
     def for_output(self, out_activation: str, loss: str) -> "NumberTargets":
@@ -48,15 +48,11 @@ class NumberTargets:
             targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
         if not np.isfinite(targets).all():
             raise ValueError(f"y has values too large for {np.dtype(dtype)}, the dtype of X.")
-        if self.out_activation == "softmax" and targets.shape[1] == 1:
+        if ACTIVATIONS[self.out_activation].sums_to_one and targets.shape[1] == 1:
             raise ValueError(
                 "out_activation='softmax' makes a single output 1 whatever X is: use another."
             )
-        if self.loss == "poisson" and targets.min() < 0:
-            raise ValueError(
-                f"loss='poisson' is for counts and rates: y must not be negative, its lowest value is "
-                f"{targets.min():g}."
-            )
+        LOSSES[self.loss].check_targets(targets)
         return targets
 
     @staticmethod

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS
+
 # Standard deviations that are usual, and how many of them the mean may be away from 0.
 _USUAL, _FAR = (0.1, 10.0), 3.0
-# What output units can reach.
-_RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0), "exp": (0.0, np.inf)}
 
 
 def advice_on_scale(
@@ -38,9 +38,10 @@ def advice_on_scale(
     means, deviations = _moments(np.asarray(targets, np.float64), sample_weight)
     far = np.abs(means) > _FAR * np.maximum(deviations, 1.0)
     odd = (deviations < _USUAL[0]) | (deviations > _USUAL[1])
-    low, high = _RANGES.get(out_activation, (-np.inf, np.inf))
+    low, high = ACTIVATIONS[out_activation].output_range
     beyond = (targets.min(axis=0) < low) | (targets.max(axis=0) > high)
-    unusual = beyond if out_activation in ("logistic", "tanh", "softmax") else far | odd | beyond
+    is_bounded = np.isfinite([low, high]).all()
+    unusual = beyond if is_bounded else far | odd | beyond
     if not unusual.any():
         return None
     with np.errstate(divide="ignore"):
@@ -61,14 +62,18 @@ def _moments(targets, sample_weight) -> tuple[np.ndarray, np.ndarray]:
 def _remedy(
     out_activation: str, is_beyond: bool, is_far: bool, deviation: float, tol: float
 ) -> str:
+    low, high = ACTIVATIONS[out_activation].output_range
     if is_beyond:
-        low, high = _RANGES[out_activation]
         return (
             f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set another "
             f"out_activation."
         )
-    if out_activation == "exp":
-        return "exp outputs start around 1: set init_output_bias='targets', which starts them at the mean of y."
+    if low > -np.inf:  # scaled targets would leave the range
+        start = ACTIVATIONS[out_activation].function(np.zeros(1))[0]
+        return (
+            f"{out_activation} outputs start around {start:g}: set init_output_bias='targets', "
+            "which starts them at the mean of y."
+        )
     text = (
         "Outputs start around 0, and training goes well where the standard deviation is about 1: scale y, as "
         "by TransformedTargetRegressor(model, transformer=StandardScaler())"
