@@ -92,6 +92,12 @@ def test_docstrings_describe_every_loss_as_the_table_does(cls, names):
         assert f'``"{name}"`` is {LOSSES[name].description}' in text
 
 
+@pytest.mark.parametrize("table", [ACTIVATIONS, LOSSES], ids=["activations", "losses"])
+def test_the_page_on_networks_names_every_record(table):
+    page = (Path(__file__).parents[2] / "docs" / "networks.rst").read_text(encoding="utf-8")
+    assert [name for name in table if f"``{name}``" not in page] == []
+
+
 @pytest.mark.parametrize("activation", INVERTIBLE, ids=lambda one: one.name)
 def test_inverse_gives_the_net_input_of_an_output(activation):
     outputs = np.array([0.001, 0.25, 0.5, 0.75, 0.999])
