@@ -7,6 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from sklearn_metabp.did_you_mean import did_you_mean
+from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
 from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
@@ -19,8 +20,8 @@ PARAMETERS_ELSEWHERE = {
     "lr": "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)",
     "learning_rate": (
         "part of the update rule: a number is its learning_rate, as in "
-        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its schedule, "
-        "as in update_rule=SGD(schedule='adaptive')"
+        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its "
+        "schedule, as in update_rule=SGD(schedule='adaptive')"
     ),
     "power_t": "a schedule of the update rule: update_rule=SGD(schedule='invscaling') has a power of 0.5",
     "momentum": "momentum of the update rule, as in update_rule=SGD(momentum=0.9)",
@@ -55,8 +56,8 @@ def check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
     for position, size in enumerate(sizes):
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(
-                f"hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got {size!r} at "
-                f"position {position} of {tuple(sizes)}."
+                "hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got "
+                f"{size!r} at position {position} of {tuple(sizes)}."
             )
     return tuple(int(size) for size in sizes)
 
@@ -88,7 +89,8 @@ def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:
         return min(200, n_samples)
     if batch_size > n_samples:
         warnings.warn(
-            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has them all.",
+            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has "
+            "them all.",
             stacklevel=6,
         )
     return min(batch_size, n_samples)
@@ -104,8 +106,8 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
     within = rule.rules_within() if isinstance(rule, WrapperRule) else ()
     if dropout > 0 and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
         raise ValueError(
-            "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 on the "
-            "estimator."
+            "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 "
+            "on the estimator."
         )
     return float(dropout)
 
@@ -137,8 +139,8 @@ def _key_name(part, rule: UpdateRule) -> str:
         return f"{part.__module__}.{part.__qualname__}"
     if type(part).__repr__ is object.__repr__:
         raise TypeError(
-            f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers and arrays; "
-            f"got {part!r} in it, whose name is another one in every process."
+            f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers "
+            f"and arrays; got {part!r} in it, whose name is another one in every process."
         )
     return repr(part)
 
@@ -155,15 +157,13 @@ def takes_steps(estimator) -> bool:
     rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
     if rule_type is not None and issubclass(rule_type, LineSearchRule):
         raise AttributeError(
-            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over all rows: "
-            f"use fit with warm_start=True, or another update_rule."
+            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over "
+            "all rows: use fit with warm_start=True, or another update_rule."
         )
     return True
 
 
-def check_same_layers(
-    before: ParameterLayout, layout: ParameterLayout, coef_init, intercept_init
-) -> None:
+def check_same_layers(before: ParameterLayout, layout: ParameterLayout, given: GivenData) -> None:
     """Raise ValueError if a training cannot go on, because of other layers or another start."""
     if layout != before:
         raise ValueError(
@@ -171,10 +171,10 @@ def check_same_layers(
             f"{before.layer_sizes}; hidden_layer_sizes and the data now ask for "
             f"{layout.layer_sizes}. Set warm_start=False to start afresh."
         )
-    if coef_init is not None or intercept_init is not None:
+    if given.coef_init is not None or given.intercept_init is not None:
         raise ValueError(
-            "coef_init and intercept_init say where training starts, but warm_start=True goes on from "
-            "the last fit: give one or the other."
+            "coef_init and intercept_init say where training starts, but warm_start=True goes on "
+            "from the last fit: give one or the other."
         )
 
 

@@ -26,8 +26,8 @@ class DivergenceError(ValueError):
             else f"the last finite loss was {last_loss:.6g}"
         )
         super().__init__(
-            f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: {what}; {loss}. "
-            + advice
+            f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: "
+            f"{what}; {loss}. " + advice
         )
 
     def __reduce__(self):

@@ -91,9 +91,10 @@ def train(
                 "after the last step" if state.best_params is None else "that were the best so far"
             )
             warnings.warn(
-                f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} steps; the "
-                f"estimator has the weights {kept}. Ctrl-C ended this fit alone: a search or ensemble goes "
-                f"on and counts it as it is. Press Ctrl-C again within a second to end all.",
+                f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} "
+                f"steps; the estimator has the weights {kept}. Ctrl-C ended this fit alone: a "
+                "search or ensemble goes on and counts it as it is. Press Ctrl-C again within a "
+                "second to end all.",
                 stacklevel=3,
             )
             stopped = interrupted = True
@@ -142,7 +143,7 @@ class _Judge:
         what, watched = "Training loss", loss
         if self._patience_listens_to_score:
             what, watched = "Validation score", -state.validation_scores[-1]
-        if self._knows_its_end or not state.patience.is_exhausted(watched):
+        if self._knows_its_end or not state.patience.update(watched):
             return False
         goes_on = rule.on_plateau(state.rule_state)
         if goes_on:

@@ -150,17 +150,19 @@ class Outcome:
             and self.rule.schedule_has_ended(start.n_steps, n_planned)
         ):
             return (
-                f"Training stands still: the schedule of the learning rate was planned for {n_planned} "
-                f"steps, and this call began after {start.n_steps}, under update_rule={self.rule!r}. The "
-                f"first call plans max_iter epochs: give it a larger max_iter. To go on from here, set "
-                f"schedule='constant', or start a fresh fit with coef_init=model.coefs_ and "
-                f"intercept_init=model.intercepts_, which plans anew."
+                "Training stands still: the schedule of the learning rate was planned for "
+                f"{n_planned} steps, and this call began after {start.n_steps}, under "
+                f"update_rule={self.rule!r}. The first call plans max_iter epochs: give it a "
+                "larger max_iter. To go on from here, set schedule='constant', or start a fresh "
+                "fit with coef_init=model.coefs_ and intercept_init=model.intercepts_, which "
+                "plans anew."
             )
         if isinstance(self.rule, LineSearchRule) or not np.array_equal(state.params, start.params):
             return None
         return (
-            f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates are 0, or "
-            f"too small for the last digit of a weight. Raise the learning rate, or look at its schedule."
+            f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates "
+            "are 0, or too small for the last digit of a weight. Raise the learning rate, or "
+            "look at its schedule."
         )
 
     def _blow_up(self) -> str | None:
@@ -198,8 +200,9 @@ class Outcome:
 
     def _blown_up(self) -> str:
         return (
-            f"Training blew up, though every number stayed finite: the loss ended at {self._end_loss:.6g}, "
-            f"and was {self._start_loss:.6g} where this call began, under update_rule={self.rule!r}. {ADVICE}"
+            "Training blew up, though every number stayed finite: the loss ended at "
+            f"{self._end_loss:.6g}, and was {self._start_loss:.6g} where this call began, under "
+            f"update_rule={self.rule!r}. {ADVICE}"
         )
 
     def _nothing_learned(self, at_the_limit: bool) -> str | None:
@@ -209,8 +212,9 @@ class Outcome:
         if not self._kept_loss >= (1 - _MARGIN) * self._constant_loss:
             return None
         return (
-            f"The network predicts no better than a constant does: its loss is {self._kept_loss:.6g}, that "
-            f"of the best constant prediction {self._constant_loss:.6g}. {self._remedy(at_the_limit)}"
+            "The network predicts no better than a constant does: its loss is "
+            f"{self._kept_loss:.6g}, that of the best constant prediction "
+            f"{self._constant_loss:.6g}. {self._remedy(at_the_limit)}"
         )
 
     def _remedy(self, at_the_limit: bool) -> str:
@@ -224,8 +228,8 @@ class Outcome:
         rate = "" if is_search else ", a larger learning rate"
         penalty = ", a smaller alpha" if self.network.alpha > _STRONG_PENALTY else ""
         return (
-            f"{first}{rate}, more hidden units or other activation functions{penalty}, or scale X. If X says "
-            f"nothing about y, this is all there is to learn."
+            f"{first}{rate}, more hidden units or other activation functions{penalty}, or scale "
+            "X. If X says nothing about y, this is all there is to learn."
         )
 
     @property

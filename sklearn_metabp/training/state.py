@@ -31,8 +31,8 @@ class Patience:
         """Count from the beginning; the best loss stays."""
         self.n_without_improvement = 0
 
-    def is_exhausted(self, loss: float) -> bool:
-        """Count one epoch; True when it was one too many."""
+    def update(self, loss: float) -> bool:
+        """Count an epoch by its loss; return True if patience has run out."""
         improved = loss <= self.best_loss - self.tol
         self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
         self.best_loss = min(self.best_loss, loss)
