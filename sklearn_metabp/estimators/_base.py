@@ -69,7 +69,7 @@ from sklearn_metabp.training import (
     fingerprint,
     train,
 )
-from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
+from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
 
 class BaseBackpropMLP(
@@ -291,7 +291,7 @@ class BaseBackpropMLP(
             warnings.warn(end.message, ConvergenceWarning, stacklevel=4)
         return self
 
-    def _make_network(self, data: FitData, rule: UpdateRule, continues: bool) -> Network:
+    def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> Network:
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         X, y, targets = data.rows.X, data.rows.y, data.targets
         n_outputs = targets.encode(y[:1], X.dtype).shape[1]
@@ -365,7 +365,7 @@ class BaseBackpropMLP(
             score = ScorerOfParameters(self, training.fitted_attributes, training.targets, rows)
         return ValidationRows(training.network, training.targets, rows, self.early_stopping, score)
 
-    def _state_to_continue(self, rule: UpdateRule) -> TrainingState:
+    def _state_to_continue(self, rule: TrainingRule) -> TrainingState:
         """Return a copy of the last fit's state to continue from: a fit that fails changes nothing."""
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range

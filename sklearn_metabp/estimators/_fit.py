@@ -14,7 +14,7 @@ from sklearn_metabp.estimators._weights import checksum
 from sklearn_metabp.network import Network, constant_biases, resolve_initializer
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.training import Batches, Patience, Start, TrainingState
-from sklearn_metabp.update_rules import UpdateRule
+from sklearn_metabp.update_rules import TrainingRule
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Training:
 
     network: Network
     targets: Targets
-    rule: UpdateRule
+    rule: TrainingRule
     state: TrainingState
 
     def fitted_attributes(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class FitEnd(NamedTuple):
 
 
 def start_state(
-    estimator: Any, network: Network, rule: UpdateRule, given: GivenData
+    estimator: Any, network: Network, rule: TrainingRule, given: GivenData
 ) -> TrainingState:
     """Return the state before the first step, by an estimator's parameters and the given start.
 

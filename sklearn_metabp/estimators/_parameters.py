@@ -3,13 +3,14 @@
 import warnings
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
-from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 # Parameters of scikit-learn's MLP, of skorch and of Keras, and what stands for them here.
@@ -77,13 +78,9 @@ def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
     return activations
 
 
-def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:
+def check_batch_size(batch_size, n_samples: int, rule: TrainingRule) -> int:
     """Rows of a step."""
-    if (
-        isinstance(rule, LineSearchRule)
-        or batch_size == "full"
-        or (batch_size == "auto" and rule.full_batch)
-    ):
+    if rule.needs_fixed_loss or batch_size == "full" or (batch_size == "auto" and rule.full_batch):
         return n_samples
     if batch_size == "auto":
         return min(200, n_samples)
@@ -96,9 +93,9 @@ def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:
     return min(batch_size, n_samples)
 
 
-def check_dropout(dropout: float, rule: UpdateRule) -> float:
+def check_dropout(dropout: float, rule: TrainingRule) -> float:
     """The share of hidden units to drop."""
-    if dropout > 0 and isinstance(rule, LineSearchRule):
+    if dropout > 0 and rule.needs_fixed_loss:
         raise ValueError(
             f"dropout={dropout} draws other units in every step, so there is no one loss for "
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
@@ -112,7 +109,7 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
     return float(dropout)
 
 
-def rule_key(rule: UpdateRule) -> tuple[str, ...]:
+def rule_key(rule: TrainingRule) -> tuple[str, ...]:
     """What a rule's state fits, as names that pickle without the classes.
 
     Raises
@@ -125,7 +122,7 @@ def rule_key(rule: UpdateRule) -> tuple[str, ...]:
     return tuple(_key_name(part, rule) for part in (key if isinstance(key, tuple) else (key,)))
 
 
-def _key_name(part, rule: UpdateRule) -> str:
+def _key_name(part, rule: TrainingRule) -> str:
     """A name for a part of a key, another one for every other part."""
     if isinstance(part, (tuple, list)):
         return f"({', '.join(_key_name(one, rule) for one in part)})"
@@ -145,17 +142,17 @@ def _key_name(part, rule: UpdateRule) -> str:
     return repr(part)
 
 
-def takes_steps(estimator) -> bool:
-    """Whether the estimator's rule can train on a part of the rows: where ``partial_fit`` is there.
+def takes_steps(estimator: Any) -> bool:
+    """Return True if the estimator's rule can train on a part of the rows, as ``partial_fit`` does.
 
     Raises
     ------
     AttributeError
-        Where it cannot.
+        If it cannot: ``hasattr(estimator, "partial_fit")`` is then False.
     """
     rule = estimator.update_rule
-    rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
-    if rule_type is not None and issubclass(rule_type, LineSearchRule):
+    rule_type: Any = UPDATE_RULES.get(rule, str) if isinstance(rule, str) else type(rule)
+    if issubclass(rule_type, TrainingRule) and not rule_type.takes_steps:
         raise AttributeError(
             f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over "
             "all rows: use fit with warm_start=True, or another update_rule."

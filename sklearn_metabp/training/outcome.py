@@ -17,7 +17,7 @@ from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import ADVICE
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.training.target_scale import advice_on_scale
-from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import TrainingRule
 
 # A loss within this share of the best constant's is no better than it: XOR on a plateau has won up
 # to 0.7 %.
@@ -71,7 +71,7 @@ class Outcome:
     network : Network
     batches : Batches
         The rows that were trained on.
-    rule : UpdateRule
+    rule : UpdateRule or LineSearchRule
     state : TrainingState
         At the end.
     start : Start
@@ -81,7 +81,7 @@ class Outcome:
 
     network: Network
     batches: Batches
-    rule: UpdateRule
+    rule: TrainingRule
     state: TrainingState
     start: Start
     y_has_numbers: bool
@@ -110,7 +110,7 @@ class Outcome:
         end = None
         if self.state.divergence is not None:
             end = f"{self.state.divergence} {_KEPT_THE_BEST}"
-        elif isinstance(self.rule, LineSearchRule):
+        elif self.rule.tests_convergence:
             if not stopped:
                 end = f"{type(self.rule).__name__} ended before it converged: {self.state.why_not_converged}."
         elif not stopped and not max_iter_was_wanted:
@@ -157,7 +157,7 @@ class Outcome:
                 "fit with coef_init=model.coefs_ and intercept_init=model.intercepts_, which "
                 "plans anew."
             )
-        if isinstance(self.rule, LineSearchRule) or not np.array_equal(state.params, start.params):
+        if self.rule.tests_convergence or not np.array_equal(state.params, start.params):
             return None
         return (
             f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates "
@@ -223,7 +223,7 @@ class Outcome:
             return self._advice_on_y
         if self._constant_loss <= tol:
             return f"No improvement can be as large as tol={tol:g}, so patience ends the training: lower tol."
-        is_search = isinstance(self.rule, LineSearchRule)
+        is_search = not self.rule.takes_steps
         first = "Raise max_iter" if at_the_limit and not is_search else "Try another random_state"
         rate = "" if is_search else ", a larger learning rate"
         penalty = ", a smaller alpha" if self.network.alpha > _STRONG_PENALTY else ""
