@@ -196,8 +196,7 @@ class BaseBackpropMLP(
             data = self._check_data(given, classes, continues)
             start = self._find_start(data, continues=continues, incremental=incremental)
             end = self._train(start, incremental)
-            attributes = start.training.fitted_attributes()
-        return self._become_fitted(attributes, start, end)
+        return self._become_fitted(start, end)
 
     def _check_data(self, given: GivenData, classes: Any, continues: bool) -> FitData:
         """Take the first step: check the rows, and learn from y how it becomes targets."""
@@ -256,23 +255,23 @@ class BaseBackpropMLP(
                 listener=start.listener,
                 verbose=self.verbose,
             )
-        if interrupted:
-            return FitEnd(stopped, interrupted, None)
-        outcome = Outcome(
-            training.network,
-            start.batches,
-            training.rule,
-            training.state,
-            start.began,
-            training.targets.is_numeric,
-        )
-        if incremental:
-            message = outcome.of_partial_fit()
-        else:
-            message = outcome.of_fit(stopped, self.max_iter, self.n_iter_no_change == np.inf)
-        return FitEnd(stopped, interrupted, message)
+        message = None
+        if not interrupted:
+            outcome = Outcome(
+                training.network,
+                start.batches,
+                training.rule,
+                training.state,
+                start.began,
+                training.targets.is_numeric,
+            )
+            if incremental:
+                message = outcome.of_partial_fit()
+            else:
+                message = outcome.of_fit(stopped, self.max_iter, self.n_iter_no_change == np.inf)
+        return FitEnd(stopped, interrupted, message, training.fitted_attributes())
 
-    def _become_fitted(self, attributes: dict[str, Any], start: FitStart, end: FitEnd) -> Self:
+    def _become_fitted(self, start: FitStart, end: FitEnd) -> Self:
         """Set the fitted attributes, and warn of a training that did not end well."""
         state = start.training.state
         if state.was_validated and state.best_score == -np.inf:
@@ -283,7 +282,7 @@ class BaseBackpropMLP(
                 f"best.{advice}",
                 stacklevel=4,
             )
-        for name, value in attributes.items():
+        for name, value in end.attributes.items():
             setattr(self, name, value)
         if start.listener is not None:
             start.listener.fit_ends(state, end.stopped, end.interrupted)

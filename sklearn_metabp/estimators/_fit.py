@@ -87,11 +87,22 @@ class FitStart:
 
 
 class FitEnd(NamedTuple):
-    """The end of a call: how training ended, and the text of a warning, or None."""
+    """The end of a call.
+
+    Attributes
+    ----------
+    stopped, interrupted : bool
+        See :class:`~sklearn_metabp.training.loop.TrainingEnd`.
+    message : str or None
+        The text of a warning; None after a training that needs none.
+    attributes : dict
+        The attributes that make the estimator fitted.
+    """
 
     stopped: bool
     interrupted: bool
     message: str | None
+    attributes: dict[str, Any]
 
 
 def start_state(

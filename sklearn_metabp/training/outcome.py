@@ -223,7 +223,7 @@ class Outcome:
             return self._advice_on_y
         if self._constant_loss <= tol:
             return f"No improvement can be as large as tol={tol:g}, so patience ends the training: lower tol."
-        is_search = not self.rule.takes_steps
+        is_search = self.rule.tests_convergence
         first = "Raise max_iter" if at_the_limit and not is_search else "Try another random_state"
         rate = "" if is_search else ", a larger learning rate"
         penalty = ", a smaller alpha" if self.network.alpha > _STRONG_PENALTY else ""
