@@ -10,8 +10,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.estimators import _rows
-from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators import BaseBackpropMLP, check_rows
+from sklearn_metabp.targets.class_weights import training_weights
 
 # Number of values of the largest array for a block of rows. Half a megabyte fits the second cache.
 _BLOCK_VALUES = 2**16
@@ -42,7 +42,7 @@ def check_model(model: Any) -> BaseBackpropMLP:
     return model
 
 
-def check_rows(model: Any, X: Any) -> Any:
+def check_inputs(model: Any, X: Any) -> Any:
     """Return X, dense or CSR, in the network's dtype, and raise as scikit-learn's ``predict``."""
     model = check_model(model)
     with np.errstate(over="ignore", invalid="ignore"):  # the validation sums X to find NaN
@@ -55,24 +55,24 @@ def check_rows(model: Any, X: Any) -> Any:
 def check_patterns(
     model: Any, X: Any, y: Any, sample_weight: Any = None
 ) -> tuple[Any, Any, np.ndarray | None]:
-    """Return X as in :func:`check_rows`, targets (n_samples, n_outputs), weights (n_samples,).
+    """Return X as in :func:`check_inputs`, targets (n_samples, n_outputs), weights (n_samples,).
 
     The weights are those of training, sample weights times class weights, or None.
     """
     model = check_model(model)
     dtype = model.params_.dtype
-    X, y, sample_weight = _rows.check_rows(model, X, y, sample_weight, reset=False)
+    X, y, sample_weight = check_rows(model, X, y, sample_weight, reset=False)
     with np.errstate(over="ignore"):
         X = X.astype(dtype, copy=False)
-    model._targets.check_known(y)
-    targets = model._targets.encode(y, dtype)
+    model.targets_.check_known(y)
+    targets = model.targets_.encode(y, dtype)
     n_outputs = model.layout_.layer_sizes[-1]
     if targets.shape[1] != n_outputs:
         raise ValueError(
             f"y has {targets.shape[1]} outputs, but {type(model).__name__} was fitted with "
             f"{n_outputs}."
         )
-    weight = model._training_weight(y, sample_weight, model._targets)
+    weight = training_weights(model.class_weight, sample_weight, model.targets_, y)
     return X, targets, None if weight is None else weight.astype(dtype, copy=False)
 
 

@@ -5,7 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_metabp.derivatives.checks import check_patterns, check_rows, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.checks import (
+    check_inputs,
+    check_patterns,
+    quiet_numbers,
+    row_blocks,
+)
 from sklearn_metabp.derivatives.layers import layers_at, send_back
 from sklearn_metabp.derivatives.losses import OutputDeltas
 
@@ -73,7 +78,7 @@ def input_gradients(
     """
     targets = None
     if y is None:
-        X = check_rows(model, X)
+        X = check_inputs(model, X)
     elif output is None:
         X, targets, _ = check_patterns(model, X, y)
     else:
@@ -106,7 +111,7 @@ def _output_neuron(model: Any, output: Any) -> tuple[int | None, int]:
     if output is None:
         if n_outputs == 1:
             return 0, 1
-        if isinstance(classes, np.ndarray) and not model._targets.is_multilabel:
+        if isinstance(classes, np.ndarray) and not model.targets_.is_multilabel:
             return None, 1
         raise ValueError(
             f"the network has {n_outputs} outputs: say by output which one the gradient is of."
@@ -122,7 +127,7 @@ def _output_neuron(model: Any, output: Any) -> tuple[int | None, int]:
         raise ValueError(
             f"y has {len(classes)} columns: output must be (column, label), got {output!r}."
         ) from None
-    widths = model._targets.widths
+    widths = model.targets_.widths
     neuron, sign = _find_neuron(
         classes[column], widths[column], label, f"(column, label), the label in column {column}"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.derivatives.checks import check_rows, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.checks import check_inputs, quiet_numbers, row_blocks
 from sklearn_metabp.derivatives.layers import Layer, layers_at
 
 # Cost of an elementwise product of two numbers, in products inside a matrix product.
@@ -76,7 +76,7 @@ def jacobian(model: Any, X: Any, mode: str = "auto") -> np.ndarray:
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f"mode must be 'auto', 'forward' or 'reverse', got {mode!r}.")
-    X = check_rows(model, X)
+    X = check_inputs(model, X)
     network, params = model.network_, model.params_
     sizes = network.layout.layer_sizes
     if mode == "auto":

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.derivatives.checks import check_rows, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.checks import check_inputs, quiet_numbers, row_blocks
 from sklearn_metabp.derivatives.layers import layers_at, send_back
 
 
@@ -54,7 +54,7 @@ def parameter_jacobian(model: Any, X: Any) -> np.ndarray:
     >>> parameter_jacobian(model.fit(X, y), X).shape
     (150, 3, 83)
     """
-    X = check_rows(model, X)
+    X = check_inputs(model, X)
     network, layout = model.network_, model.layout_
     n_outputs = layout.layer_sizes[-1]
     weight_slices = [tensor.slice for tensor in layout.tensors if not tensor.is_bias]

@@ -102,7 +102,7 @@ def _goes_into_maps(probabilities: Any, scope: Any) -> bool:
 
 
 def _is_multilabel(model: Any) -> bool:
-    return model._targets.is_multilabel
+    return model.targets_.is_multilabel
 
 
 def _classes_of(model: Any) -> list[np.ndarray]:

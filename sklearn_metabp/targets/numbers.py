@@ -5,9 +5,10 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+from sklearn_metabp.targets.targets import Targets
 
 
-class NumberTargets:
+class NumberTargets(Targets):
     """Numbers as targets of the output units; see ``ClassTargets`` for what the methods do.
 
     Parameters
@@ -23,8 +24,8 @@ class NumberTargets:
         If the output activation does not fit the loss.
     """
 
-    out_groups = None
-    fitted_attributes: dict = {}
+    kind = "numbers"
+    is_numeric = True
 
     def __init__(self, out_activation: str, loss: str):
         self.loss = loss

@@ -65,8 +65,8 @@ def _remedy(
     low, high = ACTIVATIONS[out_activation].output_range
     if is_beyond:
         return (
-            f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set another "
-            f"out_activation."
+            f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set "
+            "another out_activation."
         )
     if low > -np.inf:  # scaled targets would leave the range
         start = ACTIVATIONS[out_activation].function(np.zeros(1))[0]
@@ -75,8 +75,8 @@ def _remedy(
             "which starts them at the mean of y."
         )
     text = (
-        "Outputs start around 0, and training goes well where the standard deviation is about 1: scale y, as "
-        "by TransformedTargetRegressor(model, transformer=StandardScaler())"
+        "Outputs start around 0, and training goes well where the standard deviation is about 1: "
+        "scale y, as by TransformedTargetRegressor(model, transformer=StandardScaler())"
     )
     if is_far:
         text += ", or set init_output_bias='targets', which starts the outputs at the mean of y"
