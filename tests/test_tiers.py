@@ -80,6 +80,54 @@ def test_a_module_imports_from_tiers_above_alone(module):
     assert forbidden_imports(python_part(ROOT / module), module.parts) == []
 
 
+def private_imports(source, parts):
+    """Return the names with a leading underscore that a module imports from another tier."""
+    return [
+        name
+        for name in imported_modules(source, parts)
+        if tier_of(name.split(".")[1:]) != tier_of(parts)
+        and any(part.startswith("_") for part in name.split(".")[2:])
+    ]
+
+
+def private_attributes(source):
+    """Return the attributes with a leading underscore that are taken from anything but self."""
+    return [
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    ]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.suffix == ".py"], ids=str)
+def test_a_module_imports_only_public_names_of_other_tiers(module):
+    if tier_of(module.parts) is not None:
+        assert private_imports(python_part(ROOT / module), module.parts) == []
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if tier_of(m.parts) in ("derivatives", "onnx", "skops")], ids=str
+)
+def test_users_of_fitted_estimators_take_only_public_attributes(module):
+    assert private_attributes(python_part(ROOT / module)) == []
+
+
+def test_private_names_are_found():
+    imports = (
+        "from sklearn_metabp.estimators._base import A\nfrom sklearn_metabp.targets import B, _c"
+    )
+    assert private_imports(imports, ("onnx", "graph.py")) == [
+        "sklearn_metabp.estimators._base.A",
+        "sklearn_metabp.targets._c",
+    ]
+    assert private_imports(imports, ("estimators", "_fit.py")) == ["sklearn_metabp.targets._c"]
+    assert private_imports("from sklearn_metabp._kernels.flat import d", ("network", "a.py")) == []
+    assert private_attributes("self._a = model._b.__dict__, cls._c, x.y") == ["_b"]
+
+
 def test_the_table_lists_every_package_and_module_once():
     found = {module.parts[0].removesuffix(".py") for module in MODULES}
     private_modules = {"__init__", "_show_versions"}
