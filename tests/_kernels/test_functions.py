@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.kernels import fallback
 
 from sklearn_metabp import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp._kernels import network
@@ -17,8 +18,11 @@ from sklearn_metabp._kernels.functions import (
     LOSSES,
     NUMBER_LOSSES,
     OUT_ACTIVATIONS,
+    Activation,
+    Loss,
 )
 from sklearn_metabp._kernels.functions.activations import LEAK
+from sklearn_metabp._kernels.functions.losses import ErrorLoss
 
 HEADER = (Path(network.__file__).parent / "layer_loops.h").read_text(encoding="utf-8")
 DOCUMENTED = [
@@ -139,6 +143,30 @@ def test_a_loss_goes_with_every_output_or_with_those_it_is_written_for(loss):
         else:
             with pytest.raises(ValueError, match=f"needs {loss.needs}.*got '{out_activation}'"):
                 loss.check_output(out_activation)
+
+
+def test_a_record_is_all_that_a_loss_and_an_activation_need_in_numpy(monkeypatch):
+    """log cosh e and sin(in), which the loops do not have: their gradients by differences."""
+    log_cosh = ErrorLoss(lambda e: np.log(np.cosh(e)), np.tanh, lambda e: 1 - np.tanh(e) ** 2)
+    loss = Loss("log_cosh", 99, "log cosh of the error", of_error=log_cosh)
+    sine = Activation("sine", 99, np.sin, np.cos, lambda net: -np.sin(net), None)
+    monkeypatch.setitem(LOSSES, "log_cosh", loss)
+    monkeypatch.setitem(ACTIVATIONS, "sine", sine)
+    rng = np.random.default_rng(0)
+    params, gradients = rng.normal(size=17), np.empty(17)
+    kernel = fallback.Backprop(
+        (2, 3, 2), ("sine",), "identity", "log_cosh", params, gradients, max_batch=5
+    )
+    kernel.load(rng.normal(size=(5, 2)), rng.normal(size=(5, 2)))
+    kernel.gradients(0, 5)
+    found, h = gradients.copy(), 1e-6
+    for n in range(17):
+        before = params[n]
+        params[n] = before + h
+        above = kernel.gradients(0, 5)
+        params[n] = before - h
+        assert (above - kernel.gradients(0, 5)) / (2 * h) == pytest.approx(found[n], abs=1e-8)
+        params[n] = before
 
 
 def test_targets_below_the_lowest_one_are_named():
