@@ -1,17 +1,17 @@
-"""Numbers to predict that networks find hard, because of where they lie or how far they spread."""
+"""Advice on numbers to predict whose mean or spread makes training slow."""
 
 import numpy as np
 
-# Standard deviations that are usual, and how many of them the mean may be away from 0.
+# Usual standard deviations, and the largest usual distance of the mean from 0 in units of them.
 _USUAL, _FAR = (0.1, 10.0), 3.0
-# What output units can reach.
+# The range of outputs.
 _RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0), "exp": (0.0, np.inf)}
 
 
 def advice_on_scale(
-    out_activation: str, targets: np.ndarray, sample_weight, tol: float
+    out_activation: str, targets: np.ndarray, sample_weight: np.ndarray | None, tol: float
 ) -> str | None:
-    """What is unusual about numbers to predict, and what to do.
+    """Return what is unusual about numbers to predict, and what to do about it.
 
     Parameters
     ----------
@@ -19,13 +19,12 @@ def advice_on_scale(
     targets : ndarray of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,) or None
     tol : float
-        Improvement of the loss that counts.
+        Smallest improvement of the loss that counts.
 
     Returns
     -------
     advice : str or None
-        With mean and standard deviation of the output that is farthest from the usual; None if all
-        are usual.
+        A text with mean and standard deviation of the most unusual output; None if all are usual.
 
     Examples
     --------
@@ -52,7 +51,9 @@ def advice_on_scale(
     return f"{facts} {_remedy(out_activation, bool(beyond[worst]), is_far, deviations[worst], tol)}"
 
 
-def _moments(targets, sample_weight) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+    targets: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(over="ignore", under="ignore"):
         means = np.average(targets, axis=0, weights=sample_weight)
         return means, np.sqrt(np.average((targets - means) ** 2, axis=0, weights=sample_weight))
@@ -68,7 +69,10 @@ def _remedy(
             "another out_activation."
         )
     if out_activation == "exp":
-        return "exp outputs start around 1: set init_output_bias='targets', which starts them at the mean of y."
+        return (
+            "exp outputs start around 1: set init_output_bias='targets', which starts them at the "
+            "mean of y."
+        )
     text = (
         "Outputs start around 0, and training goes well where the standard deviation is about 1: "
         "scale y, as by TransformedTargetRegressor(model, transformer=StandardScaler())"
