@@ -316,7 +316,7 @@ class BaseBackpropMLP(
         targets = self.targets_.for_output(self.out_activation, self.loss)
         if targets.out_activation != self.out_activation_:
             raise ValueError(
-                "warm_start and partial_fit go on with the output units they have, which are "
+                "warm_start and partial_fit go on with the output neurons they have, which are "
                 f"{self.out_activation_!r}; loss={self.loss!r} and "
                 f"out_activation={self.out_activation!r} now ask for {targets.out_activation!r}. "
                 "Set warm_start=False to start afresh."
