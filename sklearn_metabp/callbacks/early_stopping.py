@@ -100,7 +100,7 @@ class EarlyStopping(SilentCallback):
         memory = state.callback_memory.get(self.memory_key(estimator))
         if memory is None:
             return
-        memory["patience"].go_on(self.min_delta, self.patience)
+        memory["patience"].continue_with(self.min_delta, self.patience)
         if self.restore_best:
             state.best_params = memory["best_params"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -81,7 +82,7 @@ class BaseBackpropMLP(
     BaseEstimator,
     ABC,
 ):
-    """Parameters, fit and fitted network of both estimators; not to be used directly."""
+    """Base class of both estimators: parameters, fit and fitted network."""
 
     _parameters_elsewhere = PARAMETERS_ELSEWHERE
     class_weight: Any = None  # a parameter of the classifier
@@ -89,7 +90,7 @@ class BaseBackpropMLP(
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
-        "update_rule": "no_validation",  # resolve_update_rule says more
+        "update_rule": "no_validation",  # resolve_update_rule checks it
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -110,27 +111,27 @@ class BaseBackpropMLP(
     @abstractmethod
     def __init__(
         self,
-        hidden_layer_sizes,
-        activation,
-        loss,
-        out_activation,
-        update_rule,
-        alpha,
-        batch_size,
-        max_iter,
-        shuffle,
-        random_state,
-        tol,
-        n_iter_no_change,
-        early_stopping,
-        validation_fraction,
-        scoring,
-        warm_start,
-        dropout,
-        init,
-        init_output_bias,
-        verbose,
-    ):
+        hidden_layer_sizes: Any,
+        activation: Any,
+        loss: str,
+        out_activation: str,
+        update_rule: Any,
+        alpha: float,
+        batch_size: Any,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        n_iter_no_change: float,
+        early_stopping: bool,
+        validation_fraction: float,
+        scoring: Any,
+        warm_start: bool,
+        dropout: float,
+        init: Any,
+        init_output_bias: str,
+        verbose: bool,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.loss = loss
@@ -160,13 +161,16 @@ class BaseBackpropMLP(
         """Return labels that the split into training and validation rows goes by, or None."""
         return None
 
-    def set_params(self, **params):
-        """Set parameters; ``update_rule__…`` also where the rule is a name, which becomes its rule.
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters.
+
+        ``update_rule__learning_rate`` and the like also work if ``update_rule`` is a name: the rule
+        of that name replaces it.
 
         Parameters
         ----------
         **params : dict
-            Names and values.
+            Names of parameters and their new values.
 
         Returns
         -------
@@ -266,9 +270,11 @@ class BaseBackpropMLP(
                 training.targets.is_numeric,
             )
             if incremental:
-                message = outcome.of_partial_fit()
+                message = outcome.warning_of_partial_fit()
             else:
-                message = outcome.of_fit(stopped, self.max_iter, self.n_iter_no_change == np.inf)
+                message = outcome.warning_of_fit(
+                    stopped, self.max_iter, self.n_iter_no_change == np.inf
+                )
         return FitEnd(stopped, interrupted, message, training.fitted_attributes())
 
     def _become_fitted(self, start: FitStart, end: FitEnd) -> Self:
@@ -310,7 +316,7 @@ class BaseBackpropMLP(
         targets = self.targets_.for_output(self.out_activation, self.loss)
         if targets.out_activation != self.out_activation_:
             raise ValueError(
-                "warm_start and partial_fit go on with the output units they have, which are "
+                "warm_start and partial_fit go on with the output neurons they have, which are "
                 f"{self.out_activation_!r}; loss={self.loss!r} and "
                 f"out_activation={self.out_activation!r} now ask for {targets.out_activation!r}. "
                 "Set warm_start=False to start afresh."
@@ -365,16 +371,16 @@ class BaseBackpropMLP(
         return ValidationRows(training.network, training.targets, rows, self.early_stopping, score)
 
     def _state_to_continue(self, rule: TrainingRule) -> TrainingState:
-        """Return a copy of the last fit's state to continue from: a fit that fails changes nothing."""
+        """Return a copy of the last state to continue from: a failed fit changes nothing."""
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
             state.rule_state, state.rule_key, state.n_planned = fresh, rule_key(rule), None
         if isinstance(self.random_state, np.random.RandomState):
             state.random_state = self.random_state
-        state.patience.go_on(self.tol, self.n_iter_no_change)
+        state.patience.continue_with(self.tol, self.n_iter_no_change)
         if state.patience.watches_score != self.early_stopping:
-            state.listen_to(Patience(self.tol, self.n_iter_no_change, self.early_stopping))
+            state.reset_patience(Patience(self.tol, self.n_iter_no_change, self.early_stopping))
         elif not self.early_stopping:
             state.best_params = None  # a callback's: if it is still there, it remembers them
         drop_removed_callbacks(self, state)
@@ -386,15 +392,15 @@ class BaseBackpropMLP(
             rule.on_new_params(state.rule_state)
         return state
 
-    def _outputs(self, X) -> np.ndarray:
-        """Activations of the output layer, of shape (n_samples, n_outputs)."""
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the activations of the output layer, of shape (n_samples, n_outputs)."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
         with np.errstate(over="ignore", invalid="ignore"):
             X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
         return self.network_.outputs(self.params_, X)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -15,8 +15,8 @@ from sklearn_metabp.targets.class_weights import check_row_weights
 
 DTYPES = (np.float64, np.float32)
 _PIPELINE = (
-    "A Pipeline passes X_val on to the network untransformed, unless it is told to transform it as it does "
-    'X: Pipeline(..., transform_input=["X_val"]).'
+    "A Pipeline passes X_val on to the network untransformed, unless it is told to transform it as "
+    'it does X: Pipeline(..., transform_input=["X_val"]).'
 )
 
 

@@ -12,10 +12,10 @@ from sklearn.metrics import check_scoring
 
 from sklearn_metabp.estimators._metrics import (
     advice,
+    explain_mismatch,
     option,
     option_names,
     scores_probabilities,
-    why_labels_do_not_fit,
 )
 from sklearn_metabp.estimators._rows import Rows
 from sklearn_metabp.targets import ClassTargets, Targets
@@ -50,7 +50,7 @@ class ScorerOfParameters:
         self._estimator, self._targets = estimator, targets
         self._fitted_attributes = fitted_attributes
         self._scorer = check_scoring(estimator, estimator.scoring)
-        problem = why_labels_do_not_fit(estimator.scoring, self._scorer, targets)
+        problem = explain_mismatch(estimator.scoring, self._scorer, targets)
         if problem is not None:
             raise ValueError(f"scoring={estimator.scoring!r} cannot score these labels. {problem}")
         self._X, y, sample_weight = rows
@@ -74,7 +74,7 @@ class ScorerOfParameters:
         Raises
         ------
         ValueError
-            If the scorer fails: with its error and, where it is known, what to do.
+            If the scorer fails: with its error and advice.
 
         Warns
         -----

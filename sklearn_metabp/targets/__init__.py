@@ -1,4 +1,4 @@
-"""Labels and numbers to the targets of the output units and back, and class weights."""
+"""Targets: the conversion of y to targets of the output neurons and back; class weights."""
 
 from sklearn_metabp.targets.classes import ClassTargets
 from sklearn_metabp.targets.columns import MultiOutputTargets

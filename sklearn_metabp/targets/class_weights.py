@@ -1,4 +1,4 @@
-"""Class weights as weights of rows."""
+"""Weights of rows: from class weights and sample weights."""
 
 import warnings
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_metabp.targets.labels import abbreviate
@@ -14,15 +15,15 @@ from sklearn_metabp.targets.labels import abbreviate
 def column_weights(
     class_weight: Any, classes: np.ndarray, labels: np.ndarray, column: int | None = None
 ) -> np.ndarray:
-    """Weight of every row by its label in one column, of shape (n_samples,).
+    """Return the weight of every row by its label in one column, of shape (n_samples,).
 
     Parameters
     ----------
     class_weight : "balanced" or dict
-        A dict may name some of the classes; the others weigh 1. Classes that are not here are
-        ignored: a split of the rows may lack a class.
+        A dict may name some of the classes; the others weigh 1. Unknown classes are ignored,
+        because a split of the rows may lack a class.
     classes : ndarray of shape (n_classes,)
-        All that the column may have, sorted: a chunk or a split of the rows may lack some.
+        All classes of the column, sorted. The rows may lack some.
     labels : ndarray of shape (n_samples,)
     column : int, default=None
         Number of the column among several, for messages.
@@ -35,7 +36,7 @@ def column_weights(
     Warns
     -----
     UserWarning
-        If no class that a dict names is here.
+        If no key of a dict is a class.
     """
     if isinstance(class_weight, str):
         return compute_sample_weight(class_weight, labels)
@@ -55,11 +56,11 @@ def column_weights(
         if label in position:
             weights[position[label]] = weight
     if class_weight and position.keys().isdisjoint(class_weight):
-        _warn_that_none_is_here(class_weight, classes, column)
+        _warn_of_unknown_classes(class_weight, classes, column)
     return weights[np.searchsorted(classes, labels)]
 
 
-def _warn_that_none_is_here(class_weight: dict, classes: np.ndarray, column: int | None) -> None:
+def _warn_of_unknown_classes(class_weight: dict, classes: np.ndarray, column: int | None) -> None:
     names = ("class_weight", "classes_")
     if column is not None:
         names = (f"class_weight[{column}]", f"the classes of y[:, {column}]")
@@ -80,7 +81,7 @@ def _warn_that_none_is_here(class_weight: dict, classes: np.ndarray, column: int
 def product_of_columns(
     class_weight: Any, classes: list[np.ndarray], columns: Iterable
 ) -> np.ndarray:
-    """Product of the weights that a row has by its label in every column, of shape (n_samples,)."""
+    """Return the product over the columns of the weights of every row, of shape (n_samples,)."""
     n_columns = len(classes)
     each = [class_weight] * n_columns if isinstance(class_weight, str) else class_weight
     if not isinstance(each, list) or len(each) != n_columns:
@@ -89,8 +90,8 @@ def product_of_columns(
             f"got {class_weight!r}."
         )
     product: Any = 1.0
-    for n, (of_column, known, labels) in enumerate(zip(each, classes, columns, strict=True)):
-        product = product * column_weights(of_column, known, labels, n)
+    for n, (weights, known, labels) in enumerate(zip(each, classes, columns, strict=True)):
+        product = product * column_weights(weights, known, labels, n)
     return product
 
 
@@ -120,8 +121,8 @@ def training_weights(
         return weight * sample_weight
 
 
-def check_row_weights(weight: np.ndarray, dtype, names: str, rows: str) -> np.ndarray:
-    """Weights of rows in the dtype of the network.
+def check_row_weights(weight: np.ndarray, dtype: DTypeLike, names: str, rows: str) -> np.ndarray:
+    """Check weights of rows, and return them in the dtype of the network.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def check_row_weights(weight: np.ndarray, dtype, names: str, rows: str) -> np.nd
         Not negative.
     dtype : dtype
     names, rows : str
-        Which parameters they are the product of, and which rows they belong to.
+        For messages: the parameters that the weights come from, and the kind of rows.
 
     Raises
     ------

@@ -1,8 +1,10 @@
-"""Labels to the network's targets and back."""
+"""Classes as targets of the output neurons, and back."""
 
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
@@ -16,10 +18,11 @@ from sklearn_metabp.targets.targets import Targets
 
 
 class ClassTargets(Targets):
-    """Classes as targets of the output units, and outputs as probabilities and labels.
+    """Classes as targets of the output neurons, and outputs as probabilities and labels.
 
-    One unit for two classes, one a class for more, one a label for multilabel; softmax always has
-    one a class. The target of a unit is 1 for yes and 0 for no, and with tanh units -1 for no.
+    Two classes have one neuron, more classes one neuron each, multilabel one neuron a label.
+    Softmax always has one neuron a class. The target of a neuron is 1 for yes and 0 for no; with
+    tanh neurons it is -1 for no.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ class ClassTargets(Targets):
         If the output activation does not fit the loss or the kind of labels.
     """
 
-    def __init__(self, labels, out_activation: str, loss: str):
+    def __init__(self, labels: Any, out_activation: str, loss: str):
         self.decodes_sparse = issparse(labels)
         if np.ndim(labels) == 2 or self.decodes_sparse:
             self.kind, self.classes = "multilabel-indicator", np.arange(labels.shape[1])
@@ -47,7 +50,7 @@ class ClassTargets(Targets):
         self._choose_output(out_activation, loss)
 
     def for_output(self, out_activation: str, loss: str) -> "ClassTargets":
-        """Targets of the same classes for other output units or another loss."""
+        """Return targets of the same classes for other output neurons or another loss."""
         targets = copy.copy(self)
         targets._choose_output(out_activation, loss)
         return targets
@@ -77,8 +80,8 @@ class ClassTargets(Targets):
         return self._output.class_range
 
     @property
-    def fitted_attributes(self) -> dict:
-        """What a fitted estimator shows of them."""
+    def fitted_attributes(self) -> dict[str, Any]:
+        """The attribute ``classes_``."""
         return {"classes_": self.classes}
 
     @property
@@ -86,7 +89,7 @@ class ClassTargets(Targets):
         """Whether a row may have several labels."""
         return self.kind.startswith("multilabel")
 
-    def check_known(self, y, name: str = "y") -> None:
+    def check_known(self, y: Any, name: str = "y") -> None:
         """Raise ValueError if y is of another kind, or has a class, that was not there before."""
         if self.is_multilabel:
             n_labels = len(self.classes)
@@ -114,8 +117,8 @@ class ClassTargets(Targets):
                 f"`self.classes_` has {abbreviate(self.classes.tolist())}."
             )
 
-    def row_weights(self, class_weight, y) -> np.ndarray:
-        """Class weights as weights of the rows, of shape (n_samples,)."""
+    def row_weights(self, class_weight: Any, y: Any) -> np.ndarray:
+        """Return class weights as weights of the rows, of shape (n_samples,)."""
         if self.is_multilabel:
             columns = y.tocsc() if issparse(y) else y
             each = (columns[:, [n]] for n in range(y.shape[1]))
@@ -123,12 +126,12 @@ class ClassTargets(Targets):
             return product_of_columns(class_weight, [np.arange(2)] * y.shape[1], labels)
         return column_weights(class_weight, self.classes, column_labels(np.ravel(y)))
 
-    def encode(self, y, dtype) -> np.ndarray | SparseTargets:
-        """Targets of the output units, of shape (n_samples, n_outputs).
+    def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
+        """Return targets of the output neurons, of shape (n_samples, n_outputs).
 
-        A matrix, C-contiguous, for one unit, and for dense multilabel y, which is as large itself;
-        otherwise the units of the classes: at thousands of classes targets are what memory is
-        needed for.
+        They are a C-contiguous matrix for one neuron, and for dense multilabel y, which is as large
+        itself. Otherwise only the neurons of the classes are stored, because a matrix for thousands
+        of classes would take most of the memory of a fit.
         """
         no, _ = self._no_and_yes
         if self.is_multilabel and issparse(y):
@@ -146,11 +149,11 @@ class ClassTargets(Targets):
         return targets
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs as probabilities, of shape (n_samples, n_classes).
+        """Return outputs as probabilities, of shape (n_samples, n_classes).
 
-        Those of softmax and of a single logistic unit are. Of the others the targets' range is
-        mapped to [0, 1], what lies outside is cut off, and the classes of a row are scaled to add
-        up to 1.
+        Outputs of softmax and of a single logistic neuron are probabilities. Other outputs are
+        mapped from the range of the targets to [0, 1], clipped to it, and scaled so that the
+        classes of a row add up to 1.
         """
         if len(self.classes) == 1 and not self.is_multilabel:
             return np.ones((len(outputs), 1), outputs.dtype)
@@ -165,8 +168,8 @@ class ClassTargets(Targets):
         total = shares.sum(axis=1, keepdims=True)
         return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / shares.shape[1])
 
-    def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs as labels, of shape (n_samples,) or (n_samples, n_labels)."""
+    def decode(self, outputs: np.ndarray) -> Any:
+        """Return outputs as labels, of shape (n_samples,) or (n_samples, n_labels)."""
         if len(self.classes) == 1 and not self.is_multilabel:
             return np.repeat(self.classes, len(outputs))
         if not self.is_multilabel and outputs.shape[1] > 1:
@@ -179,8 +182,8 @@ class ClassTargets(Targets):
     def _is_yes(self, outputs: np.ndarray) -> np.ndarray:
         return outputs > sum(self._no_and_yes) / 2
 
-    def score(self, y, outputs: np.ndarray, sample_weight=None) -> float:
-        """Share of rows whose label, or all of whose labels, are right."""
+    def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
+        """Return the share of rows of which all labels are right."""
         y = as_labels(y)
         if not self.is_multilabel:
             return float(accuracy_score(y, self.decode(outputs), sample_weight=sample_weight))
@@ -191,6 +194,6 @@ class ClassTargets(Targets):
         return share_of_rows(np.all(right, axis=1), sample_weight)
 
 
-def _dense(y, dtype) -> np.ndarray:
-    """A copy of a matrix of 0 and 1, dense and C-contiguous."""
+def _dense(y: Any, dtype: DTypeLike) -> np.ndarray:
+    """Return a dense, C-contiguous copy of a matrix of 0 and 1."""
     return y.tocsr().astype(dtype).toarray(order="C") if issparse(y) else y.astype(dtype, order="C")

@@ -1,6 +1,9 @@
-"""Numbers to the network's targets and back."""
+"""Numbers as targets of the output neurons, and back."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
@@ -9,7 +12,7 @@ from sklearn_metabp.targets.targets import Targets
 
 
 class NumberTargets(Targets):
-    """Numbers as targets of the output units; see ``ClassTargets`` for what the methods do.
+    """Numbers as targets of the output neurons.
 
     Parameters
     ----------
@@ -35,14 +38,14 @@ class NumberTargets(Targets):
         self.out_activation = out_activation
 
     def for_output(self, out_activation: str, loss: str) -> "NumberTargets":
-        """Targets for other output units or another loss."""
+        """Return targets for other output neurons or another loss."""
         return NumberTargets(out_activation, loss)
 
-    def check_known(self, y, name: str = "y") -> None:
-        """Any number goes."""
+    def check_known(self, y: Any, name: str = "y") -> None:
+        """Do nothing: any number is allowed."""
 
-    def encode(self, y, dtype) -> np.ndarray:
-        """Targets of the output units, C-contiguous, of shape (n_samples, n_outputs)."""
+    def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray:
+        """Return C-contiguous targets of the output neurons, of shape (n_samples, n_outputs)."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         with np.errstate(over="ignore"):
@@ -58,11 +61,11 @@ class NumberTargets(Targets):
 
     @staticmethod
     def decode(outputs: np.ndarray) -> np.ndarray:
-        """Outputs as they are; a vector where there is one."""
+        """Return outputs as they are, or a vector if there is one neuron."""
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
-    def score(self, y, outputs: np.ndarray, sample_weight=None) -> float:
-        """R², the mean over the outputs; NaN where an output is not finite."""
+    def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
+        """Return R², the mean over the outputs; NaN if an output is not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
         with np.errstate(over="ignore", invalid="ignore"):  # a square may be infinite

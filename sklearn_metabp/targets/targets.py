@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
@@ -38,7 +39,7 @@ class Targets(ABC):
 
     @property
     def fitted_attributes(self) -> dict[str, Any]:
-        """Attributes that a fitted estimator gets from the targets."""
+        """Attributes that a fitted estimator takes over from its targets."""
         return {}
 
     @abstractmethod
@@ -50,7 +51,7 @@ class Targets(ABC):
         """Raise ValueError if y is of another kind, or has a class, that was not there before."""
 
     @abstractmethod
-    def encode(self, y: Any, dtype: Any) -> np.ndarray | SparseTargets:
+    def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
         """Return targets of the output neurons, of shape (n_samples, n_outputs)."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Training: batches, the loop, what a training owns, how it is gone through again."""
+"""Training: batches, the loop, the state of a training, replays."""
 
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.curve import Curve

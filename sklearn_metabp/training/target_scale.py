@@ -1,17 +1,17 @@
-"""Numbers to predict that networks find hard, because of where they lie or how far they spread."""
+"""Advice on numbers to predict whose mean or spread makes training slow."""
 
 import numpy as np
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 
-# Standard deviations that are usual, and how many of them the mean may be away from 0.
+# Usual standard deviations, and the largest usual distance of the mean from 0 in units of them.
 _USUAL, _FAR = (0.1, 10.0), 3.0
 
 
 def advice_on_scale(
-    out_activation: str, targets: np.ndarray, sample_weight, tol: float
+    out_activation: str, targets: np.ndarray, sample_weight: np.ndarray | None, tol: float
 ) -> str | None:
-    """What is unusual about numbers to predict, and what to do.
+    """Return what is unusual about numbers to predict, and what to do about it.
 
     Parameters
     ----------
@@ -19,13 +19,12 @@ def advice_on_scale(
     targets : ndarray of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,) or None
     tol : float
-        Improvement of the loss that counts.
+        Smallest improvement of the loss that counts.
 
     Returns
     -------
     advice : str or None
-        With mean and standard deviation of the output that is farthest from the usual; None if all
-        are usual.
+        A text with mean and standard deviation of the most unusual output; None if all are usual.
 
     Examples
     --------
@@ -53,7 +52,9 @@ def advice_on_scale(
     return f"{facts} {_remedy(out_activation, bool(beyond[worst]), is_far, deviations[worst], tol)}"
 
 
-def _moments(targets, sample_weight) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+    targets: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(over="ignore", under="ignore"):
         means = np.average(targets, axis=0, weights=sample_weight)
         return means, np.sqrt(np.average((targets - means) ** 2, axis=0, weights=sample_weight))
