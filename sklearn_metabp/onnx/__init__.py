@@ -31,19 +31,21 @@ except ModuleNotFoundError as error:
     ) from error
 
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.onnx.classifier import (
-    ALIAS,
+from sklearn_metabp.onnx.converters import (
+    CLASSIFIER_ALIAS,
+    REGRESSOR_ALIAS,
     classifier_shapes,
     convert_classifier,
+    convert_regressor,
     parse_classifier,
+    regressor_shapes,
 )
-from sklearn_metabp.onnx.regressor import convert_regressor, regressor_shapes
 
 __all__: list[str] = []
 
 skl2onnx.update_registered_converter(
     BackpropMLPClassifier,
-    ALIAS,
+    CLASSIFIER_ALIAS,
     classifier_shapes,
     convert_classifier,
     parser=parse_classifier,
@@ -54,5 +56,5 @@ skl2onnx.update_registered_converter(
     },
 )
 skl2onnx.update_registered_converter(
-    BackpropMLPRegressor, "SklearnMetabpBackpropMLPRegressor", regressor_shapes, convert_regressor
+    BackpropMLPRegressor, REGRESSOR_ALIAS, regressor_shapes, convert_regressor
 )

@@ -1,6 +1,6 @@
 """ONNX operators of one opset and one floating-point type, by short names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,14 @@ class Graph:
     def columns(self, x: Node, start: int, stop: int) -> Node:
         """Take the columns from start to stop of a matrix, without the latter."""
         return self.Gather(x, np.arange(start, stop, dtype=np.int64), axis=1)
+
+    def split(self, x: Node, widths: Iterable[int]) -> list[Node]:
+        """Split the columns of a matrix into groups of the given widths."""
+        parts, start = [], 0
+        for width in widths:
+            parts.append(self.columns(x, start, start + width))
+            start += width
+        return parts
 
     def erf(self, x: Node) -> Node:
         """Compute the error function, in float32 because there is no other: off by at most 1e-7."""

@@ -1,4 +1,4 @@
-"""The converter of the classifier."""
+"""The converters of the regressor and of the classifier."""
 
 from typing import Any
 
@@ -14,11 +14,49 @@ from skl2onnx.common.data_types import (
 from skl2onnx.common.utils import check_input_and_output_numbers
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
-from sklearn_metabp.onnx.graph import Graph
-from sklearn_metabp.onnx.network import network_outputs, split
+from sklearn_metabp.onnx.graph import Graph, Node
 from sklearn_metabp.onnx.targets import decode, is_yes, label_values, shares
 
-ALIAS = "SklearnMetabpBackpropMLPClassifier"
+REGRESSOR_ALIAS = "SklearnMetabpBackpropMLPRegressor"
+CLASSIFIER_ALIAS = "SklearnMetabpBackpropMLPClassifier"
+
+
+def network_outputs(graph: Graph, model: Any, x: Node) -> Node:
+    """Compute the activations of the output layer, (n_samples, n_outputs): rule (1) by layers."""
+    network = model.network_
+    x = graph.cast(x, graph.dtype)
+    layers = list(zip(model.coefs_, model.intercepts_, strict=True))
+    for layer, (weights, biases) in enumerate(layers):
+        x = graph.Add(graph.MatMul(x, graph.constant(weights)), graph.constant(biases))
+        if layer < len(layers) - 1:
+            x = graph.activate(network.activations[layer], x)
+    if network.out_groups is None:
+        return graph.activate(network.out_activation, x)
+    groups = graph.split(x, network.out_groups)
+    return graph.Concat(
+        *[graph.activate(network.out_activation, group) for group in groups], axis=1
+    )
+
+
+def regressor_shapes(operator: Any) -> None:
+    """Set the shape of the variable: one column an output, as for all of skl2onnx's regressors.
+
+    This holds also where ``predict`` returns a vector.
+    """
+    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
+    (given,) = operator.inputs
+    (variable,) = operator.outputs
+    kind = guess_tensor_type(given.type)
+    kind.shape = [given.get_first_dimension(), operator.raw_operator.n_outputs_]
+    variable.set_type(kind)
+
+
+def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """Write the network's outputs as the variable."""
+    (given,) = operator.inputs
+    graph = Graph(container.target_opset, given.type)
+    outputs = network_outputs(graph, operator.raw_operator, given)
+    graph.Identity(outputs, output_names=operator.outputs).add_to(scope, container)
 
 
 def parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
@@ -31,7 +69,7 @@ def parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = 
     """
     if not isinstance(model.classes_, list):
         return _parse_sklearn_classifier(scope, model, inputs, custom_parsers=custom_parsers)
-    operator = scope.declare_local_operator(ALIAS, model)
+    operator = scope.declare_local_operator(CLASSIFIER_ALIAS, model)
     operator.inputs = inputs
     sequence = SequenceType(guess_tensor_type(inputs[0].type))
     operator.outputs.append(scope.declare_local_variable("label", Int64TensorType()))
@@ -74,7 +112,7 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     else:
         values = _labels(scope, model)
         widths = _widths(model)
-        parts = split(graph, outputs, widths) if len(widths) > 1 else [outputs]
+        parts = graph.split(outputs, widths) if len(widths) > 1 else [outputs]
         decoded = [
             decode(graph, part, len(labels), width, function)
             for part, labels, width in zip(parts, values, widths, strict=True)
