@@ -1,7 +1,5 @@
 """Multilayer perceptrons for scikit-learn whose training can be watched, recorded and learned."""
 
-# isort: off
-# fmt: off
 from sklearn_metabp._show_versions import show_versions
 from sklearn_metabp.callbacks import Checkpoint, CheckpointError, EarlyStopping, HistoryLogger
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
@@ -9,7 +7,14 @@ from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import (
-    Averaged, Clipped, LinearBackprop, LineSearchRule, Safeguarded, UpdateRule,
+    Averaged,
+    Clipped,
+    LinearBackprop,
+    LineSearchRule,
+    Safeguarded,
+    UpdateRule,
+)
+from sklearn_metabp.update_rules import (
     named_rules as _named_rules,
 )
 from sklearn_metabp.update_rules.named_rules import *  # noqa: F403
@@ -17,9 +22,25 @@ from sklearn_metabp.update_rules.named_rules import *  # noqa: F403
 __version__ = "0.1.0.dev0"
 
 __all__ = [
-    "Averaged", "BackpropMLPClassifier", "BackpropMLPRegressor", "Checkpoint", "CheckpointError", "Clipped",
-    "DivergenceError", "EarlyStopping", "HistoryLogger", "LearnedUpdateRule", "LineSearchRule",
-    "LinearBackprop", "RuleFileError", "Safeguarded", "Trace", "TraceFileError", "TraceRecorder",
-    "UpdateRule", "load_rule", "show_versions",
+    "Averaged",
+    "BackpropMLPClassifier",
+    "BackpropMLPRegressor",
+    "Checkpoint",
+    "CheckpointError",
+    "Clipped",
+    "DivergenceError",
+    "EarlyStopping",
+    "HistoryLogger",
+    "LearnedUpdateRule",
+    "LineSearchRule",
+    "LinearBackprop",
+    "RuleFileError",
+    "Safeguarded",
+    "Trace",
+    "TraceFileError",
+    "TraceRecorder",
+    "UpdateRule",
+    "load_rule",
+    "show_versions",
 ]
 __all__ += _named_rules.__all__

@@ -1,4 +1,4 @@
-"""What is installed, for a bug report."""
+"""Versions of the installed packages, for a bug report."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -7,7 +7,7 @@ from sklearn_metabp._kernels import COMPILED
 
 
 def show_versions() -> None:
-    """Print the versions of what matters and whether the compiled core is in use.
+    """Print the versions of the packages in use, and whether the kernels are compiled.
 
     Examples
     --------
@@ -18,9 +18,8 @@ def show_versions() -> None:
     sklearn-metabp: ...
     """
     print(f"python: {platform.python_version()} on {platform.machine()}, {platform.system()}")
-    print(
-        f"core: {'compiled' if COMPILED else 'NumPy twin (no compiler was found at installation)'}"
-    )
+    fallback = "NumPy fallback (no compiler was found at installation)"
+    print(f"core: {'compiled' if COMPILED else fallback}")
     for package in ("sklearn-metabp", "scikit-learn", "numpy", "scipy", "joblib", "threadpoolctl"):
         try:
             print(f"{package}: {version(package)}")

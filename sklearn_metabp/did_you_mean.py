@@ -1,42 +1,23 @@
-"""What somebody may have meant by a name that is not known here: one place for all that takes names."""
+"""Suggestions for unknown names, of parameters and of their values."""
 
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 
-# What scikit-learn, PyTorch and Keras, or the literature, call what has another name here.
+from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+
+# Names in scikit-learn, PyTorch, Keras or the literature, and the names of the same things here.
 NAMES_ELSEWHERE: dict[str, str] = {
-    "sigmoid": "logistic",
-    "expit": "logistic",
-    "linear": "identity",
-    "none": "identity",
-    "swish": "silu",
-    "rectifier": "relu",
-    "leakyrelu": "leaky_relu",
-    "hardtanh": "tanh",
-    "mse": "squared_error",
-    "l2": "squared_error",
-    "mseloss": "squared_error",
-    "meansquarederror": "squared_error",
-    "mae": "absolute_error",
-    "l1": "absolute_error",
-    "l1loss": "absolute_error",
-    "meanabsoluteerror": "absolute_error",
-    "smoothl1": "huber",
-    "smoothl1loss": "huber",
-    "poissonnllloss": "poisson",
-    "crossentropy": "log_loss",
-    "crossentropyloss": "log_loss",
-    "binarycrossentropy": "log_loss",
-    "categoricalcrossentropy": "log_loss",
-    "sparsecategoricalcrossentropy": "log_loss",
-    "bce": "log_loss",
-    "bceloss": "log_loss",
-    "nll": "log_loss",
+    **{
+        elsewhere: one.name
+        for table in (ACTIVATIONS, LOSSES)
+        for one in table.values()
+        for elsewhere in one.names_elsewhere
+    },
     "glorot": "glorot_uniform",
     "xavier": "glorot_uniform",
     "xavieruniform": "glorot_uniform",
@@ -59,18 +40,18 @@ NAMES_ELSEWHERE: dict[str, str] = {
 }
 
 
-def plain(name: str) -> str:
-    """A name without what spellings differ in: case, spaces, dashes and underscores."""
+def normalize_spelling(name: str) -> str:
+    """Return a name in lower case, without spaces, dashes and underscores."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def did_you_mean(given: Any, known: Iterable[str]) -> str:
-    """`` Did you mean 'logistic'?`` for a name that is like a known one, is one elsewhere, or nothing.
+    """Return `` Did you mean 'logistic'?`` for a name that resembles a known one, or nothing.
 
     Parameters
     ----------
     given : object
-        Anything but a string is like nothing.
+        Anything but a string resembles nothing.
     known : iterable of str
 
     Examples
@@ -83,19 +64,21 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
     """
     if not isinstance(given, str):
         return ""
-    by_plain = {plain(name): name for name in known}
-    name = plain(given)
-    here = by_plain.get(name) or by_plain.get(plain(NAMES_ELSEWHERE.get(name, "")))
+    by_spelling = {normalize_spelling(name): name for name in known}
+    name = normalize_spelling(given)
+    here = by_spelling.get(name) or by_spelling.get(
+        normalize_spelling(NAMES_ELSEWHERE.get(name, ""))
+    )
     if here is None:
-        like = difflib.get_close_matches(name, by_plain, n=1, cutoff=0.7)
-        here = by_plain[like[0]] if like else None
+        like = difflib.get_close_matches(name, by_spelling, n=1, cutoff=0.7)
+        here = by_spelling[like[0]] if like else None
     return "" if here is None else f" Did you mean {here!r}?"
 
 
 class _SignatureOfInit:
-    """``__signature__`` of a class, which ``inspect`` would take from ``__new__``."""
+    """The ``__signature__`` of a class from ``__init__``; ``inspect`` would take ``__new__``."""
 
-    def __get__(self, instance, owner):
+    def __get__(self, instance: Any, owner: Any) -> inspect.Signature:
         if owner.__init__ is object.__init__:
             return inspect.Signature()
         _self, *rest = inspect.signature(owner.__init__).parameters.values()
@@ -106,7 +89,7 @@ _known: WeakKeyDictionary[type, frozenset[str] | None] = WeakKeyDictionary()
 
 
 def _parameters(cls: Any) -> frozenset[str] | None:
-    """Names that ``__init__`` takes; None where it takes any."""
+    """Return the names that ``__init__`` takes, or None if it takes any."""
     if cls not in _known:
         takes_none = cls.__init__ is object.__init__
         parameters = {} if takes_none else dict(inspect.signature(cls.__init__).parameters)
@@ -116,23 +99,23 @@ def _parameters(cls: Any) -> frozenset[str] | None:
 
 
 class ExplainsParameters:
-    """Errors about parameters that a class does not have, or names that they do not take, say what does.
+    """Mixin whose errors about unknown parameters and values suggest the right ones.
 
-    Put it before ``BaseEstimator``. The class may have ``_parameters_elsewhere``, which says by the
-    name of a parameter of another library what stands for it here.
+    It stands before ``BaseEstimator``. The class may have ``_parameters_elsewhere``: a mapping from
+    parameters of other libraries to their counterparts in this class.
     """
 
     _parameters_elsewhere: Mapping[str, str] = {}
 
     __signature__ = _SignatureOfInit()
 
-    def __new__(cls, *args: Any, **kwargs: Any):
-        """Make the object, if there are parameters of these names."""
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the object if its class has parameters of these names."""
         known = _parameters(cls) if kwargs else None
         for name in kwargs:
             if known is not None and name not in known:
                 raise TypeError(f"{cls.__name__} has no parameter {name!r}.{cls._instead_of(name)}")
-        if args and cls.__init__ is object.__init__:  # which says so only where there is no __new__
+        if args and cls.__init__ is object.__init__:  # it checks this only without a __new__
             raise TypeError(f"{cls.__name__}() takes no arguments")
         return super().__new__(cls)
 
@@ -140,14 +123,13 @@ class ExplainsParameters:
     def _instead_of(cls, name: str) -> str:
         known = _parameters(cls) or ()
         here = cls._parameters_elsewhere.get(name)
-        if here is None or (
-            here.isidentifier() and here not in known
-        ):  # not every class has what it may be
+        # The counterpart may be a parameter that this class does not have.
+        if here is None or (here.isidentifier() and here not in known):
             return did_you_mean(name, known)
         return f" Here it is {here}."
 
-    def set_params(self, **params):
-        """Set parameters; an unknown one is an error that says what stands for it here.
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; the error about an unknown one suggests its counterpart.
 
         Parameters
         ----------
@@ -168,19 +150,19 @@ class ExplainsParameters:
             own = name.partition("__")[0]
             if known is not None and own not in known:
                 raise InvalidParameterError(
-                    f"Invalid parameter {own!r} for {type(self).__name__}.{self._instead_of(own)} Valid "
-                    f"parameters are: {sorted(known)}."
+                    f"Invalid parameter {own!r} for {type(self).__name__}.{self._instead_of(own)} "
+                    f"Valid parameters are: {sorted(known)}."
                 )
         return super().set_params(**params)  # type: ignore[misc]
 
-    def _validate_params(self):
-        """As scikit-learn does, and say what a name may have meant."""
+    def _validate_params(self) -> None:
+        """Validate as scikit-learn does, and add a suggestion to the error about a name."""
         try:
             super()._validate_params()  # type: ignore[misc]
         except InvalidParameterError as error:
-            raise InvalidParameterError(f"{error}{self._what_names_mean()}") from None
+            raise InvalidParameterError(f"{error}{self._suggestion()}") from None
 
-    def _what_names_mean(self) -> str:
+    def _suggestion(self) -> str:
         for name, constraints in self._parameter_constraints.items():  # type: ignore[attr-defined]
             options = [one for one in constraints if isinstance(one, StrOptions)]
             known = {choice for one in options for choice in one.options}

@@ -1,4 +1,4 @@
-"""Where the documentation of an estimator is, for its HTML representation."""
+"""Links from HTML representations to the documentation."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
@@ -8,13 +8,13 @@ BUILT_HERE = Path(__file__).resolve().parents[1] / "docs" / "_build" / "html"
 
 
 class DocLinkMixin:
-    """Links the HTML representation to the page of the class, where the package says where its pages are.
+    """Mixin that links the HTML representation of a class to its page in the documentation.
 
-    That is the ``Documentation`` entry of ``[project.urls]`` in ``pyproject.toml``, as the
-    installed package has it; without one the pages that were built in the clone that the package
-    runs from. Where there are none there is no link, and classes that others derive have none.
+    The address is the ``Documentation`` entry of ``[project.urls]`` in ``pyproject.toml``, from the
+    metadata of the installed package. Without this entry it is the folder of pages built in the
+    clone. Without such pages there is no link, nor for classes that a user derives.
 
-    Every class that has this mixin is documented as ``sklearn_metabp.<its name>``.
+    Every class with this mixin has a page as ``sklearn_metabp.<its name>``.
     """
 
     _doc_link_module = "sklearn_metabp"
@@ -29,7 +29,7 @@ class DocLinkMixin:
 
 @cache
 def documentation_url() -> str | None:
-    """Address of the documentation, published or built here, without a slash at its end; or None.
+    """Return the address of the documentation, published or built here; or None.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What ``skops.io`` has to trust to load what this package saves.
+"""The types of this package that ``skops.io`` has to trust to load a saved model.
 
-skops writes a model as a file that can be read without running code from it. It builds objects only
-of types that it knows or that the caller trusts; ``TRUSTED_TYPES`` names those of this package.
+skops writes a model as a file that can be read without running code from it. It builds only objects
+of types that it knows or that the caller trusts. ``TRUSTED_TYPES`` names those of this package.
 
 Examples
 --------
@@ -59,6 +59,6 @@ _TYPES: list[Any] = [
     InputRanges,
 ]
 
-#: Names of all types that a saved estimator, update rule or pipeline of them is made of and that skops
-#: does not trust by itself. They hold data: none opens a file or calls what a file names.
+#: Names of all types in a saved estimator, update rule or pipeline of them that skops does not
+#: trust by itself. They hold data: none opens a file, or calls a function that a file names.
 TRUSTED_TYPES: list[str] = sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in _TYPES)

@@ -8,7 +8,7 @@ from helpers.kernels import RULE_STEPS, compiled_only, fallback, installed
 
 from sklearn_metabp import update_rules
 from sklearn_metabp.network import network
-from sklearn_metabp.training import epochs, interrupts
+from sklearn_metabp.training import epochs, loop
 
 # Wherever a compiled step is used by its name.
 RULE_MODULES = [
@@ -28,7 +28,7 @@ def _close_figures():
 @pytest.fixture(autouse=True)
 def _no_interrupt_before(monkeypatch):
     """Ctrl-C in a test is not the second of one in the test before."""
-    monkeypatch.setattr(interrupts, "_last", float("-inf"))
+    monkeypatch.setattr(loop, "_last_interrupt", float("-inf"))
 
 
 @pytest.fixture(

@@ -8,7 +8,7 @@ it is.
 
 import numpy as np
 
-from sklearn_metabp._kernels.functions import FLOATS
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def readable(array, dtype=None) -> np.ndarray:

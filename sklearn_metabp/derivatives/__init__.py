@@ -1,4 +1,4 @@
-"""Derivatives of a fitted network: of its outputs and its loss, by its inputs and its parameters."""
+"""Derivatives of a fitted network's outputs and loss by its inputs and parameters."""
 
 from sklearn_metabp.derivatives.gradients import input_gradients
 from sklearn_metabp.derivatives.hessians import hessian, hessian_vector_product

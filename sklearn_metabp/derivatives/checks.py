@@ -1,7 +1,8 @@
-"""What the functions here accept, and the rows a block at a time."""
+"""Checks of models and rows, and rows in blocks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -9,64 +10,74 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.estimators import _rows
-from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators import BaseBackpropMLP, check_rows
+from sklearn_metabp.targets.class_weights import training_weights
 
-# Values of the largest array that a block of rows needs: half a megabyte stays in the second cache.
+# Number of values of the largest array for a block of rows. Half a megabyte fits the second cache.
 _BLOCK_VALUES = 2**16
 
 
-def check_model(model) -> BaseBackpropMLP:
-    """The fitted network of ours that the model is, or has been frozen around; raises if it is none.
+def check_model(model: Any) -> BaseBackpropMLP:
+    """Return the fitted estimator of this package, without ``FrozenEstimator`` around it.
 
-    A frozen model passes its attributes on, so those who only read them may go on with what they
-    were given.
+    A frozen model has the attributes of the one inside, so code that only reads them can use it as
+    it is.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If it is another model.
     """
     while isinstance(model, FrozenEstimator):
         model = model.estimator
     if not isinstance(model, BaseBackpropMLP):
         raise TypeError(
-            f"model must be a fitted BackpropMLPClassifier or BackpropMLPRegressor, got "
-            f"{type(model).__name__}. Of a pipeline pass the last step and what it sees: model=pipe[-1], "
-            f"X=pipe[:-1].transform(X); of a search its best_estimator_."
+            "model must be a fitted BackpropMLPClassifier or BackpropMLPRegressor, got "
+            f"{type(model).__name__}. Of a pipeline pass the last step and what it sees: "
+            "model=pipe[-1], X=pipe[:-1].transform(X); of a search its best_estimator_."
         )
     check_is_fitted(model)
     return model
 
 
-def check_rows(model, X):
-    """X, dense or CSR, of the network's dtype; raises as scikit-learn's ``predict`` does."""
+def check_inputs(model: Any, X: Any) -> Any:
+    """Return X, dense or CSR, in the network's dtype, and raise as scikit-learn's ``predict``."""
     model = check_model(model)
-    with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
+    with np.errstate(over="ignore", invalid="ignore"):  # the validation sums X to find NaN
         X = validate_data(
             model, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False
         )
         return X.astype(model.params_.dtype, copy=False)
 
 
-def check_patterns(model, X, y, sample_weight=None):
-    """X as in :func:`check_rows`, targets (n_samples, n_outputs), weights (n_samples,) or None.
+def check_patterns(
+    model: Any, X: Any, y: Any, sample_weight: Any = None
+) -> tuple[Any, Any, np.ndarray | None]:
+    """Return X as in :func:`check_inputs`, targets (n_samples, n_outputs), weights (n_samples,).
 
-    The weights are those of training: sample weights times class weights.
+    The weights are those of training, sample weights times class weights, or None.
     """
     model = check_model(model)
     dtype = model.params_.dtype
-    X, y, sample_weight = _rows.check_rows(model, X, y, sample_weight, reset=False)
+    X, y, sample_weight = check_rows(model, X, y, sample_weight, reset=False)
     with np.errstate(over="ignore"):
         X = X.astype(dtype, copy=False)
-    model._targets.check_known(y)
-    targets = model._targets.encode(y, dtype)
+    model.targets_.check_known(y)
+    targets = model.targets_.encode(y, dtype)
     n_outputs = model.layout_.layer_sizes[-1]
     if targets.shape[1] != n_outputs:
         raise ValueError(
-            f"y has {targets.shape[1]} outputs, but {type(model).__name__} was fitted with {n_outputs}."
+            f"y has {targets.shape[1]} outputs, but {type(model).__name__} was fitted with "
+            f"{n_outputs}."
         )
-    weight = model._training_weight(y, sample_weight, model._targets)
+    weight = training_weights(model.class_weight, sample_weight, model.targets_, y)
     return X, targets, None if weight is None else weight.astype(dtype, copy=False)
 
 
-def row_blocks(X, n_values: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Slices of rows, and these rows of X, dense; ``n_values`` is what one row needs."""
+def row_blocks(X: Any, n_values: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield slices of rows and these rows of X, dense; a row needs ``n_values`` values."""
     n_samples = X.shape[0]
     size = max(1, _BLOCK_VALUES // n_values)
     for start in range(0, n_samples, size):
@@ -76,6 +87,6 @@ def row_blocks(X, n_values: int) -> Iterator[tuple[slice, np.ndarray]]:
 
 @contextmanager
 def quiet_numbers() -> Iterator[None]:
-    """One BLAS thread, so that the bits do not depend on how many there are; overflow says so by inf."""
+    """Use one BLAS thread, so that results do not depend on their number, and ignore overflow."""
     with one_blas_thread(), np.errstate(all="ignore"):
         yield

@@ -1,30 +1,41 @@
-"""Gradients by the inputs: of one output, or of the loss."""
+"""Gradients of one output or of the loss by the inputs."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from sklearn_metabp.derivatives.checks import check_patterns, check_rows, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.checks import (
+    check_inputs,
+    check_patterns,
+    quiet_numbers,
+    row_blocks,
+)
 from sklearn_metabp.derivatives.layers import layers_at, send_back
 from sklearn_metabp.derivatives.losses import OutputDeltas
 
 
-def input_gradients(model, X, y=None, *, output=None):
-    """Gradient by the inputs of one output, or, with y, of the loss.
+def input_gradients(
+    model: Any, X: Any, y: ArrayLike | None = None, *, output: Any = None
+) -> np.ndarray:
+    """Compute the gradient of one output by the inputs, or, with y, of the loss.
 
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
         Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Where to take the gradient.
+        Points at which the gradient is taken.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Targets, or labels. With them every row's gradient is that of its own loss, which is neither
-        divided by the number of rows nor weighted. The penalty does not depend on the inputs.
+        Targets, or labels. With them the gradient of a row is that of the row's own loss, which is
+        neither divided by the number of rows nor weighted. The penalty does not depend on the
+        inputs.
     output : int, class label or tuple, default=None
-        Which output. Of a classifier the label in ``classes_``; of a binary one with a single unit
-        the gradient for ``classes_[0]`` is the negative of that for ``classes_[1]``. Of multilabel
-        classifiers and of regressors the number of the column of y; of classifiers of several
-        columns ``(column, label)``. Left out, it is the only output, the unit of a binary
-        classifier (``classes_[1]``), or of every row the class that it is put in.
+        The output. For a classifier it is a label in ``classes_``; for a binary one with a single
+        output the gradient for ``classes_[0]`` is the negative of that for ``classes_[1]``. For
+        multilabel classifiers and regressors it is the number of the column of y, for classifiers
+        of several columns ``(column, label)``. By default it is the only output, the output of a
+        binary classifier (``classes_[1]``), or for every row the class that is predicted.
 
     Returns
     -------
@@ -42,12 +53,12 @@ def input_gradients(model, X, y=None, *, output=None):
 
     See Also
     --------
-    jacobian : Of all outputs, and what the outputs are.
+    jacobian : Derivative of all outputs, and what the outputs are.
 
     Notes
     -----
-    Backpropagation carried on to the inputs. The derivatives of a trained network by its inputs
-    need no training of their own: they use its weights and activations, as a "differential neural
+    Backpropagation continued to the inputs. The derivatives of a trained network by its inputs need
+    no training of their own: they use its weights and activations, as a "differential neural
     network" does.
 
     Examples
@@ -67,14 +78,14 @@ def input_gradients(model, X, y=None, *, output=None):
     """
     targets = None
     if y is None:
-        X = check_rows(model, X)
+        X = check_inputs(model, X)
     elif output is None:
         X, targets, _ = check_patterns(model, X, y)
     else:
         raise ValueError(
             "give y for the gradient of the loss or output for that of one output, but not both."
         )
-    unit, sign = (None, 1) if y is not None else _unit_of(model, output)
+    neuron, sign = (None, 1) if y is not None else _output_neuron(model, output)
     network, params = model.network_, model.params_
     sizes = network.layout.layer_sizes
     gradients = np.empty((X.shape[0], sizes[0]), params.dtype)
@@ -85,57 +96,60 @@ def input_gradients(model, X, y=None, *, output=None):
             if targets is not None:
                 at_net_inputs = -OutputDeltas(network, last, targets[rows]).deltas
             else:
-                units = last.outputs.argmax(axis=1) if unit is None else unit
+                neurons = last.outputs.argmax(axis=1) if neuron is None else neuron
                 chosen = np.zeros_like(last.outputs)
-                chosen[np.arange(len(block)), units] = sign
+                chosen[np.arange(len(block)), neurons] = sign
                 at_net_inputs = last.factor.times(chosen)
             gradients[rows] = send_back(layers, at_net_inputs)[0] @ layers[0].weights.T
     return gradients
 
 
-def _unit_of(model, output) -> tuple[int | None, int]:
-    """Number of the output unit and the sign of its gradient; None: each row's largest output."""
+def _output_neuron(model: Any, output: Any) -> tuple[int | None, int]:
+    """Return the number of the output and the sign of its gradient; None: each row's largest."""
     n_outputs = model.layout_.layer_sizes[-1]
     classes = getattr(model, "classes_", None)
     if output is None:
         if n_outputs == 1:
             return 0, 1
-        if isinstance(classes, np.ndarray) and not model._targets.is_multilabel:
+        if isinstance(classes, np.ndarray) and not model.targets_.is_multilabel:
             return None, 1
         raise ValueError(
             f"the network has {n_outputs} outputs: say by output which one the gradient is of."
         )
     if classes is None:
-        return _unit_in(np.arange(n_outputs), n_outputs, output, "the number of an output,")
+        return _find_neuron(np.arange(n_outputs), n_outputs, output, "the number of an output,")
     if isinstance(classes, np.ndarray):
-        return _unit_in(classes, n_outputs, output, "one of the classes")
+        return _find_neuron(classes, n_outputs, output, "one of the classes")
     try:
         column, label = output
-        column, _ = _unit_in(np.arange(len(classes)), len(classes), column, "a column of y,")
+        column, _ = _find_neuron(np.arange(len(classes)), len(classes), column, "a column of y,")
     except (TypeError, ValueError):
         raise ValueError(
             f"y has {len(classes)} columns: output must be (column, label), got {output!r}."
         ) from None
-    widths = model._targets.widths
-    unit, sign = _unit_in(
+    widths = model.targets_.widths
+    neuron, sign = _find_neuron(
         classes[column], widths[column], label, f"(column, label), the label in column {column}"
     )
-    return sum(widths[:column]) + unit, sign
+    return sum(widths[:column]) + neuron, sign
 
 
-def _unit_in(known: np.ndarray, n_units: int, name, what: str) -> tuple[int, int]:
-    """Position of a name among those known and the sign there, where two classes may share a unit."""
+def _find_neuron(known: np.ndarray, n_outputs: int, name: Any, what: str) -> tuple[int, int]:
+    """Return the position of a name among the known ones, and the sign of the gradient.
+
+    Two classes may share an output; the gradient for the first one is then the negative.
+    """
     is_name = np.ndim(name) == 0 and not _is_other_number(known, name)
     position = np.flatnonzero(known == name) if is_name else np.empty(0)
     if len(position) != 1:
         raise ValueError(f"output must be {what} {known.tolist()}, got {name!r}.")
-    if len(known) > n_units:
+    if len(known) > n_outputs:
         return 0, 1 if position[0] else -1
     return int(position[0]), 1
 
 
-def _is_other_number(known: np.ndarray, name) -> bool:
-    """Whether a name equals numbers by accident: True is 1, and 1.0 is."""
+def _is_other_number(known: np.ndarray, name: Any) -> bool:
+    """Return whether a name equals numbers only by accident, as True and 1.0 equal 1."""
     kind = np.asarray(name).dtype.kind
     return (kind == "b" and known.dtype.kind in "iuf") or (
         kind == "f" and known.dtype.kind in "biu"

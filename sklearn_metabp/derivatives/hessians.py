@@ -1,25 +1,33 @@
-"""Second derivatives of the loss that is trained, by the parameters."""
+"""Second derivatives of the training loss by the parameters."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
 from sklearn_metabp.derivatives.checks import check_patterns, quiet_numbers, row_blocks
-from sklearn_metabp.derivatives.layers import layers_at
+from sklearn_metabp.derivatives.layers import Layer, layers_at
 from sklearn_metabp.derivatives.losses import OutputDeltas
 
-# Values of the vectors that go through at once: they stay in the second cache, too.
+# Number of values of the vectors that are multiplied at once. They fit the second cache.
 _CHUNK_VALUES = 2**16
 
 
-def hessian_vector_product(model, X, y, vector, sample_weight=None):
-    """Hessian of the loss times one vector or several, without the Hessian.
+def hessian_vector_product(
+    model: Any,
+    X: Any,
+    y: ArrayLike,
+    vector: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> np.ndarray:
+    """Multiply the Hessian of the loss by one or more vectors, without computing the Hessian.
 
-    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by
-    sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the
-    weights. No unit is dropped. ``alpha`` is that of the fit; class weights are those that
-    ``class_weight`` gives for y now.
+    The loss is the one that training lowers, over all rows as one batch: the mean over the rows,
+    weighted by sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` divided by the
+    sum of the weights. No neuron is dropped. ``alpha`` is that of the fit; class weights are those
+    that ``class_weight`` gives for this y.
 
     Parameters
     ----------
@@ -27,7 +35,7 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
         Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets, or labels that the model knows.
+        Targets, or labels that the model was fitted with.
     vector : array-like of shape (n_params,) or (n_params, n_vectors)
         In the order of ``params_``; several vectors are columns.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -53,10 +61,10 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
 
     Notes
     -----
-    The operator R of B. A. Pearlmutter, "Fast exact multiplication by the Hessian" (1994), the
-    derivative along the vector, applied to rules (1), (5), (6) and (3). A product takes as many
-    multiplications as about three gradients. Where a loss or an activation function has a kink, its
-    second derivative is 0.
+    The operator R of B. A. Pearlmutter, "Fast exact multiplication by the Hessian" (1994), which is
+    the derivative along the vector, is applied to rules (1), (5), (6) and (3). A product takes
+    about as many multiplications as three gradients. Where a loss or an activation function has a
+    kink, its second derivative is 0.
 
     Examples
     --------
@@ -68,9 +76,10 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
     >>> from sklearn_metabp import BackpropMLPClassifier
     >>> from sklearn_metabp.derivatives import hessian, hessian_vector_product
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0).fit(X, y)
-    >>> n = model.layout_.n_params
-    >>> H = LinearOperator((n, n), matvec=lambda v: hessian_vector_product(model, X, y, v), dtype=float)
+    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0)
+    >>> n = model.fit(X, y).layout_.n_params
+    >>> multiply = lambda vector: hessian_vector_product(model, X, y, vector)
+    >>> H = LinearOperator((n, n), matvec=multiply, dtype=float)
     >>> largest = eigsh(H, k=1, return_eigenvectors=False)
     >>> np.allclose(largest, np.linalg.eigvalsh(hessian(model, X, y))[-1])
     True
@@ -80,24 +89,24 @@ def hessian_vector_product(model, X, y, vector, sample_weight=None):
     vectors = check_array(vector, dtype=model.params_.dtype, ensure_2d=False, input_name="vector")
     if vectors.ndim not in (1, 2) or len(vectors) != n_params:
         raise ValueError(
-            f"vector must have shape ({n_params},) or ({n_params}, n_vectors), one value for each of "
-            f"params_; got {vectors.shape}."
+            f"vector must have shape ({n_params},) or ({n_params}, n_vectors), one value for each "
+            f"of params_; got {vectors.shape}."
         )
-    rows = np.ascontiguousarray(vectors.reshape(n_params, -1).T)
-    products = np.empty_like(rows)
+    columns = np.ascontiguousarray(vectors.reshape(n_params, -1).T)
+    products = np.empty_like(columns)
     with quiet_numbers():
-        for chunk in _chunks(len(rows), n_params):
-            products[chunk] = _products(model, X, targets, sample_weight, rows[chunk])
+        for chunk in _chunks(len(columns), n_params):
+            products[chunk] = _products(model, X, targets, sample_weight, columns[chunk])
     return np.ascontiguousarray(products.T).reshape(vectors.shape)
 
 
-def hessian(model, X, y, sample_weight=None):
-    """Second derivatives of the loss by every pair of parameters.
+def hessian(model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> np.ndarray:
+    """Compute the second derivatives of the loss by every pair of parameters.
 
-    The loss is the one that training lowers, over all rows as one batch: their mean, weighted by
-    sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` over the sum of the
-    weights. No unit is dropped. ``alpha`` is that of the fit; class weights are those that
-    ``class_weight`` gives for y now.
+    The loss is the one that training lowers, over all rows as one batch: the mean over the rows,
+    weighted by sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` divided by the
+    sum of the weights. No neuron is dropped. ``alpha`` is that of the fit; class weights are those
+    that ``class_weight`` gives for this y.
 
     Parameters
     ----------
@@ -105,7 +114,7 @@ def hessian(model, X, y, sample_weight=None):
         Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets, or labels that the model knows.
+        Targets, or labels that the model was fitted with.
     sample_weight : array-like of shape (n_samples,), default=None
         Not negative.
 
@@ -124,15 +133,15 @@ def hessian(model, X, y, sample_weight=None):
     ValueError
         If X, y or the weights do not fit.
     MemoryError
-        If the matrix finds no room.
+        If there is not enough memory for the matrix.
 
     See Also
     --------
-    hessian_vector_product : Where n_params squared numbers are too many.
+    hessian_vector_product : Products with the Hessian, for more parameters than a matrix allows.
 
     Notes
     -----
-    :func:`hessian_vector_product` of every unit vector.
+    The columns are :func:`hessian_vector_product` with every unit vector.
 
     Examples
     --------
@@ -156,9 +165,9 @@ def hessian(model, X, y, sample_weight=None):
         ) from error
     with quiet_numbers():
         for chunk in _chunks(n_params, n_params):
-            units = np.zeros_like(second_derivatives[chunk])
-            np.fill_diagonal(units[:, chunk], 1)
-            second_derivatives[chunk] = _products(model, X, targets, sample_weight, units)
+            unit_vectors = np.zeros_like(second_derivatives[chunk])
+            np.fill_diagonal(unit_vectors[:, chunk], 1)
+            second_derivatives[chunk] = _products(model, X, targets, sample_weight, unit_vectors)
     return second_derivatives
 
 
@@ -168,8 +177,14 @@ def _chunks(n_vectors: int, n_params: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n_vectors))
 
 
-def _products(model, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarray:
-    """Hessian times the rows of ``vectors``, (n_vectors, n_params)."""
+def _products(
+    model: Any,
+    X: Any,
+    targets: Any,
+    sample_weight: np.ndarray | None,
+    vectors: np.ndarray,
+) -> np.ndarray:
+    """Multiply the Hessian by vectors, (n_vectors, n_params)."""
     network, params, layout = model.network_, model.params_, model.layout_
     n_vectors, n_samples = len(vectors), X.shape[0]
     weight_tensors = [tensor for tensor in layout.tensors if not tensor.is_bias]
@@ -182,9 +197,9 @@ def _products(model, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarr
 
     for rows, block in row_blocks(X, n_vectors * max(layout.layer_sizes)):
         layers = layers_at(network, params, block)
-        net_changes, input_changes = _forward_changes(layers, weight_changes, bias_changes)
-        output_deltas = OutputDeltas(network, layers[-1], targets[rows])
-        deltas, delta_changes = output_deltas.deltas, output_deltas.changes(net_changes[-1])
+        net_changes, output_changes = _forward_changes(layers, weight_changes, bias_changes)
+        last = OutputDeltas(network, layers[-1], targets[rows])
+        deltas, delta_changes = last.deltas, last.changes(net_changes[-1])
         if sample_weight is not None:
             deltas = deltas * sample_weight[rows, None]
             delta_changes = delta_changes * sample_weight[rows, None]
@@ -195,13 +210,12 @@ def _products(model, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarr
             by_biases[number] -= delta_changes.sum(axis=1)
             if number == 0:
                 break
-            by_weights[number] -= input_changes[number].transpose(0, 2, 1) @ deltas
-            # R of rule (6): of f'(in) and of what is sent back
+            by_weights[number] -= output_changes[number - 1].transpose(0, 2, 1) @ deltas
+            # R of rule (6) has two terms: from f'(in) and from the deltas sent back
             before = layers[number - 1].factor
             sent = deltas @ layer.weights.T
-            sent_changes = delta_changes @ layer.weights.T + deltas @ weight_changes[
-                number
-            ].transpose(0, 2, 1)
+            sent_changes = delta_changes @ layer.weights.T
+            sent_changes = sent_changes + deltas @ weight_changes[number].transpose(0, 2, 1)
             delta_changes = before.times(sent_changes) + before.change_times(
                 sent, net_changes[number - 1]
             )
@@ -213,17 +227,20 @@ def _products(model, X, targets, sample_weight, vectors: np.ndarray) -> np.ndarr
     return products
 
 
-def _forward_changes(layers, weight_changes, bias_changes):
-    """R of rule (1): R{in} = R{x} W + x R{W} + R{θ}, R{x} = R{in} F, for every layer.
+def _forward_changes(
+    layers: list[Layer], weight_changes: list[np.ndarray], bias_changes: list[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Compute R of rule (1) for every layer: R{in} = R{x} W + x R{W} + R{θ}, R{x} = R{in} F.
 
-    Lists of R{in} and of R{x before}, each (n_vectors, n_samples, n_units); the inputs do not
-    change.
+    Returns R{in} of every layer and R{x} of every layer, each (n_vectors, n_samples, n_neurons).
+    The inputs of the network do not change.
     """
-    net_changes, input_changes = [], [None]
+    net_changes: list[np.ndarray] = []
+    output_changes: list[np.ndarray] = []
     for number, layer in enumerate(layers):
         changes = layer.inputs @ weight_changes[number] + bias_changes[number]
         if number > 0:
-            changes += input_changes[number] @ layer.weights
+            changes += output_changes[number - 1] @ layer.weights
         net_changes.append(changes)
-        input_changes.append(layer.factor.times(changes))
-    return net_changes, input_changes
+        output_changes.append(layer.factor.times(changes))
+    return net_changes, output_changes

@@ -1,76 +1,77 @@
-"""A network at given inputs, as the factors of the product that its derivatives are.
+"""The layers of a network at given inputs, as factors of the product that gives its derivatives.
 
-A layer computes x = f(in) with in = x_before W + θ. Written with rows, its derivative is W F, where
-F is the derivative of f: symmetric for every activation function there is, and of one number a unit
-for all but softmax. Rows that pass through have a leading axis: (n_rows, n_samples, n_units).
+A layer computes x = f(in) with in = x_before W + θ. Its derivative is W F, where F is the
+derivative of f. F is symmetric for every activation function here, and diagonal for all but
+softmax. Row vectors that are multiplied by W F have a leading axis: (n_vectors, n_samples,
+n_neurons).
 """
 
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from sklearn_metabp._kernels.functions import ACTIVATIONS
-from sklearn_metabp.derivatives.functions import CURVATURES, SLOPES
+from sklearn_metabp._kernels.functions import ACTIVATIONS, Activation, softmax_of_groups
 from sklearn_metabp.network import Network
 
 
 class Factor(Protocol):
     """The derivative F of a layer's activation function at its net inputs, one matrix a sample."""
 
-    def times(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of shape (n_rows, n_samples, n_units) times F, of the same shape."""
+    def times(self, vectors: np.ndarray) -> np.ndarray:
+        """Multiply vectors, (n_vectors, n_samples, n_neurons), by F, which keeps their shape."""
 
     def times_weights(self, weights: np.ndarray) -> np.ndarray:
-        """F times the transposed weights (fan_in, n_units), of shape (n_units, n_samples, fan_in)."""
+        """Multiply F by the transposed weights: (n_neurons, n_samples, fan_in)."""
 
-    def change_times(self, rows: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
-        """Rows times the change of F where the net inputs change at the rate ``net_changes``."""
+    def change_times(self, vectors: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
+        """Multiply vectors by the rate of F where the net inputs have the rate ``net_changes``."""
 
 
 class Diagonal:
-    """F of a layer whose units compute one by one: f'(in) on the diagonal."""
+    """F of an elementwise activation function: f'(in) on the diagonal."""
 
-    def __init__(self, function: str, net_inputs: np.ndarray):
-        self._function, self._net_inputs = function, net_inputs
-        self.slopes = SLOPES[function](net_inputs)
+    def __init__(self, activation: Activation, net_inputs: np.ndarray) -> None:
+        assert activation.slope is not None and activation.curvature is not None
+        self._curvature, self._net_inputs = activation.curvature, net_inputs
+        self._slopes = activation.slope(net_inputs)
 
-    def times(self, rows: np.ndarray) -> np.ndarray:
+    def times(self, vectors: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
-        return rows * self.slopes
+        return vectors * self._slopes
 
     def times_weights(self, weights: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
-        # in the order in which BLAS takes it
-        return np.multiply(self.slopes.T[:, :, None], weights.T[:, None, :], order="C")
+        # order: as BLAS reads it
+        return np.multiply(self._slopes.T[:, :, None], weights.T[:, None, :], order="C")
 
-    def change_times(self, rows: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
+    def change_times(self, vectors: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
-        return rows * (CURVATURES[self._function](self._net_inputs) * net_changes)
+        return vectors * (self._curvature(self._net_inputs) * net_changes)
 
 
 class Softmax:
-    """F of softmax, diag(x) - x xᵀ, over all units or over groups of them.
+    """F of softmax, diag(x) - x xᵀ, over all neurons or over groups of them.
 
     Parameters
     ----------
     outputs : ndarray of shape (n_samples, n_outputs)
         Activations x.
     widths : tuple of int
-        Units of every group.
+        Neurons of every group.
     """
 
-    def __init__(self, outputs: np.ndarray, widths: tuple[int, ...]):
+    def __init__(self, outputs: np.ndarray, widths: tuple[int, ...]) -> None:
         self._outputs, self._widths = outputs, widths
         self._starts = np.cumsum((0, *widths[:-1]))
 
     def group_sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum over each unit's group, in the shape of ``values``."""
+        """Return the sum over each neuron's group, in the shape of ``values``."""
         return np.repeat(np.add.reduceat(values, self._starts, axis=-1), self._widths, axis=-1)
 
-    def times(self, rows: np.ndarray) -> np.ndarray:
+    def times(self, vectors: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
         x = self._outputs
-        return x * (rows - self.group_sums(rows * x))
+        return x * (vectors - self.group_sums(vectors * x))
 
     def times_weights(self, weights: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
@@ -81,12 +82,11 @@ class Softmax:
             products[group] = x.T[:, :, None] * (w.T[:, None, :] - x @ w.T)
         return products
 
-    def change_times(self, rows: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
+    def change_times(self, vectors: np.ndarray, net_changes: np.ndarray) -> np.ndarray:
         """See :class:`Factor`."""
         x, x_changes = self._outputs, self.times(net_changes)
-        return x_changes * (rows - self.group_sums(rows * x)) - x * self.group_sums(
-            rows * x_changes
-        )
+        through_x = x_changes * (vectors - self.group_sums(vectors * x))
+        return through_x - x * self.group_sums(vectors * x_changes)
 
 
 class Layer(NamedTuple):
@@ -110,12 +110,12 @@ class Layer(NamedTuple):
 
 
 def group_widths(network: Network) -> tuple[int, ...]:
-    """Output units of every group that softmax makes add up to 1."""
+    """Return the number of outputs of every group that softmax makes add up to 1."""
     return network.out_groups or network.layout.layer_sizes[-1:]
 
 
 def layers_at(network: Network, params: np.ndarray, X: np.ndarray) -> list[Layer]:
-    """Rule (1), layer by layer, keeping what the derivatives need.
+    """Compute rule (1) layer by layer and keep what the derivatives need.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def layers_at(network: Network, params: np.ndarray, X: np.ndarray) -> list[Layer
     Returns
     -------
     layers : list of Layer
-        Those with weights, the first hidden layer first.
+        Layers with weights, the first hidden layer first.
     """
     layers: list[Layer] = []
     x = X
@@ -136,40 +136,36 @@ def layers_at(network: Network, params: np.ndarray, X: np.ndarray) -> list[Layer
         layout.coefs(params), layout.intercepts(params), functions, strict=True
     ):
         net_inputs = x @ weights + biases
+        activation = ACTIVATIONS[function]
         factor: Factor
-        if function == "softmax":
+        if activation.sums_to_one:
             widths = group_widths(network)
-            outputs = _softmax(net_inputs, widths)
+            outputs = softmax_of_groups(net_inputs, widths)
             factor = Softmax(outputs, widths)
         else:
-            outputs = ACTIVATIONS[function](net_inputs)
-            factor = Diagonal(function, net_inputs)
+            outputs = activation.function(net_inputs)
+            factor = Diagonal(activation, net_inputs)
         layers.append(Layer(weights, x, outputs, factor))
         x = outputs
     return layers
 
 
-def send_back(layers: list[Layer], rows: np.ndarray) -> list[np.ndarray]:
-    """Rule (6) for rows: from the net inputs of the last layer to those of every layer.
+def send_back(layers: list[Layer], vectors: np.ndarray) -> list[np.ndarray]:
+    """Compute rule (6) for vectors, from the net inputs of the last layer to those of every layer.
 
     Parameters
     ----------
     layers : list of Layer
-    rows : ndarray of shape (..., n_samples, n_outputs)
+    vectors : ndarray of shape (..., n_samples, n_outputs)
         Derivatives by the net inputs of the last layer, or anything linear in them, such as deltas.
 
     Returns
     -------
-    by_layer : list of ndarray of shape (..., n_samples, n_units)
-        In the order of the layers; ``rows`` is the last.
+    by_layer : list of ndarray of shape (..., n_samples, n_neurons)
+        In the order of the layers; ``vectors`` is the last.
     """
-    by_layer = [rows]
+    by_layer = [vectors]
     for before, after in zip(layers[-2::-1], layers[:0:-1], strict=True):
-        rows = before.factor.times(rows @ after.weights.T)
-        by_layer.append(rows)
+        vectors = before.factor.times(vectors @ after.weights.T)
+        by_layer.append(vectors)
     return by_layer[::-1]
-
-
-def _softmax(net_inputs: np.ndarray, widths: tuple[int, ...]) -> np.ndarray:
-    groups = np.split(net_inputs, np.cumsum(widths)[:-1], axis=1)
-    return np.concatenate([ACTIVATIONS["softmax"](group) for group in groups], axis=1)

@@ -1,29 +1,10 @@
-"""Deltas of the output layer, and how they change with the net inputs: rule (5) and its derivative."""
-
-from collections.abc import Callable
+"""Deltas of the output layer and their change with the net inputs: rule (5) and its derivative."""
 
 import numpy as np
 
+from sklearn_metabp._kernels.functions import LOSSES
 from sklearn_metabp.derivatives.layers import Layer, Softmax
 from sklearn_metabp.network import Network
-
-OfOutputs = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-# First and second derivative of a pattern's loss by each output x, with target t, where the
-# derivatives by the net input are not written down at once.
-LOSS_SLOPES: dict[str, OfOutputs] = {
-    "squared_error": lambda x, t: x - t,
-    "absolute_error": lambda x, t: np.sign(x - t),
-    "huber": lambda x, t: np.clip(x - t, -1, 1),
-}
-LOSS_CURVATURES: dict[str, OfOutputs] = {
-    "squared_error": lambda x, t: np.ones_like(x),
-    "absolute_error": lambda x, t: np.zeros_like(x),
-    "huber": lambda x, t: (np.abs(x - t) <= 1).astype(x.dtype),
-}
-
-# Loss and output activation whose derivatives cancel, so that no small number divides another.
-CANONICAL = {("log_loss", "logistic"), ("log_loss", "softmax"), ("poisson", "exp")}
 
 
 class OutputDeltas:
@@ -41,27 +22,28 @@ class OutputDeltas:
     deltas : ndarray of shape (n_samples, n_outputs)
     """
 
-    def __init__(self, network: Network, layer: Layer, targets: np.ndarray):
-        self._layer, self._targets, self._loss = layer, targets, network.loss
-        self._is_canonical = (network.loss, network.out_activation) in CANONICAL
-        if self._is_canonical:
-            # log-softmax of targets that do not add up to 1 counts them by what they add up to
+    def __init__(self, network: Network, layer: Layer, targets: np.ndarray) -> None:
+        self._factor = layer.factor
+        self._of_error = LOSSES[network.loss].of_error
+        if self._of_error is None:
+            # f' has cancelled, so that no small number divides another. Within a group of softmax
+            # the derivative counts the outputs as often as the targets add up to.
             softmax = layer.factor if isinstance(layer.factor, Softmax) else None
             self._mass = np.ones_like(targets) if softmax is None else softmax.group_sums(targets)
             self.deltas = targets - self._mass * layer.outputs
         else:
-            self._errors = -LOSS_SLOPES[self._loss](layer.outputs, targets)
-            self.deltas = layer.factor.times(self._errors)
+            self._errors = targets - layer.outputs
+            self._pull = self._of_error.pull(self._errors)
+            self.deltas = layer.factor.times(self._pull)
 
     def changes(self, net_changes: np.ndarray) -> np.ndarray:
-        """Rate at which the deltas change where the net inputs do at ``net_changes``.
+        """Return the rate of the deltas where the net inputs have the rate ``net_changes``.
 
-        Both of shape (n_rows, n_samples, n_outputs).
+        Both are of shape (n_vectors, n_samples, n_outputs).
         """
-        layer = self._layer
-        output_changes = layer.factor.times(net_changes)
-        if self._is_canonical:
+        output_changes = self._factor.times(net_changes)
+        if self._of_error is None:
             return -self._mass * output_changes
-        curvatures = LOSS_CURVATURES[self._loss](layer.outputs, self._targets)
-        through_loss = layer.factor.times(-curvatures * output_changes)
-        return through_loss + layer.factor.change_times(self._errors, net_changes)
+        curvatures = self._of_error.curvature(self._errors)
+        through_loss = self._factor.times(-curvatures * output_changes)
+        return through_loss + self._factor.change_times(self._pull, net_changes)

@@ -1,26 +1,28 @@
 """Derivatives of the outputs by the parameters."""
 
+from typing import Any
+
 import numpy as np
 
-from sklearn_metabp.derivatives.checks import check_rows, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.checks import check_inputs, quiet_numbers, row_blocks
 from sklearn_metabp.derivatives.layers import layers_at, send_back
 
 
-def parameter_jacobian(model, X):
-    """Derivative of every output by every weight and bias, row by row.
+def parameter_jacobian(model: Any, X: Any) -> np.ndarray:
+    """Compute the derivative of every output by every weight and bias, for every row.
 
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
         Fitted; it may be within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Where to take the derivative.
+        Points at which the derivative is taken.
 
     Returns
     -------
     derivatives : ndarray of shape (n_samples, n_outputs, n_params)
-        In the order of ``params_``; ``model.layout_.coefs(derivatives[i, k])`` are those of output
-        k by the weight matrices. In float32 if the network is.
+        In the order of ``params_``: ``model.layout_.coefs(derivatives[i, k])`` gives the
+        derivatives of output k by the weight matrices. In float32 if the network is.
 
     Raises
     ------
@@ -33,13 +35,13 @@ def parameter_jacobian(model, X):
 
     See Also
     --------
-    jacobian : By the inputs, and what the outputs are.
+    jacobian : Derivative by the inputs, and what the outputs are.
     hessian : Second derivatives of the loss.
 
     Notes
     -----
-    Backpropagation of every output: what the net input of a unit does to it, times what the weight
-    lets in, the activation before it.
+    Backpropagation of every output: its derivative by the net input of a neuron, times the
+    activation that the weight multiplies.
 
     Examples
     --------
@@ -48,11 +50,11 @@ def parameter_jacobian(model, X):
     >>> from sklearn_metabp import BackpropMLPClassifier
     >>> from sklearn_metabp.derivatives import parameter_jacobian
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0).fit(X, y)
-    >>> parameter_jacobian(model, X).shape
+    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0)
+    >>> parameter_jacobian(model.fit(X, y), X).shape
     (150, 3, 83)
     """
-    X = check_rows(model, X)
+    X = check_inputs(model, X)
     network, layout = model.network_, model.layout_
     n_outputs = layout.layer_sizes[-1]
     weight_slices = [tensor.slice for tensor in layout.tensors if not tensor.is_bias]
@@ -66,9 +68,11 @@ def parameter_jacobian(model, X):
             for layer, at_layer, weights, biases in zip(
                 layers, at_net_inputs, weight_slices, bias_slices, strict=True
             ):
-                at_units = at_layer.transpose(1, 0, 2)
+                at_neurons = at_layer.transpose(1, 0, 2)
                 shape = (len(block), n_outputs, *layer.weights.shape)
                 by_weights = derivatives[rows, :, weights].reshape(shape)
-                np.multiply(layer.inputs[:, None, :, None], at_units[:, :, None, :], out=by_weights)
-                derivatives[rows, :, biases] = at_units
+                np.multiply(
+                    layer.inputs[:, None, :, None], at_neurons[:, :, None, :], out=by_weights
+                )
+                derivatives[rows, :, biases] = at_neurons
     return derivatives

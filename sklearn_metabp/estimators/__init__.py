@@ -1,6 +1,16 @@
 """The estimators: multilayer perceptrons with a pluggable update rule."""
 
+from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._checked import check_data, fit_checked
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
 from sklearn_metabp.estimators._regressor import BackpropMLPRegressor
+from sklearn_metabp.estimators._rows import check_rows
 
-__all__ = ["BackpropMLPClassifier", "BackpropMLPRegressor"]
+__all__ = [
+    "BackpropMLPClassifier",
+    "BackpropMLPRegressor",
+    "BaseBackpropMLP",
+    "check_data",
+    "check_rows",
+    "fit_checked",
+]

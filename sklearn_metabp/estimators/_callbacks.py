@@ -1,4 +1,4 @@
-"""All that touches scikit-learn's callback API, which is experimental: one place to mend."""
+"""The one file that uses scikit-learn's callback API, which is experimental."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,45 +6,50 @@ from typing import Any
 import numpy as np
 from sklearn import callback
 
+from sklearn_metabp.estimators._rows import FitData
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import Replay, TrainingState
 
 __all__ = [
     "CallbackListener",
     "CallbackSupportMixin",
-    "forget_those_gone",
+    "drop_removed_callbacks",
     "open_listener",
 ]
 
 
 def open_listener(
-    estimator, task_name: str, max_epochs: int, given: tuple, fitted_attributes: Callable[[], dict]
+    estimator: Any,
+    task_name: str,
+    max_epochs: int,
+    data: FitData,
+    fitted_attributes: Callable[[], dict[str, Any]],
 ) -> "CallbackListener | None":
-    """Begin the estimator's root task and tell its callbacks; None where nobody listens.
+    """Begin the estimator's root task; return a listener for its callbacks, or None without any.
 
     Parameters
     ----------
     estimator : estimator
-        Its fit is decorated by ``_fit_context``, which tears the callbacks down.
+        Its ``fit`` is decorated with ``_fit_context``, which tears the callbacks down.
     task_name : str
         Name of the root task; epochs are its leaves.
     max_epochs : int
-    given : tuple of (X, y, sample_weight)
-        The training data as the user gave them.
+    data : FitData
+        Callbacks see X and sample_weight as the user gave them, and y checked.
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict.
     """
     root = estimator._init_callback_context(task_name=task_name, max_subtasks=max_epochs)
     if not getattr(estimator, "_skl_callbacks", None):
         return None
-    X, y, sample_weight = given
+    sample_weight = data.given.sample_weight
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-    known = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+    known = {"estimator": estimator, "X": data.given.X, "y": data.rows.y, "metadata": metadata}
     return CallbackListener(root, known, fitted_attributes)
 
 
-def forget_those_gone(estimator, state: TrainingState) -> None:
-    """Drop what is remembered for callbacks that the estimator no longer has."""
+def drop_removed_callbacks(estimator: Any, state: TrainingState) -> None:
+    """Drop the data that a state keeps for callbacks that the estimator no longer has."""
     if state.callback_memory:
         callbacks = getattr(estimator, "_skl_callbacks", None) or []
         present = {c.memory_key(estimator) for c in callbacks if hasattr(c, "memory_key")}
@@ -53,13 +58,13 @@ def forget_those_gone(estimator, state: TrainingState) -> None:
 
 
 class CallbackSupportMixin(callback.CallbackSupportMixin):
-    """scikit-learn's mixin, with a say in what becomes of callbacks in a pickle."""
+    """scikit-learn's mixin, with pickles in which callbacks may be empty."""
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         callbacks = state.get("_skl_callbacks")
-        # It has no part in what they have collected; a search pickles one for every fit in a worker
-        # process.
+        # An estimator that is not fitted has no part in what its callbacks collected, and a search
+        # pickles one for every fit in a worker process.
         if callbacks and not self.__sklearn_is_fitted__():
             state = state | {
                 "_skl_callbacks": [c.emptied() if hasattr(c, "emptied") else c for c in callbacks]
@@ -68,29 +73,28 @@ class CallbackSupportMixin(callback.CallbackSupportMixin):
 
 
 class CallbackListener:
-    """Passes what a training reports on to scikit-learn's callbacks; see ``training.Listener``.
+    """A listener that passes the events of a training on to scikit-learn's callbacks.
 
-    Some hooks are ours, and called on the callbacks that define them:
+    Besides scikit-learn's hooks it calls some of this package, on the callbacks that define them:
 
     ``memory_key(estimator)``
-        Where in ``state.callback_memory`` the callback keeps what it remembers of a training. What
-        lies elsewhere is dropped when a fit begins.
+        The key in ``state.callback_memory`` under which the callback keeps data about a training.
+        Other keys are dropped when a fit begins.
     ``resume_training(estimator, context, state, data)``
-        Before the first epoch, with the rows, the validation rows, ``coef_init`` and
-        ``intercept_init`` that the fit was given; may return another state to go on from, and
-        whether the training had been stopped there (None: it goes on).
+        Before the first epoch, with the :class:`FitData` of the call. May return a state to
+        continue from, and whether the training had been stopped there (None: it continues).
     ``on_training_begin(estimator, context, replay)``
         Before the first epoch of a rule that is replayable.
     ``on_step_end(estimator, context, step)``
-        After every step. A step is finer than that API goes: every context stays in a tree.
+        After every step. Steps have no contexts of their own, because contexts are never freed.
     ``on_epoch_end(estimator, context, state, params)``
         After every epoch, with the parameters that the estimator would get now; True stops.
     ``save_training(estimator, context, state, stopped, finished)``
-        After every epoch, when it is known whether it is the last, and once after the training,
-        unless Ctrl-C interrupted it: it has not ended then, and may be in the middle of an epoch.
+        After every epoch, when it is known whether it is the last. Once more after the training,
+        unless Ctrl-C interrupted it, possibly in the middle of an epoch.
     """
 
-    def __init__(self, root, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
+    def __init__(self, root: Any, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
         self._root, self._known, self._fitted_attributes = root, known, fitted_attributes
         self._estimator = known["estimator"]
         self._epoch: Any = None
@@ -103,12 +107,17 @@ class CallbackListener:
         self._root.call_on_fit_task_begin(**self._known)
 
     def _hooks(self, name: str) -> list[Callable]:
-        # One that was given twice is told once.
+        # A callback that was given twice is called once.
         callbacks = {id(callback): callback for callback in self._estimator._skl_callbacks}
         return [getattr(c, name) for c in callbacks.values() if hasattr(c, name)]
 
-    def training_starts(self, state: TrainingState, data) -> tuple[TrainingState, bool | None]:
-        """The state to start from, and whether the training had been stopped there; None: it goes on."""
+    def training_starts(
+        self, state: TrainingState, data: FitData
+    ) -> tuple[TrainingState, bool | None]:
+        """Return the state to start from, and whether training had been stopped there.
+
+        The second is None if there is something left to train.
+        """
         for hook in self._hooks("resume_training"):
             resumed = hook(self._estimator, self._root, state, data)
             if resumed is not None:
@@ -131,7 +140,7 @@ class CallbackListener:
             hook(self._estimator, self._epoch, step)
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
-        """Close the epoch's task; True if training stops, be it that a callback wants it."""
+        """Close the epoch's task; return True if training stops, for a callback or before."""
         for hook in self._epoch_hooks:
             stopped |= bool(hook(self._estimator, self._epoch, state, params))
         stopped |= bool(

@@ -1,16 +1,25 @@
 """The classifier."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
+from numpy.typing import ArrayLike
+from scipy.sparse import spmatrix
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import takes_steps
-from sklearn_metabp.estimators._row_weights import check_needs_no_counts, weights_of_both
-from sklearn_metabp.targets import learn_targets
+from sklearn_metabp.estimators._row_weights import check_needs_no_counts
+from sklearn_metabp.estimators._rows import GivenData
+from sklearn_metabp.network import CLASS_LOSSES, CLASS_OUT_ACTIVATIONS
+from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, learn_targets
 from sklearn_metabp.targets.learn import check_announced
+from sklearn_metabp.update_rules import TrainingRule
 
 
 class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
@@ -19,89 +28,94 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of every hidden layer; ``()`` for none.
+        Number of neurons of every hidden layer; ``()`` for no hidden layer.
     activation : str or list of str, default="relu"
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
         ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
     loss : {"log_loss", "squared_error"}, default="log_loss"
-        Minus the log-likelihood of the classes, or half the sum of squares over the output units.
+        Sum over the outputs, mean over the batch: ``"log_loss"`` is minus the log-likelihood of the
+        classes, ``"squared_error"`` is half the square of the error.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
         Activation function of the output units. ``"auto"`` is ``"softmax"`` for three classes or
         more under log-loss and ``"logistic"`` otherwise. ``"identity"`` and ``"tanh"`` need
         ``loss="squared_error"``; the targets of tanh units are -1 and 1.
     update_rule : str or UpdateRule, default="adam"
-        What turns gradients into updates: the name of a rule in lower case, as ``"sgd"`` or
-        ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a
+        Rule that computes the change of the weights: the name of a rule in lower case, as
+        ``"sgd"`` or ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a
         ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
-        With sample weights n_batch is their sum, as a row of weight 2 is one given twice.
+        With sample weights n_batch is their sum, because a row of weight 2 is one given twice.
     batch_size : int, "auto" or "full", default="auto"
-        Rows of a step: 1 is online learning, ``"full"`` batch learning, ``"auto"`` is ``min(200,
-        n_samples)``, or all rows where the update rule is meant for them. Rules that search along
-        lines always take all.
+        Number of rows of a step. 1 is online learning and ``"full"`` batch learning. ``"auto"`` is
+        ``min(200, n_samples)``, or all rows if the update rule is meant for them. Rules that search
+        along lines always use all rows.
     max_iter : int, default=200
-        Epochs at the most.
+        Largest number of epochs.
     shuffle : bool, default=True
-        Whether every epoch goes through the rows in a new order.
+        Whether the rows are put into a new order for every epoch.
     random_state : int, RandomState instance or None, default=None
-        Draws the starting weights and the order of the rows. One value gives the same bits
-        every time, and the start and the order of scikit-learn's MLP.
+        Random numbers for the starting weights and the order of the rows. The same integer gives
+        the same bits every time, and the start and the order of scikit-learn's MLP.
     tol : float, default=1e-4
-        An epoch that does not lower the best loss by this much counts as no improvement.
+        Smallest decrease of the best loss that counts as an improvement.
     n_iter_no_change : int or inf, default=10
-        Epochs without improvement, one after another, that end the training; inf trains for
-        ``max_iter`` epochs whatever the loss does.
+        Number of epochs in a row without improvement that ends the training. With inf it always
+        lasts ``max_iter`` epochs.
     early_stopping : bool, default=False
-        Whether patience listens to a validation score instead of the loss, and the weights with the
-        best score are kept. Rows are set aside for it, unless ``fit`` is given ``X_val``.
+        Whether training ends when a validation score, and not the loss, stops improving. The
+        weights with the best score are kept. The validation rows are a part of X, unless ``fit`` is
+        given ``X_val``.
     validation_fraction : float, default=0.1
-        Share of the rows to set aside, in (0, 1), of every class; a class of a single row is
-        trained on.
+        Share of the rows of X to validate on, in (0, 1), from every class. A class of a single row
+        is trained on.
     scoring : str, callable or None, default=None
-        The validation score, as in ``cross_val_score``; None is accuracy. Sample weights go to a
-        scorer that takes them.
+        Validation score, as in ``cross_val_score``; None is accuracy. A scorer that takes sample
+        weights gets them.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the last one: its weights, the rule's state, the order of
-        the rows and the counters, as if training had not stopped.
+        Whether ``fit`` continues the last fit, as if training had not stopped: with its weights,
+        the rule's state, the order of the rows and the counters.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weight of every class in the training loss, finite and not negative; 1 for a class that a
-        dict does not name. Keys that are no class are ignored. ``"balanced"`` is ``n_samples /
-        (n_classes * count)``. For several columns of y or labels a list of one dict a column, and
-        their weights are multiplied.
+        Weight of every class in the training loss, finite and not negative. A class that a dict
+        does not name has weight 1, and keys that are no class are ignored. ``"balanced"`` is
+        ``n_samples / (n_classes * count)``. If y has several columns, it is a list of one dict per
+        column, and the weights of the columns are multiplied.
     dropout : float, default=0.0
-        Probability, in [0, 1), that the output of a hidden unit is set to 0 in a training step; the
-        others are divided by ``1 - dropout``.
+        Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
+        The other outputs are divided by ``1 - dropout``.
     init : str or callable, default="glorot_uniform"
-        Where training starts: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
+        Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
         and random state that returns the parameters.
     init_output_bias : {"init", "targets"}, default="init"
-        Where the biases of the output units start: where ``init`` puts them, around 0, or where
-        they make the best constant prediction for the first rows, which helps with rare classes.
-        ``intercept_init`` wins.
+        Starting biases of the output neurons: those of ``init``, around 0, or those of the best
+        constant prediction for the first training rows, which helps with rare classes. It has no
+        effect if ``intercept_init`` is given.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,) or list of ndarray
-        Class labels, or the numbers of the labels for multilabel; a list of one array per column
-        where y has several columns of classes.
+        Class labels; for multilabel the numbers of the labels. A list of one array per column if y
+        has several columns of classes.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights, as views of ``params_``. They can be written, item by item too: predictions use
-        what was written, and training goes on from it.
+        Weights, as views of ``params_``. They can be written, also item by item. Predictions and a
+        continued training then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases, as views of ``params_``; as writable.
+        Biases, as views of ``params_``. They can be written too.
     params_ : ndarray of shape (n_params,)
-        All weights in layer order, then all biases: those of the last step, those with the best
-        validation score under ``early_stopping``, or an average where the update rule keeps one.
+        All weights in layer order, then all biases. They are those of the last step, or those with
+        the best validation score under ``early_stopping``, or an average that the update rule
+        keeps.
     layout_ : ParameterLayout
-        Which slice of ``params_`` is what.
+        Names, shapes and slices of the parameters in ``params_``.
     network_ : Network
-        Layers, activation functions and loss.
+        Layers, activation functions and loss of the network.
     update_rule_ : UpdateRule
-        The rule that trained.
+        Rule that trained the network.
+    targets_ : ClassTargets or MultiOutputTargets
+        Conversion of y to targets of the output neurons, and of outputs to predictions.
     loss_ : float
         Mean loss of the last epoch.
     best_loss_ : float
@@ -109,41 +123,42 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     loss_curve_ : list of float
         Mean loss of every epoch.
     validation_scores_ : list of float or None
-        Score on the validation rows after every epoch, NaN of an epoch without; None if there were
-        never such rows.
+        Score on the validation rows after every epoch, NaN for an epoch without validation rows.
+        None if there never were any.
     best_validation_score_ : float or None
-        The highest of them, since the rows, the scoring or, by hand, the weights last changed.
+        Highest score since the validation rows, the scoring or, by hand, the weights last changed.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
-        Epochs so far, or iterations of a rule that searches along lines; with ``warm_start`` and
-        ``partial_fit`` those of all calls.
+        Number of epochs, or of iterations of a rule that searches along lines. With ``warm_start``
+        and ``partial_fit`` it counts those of all calls.
     t_ : int
-        Rows presented so far.
+        Number of rows presented to the network, over all epochs.
     n_layers_ : int
-        Layers, those of inputs and outputs included.
+        Number of layers, with the input and the output layer.
     n_outputs_ : int
-        Output units.
+        Number of output neurons.
     out_activation_ : str
         Activation function of the output layer.
     n_features_in_ : int
-        Features seen in ``fit``.
+        Number of features seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X has names that are all strings.
+        Names of the features seen in ``fit``. Defined only if X has names that are all strings.
 
     See Also
     --------
     BackpropMLPRegressor : The regressor.
-    sklearn.neural_network.MLPClassifier : That of scikit-learn.
+    sklearn.neural_network.MLPClassifier : The classifier of scikit-learn.
 
     Notes
     -----
-    A ``ConvergenceWarning`` tells of a training that reached ``max_iter``, diverged after a best
-    epoch, blew up and stayed finite, learned no more than a constant, or changed no weight.
+    A ``ConvergenceWarning`` is given if training reached ``max_iter``, diverged after a best epoch,
+    blew up and stayed finite, learned no more than a constant, or changed no weight.
 
-    Rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation
-    Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot and Y. Bengio,
-    "Understanding the difficulty of training deep feedforward neural networks" (2010).
+    The equations are rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the
+    Backpropagation Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot
+    and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks"
+    (2010).
 
     Examples
     --------
@@ -157,37 +172,38 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     True
     """
 
+    targets_: ClassTargets | MultiOutputTargets
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
-        "loss": [StrOptions({"log_loss", "squared_error"})],
-        "out_activation": [StrOptions({"auto", "identity", "logistic", "tanh", "softmax"})],
+        "loss": [StrOptions(set(CLASS_LOSSES))],
+        "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | Sequence[str] = "relu",
         *,
-        loss="log_loss",
-        out_activation="auto",
-        update_rule="adam",
-        alpha=1e-4,
-        batch_size="auto",
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        scoring=None,
-        warm_start=False,
-        class_weight=None,
-        dropout=0.0,
-        init="glorot_uniform",
-        init_output_bias="init",
-        verbose=False,
+        loss: str = "log_loss",
+        out_activation: str = "auto",
+        update_rule: str | TrainingRule | BaseEstimator = "adam",
+        alpha: float = 1e-4,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        n_iter_no_change: float = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        scoring: str | Callable | None = None,
+        warm_start: bool = False,
+        class_weight: dict | list[dict] | str | None = None,
+        dropout: float = 0.0,
+        init: str | Callable = "glorot_uniform",
+        init_output_bias: str = "init",
+        verbose: bool = False,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -216,176 +232,168 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: ArrayLike | spmatrix,
+        y: ArrayLike | spmatrix,
+        sample_weight: ArrayLike | None = None,
         *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        coef_init=None,
-        intercept_init=None,
-    ):
-        """Train the network.
+        X_val: ArrayLike | spmatrix | None = None,
+        y_val: ArrayLike | spmatrix | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        coef_init: Sequence[ArrayLike] | None = None,
+        intercept_init: Sequence[ArrayLike] | None = None,
+    ) -> Self:
+        """Fit the network to data.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs. float32 is computed in float32, anything else in float64. Of a CSR matrix only
-            the non-zeros are computed with; other sparse formats are converted to it.
+            Training rows. float32 is computed in float32, and every other type in float64. A sparse
+            matrix is used as CSR, without making it dense.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, a matrix of 0 and 1 alone for multilabel, or a column of class labels for
-            every output.
+            Class labels, a matrix of 0 and 1 for multilabel, or several columns of class labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative; the loss of a batch is the weighted mean.
+            Weights of the rows, not negative. The loss of a batch is the weighted mean.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Rows to validate on after every epoch; together with ``y_val``.
-        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels),
-        \
+            Rows to validate on after every epoch. ``y_val`` has to be given too.
+        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
                 default=None
-            Their labels, of the kind of y.
+            Labels of the validation rows, of the same kind as y.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of these rows, not negative: in the validation loss, and in a score that takes
-            weights.
+            Weights of the validation rows, not negative, for the validation loss and for a score
+            that takes weights.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
-            Weights to start from, one matrix per layer.
+            Starting weights, one matrix per layer.
         intercept_init : list of array-like of shape (fan_out,), default=None
-            Biases to start from, one vector per layer.
+            Starting biases, one vector per layer.
 
         Returns
         -------
         self : BackpropMLPClassifier
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter, the data or a start does not fit.
+            If a parameter, the data or the given start is not valid.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept; nothing of it
-            stays.
+            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
+            stays as it was.
         """
         return self._fit(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-            coef_init=coef_init,
-            intercept_init=intercept_init,
+            GivenData(
+                X, y, sample_weight, X_val, y_val, sample_weight_val, coef_init, intercept_init
+            )
         )
 
     @available_if(takes_steps)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
-        X,
-        y,
-        classes=None,
-        sample_weight=None,
+        X: ArrayLike | spmatrix,
+        y: ArrayLike | spmatrix,
+        classes: ArrayLike | Sequence[ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
         *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
-        """Train for one epoch over the given rows, going on from where training was.
+        X_val: ArrayLike | spmatrix | None = None,
+        y_val: ArrayLike | spmatrix | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Continue training for one epoch over the given rows.
 
-        n calls are a ``fit`` of n epochs, to the bit, as long as patience lasts; it stops no
-        ``partial_fit``. Schedules of the learning rate reckon with ``max_iter`` calls. With
-        ``early_stopping`` the weights with the best validation score so far are those of the
-        estimator.
+        n calls give the same bits as a ``fit`` of n epochs that patience does not end; patience
+        never ends a ``partial_fit``. Schedules of the learning rate are planned for ``max_iter``
+        calls. With ``early_stopping`` the estimator has the weights with the best validation score
+        so far.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
+            Labels, as in :meth:`fit`.
         classes : array-like of shape (n_classes,) or list of array-like, default=None
-            All classes that any call will bring. A list of one array a column makes y columns of
-            classes, also where it is 0 and 1 alone, which is multilabel otherwise. Needed in the
-            first call, except for multilabel y.
+            All classes of all calls. It is needed in the first call, unless y is multilabel. A list
+            of one array per column means that y has columns of classes, even if all its values are
+            0 and 1, which are multilabel otherwise.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
         X_val, y_val, sample_weight_val : array-like, default=None
-            Rows to validate on after the epoch, and their weights, as in :meth:`fit`.
+            Rows to validate on after the epoch, their y and weights, as in :meth:`fit`.
 
         Returns
         -------
         self : BackpropMLPClassifier
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter or the data do not fit, or are not of the kind that training began with.
+            If a parameter or the data are not valid, or do not match those of the calls before.
         AttributeError
-            If the update rule searches along lines: it needs all rows at once.
+            If the update rule searches along lines, which needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept; nothing of it
-            stays.
+            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
+            stays as it was.
         """
         check_announced(classes, self.classes_ if self.__sklearn_is_fitted__() else None, y)
         check_needs_no_counts(self.class_weight)
-        return self._fit(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-            classes=classes,
-            incremental=True,
-        )
+        given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return self._fit(given, classes, incremental=True)
 
-    def _learn_targets(self, y, classes):
+    def _learn_targets(self, y: Any, classes: Any) -> ClassTargets | MultiOutputTargets:
         return learn_targets(y, classes, self.out_activation, self.loss)
 
-    def _training_weight(self, y, sample_weight, targets):
-        return weights_of_both(self.class_weight, sample_weight, targets, y)
-
-    def _labels_to_split_by(self, y, targets):
+    def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
         if targets.is_multilabel:
             return None
         return y if targets.kind == "multiclass-multioutput" else np.ravel(y)
 
-    def predict(self, X):
-        """Most probable class of every row, or every label more probable than not.
+    def predict(self, X: ArrayLike | spmatrix) -> Any:
+        """Predict the most probable class of every row, or every label with more than 1/2.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, of the type of y in :meth:`fit`. Sparse if that was sparse.
         """
         outputs = self._outputs(X)
-        return self._targets.decode(outputs)
+        return self.targets_.decode(outputs)
 
-    def predict_proba(self, X):
-        """Probability of every class, in the order of ``classes_``.
+    def predict_proba(self, X: ArrayLike | spmatrix) -> Any:
+        """Predict the probability of every class, in the order of ``classes_``.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), or a list of them
-            With ``loss="squared_error"`` the outputs scaled to add up to 1, which are no better
-            calibrated than that. For multilabel the probability of every label on its own.
+            For multilabel the probability of every label on its own. With
+            ``loss="squared_error"`` they are outputs scaled to add up to 1, and may be badly
+            calibrated.
         """
         outputs = self._outputs(X)
-        return self._targets.probabilities(outputs)
+        return self.targets_.probabilities(outputs)
 
-    def predict_log_proba(self, X):
-        """Logarithm of :meth:`predict_proba`.
+    def predict_log_proba(self, X: ArrayLike | spmatrix) -> Any:
+        """Predict the logarithm of the probabilities of :meth:`predict_proba`.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes), or a list of them
-            Minus infinity where a probability is 0.
+            Minus infinity for a probability of 0.
         """
         check_is_fitted(self)
         probabilities = self.predict_proba(X)
@@ -394,23 +402,32 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
                 return [np.log(column) for column in probabilities]
             return np.log(probabilities)
 
-    def score(self, X, y, sample_weight=None):
-        """Share of rows whose class, or all of whose classes, are predicted right.
+    def score(
+        self,
+        X: ArrayLike | spmatrix,
+        y: ArrayLike | spmatrix,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the share of rows of which all labels are predicted right.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels of the rows.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
         accuracy : float
+            Between 0 and 1.
         """
         outputs = self._outputs(X)
-        return self._targets.score(y, outputs, sample_weight)
+        return self.targets_.score(y, outputs, sample_weight)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True

@@ -1,12 +1,12 @@
-"""What a fitted estimator shows of its training, epoch by epoch."""
+"""The curves of a training, as attributes of a fitted estimator."""
 
 from typing import Any
 
 
 class TrainingCurves:
-    """Attributes that are read from the training when they are asked for.
+    """Attributes that are computed from the state of the training on access.
 
-    A training of many calls of ``partial_fit`` need not write its whole past anew in every call.
+    So many calls of ``partial_fit`` do not copy the whole past of the training in every call.
     """
 
     def _training(self, name: str) -> Any:
@@ -36,7 +36,7 @@ class TrainingCurves:
 
     @property
     def validation_scores_(self) -> list[float] | None:
-        """Score on the validation rows after every epoch, NaN of one without; None if there were none."""
+        """Score on the validation rows after every epoch, NaN for one without; or None."""
         state = self._training("validation_scores_")
         return state.curve(state.validation_scores) if state.validation_scores else None
 
@@ -48,6 +48,6 @@ class TrainingCurves:
 
     @property
     def best_validation_score_(self) -> float | None:
-        """The highest score, since the rows or the scoring last changed; None if there were no such rows."""
+        """Highest score since the validation rows or the scoring last changed, or None."""
         state = self._training("best_validation_score_")
         return state.best_score if state.validation_scores else None

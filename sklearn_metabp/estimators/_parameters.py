@@ -1,30 +1,39 @@
-"""Parameters of the estimators, checked further than their constraints go."""
+"""Checks of the estimators' parameters beyond their constraints."""
 
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.did_you_mean import did_you_mean
+from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
-from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
-# Parameters of scikit-learn's MLP, of skorch and of Keras, and what stands for them here.
+# Parameters of scikit-learn's MLP, of skorch and of Keras, and their counterparts here.
 PARAMETERS_ELSEWHERE = {
     "solver": "update_rule, as in update_rule='sgd' or update_rule=Adam(learning_rate=0.01)",
     "optimizer": "update_rule, as in update_rule='sgd' or update_rule=Adam(learning_rate=0.01)",
-    "learning_rate_init": "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)",
+    "learning_rate_init": (
+        "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)"
+    ),
     "lr": "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)",
     "learning_rate": (
         "part of the update rule: a number is its learning_rate, as in "
-        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its schedule, "
-        "as in update_rule=SGD(schedule='adaptive')"
+        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its "
+        "schedule, as in update_rule=SGD(schedule='adaptive')"
     ),
-    "power_t": "a schedule of the update rule: update_rule=SGD(schedule='invscaling') has a power of 0.5",
+    "power_t": (
+        "a schedule of the update rule: update_rule=SGD(schedule='invscaling') has a power of 0.5"
+    ),
     "momentum": "momentum of the update rule, as in update_rule=SGD(momentum=0.9)",
-    "nesterovs_momentum": "nesterov of the update rule, as in update_rule=SGD(momentum=0.9, nesterov=True)",
+    "nesterovs_momentum": (
+        "nesterov of the update rule, as in update_rule=SGD(momentum=0.9, nesterov=True)"
+    ),
     "beta_1": "beta_1 of the update rule, as in update_rule=Adam(beta_1=0.9)",
     "beta_2": "beta_2 of the update rule, as in update_rule=Adam(beta_2=0.999)",
     "epsilon": "epsilon of the update rule, as in update_rule=Adam(epsilon=1e-8)",
@@ -44,25 +53,28 @@ PARAMETERS_ELSEWHERE = {
     "metrics": "scoring",
     "kernel_initializer": "init",
     "callbacks": "set_callbacks(...), a method",
-    "n_jobs": "that of what runs many fits, as GridSearchCV(model, grid, n_jobs=2); one fit has one thread",
+    "n_jobs": (
+        "that of what runs many fits, as GridSearchCV(model, grid, n_jobs=2); "
+        "one fit has one thread"
+    ),
 }
 
 
-def check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
-    """Units of every hidden layer."""
+def check_hidden_layer_sizes(sizes: Any) -> tuple[int, ...]:
+    """Check the sizes, and return the number of neurons of every hidden layer."""
     if not hasattr(sizes, "__iter__"):
         sizes = (sizes,)
     for position, size in enumerate(sizes):
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(
-                f"hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got {size!r} at "
-                f"position {position} of {tuple(sizes)}."
+                "hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got "
+                f"{size!r} at position {position} of {tuple(sizes)}."
             )
     return tuple(int(size) for size in sizes)
 
 
-def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
-    """Activation function of every hidden layer."""
+def check_activations(activation: Any, n_hidden: int) -> tuple[str, ...]:
+    """Check the names, and return the activation function of every hidden layer."""
     if isinstance(activation, str):
         return (activation,) * n_hidden
     activations = tuple(activation)
@@ -76,55 +88,52 @@ def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
     return activations
 
 
-def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:
-    """Rows of a step."""
-    if (
-        isinstance(rule, LineSearchRule)
-        or batch_size == "full"
-        or (batch_size == "auto" and rule.full_batch)
-    ):
+def check_batch_size(batch_size: Any, n_samples: int, rule: TrainingRule) -> int:
+    """Return the number of rows of a step."""
+    if rule.needs_fixed_loss or batch_size == "full" or (batch_size == "auto" and rule.full_batch):
         return n_samples
     if batch_size == "auto":
         return min(200, n_samples)
     if batch_size > n_samples:
         warnings.warn(
-            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has them all.",
+            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has "
+            "them all.",
             stacklevel=6,
         )
     return min(batch_size, n_samples)
 
 
-def check_dropout(dropout: float, rule: UpdateRule) -> float:
-    """The share of hidden units to drop."""
-    if dropout > 0 and isinstance(rule, LineSearchRule):
+def check_dropout(dropout: float, rule: TrainingRule) -> float:
+    """Check that the rule allows dropout, and return the share of neurons to drop."""
+    if dropout > 0 and rule.needs_fixed_loss:
         raise ValueError(
-            f"dropout={dropout} draws other units in every step, so there is no one loss for "
+            f"dropout={dropout} draws other neurons in every step, so there is no one loss for "
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
         )
     within = rule.rules_within() if isinstance(rule, WrapperRule) else ()
     if dropout > 0 and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
         raise ValueError(
-            "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 on the "
-            "estimator."
+            "LinearBackprop sends errors back through every neuron, dropped ones too: "
+            "set dropout=0 "
+            "on the estimator."
         )
     return float(dropout)
 
 
-def rule_key(rule: UpdateRule) -> tuple[str, ...]:
-    """What a rule's state fits, as names that pickle without the classes.
+def rule_key(rule: TrainingRule) -> tuple[str, ...]:
+    """Return the rule's ``state_key`` as names, which pickle without the classes.
 
     Raises
     ------
     TypeError
-        If the rule's ``state_key`` has something in it that no name tells apart from others of its
-        kind.
+        If a part of the key has no name that distinguishes it from others of its kind.
     """
     key = rule.state_key()
     return tuple(_key_name(part, rule) for part in (key if isinstance(key, tuple) else (key,)))
 
 
-def _key_name(part, rule: UpdateRule) -> str:
-    """A name for a part of a key, another one for every other part."""
+def _key_name(part: Any, rule: TrainingRule) -> str:
+    """Return a name for a part of a key, different for every part."""
     if isinstance(part, (tuple, list)):
         return f"({', '.join(_key_name(one, rule) for one in part)})"
     if isinstance(part, dict):
@@ -137,50 +146,48 @@ def _key_name(part, rule: UpdateRule) -> str:
         return f"{part.__module__}.{part.__qualname__}"
     if type(part).__repr__ is object.__repr__:
         raise TypeError(
-            f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers and arrays; "
-            f"got {part!r} in it, whose name is another one in every process."
+            f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers "
+            f"and arrays; got {part!r} in it, whose name is another one in every process."
         )
     return repr(part)
 
 
-def takes_steps(estimator) -> bool:
-    """Whether the estimator's rule can train on a part of the rows: where ``partial_fit`` is there.
+def takes_steps(estimator: Any) -> bool:
+    """Return True if the estimator's rule can train on a part of the rows, as ``partial_fit`` does.
 
     Raises
     ------
     AttributeError
-        Where it cannot.
+        If it cannot: ``hasattr(estimator, "partial_fit")`` is then False.
     """
     rule = estimator.update_rule
-    rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
-    if rule_type is not None and issubclass(rule_type, LineSearchRule):
+    rule_type: Any = UPDATE_RULES.get(rule, str) if isinstance(rule, str) else type(rule)
+    if issubclass(rule_type, TrainingRule) and not rule_type.takes_steps:
         raise AttributeError(
-            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over all rows: "
-            f"use fit with warm_start=True, or another update_rule."
+            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over "
+            "all rows: use fit with warm_start=True, or another update_rule."
         )
     return True
 
 
-def check_same_layers(
-    before: ParameterLayout, layout: ParameterLayout, coef_init, intercept_init
-) -> None:
-    """Raise ValueError if a training cannot go on, because of other layers or another start."""
+def check_same_layers(before: ParameterLayout, layout: ParameterLayout, given: GivenData) -> None:
+    """Raise ValueError if other layers or a given start make it impossible to continue."""
     if layout != before:
         raise ValueError(
             f"warm_start and partial_fit go on with the weights they have, for layers "
             f"{before.layer_sizes}; hidden_layer_sizes and the data now ask for "
             f"{layout.layer_sizes}. Set warm_start=False to start afresh."
         )
-    if coef_init is not None or intercept_init is not None:
+    if given.coef_init is not None or given.intercept_init is not None:
         raise ValueError(
-            "coef_init and intercept_init say where training starts, but warm_start=True goes on from "
-            "the last fit: give one or the other."
+            "coef_init and intercept_init say where training starts, but warm_start=True goes on "
+            "from the last fit: give one or the other."
         )
 
 
 @contextmanager
-def features_as_before_on_error(estimator):
-    """Put back what the validation of X noted, should the rest fail."""
+def features_as_before_on_error(estimator: Any) -> Iterator[None]:
+    """Restore the noted features of X if an error comes later."""
     names = {"n_features_in_", "feature_names_in_"}
     before = {name: value for name, value in vars(estimator).items() if name in names}
     try:

@@ -1,4 +1,4 @@
-"""Weights of rows in the training loss: of classes and of samples together, and what their unit does."""
+"""Checks of the weights of rows in the training loss."""
 
 import warnings
 from typing import Any
@@ -7,58 +7,47 @@ import numpy as np
 
 from sklearn_metabp.training import TrainingState
 
-# Mean weights below this are no counts of rows. A penalty that is weaker than this at a mean weight
-# of 1 does no harm.
+# Weights with a mean below _LIGHT are no counts of rows. An alpha below _STRONG, in terms of
+# weights of mean 1, does no harm.
 _LIGHT, _STRONG = 0.1, 1e-3
 
 
 def warn_of_light_weights(
     weight: np.ndarray, names: str, alpha: float, state: TrainingState
 ) -> None:
-    """Warn where weights are so small that ``alpha`` counts many times over.
+    """Warn if weights are so small that they make the penalty many times stronger.
 
     The penalty is divided by the sum of the weights, as a row of weight 2 is one that is given
     twice. So weights in another unit, such as shares that sum to 1, change the strength of the
-    penalty, nothing else.
+    penalty and nothing else.
 
     Parameters
     ----------
     weight : ndarray of shape (n_samples,)
         Not negative; rows of weight 0 do not count.
     names : str
-        Which parameters they are the product of.
+        Names of the parameters that the weights come from.
     alpha : float
     state : TrainingState
-        Is warned once.
+        It notes the warning, which is given once.
     """
     mean = float(weight[weight > 0].mean(dtype=float))
     if mean < _LIGHT and alpha / mean > _STRONG and state.is_first_warning("light weights"):
         warnings.warn(
             f"{names}: rows weigh {mean:.3g} on average, so alpha={alpha:g} is as strong as "
-            f"alpha={alpha / mean:.3g} is with weights of mean 1: the penalty is divided by the sum of the "
-            f"weights, as a row of weight 2 counts as two rows. Divide the weights by their mean; or, where "
-            f"something like AdaBoostClassifier makes them, divide alpha by {1 / mean:.3g}.",
+            f"alpha={alpha / mean:.3g} is with weights of mean 1: the penalty is divided by the "
+            "sum of the weights, as a row of weight 2 counts as two rows. Divide the weights by "
+            "their mean; or, where something like AdaBoostClassifier makes them, divide alpha by "
+            f"{1 / mean:.3g}.",
             stacklevel=5,
         )
 
 
-def weights_of_both(
-    class_weight: Any, sample_weight: np.ndarray | None, targets, y
-) -> np.ndarray | None:
-    """Weight of every row by its class and its own, of shape (n_samples,), or None where it has neither."""
-    if class_weight is None:
-        return sample_weight
-    weight = targets.row_weights(class_weight, y)
-    if sample_weight is None:
-        return weight
-    with np.errstate(over="ignore"):  # an infinite product is an error of its own
-        return weight * sample_weight
-
-
 def check_needs_no_counts(class_weight: Any) -> None:
-    """Raise ValueError if weights of classes go by their counts, which a part of the rows does not tell."""
+    """Raise ValueError if class weights need counts of all rows, which a part does not have."""
     if isinstance(class_weight, str):
         raise ValueError(
-            "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass "
-            "the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a dict."
+            "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: "
+            "pass the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a "
+            "dict."
         )

@@ -1,4 +1,4 @@
-"""Which rows are set aside to validate on."""
+"""The split into rows to train on and rows to validate on."""
 
 import copy
 
@@ -13,9 +13,9 @@ from sklearn_metabp.training import TrainingState
 def split(
     rows: Rows, fraction: float, labels: np.ndarray | None, state: TrainingState
 ) -> tuple[Rows, Rows]:
-    """Rows to train on and rows to validate on.
+    """Return rows to train on and rows to validate on.
 
-    A training that goes on with as many rows as before gets the same split.
+    A training that continues with the same number of rows gets the same split.
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ def split(
     fraction : float
         Share of the rows to validate on.
     labels : ndarray of shape (n_samples,) or (n_samples, n_columns), or None
-        Classes. Both parts have those of one column in the same shares. A class of a single row is
-        trained on; and so is one row of every class where there are too few rows for one in both
-        parts.
+        Classes. If there is one column, both parts have its classes in the same shares. A class of
+        a single row is trained on. If there are too few rows to have every class in both parts, one
+        row of every class is trained on.
     state : TrainingState
-        Draws the rows, and keeps what drew them.
+        Its random numbers draw the rows. It keeps a copy of them, to draw the same rows again.
 
     Raises
     ------
@@ -38,9 +38,9 @@ def split(
     n_validation = int(np.ceil(fraction * n_samples))
     if n_validation < 2 or n_samples - n_validation < 1:
         raise ValueError(
-            f"The validation set is too small or leaves nothing to train on: validation_fraction={fraction} "
-            f"of {n_samples} samples are {n_validation}. Raise 'validation_fraction', add rows, or pass "
-            f"X_val and y_val."
+            "The validation set is too small or leaves nothing to train on: "
+            f"validation_fraction={fraction} of {n_samples} samples are {n_validation}. Raise "
+            "'validation_fraction', add rows, or pass X_val and y_val."
         )
     if state.split_random_state is None:
         state.split_random_state = copy.deepcopy(state.random_state)
@@ -57,7 +57,7 @@ def _draw(
     labels: np.ndarray | None,
     random_state: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the rows to train on and to validate on."""
+    """Draw the numbers of the rows to train on and to validate on."""
     kept, stratify = np.array([], np.intp), None
     if labels is not None and labels.ndim == 2:
         kept = np.unique(np.concatenate([_rows_alone(column) for column in labels.T]))
@@ -69,9 +69,8 @@ def _draw(
             order = random_state.permutation(n_samples)
             kept, stratify = order[np.unique(labels[order], return_index=True)[1]], None
     free = np.setdiff1d(np.arange(n_samples), kept)
-    if (
-        min(n_validation, len(free)) < 2
-    ):  # of nearly all classes there is one row: no split serves both parts
+    if min(n_validation, len(free)) < 2:
+        # Nearly every class has a single row, so that no split can keep all of them in training.
         kept, free, stratify = kept[:0], np.arange(n_samples), None
     if len(free) <= n_validation:
         return kept, free
@@ -85,7 +84,7 @@ def _draw(
 
 
 def _rows_alone(labels: np.ndarray) -> np.ndarray:
-    """Numbers of the rows that are the only ones of their class."""
+    """Return the numbers of the rows that are the only ones of their class."""
     first, counts = np.unique(column_labels(labels), return_index=True, return_counts=True)[1:]
     return first[counts == 1]
 

@@ -1,33 +1,33 @@
 """The rows that a network is validated on while it trains."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp.estimators._rows import Rows
 from sklearn_metabp.network import Network
+from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.class_weights import check_row_weights
 
 
 class ValidationRows:
-    """See ``training.Validation``.
+    """Rows to validate on, encoded; see :class:`~sklearn_metabp.training.Validation`.
 
     Parameters
     ----------
     network : Network
-    targets : ClassTargets, MultiOutputTargets or NumberTargets
+    targets : Targets
     rows : Rows
     stops_training : bool
     score : callable or None
-        Takes the parameters and returns their score on these rows; None is accuracy or R².
+        Returns the score of parameters on these rows; None is accuracy or R².
     """
 
     def __init__(
         self,
         network: Network,
-        targets: Any,
+        targets: Targets,
         rows: Rows,
         stops_training: bool,
         score: Callable | None,
@@ -43,7 +43,7 @@ class ValidationRows:
             self._weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
 
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
-        """The score, and the mean loss without the penalty."""
+        """Return the score, and the mean loss without the penalty."""
         loss = self._network.mean_loss(params, self._X, self._encoded, self._weight)
         if self._score is not None:
             return self._score(params), loss

@@ -1,9 +1,11 @@
-"""The weights of a fitted network: read and written, also for the training that goes on."""
+"""The weights of a fitted network, to read and to write."""
 
 import zlib
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse import issparse
 from sklearn.exceptions import NotFittedError
 
@@ -13,14 +15,14 @@ from sklearn_metabp.training import TrainingState
 
 
 def checksum(params: np.ndarray) -> int:
-    """Tells whether parameters have been written since; a copy would tell too, and double them."""
+    """Return a checksum by which a later write is noticed; a copy would double the memory."""
     return zlib.crc32(params.data)
 
 
 class LayerArrays(list):
-    """Views of one flat vector, one a layer; an item that is set is written into the vector.
+    """Views of one flat vector, one per layer; setting an item writes into the vector.
 
-    Copied or pickled it is a plain list.
+    A copy or a pickle of it is a plain list.
 
     Parameters
     ----------
@@ -29,11 +31,11 @@ class LayerArrays(list):
         Names and shapes of the arrays.
     """
 
-    def __init__(self, arrays, tensors: list[Tensor]):
+    def __init__(self, arrays: list[np.ndarray], tensors: list[Tensor]):
         super().__init__(arrays)
         self._tensors = tensors
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
             chosen, values = self._tensors[index], list(value)
             check_one_per_layer(
@@ -43,21 +45,21 @@ class LayerArrays(list):
         else:
             chosen, values, arrays = [self._tensors[index]], [value], [self[index]]
         checked = [
-            checked_tensor(t, v, a.dtype) for t, v, a in zip(chosen, values, arrays, strict=True)
+            check_tensor(t, v, a.dtype) for t, v, a in zip(chosen, values, arrays, strict=True)
         ]
         for array, new in zip(arrays, checked, strict=True):
             array[...] = new
 
-    def _refuse(self, *_, **__):
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(
-            "The layers of a fitted network are as many as they are and in their order: set their arrays, as "
-            "in model.coefs_[0] = W, or list(model.coefs_) for a list to change."
+            "The layers of a fitted network are as many as they are and in their order: set their "
+            "arrays, as in model.coefs_[0] = W, or list(model.coefs_) for a list to change."
         )
 
     append = extend = insert = pop = remove = clear = sort = reverse = _refuse
     __delitem__ = __iadd__ = __imul__ = _refuse
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> tuple:
         return list, (list(self),)
 
 
@@ -79,10 +81,10 @@ class WritableWeights:
             ) from None
 
     @params_.setter
-    def params_(self, params):
+    def params_(self, params: ArrayLike) -> None:
         layout = self._layout_to_write("params_")
         whole = Tensor("params_", 0, False, slice(None), (layout.n_params,))
-        self._params = checked_tensor(whole, params, layout.dtype)
+        self._params = check_tensor(whole, params, layout.dtype)
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -91,7 +93,7 @@ class WritableWeights:
         return LayerArrays(self.layout_.coefs(self.params_), tensors)
 
     @coefs_.setter
-    def coefs_(self, coefs):
+    def coefs_(self, coefs: Iterable[ArrayLike]) -> None:
         self._write_tensors("coefs_", coefs, is_bias=False)
 
     @property
@@ -101,53 +103,53 @@ class WritableWeights:
         return LayerArrays(self.layout_.intercepts(self.params_), tensors)
 
     @intercepts_.setter
-    def intercepts_(self, intercepts):
+    def intercepts_(self, intercepts: Iterable[ArrayLike]) -> None:
         self._write_tensors("intercepts_", intercepts, is_bias=True)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
-        # What is one array has to stay one: not every way of saving keeps track of that.
+        # One array has to stay one array, and not every format of files preserves that.
         training = state.get("_training_state")  # a learner that was loaded with its rule has none
         if training is not None and training.params is state.get("_params"):
             state = {name: value for name, value in state.items() if name != "_params"}
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[misc]
         if hasattr(self, "_training_state") and not hasattr(self, "_params"):
             self._params = self._training_state.params
 
-    def _write_tensors(self, name: str, given, is_bias: bool) -> None:
+    def _write_tensors(self, name: str, given: Iterable[ArrayLike], is_bias: bool) -> None:
         layout = self._layout_to_write(name)
         tensors = [tensor for tensor in layout.tensors if tensor.is_bias == is_bias]
         values = list(given)
         check_one_per_layer(name, values, len(tensors))
         params = self.params_.copy()
         for tensor, value in zip(tensors, values, strict=True):
-            params[tensor.slice] = checked_tensor(tensor, value, layout.dtype).ravel()
+            params[tensor.slice] = check_tensor(tensor, value, layout.dtype).ravel()
         self._params = params
 
     def _layout_to_write(self, name: str) -> ParameterLayout:
         if "layout_" not in vars(self):
             raise NotFittedError(
-                f"{name} are those of a fitted network, and this {type(self).__name__} is not fitted: "
-                f"fit(..., coef_init=, intercept_init=) says where training starts."
+                f"{name} are those of a fitted network, and this {type(self).__name__} is not "
+                "fitted: fit(..., coef_init=, intercept_init=) says where training starts."
             )
         return self.layout_
 
     def _written_params(self) -> np.ndarray | None:
-        """The parameters, if somebody has written them since training left them; None if not.
+        """Return the parameters if they were written after the training, else None.
 
         Raises
         ------
         ValueError
-            If what was written into them is not finite.
+            If a written number is not finite.
         """
         left = vars(self).get("_params_checksum")
         if left is None or checksum(self.params_) == left:
             return None
         for tensor in self.layout_.tensors:
-            checked_tensor(
+            check_tensor(
                 tensor, self.params_[tensor.slice].reshape(tensor.shape), self.layout_.dtype
             )
         return self.params_
@@ -161,8 +163,8 @@ def check_one_per_layer(name: str, values: list, n_layers: int) -> None:
         )
 
 
-def checked_tensor(tensor: Tensor, value, dtype) -> np.ndarray:
-    """A fresh array of what a user gives for a tensor.
+def check_tensor(tensor: Tensor, value: Any, dtype: DTypeLike) -> np.ndarray:
+    """Check what a user gives for a tensor, and return it as a fresh array.
 
     Raises
     ------

@@ -1,29 +1,33 @@
-"""Networks: the layout of their parameters, what they compute, and what one step of them knows."""
+"""Networks: the layout of their parameters, their functions, and one step of a training."""
 
+from sklearn_metabp._kernels.functions import (
+    CLASS_LOSSES,
+    CLASS_OUT_ACTIVATIONS,
+    HIDDEN_ACTIVATIONS,
+    LOSSES,
+    NUMBER_LOSSES,
+    OUT_ACTIVATIONS,
+)
 from sklearn_metabp.network.constant import constant_biases, constant_loss
 from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
-from sklearn_metabp.network.network import (
-    HIDDEN_ACTIVATIONS,
-    LOSSES,
-    OUT_ACTIVATIONS,
-    Network,
-)
-from sklearn_metabp.network.step import Step
-from sklearn_metabp.network.step_view import StepView
-from sklearn_metabp.network.trial import Trial
+from sklearn_metabp.network.network import Network
+from sklearn_metabp.network.step import BatchLoss, Step, StepView
 
 __all__ = [
+    "CLASS_LOSSES",
+    "CLASS_OUT_ACTIVATIONS",
     "HIDDEN_ACTIVATIONS",
     "INITIALIZERS",
     "LOSSES",
+    "NUMBER_LOSSES",
     "OUT_ACTIVATIONS",
+    "BatchLoss",
     "Network",
     "ParameterLayout",
     "Step",
     "StepView",
     "Tensor",
-    "Trial",
     "constant_biases",
     "constant_loss",
     "glorot_uniform",

@@ -1,19 +1,24 @@
-"""The forward pass through parameters that stay, call after call."""
+"""A forward pass that is kept from call to call."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp._kernels.network import Backprop
 
-# Numbers in the buffers of a pass that is worth keeping: one or a few rows; for more its making is
-# little.
+MakeKernel = Callable[[np.ndarray, np.ndarray | None, int], Backprop]
+
+# Largest number of values in the buffers of a pass that is kept: one or a few rows. For more rows
+# the time to make the pass does not count.
 _KEPT_NUMBERS = 1 << 13
 
 
 class ForwardPass:
-    """Forward through one vector of parameters, up to ``max_batch`` rows at a time.
+    """A forward pass through one vector of parameters, up to ``max_batch`` rows at a time.
 
-    It sees what is written into the vector, and keeps no row after a call.
+    Values written into the vector are used by the next call. No row is kept after a call.
 
     Parameters
     ----------
@@ -23,7 +28,7 @@ class ForwardPass:
     max_batch : int
     """
 
-    def __init__(self, make_kernel, params: np.ndarray, max_batch: int):
+    def __init__(self, make_kernel: MakeKernel, params: np.ndarray, max_batch: int) -> None:
         self._kernel: Backprop = make_kernel(params, None, max_batch)
         self.params, self.max_batch = params, max_batch
         sizes = self._kernel.layer_sizes
@@ -32,11 +37,11 @@ class ForwardPass:
         self._kernel.load(self._rows)
 
     def serves(self, params: np.ndarray, n_rows: int) -> bool:
-        """Whether it goes through this vector, and through so many rows at a time."""
+        """Return whether the pass is for this vector and for so many rows at a time."""
         return self.params is params and n_rows <= self.max_batch
 
-    def fill(self, outputs: np.ndarray, X) -> None:
-        """Write the outputs of every row of X.
+    def fill(self, outputs: np.ndarray, X: Any) -> None:
+        """Write the outputs for every row of X.
 
         Parameters
         ----------

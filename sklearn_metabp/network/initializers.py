@@ -1,32 +1,34 @@
-"""Where training starts."""
+"""Initialisers: the parameters with which a training starts."""
 
 from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network.layout import ParameterLayout
 
-# The layout, the activation function of every hidden layer, a RandomState; the flat vector of
-# parameters.
+# ``init(layout, activations, rng) -> params``: the activations are those of the hidden layers.
 Initializer = Callable[[ParameterLayout, tuple[str, ...], np.random.RandomState], np.ndarray]
 
 
-def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
-    """Weights and biases uniform in ±sqrt(c / (fan_in + fan_out)).
+def glorot_uniform(
+    layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+) -> np.ndarray:
+    """Draw weights and biases uniformly from ±sqrt(c / (fan_in + fan_out)).
 
-    c is 6, and 2 for logistic units: Glorot and Bengio (2010), "Understanding the difficulty of
-    training deep feedforward neural networks", as scikit-learn's MLP has it. The output layer has
-    the c of the last hidden one. The numbers are drawn layer by layer, weights before biases, so
-    that one ``random_state`` gives the start that scikit-learn's MLP has.
+    c is 6, and 2 for logistic neurons: Glorot and Bengio (2010), "Understanding the difficulty of
+    training deep feedforward neural networks", as in scikit-learn's MLP. The output layer has the c
+    of the last hidden one. The numbers are drawn layer by layer, weights before biases, so that a
+    ``random_state`` gives the same start as in scikit-learn's MLP.
 
     Parameters
     ----------
     layout : ParameterLayout
     activations : tuple of str
-        Activation function of every hidden layer; where there is none, that which the output
-        layer's c goes by, or nothing.
+        Activation function of every hidden layer. If there is no hidden layer, the function that
+        sets the c of the output layer, or nothing.
     rng : numpy.random.RandomState
 
     Returns
@@ -44,62 +46,79 @@ def glorot_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -
     coefs, intercepts = [], []
     functions = (*activations, activations[-1] if activations else "identity")
     for function, (fan_in, fan_out) in zip(functions, pairwise(layout.layer_sizes), strict=False):
-        bound = np.sqrt((2.0 if function == "logistic" else 6.0) / (fan_in + fan_out))
+        bound = np.sqrt(ACTIVATIONS[function].glorot_factor / (fan_in + fan_out))
         coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
         intercepts.append(rng.uniform(-bound, bound, fan_out))
     return layout.flatten(coefs, intercepts)
 
 
-def glorot_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
-    """Weights normal with variance 2 / (fan_in + fan_out), biases 0: Glorot and Bengio (2010)."""
+def glorot_normal(
+    layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+) -> np.ndarray:
+    """Draw normal weights of variance 2 / (fan_in + fan_out); biases are 0.
+
+    Glorot and Bengio (2010).
+    """
     return _with_zero_biases(layout, lambda a, b: rng.normal(0.0, np.sqrt(2.0 / (a + b)), (a, b)))
 
 
-def he_uniform(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
-    """Weights uniform in ±sqrt(6 / fan_in), biases 0.
+def he_uniform(
+    layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+) -> np.ndarray:
+    """Draw weights uniformly from ±sqrt(6 / fan_in); biases are 0.
 
-    Of the variance that keeps the signal's through relu units: He, Zhang, Ren and Sun (2015),
-    "Delving deep into rectifiers".
+    With their variance the signal keeps its own through layers of relu: He, Zhang, Ren and Sun
+    (2015), "Delving deep into rectifiers".
     """
 
-    def draw(fan_in, fan_out):
+    def draw(fan_in: int, fan_out: int) -> np.ndarray:
         bound = np.sqrt(6.0 / fan_in)
         return rng.uniform(-bound, bound, (fan_in, fan_out))
 
     return _with_zero_biases(layout, draw)
 
 
-def he_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
-    """Weights normal with variance 2 / fan_in, biases 0: He, Zhang, Ren and Sun (2015)."""
+def he_normal(
+    layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+) -> np.ndarray:
+    """Draw normal weights of variance 2 / fan_in; biases are 0: He, Zhang, Ren and Sun (2015)."""
     return _with_zero_biases(layout, lambda a, b: rng.normal(0.0, np.sqrt(2.0 / a), (a, b)))
 
 
-def lecun_normal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
-    """Weights normal with variance 1 / fan_in, biases 0.
+def lecun_normal(
+    layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+) -> np.ndarray:
+    """Draw normal weights of variance 1 / fan_in; biases are 0.
 
     LeCun, Bottou, Orr and Müller (1998), "Efficient backprop".
     """
     return _with_zero_biases(layout, lambda a, b: rng.normal(0.0, np.sqrt(1.0 / a), (a, b)))
 
 
-def orthogonal(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
-    """Weight matrices with orthonormal rows or columns, whichever are fewer, biases 0.
+def orthogonal(
+    layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+) -> np.ndarray:
+    """Draw weight matrices with orthonormal rows or columns, whichever are fewer; biases are 0.
 
-    Each is drawn evenly from all of its kind, by the QR decomposition of a normal one: Saxe,
-    McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in deep
-    linear neural networks".
+    Each matrix is drawn uniformly from all such matrices, by the QR decomposition of a normal one:
+    Saxe, McClelland and Ganguli (2014), "Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks".
     """
 
-    def draw(fan_in, fan_out):
+    def draw(fan_in: int, fan_out: int) -> np.ndarray:
         tall = rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
         q, r = np.linalg.qr(tall)
-        q *= np.where(np.diag(r) < 0, -1.0, 1.0)  # else the signs are those of the algorithm
+        q *= np.where(
+            np.diag(r) < 0, -1.0, 1.0
+        )  # else the signs would be those of the QR algorithm
         return q if fan_in >= fan_out else q.T
 
     return _with_zero_biases(layout, draw)
 
 
-def _with_zero_biases(layout: ParameterLayout, draw) -> np.ndarray:
+def _with_zero_biases(
+    layout: ParameterLayout, draw: Callable[[int, int], np.ndarray]
+) -> np.ndarray:
     sizes = layout.layer_sizes
     coefs = [draw(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
     return layout.flatten(coefs, [np.zeros(size) for size in sizes[1:]])
@@ -116,7 +135,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def resolve_initializer(init: str | Initializer) -> Initializer:
-    """The initialiser of a name, checked where it is a callable of one's own.
+    """Return the initialiser of a name, or a user's callable with a check of what it returns.
 
     Parameters
     ----------
@@ -126,12 +145,13 @@ def resolve_initializer(init: str | Initializer) -> Initializer:
     Returns
     -------
     initializer : callable
-        What it returns is a fresh vector of the layout's length and dtype.
+        It returns a new vector of the layout's length and dtype.
 
     Raises
     ------
     ValueError
-        If there is no such name; by the initialiser, if what a callable returns is no such vector.
+        If there is no such name. The returned callable raises it if the user's callable returns
+        another kind of vector.
     """
     if isinstance(init, str) and init in INITIALIZERS:
         return INITIALIZERS[init]
@@ -142,12 +162,14 @@ def resolve_initializer(init: str | Initializer) -> Initializer:
         )
     own = init
 
-    def checked(layout: ParameterLayout, activations: tuple[str, ...], rng) -> np.ndarray:
+    def checked(
+        layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+    ) -> np.ndarray:
         params = np.array(own(layout, activations, rng), layout.dtype)
         if params.shape != (layout.n_params,):
             raise ValueError(
-                f"init={own!r} must return a vector of shape {(layout.n_params,)}, one number per parameter "
-                f"in the order of the layout; got shape {params.shape}."
+                f"init={own!r} must return a vector of shape {(layout.n_params,)}, one number per "
+                f"parameter in the order of the layout; got shape {params.shape}."
             )
         return params
 

@@ -1,12 +1,13 @@
-"""Which slice of the flat parameter vector is what."""
+"""The layout of the flat parameter vector."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 FLOAT64 = np.dtype(np.float64)
 
@@ -25,22 +26,22 @@ class Tensor(NamedTuple):
 class ParameterLayout:
     """Names, shapes and slices of a network's parameters in one flat vector.
 
-    First every weight matrix in layer order, of shape (fan_in, fan_out), row by row; then every
-    bias vector in layer order.
+    The vector holds every weight matrix in layer order, of shape (fan_in, fan_out), row by row, and
+    then every bias vector in layer order.
 
     Parameters
     ----------
     layer_sizes : tuple of int
-        Number of units of every layer, from the inputs to the outputs; at least two layers.
+        Number of neurons of every layer, from the inputs to the outputs; at least two layers.
     dtype : dtype, default=float64
-        Of the flat vector, float32 or float64.
+        Type of the flat vector, float32 or float64.
 
     Attributes
     ----------
     n_params : int
         Length of the flat vector.
     n_weights : int
-        How many of them are weights; the biases come after.
+        Number of weights. The biases come after them.
     tensors : tuple of Tensor
         ``(name, layer, is_bias, slice, shape)`` of every matrix and vector, in order.
 
@@ -57,16 +58,16 @@ class ParameterLayout:
     layer_sizes: tuple[int, ...]
     dtype: np.dtype = FLOAT64
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sizes = tuple(int(size) for size in self.layer_sizes)
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(
-                f"layer_sizes needs two layers or more of one unit or more, got {sizes}."
+                f"layer_sizes needs two layers or more of one neuron or more, got {sizes}."
             )
         object.__setattr__(self, "layer_sizes", sizes)
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type, tuple[tuple[int, ...], str]]:
         return type(self), (self.layer_sizes, self.dtype.name)
 
     @cached_property
@@ -95,24 +96,24 @@ class ParameterLayout:
         return self.n_params - sum(self.layer_sizes[1:])
 
     def coefs(self, flat: np.ndarray) -> list[np.ndarray]:
-        """Weight matrices as views of a flat vector, each of shape (fan_in, fan_out)."""
+        """Return the weight matrices as views of a flat vector, each (fan_in, fan_out)."""
         return [flat[t.slice].reshape(t.shape) for t in self.tensors if not t.is_bias]
 
     def intercepts(self, flat: np.ndarray) -> list[np.ndarray]:
-        """Bias vectors as views of a flat vector, each of shape (fan_out,)."""
+        """Return the bias vectors as views of a flat vector, each (fan_out,)."""
         return [flat[t.slice] for t in self.tensors if t.is_bias]
 
     def zeros(self) -> np.ndarray:
-        """One zero per parameter, in the layout's dtype: where most states begin."""
+        """Return one zero per parameter, in the layout's dtype."""
         return np.zeros(self.n_params, self.dtype)
 
-    def flatten(self, coefs, intercepts) -> np.ndarray:
-        """One flat vector of the given matrices and vectors, in the layout's dtype.
+    def flatten(self, coefs: Iterable[ArrayLike], intercepts: Iterable[ArrayLike]) -> np.ndarray:
+        """Return the given matrices and vectors as one flat vector, in the layout's dtype.
 
         Raises
         ------
         ValueError
-            If one of them has another shape than this layout's.
+            If one of them has another shape than in the layout.
         """
         arrays = [np.asarray(array) for array in (*coefs, *intercepts)]
         shapes, wanted = [a.shape for a in arrays], [t.shape for t in self.tensors]

@@ -1,25 +1,19 @@
-"""What a network computes: its layers, activation functions and loss, without its weights."""
+"""A network without its weights: layers, activation functions and loss."""
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp._kernels.arrays import readable
-from sklearn_metabp._kernels.functions import (
-    HIDDEN_ACTIVATIONS,
-    LOSSES,
-    OUT_ACTIVATIONS,
-    check_functions,
-)
+from sklearn_metabp._kernels.functions import check_functions
 from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network.forward import ForwardPass
 from sklearn_metabp.network.layout import ParameterLayout
-
-__all__ = ["HIDDEN_ACTIVATIONS", "LOSSES", "OUT_ACTIVATIONS", "Network"]
 
 # Rows of a batch whose activations stay in the second cache while they go forward.
 _FORWARD_BATCH = 512
@@ -33,24 +27,22 @@ class Network:
 
     Parameters
     ----------
-    layout : ParameterLayout activations : tuple of {"identity", "logistic", "tanh", "relu",
-    "leaky_relu", "elu", "gelu", "silu", \
-            "softplus"}
-        Of every hidden layer. leaky_relu has the slope 0.01 below zero, elu the limit -1; gelu is
-        the exact one, with the normal distribution function.
-    out_activation : {"identity", "logistic", "tanh", "softmax", "exp"}
-    loss : {"squared_error", "log_loss", "absolute_error", "huber", "poisson"}
-        All are sums over the outputs. ``"squared_error"`` is rule (2) of Jakša and Katrák (2006),
-        half the sum of squares; ``"huber"`` has its corner at an error of 1; ``"poisson"`` is half
-        the Poisson deviance, of ``"exp"`` outputs.
+    layout : ParameterLayout
+    activations : tuple of str
+        Activation function of every hidden layer, a name in ``HIDDEN_ACTIVATIONS``.
+    out_activation : str
+        Activation function of the output layer, a name in ``OUT_ACTIVATIONS``.
+    loss : str
+        Name in ``LOSSES``. Every loss is a sum over the outputs; the squared error is rule (2) of
+        Jakša and Katrák (2006).
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``.
     dropout : float, default=0.0
-        Probability that the output of a hidden unit is dropped in a step of training; those kept
-        are divided by ``1 - dropout``. From 0 to below 1.
+        Probability that the output of a hidden neuron is dropped in a step of training. Kept
+        outputs are divided by ``1 - dropout``. From 0 to below 1.
     out_groups : tuple of int, default=None
-        Widths of the groups of outputs that softmax is taken over, whose log-losses add up; None is
-        one group of all.
+        Widths of the groups of outputs that softmax is taken over. Their log-losses add up. None is
+        one group of all outputs.
 
     Raises
     ------
@@ -76,7 +68,7 @@ class Network:
     dropout: float = 0.0
     out_groups: tuple[int, ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sizes = self.layout.layer_sizes
         if not isinstance(self.activations, str):
             object.__setattr__(self, "activations", tuple(self.activations))
@@ -102,18 +94,19 @@ class Network:
         dropout_key: int | None = None,
         n_steps: int = 0,
     ) -> Backprop:
-        """Forward and backward over ``params``, for batches of up to ``max_batch`` rows.
+        """Make a kernel that goes forward and backward, for batches of up to ``max_batch`` rows.
 
         Parameters
         ----------
         params, gradients : ndarray of shape (n_params,)
-            The one is read, the other written; it may be None for a kernel that only goes forward.
+            ``params`` is read and ``gradients`` written. ``gradients`` may be None for a kernel
+            that only goes forward.
         max_batch : int
         dropout_key : int, default=None
-            What the masks of dropout are drawn from, with the number of the step; None drops
+            Key from which, with the number of the step, the masks of dropout are drawn. None drops
             nothing.
         n_steps : int, default=0
-            Steps taken before the first one of this kernel.
+            Number of steps taken before the first one of this kernel.
 
         Returns
         -------
@@ -134,8 +127,8 @@ class Network:
             n_steps=n_steps,
         )
 
-    def outputs(self, params: np.ndarray, X) -> np.ndarray:
-        """Activations of the output layer for every row of X, of shape (n_samples, n_outputs).
+    def outputs(self, params: np.ndarray, X: Any) -> np.ndarray:
+        """Compute the activations of the output layer, of shape (n_samples, n_outputs).
 
         Parameters
         ----------
@@ -158,14 +151,20 @@ class Network:
 
     @cached_property
     def _kept_pass(self) -> list[ForwardPass]:
-        """The last small forward pass, for the next call; the rows of a call are not in it."""
+        """The last small forward pass, kept for the next call. It holds no rows."""
         return []
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_kept_pass"}
 
-    def mean_loss(self, params: np.ndarray, X, targets, sample_weight=None) -> float:
-        """Mean loss of the rows, weighted where there are weights, without penalty and dropout.
+    def mean_loss(
+        self,
+        params: np.ndarray,
+        X: Any,
+        targets: np.ndarray | SparseTargets,
+        sample_weight: np.ndarray | None = None,
+    ) -> float:
+        """Compute the weighted mean loss of the rows, without penalty and dropout.
 
         Parameters
         ----------
@@ -176,12 +175,13 @@ class Network:
         """
         total = X.shape[0] if sample_weight is None else float(np.sum(sample_weight, dtype=float))
         n_rows = min(_FORWARD_BATCH, X.shape[0])
-        if isinstance(targets, SparseTargets):  # a block of them becomes a matrix
+        if isinstance(targets, SparseTargets):  # the kernel makes a matrix of a block of them
             n_rows = min(n_rows, max(1, _TARGETS_AT_ONCE // targets.shape[1]))
         params = readable(params)
         backprop = self.backprop(params, None, n_rows)
-        X = X.tocsr().astype(params.dtype, copy=False) if issparse(X) else _as(params.dtype, X)
-        backprop.load(X, _as(params.dtype, targets), _as(params.dtype, sample_weight))
+        dtype = params.dtype
+        X = X.tocsr().astype(dtype, copy=False) if issparse(X) else _as_contiguous(dtype, X)
+        backprop.load(X, _as_contiguous(dtype, targets), _as_contiguous(dtype, sample_weight))
         n = X.shape[0]
         with one_blas_thread():
             loss = sum(
@@ -191,7 +191,9 @@ class Network:
         return float(loss / (total or 1.0))
 
 
-def _as(dtype, array):
+def _as_contiguous(
+    dtype: np.dtype, array: np.ndarray | SparseTargets | None
+) -> np.ndarray | SparseTargets | None:
     if array is None:
         return None
     if isinstance(array, SparseTargets):

@@ -1,19 +1,50 @@
-"""What one step of a training knows."""
+"""One step of a training, views of it, and the loss of its batch at other parameters."""
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from sklearn_metabp._kernels.functions import DERIVATIVES
+from sklearn_metabp._kernels.functions import ACTIVATIONS
+from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp.network.network import Network
-from sklearn_metabp.network.trial import Trial
+
+
+class BatchLoss:
+    """Loss of a training's batches at other parameters.
+
+    It has a second kernel over the rows of the training, with parameters and gradients of its own.
+    Nothing is dropped in it, whatever the network's dropout.
+
+    Parameters
+    ----------
+    network : Network
+    like : ndarray of shape (n_params,)
+        Parameters, for their dtype.
+    max_batch : int
+        Rows of the largest batch.
+    rows : tuple
+        ``(X, targets, sample_weight, order)`` as kernels load them.
+    """
+
+    def __init__(
+        self, network: Network, like: np.ndarray, max_batch: int, rows: tuple[Any, ...]
+    ) -> None:
+        self._params, self._gradients = np.zeros_like(like), np.zeros_like(like)
+        self._backprop = network.backprop(self._params, self._gradients, max_batch)
+        self._backprop.load(*rows)
+
+    def at(self, params: np.ndarray, start: int, stop: int) -> tuple[float, np.ndarray]:
+        """Return the loss of a batch at some parameters, and a buffer with the gradients there."""
+        self._params[...] = params
+        return self._backprop.gradients(start, stop), self._gradients
 
 
 class Step:
     """One minibatch: forward, backward, update.
 
-    A training has one ``Step`` and refills it: what a callback wants to keep it copies. All of it
-    belongs to the weights *before* the update. Arrays are views, to be read only, except
+    A training has one ``Step`` and refills it, so a callback copies the arrays that it keeps.
+    Everything on it belongs to the weights *before* the update. Arrays are read-only views, except
     ``updates``, which the update rule may fill in place.
 
     Attributes
@@ -21,7 +52,7 @@ class Step:
     index : int
         Number of this step in the training, from 1.
     n_planned : int
-        Steps that were planned when the training began. One that goes on may take more.
+        Number of steps planned when the training began. A continued training may take more.
     epoch : int
         Number of the epoch, from 0.
     loss : float
@@ -29,21 +60,29 @@ class Step:
     network : Network
         Layers, activation functions and loss.
     layout : ParameterLayout
-        Which slice of a flat vector is what.
+        Slices of the flat vectors.
     params : ndarray of shape (n_params,)
         Weights and biases before the step. Symbols w, θ.
     gradients : ndarray of shape (n_params,)
         Derivative of the batch's loss by every parameter.
     updates : ndarray of shape (n_params,)
-        What the rule adds to the parameters. Symbols Δw, Δθ.
+        Change of the parameters that the rule makes. Symbols Δw, Δθ.
     backprop : Backprop
-        The kernel whose buffers the arrays are views of, for rules that are bound to them once.
+        Kernel whose buffers the arrays are views of, for rules that are bound to them once.
     rows : tuple or None
-        ``(X, targets, sample_weight, order)``, the rows that batches are drawn from; None of a step
-        that was recorded.
+        ``(X, targets, sample_weight, order)``, the rows that batches are drawn from. None for a
+        recorded step.
     """
 
-    def __init__(self, network: Network, params, gradients, updates, backprop, n_planned: int):
+    def __init__(
+        self,
+        network: Network,
+        params: np.ndarray,
+        gradients: np.ndarray,
+        updates: np.ndarray,
+        backprop: Backprop,
+        n_planned: int,
+    ) -> None:
         self.network = network
         self.layout = network.layout
         self.params = read_only(params)
@@ -56,17 +95,17 @@ class Step:
         self.start = 0
         self.stop = 0
         self.backprop = backprop
-        self.rows: tuple | None = None
-        self._trial: Trial | None = None
+        self.rows: tuple[Any, ...] | None = None
+        self._batch_loss: BatchLoss | None = None
 
     @property
     def n_patterns(self) -> int:
-        """Rows of the batch."""
+        """Number of rows of the batch."""
         return self.stop - self.start
 
     @property
     def activations(self) -> list[np.ndarray]:
-        """Outputs of every layer, the input first, each (n_patterns, n_units). Symbol x: rule (1)."""
+        """Outputs of every layer, the input first, (n_patterns, n_neurons). Symbol x: rule (1)."""
         return [read_only(layer[: self.n_patterns]) for layer in self.backprop.activations]
 
     @property
@@ -81,40 +120,45 @@ class Step:
 
     @property
     def deltas(self) -> list[np.ndarray]:
-        """Minus the loss derivative by the net input, each (n_patterns, n_units): rules (5), (6).
+        """Minus the loss derivative by the net input, (n_patterns, n_neurons): rules (5), (6).
 
-        Of every layer after the input; times the pattern's sample weight where there is one.
+        One array for every layer after the input, times the pattern's sample weight where there is
+        one.
         """
         return [read_only(layer[: self.n_patterns]) for layer in self.backprop.deltas]
 
     @property
     def net_inputs(self) -> list[np.ndarray]:
-        """What goes into the activation functions, each (n_patterns, n_units). Symbol in: rule (1).
+        """Arguments of the activation functions, (n_patterns, n_neurons). Symbol in: rule (1).
 
-        Of every layer after the input. Computed when asked for.
+        One array for every layer after the input, computed on access.
         """
         layers = zip(self.activations, self.coefs, self.intercepts, strict=False)
         return [x @ weights + biases for x, weights, biases in layers]
 
     @property
     def derivatives(self) -> list[np.ndarray]:
-        """Derivative of the activation function at the net input, each (n_patterns, n_units).
+        """Derivative of the activation function at the net input, (n_patterns, n_neurons).
 
-        Of every layer after the input; of softmax the diagonal. Computed when asked for.
+        One array for every layer after the input, computed on access. For softmax it is the
+        diagonal.
         """
         return [self.derivatives_of(layer) for layer in range(len(self.layout.layer_sizes) - 1)]
 
     def derivatives_of(self, layer: int) -> np.ndarray:
-        """Derivative of one layer's activation function, (n_patterns, n_units); 0 is the first hidden one."""
-        n, backprop, network = self.n_patterns, self.backprop, self.network
-        x = backprop.layer_outputs[layer][:n]
-        if layer == len(network.activations):
+        """Return the derivative of one layer's activation function, (n_patterns, n_neurons).
+
+        Layer 0 is the first hidden one.
+        """
+        n, network = self.n_patterns, self.network
+        if layer < len(network.activations):
+            slopes = self.backprop.slopes[layer]
+            if slopes is not None:
+                return read_only(slopes[:n])
+            function = network.activations[layer]
+        else:
             function = network.out_activation
-            return DERIVATIVES["logistic" if function == "softmax" else function](x)
-        slopes = backprop.slopes[layer]
-        return (
-            DERIVATIVES[network.activations[layer]](x) if slopes is None else read_only(slopes[:n])
-        )
+        return ACTIVATIONS[function].derivative(self.backprop.layer_outputs[layer][:n])
 
     @cached_property
     def coefs(self) -> list[np.ndarray]:
@@ -127,7 +171,7 @@ class Step:
         return self.layout.intercepts(self.params)
 
     def loss_and_gradients_at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss of this step's batch at other parameters, and its gradient there.
+        """Return the loss of this step's batch at other parameters, and its gradient there.
 
         It costs one more forward and backward pass, in buffers of its own.
 
@@ -145,19 +189,55 @@ class Step:
         Raises
         ------
         ValueError
-            If the step does not know its rows.
+            If the step was recorded, and so has no rows.
         """
         if self.rows is None:
             raise ValueError(
                 "this step was recorded: only a training has a loss at other parameters."
             )
-        if self._trial is None:
-            self._trial = Trial(self.network, self.params, self.backprop.max_batch, self.rows)
-        return self._trial.at(params, self.start, self.stop)
+        if self._batch_loss is None:
+            self._batch_loss = BatchLoss(
+                self.network, self.params, self.backprop.max_batch, self.rows
+            )
+        return self._batch_loss.at(params, self.start, self.stop)
+
+
+class StepView(Step):
+    """A step with other buffers for ``gradients``, ``updates`` or both.
+
+    It is made once per training, for a rule inside another one or for a teacher. All other arrays
+    are those of the step.
+
+    Parameters
+    ----------
+    step : Step
+    *names : {"gradients", "updates"}
+        Arrays that are replaced by buffers.
+
+    Attributes
+    ----------
+    buffers : dict of ndarray of shape (n_params,)
+        The buffers by name, zero at first, to be filled.
+    """
+
+    def __init__(self, step: Step, *names: str) -> None:
+        self.__dict__.update(vars(step))
+        self._step, self._batch_loss = step, None
+        self.buffers = {name: np.zeros_like(getattr(step, name)) for name in names}
+        if "gradients" in names:
+            self.gradients = read_only(self.buffers["gradients"])
+        if "updates" in names:
+            self.updates = self.buffers["updates"]
+
+    def refresh(self) -> None:
+        """Copy from the step the numbers that change from step to step."""
+        step = self._step
+        self.index, self.epoch, self.loss = step.index, step.epoch, step.loss
+        self.start, self.stop = step.start, step.stop
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """View of an array that cannot be written to."""
+    """Return a view of an array that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view

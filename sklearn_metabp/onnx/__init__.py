@@ -1,8 +1,8 @@
-"""Converters to ONNX: importing this module registers them with skl2onnx.
+"""Converters to ONNX. An import of this module registers them with skl2onnx.
 
-``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and what
-else skl2onnx converts. Converting needs skl2onnx, which ``pip install sklearn-metabp[onnx]``
-brings; running the result needs any ONNX runtime and nothing of this package.
+``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and
+whatever else skl2onnx converts. The conversion needs skl2onnx, which ``pip install
+sklearn-metabp[onnx]`` installs. The result runs in any ONNX runtime, without this package.
 
 Examples
 --------
@@ -31,19 +31,21 @@ except ModuleNotFoundError as error:
     ) from error
 
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.onnx.classifier import (
-    ALIAS,
+from sklearn_metabp.onnx.converters import (
+    CLASSIFIER_ALIAS,
+    REGRESSOR_ALIAS,
     classifier_shapes,
     convert_classifier,
+    convert_regressor,
     parse_classifier,
+    regressor_shapes,
 )
-from sklearn_metabp.onnx.regressor import convert_regressor, regressor_shapes
 
 __all__: list[str] = []
 
 skl2onnx.update_registered_converter(
     BackpropMLPClassifier,
-    ALIAS,
+    CLASSIFIER_ALIAS,
     classifier_shapes,
     convert_classifier,
     parser=parse_classifier,
@@ -54,5 +56,5 @@ skl2onnx.update_registered_converter(
     },
 )
 skl2onnx.update_registered_converter(
-    BackpropMLPRegressor, "SklearnMetabpBackpropMLPRegressor", regressor_shapes, convert_regressor
+    BackpropMLPRegressor, REGRESSOR_ALIAS, regressor_shapes, convert_regressor
 )

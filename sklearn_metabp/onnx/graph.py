@@ -1,12 +1,16 @@
 """ONNX operators of one opset and one floating-point type, by short names."""
 
-import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from skl2onnx.algebra import onnx_ops
 from skl2onnx.common.data_types import DoubleTensorType
 from skl2onnx.proto import onnx_proto
+
+from sklearn_metabp._kernels.functions import ACTIVATIONS
+from sklearn_metabp._kernels.functions.activations import IN
 
 Node = Any  # an operator of skl2onnx's algebra, or the variable that goes into the first one
 
@@ -18,83 +22,83 @@ _PROTO_TYPES = {
 
 
 class Graph:
-    """Makes nodes of a graph: ``graph.MatMul(x, weights)``, with arrays as constants.
+    """A maker of nodes: ``graph.MatMul(x, weights)``, with arrays as constants.
 
-    Only operators are used here that ONNX Runtime also has for float64: of ``Softplus``, ``Elu``,
-    ``LeakyRelu``, ``Erf`` and ``Gelu`` it has float32 alone.
+    Activation functions are written with operators that ONNX Runtime also has for float64. It has
+    ``Softplus``, ``Elu``, ``LeakyRelu``, ``Erf`` and ``Gelu`` for float32 alone.
 
     Parameters
     ----------
     opset : int
         Version of the operators.
     input_type : DataType
-        Of the model's input: float64 is computed in float64, all else in float32.
+        Type of the model's input. The graph computes in float64 if it is float64, else in float32.
 
     Attributes
     ----------
     dtype : numpy.dtype
-        Of all that is computed.
+        Type of all computed values.
     """
 
-    def __init__(self, opset: int, input_type):
+    def __init__(self, opset: int, input_type: Any) -> None:
         self.opset = opset
         self.dtype = np.dtype(
             np.float64 if isinstance(input_type, DoubleTensorType) else np.float32
         )
 
-    def __getattr__(self, operator: str):
+    def __getattr__(self, operator: str) -> Callable[..., Node]:
         make = getattr(onnx_ops, f"Onnx{operator}")
         return lambda *inputs, **attributes: make(*inputs, op_version=self.opset, **attributes)
 
-    def constant(self, value) -> np.ndarray:
-        """An array of at least one dimension, in the type that is computed in."""
+    def constant(self, value: ArrayLike) -> np.ndarray:
+        """Return an array of at least one dimension, in the type of the computed values."""
         return np.atleast_1d(np.asarray(value, self.dtype))
 
-    def cast(self, x: Node, dtype) -> Node:
-        """Values in another type."""
+    def cast(self, x: Node, dtype: DTypeLike) -> Node:
+        """Convert values to another type."""
         return self.Cast(x, to=_PROTO_TYPES[np.dtype(dtype)])
 
     def columns(self, x: Node, start: int, stop: int) -> Node:
-        """Columns from start to stop, the latter not included, of a matrix."""
+        """Take the columns from start to stop of a matrix, without the latter."""
         return self.Gather(x, np.arange(start, stop, dtype=np.int64), axis=1)
 
+    def split(self, x: Node, widths: Iterable[int]) -> list[Node]:
+        """Split the columns of a matrix into groups of the given widths."""
+        parts, start = [], 0
+        for width in widths:
+            parts.append(self.columns(x, start, start + width))
+            start += width
+        return parts
+
     def erf(self, x: Node) -> Node:
-        """The error function, in float32 for want of another: 1e-7 off at the most."""
+        """Compute the error function, in float32 because there is no other: off by at most 1e-7."""
         if self.dtype == np.float32:
             return self.Erf(x)
         return self.cast(self.Erf(self.cast(x, np.float32)), self.dtype)
 
     def activate(self, name: str, x: Node) -> Node:
-        """One of the activation functions of a layer."""
-        zero, one = self.constant(0), self.constant(1)
-        match name:
-            case "identity":
-                return x
-            case "logistic":
-                return self.Sigmoid(x)
-            case "tanh":
-                return self.Tanh(x)
-            case "relu":
-                return self.Relu(x)
-            case "leaky_relu":
-                return self.Max(x, self.Mul(x, self.constant(0.01)))
-            case "elu":
-                return self.Add(self.Relu(x), self.Sub(self.Exp(self.Min(x, zero)), one))
-            case "gelu":
-                share = self.Add(self.erf(self.Mul(x, self.constant(1 / math.sqrt(2)))), one)
-                return self.Mul(self.Mul(x, self.constant(0.5)), share)
-            case "silu":
-                # x sigmoid(x) would be fused to a QuickGelu, which older runtimes have in float32
-                # alone.
-                return self.Div(x, self.Add(one, self.Exp(self.Neg(x))))
-            case "softplus":
-                return self.Add(
-                    self.Relu(x), self.Log(self.Add(one, self.Exp(self.Neg(self.Abs(x)))))
-                )
-            case "exp":
-                return self.Exp(x)
-            case "softmax":
-                return self.Softmax(x, axis=1)
-        raise NotImplementedError(
-            f"the activation function {name!r} has no conversion to ONNX yet."
-        )
+        """Apply an activation function of a layer.
+
+        Raises
+        ------
+        NotImplementedError
+            If its record in the table has no expression of ONNX operators.
+        """
+        expression = ACTIVATIONS[name].onnx
+        if expression is None:
+            raise NotImplementedError(
+                f"the activation function {name!r} has no conversion to ONNX yet."
+            )
+        return self._build(expression, x)
+
+    def _build(self, expression: Any, x: Node) -> Node:
+        """Make the nodes of an expression, as :class:`Activation` describes it."""
+        if expression == IN:
+            return x
+        if not isinstance(expression, tuple):
+            return self.constant(expression)
+        operator, *operands = expression
+        attributes = operands.pop() if isinstance(operands[-1], dict) else {}
+        nodes = [self._build(operand, x) for operand in operands]
+        make = self.erf if operator == "Erf" else getattr(self, operator)
+        return make(*nodes, **attributes)

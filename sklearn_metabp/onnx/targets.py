@@ -1,17 +1,18 @@
-"""Outputs of the network to labels and probabilities: ``ClassTargets``, in operators."""
+"""Labels and probabilities of the network's outputs: ``ClassTargets`` in ONNX operators."""
 
 import numpy as np
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.onnx.graph import Graph, Node
 
 
 def label_values(classes: np.ndarray) -> np.ndarray:
-    """Classes in a type that ONNX has for labels: int64 or str.
+    """Return classes in a type that ONNX has for labels: int64 or str.
 
     Raises
     ------
     ValueError
-        If they are neither integers, in whatever type, nor strings.
+        If they are neither strings nor integers, which may be of any type.
     """
     values = np.asarray(classes.tolist())
     if values.dtype.kind == "U":
@@ -27,16 +28,20 @@ def label_values(classes: np.ndarray) -> np.ndarray:
 def decode(
     graph: Graph, outputs: Node, n_classes: int, width: int, function: str
 ) -> tuple[Node, Node]:
-    """Position of the label in the classes, (n_samples,), and probabilities, (n_samples, n_classes).
+    """Compute the position of the label in the classes, and the probabilities.
 
     Parameters
     ----------
     graph : Graph
-    outputs : Node
-        Of shape (n_samples, width).
+    outputs : Node of shape (n_samples, width)
     n_classes, width : int
     function : str
         Activation function of the outputs.
+
+    Returns
+    -------
+    position : Node of shape (n_samples,)
+    probabilities : Node of shape (n_samples, n_classes)
     """
     if n_classes == 1:  # softmax of one column is 1
         probabilities = graph.Softmax(graph.columns(outputs, 0, 1), axis=1)
@@ -46,7 +51,7 @@ def decode(
         probabilities = graph.Concat(graph.Sub(graph.constant(1), parts), parts, axis=1)
         return graph.Reshape(is_yes(graph, outputs, function), np.array([-1])), probabilities
     position = graph.ArgMax(outputs, axis=1, keepdims=0)
-    if function == "softmax":
+    if ACTIVATIONS[function].sums_to_one:
         return position, parts
     zero, one = graph.constant(0), graph.constant(1)
     total = graph.MatMul(parts, np.ones((width, 1), graph.dtype))
@@ -56,14 +61,21 @@ def decode(
 
 
 def shares(graph: Graph, outputs: Node, function: str) -> Node:
-    """Outputs mapped from the range of the targets to [0, 1], what lies outside cut off."""
-    zero, one = graph.constant(0), graph.constant(1)
-    if function == "tanh":
-        return graph.Mul(graph.Add(outputs, one), graph.constant(0.5))
-    return graph.Max(graph.Min(outputs, one), zero) if function == "identity" else outputs
+    """Map outputs from the range of the targets to [0, 1] and clip the ones outside."""
+    activation = ACTIVATIONS[function]
+    assert activation.class_range is not None
+    no, yes = activation.class_range
+    if (no, yes) != (0.0, 1.0):
+        from_no = graph.Add(outputs, graph.constant(-no))
+        outputs = graph.Mul(from_no, graph.constant(1 / (yes - no)))
+    if activation.output_range == activation.class_range:
+        return outputs
+    return graph.Max(graph.Min(outputs, graph.constant(1)), graph.constant(0))
 
 
 def is_yes(graph: Graph, outputs: Node, function: str) -> Node:
-    """1 where an output says yes, else 0; int64, of the outputs' shape."""
-    middle = graph.constant(0 if function == "tanh" else 0.5)
+    """Compute 1 where an output is nearer to the target for yes, else 0; int64."""
+    class_range = ACTIVATIONS[function].class_range
+    assert class_range is not None
+    middle = graph.constant(sum(class_range) / 2)
     return graph.cast(graph.Greater(outputs, middle), np.int64)

@@ -1,9 +1,17 @@
-"""Labels and numbers to the targets of the output units and back, and class weights."""
+"""Targets: the conversion of y to targets of the output neurons and back; class weights."""
 
 from sklearn_metabp.targets.classes import ClassTargets
 from sklearn_metabp.targets.columns import MultiOutputTargets
 from sklearn_metabp.targets.labels import as_labels
 from sklearn_metabp.targets.learn import learn_targets
 from sklearn_metabp.targets.numbers import NumberTargets
+from sklearn_metabp.targets.targets import Targets
 
-__all__ = ["ClassTargets", "MultiOutputTargets", "NumberTargets", "as_labels", "learn_targets"]
+__all__ = [
+    "ClassTargets",
+    "MultiOutputTargets",
+    "NumberTargets",
+    "Targets",
+    "as_labels",
+    "learn_targets",
+]

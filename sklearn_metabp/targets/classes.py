@@ -1,31 +1,38 @@
-"""Labels to the network's targets and back."""
+"""Classes as targets of the output neurons, and back."""
 
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS, CLASS_LOSSES, LOSSES, Activation
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import column_weights, product_of_columns
 from sklearn_metabp.targets.kinds import is_zero_or_one, n_columns, share_of_rows
-from sklearn_metabp.targets.labels import as_labels, column_labels, some
+from sklearn_metabp.targets.labels import abbreviate, as_labels, column_labels
+from sklearn_metabp.targets.targets import Targets
 
 
-class ClassTargets:
-    """Classes as targets of the output units, and outputs as probabilities and labels.
+class ClassTargets(Targets):
+    """Classes as targets of the output neurons, and outputs as probabilities and labels.
 
-    One unit for two classes, one a class for more, one a label for multilabel; softmax always has
-    one a class. The target of a unit is 1 for yes and 0 for no, and with tanh units -1 for no.
+    Two classes have one neuron, more classes one neuron each, multilabel one neuron a label.
+    Softmax always has one neuron a class. The target of a neuron is 1 for yes and 0 for no; with
+    tanh neurons it is -1 for no.
 
     Parameters
     ----------
     labels : ndarray of shape (n_samples,) or (n_samples, n_labels), or sparse matrix
         Labels to learn the classes from, as :func:`as_labels` returns them: y, or the classes
         themselves. Two columns or more are multilabel.
-    out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}
-    loss : {"log_loss", "squared_error"}
+    out_activation : str
+        ``"auto"`` or a name in ``CLASS_OUT_ACTIVATIONS``.
+    loss : str
+        Name in ``CLASS_LOSSES``.
 
     Raises
     ------
@@ -33,9 +40,7 @@ class ClassTargets:
         If the output activation does not fit the loss or the kind of labels.
     """
 
-    out_groups: tuple[int, ...] | None = None
-
-    def __init__(self, labels, out_activation: str, loss: str):
+    def __init__(self, labels: Any, out_activation: str, loss: str):
         self.decodes_sparse = issparse(labels)
         if np.ndim(labels) == 2 or self.decodes_sparse:
             self.kind, self.classes = "multilabel-indicator", np.arange(labels.shape[1])
@@ -45,30 +50,38 @@ class ClassTargets:
         self._choose_output(out_activation, loss)
 
     def for_output(self, out_activation: str, loss: str) -> "ClassTargets":
-        """Targets of the same classes for other output units or another loss."""
+        """Return targets of the same classes for other output neurons or another loss."""
         targets = copy.copy(self)
         targets._choose_output(out_activation, loss)
         return targets
 
     def _choose_output(self, out_activation: str, loss: str) -> None:
         if out_activation == "auto":
-            softmax = self.kind == "multiclass" and loss == "log_loss"
-            out_activation = "softmax" if softmax else "logistic"
+            of_several = LOSSES[loss].class_output if self.kind == "multiclass" else None
+            out_activation = of_several or "logistic"
         self.out_activation = out_activation
-        if loss == "log_loss" and out_activation not in ("logistic", "softmax"):
+        others = " or ".join(repr(name) for name in CLASS_LOSSES if LOSSES[name].of_error)
+        hint = f" With loss={others} any out_activation goes."
+        LOSSES[loss].check_output(out_activation, "auto", hint=hint)
+        if self._output.sums_to_one and self.is_multilabel:
             raise ValueError(
-                f"loss='log_loss' needs probabilities: out_activation must be 'auto', 'logistic' or 'softmax'"
-                f", got {out_activation!r}. With loss='squared_error' any out_activation goes."
-            )
-        if out_activation == "softmax" and self.is_multilabel:
-            raise ValueError(
-                "out_activation='softmax' lets one class exclude the others, but y is multilabel: use "
-                "'auto' or 'logistic'."
+                "out_activation='softmax' lets one class exclude the others, but y is multilabel: "
+                "use 'auto' or 'logistic'."
             )
 
     @property
-    def fitted_attributes(self) -> dict:
-        """What a fitted estimator shows of them."""
+    def _output(self) -> Activation:
+        return ACTIVATIONS[self.out_activation]
+
+    @property
+    def _no_and_yes(self) -> tuple[float, float]:
+        """Targets for no and for yes."""
+        assert self._output.class_range is not None
+        return self._output.class_range
+
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """The attribute ``classes_``."""
         return {"classes_": self.classes}
 
     @property
@@ -76,14 +89,14 @@ class ClassTargets:
         """Whether a row may have several labels."""
         return self.kind.startswith("multilabel")
 
-    def check_known(self, y, name: str = "y") -> None:
+    def check_known(self, y: Any, name: str = "y") -> None:
         """Raise ValueError if y is of another kind, or has a class, that was not there before."""
         if self.is_multilabel:
             n_labels = len(self.classes)
             if y.ndim != 2 or y.shape[1] != n_labels:
                 raise ValueError(
-                    f"{name} must have {n_labels} columns of 0 and 1, one a label, as before; got shape "
-                    f"{y.shape}."
+                    f"{name} must have {n_labels} columns of 0 and 1, one a label, as before; got "
+                    f"shape {y.shape}."
                 )
             if not is_zero_or_one(y):
                 raise ValueError(
@@ -100,12 +113,12 @@ class ClassTargets:
             seen = np.setdiff1d(seen, self.classes)
         if len(seen):
             raise ValueError(
-                f"`{name}` has classes not in `self.classes_`: {some(seen.tolist())}. `self.classes_` has "
-                f"{some(self.classes.tolist())}."
+                f"`{name}` has classes not in `self.classes_`: {abbreviate(seen.tolist())}. "
+                f"`self.classes_` has {abbreviate(self.classes.tolist())}."
             )
 
-    def row_weights(self, class_weight, y) -> np.ndarray:
-        """Class weights as weights of the rows, of shape (n_samples,)."""
+    def row_weights(self, class_weight: Any, y: Any) -> np.ndarray:
+        """Return class weights as weights of the rows, of shape (n_samples,)."""
         if self.is_multilabel:
             columns = y.tocsc() if issparse(y) else y
             each = (columns[:, [n]] for n in range(y.shape[1]))
@@ -113,21 +126,21 @@ class ClassTargets:
             return product_of_columns(class_weight, [np.arange(2)] * y.shape[1], labels)
         return column_weights(class_weight, self.classes, column_labels(np.ravel(y)))
 
-    def encode(self, y, dtype) -> np.ndarray | SparseTargets:
-        """Targets of the output units, of shape (n_samples, n_outputs).
+    def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
+        """Return targets of the output neurons, of shape (n_samples, n_outputs).
 
-        A matrix, C-contiguous, for one unit, and for dense multilabel y, which is as large itself;
-        otherwise the units of the classes: at thousands of classes targets are what memory is
-        needed for.
+        They are a C-contiguous matrix for one neuron, and for dense multilabel y, which is as large
+        itself. Otherwise only the neurons of the classes are stored, because a matrix for thousands
+        of classes would take most of the memory of a fit.
         """
-        no = -1.0 if self.out_activation == "tanh" else 0.0
+        no, _ = self._no_and_yes
         if self.is_multilabel and issparse(y):
             return SparseTargets.of_csr(y.tocsr(), dtype, no)
         if self.is_multilabel:
             targets = _dense(y, dtype)
         else:
             position = np.searchsorted(self.classes, column_labels(np.ravel(y)))
-            if self.kind != "binary" or self.out_activation == "softmax":
+            if self.kind != "binary" or self._output.sums_to_one:
                 return SparseTargets.one_hot(position, max(2, len(self.classes)), dtype, no)
             targets = position[:, None].astype(dtype)
         if no:
@@ -136,28 +149,27 @@ class ClassTargets:
         return targets
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs as probabilities, of shape (n_samples, n_classes).
+        """Return outputs as probabilities, of shape (n_samples, n_classes).
 
-        Those of softmax and of a single logistic unit are. Of the others the targets' range is
-        mapped to [0, 1], what lies outside is cut off, and the classes of a row are scaled to add
-        up to 1.
+        Outputs of softmax and of a single logistic neuron are probabilities. Other outputs are
+        mapped from the range of the targets to [0, 1], clipped to it, and scaled so that the
+        classes of a row add up to 1.
         """
         if len(self.classes) == 1 and not self.is_multilabel:
             return np.ones((len(outputs), 1), outputs.dtype)
-        shares = outputs
-        if self.out_activation == "tanh":
-            shares = (shares + 1) / 2
-        elif self.out_activation == "identity":
+        no, yes = self._no_and_yes
+        shares = outputs if (no, yes) == (0, 1) else (outputs - no) / (yes - no)
+        if self._output.output_range != (no, yes):
             shares = np.clip(shares, 0, 1)
-        if self.is_multilabel or self.out_activation == "softmax":
+        if self.is_multilabel or self._output.sums_to_one:
             return shares
         if shares.shape[1] == 1:
             return np.hstack([1 - shares, shares])
         total = shares.sum(axis=1, keepdims=True)
         return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / shares.shape[1])
 
-    def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs as labels, of shape (n_samples,) or (n_samples, n_labels)."""
+    def decode(self, outputs: np.ndarray) -> Any:
+        """Return outputs as labels, of shape (n_samples,) or (n_samples, n_labels)."""
         if len(self.classes) == 1 and not self.is_multilabel:
             return np.repeat(self.classes, len(outputs))
         if not self.is_multilabel and outputs.shape[1] > 1:
@@ -168,10 +180,10 @@ class ClassTargets:
         return csr_matrix(yes).astype(int) if self.decodes_sparse else yes.astype(int)
 
     def _is_yes(self, outputs: np.ndarray) -> np.ndarray:
-        return outputs > (0.0 if self.out_activation == "tanh" else 0.5)
+        return outputs > sum(self._no_and_yes) / 2
 
-    def score(self, y, outputs: np.ndarray, sample_weight=None) -> float:
-        """Share of rows whose label, or all of whose labels, are right."""
+    def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
+        """Return the share of rows of which all labels are right."""
         y = as_labels(y)
         if not self.is_multilabel:
             return float(accuracy_score(y, self.decode(outputs), sample_weight=sample_weight))
@@ -182,6 +194,6 @@ class ClassTargets:
         return share_of_rows(np.all(right, axis=1), sample_weight)
 
 
-def _dense(y, dtype) -> np.ndarray:
-    """A copy of a matrix of 0 and 1, dense and C-contiguous."""
+def _dense(y: Any, dtype: DTypeLike) -> np.ndarray:
+    """Return a dense, C-contiguous copy of a matrix of 0 and 1."""
     return y.tocsr().astype(dtype).toarray(order="C") if issparse(y) else y.astype(dtype, order="C")

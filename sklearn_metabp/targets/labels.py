@@ -1,6 +1,7 @@
-"""The one door for labels: from whatever container a user has to arrays of one plain type."""
+"""Labels from any container of a user as arrays of one plain type."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -9,11 +10,11 @@ from scipy.sparse import issparse
 _LEFT_TO_SKLEARN = (list, tuple, np.ndarray, bytes)
 
 
-def as_labels(y, name: str = "y"):
-    """Labels as an array of strings, integers, numbers or booleans.
+def as_labels(y: Any, name: str = "y") -> Any:
+    """Return labels as an array of strings, integers, numbers or booleans.
 
-    Every label that a user passes goes through here before anything looks at it, so that fit,
-    score, validation and scorers agree about its type.
+    All labels of a user pass through this function before any other code reads them. So fit,
+    score, validation and scorers see the same types.
 
     Parameters
     ----------
@@ -26,15 +27,13 @@ def as_labels(y, name: str = "y"):
     Returns
     -------
     labels : ndarray of shape (n_samples,) or (n_samples, n_columns), or sparse matrix
-        Objects only where the columns are of several kinds, with plain Python labels in them.
-        Sparse y, and what is no array at all, is returned as it is: scikit-learn's validation has a
-        word for it.
+        Objects only if columns of strings and of numbers are mixed. Sparse y, and a value that is
+        no array at all, is returned as it is: scikit-learn's validation has an error for it.
 
     Raises
     ------
     ValueError
-        If a label is missing, if one column has labels of several types, or if they are of a type
-        that is no label.
+        If a label is missing, if a column has labels of several types, or if a type is not allowed.
     """
     if y is None or issparse(y):
         return y
@@ -63,7 +62,7 @@ def as_labels(y, name: str = "y"):
 
 
 def column_labels(labels: np.ndarray, name: str = "y") -> np.ndarray:
-    """Labels of one column, (n_samples,), in the type that all of them have; see :func:`as_labels`."""
+    """Return the labels of a column, (n_samples,), in their common type; see :func:`as_labels`."""
     if labels.dtype != object or not len(labels):
         return labels
     types = set(map(type, labels))
@@ -84,16 +83,17 @@ def column_labels(labels: np.ndarray, name: str = "y") -> np.ndarray:
     names = " and ".join(sorted(kind.__name__ for kind in types))
     if len(types) > 1:
         raise ValueError(
-            f"{name} has labels of several types, which have no order: {names}. Make them one type, for "
-            f"instance strings."
+            f"{name} has labels of several types, which have no order: {names}. Make them one "
+            "type, for instance strings."
         )
     raise ValueError(
-        f"Unknown label type: {name} has labels of type {names}. Labels are strings, integers or booleans."
+        f"Unknown label type: {name} has labels of type {names}. Labels are strings, integers or "
+        "booleans."
     )
 
 
-def _is_sparse_frame(y) -> bool:
-    """Whether y is a pandas frame all of whose columns are sparse."""
+def _is_sparse_frame(y: Any) -> bool:
+    """Return whether y is a pandas frame all of whose columns are sparse."""
     if getattr(y, "ndim", 0) != 2 or not hasattr(y, "iloc"):
         return False
     return all(type(dtype).__name__ == "SparseDtype" for dtype in y.dtypes)
@@ -108,8 +108,8 @@ def _integers(labels: np.ndarray, name: str) -> np.ndarray:
     raise ValueError(f"{name} has integers that do not fit 64 bits: pass them as strings.")
 
 
-def _is_missing(label) -> bool:
-    """Whether a label is None, NaN, NaT or pandas' NA."""
+def _is_missing(label: Any) -> bool:
+    """Return whether a label is None, NaN, NaT or pandas' NA."""
     if label is None or type(label).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(label, Real | np.generic) and bool(label != label)
@@ -117,12 +117,12 @@ def _is_missing(label) -> bool:
 
 def _missing(name: str, row: int) -> ValueError:
     return ValueError(
-        f"Input {name} contains NaN: the label of row {row} is missing. Leave such rows out, or give them a "
-        f"label of their own."
+        f"Input {name} contains NaN: the label of row {row} is missing. Leave such rows out, or "
+        "give them a label of their own."
     )
 
 
-def some(labels: list, n: int = 8) -> str:
-    """The first labels, for a message."""
+def abbreviate(labels: list, n: int = 8) -> str:
+    """Return the first labels as text for a message."""
     listed = ", ".join(map(repr, labels[:n]))
     return f"[{listed}]" if len(labels) <= n else f"[{listed}, … {len(labels) - n} more]"

@@ -1,6 +1,7 @@
-"""Classes learned from y and from those that were announced."""
+"""Classes learned from y, or announced by the user."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -18,8 +19,10 @@ _ONE_HOT = (
 )
 
 
-def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | MultiOutputTargets:
-    """Targets for y, of the classes that were announced or else of those in it.
+def learn_targets(
+    y: Any, classes: Any, out_activation: str, loss: str
+) -> ClassTargets | MultiOutputTargets:
+    """Return targets for y, with the announced classes or, if there are none, those of y.
 
     Raises
     ------
@@ -37,35 +40,36 @@ def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | 
     if is_multilabel(y) and not by_column:
         if classes is not None and not np.array_equal(np.unique(classes), np.arange(y.shape[1])):
             raise ValueError(
-                f"classes of multilabel y are the numbers of its {y.shape[1]} columns, or None; and for "
-                f"columns of classes a list of {y.shape[1]} arrays. Got {classes!r}."
+                f"classes of multilabel y are the numbers of its {y.shape[1]} columns, or None; "
+                f"and for columns of classes a list of {y.shape[1]} arrays. Got {classes!r}."
             )
         one_hot = is_one_hot(y)
         if one_hot and out_activation == "softmax":
             raise ValueError(
-                f"out_activation='softmax' lets one class exclude the others, but a matrix of 0 and 1 is "
-                f"multilabel. {_ONE_HOT}"
+                "out_activation='softmax' lets one class exclude the others, but a matrix of 0 "
+                f"and 1 is multilabel. {_ONE_HOT}"
             )
         targets = ClassTargets(y, *output)
         if one_hot:
             warnings.warn(
-                f"A matrix of 0 and 1 is multilabel: every column is learned on its own, and predict may "
-                f"give a row no label, or several. {_ONE_HOT}",
+                "A matrix of 0 and 1 is multilabel: every column is learned on its own, and "
+                f"predict may give a row no label, or several. {_ONE_HOT}",
                 stacklevel=6,
             )
         return targets
     return MultiOutputTargets(_columns_of_classes(y, classes, by_column), *output)
 
 
-def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
-    """For every column of y the labels to learn its classes from."""
+def _columns_of_classes(y: Any, classes: Any, by_column: bool) -> list[np.ndarray]:
+    """Return for every column of y the labels to learn its classes from."""
     if issparse(y):
         raise ValueError(
             "Sparse y must be multilabel: 0 and 1 alone. Pass columns of classes dense."
         )
     if classes is not None and (not by_column or len(classes) != y.shape[1]):
         raise ValueError(
-            f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got {classes!r}."
+            f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got "
+            f"{classes!r}."
         )
     columns = [column_labels(labels, f"y[:, {n}]") for n, labels in enumerate(y.T)]
     for labels in columns:
@@ -75,17 +79,17 @@ def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
     return [as_labels(labels, f"classes[{n}]") for n, labels in enumerate(classes)]
 
 
-def check_announced(classes, known, y) -> None:
-    """Raise ValueError if ``partial_fit`` was not told the classes, or other classes than before.
+def check_announced(classes: Any, known: Any, y: Any) -> None:
+    """Raise ValueError unless ``partial_fit`` was given the classes, the same as before.
 
     Parameters
     ----------
     classes : array-like, list of array-like or None
-        Those that this call announces.
+        Classes that this call announces.
     known : ndarray, list of ndarray or None
-        Those of the calls before; None in the first call.
+        Classes of the calls before; None in the first call.
     y : array-like or sparse matrix
-        Labels as the user gave them: multilabel rows have their classes with them.
+        Labels as the user gave them. Multilabel y needs no announced classes.
     """
     if known is None and classes is None and not is_multilabel(as_labels(y)):
         raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -95,8 +99,8 @@ def check_announced(classes, known, y) -> None:
         )
 
 
-def same_classes(classes, others) -> bool:
-    """Whether others are the classes, or of every column the classes, that are known."""
+def same_classes(classes: Any, others: Any) -> bool:
+    """Return whether others are the same classes, in every column."""
     if isinstance(classes, list):
         return len(classes) == len(others) and all(map(same_classes, classes, others))
     others = as_labels(others, "classes")

@@ -1,17 +1,25 @@
-"""Numbers to the network's targets and back."""
+"""Numbers as targets of the output neurons, and back."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+from sklearn_metabp.targets.targets import Targets
 
-class NumberTargets:
-    """Numbers as targets of the output units; see ``ClassTargets`` for what the methods do.
+
+class NumberTargets(Targets):
+    """Numbers as targets of the output neurons.
 
     Parameters
     ----------
-    out_activation : {"auto", "identity", "logistic", "tanh", "softmax", "exp"}
-    loss : {"squared_error", "absolute_error", "huber", "poisson"}
+    out_activation : str
+        ``"auto"`` or a name in ``OUT_ACTIVATIONS``.
+    loss : str
+        Name in ``NUMBER_LOSSES``.
 
     Raises
     ------
@@ -19,53 +27,45 @@ class NumberTargets:
         If the output activation does not fit the loss.
     """
 
-    out_groups = None
-    fitted_attributes: dict = {}
+    kind = "numbers"
+    is_numeric = True
 
     def __init__(self, out_activation: str, loss: str):
         self.loss = loss
         if out_activation == "auto":
-            out_activation = "exp" if loss == "poisson" else "identity"
-        if loss == "poisson" and out_activation != "exp":
-            raise ValueError(
-                f"loss='poisson' needs outputs above 0: out_activation must be 'auto' or 'exp', got "
-                f"{out_activation!r}."
-            )
+            out_activation = LOSSES[loss].number_output or "identity"
+        LOSSES[loss].check_output(out_activation, "auto")
         self.out_activation = out_activation
 
     def for_output(self, out_activation: str, loss: str) -> "NumberTargets":
-        """Targets for other output units or another loss."""
+        """Return targets for other output neurons or another loss."""
         return NumberTargets(out_activation, loss)
 
-    def check_known(self, y, name: str = "y") -> None:
-        """Any number goes."""
+    def check_known(self, y: Any, name: str = "y") -> None:
+        """Do nothing: any number is allowed."""
 
-    def encode(self, y, dtype) -> np.ndarray:
-        """Targets of the output units, C-contiguous, of shape (n_samples, n_outputs)."""
+    def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray:
+        """Return C-contiguous targets of the output neurons, of shape (n_samples, n_outputs)."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         with np.errstate(over="ignore"):
             targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
         if not np.isfinite(targets).all():
             raise ValueError(f"y has values too large for {np.dtype(dtype)}, the dtype of X.")
-        if self.out_activation == "softmax" and targets.shape[1] == 1:
+        if ACTIVATIONS[self.out_activation].sums_to_one and targets.shape[1] == 1:
             raise ValueError(
                 "out_activation='softmax' makes a single output 1 whatever X is: use another."
             )
-        if self.loss == "poisson" and targets.min() < 0:
-            raise ValueError(
-                f"loss='poisson' is for counts and rates: y must not be negative, its lowest value is "
-                f"{targets.min():g}."
-            )
+        LOSSES[self.loss].check_targets(targets)
         return targets
 
     @staticmethod
     def decode(outputs: np.ndarray) -> np.ndarray:
-        """Outputs as they are; a vector where there is one."""
+        """Return outputs as they are, or a vector if there is one neuron."""
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
-    def score(self, y, outputs: np.ndarray, sample_weight=None) -> float:
-        """R², the mean over the outputs; NaN where an output is not finite."""
+    def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
+        """Return R², the mean over the outputs; NaN if an output is not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
         with np.errstate(over="ignore", invalid="ignore"):  # a square may be infinite

@@ -147,7 +147,7 @@ class RunHeader:
             layout,
             _activations(header["activations"]),
             _one_of("out_activation", header, OUT_ACTIVATIONS),
-            _one_of("loss", header, LOSSES),
+            _one_of("loss", header, tuple(LOSSES)),
             _at_least_0("alpha", header),
             _at_least_0("dropout", header),
             _groups(header["out_groups"], layout),

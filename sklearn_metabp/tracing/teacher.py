@@ -37,7 +37,7 @@ class Teacher:
         if self._seen is not step:  # another training
             self._seen, self._shadow = step, StepView(step, "updates")
             self._compute_update = bind_validated(self._rule, self._shadow, self._state)
-        self._shadow.follow()
+        self._shadow.refresh()
         return TaughtStep(step, self._compute_update())
 
     def forget_step(self) -> None:

@@ -1,4 +1,4 @@
-"""Where minibatches come from."""
+"""Minibatches of the rows to train on."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LISTED_BATCHES = 1000
 
 @dataclass
 class Batches:
-    """The rows that steps draw their minibatches from.
+    """Rows to train on, and the order in which minibatches take them.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Batches:
     shuffle : bool
         Whether every epoch goes through the rows in a new order.
     order : ndarray of shape (n_samples,) of intp, default=None
-        Order of the rows in the epoch before, which the next one shuffles.
+        Order of the rows in the last epoch, which the next one shuffles.
 
     Attributes
     ----------
@@ -41,11 +41,11 @@ class Batches:
     shuffle: bool
     order: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         n = len(self)
         self.n_batches = -(-n // self.size)
-        # For few batches an iteration over a list begins faster; a million pairs would take 140 MB.
-        self._listed = list(self._counted()) if self.n_batches <= _LISTED_BATCHES else None
+        # A list is faster to iterate over, but one of a million pairs would take 140 MB.
+        self._listed = list(self._make_bounds()) if self.n_batches <= _LISTED_BATCHES else None
         if not self.shuffle or self.size >= n:  # one batch of all rows has no order worth drawing
             self.order = None
         elif self.order is None or len(self.order) != n:
@@ -55,11 +55,11 @@ class Batches:
         return self.X.shape[0]
 
     def draw(self, random_state: np.random.RandomState) -> Iterable[tuple[int, int]]:
-        """Start and stop of every batch of an epoch, after drawing a new order of the rows."""
+        """Draw a new order of the rows, and return start and stop of every batch of an epoch."""
         if self.order is not None:
             random_state.shuffle(self.order)
-        return self._listed or self._counted()
+        return self._listed or self._make_bounds()
 
-    def _counted(self) -> Iterator[tuple[int, int]]:
+    def _make_bounds(self) -> Iterator[tuple[int, int]]:
         n = len(self)
         return zip(range(0, n, self.size), chain(range(self.size, n, self.size), (n,)), strict=True)

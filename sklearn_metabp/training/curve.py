@@ -1,17 +1,17 @@
-"""Numbers that are only ever added to: one for every epoch."""
+"""A list of one number per epoch, which copies share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 
 class Curve(Sequence):
-    """A list of floats that grows at its end, and whose copies cost nothing.
+    """A list of floats that grows at its end and is copied in constant time.
 
-    Copies share the numbers they have in common. The one that grows first goes on with the shared
-    list; another that grows after it takes a list of its own. So a training of many short calls
-    need not copy its past in every call, and a call that fails leaves the curve before it as it
-    was.
+    Copies share the numbers that they have in common. The copy that grows first keeps the shared
+    list, and the next one that grows makes a list of its own. So a training of many short calls
+    does not copy its past in every call, and a failed call leaves the curve as it was.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Curve(Sequence):
         self._n = n + 1
 
     def append_at(self, position: int, value: float) -> None:
-        """Add a number as that of an epoch, after NaN for every epoch that had none.
+        """Add the number of an epoch, after NaN for every epoch without a number.
 
         Parameters
         ----------
@@ -53,35 +53,35 @@ class Curve(Sequence):
         self.append(value)
 
     def copy(self) -> "Curve":
-        """An independent copy, in constant time."""
+        """Return an independent copy, in constant time."""
         other = Curve.__new__(Curve)
         other._values, other._n = self._values, self._n
         return other
 
     __copy__ = copy
 
-    def __deepcopy__(self, memo) -> "Curve":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Curve":
         return self.copy()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, list[float]]:
         return {"values": list(self)}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, list[float]]) -> None:
         self.__init__(state["values"])  # type: ignore[misc]
 
     def __len__(self) -> int:
         return self._n
 
-    def __getitem__(self, item):
+    def __getitem__(self, item: Any) -> Any:
         positions = range(self._n)[item]
         if isinstance(positions, range):
             return [self._values[position] for position in positions]
         return self._values[positions]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[float]:
         return iter(self._values[: self._n])
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, (Curve, list)) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]

@@ -1,11 +1,13 @@
-"""A fingerprint of values and of code: equal in every process, another one where the code was edited."""
+"""Fingerprints of values and of code: equal in every process, different after an edit."""
 
-import functools
 import hashlib
 import inspect
 import warnings
 import weakref
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from operator import itemgetter
 from types import (
     BuiltinFunctionType,
@@ -16,6 +18,7 @@ from types import (
     MethodType,
     ModuleType,
 )
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -28,7 +31,7 @@ from sklearn_metabp.training.user_code import (
     release_of,
 )
 
-# What a class has besides what it does: texts, types for readers, lines, slots of Python's own.
+# Attributes of a class that do not change its behaviour: texts, annotations, lines, slots.
 _NO_CODE = {
     *("__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate__"),
     *("__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__"),
@@ -37,27 +40,26 @@ _NO_CODE = {
 }
 _SLOTS = (GetSetDescriptorType, MemberDescriptorType)
 _WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
-# An estimator's callbacks are not what it computes; scikit-learn notes its version in what it
-# pickles.
+# An estimator's callbacks are no part of its result, and scikit-learn adds its version to pickles.
 _NO_STATE = {"__doc__", "_skl_callbacks", "_sklearn_version"}
 _BLOCK_BYTES = 2**20
-# Values nested deeper are written later, as code is, so that Python's stack does not end first.
+# Values nested deeper are written later, as code is, so that Python's stack does not overflow.
 _MAX_DEPTH = 50
 
 
-def fingerprint(value) -> str:
-    """Fingerprint of a value, with all code of the user's that it leads to.
+def fingerprint(value: Any) -> str:
+    """Return the fingerprint of a value and of all code of the user that it refers to.
 
-    Two values have the same one if they hold the same and their code does the same, however they
-    lie in memory: an array in C or in Fortran order, a function here or in the worker process that
-    it was sent to.
+    Two values have the same fingerprint if they hold the same data and their code is the same. The
+    layout in memory does not matter: an array may be in C or in Fortran order, a function in this
+    process or in the worker that it was sent to.
 
-    A function is its code, its defaults, what it closes over, and the functions, classes and values
-    that it finds under global names of its module, and what those refer to in turn. A class is its
-    attributes, its methods and its bases. Comments, docstrings, annotations and the place in a file
-    do not count. Of a library the name counts; of one that this package does not stand on also its
-    version and the source of the module. An object is its class and what it would pickle, or its
-    class alone where it cannot be pickled, as a lock.
+    A function counts by its code, its defaults, its closure, and the functions, classes and values
+    that its global names refer to, and so on. A class counts by its attributes, methods and bases.
+    Comments, docstrings, annotations and line numbers do not count. Code of a library counts by its
+    name; if this package does not depend on the library, also by its version and the source of the
+    module. An object counts by its class and its pickle, or by its class alone if it cannot be
+    pickled, as a lock.
 
     Parameters
     ----------
@@ -71,40 +73,93 @@ def fingerprint(value) -> str:
     return _Fingerprint().of(value)
 
 
-def callable_fingerprint(function) -> str:
-    """Fingerprint of a function, or of anything that can be called; see :func:`fingerprint`.
+_first_fingerprints: dict[int, tuple[weakref.ref, str]] = {}
+
+
+def callable_fingerprint(judge: Callable | str | None) -> str:
+    """Return the fingerprint of a scorer or a monitor, which stays while the object takes notes.
+
+    A training that continues has to find out whether scores of now and before can be compared. A
+    scorer stays the same while what it notes changes: a list of its calls, a running mean. So an
+    object keeps the fingerprint that it had first, and one of a class counts by the class and the
+    arguments of its constructor.
 
     Parameters
     ----------
-    function : callable
+    judge : callable, str or None
+        A string is the name of a scorer or of a curve.
 
     Returns
     -------
     fingerprint : str
-        40 hexadecimal digits.
+        40 hexadecimal digits; of a string or None its ``repr``.
     """
-    if not callable(function):
+    if judge is None or isinstance(judge, str):
+        return repr(judge)
+    if not callable(judge):
         raise TypeError(
-            f"callable_fingerprint takes what can be called, got a {type(function).__name__}."
+            f"callable_fingerprint takes what can be called, got a {type(judge).__name__}."
         )
-    return fingerprint(function)
+    known = _first_fingerprints.get(id(judge))
+    if known is not None and known[0]() is judge:
+        return known[1]
+    first = fingerprint(constructor_call(judge))
+    with suppress(TypeError):  # an object without weak references is examined every time
+        reference = weakref.ref(judge, partial(_forget, id(judge)))
+        _first_fingerprints[id(judge)] = reference, first
+    return first
+
+
+def _forget(key: int, _: weakref.ref) -> None:
+    _first_fingerprints.pop(key, None)
+
+
+def constructor_call(value: Any) -> Any:
+    """Return the class of an object and the arguments of its constructor, or the object itself.
+
+    The arguments are known if the parameters of ``__init__`` are attributes under their own names,
+    or with an underscore before them.
+    """
+    if isinstance(value, (type, FunctionType)) or "__init__" not in _python_methods(type(value)):
+        return value
+    try:
+        names = list(inspect.signature(type(value)).parameters)
+    except (TypeError, ValueError):  # its metaclass hides them
+        return value
+    held = getattr(value, "__dict__", {})
+    missing = object()
+    settings = {name: held.get(name, held.get(f"_{name}", missing)) for name in names}
+    if not names or any(setting is missing for setting in settings.values()):
+        return value
+    return type(value), settings
+
+
+def _python_methods(kind: type) -> set[str]:
+    """Return the names of the methods that the class and its bases define in Python."""
+    return {
+        name
+        for base in kind.__mro__
+        for name, part in vars(base).items()
+        if isinstance(part, FunctionType)
+    }
 
 
 class _Fingerprint:
-    """Goes through values depth first and through code in the order in which it is met.
+    """One walk through a value: depth first through data, later through code.
 
-    Code is numbered when it is met and written once, later, so functions that call each other end,
-    and so does a long chain of them.
+    Code is numbered at its first occurrence and written once, later. So the walk ends for functions
+    that call each other, and for long chains of them.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=20)
         self._numbers: dict[int, int] = {}
         self._later: deque = deque()
-        self._kept: list = []  # what has a number stays, so that nothing else gets its id
+        self._kept: list = []  # numbered values stay alive, so that no other one gets their id
         self._above: list[int] = []
 
-    def of(self, value) -> str:
+    def of(self, value: Any) -> str:
+        """Return the fingerprint of a value."""
         self._value(value)
         while self._later:
             later = self._later.popleft()
@@ -118,15 +173,15 @@ class _Fingerprint:
                 self._above.pop()
         return self._hash.hexdigest()
 
-    def _write(self, tag: str, *parts) -> None:
-        """Add a tag and texts or bytes, each with its length, so that nothing runs into its neighbour."""
+    def _write(self, tag: str, *parts: Any) -> None:
+        """Add a tag and texts or bytes to the hash, each with its length to keep them apart."""
         self._hash.update(f"{tag} {len(parts)};".encode())
         for part in parts:
             raw = part if isinstance(part, bytes) else str(part).encode(errors="surrogatepass")
             self._hash.update(f"{len(raw)}:".encode())
             self._hash.update(raw)
 
-    def _value(self, value) -> None:
+    def _value(self, value: Any) -> None:
         kind = type(value)
         if value is None or value is Ellipsis or value is NotImplemented:
             self._write("single", repr(value))
@@ -164,13 +219,13 @@ class _Fingerprint:
             self._compound(value, kind)
             self._above.pop()
 
-    def _compound(self, value, kind) -> None:
+    def _compound(self, value: Any, kind: type) -> None:
         if kind in (list, tuple):
             self._write(kind.__name__, len(value))
             for item in value:
                 self._value(item)
         elif kind is dict:
-            # The order of the names is none of the value's.
+            # The order of the keys does not count.
             items = sorted(
                 ((fingerprint(key), item) for key, item in value.items()), key=itemgetter(0)
             )
@@ -199,7 +254,7 @@ class _Fingerprint:
             self._write("property")
             for function in (value.fget, value.fset, value.fdel):
                 self._value(function)
-        elif kind is functools.partial:
+        elif kind is partial:
             self._write("partial")
             self._value((value.func, value.args, value.keywords, vars(value)))
         elif (within := _function_within(value)) is not None:
@@ -208,14 +263,14 @@ class _Fingerprint:
         else:
             self._object(value, kind)
 
-    def _object(self, value, kind) -> None:
+    def _object(self, value: Any, kind: type) -> None:
         self._write("object")
         self._value(kind)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 reduced = value.__reduce_ex__(2)
-        except Exception:  # the object's own code says why, in whatever way
+        except Exception:  # code of the object may raise anything
             self._write("opaque")
             self._value(getattr(value, "__dict__", None))
             return
@@ -253,8 +308,8 @@ class _Fingerprint:
                 block = np.ascontiguousarray(array[start : start + n_rows], dtype)
                 self._hash.update(block.view(np.uint8).reshape(-1).data if block.size else b"")
 
-    def _sparse(self, matrix) -> None:
-        """Rows as they are stored: their order is the order of the sums."""
+    def _sparse(self, matrix: Any) -> None:
+        """Add the rows as they are stored, because their order is the order of the sums."""
         if matrix.format not in ("csr", "csc"):
             matrix = matrix.tocoo()
             arrays = [
@@ -268,22 +323,22 @@ class _Fingerprint:
         for array in arrays:
             self._array(array)
 
-    def _reference(self, code) -> None:
-        """A function or class: its name if it is a library's, otherwise its number, and its content later."""
+    def _reference(self, code: Any) -> None:
+        """Add a function or class: the name if it is from a library, otherwise a number."""
         module = code.__module__
         is_class = isinstance(code, type)
         if is_class and not isinstance(
             module, str
         ):  # of C code: it describes the module of its instances
             self._write("library", "", code.__qualname__)
-        # Code of a namespace without a name says that it is of builtins.
+        # Code of a namespace without a name has the module builtins.
         elif is_library(module) and ((is_class and module != "builtins") or is_importable(code)):
             self._write("library", module, code.__qualname__, release_of(module))
         else:
             self._number(code)
 
-    def _number(self, value) -> None:
-        """Write the number of what is written later, once."""
+    def _number(self, value: Any) -> None:
+        """Add the number of a value that is written later, once."""
         if id(value) not in self._numbers:
             self._numbers[id(value)] = len(self._numbers)
             self._kept.append(value)
@@ -341,7 +396,7 @@ class _Fingerprint:
             self._value(None if is_doc else constant)
 
     def _names(self, function: FunctionType) -> None:
-        """What the code refers to by global names, and by attributes and imports of modules of the user."""
+        """Add the values of the global names in the code, and of the user's modules in it."""
         global_names, attributes, imports = names_in(function.__code__)
         for name in sorted(global_names):
             if name in function.__globals__:
@@ -355,7 +410,7 @@ class _Fingerprint:
             if module is not None:
                 self._named(module, attributes, set())
 
-    def _named(self, value, attributes: set[str], seen: set[str]) -> None:
+    def _named(self, value: Any, attributes: set[str], seen: set[str]) -> None:
         self._value(value)
         if (
             not isinstance(value, ModuleType)
@@ -369,8 +424,8 @@ class _Fingerprint:
             self._named(vars(value)[name], attributes, seen)
 
 
-def _function_within(value):
-    """The function inside what a library's decorator has made of it: ``lru_cache``, a compiler's."""
+def _function_within(value: Any) -> FunctionType | None:
+    """Return the function that a library's decorator wrapped, as ``lru_cache`` or a compiler."""
     if not is_library(type(value).__module__):
         return None
     for name in ("__wrapped__", "py_func"):

@@ -1,4 +1,4 @@
-"""Who is told of a training, and who judges it from outside."""
+"""Protocols of the two objects outside that take part in a training."""
 
 from typing import Protocol
 
@@ -10,37 +10,47 @@ from sklearn_metabp.training.state import TrainingState
 
 
 class Listener(Protocol):
-    """What is told of a training."""
+    """Object that receives the events of a training."""
 
     wants_start: bool
+    """Whether it takes part in the begin of a training."""
     wants_steps: bool
+    """Whether it receives every step."""
 
     def training_begins(self, replay: Replay) -> None:
-        """Before the first epoch; called only where ``wants_start`` and the rule is replayable."""
+        """Receive a replay before the first epoch, if ``wants_start`` and the rule has one."""
 
     def epoch_begins(self) -> None:
-        """Before the first batch of an epoch."""
+        """Receive the begin of an epoch."""
 
     def step_ends(self, step: Step) -> None:
-        """After the weights changed; called only where ``wants_steps``."""
+        """Receive a step after the weights changed, if ``wants_steps``."""
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
-        """After an epoch, with the parameters that would be kept now and whether it was the last so far.
+        """Receive the end of an epoch.
+
+        Parameters
+        ----------
+        state : TrainingState
+        params : ndarray of shape (n_params,)
+            The parameters that the estimator would keep now.
+        stopped : bool
+            Whether this epoch is the last one so far.
 
         Returns
         -------
         stopped : bool
-            Whether it was the last.
+            Whether it is the last one.
         """
         ...
 
 
 class Validation(Protocol):
-    """Rows that are not trained on, and what is thought of a network's outputs for them."""
+    """Rows that are not trained on, and the score of a network on them."""
 
     stops_training: bool
-    """Whether patience listens to the score, and the best parameters are the ones to keep."""
+    """Whether patience goes by the score, and the parameters with the best score are kept."""
 
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
-        """The score, higher is better, and the mean loss of the network with these parameters."""
+        """Return the score, higher is better, and the mean loss with these parameters."""
         ...

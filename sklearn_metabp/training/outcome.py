@@ -1,9 +1,9 @@
-"""How a training ended, and what of it is worth a warning.
+"""Examination of a training after its end, and the warning that it deserves.
 
-A loss that stops falling is no proof that anything was learned: a training may have blown up and
-stayed finite, may stand on a plateau, or may have taken no step that counts. Its loss at the end is
-compared with the one where the call began and with that of the best constant prediction, on the
-rows that were trained on.
+A loss that stops falling does not prove that anything was learned. The training may have blown up
+and stayed finite, may stand on a plateau, or may have changed no weight. So its loss at the end is
+compared with two others on the training rows: the loss at the beginning of the call, and the loss
+of the best constant prediction.
 """
 
 from dataclasses import dataclass
@@ -17,38 +17,38 @@ from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import ADVICE
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.training.target_scale import advice_on_scale
-from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import TrainingRule
 
-# A loss within this share of the best constant's is no better than it: XOR on a plateau has won up
-# to 0.7 %.
+# A loss within this share of the best constant's counts as no better: XOR on a plateau was up to
+# 0.7 % better.
 _MARGIN = 0.01
-# An epoch's mean loss is one of changing weights, with penalty and dropout. Only where it is below
-# what it is compared with by this factor, it need not be measured again.
+# The mean loss of an epoch includes changing weights, penalty and dropout. It is accepted without
+# another measurement only if it is below the other loss by this factor.
 _CLEARLY = 0.9
-# A training that ends with so many times the loss it began with has blown up.
+# A training has blown up if its loss at the end is so many times that at the beginning.
 _WELL_ABOVE = 10.0
-# Epochs in which a training that goes well gets better.
+# A training that goes well gets better within so many epochs.
 _A_WHILE = 10
-# A call of partial_fit that raised the loss of its rows by this factor has made them worse.
+# A call of partial_fit did harm if it raised the loss of its own rows by this factor.
 _ROSE = 2.0
-# A penalty to mention where nothing was learned.
+# From this alpha on, the penalty is mentioned where nothing was learned.
 _STRONG_PENALTY = 1e-3
-# Calls of partial_fit whose losses say what is usual on a stream.
+# The first calls of partial_fit, whose losses are the measure of what is usual on a stream.
 _FIRST_CALLS = 10
 
 
 @dataclass
 class Start:
-    """Where one call of ``fit`` or ``partial_fit`` began.
+    """The training at the beginning of one call of ``fit`` or ``partial_fit``.
 
     Attributes
     ----------
     params : ndarray of shape (n_params,)
-        An array that training does not change.
+        A copy, which training does not change.
     n_steps, n_epochs : int
-        Taken and finished before.
+        Numbers before the call.
     n_planned : int or None
-        Steps that schedules reckoned with before; None where the call made the plan.
+        Steps that schedules were planned for before; None if the call makes the plan.
     """
 
     params: np.ndarray
@@ -58,36 +58,36 @@ class Start:
 
     @classmethod
     def of(cls, state: TrainingState) -> "Start":
-        """Where a training goes on from a state."""
+        """Return the start of a call that begins with this state."""
         return cls(state.params.copy(), state.n_steps, state.n_epochs, state.n_planned)
 
 
 @dataclass
 class Outcome:
-    """What became of one call of ``fit`` or ``partial_fit``.
+    """Examination of one call of ``fit`` or ``partial_fit`` after its end.
 
     Parameters
     ----------
     network : Network
     batches : Batches
         The rows that were trained on.
-    rule : UpdateRule
+    rule : UpdateRule or LineSearchRule
     state : TrainingState
         At the end.
     start : Start
     y_has_numbers : bool
-        Whether targets are numbers, with a mean and a scale to speak of, rather than classes.
+        Whether y has numbers, with a mean and a scale, rather than classes.
     """
 
     network: Network
     batches: Batches
-    rule: UpdateRule
+    rule: TrainingRule
     state: TrainingState
     start: Start
     y_has_numbers: bool
 
-    def of_fit(self, stopped: bool, max_iter: int, max_iter_was_wanted: bool) -> str | None:
-        """What to warn of after a ``fit``.
+    def warning_of_fit(self, stopped: bool, max_iter: int, max_iter_was_wanted: bool) -> str | None:
+        """Return the text of a warning after a ``fit``.
 
         Parameters
         ----------
@@ -95,13 +95,13 @@ class Outcome:
             Whether something ended the training before ``max_iter``.
         max_iter : int
         max_iter_was_wanted : bool
-            Whether patience is infinite: then reaching ``max_iter`` is no news, nor is what a
-            training under way has not learned yet.
+            Whether patience is infinite. Then no warning is given that ``max_iter`` was reached,
+            nor that a training which still improves has not learned enough.
 
         Returns
         -------
         message : str or None
-            One text with all that is to be said; None after a training that needs no word.
+            One text with all findings; None if there are none.
         """
         is_cut_short = not stopped and max_iter_was_wanted and self._is_under_way
         failure = self._standstill() or self._blow_up()
@@ -110,9 +110,10 @@ class Outcome:
         end = None
         if self.state.divergence is not None:
             end = f"{self.state.divergence} {_KEPT_THE_BEST}"
-        elif isinstance(self.rule, LineSearchRule):
+        elif self.rule.tests_convergence:
             if not stopped:
-                end = f"{type(self.rule).__name__} ended before it converged: {self.state.why_not_converged}."
+                name, reason = type(self.rule).__name__, self.state.why_not_converged
+                end = f"{name} ended before it converged: {reason}."
         elif not stopped and not max_iter_was_wanted:
             end = f"Maximum number of epochs ({max_iter}) reached"
             tol = self.state.patience.tol
@@ -120,11 +121,11 @@ class Outcome:
             end += "." if failure else f"{advice}."
         return " ".join(sentence for sentence in (end, failure) if sentence) or None
 
-    def of_partial_fit(self) -> str | None:
-        """What to warn of after a ``partial_fit``; each thing once in a training.
+    def warning_of_partial_fit(self) -> str | None:
+        """Return the text of a warning after a ``partial_fit``; each is given once in a training.
 
-        A plateau is nothing to warn of: the stream goes on. A divergence is, and a blow-up, and
-        calls that change nothing.
+        A divergence, a blow-up and a call without effect are reasons for a warning. A plateau is
+        not, because a stream has no end.
 
         Returns
         -------
@@ -139,7 +140,7 @@ class Outcome:
         return None
 
     def _standstill(self) -> str | None:
-        """What to say where no step changed a weight, or none could."""
+        """Return a text if no step changed a weight, or none could."""
         state, start = self.state, self.start
         if state.n_steps == start.n_steps or state.divergence is not None:
             return None
@@ -150,21 +151,23 @@ class Outcome:
             and self.rule.schedule_has_ended(start.n_steps, n_planned)
         ):
             return (
-                f"Training stands still: the schedule of the learning rate was planned for {n_planned} "
-                f"steps, and this call began after {start.n_steps}, under update_rule={self.rule!r}. The "
-                f"first call plans max_iter epochs: give it a larger max_iter. To go on from here, set "
-                f"schedule='constant', or start a fresh fit with coef_init=model.coefs_ and "
-                f"intercept_init=model.intercepts_, which plans anew."
+                "Training stands still: the schedule of the learning rate was planned for "
+                f"{n_planned} steps, and this call began after {start.n_steps}, under "
+                f"update_rule={self.rule!r}. The first call plans max_iter epochs: give it a "
+                "larger max_iter. To go on from here, set schedule='constant', or start a fresh "
+                "fit with coef_init=model.coefs_ and intercept_init=model.intercepts_, which "
+                "plans anew."
             )
-        if isinstance(self.rule, LineSearchRule) or not np.array_equal(state.params, start.params):
+        if self.rule.tests_convergence or not np.array_equal(state.params, start.params):
             return None
         return (
-            f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates are 0, or "
-            f"too small for the last digit of a weight. Raise the learning rate, or look at its schedule."
+            f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates "
+            "are 0, or too small for the last digit of a weight. Raise the learning rate, or "
+            "look at its schedule."
         )
 
     def _blow_up(self) -> str | None:
-        """What to say where the training ended well above where it began, by the loss that it lowers."""
+        """Return a text if the loss, penalty included, ended well above that at the beginning."""
         state = self.state
         if state.divergence is not None or not self._is_suspicious:
             return None
@@ -179,11 +182,11 @@ class Outcome:
         return " ".join(sentences)
 
     def _blow_up_on_stream(self) -> str | None:
-        """The same of a call of ``partial_fit``, whose rows may be other ones than those of the call before.
+        """Return a text if a call of ``partial_fit`` blew up.
 
-        Losses of calls are compared with those of the first few. Unusual rows have a large loss as
-        well, but steps on them lower it; so it is the loss of the same rows before and after the
-        call that decides.
+        Every call may have other rows, so its loss is compared with those of the first few calls.
+        Unusual rows have a large loss as well, but steps on them lower it. So the loss of the same
+        rows before and after the call decides.
         """
         curve = self.state.loss_curve
         first = curve[: min(_FIRST_CALLS, len(curve) - 1)]
@@ -198,19 +201,21 @@ class Outcome:
 
     def _blown_up(self) -> str:
         return (
-            f"Training blew up, though every number stayed finite: the loss ended at {self._end_loss:.6g}, "
-            f"and was {self._start_loss:.6g} where this call began, under update_rule={self.rule!r}. {ADVICE}"
+            "Training blew up, though every number stayed finite: the loss ended at "
+            f"{self._end_loss:.6g}, and was {self._start_loss:.6g} where this call began, under "
+            f"update_rule={self.rule!r}. {ADVICE}"
         )
 
     def _nothing_learned(self, at_the_limit: bool) -> str | None:
-        """What to say where the network that is kept predicts no better than a constant does."""
+        """Return a text if the kept network predicts no better than a constant does."""
         if not self._is_suspicious or not self._targets_vary:
             return None
         if not self._kept_loss >= (1 - _MARGIN) * self._constant_loss:
             return None
         return (
-            f"The network predicts no better than a constant does: its loss is {self._kept_loss:.6g}, that "
-            f"of the best constant prediction {self._constant_loss:.6g}. {self._remedy(at_the_limit)}"
+            "The network predicts no better than a constant does: its loss is "
+            f"{self._kept_loss:.6g}, that of the best constant prediction "
+            f"{self._constant_loss:.6g}. {self._remedy(at_the_limit)}"
         )
 
     def _remedy(self, at_the_limit: bool) -> str:
@@ -218,14 +223,17 @@ class Outcome:
         if self._advice_on_y:
             return self._advice_on_y
         if self._constant_loss <= tol:
-            return f"No improvement can be as large as tol={tol:g}, so patience ends the training: lower tol."
-        is_search = isinstance(self.rule, LineSearchRule)
+            return (
+                f"No improvement can be as large as tol={tol:g}, so patience ends the training: "
+                "lower tol."
+            )
+        is_search = self.rule.tests_convergence
         first = "Raise max_iter" if at_the_limit and not is_search else "Try another random_state"
         rate = "" if is_search else ", a larger learning rate"
         penalty = ", a smaller alpha" if self.network.alpha > _STRONG_PENALTY else ""
         return (
-            f"{first}{rate}, more hidden units or other activation functions{penalty}, or scale X. If X says "
-            f"nothing about y, this is all there is to learn."
+            f"{first}{rate}, more hidden neurons or other activation functions{penalty}, or scale "
+            "X. If X says nothing about y, this is all there is to learn."
         )
 
     @property
@@ -242,7 +250,7 @@ class Outcome:
 
     @property
     def _is_under_way(self) -> bool:
-        """Whether the loss still improved in the last epochs, and y is not what keeps it far from its end."""
+        """Whether the loss still improved in the last epochs, and the scale of y is no obstacle."""
         curve = self.state.loss_curve[self.start.n_epochs :]
         before, lately = curve[:-_A_WHILE], curve[-_A_WHILE:]
         improves = not before or min(lately) < min(before) - self.state.patience.tol
@@ -253,7 +261,7 @@ class Outcome:
 
     @property
     def _is_suspicious(self) -> bool:
-        """Whether the last epoch's loss leaves it open that the training failed."""
+        """Whether the training may have failed, by the loss of the last epoch."""
         curve, n_before = self.state.loss_curve, self.start.n_epochs
         last = curve[-1] if len(curve) > n_before else np.inf
         first = curve[max(n_before - 1, 0)] if len(curve) else np.inf
@@ -261,7 +269,7 @@ class Outcome:
 
     @property
     def _targets_vary(self) -> bool:
-        """Whether there is anything to learn: an output with more than one target among rows that count."""
+        """Whether an output has more than one target among the rows with a weight above 0."""
         targets, weight = self.batches.targets, self.batches.sample_weight
         if isinstance(targets, SparseTargets):
             counting = np.ones(len(targets)) if weight is None else (weight > 0).astype(float)
@@ -297,7 +305,7 @@ class Outcome:
         return self.network.mean_loss(params, batches.X, batches.targets, batches.sample_weight)
 
     def _penalty_of(self, params: np.ndarray) -> float:
-        """The penalty that training adds to the loss of a batch, on average over the batches."""
+        """Return the penalty in the loss of a batch, on average over the batches."""
         batches, weight = self.batches, self.batches.sample_weight
         total = len(batches) if weight is None else float(weight.sum(dtype=float))
         weights = params[: self.network.layout.n_weights].astype(np.float64)

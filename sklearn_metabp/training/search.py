@@ -1,10 +1,11 @@
-"""Training by a rule that needs the loss as a function: all rows at once, iterations for steps."""
+"""Training by a line search: a rule that needs the loss of all rows as a function."""
 
 import reprlib
 from collections.abc import Callable
 
 import numpy as np
 
+from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp.network import Network, Step
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
@@ -35,13 +36,13 @@ class Search:
         state.order = None
         self._trial = state.params.copy()
         self._gradients = np.zeros_like(state.params)
-        self._backprop = self._loaded(network, self._trial, self._gradients)
-        # A listener sees every iteration from the parameters before it. That has a kernel of its
-        # own, so that nothing which the rule sees or counts depends on who listens.
+        self._backprop = self._load_kernel(network, self._trial, self._gradients)
+        # A listener sees every iteration from the parameters before it. A second kernel computes
+        # that, so that the numbers of the rule do not depend on whether there is a listener.
         seen_params, gradients, backprop = self._trial, self._gradients, self._backprop
         if listener is not None and listener.wants_steps:
             seen_params, gradients = state.params.copy(), np.zeros_like(state.params)
-            backprop = self._loaded(network, seen_params, gradients)
+            backprop = self._load_kernel(network, seen_params, gradients)
         self._seen_params = seen_params
         self._updates = np.zeros_like(state.params)
         n_planned = state.n_steps + max_iter
@@ -52,15 +53,15 @@ class Search:
         self._loss_at: tuple[np.ndarray, float] | None = None
         self._n_iterations = 0
 
-    def _loaded(self, network: Network, params: np.ndarray, gradients: np.ndarray):
-        """A kernel for all rows."""
+    def _load_kernel(self, network: Network, params: np.ndarray, gradients: np.ndarray) -> Backprop:
+        """Return a kernel loaded with all rows."""
         batches = self._batches
         backprop = network.backprop(params, gradients, len(batches))
         backprop.load(batches.X, batches.targets, batches.sample_weight)
         return backprop
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:
-        """Minimise; False if a limit or a failure ended it before it converged."""
+        """Minimise the loss; return False if a limit or a failure ended it before convergence."""
         state = self._state
         self.step.epoch = state.n_epochs
         loss, gradients = self._objective(state.params)
@@ -88,15 +89,15 @@ class Search:
         name = f"{type(self._rule).__name__}.minimize"
         if why_not is not None and not isinstance(why_not, str):
             raise TypeError(
-                f"{name} must return None where it converged or was stopped, and otherwise a string that "
-                f"says why it ended; got {reprlib.repr(why_not)}."
+                f"{name} must return None where it converged or was stopped, and otherwise a "
+                f"string that says why it ended; got {reprlib.repr(why_not)}."
             )
         if self._n_iterations > self._max_iter:
             why_not = reached(self._max_iter)
         elif not was_stopped and not np.array_equal(params, state.params):
             raise ValueError(
-                f"{name} changed params without a call of on_iteration(new_params), which trains: call it "
-                f"after every iteration."
+                f"{name} changed params without a call of on_iteration(new_params), which trains: "
+                "call it after every iteration."
             )
         elif why_not is None and not self._n_iterations and not is_flat:
             why_not = "it took no iteration, though there are derivatives larger than tol"
@@ -104,7 +105,7 @@ class Search:
         return why_not is None
 
     def _objective(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss of all rows, and its gradients, which the next call overwrites."""
+        """Return the loss of all rows and its gradients, which the next call overwrites."""
         with np.errstate(over="ignore"):  # a trial beyond float32's range has an infinite loss
             self._trial[...] = params
         loss = self._backprop.gradients(0, len(self._batches))
@@ -115,13 +116,13 @@ class Search:
     def _iteration_ended(self, params: np.ndarray, epoch_ended: Callable[[float], bool]) -> bool:
         state, step = self._state, self.step
         self._n_iterations += 1
-        if self._n_iterations > self._max_iter:  # a rule that does not count
+        if self._n_iterations > self._max_iter:  # the rule ignores max_iter
             return True
         new = np.asarray(params, state.params.dtype)
         if new.shape != state.params.shape:
             raise ValueError(
-                f"{type(self._rule).__name__}.minimize must call on_iteration with an array of shape "
-                f"{state.params.shape}, one number per parameter; got shape {new.shape}."
+                f"{type(self._rule).__name__}.minimize must call on_iteration with an array of "
+                f"shape {state.params.shape}, one number per parameter; got shape {new.shape}."
             )
         step.epoch, step.index = state.n_epochs, state.n_steps + 1
         if not np.isfinite(new).all():
@@ -146,7 +147,7 @@ class Search:
         return epoch_ended(loss)
 
     def divergence(self, what: str) -> DivergenceError:
-        """The error that says what happened."""
+        """Return the error with the description of what happened."""
         losses = [
             loss for loss in (self._state.start_loss, *self._state.loss_curve) if np.isfinite(loss)
         ]

@@ -1,4 +1,4 @@
-"""What a training owns."""
+"""The state of a training: all that a later fit needs to continue it."""
 
 import copy
 from dataclasses import dataclass, field
@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.training.curve import Curve
-from sklearn_metabp.update_rules import UpdateRule
+from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
 
 
 @dataclass
 class Patience:
-    """Stop when a loss has not improved by ``tol`` for ``n_iter_no_change`` epochs running."""
+    """Count of the epochs without improvement.
+
+    It runs out when a loss has not improved by ``tol`` for ``n_iter_no_change`` epochs in a row.
+    """
 
     tol: float
     n_iter_no_change: float
@@ -21,7 +25,7 @@ class Patience:
     best_loss: float = np.inf
     n_without_improvement: int = 0
 
-    def go_on(self, tol: float, n_iter_no_change: float) -> None:
+    def continue_with(self, tol: float, n_iter_no_change: float) -> None:
         """Take new limits, and new patience where the old has run out."""
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         if self.n_without_improvement >= n_iter_no_change:
@@ -31,8 +35,8 @@ class Patience:
         """Count from the beginning; the best loss stays."""
         self.n_without_improvement = 0
 
-    def is_exhausted(self, loss: float) -> bool:
-        """Count one epoch; True when it was one too many."""
+    def update(self, loss: float) -> bool:
+        """Count an epoch by its loss; return True if patience has run out."""
         improved = loss <= self.best_loss - self.tol
         self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
         self.best_loss = min(self.best_loss, loss)
@@ -41,7 +45,7 @@ class Patience:
 
 @dataclass
 class TrainingState:
-    """What a training owns and a later ``fit`` or ``partial_fit`` can go on with.
+    """State of a training, which a later ``fit`` or ``partial_fit`` can continue from.
 
     Attributes
     ----------
@@ -49,45 +53,45 @@ class TrainingState:
     rule_state : object
         Made by ``rule.init_state``.
     rule_key : tuple of str
-        Names of what ``rule.state_key`` told: the rules that the state fits.
+        The value of ``rule.state_key`` as names: rules with the same key can use the state.
     random_state : numpy.random.RandomState
         Draws the order of the rows.
     patience : Patience
-        Listens to the training loss, or to minus the validation score.
+        It goes by the training loss, or by minus the validation score.
     dropout_key : int
-        From it and the number of a step follows which units are dropped.
+        This and the number of a step determine which neurons are dropped.
     n_steps, n_epochs, n_rows : int
-        Taken, finished and presented so far. Epochs are counted by the curve of the loss, so that
-        there are as many of the one as of the other whenever Ctrl-C comes.
+        Numbers so far. The number of epochs is the length of the loss curve, so the two agree
+        whenever Ctrl-C comes.
     loss_curve : Curve of float
         Mean loss of every finished epoch.
     order : ndarray of shape (n_samples,) or None
         Order of the rows in the last epoch.
     validation_scores, validation_loss_curve : Curve of float
-        Of every epoch up to the last that was validated; NaN of those before it that were not.
+        One number per epoch up to the last one that was validated; NaN for an epoch that was not.
     validated_on : str
-        Names the rows and the score of the last validation; empty before the first.
+        Name of the rows and the score of the last validation; empty before the first.
     best_score : float
-        The highest score of such a validation.
+        The highest score on these rows.
     best_params : ndarray of shape (n_params,) or None
-        The best parameters so far, where they are the ones to keep: those with that score if
-        patience listens to it, or those that a callback keeps.
+        The best parameters so far if they are to be kept: those with the best score if patience
+        goes by it, or those that a callback keeps.
     split_random_state : numpy.random.RandomState or None
-        Drew the validation rows in the first fit; the same rows are drawn by it in the next.
+        Copy of the random numbers that drew the validation rows in the first fit. The next fit
+        draws the same rows from it.
     callback_memory : dict
-        What callbacks remember of this training, by their ``memory_key``.
+        Data of callbacks about this training, by their ``memory_key``.
     n_planned : int or None
-        Steps that schedules of the learning rate reckon with, from the first one of all; None
-        before the first plan, which stays.
+        Number of steps from the beginning that schedules of the learning rate are made for. The
+        first call sets it, and it stays; None before.
     start_loss : float
         Loss before the first iteration of a search along lines; NaN where there was none.
     why_not_converged : str or None
-        What ended the last search along lines before it converged.
+        Reason why the last search along lines ended before it converged.
     divergence : str or None
-        What the last training diverged by, where the best parameters were kept.
+        Text of the last training's divergence, if the best parameters were kept.
     warned_of : tuple of str
-        What a training in many calls of ``partial_fit`` has been warned of, so that it is said
-        once.
+        Names of the warnings given so far, because many calls of ``partial_fit`` give each once.
     """
 
     params: np.ndarray
@@ -119,48 +123,55 @@ class TrainingState:
         return len(self.loss_curve)
 
     def copy(self) -> "TrainingState":
-        """An independent copy."""
+        """Return an independent copy."""
         return copy.deepcopy(self)
 
     @property
     def was_validated(self) -> bool:
-        """Whether the last epoch was."""
+        """Whether the last epoch was validated."""
         return bool(self.validation_scores) and len(self.validation_scores) == len(self.loss_curve)
 
-    def listen_to(self, patience: Patience) -> None:
-        """Take new patience, which knows of no best score or parameters."""
+    def reset_patience(self, patience: Patience) -> None:
+        """Take new patience, and forget the best score and parameters."""
         self.patience, self.best_score, self.best_params = patience, -np.inf, None
 
     def take_params(self, params: np.ndarray, patience: Patience) -> None:
-        """Go on from other parameters: what was the best before them, and patience, were those of others."""
+        """Continue from other parameters.
+
+        The best score, patience and the data of callbacks belonged to the old parameters, so they
+        begin anew.
+        """
         self.params[...] = params
-        self.listen_to(patience)
+        self.reset_patience(patience)
         self.callback_memory = {}
 
-    def validate_on(self, what: str) -> None:
-        """Note what is validated from now on; scores of anything else are none to compare with."""
-        if what == self.validated_on:
+    def validate_on(self, name: str) -> None:
+        """Note the name of the rows and the score to validate by from now on.
+
+        Earlier scores on other rows are not comparable, so the best score and patience begin anew.
+        """
+        if name == self.validated_on:
             return
-        self.validated_on, self.best_score = what, -np.inf
+        self.validated_on, self.best_score = name, -np.inf
         old = self.patience
         if old.watches_score:
-            self.listen_to(Patience(old.tol, old.n_iter_no_change, watches_score=True))
+            self.reset_patience(Patience(old.tol, old.n_iter_no_change, watches_score=True))
 
-    def is_first_warning(self, of: str) -> bool:
-        """Whether the training has not been warned of something before; from now on it has."""
-        if of in self.warned_of:
+    def is_first_warning(self, name: str) -> bool:
+        """Note a warning; return whether this training has it for the first time."""
+        if name in self.warned_of:
             return False
-        self.warned_of += (of,)
+        self.warned_of += (name,)
         return True
 
     def curve(self, values: Curve) -> list[float]:
-        """A curve of the validation as long as that of the loss: NaN where an epoch was not validated."""
+        """Return a curve of the validation, filled with NaN to the length of the loss curve."""
         return [*values, *[np.nan] * (self.n_epochs - len(values))]
 
     def note_validation(
         self, score: float, loss: float, params: np.ndarray, keep_best: bool
     ) -> None:
-        """Add the last epoch's validation, and keep the parameters if no score was higher before."""
+        """Add the validation of the last epoch; keep its parameters if no score was as high."""
         last = self.n_epochs - 1
         scores, losses = self.validation_scores.copy(), self.validation_loss_curve.copy()
         scores.append_at(last, score)
@@ -168,7 +179,7 @@ class TrainingState:
         best_score, best_params = self.best_score, self.best_params
         if score > best_score:
             best_score, best_params = score, params.copy() if keep_best else best_params
-        # One call, which Ctrl-C cannot divide: what belongs together changes together.
+        # One call, because Ctrl-C cannot divide it: all four change together.
         self.__dict__.update(
             validation_scores=scores,
             validation_loss_curve=losses,
@@ -176,13 +187,13 @@ class TrainingState:
             best_params=best_params,
         )
 
-    def kept_params(self, rule: UpdateRule) -> np.ndarray:
-        """Parameters that a fitted estimator gets: the best so far, or what the rule keeps.
+    def kept_params(self, rule: TrainingRule) -> np.ndarray:
+        """Return the parameters of the fitted estimator: the best so far, or those of the rule.
 
         Raises
         ------
         ValueError
-            If what the rule keeps are no parameters.
+            If the rule returns no valid parameters.
         """
         if self.best_params is not None:
             return self.best_params
@@ -190,20 +201,20 @@ class TrainingState:
             rule, rule.kept_params(self.params, self.rule_state), self.params
         )
 
-    def go_back_to_best(self, rule: UpdateRule, layout, why: str) -> bool:
-        """After a divergence: go on from the best parameters, with a fresh state of the rule.
+    def go_back_to_best(self, rule: TrainingRule, layout: ParameterLayout, why: str) -> bool:
+        """Go back to the best parameters after a divergence, with a fresh state of the rule.
 
         Parameters
         ----------
         rule : UpdateRule
         layout : ParameterLayout
         why : str
-            What happened.
+            Text of the divergence.
 
         Returns
         -------
         went_back : bool
-            False if there are no best parameters: nothing is changed then.
+            False if there are no best parameters, and nothing was changed.
         """
         if self.best_params is None or not np.isfinite(self.best_params).all():
             return False

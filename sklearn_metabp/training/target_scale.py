@@ -1,17 +1,17 @@
-"""Numbers to predict that networks find hard, because of where they lie or how far they spread."""
+"""Advice on numbers to predict whose mean or spread makes training slow."""
 
 import numpy as np
 
-# Standard deviations that are usual, and how many of them the mean may be away from 0.
+from sklearn_metabp._kernels.functions import ACTIVATIONS
+
+# Usual standard deviations, and the largest usual distance of the mean from 0 in units of them.
 _USUAL, _FAR = (0.1, 10.0), 3.0
-# What output units can reach.
-_RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0), "exp": (0.0, np.inf)}
 
 
 def advice_on_scale(
-    out_activation: str, targets: np.ndarray, sample_weight, tol: float
+    out_activation: str, targets: np.ndarray, sample_weight: np.ndarray | None, tol: float
 ) -> str | None:
-    """What is unusual about numbers to predict, and what to do.
+    """Return what is unusual about numbers to predict, and what to do about it.
 
     Parameters
     ----------
@@ -19,13 +19,12 @@ def advice_on_scale(
     targets : ndarray of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,) or None
     tol : float
-        Improvement of the loss that counts.
+        Smallest improvement of the loss that counts.
 
     Returns
     -------
     advice : str or None
-        With mean and standard deviation of the output that is farthest from the usual; None if all
-        are usual.
+        A text with mean and standard deviation of the most unusual output; None if all are usual.
 
     Examples
     --------
@@ -38,9 +37,10 @@ def advice_on_scale(
     means, deviations = _moments(np.asarray(targets, np.float64), sample_weight)
     far = np.abs(means) > _FAR * np.maximum(deviations, 1.0)
     odd = (deviations < _USUAL[0]) | (deviations > _USUAL[1])
-    low, high = _RANGES.get(out_activation, (-np.inf, np.inf))
+    low, high = ACTIVATIONS[out_activation].output_range
     beyond = (targets.min(axis=0) < low) | (targets.max(axis=0) > high)
-    unusual = beyond if out_activation in ("logistic", "tanh", "softmax") else far | odd | beyond
+    is_bounded = np.isfinite([low, high]).all()
+    unusual = beyond if is_bounded else far | odd | beyond
     if not unusual.any():
         return None
     with np.errstate(divide="ignore"):
@@ -52,7 +52,9 @@ def advice_on_scale(
     return f"{facts} {_remedy(out_activation, bool(beyond[worst]), is_far, deviations[worst], tol)}"
 
 
-def _moments(targets, sample_weight) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+    targets: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(over="ignore", under="ignore"):
         means = np.average(targets, axis=0, weights=sample_weight)
         return means, np.sqrt(np.average((targets - means) ** 2, axis=0, weights=sample_weight))
@@ -61,17 +63,21 @@ def _moments(targets, sample_weight) -> tuple[np.ndarray, np.ndarray]:
 def _remedy(
     out_activation: str, is_beyond: bool, is_far: bool, deviation: float, tol: float
 ) -> str:
+    low, high = ACTIVATIONS[out_activation].output_range
     if is_beyond:
-        low, high = _RANGES[out_activation]
         return (
-            f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set another "
-            f"out_activation."
+            f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set "
+            "another out_activation."
         )
-    if out_activation == "exp":
-        return "exp outputs start around 1: set init_output_bias='targets', which starts them at the mean of y."
+    if low > -np.inf:  # scaled targets would leave the range
+        start = ACTIVATIONS[out_activation].function(np.zeros(1))[0]
+        return (
+            f"{out_activation} outputs start around {start:g}: set init_output_bias='targets', "
+            "which starts them at the mean of y."
+        )
     text = (
-        "Outputs start around 0, and training goes well where the standard deviation is about 1: scale y, as "
-        "by TransformedTargetRegressor(model, transformer=StandardScaler())"
+        "Outputs start around 0, and training goes well where the standard deviation is about 1: "
+        "scale y, as by TransformedTargetRegressor(model, transformer=StandardScaler())"
     )
     if is_far:
         text += ", or set init_output_bias='targets', which starts the outputs at the mean of y"

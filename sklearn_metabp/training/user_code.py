@@ -1,4 +1,4 @@
-"""Code of the user and code of libraries: which is which, and the names that it refers to."""
+"""Code of the user and of libraries: how to tell them apart, and the names in code."""
 
 import dis
 import hashlib
@@ -8,18 +8,19 @@ import sysconfig
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
-# Libraries wherever they are installed. Another release of them is taken to compute the same.
+# Libraries wherever they are installed. Their releases are taken to compute the same.
 _FOUNDATION = {PACKAGE, "joblib", "numpy", "pandas", "polars", "scipy", "sklearn", "threadpoolctl"}
 _MAIN = {"__main__", "__mp_main__"}
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
 def is_library(module: str | None) -> bool:
-    """Whether a module belongs to Python, to the package or to what is installed beside it.
+    """Return whether a module belongs to Python, to this package or to another installed one.
 
-    The script that runs never does, though in a worker process ``__main__`` is a file of joblib.
+    The script that runs never does, though ``__main__`` of a worker process is a file of joblib.
     """
     return (
         module is not None
@@ -59,9 +60,9 @@ def _file_of(module: str) -> Path | None:
 
 @lru_cache(maxsize=1000)
 def release_of(module: str) -> str:
-    """Release of the library that a module belongs to, and a digest of the module's source.
+    """Return the release of a module's library and a digest of the module's source.
 
-    Empty for Python itself and for the libraries that the package stands on, the package too.
+    The text is empty for Python, for this package and for the libraries that it depends on.
     """
     file = _file_of(module)
     if _is_foundation(module) or file is None or _is_standard(file):
@@ -72,7 +73,7 @@ def release_of(module: str) -> str:
 
 @lru_cache(maxsize=1)
 def package_release() -> str:
-    """Version of this package; of one in development, whose version stays, a digest of its source too."""
+    """Return the version of this package, with a digest of its source if it is in development."""
     package = sys.modules[PACKAGE]
     version, file = package.__version__, package.__file__
     if "dev" not in version or file is None:
@@ -85,20 +86,20 @@ def _digest(files: list[Path]) -> str:
     for file in files:
         try:
             digest.update(file.read_bytes())
-        except OSError:  # a module in an archive: its library's version has to do
+        except OSError:  # a module in an archive counts by its library's version
             continue
     return digest.hexdigest()
 
 
 def names_in(code: CodeType) -> tuple[set[str], set[str], list[tuple[str, int]]]:
-    """Names that code and the code nested in it refer to.
+    """Return the names that code and the code nested in it refer to.
 
     Returns
     -------
     global_names : set of str
-        Read from the module.
+        Names read from the module.
     attributes : set of str
-        Read from objects, modules among them.
+        Names read from objects, modules among them.
     imports : list of (str, int)
         Modules that are imported when the code runs, and the level of a relative import.
     """
@@ -127,14 +128,14 @@ def names_in(code: CodeType) -> tuple[set[str], set[str], list[tuple[str, int]]]
 
 
 def module_of_user(name: str, package: str) -> ModuleType | None:
-    """Module that code imports when it runs, imported now; None of a library, or where there is none."""
+    """Import a module that code imports when it runs; return None for a library or no module."""
     try:
         name = importlib.util.resolve_name(name, package)
         spec = importlib.util.find_spec(name.partition(".")[0])
         if spec is None or is_library(name) or _is_of_library(spec.origin):
             return None
         return importlib.import_module(name)
-    except Exception:  # as when the code runs, which may know what to do
+    except Exception:  # the code of the user will meet it too, and may handle it
         return None
 
 
@@ -144,8 +145,8 @@ def _is_of_library(origin: str | None) -> bool:
     return not _INSTALLED.isdisjoint(Path(origin).parts) or _is_standard(Path(origin))
 
 
-def returns_something(function) -> bool:
-    """Whether a function may return anything but None; True of what is no Python function."""
+def returns_something(function: Any) -> bool:
+    """Return whether a function may return anything but None; True if it is not from Python."""
     function = getattr(function, "__func__", function)
     if not isinstance(function, FunctionType):
         return True
@@ -160,14 +161,14 @@ def returns_something(function) -> bool:
     return False
 
 
-def is_importable(code) -> bool:
-    """Whether a class or function is what its module and its name say."""
+def is_importable(code: Any) -> bool:
+    """Return whether the module and name of a class or function lead to it."""
     found = sys.modules.get(code.__module__ or "")
     return found is not None and attribute_at(found, code.__qualname__) is code
 
 
-def attribute_at(module: ModuleType | dict, qualname: str):
-    """What a dotted name leads to in a module or in a function's globals; None where it leads nowhere."""
+def attribute_at(module: ModuleType | dict, qualname: str) -> Any:
+    """Return the value of a dotted name in a module or in a function's globals, or None."""
     first, *rest = qualname.split(".")
     found = module.get(first) if isinstance(module, dict) else getattr(module, first, None)
     for name in rest:

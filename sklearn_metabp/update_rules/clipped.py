@@ -70,7 +70,7 @@ class Clipped(WrapperRule):
         clipped, inner_update = view.buffers["gradients"], self.bind_inner(view, state)
 
         def compute_update():
-            view.follow()
+            view.refresh()
             gradients, factor = step.gradients, 1.0
             if norm(gradients) > self.max_norm:
                 gradients, length = safe_norm(gradients)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_metabp._kernels.rules import norm
-from sklearn_metabp.network import StepView, Trial
+from sklearn_metabp.network import BatchLoss, StepView
 from sklearn_metabp.update_rules.averaged import Averaged
 from sklearn_metabp.update_rules.checks import bind_validated
 from sklearn_metabp.update_rules.wrapper import WrapperRule
@@ -243,7 +243,7 @@ class _Guarded:
         self._state.update(loss=loss, n_steps=0, alarm=loss + _ALARM * abs(loss))
 
     def _fallback_update(self) -> np.ndarray:
-        self._view.follow()
+        self._view.refresh()
         true_gradients = self._view.buffers.get("gradients")
         if true_gradients is not None:
             true_gradients[...] = self._step.loss_and_gradients_at(self._step.params)[1]
@@ -263,8 +263,8 @@ class _ProgressRows:
         self.n_rows = min(n, _N_ROWS)
         spread = np.linspace(0, n - 1, self.n_rows).astype(np.intp)
         rows = (None if array is None else array[spread] for array in arrays)
-        self._trial = Trial(step.network, step.params, self.n_rows, (*rows, None))
+        self._batch_loss = BatchLoss(step.network, step.params, self.n_rows, (*rows, None))
 
     def loss_at(self, params) -> float:
         """Loss of these rows."""
-        return self._trial.at(params, 0, self.n_rows)[0]
+        return self._batch_loss.at(params, 0, self.n_rows)[0]

@@ -10,7 +10,7 @@ import pytest
 from helpers.networks import LONG_FUNCTIONS
 
 from sklearn_metabp._kernels import network
-from sklearn_metabp._kernels.functions import FUNCTION_CODES
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 
 HEADERS = Path(network.__file__).parent
 PROGRAM = """
@@ -45,7 +45,7 @@ def test_functions_are_right_to_the_last_bits_without_fused_multiply_add(unfused
     low = {"gelu": (-37.4, -12.9)}.get(function, (-60, -60))[dtype == np.float32]
     x = np.concatenate([np.linspace(low, 60, 100_001), np.linspace(low, 0, 100_001)]).astype(dtype)
     outputs = x.copy()
-    code = FUNCTION_CODES[function]
+    code = ACTIVATIONS[function].code
     loop = unfused.f64 if dtype == np.float64 else unfused.f32
     loop(code, outputs.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(len(x)))
     expected = LONG_FUNCTIONS[function](x.astype(np.longdouble))

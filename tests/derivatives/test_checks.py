@@ -1,4 +1,4 @@
-"""What the functions accept, and what they refuse: one table of functions, many tests."""
+"""Arguments that the functions accept and refuse: one table of functions, many tests."""
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,7 @@ def test_a_frozen_model_is_the_model(fitted, function):
     np.testing.assert_array_equal(function(FrozenEstimator(model), X, y), function(model, X, y))
 
 
-def test_what_is_frozen_must_be_a_network(fitted):
+def test_a_frozen_model_must_be_a_network(fitted):
     with pytest.raises(TypeError, match="got LogisticRegression"):
         jacobian(FrozenEstimator(LogisticRegression()), fitted[1])
 
@@ -76,7 +76,7 @@ def test_an_output_is_not_named_by_what_equals_its_number(output):
     input_gradients(fitted, X, output=1)
 
 
-def test_a_hessian_that_finds_no_room_names_what_needs_none():
+def test_a_hessian_without_enough_memory_names_the_product():
     model = BackpropMLPRegressor((3_000_000,), max_iter=1, n_iter_no_change=np.inf).fit(
         [[0.0]], [1.0]
     )
@@ -112,7 +112,7 @@ def test_float32_stays(function):
 
 
 @every_function
-def test_nothing_that_was_given_is_changed(fitted, function):
+def test_no_argument_is_changed(fitted, function):
     model, X, y = fitted
     before = model.params_.copy(), X.copy(), list(y), sorted(vars(model))
     function(model, X, y)
@@ -141,7 +141,7 @@ def test_a_model_that_is_not_fitted_is_refused(function):
 
 @every_function
 @pytest.mark.parametrize("kind", ["pipeline", "search", "other"])
-def test_what_is_no_network_is_refused(fitted, function, kind):
+def test_another_model_is_refused(fitted, function, kind):
     model, X, y = fitted
     others = {
         "pipeline": make_pipeline(StandardScaler(), model),
@@ -173,7 +173,7 @@ def test_another_number_of_features_is_refused(fitted, function):
 
 @every_function
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_numbers_that_are_none_are_refused(fitted, function, bad):
+def test_nan_and_infinity_are_refused(fitted, function, bad):
     model, X, y = fitted
     X = X.copy()
     X[3, 2] = bad

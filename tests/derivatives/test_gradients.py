@@ -26,7 +26,7 @@ def fitted_regressor(n_outputs):
 
 
 def differences(function, X):
-    """Of one number a row by the inputs of that row; the others do not see them."""
+    """Central differences of one number a row by the inputs of that row."""
     return (
         by_each(lambda x: function(x.reshape(X.shape)).sum(), X.ravel())
         .reshape(X.shape)
@@ -35,7 +35,7 @@ def differences(function, X):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_gradient_of_the_loss_is_what_differences_say(kind):
+def test_gradient_of_the_loss_is_that_of_differences(kind):
     case = make_case((3, 4, 5, 3), *kind)
     X, y, _ = case.arrays()
     expected = differences(lambda X: case.losses(X=X), case.X)
@@ -61,7 +61,7 @@ def test_of_a_class_it_is_the_gradient_of_its_probability(kind):
         np.testing.assert_allclose(actual, jacobian(model, X)[:, column], rtol=1e-12, atol=1e-15)
 
 
-def test_of_two_classes_one_unit_serves_both():
+def test_two_classes_share_one_output():
     model, X, _ = fitted_classifier("binary")
     for label in (0, 1):
         expected = differences(lambda X, label=label: model.predict_proba(X)[:, label], X)
@@ -71,7 +71,7 @@ def test_of_two_classes_one_unit_serves_both():
     np.testing.assert_array_equal(input_gradients(model, X), input_gradients(model, X, output=1))
 
 
-def test_two_classes_of_softmax_have_a_unit_each():
+def test_two_classes_of_softmax_have_an_output_each():
     model, X, _ = fitted_classifier("binary", out_activation="softmax")
     for label in (0, 1):
         expected = differences(lambda X, label=label: model.predict_proba(X)[:, label], X)
@@ -80,7 +80,7 @@ def test_two_classes_of_softmax_have_a_unit_each():
         )
 
 
-def test_left_out_it_is_the_class_each_row_is_put_in():
+def test_by_default_it_is_the_predicted_class_of_each_row():
     model, X, _ = fitted_classifier("strings")
     actual, labels = input_gradients(model, X), model.predict(X)
     assert len(set(labels)) > 1
@@ -113,16 +113,20 @@ def test_of_several_columns_it_is_a_class_of_one_of_them(params):
         object
     )
     model = BackpropMLPClassifier(**SETTINGS, **params).fit(X, columns)
-    units = jacobian(model, X)
+    by_output = jacobian(model, X)
     start = 0
     for column, labels in enumerate(model.classes_):
-        alone = params and len(labels) == 2  # one logistic unit
+        alone = params and len(labels) == 2  # one logistic output
         for number, label in enumerate(labels):
-            expected = units[:, start] * (-1) ** (number + 1) if alone else units[:, start + number]
+            expected = (
+                by_output[:, start] * (-1) ** (number + 1)
+                if alone
+                else by_output[:, start + number]
+            )
             actual = input_gradients(model, X, output=(column, label))
             np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
         start += 1 if alone else len(labels)
-    assert start == units.shape[1]
+    assert start == by_output.shape[1]
     for output in ("ant", 0, (3, "ant"), (-1, "ant"), (0, "ant", 1), ("ant", 0)):
         with pytest.raises(ValueError, match=r"y has 3 columns: output must be \(column, label\)"):
             input_gradients(model, X, output=output)
@@ -175,7 +179,7 @@ def test_labels_are_encoded_as_in_training(kind):
 
 
 def _variance(outputs, kind):
-    """What the logarithm's derivative is divided by: (y - t) / (y (1 - y)), for softmax -t / y."""
+    """Return the divisor of y - t in the derivative of the log-loss by the outputs y."""
     return outputs * (1 - outputs) if kind != "strings" else outputs
 
 

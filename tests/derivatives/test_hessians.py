@@ -20,7 +20,7 @@ SHAPES = [(3, 2), (3, 1), (1, 1), (4, 5, 1), (2, 5, 4, 6), (7, 1, 1, 2)]
 
 
 def differences_of_differences(case, vector):
-    """The Hessian of the defined loss times a vector."""
+    """Multiply the Hessian of the defined loss by a vector."""
     along = vector.astype(np.longdouble)
     return central_difference(
         lambda params: by_each(case.total_loss, params, h=1e-4), case.params, along, h=1e-4
@@ -28,7 +28,7 @@ def differences_of_differences(case, vector):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_product_is_what_differences_say(kind):
+def test_product_is_that_of_differences(kind):
     case = make_case((3, 4, 3, 3), *kind)
     X, y, sample_weight = case.arrays()
     vector = np.random.default_rng(1).standard_normal(len(case.params))
@@ -38,7 +38,7 @@ def test_product_is_what_differences_say(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_hessian_is_symmetric_and_the_product_is_its(kind):
+def test_hessian_is_symmetric_and_gives_the_product(kind):
     case = make_case((3, 4, 3, 3), *kind)
     model, data = case.model(), case.arrays()
     H = hessian(model, *data)
@@ -64,7 +64,7 @@ def test_hessian_of_every_shape(layer_sizes):
 
 
 def kernel_gradients(model, X, targets, sample_weight=None):
-    """Gradient at any parameters, from the kernel that trains."""
+    """Return the gradient at any parameters, from the kernel that trains."""
     params, gradients = model.params_.copy(), np.empty_like(model.params_)
     backprop = model.network_.backprop(params, gradients, len(X))
     backprop.load(X, targets, sample_weight)

@@ -10,13 +10,13 @@ MODES = ("forward", "reverse")
 
 
 def outputs_by_inputs(case):
-    """Central differences: of row i by the inputs of row i."""
+    """Central differences of row i by the inputs of row i."""
     rows = [by_each(lambda x: case.outputs(X=x[None])[0], row) for row in case.X]
     return np.array(rows, dtype=float)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_jacobian_is_what_differences_say(kind):
+def test_jacobian_is_that_of_differences(kind):
     case = make_case((4, 5, 4, 3), *kind)
     expected = outputs_by_inputs(case)
     for mode in MODES:
@@ -56,7 +56,7 @@ def test_groups_of_softmax_do_not_see_each_other(widths):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_parameter_jacobian_is_what_differences_say(kind):
+def test_parameter_jacobian_is_that_of_differences(kind):
     case = make_case((3, 4, 4, 3), *kind)
     actual = parameter_jacobian(case.model(), case.arrays()[0])
     expected = by_each(case.outputs, case.params).astype(float)

@@ -85,7 +85,7 @@ def test_the_mlp_computes_what_the_learner_predicts(name):
     x = X
     weights, biases = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
-        x = ACTIVATIONS[mlp.hidden if layer < len(weights) else mlp.output](x @ w + b)
+        x = ACTIVATIONS[mlp.hidden if layer < len(weights) else mlp.output].function(x @ w + b)
     np.testing.assert_allclose(x[:, 0], learner.predict(X), rtol=1e-9, atol=1e-12)
 
 

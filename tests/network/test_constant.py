@@ -1,4 +1,4 @@
-"""The best constant prediction, against closed forms and against a minimiser that knows none."""
+"""The best constant prediction, against closed forms and against a numerical minimiser."""
 
 import numpy as np
 import pytest

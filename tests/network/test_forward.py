@@ -1,4 +1,4 @@
-"""Outputs of a network that is asked again and again."""
+"""Outputs of a network in repeated calls."""
 
 import copy
 import pickle
@@ -34,7 +34,7 @@ def by_hand(params, X):
 
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_network_that_is_asked_again_says_what_a_new_one_says(make, dtype):
+def test_repeated_calls_return_what_a_new_network_returns(make, dtype):
     network = a_network(dtype)
     for seed, n in enumerate([1, 3, 2, 1, 600, 1, 513, 40, 41, 1]):
         params, X = some(n, seed, dtype)
@@ -54,7 +54,7 @@ def test_dense_and_sparse_rows_take_turns():
         )
 
 
-def test_what_is_written_into_the_parameters_counts_at_once():
+def test_values_written_into_the_parameters_are_used_at_once():
     network, (params, X) = a_network(), some(1)
     network.outputs(params, X)
     params[:] = some(1, seed=5)[0]
@@ -80,7 +80,7 @@ def test_no_row_stays_alive(n):
 @pytest.mark.parametrize(
     "again", [copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))]
 )
-def test_what_is_kept_for_the_next_call_goes_into_no_copy_and_no_pickle(again):
+def test_the_kept_pass_is_in_no_copy_and_no_pickle(again):
     network, (params, X) = a_network(), some(1)
     size = len(pickle.dumps(network))
     before = network.outputs(params, X)

@@ -1,4 +1,4 @@
-"""What a step tells obeys the equations, whoever asks."""
+"""The arrays of a step obey the equations, in rules, callbacks and recorders."""
 
 import itertools
 
@@ -44,7 +44,7 @@ CASES = [
 def data(seed):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((N, 3))
-    X[:, 0] = np.arange(N) / N  # tells which row it is
+    X[:, 0] = np.arange(N) / N  # the number of the row
     return X, rng.uniform(0.1, 0.9, (N, 2)), rng.uniform(0.5, 2, N)
 
 
@@ -137,7 +137,7 @@ def test_steps_obey_the_equations(case):
 
 
 class Reader(UpdateRule):
-    """Plain descent; what it saw of the step is kept for the test to look at."""
+    """Plain descent that keeps copies of the step's arrays for the test."""
 
     def __init__(self, look):
         self.look = look
@@ -168,10 +168,10 @@ def test_a_rule_sees_the_parameters_before_the_step(listened_to):
     "name",
     ["params", "gradients", "activations", "deltas", "outputs", "targets", "coefs", "intercepts"],
 )
-def test_what_a_step_tells_is_read_only(name):
+def test_arrays_of_a_step_are_read_only(name):
     def write(step):
-        told = getattr(step, name)
-        for array in told if isinstance(told, list) else [told]:
+        value = getattr(step, name)
+        for array in value if isinstance(value, list) else [value]:
             with pytest.raises(ValueError, match="read-only"):
                 array[...] = 0
         return True

@@ -1,4 +1,4 @@
-"""The worked example of two lectures, number by number; what they print is in ``examples/lectures.py``."""
+"""The worked example of two lectures, number by number; they stand in ``examples/lectures.py``."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def ours():
 
 
 def wrong(values):
-    """What a lecture prints and we do not, with what we have to as many decimals."""
+    """Return the numbers of a lecture that differ from ours, with ours to as many decimals."""
     return {
         (lecture, number.name): lectures.rounded(values[number.name], printed)
         for number in lectures.NUMBERS
@@ -40,7 +40,7 @@ def test_every_number_is_the_lectures_but_for_their_slips(ours):
 
 
 @pytest.mark.usefixtures("fallback_kernels")
-def test_the_twin_has_the_same_numbers():
+def test_the_fallback_has_the_same_numbers():
     assert wrong(lectures.quantities(lectures.record(lectures.network()))) == SLIPS
 
 
@@ -72,12 +72,12 @@ def test_the_derivatives_are_those_of_the_loss(ours, name):
 
 
 def test_the_deltas_are_the_second_lectures_formulas(ours):
-    for unit, error in ((6, ours["t1 - y6"]), (7, ours["t2 - y7"])):
-        y = ours[f"y{unit}"]
-        assert ours[f"δ{unit}"] == pytest.approx(error * y * (1 - y), rel=1e-12)
-    for unit, weights in zip((4, 5), lectures.COEFS[1], strict=True):
-        y, back = ours[f"y{unit}"], weights[0] * ours["δ6"] + weights[1] * ours["δ7"]
-        assert ours[f"δ{unit}"] == pytest.approx(back * y * (1 - y), rel=1e-12)
+    for neuron, error in ((6, ours["t1 - y6"]), (7, ours["t2 - y7"])):
+        y = ours[f"y{neuron}"]
+        assert ours[f"δ{neuron}"] == pytest.approx(error * y * (1 - y), rel=1e-12)
+    for neuron, weights in zip((4, 5), lectures.COEFS[1], strict=True):
+        y, back = ours[f"y{neuron}"], weights[0] * ours["δ6"] + weights[1] * ours["δ7"]
+        assert ours[f"δ{neuron}"] == pytest.approx(back * y * (1 - y), rel=1e-12)
 
 
 def test_the_estimator_ends_where_the_step_goes(ours):
@@ -89,7 +89,7 @@ def test_the_estimator_ends_where_the_step_goes(ours):
 
 @pytest.mark.parametrize("slip", lectures.SLIPS, ids=lambda slip: f"{slip.lecture} {slip.name}")
 def test_where_the_slips_come_from(ours, slip):
-    """What the lectures must have calculated gives what they print."""
+    """The calculation that the lectures must have made gives the numbers that they print."""
     printed = next(n.printed[slip.lecture] for n in lectures.NUMBERS if n.name == slip.name)
     four = {name: round(value, 4) for name, value in ours.items()}
     slope = {n: four[f"y{n}"] * (1 - four[f"y{n}"]) for n in (5, 6, 7)}

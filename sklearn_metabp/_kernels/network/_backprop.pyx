@@ -16,7 +16,7 @@ from sklearn_metabp._kernels.network._products cimport (
     SMALL_PRODUCT, backward_product, forward_product, gradient_product,
 )
 
-from sklearn_metabp._kernels.functions import DERIVATIVES_AT, FUNCTION_CODES, LOSS_CODES
+from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.backprop_fallback import check_backprop_arguments, check_dropout
 
 cdef extern from "layer_loops.h" nogil:
@@ -96,7 +96,7 @@ cdef class Backprop:
         self.n_steps = n_steps
         self._drops = dropout > 0 and dropout_key is not None
         self._dropout_key = dropout_key or 0
-        self._loss = LOSS_CODES[loss]
+        self._loss = LOSSES[loss].code
         self.params = params
         self.gradients_ = gradients
         self._params_at = _address(params)
@@ -121,7 +121,7 @@ cdef class Backprop:
         for number in range(self._n_layers):
             layer = &self._layers[number]
             layer.fan_in, layer.width = self.layer_sizes[number], self.layer_sizes[number + 1]
-            layer.function = FUNCTION_CODES[functions[number]]
+            layer.function = ACTIVATIONS[functions[number]].code
             layer.weights = start
             start += <int64_t>layer.fan_in * layer.width
             shape = (self.max_batch, layer.width)
@@ -129,7 +129,7 @@ cdef class Backprop:
             self.deltas.append(np.zeros(shape, self.dtype))
             layer.outputs, layer.deltas = _address(self.layer_outputs[number]), _address(self.deltas[number])
             if number < self._n_layers - 1:
-                keeps = self._drops or functions[number] in DERIVATIVES_AT
+                keeps = self._drops or ACTIVATIONS[functions[number]].needs_net_inputs
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
                 if keeps:
                     layer.slopes = _address(self.slopes[number])

@@ -13,17 +13,15 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable
+from sklearn_metabp._kernels.flat import bias_views, weight_views
 from sklearn_metabp._kernels.functions import (
     ACTIVATIONS,
-    DERIVATIVES,
-    DERIVATIVES_AT,
-    bias_views,
     check_functions,
-    weight_views,
+    output_rules,
+    softmax_of_groups,
 )
 from sklearn_metabp._kernels.network.csr_rows import CSRRows, take_csr
 from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
-from sklearn_metabp._kernels.network.losses_fallback import output_rules, softmax_of_groups
 from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 
 __all__ = ["Backprop"]
@@ -76,17 +74,12 @@ class Backprop:
     ----------
     layer_sizes : sequence of int
         Units of every layer, input and output included.
-    activations : tuple of {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu",
-    "silu", \
-            "softplus"}
-        Activation function of every hidden layer.
-    out_activation : {"identity", "logistic", "tanh", "relu", "softmax", "exp"}
-        Activation function of the output layer.
-    loss : {"squared_error", "log_loss", "absolute_error", "huber", "poisson"}
-        Half the sum of squares over the outputs, rule (2); minus the log-likelihood, of one class
-        for softmax, of every output on its own for logistic units; the sum of the errors'
-        magnitudes; that of their Huber losses with its corner at 1; half the Poisson deviance, for
-        exp units.
+    activations : tuple of str
+        Name in ``ACTIVATIONS`` of the activation function of every hidden layer.
+    out_activation : str
+        Name in ``ACTIVATIONS`` of the activation function of the output layer.
+    loss : str
+        Name in ``LOSSES``.
     params, gradients : ndarray of shape (n_params,)
         First every weight matrix in layer order, (fan_in, fan_out) row by row, then every bias
         vector. ``params`` is read, ``gradients`` written; both lie aligned. ``gradients`` may be
@@ -172,7 +165,7 @@ class Backprop:
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
         self.slopes: list[Any] = [
             np.zeros((max_batch, size), self.dtype)
-            if self._drops or function in DERIVATIVES_AT
+            if self._drops or ACTIVATIONS[function].needs_net_inputs
             else None
             for size, function in zip(self.layer_sizes[1:-1], activations, strict=True)
         ]
@@ -246,16 +239,13 @@ class Backprop:
 
     def _activate(self, layer, function, net_inputs, training):
         """f(in), and in training what is left of it by dropout; f'(in) where x does not tell."""
-        if function == "softmax":
+        activation = ACTIVATIONS[function]
+        if activation.sums_to_one:
             return softmax_of_groups(net_inputs, self._groups)
-        x = ACTIVATIONS[function](net_inputs)
+        x = activation.function(net_inputs)
         if not training or layer == len(self.slopes) or self.slopes[layer] is None:
             return x
-        slope = (
-            DERIVATIVES_AT[function](net_inputs)
-            if function in DERIVATIVES_AT
-            else DERIVATIVES[function](x)
-        )
+        slope = activation.derivative(x, net_inputs)
         factors = self.dtype.type(1)
         if self._drops:
             factors = dropout_factors(
@@ -312,7 +302,9 @@ class Backprop:
                     # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
                     slope = self.slopes[layer - 1]
                     slope = (
-                        DERIVATIVES[self._functions[layer - 1]](x) if slope is None else slope[:n]
+                        ACTIVATIONS[self._functions[layer - 1]].derivative(x)
+                        if slope is None
+                        else slope[:n]
                     )
                     self.deltas[layer - 1][:n] = slope * (delta @ self._weights[layer].T)
 

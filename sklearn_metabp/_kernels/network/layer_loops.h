@@ -5,7 +5,7 @@
 #include "../common/clones.h"
 #include "dropout_hash.h"
 
-/* The codes of functions.py. */
+/* The codes of the tables in functions/; a test compares them. */
 enum { IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, GELU, SILU };
 enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 

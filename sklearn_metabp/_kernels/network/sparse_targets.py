@@ -72,6 +72,13 @@ class SparseTargets:
         n_columns = 1 if units.ndim == 1 else units.shape[1]
         return cls(units.ravel(), n_columns * np.arange(len(units) + 1), n_outputs, dtype, no, yes)
 
+    def column_means(self, weights: np.ndarray) -> np.ndarray:
+        """Return the mean of every column, (n_outputs,), with weights that add up to 1."""
+        of_entries = np.repeat(weights, np.diff(self.indptr))
+        units = self.units[self.indptr[0] : self.indptr[-1]]
+        share_of_yes = np.bincount(units, of_entries, minlength=self.shape[1])
+        return self.no + (self.yes - self.no) * share_of_yes
+
     @classmethod
     def of_csr(cls, matrix, dtype, no: float = 0.0, yes: float = 1.0) -> "SparseTargets":
         """Targets that are ``yes`` where a CSR matrix of shape (n_samples, n_outputs) is not 0."""

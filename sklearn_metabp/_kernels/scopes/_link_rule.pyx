@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
-from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
+from sklearn_metabp._kernels.flat import fits_layers
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 
 __all__ = ["LinkRule", "link_inputs"]
 
@@ -272,8 +273,8 @@ cdef class LinkRule:
         if not alike or walk.mlp_sizes[0] != walk.codes.shape[0] or walk.mlp_sizes[walk.mlp_layers] != 1 or (
                 len(updates) != walk.n_params):
             raise ValueError("the MLP, the arrays and the updates do not fit together")
-        walk.hidden = FUNCTION_CODES[hidden]
-        walk.output = FUNCTION_CODES[output]
+        walk.hidden = ACTIVATIONS[hidden].code
+        walk.output = ACTIVATIONS[output].code
         walk.scale = scale
         if not 0 <= unit <= UNIT_STRIDE or (unit == UNIT_STRIDE and not walk.has_steps):
             raise ValueError("unit must be that of a position in LINK_UNITS; a stride needs last_step as input")

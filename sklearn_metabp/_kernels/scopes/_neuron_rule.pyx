@@ -6,7 +6,8 @@ import numpy as np
 from libc.stdint cimport int64_t
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
-from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
+from sklearn_metabp._kernels.flat import fits_layers
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp._kernels.scopes.neuron_rule_fallback import check_slopes_are_told
 
 __all__ = ["NeuronRule"]
@@ -78,8 +79,8 @@ cdef class NeuronRule:
         self._centre = NULL if centre is None else <void*><size_t>centre.ctypes.data
         self._slopes = <void*><size_t>slopes.ctypes.data
         self._codes, self._mlp_sizes = readable(codes), readable(mlp_sizes)
-        self._function = FUNCTION_CODES[function]
-        self._hidden, self._output = FUNCTION_CODES[hidden], FUNCTION_CODES[output]
+        self._function = ACTIVATIONS[function].code
+        self._hidden, self._output = ACTIVATIONS[hidden].code, ACTIVATIONS[output].code
         self._scale = scale
         self._is_double = dtype == np.float64
 

@@ -5,12 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
-from sklearn_metabp._kernels.functions import (
-    ACTIVATIONS,
-    bias_views,
-    fits_layers,
-    weight_views,
-)
+from sklearn_metabp._kernels.flat import bias_views, fits_layers, weight_views
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp._kernels.scopes.link_history import (
     LINK_INPUTS,
     LINK_UNITS,
@@ -223,7 +219,7 @@ class LinkRule:
         if self._centre is not None:
             x = x - self._centre
         for (weights, biases), function in zip(self._layers, self._functions, strict=True):
-            x = ACTIVATIONS[function](x @ weights + biases)
+            x = ACTIVATIONS[function].function(x @ weights + biases)
         moved = self._scale * x[:, 0]
         if self._unit:
             unit = matrix[:, len(codes) - 1 + self._unit]

@@ -3,13 +3,8 @@
 import numpy as np
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
-from sklearn_metabp._kernels.functions import (
-    ACTIVATIONS,
-    DERIVATIVES,
-    bias_views,
-    fits_layers,
-    weight_views,
-)
+from sklearn_metabp._kernels.flat import bias_views, fits_layers, weight_views
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 
 __all__ = ["NEURON_INPUTS", "NeuronRule"]
 
@@ -101,7 +96,9 @@ class NeuronRule:
             out[...] = 0
             return
         slope = (
-            DERIVATIVES[self._function](activations) if self._slopes is None else self._slopes[:n]
+            ACTIVATIONS[self._function].derivative(activations)
+            if self._slopes is None
+            else self._slopes[:n]
         )
         known = {
             "delta": (deltas / delta_rms)[:, None, :],
@@ -114,14 +111,14 @@ class NeuronRule:
         if self._centre is not None:
             x = x - self._centre
         for (w, b), function in zip(self._layers, self._functions, strict=True):
-            x = ACTIVATIONS[function](x @ w + b)
+            x = ACTIVATIONS[function].function(x @ w + b)
         unit = deltas[:, None, :] * weights[None, :, :]
         out[...] = self._scale * (unit * x.reshape(shape)).sum(axis=2)
 
 
 def check_slopes_are_told(function: str) -> None:
     """Raise ValueError for a function whose derivative its value does not tell."""
-    if function not in DERIVATIVES:
+    if ACTIVATIONS[function].needs_net_inputs:
         raise ValueError(
             f"the derivative of {function!r} is not told by its value: slopes are needed."
         )

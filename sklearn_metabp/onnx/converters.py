@@ -1,4 +1,6 @@
-"""The converter of the classifier."""
+"""The converters of the regressor and of the classifier."""
+
+from typing import Any
 
 import numpy as np
 from skl2onnx._parse import _parse_sklearn_classifier
@@ -11,24 +13,63 @@ from skl2onnx.common.data_types import (
 )
 from skl2onnx.common.utils import check_input_and_output_numbers
 
-from sklearn_metabp.onnx.graph import Graph
-from sklearn_metabp.onnx.network import network_outputs, split
+from sklearn_metabp._kernels.functions import ACTIVATIONS
+from sklearn_metabp.onnx.graph import Graph, Node
 from sklearn_metabp.onnx.targets import decode, is_yes, label_values, shares
 
-ALIAS = "SklearnMetabpBackpropMLPClassifier"
+REGRESSOR_ALIAS = "SklearnMetabpBackpropMLPRegressor"
+CLASSIFIER_ALIAS = "SklearnMetabpBackpropMLPClassifier"
 
 
-def parse_classifier(scope, model, inputs, custom_parsers=None):
+def network_outputs(graph: Graph, model: Any, x: Node) -> Node:
+    """Compute the activations of the output layer, (n_samples, n_outputs): rule (1) by layers."""
+    network = model.network_
+    x = graph.cast(x, graph.dtype)
+    layers = list(zip(model.coefs_, model.intercepts_, strict=True))
+    for layer, (weights, biases) in enumerate(layers):
+        x = graph.Add(graph.MatMul(x, graph.constant(weights)), graph.constant(biases))
+        if layer < len(layers) - 1:
+            x = graph.activate(network.activations[layer], x)
+    if network.out_groups is None:
+        return graph.activate(network.out_activation, x)
+    groups = graph.split(x, network.out_groups)
+    return graph.Concat(
+        *[graph.activate(network.out_activation, group) for group in groups], axis=1
+    )
+
+
+def regressor_shapes(operator: Any) -> None:
+    """Set the shape of the variable: one column an output, as for all of skl2onnx's regressors.
+
+    This holds also where ``predict`` returns a vector.
+    """
+    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
+    (given,) = operator.inputs
+    (variable,) = operator.outputs
+    kind = guess_tensor_type(given.type)
+    kind.shape = [given.get_first_dimension(), operator.raw_operator.n_outputs_]
+    variable.set_type(kind)
+
+
+def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """Write the network's outputs as the variable."""
+    (given,) = operator.inputs
+    graph = Graph(container.target_opset, given.type)
+    outputs = network_outputs(graph, operator.raw_operator, given)
+    graph.Identity(outputs, output_names=operator.outputs).add_to(scope, container)
+
+
+def parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
     """Name the outputs as skl2onnx does.
 
-    Of one target these are ``label`` and ``probabilities``, the latter by the options ``zipmap``
-    and ``output_class_labels``, as of its classifiers. Of several targets ``label`` has a column
-    for each and ``probabilities`` is a sequence with a tensor for each, as of its
-    ``MultiOutputClassifier``.
+    For one target they are ``label`` and ``probabilities``, and the options ``zipmap`` and
+    ``output_class_labels`` shape the latter, as for its own classifiers. For several targets
+    ``label`` has one column a target and ``probabilities`` is a sequence of one tensor a target, as
+    for its ``MultiOutputClassifier``.
     """
     if not isinstance(model.classes_, list):
         return _parse_sklearn_classifier(scope, model, inputs, custom_parsers=custom_parsers)
-    operator = scope.declare_local_operator(ALIAS, model)
+    operator = scope.declare_local_operator(CLASSIFIER_ALIAS, model)
     operator.inputs = inputs
     sequence = SequenceType(guess_tensor_type(inputs[0].type))
     operator.outputs.append(scope.declare_local_variable("label", Int64TensorType()))
@@ -36,8 +77,8 @@ def parse_classifier(scope, model, inputs, custom_parsers=None):
     return operator.outputs
 
 
-def classifier_shapes(operator) -> None:
-    """Say of what type the labels are, and of what shape both outputs."""
+def classifier_shapes(operator: Any) -> None:
+    """Set the type of the labels and the shapes of both outputs."""
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=2)
     model, n_rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
     label, probabilities = operator.outputs
@@ -51,8 +92,8 @@ def classifier_shapes(operator) -> None:
     kinds = {StringTensorType if labels.dtype.kind == "U" else Int64TensorType for labels in values}
     if len(kinds) > 1:
         raise ValueError(
-            "some targets have strings as labels and some have numbers, but in ONNX all labels are of one "
-            "type: convert with options={'nocl': True}, which gives positions in classes_."
+            "some targets have strings as labels and some have numbers, but in ONNX all labels are "
+            "of one type: convert with options={'nocl': True}, which gives positions in classes_."
         )
     several = isinstance(model.classes_, list)
     label.set_type(kinds.pop()([n_rows, len(values)] if several else [n_rows]))
@@ -60,8 +101,8 @@ def classifier_shapes(operator) -> None:
         probabilities.type.shape = [n_rows, len(model.classes_)]
 
 
-def convert_classifier(scope, operator, container) -> None:
-    """Write the network, and behind it what ``predict`` and ``predict_proba`` make of its outputs."""
+def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    """Write the network, and after it what ``predict`` and ``predict_proba`` do."""
     model, (given,) = operator.raw_operator, operator.inputs
     function = model.out_activation_
     graph = Graph(container.target_opset, given.type)
@@ -71,7 +112,7 @@ def convert_classifier(scope, operator, container) -> None:
     else:
         values = _labels(scope, model)
         widths = _widths(model)
-        parts = split(graph, outputs, widths) if len(widths) > 1 else [outputs]
+        parts = graph.split(outputs, widths) if len(widths) > 1 else [outputs]
         decoded = [
             decode(graph, part, len(labels), width, function)
             for part, labels, width in zip(parts, values, widths, strict=True)
@@ -92,34 +133,34 @@ def convert_classifier(scope, operator, container) -> None:
         graph.Identity(node, output_names=[output]).add_to(scope, container)
 
 
-def _goes_into_maps(probabilities, scope) -> bool:
-    """Whether option ``zipmap`` makes maps of them: the operator that does takes float32 alone."""
+def _goes_into_maps(probabilities: Any, scope: Any) -> bool:
+    """Return whether option ``zipmap`` makes maps of them, by an operator for float32 alone."""
     users = [other for other in scope.operators.values() if other.type == "SklearnZipMap"]
     return any(probabilities is variable for other in users for variable in other.inputs)
 
 
-def _is_multilabel(model) -> bool:
-    return model._targets.is_multilabel
+def _is_multilabel(model: Any) -> bool:
+    return model.targets_.is_multilabel
 
 
-def _classes_of(model) -> list[np.ndarray]:
-    """Classes of every target."""
+def _classes_of(model: Any) -> list[np.ndarray]:
+    """Return the classes of every target."""
     return model.classes_ if isinstance(model.classes_, list) else [model.classes_]
 
 
-def _labels(scope, model) -> list[np.ndarray]:
-    """Of every target what label stands for every class: the class, or with ``nocl`` its position."""
+def _labels(scope: Any, model: Any) -> list[np.ndarray]:
+    """Return the labels of every target: the classes, or with option ``nocl`` their positions."""
     if scope.get_options(model, {"nocl": False})["nocl"]:
         return [np.arange(len(classes)) for classes in _classes_of(model)]
     return [label_values(classes) for classes in _classes_of(model)]
 
 
-def _widths(model) -> tuple[int, ...]:
-    """Output units of every target."""
+def _widths(model: Any) -> tuple[int, ...]:
+    """Return the number of outputs of every target."""
     if model.network_.out_groups is not None:
         return model.network_.out_groups
     if not isinstance(model.classes_, list):
         return (model.n_outputs_,)
-    exclusive = model.out_activation_ == "softmax"
+    exclusive = ACTIVATIONS[model.out_activation_].sums_to_one
     sizes = [len(classes) for classes in model.classes_]
     return tuple(max(2, size) if exclusive or size > 2 else 1 for size in sizes)
