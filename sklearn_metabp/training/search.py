@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sklearn_metabp._kernels import Backprop
+from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp.network import Network, Step
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
