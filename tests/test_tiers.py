@@ -29,7 +29,7 @@ TIERS = read_tiers(PAGE.read_text(encoding="utf-8"))
 
 
 def tier_of(parts):
-    """Return the tier of a module by the parts of its path or dotted name; None: the top package."""
+    """Return the tier of a module by the parts of its path or dotted name; None: top package."""
     name = parts[0].removesuffix(".py") if parts else "__init__"
     return name if name in TIERS else None
 
@@ -140,7 +140,8 @@ def test_there_are_modules_to_check():
 
 
 def test_a_table_of_tiers_is_read_in_its_order():
-    page = "text\n\n| tier | contents |\n| --- | --- |\n| `b/` | x `c/` |\n| `a.py` | y |\n\n| `z/` | n |\n"
+    table = "| tier | contents |\n| --- | --- |\n| `b/` | x `c/` |\n| `a.py` | y |\n"
+    page = f"text\n\n{table}\n| `z/` | n |\n"
     assert read_tiers(page) == ("b", "a")
 
 
