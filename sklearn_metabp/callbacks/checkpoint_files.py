@@ -66,14 +66,15 @@ class CheckpointFiles:
                 return None
         elif (why_not := state_pickles.why_not_private(path)) is not None:
             raise CheckpointError(
-                f"{path} holds a pickle, which runs code when it is read, and {why_not}. Or delete the file "
-                f"to train afresh."
+                f"{path} holds a pickle, which runs code when it is read, and {why_not}. Or delete "
+                "the file to train afresh."
             )
         try:
             return self._checked(open_file(path, KIND, MisfitError), fresh, rule_is_ours)
         except Exception as error:
             raise CheckpointError(
-                f"{path} is not a checkpoint that can be read ({_short(error)}): delete it to train afresh."
+                f"{path} is not a checkpoint that can be read ({_short(error)}): delete it to "
+                "train afresh."
             ) from error
 
     def _checked(self, file: CheckedFile, fresh: TrainingState, rule_is_ours: bool):
@@ -116,8 +117,8 @@ class CheckpointFiles:
             part.unlink(missing_ok=True)
         except OSError as error:
             raise CheckpointError(
-                f"checkpoints cannot be written to {self._directory} ({error.strerror or error}): make it a "
-                f"directory that you can write to, or give Checkpoint another path."
+                f"checkpoints cannot be written to {self._directory} ({error.strerror or error}): "
+                "make it a directory that you can write to, or give Checkpoint another path."
             ) from error
         suffix, _, _ = self._content(state, None)
         if (
@@ -125,8 +126,9 @@ class CheckpointFiles:
             and (why_not := state_pickles.why_not_private(self._path(suffix))) is not None
         ):
             raise CheckpointError(
-                f"the state of this training has to be pickled, as it is not made of dictionaries, arrays "
-                f"and numbers alone, and from {self._directory} it could not be read again: {why_not}."
+                "the state of this training has to be pickled, as it is not made of dictionaries, "
+                f"arrays and numbers alone, and from {self._directory} it could not be read again: "
+                f"{why_not}."
             )
 
     def write(self, state: TrainingState, stopped: bool | None) -> None:
@@ -147,8 +149,9 @@ class CheckpointFiles:
                 "; the one before it is still there" if os.path.lexists(self._path(suffix)) else ""
             )
             raise CheckpointError(
-                f"the checkpoint could not be written to {self._directory} ({error.strerror or error}){kept}."
-                f" Make room there, or give Checkpoint another path."
+                f"the checkpoint could not be written to {self._directory} "
+                f"({error.strerror or error}){kept}. Make room there, or give Checkpoint another "
+                "path."
             ) from error
         with suppress(OSError):
             self._path(_PLAIN if suffix == _PICKLED else _PICKLED).unlink(missing_ok=True)
@@ -164,8 +167,8 @@ class CheckpointFiles:
                 layout = self._layout(writer, node, stopped)
         except Exception as error:
             raise CheckpointError(
-                f"the state of this training cannot be saved ({_short(error)}). Keep dictionaries, lists, "
-                f"numbers and arrays in it, or objects of classes at the top of a module."
+                f"the state of this training cannot be saved ({_short(error)}). Keep dictionaries, "
+                "lists, numbers and arrays in it, or objects of classes at the top of a module."
             ) from None
         assert layout is not None
         return (_PLAIN if writer.is_plain else _PICKLED), layout, writer.arrays

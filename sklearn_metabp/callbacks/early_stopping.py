@@ -80,14 +80,14 @@ class EarlyStopping(SilentCallback):
         """
         if self.restore_best and getattr(estimator, "early_stopping", False):
             raise ValueError(
-                "early_stopping=True and EarlyStopping(restore_best=True) both say which parameters to keep: "
-                "set one of them to False."
+                "early_stopping=True and EarlyStopping(restore_best=True) both say which "
+                "parameters to keep: set one of them to False."
             )
         keepers = {judge_name(c.monitor) for c in _stoppers(estimator) if c.restore_best}
         if self.restore_best and len(keepers) > 1:
             raise ValueError(
-                f"{len(keepers)} EarlyStopping(restore_best=True) that watch different things say which "
-                f"parameters to keep: set restore_best=False for all but one."
+                f"{len(keepers)} EarlyStopping(restore_best=True) that watch different things say "
+                "which parameters to keep: set restore_best=False for all but one."
             )
 
     def memory_key(self, estimator) -> str:
@@ -138,8 +138,8 @@ class EarlyStopping(SilentCallback):
             return state.loss_curve[-1]
         if not state.was_validated:
             raise ValueError(
-                f"EarlyStopping(monitor={self.monitor!r}) needs rows to validate on: pass X_val and y_val to "
-                f"fit."
+                f"EarlyStopping(monitor={self.monitor!r}) needs rows to validate on: pass X_val "
+                "and y_val to fit."
             )
         if self.monitor == "validation_loss":
             return state.validation_loss_curve[-1]
@@ -147,8 +147,8 @@ class EarlyStopping(SilentCallback):
 
     def __repr__(self) -> str:
         return (
-            f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta}, "
-            f"restore_best={self.restore_best})"
+            f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, "
+            f"min_delta={self.min_delta}, restore_best={self.restore_best})"
         )
 
 

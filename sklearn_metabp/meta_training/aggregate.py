@@ -95,8 +95,9 @@ def aggregate(
     n_steps = _record(teacher, recorder, checked, n_starts, generator)
     if n_steps == 0:
         raise ValueError(
-            f"Every training under teacher={teacher!r} diverged in its first step, so there is nothing to "
-            f"learn from. Give it a smaller learning rate, or scale X and y of the tasks."
+            f"Every training under teacher={teacher!r} diverged in its first step, so there is "
+            "nothing to learn from. Give it a smaller learning rate, or scale X and y of the "
+            "tasks."
         )
     learned.fit(_before_it_blew_up(recorder.trace_))
     for _ in range(n_rounds):

@@ -75,8 +75,8 @@ class Task:
     def __post_init__(self) -> None:
         if not isinstance(self.estimator, BackpropMLP):
             raise ValueError(
-                f"the estimator must be a BackpropMLPClassifier or BackpropMLPRegressor, whose update_rule "
-                f"can be replaced, got {self.estimator!r}."
+                "the estimator must be a BackpropMLPClassifier or BackpropMLPRegressor, whose "
+                f"update_rule can be replaced, got {self.estimator!r}."
             )
         if (self.X_val is None) != (self.y_val is None):
             raise ValueError("X_val and y_val go together: pass both or neither.")
@@ -86,8 +86,8 @@ class Task:
             X_val, y_val = _check_rows(self.estimator, "X_val", self.X_val, "y_val", self.y_val)
             if X_val.shape[1] != checked["X"].shape[1]:
                 raise ValueError(
-                    f"X_val has {X_val.shape[1]} features and X has {checked['X'].shape[1]}: both must have "
-                    f"the same."
+                    f"X_val has {X_val.shape[1]} features and X has {checked['X'].shape[1]}: both "
+                    "must have the same."
                 )
             checked["X_val"], checked["y_val"] = X_val, y_val
         for name, value in checked.items():
