@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_metabp.callbacks.early_stopping import EarlyStopping
-from sklearn_metabp.training import TrainingState, fingerprint, returns_something, settings_of
+from sklearn_metabp.training import TrainingState, constructor_call, fingerprint, returns_something
 from sklearn_metabp.training.user_code import PACKAGE, package_release
 
 _FORMAT = "sklearn_metabp checkpoint 2"
@@ -11,7 +11,7 @@ _FORMAT = "sklearn_metabp checkpoint 2"
 _HOOKS = ("on_epoch_end", "on_fit_task_end", "resume_training")
 
 
-def training_name(estimator, state: TrainingState, data: tuple) -> str:
+def training_name(estimator, state: TrainingState, data) -> str:
     """Fingerprint of what a training is computed from.
 
     That is the release of this package; the estimator's class and parameters, with the code of
@@ -24,8 +24,8 @@ def training_name(estimator, state: TrainingState, data: tuple) -> str:
     estimator : estimator
     state : TrainingState
         Before the first epoch.
-    data : tuple
-        Rows, validation rows, ``coef_init`` and ``intercept_init``.
+    data : FitData
+        Of the call: rows, validation rows and the given start.
 
     Returns
     -------
@@ -33,9 +33,10 @@ def training_name(estimator, state: TrainingState, data: tuple) -> str:
     """
     parameters = estimator.get_params(deep=False)
     parameters.pop("verbose", None)
-    rows, validation_rows, *start = data
+    rows, validation_rows = data.rows, data.validation_rows
     given = [
-        None if arrays is None else [np.asarray(array) for array in arrays] for arrays in start
+        None if arrays is None else [np.asarray(array) for array in arrays]
+        for arrays in (data.given.coef_init, data.given.intercept_init)
     ]
     stoppers = [_as_told(callback) for callback in estimator._skl_callbacks if _can_stop(callback)]
     goes_on = state if state.n_epochs else None
@@ -45,7 +46,7 @@ def training_name(estimator, state: TrainingState, data: tuple) -> str:
 
 def _as_told(callback):
     """An EarlyStopping whole, a callback of the user's by its settings: what it notes is not what it is."""
-    return callback if isinstance(callback, EarlyStopping) else settings_of(callback)
+    return callback if isinstance(callback, EarlyStopping) else constructor_call(callback)
 
 
 def _can_stop(callback) -> bool:

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from sklearn_metabp.callbacks.silent import SilentCallback
-from sklearn_metabp.training import Patience, TrainingState, judge_name
+from sklearn_metabp.training import Patience, TrainingState, callable_fingerprint
 
 _MONITORS = ("loss", "validation_loss", "validation_score")
 
@@ -83,7 +83,7 @@ class EarlyStopping(SilentCallback):
                 "early_stopping=True and EarlyStopping(restore_best=True) both say which "
                 "parameters to keep: set one of them to False."
             )
-        keepers = {judge_name(c.monitor) for c in _stoppers(estimator) if c.restore_best}
+        keepers = {callable_fingerprint(c.monitor) for c in _stoppers(estimator) if c.restore_best}
         if self.restore_best and len(keepers) > 1:
             raise ValueError(
                 f"{len(keepers)} EarlyStopping(restore_best=True) that watch different things say "
@@ -93,7 +93,7 @@ class EarlyStopping(SilentCallback):
     def memory_key(self, estimator) -> str:
         """Its place among the callbacks of its kind, and what it watches."""
         place = next(n for n, other in enumerate(_stoppers(estimator)) if other is self)
-        return f"EarlyStopping {place} of {judge_name(self.monitor)}"
+        return f"EarlyStopping {place} of {callable_fingerprint(self.monitor)}"
 
     def resume_training(self, estimator, context, state: TrainingState, data) -> None:
         """New patience for a training that goes on after the old has run out; the best parameters stay."""
@@ -117,7 +117,7 @@ class EarlyStopping(SilentCallback):
         # An equal value is no improvement, whatever Patience thinks of tol=0.
         if self.min_delta == 0 and watched == patience.best_loss:
             watched = np.inf
-        return patience.is_exhausted(watched)
+        return patience.update(watched)
 
     def _new_memory(self, state: TrainingState) -> dict:
         patience = Patience(self.min_delta, self.patience)
