@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_metabp._kernels import (
+from sklearn_metabp._kernels.scopes import (
     LINK_INPUTS,
     link_history,
     link_inputs,

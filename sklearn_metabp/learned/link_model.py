@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_metabp._kernels import LINK_UNITS, LinkRule
+from sklearn_metabp._kernels.scopes import LINK_UNITS, LinkRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
 from sklearn_metabp.learned.explain import (

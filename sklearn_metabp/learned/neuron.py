@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_metabp._kernels import NEURON_INPUTS, NeuronRule, sgd_step
+from sklearn_metabp._kernels.rules import sgd_step
+from sklearn_metabp._kernels.scopes import NEURON_INPUTS, NeuronRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
 from sklearn_metabp.learned.explain import (

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_metabp._kernels import LINK_UNITS
+from sklearn_metabp._kernels.scopes import LINK_UNITS
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import ELEMENTWISE_OUTPUTS, MLPArrays
 from sklearn_metabp.learned.explain import InputRanges

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 
 class Targets(ABC):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp._kernels import adamax_step
+from sklearn_metabp._kernels.rules import adamax_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule
 from sklearn_metabp.update_rules.schedules import Schedule

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import average_step
+from sklearn_metabp._kernels.rules import average_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule

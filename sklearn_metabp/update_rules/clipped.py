@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import norm, sgd_step
+from sklearn_metabp._kernels.rules import norm, sgd_step
 from sklearn_metabp.network import ParameterLayout, Step, StepView
 from sklearn_metabp.update_rules.norms import safe_norm
 from sklearn_metabp.update_rules.training_rule import TrainingRule

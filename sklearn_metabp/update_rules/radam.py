@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp._kernels import radam_step
+from sklearn_metabp._kernels.rules import radam_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
 from sklearn_metabp.update_rules.schedules import Schedule

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import rprop_step
+from sklearn_metabp._kernels.rules import rprop_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-from sklearn_metabp._kernels import norm
+from sklearn_metabp._kernels.rules import norm
 from sklearn_metabp.network import ParameterLayout, Step, StepView, Trial
 from sklearn_metabp.update_rules.averaged import Averaged
 from sklearn_metabp.update_rules.checks import bind_validated
