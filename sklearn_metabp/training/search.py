@@ -12,7 +12,7 @@ from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.listener import Listener
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.update_rules import LineSearchRule
-from sklearn_metabp.update_rules.line_search import reached
+from sklearn_metabp.update_rules.line_search import limit_message
 
 
 class Search:
@@ -93,7 +93,7 @@ class Search:
                 f"string that says why it ended; got {reprlib.repr(why_not)}."
             )
         if self._n_iterations > self._max_iter:
-            why_not = reached(self._max_iter)
+            why_not = limit_message(self._max_iter)
         elif not was_stopped and not np.array_equal(params, state.params):
             raise ValueError(
                 f"{name} changed params without a call of on_iteration(new_params), which trains: "
