@@ -194,9 +194,7 @@ class LinkScope:
             )
         codes, matrix = codes_of(names), None
         history = LinkHistory(run.layout, codes, link_state(run.layout, codes))
-
-        def visit(position, step):
-            nonlocal matrix
+        for position, step in run.steps(n_steps=wanted.n_steps):
             matrix = history.matrix(step, names, codes, matrix)
             history.remember(taught_updates(step))
             # A step that was not recorded comes with the position of the next one that was.
@@ -204,8 +202,6 @@ class LinkScope:
                 for where, links in wanted.at(position):
                     features[where] = matrix[links]
                     targets[where] = taught_updates(step)[links]
-
-        run.walk(visit, n_steps=wanted.n_steps)
 
 
 SCOPES["link"] = LinkScope()

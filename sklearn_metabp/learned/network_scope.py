@@ -150,15 +150,12 @@ class NetworkScope:
                     f"the run has {sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
                 )
             wanted = drawn.of_run(number)
-
-            def visit(position, step, wanted=wanted):
+            for position, step in run.steps(recorded_only=True, n_steps=wanted.n_steps):
                 for where, patterns in wanted.at(position):
                     matrix = np.empty((step.n_patterns, features.shape[1]))
                     fill_pattern_matrix(step, names, matrix)
                     features[where] = matrix[patterns]
                     targets[where] = taught_updates(step)
-
-            run.walk(visit, recorded_only=True, n_steps=wanted.n_steps)
         return features, targets
 
 

@@ -77,8 +77,7 @@ class NeuronScope:
                 f"scope='neuron' needs {sorted(missing)} of every step, and the run has {sorted(run.stored)}"
                 f": record with TraceRecorder('all')."
             )
-
-        def visit(position, step):
+        for position, step in run.steps(recorded_only=True, n_steps=wanted.n_steps):
             columns = None
             for where, picked in wanted.at(position):
                 if columns is None:
@@ -86,8 +85,6 @@ class NeuronScope:
                     columns = np.column_stack([known[name] for name in (*names, "unit")])
                 features[where] = columns[picked]
                 targets[where] = messages[picked]
-
-        run.walk(visit, recorded_only=True, n_steps=wanted.n_steps)
 
 
 def _n_messages(trace: Trace) -> np.ndarray:
@@ -296,14 +293,11 @@ def _learning_rate(trace: Trace) -> float:
         run = trace.recorded[number]
         is_wanted = np.zeros(run.n_steps, bool)
         is_wanted[trace.steps_in_run[trace.runs == number]] = True
-
-        def visit(position, step, is_wanted=is_wanted):
-            nonlocal along, power
+        n_steps = int(np.flatnonzero(is_wanted)[-1]) + 1
+        for position, step in run.steps(recorded_only=True, n_steps=n_steps):
             if is_wanted[position]:
                 along -= float(np.dot(taught_updates(step), step.gradients))
                 power += float(np.dot(step.gradients, step.gradients))
-
-        run.walk(visit, recorded_only=True, n_steps=int(np.flatnonzero(is_wanted)[-1]) + 1)
     return along / power if power else 0.0
 
 

@@ -1,6 +1,6 @@
 """The rows of a trace that are drawn."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,10 @@ def rows_of_run(trace: Trace, run: int) -> Trace:
     return rows
 
 
-def visit_rows(rows: Trace, run: int, visit: Callable[[int, Any], None]) -> None:
-    """Call ``visit(row, step)`` for every row, in the order of the run.
+def steps_of_run(rows: Trace, run: int) -> Iterator[tuple[int, Any]]:
+    """Go through the rows of one run in the order of its steps.
 
-    The run is walked along, because its arrays need not fit into memory.
+    The run is iterated, because its arrays need not fit into memory.
 
     Parameters
     ----------
@@ -40,15 +40,16 @@ def visit_rows(rows: Trace, run: int, visit: Callable[[int, Any], None]) -> None
         Of one run.
     run : int
         Its number.
-    visit : callable
-        What it wants to keep of the step it copies.
+
+    Yields
+    ------
+    row : int
+    step : Step or what was stored of one
+        Good until the next one.
     """
     wanted: dict[int, list[int]] = {}
     for row, step in enumerate(rows.steps_in_run.tolist()):
         wanted.setdefault(step, []).append(row)
-
-    def visit_step(position, step):
+    for position, step in rows.recorded[run].steps(recorded_only=True, n_steps=max(wanted) + 1):
         for row in wanted.get(position, ()):
-            visit(row, step)
-
-    rows.recorded[run].walk(visit_step, recorded_only=True, n_steps=max(wanted) + 1)
+            yield row, step

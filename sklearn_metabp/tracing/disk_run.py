@@ -1,6 +1,6 @@
 """A recorded training on disk: read chunk by chunk, never as a whole."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,10 @@ class DiskRun(Run):
                 rows[mine] = chunk.file.array(name)[local]
         return rows
 
-    def walk(self, visit: Callable[[int, Any], None], *, recorded_only=False, n_steps=None) -> None:
-        """Call ``visit(position, step)`` for step after step; see :meth:`Run.walk`.
+    def steps(
+        self, *, recorded_only: bool = False, n_steps: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Go through the steps in order; see :meth:`Run.steps`.
 
         Raises
         ------
@@ -101,7 +103,7 @@ class DiskRun(Run):
                     name: [layer[row] for layer in array] if isinstance(array, list) else array[row]
                     for name, array in arrays.items()
                 }
-                visit(int(start) + row, stored_step(self, int(start) + row, values))
+                yield int(start) + row, stored_step(self, int(start) + row, values)
 
     def _arrays_of(self, chunk: Chunk, name: str):
         if name in OF_LAYERS:

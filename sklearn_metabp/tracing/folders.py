@@ -209,6 +209,7 @@ def _save_run(run: Run, folder: Path) -> None:
     )
     writer = RunWriter(folder, header, RecordedSteps(int(run.scalars["indices"][0]), every))
     try:
-        run.walk(lambda _, step: writer.append(step), recorded_only=True)
+        for _, step in run.steps(recorded_only=True):
+            writer.append(step)
     finally:
         writer.flush()

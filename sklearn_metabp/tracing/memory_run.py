@@ -5,7 +5,8 @@ import math
 import uuid
 import warnings
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -225,9 +226,8 @@ class MemoryRun(Run):
         """Copies of all recorded steps."""
         n_steps = self.n_steps
         part = CopiedPart(0, self.recorded_steps.first_index, names, self.dtype, n_steps)
-        self.walk(
-            lambda _, step: part.copy(step, self.max_patterns), recorded_only=True, n_steps=n_steps
-        )
+        for _, step in self.steps(recorded_only=True, n_steps=n_steps):
+            part.copy(step, self.max_patterns)
         return part.arrays(n_steps)
 
     def _spans(self) -> Iterator[tuple[ReplayedPart | CopiedPart, int, int]]:
@@ -236,8 +236,10 @@ class MemoryRun(Run):
         for part, stop in zip(self._parts, stops, strict=True):
             yield part, part.start, stop
 
-    def walk(self, visit: Callable[[int, Any], None], *, recorded_only=False, n_steps=None) -> None:
-        """Call ``visit(position, step)`` for step after step; see :meth:`Run.walk`.
+    def steps(
+        self, *, recorded_only: bool = False, n_steps: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Go through the steps in order; see :meth:`Run.steps`.
 
         Raises
         ------
@@ -248,27 +250,24 @@ class MemoryRun(Run):
         for part, start, stop in self._spans():
             if start < n_wanted:
                 if isinstance(part, CopiedPart):
-                    self._walk_copies(part, start, min(stop, n_wanted), visit)
+                    yield from self._copied_steps(part, start, min(stop, n_wanted))
                 else:
-                    self._walk_replay(part, start, n_wanted, recorded_only, visit)
+                    yield from self._replayed_steps(part, start, n_wanted, recorded_only)
 
-    def _walk_replay(
-        self, part: ReplayedPart, position: int, n_wanted: int, recorded_only: bool, visit
-    ):
+    def _replayed_steps(
+        self, part: ReplayedPart, position: int, n_wanted: int, recorded_only: bool
+    ) -> Iterator[tuple[int, Step]]:
         losses, warned = self.scalars["losses"], False
-
-        def step_ends(step: Step) -> bool:
-            nonlocal position, warned
+        for step in part.replay.steps():
             recorded = self.is_recorded(step.index)
             if recorded and step.loss != losses[position]:
                 self._compare(step, float(losses[position]), warned)
                 warned = True
             if recorded or not recorded_only:
-                visit(position, step)
+                yield position, step
             position += recorded
-            return position < n_wanted and step.index < part.last_index
-
-        part.replay.walk(step_ends)
+            if position >= n_wanted or step.index >= part.last_index:
+                break
 
     def _compare(self, step: Step, loss: float, warned: bool) -> None:
         """Tell rounding of another machine from a training that is not the recorded one."""
@@ -294,14 +293,16 @@ class MemoryRun(Run):
                 stacklevel=2,
             )
 
-    def _walk_copies(self, part: CopiedPart, start: int, stop: int, visit) -> None:
+    def _copied_steps(
+        self, part: CopiedPart, start: int, stop: int
+    ) -> Iterator[tuple[int, SimpleNamespace]]:
         arrays = part.arrays(stop - start)
         for row in range(stop - start):
             values = {
                 name: [layer[row] for layer in array] if isinstance(array, list) else array[row]
                 for name, array in arrays.items()
             }
-            visit(start + row, stored_step(self, start + row, values))
+            yield start + row, stored_step(self, start + row, values)
 
     @property
     def is_whole(self) -> bool:

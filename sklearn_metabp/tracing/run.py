@@ -1,7 +1,7 @@
 """One training, recorded: what a trace and a scope ask of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -148,18 +148,25 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def walk(self, visit: Callable[[int, Any], None], *, recorded_only=False, n_steps=None) -> None:
-        """Call ``visit(position, step)`` for step after step, as long as there are.
+    def steps(
+        self, *, recorded_only: bool = False, n_steps: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Go through the steps in order.
 
         Parameters
         ----------
-        visit : callable
-            Gets the number of recorded steps before this one, and a :class:`Step` or what was
-            stored of it. What it wants to keep it copies.
         recorded_only : bool, default=False
             Whether to pass over steps that were not recorded, where they are known.
         n_steps : int, default=None
             Stop after so many recorded steps; None for all.
+
+        Yields
+        ------
+        position : int
+            Number of recorded steps before this one.
+        step : Step or SimpleNamespace
+            The step, or what was stored of it under the same names. It is good until the next one:
+            copy what is to be kept.
         """
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -91,8 +91,15 @@ class Replay:
             return False
         return True
 
-    def walk(self, visit: Callable[[Step], bool]) -> None:
-        """Go through the steps, from the first, for as long as ``visit`` returns True."""
+    def steps(self) -> Iterator[Step]:
+        """Go through the steps again, from the first to the last that was planned.
+
+        Yields
+        ------
+        step : Step
+            The same object every time, refilled; good until the next one. BLAS has one thread
+            until the iterator ends or is closed, as it does when nobody refers to it any more.
+        """
         rule, state = copy.deepcopy((self._rule, self._state))
         order = None if self._batches.order is None else self._batches.order.copy()
         batches = replace(self._batches, order=order)
@@ -104,13 +111,10 @@ class Replay:
                 state,
                 self.max_epochs,
                 self._planned_epochs,
-                _Visitor(visit),
+                yields_steps=True,
             )
-            try:
-                for _ in range(self.max_epochs):
-                    epochs.run_one()
-            except _EnoughError:
-                pass
+            for _ in range(self.max_epochs):
+                yield from epochs.run_one()
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -137,20 +141,3 @@ def _shared(batches: Batches) -> Batches:
         sample_weight=None if weight is None else shared_copy(weight),
         order=None if order is None else shared_copy(order),
     )
-
-
-class _EnoughError(Exception):
-    """The visitor has seen what it came for."""
-
-
-class _Visitor:
-    """A listener that stops the training when it has seen enough."""
-
-    wants_start, wants_steps = False, True
-
-    def __init__(self, visit):
-        self._visit = visit
-
-    def step_ends(self, step):
-        if not self._visit(step):
-            raise _EnoughError
