@@ -164,7 +164,7 @@ class UpdateRuleDisplay:
                 f"UpdateRuleDisplay records a BackpropMLPClassifier or BackpropMLPRegressor, alone or at the "
                 f"end of a Pipeline, got {type(last).__name__}."
             )
-        recorder = TraceRecorder(["gradients", "weight_updates", "bias_updates", "loss"])
+        recorder = TraceRecorder(["gradients", "updates"])
         model, weights = clone(estimator), {}
         if isinstance(model, Pipeline):
             model[-1].set_callbacks(recorder)

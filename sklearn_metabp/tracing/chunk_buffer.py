@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from sklearn_metabp.tracing.chunks import FIRST_PARAMS, KIND, RunHeader, layer_name
+from sklearn_metabp.tracing.chunks import FIRST_PARAMS, KIND, RunHeader
 from sklearn_metabp.tracing.file_writer import FileLayout
-from sklearn_metabp.tracing.run import SCALARS, stored_names
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+from sklearn_metabp.tracing.variables import SCALARS, TraceVariable, stored_variables
 
 # Large enough that making and flushing a file does not count.
 CHUNK_BYTES = 8 * 2**20
@@ -43,23 +42,16 @@ class ChunkBuffer:
         self._first = {}
         if header.sums_updates:
             self._first[FIRST_PARAMS] = np.empty((1, header.network.layout.n_params), header.dtype)
-        stored = stored_names(header.variables)
-        self._flat = [
-            (n, self._arrays[n]) for n in stored if n in self._arrays and n not in OF_PATTERNS
-        ]
-        self._of_patterns = [(name, self._arrays[name]) for name in stored if name in OF_PATTERNS]
-        self._layered = [
-            (
-                name,
-                [
-                    self._arrays[layer_name(name, layer)]
-                    for layer in range(header.n_layers_of(name))
-                ],
-            )
-            for name in stored
-            if name in OF_LAYERS
-        ]
-        self._scalars = [(name, self._arrays[plural]) for name, plural in SCALARS.items()]
+        # What is copied as it is, and what is padded: every variable with its arrays.
+        self._flat: list[tuple[str, np.ndarray]] = []
+        self._padded: list[tuple[TraceVariable, list[np.ndarray]]] = []
+        for variable in (*SCALARS, *stored_variables(header.variables)):
+            names = variable.array_names(header.network.layout)
+            arrays = [self._arrays[name] for name in names if name in self._arrays]
+            if variable.kind.has_patterns:
+                self._padded.append((variable, arrays))
+            else:
+                self._flat += [(variable.name, array) for array in arrays]
         self.n_used = 0
 
     @property
@@ -70,17 +62,14 @@ class ChunkBuffer:
     def append(self, step) -> None:
         """Copy a step; it counts when all of it is there."""
         row = self.n_used
-        for name, array in self._scalars:
-            array[row] = getattr(step, name)
         if row == 0 and self._first:
             self._first[FIRST_PARAMS][0] = step.params
         for name, array in self._flat:
             array[row] = getattr(step, name)
-        for name, array in self._of_patterns:
-            _fill_patterns(array[row], getattr(step, name))
-        for name, columns in self._layered:
-            for column, layer in zip(columns, getattr(step, name), strict=True):
-                _fill_patterns(column[row], layer)
+        for variable, arrays in self._padded:
+            values = variable.arrays_of(getattr(step, variable.name))
+            for array, value in zip(arrays, values, strict=True):
+                _fill_patterns(array[row], value)
         self.n_used = row + 1
 
     def file_layout(self) -> FileLayout:
@@ -96,5 +85,6 @@ class ChunkBuffer:
 
 
 def _fill_patterns(row: np.ndarray, patterns: np.ndarray) -> None:
+    """Write the patterns of a batch, and NaN where there is space for more."""
     row[: len(patterns)] = patterns
     row[len(patterns) :] = np.nan

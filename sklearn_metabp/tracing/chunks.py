@@ -11,14 +11,10 @@ import numpy as np
 
 from sklearn_metabp.network import LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
 from sklearn_metabp.tracing.files import CheckedFile, open_file
-from sklearn_metabp.tracing.run import SCALARS, stored_names
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES, VARIABLES
+from sklearn_metabp.tracing.variables import SCALARS, stored_variables, variables_in_file
 
 KIND = "sklearn_metabp trace 1"
-SCALAR_DTYPES = {
-    plural: np.dtype("<f8" if plural == "losses" else "<i8") for plural in SCALARS.values()
-}
 FIRST_PARAMS = "first_params"
 _KEYS = {
     *("layer_sizes", "layer_dtype", "activations", "out_activation", "loss", "alpha"),
@@ -79,30 +75,22 @@ class RunHeader:
         To the bit, because the loop adds the updates to the weights in the same way. Where a search
         sets the weights they are stored.
         """
-        stored = stored_names(self.variables)
         exact = self.adds_updates and self.every == 1 and self.dtype == self.network.layout.dtype
-        return exact and {"params", "updates"} <= set(stored)
+        return exact and {"params", "updates"} <= set(self.variables)
 
     def rows(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         """Dtype of every array whose first axis is the step, and shape of one row of it."""
-        sizes, n_params = self.network.layout.layer_sizes, self.network.layout.n_params
-        rows: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
-            name: (dtype, ()) for name, dtype in SCALAR_DTYPES.items()
+        layout = self.network.layout
+        return {
+            name: (variable.kind.dtype or self.dtype, shape)
+            for variable in (*SCALARS, *stored_variables(self.variables))
+            if variable.name != "params" or not self.sums_updates
+            for name, shape in zip(
+                variable.array_names(layout),
+                variable.shapes(layout, self.max_patterns or 0),
+                strict=True,
+            )
         }
-        room = self.max_patterns or 0
-        for name in stored_names(self.variables):
-            if name in OF_LAYERS:
-                for layer, n_units in enumerate(sizes if name == "activations" else sizes[1:]):
-                    rows[layer_name(name, layer)] = self.dtype, (room, n_units)
-            elif name in OF_PATTERNS:
-                rows[name] = self.dtype, (room, sizes[-1])
-            elif name != "params" or not self.sums_updates:
-                rows[name] = self.dtype, (n_params,)
-        return rows
-
-    def n_layers_of(self, name: str) -> int:
-        """Arrays that a layered variable has."""
-        return len(self.network.layout.layer_sizes) - (name != "activations")
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -155,13 +143,16 @@ class RunHeader:
         variables = header["variables"]
         if not isinstance(variables, list) or not variables:
             raise ValueError("variables are not a list of names")
-        if variables != [name for name in (*VARIABLES, TEACHER_UPDATES) if name in variables]:
-            raise ValueError(f"variables are not names from {list(VARIABLES)} in their order")
+        if not all(isinstance(name, str) for name in variables):
+            raise ValueError("variables are not a list of names")
+        if len(set(variables)) < len(variables):
+            raise ValueError("a variable is named twice")
+        known = variables_in_file(variables)
         return cls(
             network,
-            tuple(variables),
+            known,
             _integer("every", header["every"], _MOST_UNITS),
-            _room(header["max_patterns"], variables),
+            _room(header["max_patterns"], known),
             np.dtype(_one_of("dtype", header, ("float32", "float64"))),
             _true_or_false("adds_updates", header),
             _run_id(header["run_id"]),
@@ -169,17 +160,13 @@ class RunHeader:
         )
 
 
-def layer_name(name: str, layer: int) -> str:
-    """Name in the file of one layer's array of a layered variable."""
-    return f"{name}.{layer}"
+def room_for(n_patterns: int, variables: tuple[str, ...]) -> int | None:
+    """Return the number of patterns to make space for; None where no variable has patterns."""
+    has_patterns = any(variable.kind.has_patterns for variable in stored_variables(variables))
+    return n_patterns if has_patterns else None
 
 
-def room_for(n_patterns: int, variables) -> int | None:
-    """Patterns that a row of recorded variables has room for; None where none of them belongs to one."""
-    return n_patterns if set(variables) & {*OF_LAYERS, *OF_PATTERNS} else None
-
-
-def _room(value, variables: list) -> int | None:
+def _room(value: Any, variables: tuple[str, ...]) -> int | None:
     if room_for(1, variables) is not None:
         return _integer("max_patterns", value, _MOST_STEPS)
     if value is not None:
@@ -304,8 +291,8 @@ def _checked(file: CheckedFile) -> Chunk:
     except ValueError as error:
         raise file.fault(str(error)) from error
     n = _check_shapes(file, header)
-    scalars = {name: file.array(name).copy() for name in SCALAR_DTYPES}
-    indices, epochs, n_patterns = scalars["indices"], scalars["epochs"], scalars["n_patterns"]
+    numbers = {v.name_in_trace: file.array(v.name_in_trace).copy() for v in SCALARS}
+    indices, epochs, n_patterns = numbers["indices"], numbers["epochs"], numbers["n_patterns"]
     first = int(indices[0])
     if not 1 <= first <= _MOST_STEPS or (indices != first + header.every * np.arange(n)).any():
         raise file.fault(f"its steps are not one in {header.every} of a training")
@@ -314,7 +301,7 @@ def _checked(file: CheckedFile) -> Chunk:
     most = header.max_patterns or _MOST_STEPS
     if n_patterns.min() < 1 or n_patterns.max() > most:
         raise file.fault(f"a step has no patterns, or more than {most}")
-    return Chunk(header, scalars, file)
+    return Chunk(header, numbers, file)
 
 
 def _check_shapes(file: CheckedFile, header: RunHeader) -> int:

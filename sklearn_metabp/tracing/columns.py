@@ -1,5 +1,7 @@
 """Arrays that grow, and arrays put together of several runs."""
 
+from typing import Any
+
 import numpy as np
 
 # Every chunk is twice the one before: a short run wastes little. The last are large enough for the
@@ -35,8 +37,21 @@ class Column:
         column._chunk, column._n_used = array, len(array)
         return column
 
-    def next_row(self) -> np.ndarray:
-        """A new last row, for the caller to fill."""
+    def append(self, values: Any) -> None:
+        """Add a row."""
+        self._grow()
+        self._chunk[self._n_used - 1] = values
+
+    def append_patterns(self, patterns: np.ndarray) -> None:
+        """Add a row of the patterns of a batch; space for more patterns is filled with NaN."""
+        self._widen(len(patterns))
+        self._grow()
+        row = self._chunk[self._n_used - 1]
+        row[: len(patterns)] = patterns
+        row[len(patterns) :] = np.nan
+
+    def _grow(self) -> None:
+        """Make space for one more row."""
         if self._n_used == len(self._chunk):
             if len(self._chunk):
                 self._full.append(self._chunk)
@@ -44,9 +59,8 @@ class Column:
             self._chunk_rows = min(2 * self._chunk_rows, self._most_rows)
             self._n_used = 0
         self._n_used += 1
-        return self._chunk[self._n_used - 1]
 
-    def make_room(self, n_patterns: int) -> None:
+    def _widen(self, n_patterns: int) -> None:
         """Let the rows from here on have so many patterns, if those before have fewer."""
         if n_patterns > self._shape[0]:
             if self._n_used:
@@ -72,14 +86,6 @@ class Column:
         wide = np.full((len(chunk), *self._shape), np.nan, self._dtype)
         wide[:, : chunk.shape[1]] = chunk
         return wide
-
-
-def pattern_row(column: Column, patterns: np.ndarray) -> None:
-    """Append the patterns of a batch; where the column has room for more, NaN."""
-    column.make_room(len(patterns))
-    row = column.next_row()
-    row[: len(patterns)] = patterns
-    row[len(patterns) :] = np.nan
 
 
 def assemble(parts: list, n_rows: int) -> np.ndarray:

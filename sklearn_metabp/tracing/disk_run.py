@@ -8,12 +8,10 @@ import numpy as np
 
 from sklearn_metabp.tracing.chunks import (
     FIRST_PARAMS,
-    SCALAR_DTYPES,
     Chunk,
-    layer_name,
 )
 from sklearn_metabp.tracing.run import RecordedSteps, Run, stored_step
-from sklearn_metabp.tracing.variables import OF_LAYERS
+from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, TraceVariable
 
 
 class DiskRun(Run):
@@ -37,7 +35,8 @@ class DiskRun(Run):
         self.network, self.variables = header.network, header.variables
         self.dtype, self.adds_updates, self.task = header.dtype, header.adds_updates, header.task
         self.scalars = {
-            name: np.concatenate([c.scalars[name] for c in chunks]) for name in SCALAR_DTYPES
+            v.name_in_trace: np.concatenate([c.scalars[v.name_in_trace] for c in chunks])
+            for v in SCALARS
         }
         self.max_patterns = header.max_patterns or int(self.scalars["n_patterns"].max())
         self.recorded_steps = RecordedSteps(int(self.scalars["indices"][0]), header.every)
@@ -63,15 +62,18 @@ class DiskRun(Run):
         """
         if name not in self.stored:
             raise KeyError(name)
-        header = self._chunks[0].header
-        if name in OF_LAYERS:
-            names = [layer_name(name, layer) for layer in range(header.n_layers_of(name))]
-            return [self._rows(one, positions) for one in names]
-        return self._rows(name, positions)
+        variable = VARIABLES[name]
+        names = variable.array_names(self.layout)
+        shapes = variable.shapes(self.layout, self._chunks[0].header.max_patterns or 0)
+        dtype = variable.kind.dtype or self.dtype
+        arrays = [
+            self._rows(one, np.empty((len(positions), *shape), dtype), positions)
+            for one, shape in zip(names, shapes, strict=True)
+        ]
+        return variable.value_of(arrays)
 
-    def _rows(self, name: str, positions: np.ndarray) -> np.ndarray:
-        shape = self._chunks[0].header.rows().get(name, (None, (self.layout.n_params,)))[1]
-        rows = np.empty((len(positions), *shape), self.dtype)
+    def _rows(self, name: str, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Fill in and return the array at some steps."""
         chunk_of = np.searchsorted(self._starts, positions, "right") - 1
         for number in np.unique(chunk_of):
             mine = np.flatnonzero(chunk_of == number)
@@ -97,21 +99,18 @@ class DiskRun(Run):
         for chunk, start in zip(self._chunks, self._starts, strict=False):
             if start >= n_wanted:
                 return
-            arrays = {name: self._arrays_of(chunk, name) for name in self.stored}
+            arrays = {v.name: self._arrays_of(chunk, v) for v in self.stored_variables}
             for row in range(min(chunk.n_steps, n_wanted - start)):
                 values = {
-                    name: [layer[row] for layer in array] if isinstance(array, list) else array[row]
-                    for name, array in arrays.items()
+                    v.name: v.value_of([array[row] for array in arrays[v.name]])
+                    for v in self.stored_variables
                 }
                 yield int(start) + row, stored_step(self, int(start) + row, values)
 
-    def _arrays_of(self, chunk: Chunk, name: str):
-        if name in OF_LAYERS:
-            layers = range(chunk.header.n_layers_of(name))
-            return [chunk.file.array(layer_name(name, layer)) for layer in layers]
-        if name == "params" and chunk.header.sums_updates:
-            return _params_of(chunk, chunk.n_steps)
-        return chunk.file.array(name)
+    def _arrays_of(self, chunk: Chunk, variable: TraceVariable) -> list[np.ndarray]:
+        if variable.name == "params" and chunk.header.sums_updates:
+            return [_params_of(chunk, chunk.n_steps)]
+        return [chunk.file.array(name) for name in variable.array_names(self.layout)]
 
     def __reduce__(self):
         return self._reopen, (self._folder,)

@@ -6,6 +6,7 @@ import uuid
 import warnings
 from array import array
 from collections.abc import Iterator
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,11 +17,12 @@ from sklearn_metabp.tracing.parts import CopiedPart, ReplayedPart
 from sklearn_metabp.tracing.run import RecordedSteps, Run, stored_step
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.teacher import TaughtStep
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, variables_in_file
 
 # Of losses that another machine computes again: rounding grows along a training, and is not another
 # training.
 _REL_TOL, _ABS_TOL = 1e-3, 1e-6
+_read_scalars = attrgetter(*(variable.name for variable in SCALARS))
 # As many as a search has candidates, or a rule starts to learn from.
 _FITS_OF_SAME_ROWS = 10
 
@@ -82,8 +84,7 @@ class MemoryRun(Run):
         # Every step before that one is known, where this is the rest of a run.
         self._known_before = 1
         self._parts: list[ReplayedPart | CopiedPart] = []
-        # Index, epoch, n_patterns and loss of step after step: four numbers that Ctrl-C cannot come
-        # between.
+        # The scalars of step after step in one array, so that Ctrl-C cannot come between them.
         self._numbers = array("d")
         self._scalars: dict[str, np.ndarray] = {}
         self._arrays: dict[str, Any] = {}
@@ -92,17 +93,18 @@ class MemoryRun(Run):
     @property
     def n_steps(self) -> int:
         """Number of recorded steps."""
-        return len(self._numbers) // 4
+        return len(self._numbers) // len(SCALARS)
 
     @property
     def scalars(self) -> dict[str, np.ndarray]:  # type: ignore[override]
         """Of every recorded step; see :class:`Run`."""
         if not self._scalars or len(self._scalars["indices"]) != self.n_steps:
             # A slice: an array that is looked at cannot grow.
-            indices, epochs, n_patterns, losses = np.array(self._numbers[:]).reshape(-1, 4).T
-            counts = {"indices": indices, "epochs": epochs, "n_patterns": n_patterns}
-            scalars = {name: count.astype(np.int64) for name, count in counts.items()}
-            self._scalars = scalars | {"losses": losses.copy()}
+            columns = np.array(self._numbers[:]).reshape(-1, len(SCALARS)).T
+            self._scalars = {
+                variable.name_in_trace: column.astype(variable.kind.dtype)
+                for variable, column in zip(SCALARS, columns, strict=True)
+            }
         return self._scalars
 
     def goes_on_with(self, step: Step) -> bool:
@@ -135,14 +137,11 @@ class MemoryRun(Run):
 
     def _row_bytes(self, n_patterns: int) -> int:
         """Bytes of a step's variables."""
-        sizes = self.layout.layer_sizes
-        n_values = 0
-        for name in self.stored:
-            if name in OF_LAYERS:
-                n_values += n_patterns * sum(sizes if name == "activations" else sizes[1:])
-            else:
-                n_values += n_patterns * sizes[-1] if name in OF_PATTERNS else self.layout.n_params
-        return n_values * self.dtype.itemsize
+        return sum(
+            math.prod(shape) * (variable.kind.dtype or self.dtype).itemsize
+            for variable in self.stored_variables
+            for shape in variable.shapes(self.layout, n_patterns)
+        )
 
     def begin_fit(self, replay, first_index: int) -> None:
         """Tell what the steps from here on are computed from; None if they are to be copied."""
@@ -162,7 +161,7 @@ class MemoryRun(Run):
                 self.max_patterns = max(self.max_patterns, n_patterns)
                 if isinstance(part, CopiedPart):
                     part.copy(step, self.max_patterns)
-                self._numbers.extend((index, step.epoch, n_patterns, step.loss))
+                self._numbers.extend(_read_scalars(step))
             part.last_index = index
         # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step
         # missing.
@@ -205,22 +204,25 @@ class MemoryRun(Run):
 
     def rows(self, name: str, positions: np.ndarray):
         """Array of a variable at some of the recorded steps; see :meth:`Run.rows`."""
-        array = self._array(name)
-        return (
-            [layer[positions] for layer in array] if isinstance(array, list) else array[positions]
-        )
+        variable = VARIABLES[name]
+        arrays = variable.arrays_of(self._array(name))
+        return variable.value_of([array[positions] for array in arrays])
 
     def _array(self, name: str):
         if name not in self.stored:
             raise KeyError(name)
-        if name not in self._arrays or len(_first(self._arrays[name])) != self.n_steps:
+        if name not in self._arrays or self._n_gathered(name) != self.n_steps:
             if len(self._parts) == 1 and isinstance(self._parts[0], CopiedPart):
                 self._arrays |= self._parts[0].arrays(self.n_steps)
             else:
                 # Those that are as long as the parameters are mostly wanted together.
-                flat = tuple(n for n in self.stored if n not in OF_LAYERS + OF_PATTERNS)
+                flat = tuple(v.name for v in self.stored_variables if not v.kind.has_patterns)
                 self._arrays |= self._gathered(flat if name in flat else (name,))
         return self._arrays[name]
+
+    def _n_gathered(self, name: str) -> int:
+        """Return the number of steps of which the arrays of a variable are there."""
+        return len(VARIABLES[name].arrays_of(self._arrays[name])[0])
 
     def _gathered(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Copies of all recorded steps."""
@@ -299,7 +301,7 @@ class MemoryRun(Run):
         arrays = part.arrays(stop - start)
         for row in range(stop - start):
             values = {
-                name: [layer[row] for layer in array] if isinstance(array, list) else array[row]
+                name: VARIABLES[name].value_of([a[row] for a in VARIABLES[name].arrays_of(array)])
                 for name, array in arrays.items()
             }
             yield start + row, stored_step(self, start + row, values)
@@ -342,6 +344,7 @@ class MemoryRun(Run):
     def __setstate__(self, state):
         self.__dict__.update(state)
         self._numbers = array("d", state["_numbers"])
+        self.variables = variables_in_file(state["variables"])
 
     def _keeps_replays(self) -> bool:
         """Whether a pickle holds what the steps are computed from: if it can, and arrays would be longer."""
@@ -354,7 +357,3 @@ class MemoryRun(Run):
             return True
         array_bytes = self.n_steps * self._row_bytes(self.max_patterns)
         return array_bytes > sum(replay.data_bytes for replay in replays)
-
-
-def _first(array):
-    return array[0] if isinstance(array, list) else array

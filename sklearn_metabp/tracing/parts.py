@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
-from sklearn_metabp.tracing.columns import Column, pattern_row
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+from sklearn_metabp.tracing.columns import Column
+from sklearn_metabp.tracing.variables import VARIABLES
 
 
 class ReplayedPart:
@@ -54,47 +52,44 @@ class CopiedPart:
     ):
         self.start, self.first_index, self.last_index = start, first_index, first_index - 1
         self._names, self._dtype, self._n_rows = names, dtype, n_rows
-        self._columns: dict[str, Any] = {}
+        self._columns: dict[str, Column | list[Column]] = {}  # a list of a layered variable
 
     @classmethod
     def of(cls, first_index: int, arrays: dict[str, Any], dtype) -> "CopiedPart":
         """All steps of a run, of which there are the arrays."""
         part = cls(0, first_index, tuple(arrays), dtype)
         part._columns = {
-            name: [Column.of(layer) for layer in array]
-            if isinstance(array, list)
-            else Column.of(array)
-            for name, array in arrays.items()
+            name: VARIABLES[name].value_of(
+                [Column.of(array) for array in VARIABLES[name].arrays_of(value)]
+            )
+            for name, value in arrays.items()
         }
         return part
 
     def copy(self, step, max_patterns: int) -> None:
         """Copy a step; rows have room for so many patterns at least."""
-        columns = self._columns
         for name in self._names:
-            value = getattr(step, name)
-            if name in OF_LAYERS:
-                if name not in columns:
-                    columns[name] = [self._pattern_column(layer, max_patterns) for layer in value]
-                for column, layer in zip(columns[name], value, strict=True):
-                    pattern_row(column, layer)
-            elif name in OF_PATTERNS:
-                if name not in columns:
-                    columns[name] = self._pattern_column(value, max_patterns)
-                pattern_row(columns[name], value)
-            else:
-                if name not in columns:
-                    columns[name] = Column(value.shape, self._dtype, self._n_rows)
-                columns[name].next_row()[...] = value
-
-    def _pattern_column(self, layer: np.ndarray, max_patterns: int) -> Column:
-        return Column((max_patterns, layer.shape[1]), self._dtype, self._n_rows)
+            variable = VARIABLES[name]
+            if name not in self._columns:
+                self._columns[name] = variable.value_of(
+                    [
+                        Column(shape, variable.kind.dtype or self._dtype, self._n_rows)
+                        for shape in variable.shapes(step.layout, max_patterns)
+                    ]
+                )
+            columns = variable.arrays_of(self._columns[name])
+            arrays = variable.arrays_of(getattr(step, name))
+            for column, array in zip(columns, arrays, strict=True):
+                if variable.kind.has_patterns:
+                    column.append_patterns(array)
+                else:
+                    column.append(array)
 
     def arrays(self, n_steps: int) -> dict[str, Any]:
         """Every variable of the first so many steps: an array with a row a step, or a list of one a layer."""
         return {
-            name: [c.array()[:n_steps] for c in column]
-            if isinstance(column, list)
-            else column.array()[:n_steps]
-            for name, column in self._columns.items()
+            name: VARIABLES[name].value_of(
+                [column.array()[:n_steps] for column in VARIABLES[name].arrays_of(columns)]
+            )
+            for name, columns in self._columns.items()
         }

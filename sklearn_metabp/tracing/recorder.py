@@ -23,10 +23,11 @@ from sklearn_metabp.tracing.run_writer import RunWriter
 from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.tracing.teacher import Teacher
 from sklearn_metabp.tracing.trace import Trace
-from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables
-from sklearn_metabp.update_rules import LineSearchRule, resolve_update_rule
+from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables, document_variables
+from sklearn_metabp.update_rules import resolve_update_rule
 
 
+@document_variables
 class TraceRecorder(Collector):
     """Callback that samples the trainings of the estimators it is set on.
 
@@ -55,9 +56,9 @@ class TraceRecorder(Collector):
     Parameters
     ----------
     variables : "default", "all" or list of str, default="default"
-        What to record: any of ``activations net_inputs derivatives deltas targets outputs weights
-        biases gradients weight_updates bias_updates loss``. The default is the last six, which is
-        what ``LearnedUpdateRule(scope="link")`` learns from.
+        Attributes of a step to record, any of ``<names>``. By default these are <defaults>, which
+        ``LearnedUpdateRule(scope="link")`` learns from. ``params`` and ``updates`` are those of all
+        weights and biases.
     every : int, default=1
         Record one step in so many. In memory the steps between are known too, as ``scope="link"``
         needs them, as long as every fit of the run has a recorded step.
@@ -204,7 +205,7 @@ class TraceRecorder(Collector):
         goes_on = run is not None and run.goes_on_with(step)
         if not training.has_stepped:
             rule = resolve_update_rule(estimator.update_rule)
-            training.adds_updates = not isinstance(rule, LineSearchRule)
+            training.adds_updates = rule.adds_updates
             goes_on = goes_on and run.is_known_by(  # type: ignore[union-attr]
                 adds_updates=training.adds_updates, is_replayable=training.is_replayable
             )
@@ -356,7 +357,7 @@ def _check_teacher(teacher) -> None:
             f"teacher={teacher!r} acts on the backward step, which it does not see when another rule "
             f"trains: a teacher says what an update should be."
         )
-    if isinstance(rule, LineSearchRule):
+    if not rule.takes_steps:
         raise ValueError(
             f"teacher={teacher!r} searches along lines, from where no other rule went: a teacher says what "
             f"the update of a single step should be."

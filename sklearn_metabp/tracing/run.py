@@ -10,10 +10,7 @@ import numpy as np
 
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES
-
-# Of every recorded step, by the name that a step has for it.
-SCALARS = {"index": "indices", "epoch": "epochs", "n_patterns": "n_patterns", "loss": "losses"}
+from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, TraceVariable, stored_variables
 
 
 @dataclass(frozen=True)
@@ -49,18 +46,6 @@ class RecordedSteps:
             return n if self.max_steps is None else min(n, self.max_steps)
 
         return n_before(first_index + n_steps) - n_before(first_index)
-
-
-def stored_names(variables: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the arrays that recorded variables make."""
-    flat = {
-        "params": {"weights", "biases"},
-        "gradients": {"gradients"},
-        "updates": {"weight_updates", "bias_updates"},
-        TEACHER_UPDATES: {TEACHER_UPDATES},
-    }
-    names = [name for name, makers in flat.items() if makers & set(variables)]
-    return (*names, *(name for name in variables if name in OF_LAYERS + OF_PATTERNS))
 
 
 class Run(ABC):
@@ -108,9 +93,14 @@ class Run(ABC):
         return len(self.scalars["indices"])
 
     @property
+    def stored_variables(self) -> list[TraceVariable]:
+        """The recorded variables that are arrays."""
+        return stored_variables(self.variables)
+
+    @property
     def stored(self) -> tuple[str, ...]:
-        """Names of the arrays that the recorded variables make."""
-        return stored_names(self.variables)
+        """Names of the recorded variables that are arrays."""
+        return tuple(variable.name for variable in self.stored_variables)
 
     def is_recorded(self, index: int) -> bool:
         """Whether the step of that number is one of the recorded ones."""
@@ -181,11 +171,7 @@ def stored_step(run: Run, position: int, values: dict[str, Any]) -> SimpleNamesp
     values : dict
         Row of every stored variable, with room for the patterns of the largest batch.
     """
-    scalars = {name: run.scalars[plural][position] for name, plural in SCALARS.items()}
-    n = scalars["n_patterns"]
+    known = {v.name: run.scalars[v.name_in_trace][position] for v in SCALARS}
     for name, value in values.items():
-        if name in OF_LAYERS:
-            scalars[name] = [layer[:n] for layer in value]
-        else:
-            scalars[name] = value[:n] if name in OF_PATTERNS else value
-    return SimpleNamespace(network=run.network, layout=run.layout, **scalars)
+        known[name] = VARIABLES[name].without_padding(value, known["n_patterns"])
+    return SimpleNamespace(network=run.network, layout=run.layout, **known)

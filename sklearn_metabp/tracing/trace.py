@@ -12,9 +12,16 @@ from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
 from sklearn_metabp.tracing.scopes import scope_named
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.variables import RECORDED_BY, TEACHER_UPDATES
+from sklearn_metabp.tracing.variables import (
+    TEACHER_UPDATES,
+    VARIABLES,
+    TraceVariable,
+    document_variables,
+    renaming_hint,
+)
 
 
+@document_variables
 class Trace:
     """Recorded trainings: a row is a step of one of its runs.
 
@@ -32,10 +39,15 @@ class Trace:
 
     Attributes
     ----------
-    runs : ndarray of shape (n_rows,)
-        Number of the run that each row belongs to.
-    losses : ndarray of shape (n_rows,)
-        Loss of the batch, the penalty included. Symbol J.
+    runs : ndarray of shape (n_steps,)
+        Number of the run that each step belongs to.
+    <variables>
+
+    Notes
+    -----
+    Arrays are read or computed when they are asked for, and only of variables that were recorded.
+    A batch with fewer patterns than the largest of its run is filled up with NaN; ``n_patterns``
+    has the numbers.
 
     Examples
     --------
@@ -262,14 +274,14 @@ class Trace:
         Parameters
         ----------
         variables : list of str, default=()
-            Of ``weights biases gradients weight_updates bias_updates``: those that get a column a
-            parameter.
+            Those that get a column per parameter: ``params``, ``gradients``, ``updates``,
+            ``teacher_updates``.
 
         Returns
         -------
         frame : DataFrame of n_rows rows
             Columns ``run``, ``index`` of the step in its training, from 1, ``epoch``,
-            ``n_patterns`` and ``loss``; then the parameters, named like ``weights coefs_[0][2,1]``.
+            ``n_patterns`` and ``loss``; then the parameters, named like ``params coefs_[0][2,1]``.
 
         Raises
         ------
@@ -280,35 +292,44 @@ class Trace:
         """
         return as_frame(self, variables)
 
-    def _scalars(self, name: str) -> np.ndarray:
-        values = np.zeros(len(self), float if name == "losses" else int)
+    def __getattr__(self, name: str) -> Any:
+        """Return the array of a variable, or the list of its arrays.
+
+        Raises
+        ------
+        AttributeError
+            If it is no variable, or was not recorded.
+        ValueError
+            If it is an array per parameter or neuron and the runs have several architectures.
+        """
+        for variable in VARIABLES.values():
+            if variable.name_in_trace == name:
+                return (
+                    self._numbers(variable)
+                    if variable.is_always_recorded
+                    else self._arrays(variable)
+                )
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}{renaming_hint([name])}",
+            name=name,
+            obj=self,
+        )
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(v.name_in_trace for v in VARIABLES.values())]
+
+    def _numbers(self, variable: TraceVariable) -> np.ndarray:
+        """Return one number per step."""
+        values = np.zeros(len(self), variable.kind.dtype)
         for number in np.unique(self.runs):
             mine = self.runs == number
-            values[mine] = np.asarray(self._recorded[number].scalars[name])[self._steps[mine]]
+            recorded = self._recorded[number].scalars[variable.name_in_trace]
+            values[mine] = np.asarray(recorded)[self._steps[mine]]
         return values
 
-    @property
-    def losses(self) -> np.ndarray:
-        """Loss of the batch at every row, (n_rows,)."""
-        return self._scalars("losses")
-
-    @property
-    def indices(self) -> np.ndarray:
-        """Number of every row's step in its training, from 1, (n_rows,)."""
-        return self._scalars("indices")
-
-    @property
-    def epochs(self) -> np.ndarray:
-        """Epoch of every row's step, from 0, (n_rows,)."""
-        return self._scalars("epochs")
-
-    @property
-    def n_patterns(self) -> np.ndarray:
-        """Patterns in every row's batch, (n_rows,)."""
-        return self._scalars("n_patterns")
-
-    def _parts(self, name: str) -> list[tuple[np.ndarray, object]]:
-        """For every run with rows here: where they go, and its array of the variable."""
+    def _arrays(self, variable: TraceVariable) -> Any:
+        """Return the recorded arrays of all runs, in the order of the steps."""
+        name = variable.name
         numbers = np.unique(self.runs)
         layouts = {self._recorded[number].layout.layer_sizes for number in numbers}
         if len(layouts) > 1:
@@ -316,87 +337,26 @@ class Trace:
                 f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the arrays of "
                 f"one run, trace.run(number).{name}."
             )
-        parts = []
+        places, parts = [], []
         for number in numbers:
             mine = np.flatnonzero(self.runs == number)
             try:
                 rows = self._recorded[number].rows(name, self._steps[mine])
             except KeyError:
-                how = (
-                    "teacher=rule"
-                    if name == TEACHER_UPDATES
-                    else f"variables=[..., {RECORDED_BY[name]!r}]"
-                )
+                how = "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {name!r}]"
                 raise AttributeError(
                     f"run {number} of the trace has no {name}: record them with TraceRecorder({how})."
                 ) from None
-            parts.append((mine, rows))
-        return parts
-
-    def _array(self, name: str) -> np.ndarray:
-        return assemble(self._parts(name), len(self))
-
-    def _layers(self, name: str) -> list[np.ndarray]:
-        parts = self._parts(name)
-        n_layers = len(parts[0][1]) if parts else 0  # type: ignore[arg-type]
-        return [
-            assemble([(mine, layers[layer]) for mine, layers in parts], len(self))  # type: ignore[index]
-            for layer in range(n_layers)
-        ]
-
-    @property
-    def params(self) -> np.ndarray:
-        """Weights and biases before the step, (n_rows, n_params). Symbols w, θ."""
-        return self._array("params")
-
-    @property
-    def updates(self) -> np.ndarray:
-        """What the step added to them, (n_rows, n_params). Symbols Δw, Δθ."""
-        return self._array("updates")
-
-    @property
-    def teacher_updates(self) -> np.ndarray:
-        """What the recorder's teacher would have added to them, (n_rows, n_params)."""
-        return self._array(TEACHER_UPDATES)
-
-    @property
-    def gradients(self) -> np.ndarray:
-        """Derivative of the loss by them, (n_rows, n_params)."""
-        return self._array("gradients")
-
-    @property
-    def activations(self) -> list[np.ndarray]:
-        """Outputs of every layer, the input first, each (n_rows, n_patterns, n_units). Symbol x.
-
-        A batch with fewer patterns than the largest of its run is filled up with NaN, here and in
-        all that belongs to a pattern; ``n_patterns`` counts.
-        """
-        return self._layers("activations")
-
-    @property
-    def net_inputs(self) -> list[np.ndarray]:
-        """What went into the activation functions, each (n_rows, n_patterns, n_units). Symbol in."""
-        return self._layers("net_inputs")
-
-    @property
-    def derivatives(self) -> list[np.ndarray]:
-        """Derivative of the activation function there, each (n_rows, n_patterns, n_units)."""
-        return self._layers("derivatives")
-
-    @property
-    def deltas(self) -> list[np.ndarray]:
-        """Minus the loss derivative by the net input, each (n_rows, n_patterns, n_units). Symbol δ."""
-        return self._layers("deltas")
-
-    @property
-    def targets(self) -> np.ndarray:
-        """Expected outputs, (n_rows, n_patterns, n_outputs). Symbol ev."""
-        return self._array("targets")
-
-    @property
-    def outputs(self) -> np.ndarray:
-        """Outputs of the network, (n_rows, n_patterns, n_outputs)."""
-        return self._array("outputs")
+            places.append(mine)
+            parts.append(variable.arrays_of(rows))
+        if not parts:
+            return [] if variable.kind.is_layered else assemble([], 0)
+        return variable.value_of(
+            [
+                assemble(list(zip(places, arrays, strict=True)), len(self))
+                for arrays in zip(*parts, strict=True)
+            ]
+        )
 
     def features(self, scope: str = "link", inputs=None) -> np.ndarray:
         """What a learner sees: the features of every row.

@@ -143,7 +143,7 @@ def test_it_says_what_it_lacks(monkeypatch):
     with pytest.raises(
         ValueError, match="run 0 was recorded without gradients and updates: record with"
     ):
-        UpdateRuleDisplay.from_trace(record(SGD(0.1), variables=["weights"]))
+        UpdateRuleDisplay.from_trace(record(SGD(0.1), variables=["params"]))
     with pytest.raises(ValueError, match=r"no rows of run 7; it has runs \[0\]"):
         UpdateRuleDisplay.from_trace(record(SGD(0.1)), 7)
     with pytest.raises(ValueError, match="at the end of a Pipeline, got MLPClassifier"):

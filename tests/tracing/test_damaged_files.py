@@ -41,11 +41,9 @@ def whole(tmp_path_factory):
     variables = [
         "deltas",
         "targets",
-        "weights",
-        "biases",
+        "params",
         "gradients",
-        "weight_updates",
-        "bias_updates",
+        "updates",
         "loss",
     ]
     with pytest.MonkeyPatch.context() as patch:
