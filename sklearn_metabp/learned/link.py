@@ -151,7 +151,7 @@ class LinkScope:
             rows = np.flatnonzero(trace.runs == number)
             run = trace.recorded[number]
             name = TEACHER_UPDATES if TEACHER_UPDATES in run.stored else "updates"
-            updates = run.rows(name, trace.steps_in_run[rows])
+            updates = run.arrays_at(name, trace.steps_in_run[rows])
             for row, update in zip(rows, updates, strict=True):
                 parts[row] = update
         return np.concatenate(parts) if parts else np.empty(0)

@@ -1,4 +1,6 @@
-"""Room in memory for the steps of one chunk, used over and over."""
+"""The arrays of one chunk in memory, which are used for every chunk."""
+
+from typing import Any
 
 import numpy as np
 
@@ -6,7 +8,7 @@ from sklearn_metabp.tracing.chunks import FIRST_PARAMS, KIND, RunHeader
 from sklearn_metabp.tracing.file_writer import FileLayout
 from sklearn_metabp.tracing.variables import SCALARS, TraceVariable, stored_variables
 
-# Large enough that making and flushing a file does not count.
+# Large enough for the cost of making and flushing a file to be small.
 CHUNK_BYTES = 8 * 2**20
 CHUNK_STEPS = 4096
 _PIECES = 4
@@ -15,18 +17,18 @@ _PIECES = 4
 class ChunkBuffer:
     """The arrays of a chunk, filled step by step and written piece by piece.
 
-    Fresh memory costs as much as writing, so the steps of the next chunk go where those of the last
-    were.
+    New memory costs as much as writing, so the steps of the next chunk overwrite those of the last.
 
     Attributes
     ----------
     n_rows : int
-        Steps of a chunk: 8 MiB of them, but at least two, so that one can be written while the
-        other fills.
+        Number of steps of a chunk: 8 MiB of them, but at least two, so that one can be written
+        while the other is filled.
     n_pieces, piece_rows : int
-        Pieces of a chunk, four or some more where they are of one step, and steps of a piece.
+        Number of pieces of a chunk (four, or some more if a piece is one step), and number of steps
+        of a piece.
     n_used : int
-        Steps of the present chunk.
+        Number of steps of the present chunk.
     """
 
     def __init__(self, header: RunHeader):
@@ -42,7 +44,7 @@ class ChunkBuffer:
         self._first = {}
         if header.sums_updates:
             self._first[FIRST_PARAMS] = np.empty((1, header.network.layout.n_params), header.dtype)
-        # What is copied as it is, and what is padded: every variable with its arrays.
+        # The variables without patterns and those with patterns, each with its arrays.
         self._flat: list[tuple[str, np.ndarray]] = []
         self._padded: list[tuple[TraceVariable, list[np.ndarray]]] = []
         for variable in (*SCALARS, *stored_variables(header.variables)):
@@ -56,11 +58,11 @@ class ChunkBuffer:
 
     @property
     def begins_piece(self) -> bool:
-        """Whether the next step is the first of a piece, so that the last one ended one."""
+        """Whether the next step is the first one of a piece, so that the piece before is full."""
         return self.n_used % self.piece_rows == 0
 
-    def append(self, step) -> None:
-        """Copy a step; it counts when all of it is there."""
+    def append(self, step: Any) -> None:
+        """Copy a step, and count it when all of it has been copied."""
         row = self.n_used
         if row == 0 and self._first:
             self._first[FIRST_PARAMS][0] = step.params
@@ -73,14 +75,14 @@ class ChunkBuffer:
         self.n_used = row + 1
 
     def file_layout(self) -> FileLayout:
-        """That of the file of a full chunk."""
+        """Return the layout of the file of a full chunk."""
         shapes = {
             name: (array.dtype, array.shape) for name, array in (self._arrays | self._first).items()
         }
         return FileLayout(KIND, self._header.to_json(), shapes, self.piece_rows)
 
     def rows(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Every array's rows of some steps; what there is once a chunk is with the first step."""
+        """Return every array at some steps; the first parameters belong to the first step."""
         return {name: array[start:stop] for name, array in (self._arrays | self._first).items()}
 
 

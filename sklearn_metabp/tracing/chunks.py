@@ -1,4 +1,4 @@
-"""A chunk of a run on disk: what its file says of the run, and the steps it holds."""
+"""A chunk of a run on disk: the header of its file, and its steps."""
 
 import math
 import re
@@ -21,42 +21,45 @@ _KEYS = {
     *("dropout", "out_groups"),
     *("variables", "every", "max_patterns", "dtype", "adds_updates", "run_id"),
 }
-# Files that were written before it was known do not have it.
+# Files of earlier versions do not have these.
 _OPTIONAL_KEYS = {"task"}
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
-# What a forger can write into a header without a file that is as long.
+# Limits of numbers in a header, which a forged file of any length could contain.
 _MOST_UNITS = 2**31
 _MOST_LAYERS = 10_000
 _MOST_STEPS = 2**53
 
 
 class TraceFileError(ValueError):
-    """A file or directory is no trace, or a damaged one; the message names it and says what is wrong."""
+    """Error of a file or directory that is no trace or a damaged one.
+
+    The message has the path and the reason.
+    """
 
 
 @dataclass(frozen=True)
 class RunHeader:
-    """What every chunk of a run says of the run.
+    """Description of a run, which every chunk of the run has in its header.
 
     Parameters
     ----------
     network : Network
     variables : tuple of str
-        What is recorded.
+        Names of the recorded variables, in the order of the table.
     every : int
         One step in so many is recorded.
     max_patterns : int or None
-        Patterns that a row has room for; None where nothing that is recorded belongs to a pattern.
+        Number of patterns that a step has space for; None if no recorded variable has patterns.
     dtype : dtype
-        Of the recorded arrays; the scalars of a step are float64 and int64.
+        Dtype of the recorded arrays; the scalars of a step are float64 and int64.
     adds_updates : bool
-        As of a :class:`Run`.
+        See :class:`Run`.
     run_id : str of 32 hexadecimal digits
-        Drawn at random, so that a chunk of another run of the same shape is known as such.
+        Random number, which tells a chunk from one of another run of the same shape.
     task : Task or None
-        As of a :class:`Run`.
+        See :class:`Run`.
     """
 
     network: Network
@@ -70,16 +73,16 @@ class RunHeader:
 
     @property
     def sums_updates(self) -> bool:
-        """Whether the weights are those of a chunk's first step and the running sum of the updates.
+        """Whether the parameters are computed from those of a chunk's first step and the updates.
 
-        To the bit, because the loop adds the updates to the weights in the same way. Where a search
-        sets the weights they are stored.
+        The running sum has the same bits, because the loop adds the updates in the same way. If a
+        line search sets the parameters, they are stored.
         """
         exact = self.adds_updates and self.every == 1 and self.dtype == self.network.layout.dtype
         return exact and {"params", "updates"} <= set(self.variables)
 
     def rows(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
-        """Dtype of every array whose first axis is the step, and shape of one row of it."""
+        """Return the dtype and the shape at one step of every array, by its name in the file."""
         layout = self.network.layout
         return {
             name: (variable.kind.dtype or self.dtype, shape)
@@ -93,7 +96,7 @@ class RunHeader:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written."""
+        """Return what is written as JSON."""
         network = self.network
         return {
             "layer_sizes": list(network.layout.layer_sizes),
@@ -115,12 +118,12 @@ class RunHeader:
 
     @classmethod
     def from_json(cls, header: dict) -> "RunHeader":
-        """As it is read.
+        """Return the header that was read as JSON.
 
         Raises
         ------
         ValueError
-            If a value is missing or impossible.
+            If a value is missing or not possible.
         """
         if set(header) - _OPTIONAL_KEYS != _KEYS:
             raise ValueError(f"its header has {sorted(header)[:20]} and not {sorted(_KEYS)}")
@@ -160,33 +163,33 @@ class RunHeader:
         )
 
 
-def room_for(n_patterns: int, variables: tuple[str, ...]) -> int | None:
+def space_for_patterns(n_patterns: int, variables: tuple[str, ...]) -> int | None:
     """Return the number of patterns to make space for; None where no variable has patterns."""
     has_patterns = any(variable.kind.has_patterns for variable in stored_variables(variables))
     return n_patterns if has_patterns else None
 
 
 def _room(value: Any, variables: tuple[str, ...]) -> int | None:
-    if room_for(1, variables) is not None:
+    if space_for_patterns(1, variables) is not None:
         return _integer("max_patterns", value, _MOST_STEPS)
     if value is not None:
         raise ValueError("max_patterns must be null where nothing belongs to a pattern")
     return None
 
 
-def _integer(name: str, value, most: int) -> int:
+def _integer(name: str, value: Any, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise ValueError(f"{name} must be integers from 1 to {most}")
     return value
 
 
-def _run_id(value) -> str:
+def _run_id(value: Any) -> str:
     if not isinstance(value, str) or not _RUN_ID.fullmatch(value):
         raise ValueError("run_id is not 32 hexadecimal digits")
     return value
 
 
-def _task(value) -> Task | None:
+def _task(value: Any) -> Task | None:
     if value is None:
         return None
     if (
@@ -219,13 +222,13 @@ def _at_least_0(name: str, header: dict) -> float:
     return value
 
 
-def _activations(names) -> tuple[str, ...]:
+def _activations(names: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("activations are not a list of names")
     return tuple(names)
 
 
-def _groups(widths, layout: ParameterLayout) -> tuple[int, ...] | None:
+def _groups(widths: Any, layout: ParameterLayout) -> tuple[int, ...] | None:
     if widths is None:
         return None
     n_outputs = layout.layer_sizes[-1]
@@ -249,7 +252,7 @@ class Chunk:
     ----------
     header : RunHeader
     scalars : dict of ndarray of shape (n_steps,)
-        As those of a :class:`Run`.
+        See :class:`Run`.
     file : CheckedFile
     """
 
@@ -259,28 +262,28 @@ class Chunk:
 
     @property
     def n_steps(self) -> int:
-        """Steps in it."""
+        """Number of steps."""
         return len(self.scalars["indices"])
 
 
 def read_chunk(path: Path) -> Chunk:
-    """Read a chunk's header and scalars; its arrays are mapped later.
+    """Read the header and the scalars of a chunk. Its arrays are mapped later.
 
     Raises
     ------
     TraceFileError
-        If the file is not a chunk, or a damaged one.
+        If the file is no chunk, or a damaged one.
     """
     return _checked(open_file(path, KIND, TraceFileError))
 
 
 def read_unfinished_chunk(path: Path) -> Chunk:
-    """Read into memory what has been written of a chunk, by a training that goes on or was killed.
+    """Read an unfinished chunk into memory, of a training that still runs or was killed.
 
     Raises
     ------
     TraceFileError
-        If nothing has been, or the file is not a chunk, or a damaged one.
+        If nothing has been written yet, or if the file is no chunk, or a damaged one.
     """
     return _checked(open_file(path, KIND, TraceFileError).so_far())
 
@@ -305,7 +308,7 @@ def _checked(file: CheckedFile) -> Chunk:
 
 
 def _check_shapes(file: CheckedFile, header: RunHeader) -> int:
-    """Number of steps, if every array is there and is as the header says."""
+    """Return the number of steps; raise unless every array is as the header describes it."""
     n = file.specs["indices"].shape[0] if "indices" in file.specs else 0
     expected = {
         name: (dtype.newbyteorder("<"), (n, *shape))

@@ -1,7 +1,7 @@
-"""A trace as a pandas DataFrame."""
+"""The conversion of a trace to a pandas DataFrame."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from sklearn_metabp.tracing.trace import Trace
 
 
-def as_frame(trace: "Trace", variables):
-    """One row a step; see ``Trace.to_frame``."""
+def as_frame(trace: "Trace", variables: Any) -> Any:
+    """Return a DataFrame with one row per step; see ``Trace.to_frame``."""
     try:
         import pandas
     except ImportError as error:
@@ -42,7 +42,7 @@ def as_frame(trace: "Trace", variables):
 
 
 def _parameter_names(layout: ParameterLayout) -> list[str]:
-    """Return the name of every parameter, such as ``coefs_[0][2,1]``, in the order of the layout."""
+    """Return the name of every parameter, such as ``coefs_[0][2,1]``, in their order."""
     return [
         f"{tensor.name}[{','.join(map(str, place))}]"
         for tensor in layout.tensors

@@ -1,4 +1,4 @@
-"""One training, recorded: what a trace and a scope ask of it."""
+"""The interface of one recorded training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
@@ -15,14 +15,16 @@ from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, TraceVariable, 
 
 @dataclass(frozen=True)
 class RecordedSteps:
-    """Which steps of a training are recorded: one in so many, and no more than so many.
+    """The choice of steps that are recorded of a training.
 
     Parameters
     ----------
     first_index : int
-        Number of the first one in the training, from 1.
+        Number of the first recorded step in the training, from 1.
     every : int
+        One step in so many is recorded.
     max_steps : int or None
+        Maximal number of recorded steps.
     """
 
     first_index: int
@@ -33,13 +35,13 @@ class RecordedSteps:
         return (index - self.first_index) % self.every == 0 and not self.end_before(index)
 
     def end_before(self, index: int) -> bool:
-        """Whether neither the step of that number nor a later one is recorded."""
+        """Tell whether neither the step of that number nor any later one is recorded."""
         return self.max_steps is not None and index - self.first_index > self.every * (
             self.max_steps - 1
         )
 
     def count(self, first_index: int, n_steps: int) -> int:
-        """How many of so many steps are recorded, the first of which has that number."""
+        """Count the recorded steps among ``n_steps`` steps, the first of that number."""
 
         def n_before(index: int) -> int:
             n = -(-(index - self.first_index) // self.every)
@@ -54,23 +56,22 @@ class Run(ABC):
     Attributes
     ----------
     network : Network
-        Layers, activation functions and loss of what was trained.
+        The trained network: layers, activation functions and loss.
     variables : tuple of str
-        What is recorded.
+        Names of the recorded variables, in the order of the table.
     scalars : dict of sequence
-        Of every recorded step: ``indices``, from 1, ``epochs``, ``n_patterns`` of the batch,
-        ``losses``.
+        The numbers that every recorded step has, by their names in a trace: ``indices``,
+        ``epochs``, ``n_patterns``, ``losses``.
     recorded_steps : RecordedSteps
-        Which steps they are.
     max_patterns : int
-        Patterns of the largest batch.
+        Number of patterns of the largest batch.
     dtype : dtype
-        Of the arrays.
+        Dtype of the arrays.
     task : Task or None
-        Where its first fit stands among the tasks of a search; None where that is not known.
+        Place of the first fit among the tasks of a search; None where it is not known.
     adds_updates : bool
-        Whether the weights of a step are, to the bit, those of the one before plus its update. A
-        line search sets weights, and the update is their rounded difference.
+        Whether the weights of a step are, to the bit, those of the step before plus its update. A
+        line search sets the weights, and the update is their rounded difference.
     """
 
     network: Network
@@ -84,7 +85,7 @@ class Run(ABC):
 
     @property
     def layout(self) -> ParameterLayout:
-        """Which slice of a flat vector is what."""
+        """Slices of the flat parameter vector."""
         return self.network.layout
 
     @property
@@ -103,38 +104,38 @@ class Run(ABC):
         return tuple(variable.name for variable in self.stored_variables)
 
     def is_recorded(self, index: int) -> bool:
-        """Whether the step of that number is one of the recorded ones."""
+        """Tell whether the step of that number is recorded."""
         return index in self.recorded_steps
 
     @property
     def identity(self) -> Hashable:
-        """What is equal for the same run, opened once more."""
+        """Value that is equal for two objects of the same run."""
         return id(self)
 
     @property
     @abstractmethod
     def is_whole(self) -> bool:
-        """Whether every step from the training's first on is known: history is computed along them."""
+        """Whether all steps from the first one on are known, as the history of links needs them."""
 
     @abstractmethod
-    def rows(self, name: str, positions: np.ndarray):
-        """Array of a variable at some of the recorded steps; of a layered variable a list of them.
+    def arrays_at(self, name: str, positions: np.ndarray) -> Any:
+        """Return the array of a variable at some recorded steps, or one array per layer.
 
         Parameters
         ----------
         name : str
             One of ``stored``.
         positions : ndarray of int of shape (n,)
-            Counted among the recorded steps, from 0.
+            Positions among the recorded steps, from 0.
 
         Returns
         -------
-        rows : ndarray of shape (n, ...) or list of them
+        values : ndarray of shape (n, ...) or list of them
 
         Raises
         ------
         KeyError
-            If it was not recorded.
+            If the variable was not recorded.
         """
 
     @abstractmethod
@@ -146,30 +147,30 @@ class Run(ABC):
         Parameters
         ----------
         recorded_only : bool, default=False
-            Whether to pass over steps that were not recorded, where they are known.
+            Whether to skip the steps that were not recorded, where they are known.
         n_steps : int, default=None
-            Stop after so many recorded steps; None for all.
+            Number of recorded steps after which to stop; None for all.
 
         Yields
         ------
         position : int
             Number of recorded steps before this one.
         step : Step or SimpleNamespace
-            The step, or what was stored of it under the same names. It is good until the next one:
-            copy what is to be kept.
+            The step, or its recorded values under the same names. It is valid until the next one,
+            so copy what is to be kept.
         """
 
 
 def stored_step(run: Run, position: int, values: dict[str, Any]) -> SimpleNamespace:
-    """What was stored of a step, under the names that a :class:`Step` has.
+    """Return the recorded values of a step under the names that a :class:`Step` has.
 
     Parameters
     ----------
     run : Run
     position : int
-        Of the step among the recorded ones.
+        Position of the step among the recorded ones.
     values : dict
-        Row of every stored variable, with room for the patterns of the largest batch.
+        Value of every stored variable, with space for the patterns of the largest batch.
     """
     known = {v.name: run.scalars[v.name_in_trace][position] for v in SCALARS}
     for name, value in values.items():

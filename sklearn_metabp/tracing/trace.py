@@ -1,6 +1,7 @@
-"""What was recorded of one or many trainings, a row a step."""
+"""The steps that were recorded of one or many trainings."""
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,19 @@ from sklearn_metabp.tracing.variables import (
 
 @document_variables
 class Trace:
-    """Recorded trainings: a row is a step of one of its runs.
+    """Recorded trainings, as a sequence of steps.
 
-    A trace is made by :class:`TraceRecorder`. Rows are selected as those of an array, traces are
+    A :class:`TraceRecorder` makes it. Steps are selected as the rows of an array are, traces are
     joined by ``+``, and scikit-learn's splitters and searches take a trace as ``X`` with
-    ``trace.runs`` as ``groups``. Selecting rows copies nothing, and what a scope knows of the past
-    of a step is always that of the whole run, whatever rows are selected.
+    ``trace.runs`` as ``groups``. Selecting steps copies nothing. A scope computes the history of a
+    step from the whole run, whatever steps are selected.
 
     Parameters
     ----------
     recorded : sequence of Run
         The trainings.
-    rows : tuple of two ndarray of shape (n_rows,), default=None
-        Run and step within the run of every row; None for all steps of all runs.
+    rows : tuple of two ndarray of shape (n_steps,), default=None
+        Run of every step, and its position in the run; None for all steps of all runs.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ class Trace:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows, and of variables that every run has."""
+        """Number of steps, and of variables that every run has."""
         shared = (
             set.intersection(*(set(run.variables) for run in self._recorded))
             if self._recorded
@@ -91,31 +92,32 @@ class Trace:
 
     @property
     def layouts(self) -> list[ParameterLayout]:
-        """Layout of every run, by its number in ``runs``."""
+        """Layout of every run, by the run's number."""
         return [run.layout for run in self._recorded]
 
     @property
     def tasks(self) -> list[Task | None]:
-        """Place of every run's first fit among the tasks of a search, by its number in ``runs``."""
+        """Task of every run's first fit among those of a search, by the run's number."""
         return [run.task for run in self._recorded]
 
     @property
     def recorded(self) -> tuple[Run, ...]:
-        """The runs, by their numbers in ``runs``; whole, whatever rows are selected."""
+        """The whole runs, by their numbers, whatever steps are selected."""
         return tuple(self._recorded)
 
     @property
     def steps_in_run(self) -> np.ndarray:
-        """Position of every row's step among the recorded steps of its run, from 0; (n_rows,)."""
+        """Position of every step among the recorded steps of its run, from 0, (n_steps,)."""
         return self._steps
 
-    def __getitem__(self, key) -> "Trace":
-        """Rows by an integer, a slice, a mask or an array of integers."""
+    def __getitem__(self, key: Any) -> "Trace":
+        """Select steps by an integer, a slice, a mask or an array of integers."""
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
-            key = key[0]  # the way scikit-learn selects rows
+            key = key[0]  # scikit-learn selects rows by X[rows, ...]
         if isinstance(key, tuple):
             raise IndexError(
-                "a Trace is indexed by rows alone: trace[rows]. For columns take .params, .updates, …"
+                "a Trace is indexed by rows alone: trace[rows]. For columns take .params, "
+                ".updates, …"
             )
         if isinstance(key, (int, np.integer)):
             key = [key]
@@ -126,7 +128,7 @@ class Trace:
         return Trace(self._recorded, (self.runs[key], self._steps[key]))
 
     def run(self, number: int) -> "Trace":
-        """The rows of one run.
+        """Select the steps of one run.
 
         Parameters
         ----------
@@ -143,24 +145,24 @@ class Trace:
         return self[self.runs == number]
 
     def iter_steps(self, run: int, *, with_others: bool = False) -> Iterator[tuple[list[int], Any]]:
-        """Go through the steps of one run in order, without an array of all of them.
+        """Iterate over the steps of one run in order, without an array of all of them.
 
         Parameters
         ----------
         run : int
             As in ``runs``.
         with_others : bool, default=False
-            Whether to yield the steps before and between those of this trace too, as far as they
+            Whether to yield also the steps before and between the selected ones, as far as they
             are known.
 
         Yields
         ------
         positions : list of int
-            Positions of the step in this trace: mostly one, none of another step.
+            Positions of the step in this trace: mostly one, and none for another step.
         step : object
             Has the recorded variables as attributes, besides ``index``, ``epoch``, ``loss``,
-            ``n_patterns``, ``network`` and ``layout``. It is good until the next one: copy what is
-            to be kept.
+            ``n_patterns``, ``network`` and ``layout``. It is valid until the next one, so copy
+            what is to be kept.
         """
         mine = np.flatnonzero(self.runs == run)
         if not len(mine):
@@ -187,15 +189,15 @@ class Trace:
 
     @classmethod
     def concatenate(cls, traces: Iterable["Trace"]) -> "Trace":
-        """One trace with the rows of all, in order; the runs of each get numbers of their own.
+        """Join the steps of several traces in order, and number their runs anew.
 
-        A run that is in several of them, as after selecting rows or opening a directory twice,
-        stays one run.
+        A run that several traces have, as after selecting steps or opening a directory twice, stays
+        one run.
 
         Raises
         ------
         TypeError
-            If one is no Trace.
+            If an object is not a Trace.
         """
         recorded: list[Run] = []
         numbers: dict[Hashable, int] = {}
@@ -217,12 +219,12 @@ class Trace:
         return cls(recorded, (np.concatenate(runs), np.concatenate(steps)))
 
     @classmethod
-    def open(cls, path) -> "Trace":
-        """Open the trace in a directory, of all its runs in the order in which they were begun.
+    def open(cls, path: str | os.PathLike[str]) -> "Trace":
+        """Open the trace in a directory, with its runs in the order in which they were begun.
 
         The files are mapped while they are read, so a trace may be larger than the memory. A
-        directory in which trainings are recorded can be opened any time, and shows what has been
-        written.
+        directory can be opened while trainings are recorded into it. The trace has the steps that
+        have been written.
 
         Parameters
         ----------
@@ -236,13 +238,13 @@ class Trace:
         Raises
         ------
         TraceFileError
-            If there is no trace, or a file of it is damaged. Arrays are compared with their
-            checksums when they are first read, which is when damage to them is found.
+            If there is no trace, or if a file of it is damaged. Arrays are compared with their
+            checksums when they are first read, so damage to them is found then.
         """
         return cls(open_runs(path))
 
-    def save(self, path) -> None:
-        """Write the trace as a directory that :meth:`open` opens: all of it, or nothing.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trace as a directory that :meth:`open` opens, completely or not at all.
 
         Parameters
         ----------
@@ -256,32 +258,33 @@ class Trace:
         OSError
             If it cannot be written.
         ValueError
-            If rows of a run are missing, because what a step means depends on those before it.
+            If steps of a run are missing, because a step depends on the steps before it.
         """
         numbers = list(dict.fromkeys(self.runs.tolist()))
         whole = Trace([self._recorded[number] for number in numbers])
         in_order = np.array_equal(np.array(numbers, dtype=int)[whole.runs], self.runs)
         if not len(self) or not in_order or not np.array_equal(whole._steps, self._steps):
             raise ValueError(
-                "only whole runs are saved, at least one, each with all its rows in order: select runs by "
+                "only whole runs are saved, at least one, each with all its rows in order: "
+                "select runs by "
                 "trace.run(number), and rows after opening."
             )
         save_runs(path, whole.recorded)
 
-    def to_frame(self, variables=()):
-        """A pandas DataFrame with a row a step.
+    def to_frame(self, variables: Collection[str] = ()) -> Any:
+        """Return a pandas DataFrame with one row per step.
 
         Parameters
         ----------
         variables : list of str, default=()
-            Those that get a column per parameter: ``params``, ``gradients``, ``updates``,
-            ``teacher_updates``.
+            Variables with a number per parameter, for which columns are added: ``params``,
+            ``gradients``, ``updates``, ``teacher_updates``.
 
         Returns
         -------
-        frame : DataFrame of n_rows rows
-            Columns ``run``, ``index`` of the step in its training, from 1, ``epoch``,
-            ``n_patterns`` and ``loss``; then the parameters, named like ``params coefs_[0][2,1]``.
+        frame : DataFrame of n_steps rows
+            Columns ``run``, ``index``, ``epoch``, ``n_patterns`` and ``loss``; then a column per
+            parameter of every variable, named like ``params coefs_[0][2,1]``.
 
         Raises
         ------
@@ -334,18 +337,20 @@ class Trace:
         layouts = {self._recorded[number].layout.layer_sizes for number in numbers}
         if len(layouts) > 1:
             raise ValueError(
-                f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the arrays of "
+                f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the "
+                "arrays of "
                 f"one run, trace.run(number).{name}."
             )
         places, parts = [], []
         for number in numbers:
             mine = np.flatnonzero(self.runs == number)
             try:
-                rows = self._recorded[number].rows(name, self._steps[mine])
+                rows = self._recorded[number].arrays_at(name, self._steps[mine])
             except KeyError:
                 how = "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {name!r}]"
                 raise AttributeError(
-                    f"run {number} of the trace has no {name}: record them with TraceRecorder({how})."
+                    f"run {number} of the trace has no {name}: record them with "
+                    f"TraceRecorder({how})."
                 ) from None
             places.append(mine)
             parts.append(variable.arrays_of(rows))
@@ -358,15 +363,15 @@ class Trace:
             ]
         )
 
-    def features(self, scope: str = "link", inputs=None) -> np.ndarray:
-        """What a learner sees: the features of every row.
+    def features(self, scope: str = "link", inputs: Iterable[str] | None = None) -> np.ndarray:
+        """Return the features that a learner is fitted on.
 
         Parameters
         ----------
         scope : {"link", "neuron", "network"}, default="link"
-            What one prediction is about.
+            The part of the network that one prediction is for.
         inputs : list of str, default=None
-            Names of what the scope takes in; None for its default.
+            Names of the inputs of the scope; None for its default.
 
         Returns
         -------
@@ -385,7 +390,7 @@ class Trace:
         return scope_named(scope).features(self, inputs)
 
     def targets_of(self, scope: str = "link") -> np.ndarray:
-        """What a learner is to predict from :meth:`features`.
+        """Return the targets that a learner predicts from :meth:`features`.
 
         Parameters
         ----------

@@ -2,33 +2,56 @@
 
 from collections.abc import Callable, Iterator
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sklearn_metabp._kernels import apply_updates
-from sklearn_metabp.network import Step
+from sklearn_metabp.network import Network, Step
+from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
+from sklearn_metabp.training.state import TrainingState
+from sklearn_metabp.update_rules import UpdateRule
 from sklearn_metabp.update_rules.checks import (
     bind_update,
     explain_read_only,
     validate_update,
 )
 
+if TYPE_CHECKING:  # the listener's own module imports the replay, and that this one
+    from sklearn_metabp.training.listener import Listener
+
 
 class Epochs:
-    """Buffers and bookkeeping of the inner loop."""
+    """Buffers and bookkeeping of the inner loop.
+
+    Parameters
+    ----------
+    network : Network
+    batches : Batches
+    rule : UpdateRule
+    state : TrainingState
+        Changed by every step.
+    max_epochs : int
+    planned_epochs : int or None
+        Number of epochs that schedules count on, where the state has no plan yet; None is
+        ``max_epochs``.
+    listener : Listener, default=None
+    yields_steps : bool, default=False
+        Whether ``run_one`` yields the steps although no listener wants them.
+    """
 
     def __init__(
         self,
-        network,
-        batches,
-        rule,
-        state,
-        max_epochs,
-        planned_epochs,
-        listener=None,
+        network: Network,
+        batches: Batches,
+        rule: UpdateRule,
+        state: TrainingState,
+        max_epochs: int,
+        planned_epochs: int | None,
+        listener: "Listener | None" = None,
         *,
-        yields_steps=False,
+        yields_steps: bool = False,
     ):
         self.batches, self.rule, self.state, self.max_epochs = batches, rule, state, max_epochs
         state.order = batches.order
@@ -46,9 +69,8 @@ class Epochs:
         self.yields_steps = yields_steps or (listener is not None and listener.wants_steps)
         # A step is looked at after the weights have changed, and belongs to those before.
         self.seen_params = state.params.copy() if self.yields_steps else state.params
-        if (
-            state.n_planned is None
-        ):  # once: under a plan that moves along, a schedule's rate jumps back
+        # Planned once per training: if the plan moved, the rate of a schedule would jump back.
+        if state.n_planned is None:
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
         self.step = Step(
@@ -56,7 +78,7 @@ class Epochs:
         )
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.step.epoch = state.n_epochs - 1  # the one before the next
-        self.last_loss = None
+        self.last_loss: float | None = None
         self.mean_loss = np.nan
         self.compute_update = bind_update(rule, self.step, state.rule_state)
         self.send_back = (
@@ -69,19 +91,19 @@ class Epochs:
             if self.listener is not None:
                 self.listener.epoch_begins()
             for step in self.run_one():
-                self.listener.step_ends(step)
+                self.listener.step_ends(step)  # type: ignore[union-attr]
             if epoch_ended(self.mean_loss):
                 return True
         return False
 
     def run_one(self) -> Iterator[Step]:
-        """Go once through the rows; ``mean_loss`` is that of the epoch when it is over.
+        """Go through the rows once and set ``mean_loss`` at the end.
 
         Yields
         ------
         step : Step
-            Every step, after the weights have changed, where ``yields_steps``. Otherwise nothing:
-            the first ``next`` runs the whole epoch.
+            Every step after its update, if ``yields_steps`` is set. Otherwise nothing is yielded,
+            and the first ``next`` runs the whole epoch.
         """
         step, state, updates, yields_steps = self.step, self.state, self.updates, self.yields_steps
         params, send_back = state.params, self.send_back
@@ -113,7 +135,7 @@ class Epochs:
         state.loss_curve.append(loss)
 
     def _bad_update(self) -> DivergenceError:
-        """The error that says what was wrong with an update, and whether it is the rule's own fault."""
+        """Return the error for an update that is not finite, with advice if the rule caused it."""
         what = "the rule returned an update with NaN or infinity"
         if np.isnan(self.updates).any() and np.isfinite(self.step.gradients).all():
             return self.divergence(
@@ -123,7 +145,7 @@ class Epochs:
         return self.divergence(what)
 
     def divergence(self, what: str, **advice: str) -> DivergenceError:
-        """The error that says what happened in this step."""
+        """Return the error that describes what happened in this step."""
         return DivergenceError(
             what,
             self.rule,
