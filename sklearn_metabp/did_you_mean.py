@@ -168,8 +168,8 @@ class ExplainsParameters:
             own = name.partition("__")[0]
             if known is not None and own not in known:
                 raise InvalidParameterError(
-                    f"Invalid parameter {own!r} for {type(self).__name__}.{self._instead_of(own)} Valid "
-                    f"parameters are: {sorted(known)}."
+                    f"Invalid parameter {own!r} for {type(self).__name__}.{self._instead_of(own)} "
+                    f"Valid parameters are: {sorted(known)}."
                 )
         return super().set_params(**params)  # type: ignore[misc]
 

@@ -9,7 +9,7 @@ from helpers.kernels import compiled_only
 from sklearn_metabp import _kernels, update_rules
 from sklearn_metabp._kernels import reference, reference_rules
 from sklearn_metabp.network import network
-from sklearn_metabp.training import epochs, interrupts
+from sklearn_metabp.training import epochs, loop
 
 # Wherever a compiled step is used by its name.
 RULE_STEPS = {name for name in _kernels.__all__ if hasattr(reference_rules, name)}
@@ -30,7 +30,7 @@ def _close_figures():
 @pytest.fixture(autouse=True)
 def _no_interrupt_before(monkeypatch):
     """Ctrl-C in a test is not the second of one in the test before."""
-    monkeypatch.setattr(interrupts, "_last", float("-inf"))
+    monkeypatch.setattr(loop, "_last_interrupt", float("-inf"))
 
 
 @pytest.fixture(

@@ -8,17 +8,17 @@ import pytest
 from helpers.data import numbers
 
 from sklearn_metabp import BackpropMLPRegressor
-from sklearn_metabp.training import Curve, TrainingState, interrupts
+from sklearn_metabp.training import Curve, TrainingState, loop
 from sklearn_metabp.training.epochs import Epochs
-from sklearn_metabp.training.loop import _Judge
+from sklearn_metabp.training.loop import _EpochEnd
 from sklearn_metabp.training.search import Search
 
 # Functions that run between the first epoch and the last.
 TRAINING = [
     Epochs.run,
     Epochs.run_one,
-    _Judge.epoch_ended,
-    _Judge._patience_is_exhausted,
+    _EpochEnd.handle,
+    _EpochEnd._update_patience,
     TrainingState.note_validation,
     Curve.append,
     Curve.append_at,
@@ -44,7 +44,7 @@ class InterruptedAt:
         return self.trace
 
     def __enter__(self):
-        interrupts._last = -np.inf  # a Ctrl-C of the test before is long ago
+        loop._last_interrupt = -np.inf  # a Ctrl-C of the test before is long ago
         self._before = sys.gettrace()
         sys.settrace(self.trace)
         return self

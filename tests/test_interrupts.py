@@ -14,7 +14,7 @@ from sklearn.ensemble import BaggingRegressor
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from sklearn_metabp import LBFGS, BackpropMLPRegressor
-from sklearn_metabp.training import interrupts
+from sklearn_metabp.training import loop
 
 X, Y = numbers()
 
@@ -27,7 +27,7 @@ def interrupted(at_step=3, **setting):
 class Clock:
     def __init__(self, monkeypatch):
         self.seconds = 100.0
-        monkeypatch.setattr(interrupts.time, "monotonic", lambda: self.seconds)
+        monkeypatch.setattr(loop.time, "monotonic", lambda: self.seconds)
 
 
 @pytest.fixture

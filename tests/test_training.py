@@ -21,7 +21,7 @@ from sklearn_metabp import (
     DivergenceError,
     UpdateRule,
 )
-from sklearn_metabp.training import Batches, Patience, judge_name
+from sklearn_metabp.training import Batches, Patience, callable_fingerprint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -58,7 +58,7 @@ PATIENCE = [
 @pytest.mark.parametrize(("tol", "n_iter_no_change", "losses", "end"), PATIENCE)
 def test_patience_counts_epochs_without_improvement(tol, n_iter_no_change, losses, end):
     patience = Patience(tol, n_iter_no_change)
-    ended = [epoch for epoch, loss in enumerate(losses, 1) if patience.is_exhausted(loss)]
+    ended = [epoch for epoch, loss in enumerate(losses, 1) if patience.update(loss)]
     assert (ended[0] if ended else None) == end
     assert patience.best_loss == min(losses)
 
@@ -441,8 +441,10 @@ class _Judge:
 
 def test_the_name_of_a_judge_is_the_same_for_another_object_of_its_kind():
     """As in the process that resumes a training."""
-    assert judge_name(_Judge()) == judge_name(_Judge())
-    assert judge_name(partial(_Judge(), 1)) == judge_name(partial(_Judge(), 1))
-    assert judge_name(partial(_Judge(), 1)) != judge_name(partial(_Judge(), 2))
-    assert judge_name(lambda s, p: 1.0) != judge_name(lambda s, p: 2.0)
-    assert judge_name("accuracy") != judge_name("r2") != judge_name(None)
+    assert callable_fingerprint(_Judge()) == callable_fingerprint(_Judge())
+    assert callable_fingerprint(partial(_Judge(), 1)) == callable_fingerprint(partial(_Judge(), 1))
+    assert callable_fingerprint(partial(_Judge(), 1)) != callable_fingerprint(partial(_Judge(), 2))
+    assert callable_fingerprint(lambda s, p: 1.0) != callable_fingerprint(lambda s, p: 2.0)
+    assert (
+        callable_fingerprint("accuracy") != callable_fingerprint("r2") != callable_fingerprint(None)
+    )

@@ -1,13 +1,13 @@
-"""Trainings that survive being killed."""
+"""A callback that saves a training, so that it can go on after its process was killed."""
 
 import os
 from collections.abc import Iterator
-from numbers import Integral
 from pathlib import Path
+from typing import Any
 
+from sklearn_metabp.callbacks.base import BaseCallback, check_count
 from sklearn_metabp.callbacks.checkpoint_files import CheckpointError, CheckpointFiles
 from sklearn_metabp.callbacks.checkpoint_name import training_name
-from sklearn_metabp.callbacks.silent import SilentCallback
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.training.user_code import PACKAGE
 from sklearn_metabp.update_rules import resolve_update_rule
@@ -15,29 +15,29 @@ from sklearn_metabp.update_rules import resolve_update_rule
 __all__ = ["Checkpoint", "CheckpointError"]
 
 
-class Checkpoint(SilentCallback):
-    """Callback that saves the state of a training every few epochs, and resumes a training that was killed.
+class Checkpoint(BaseCallback):
+    """A callback that saves a training every few epochs and resumes one that was killed.
 
-    Run the same script again: a ``fit`` with the same parameters and the same data goes on from the
-    last epoch that was saved and ends with the bits of one that was never interrupted, be it by a
-    signal or by Ctrl-C. A ``fit`` that had ended returns at once with what it had reached. A fit
-    with other parameters, other data, other code or another callback that can stop it has a file of
-    its own, so one directory serves a whole search, in any number of processes. Delete a file, or
-    the directory, to train afresh.
+    To resume, run the same script again. A ``fit`` with the same parameters and the same data goes
+    on from the last epoch that was saved. It ends with the same bits as a fit that was never
+    interrupted, by a signal or by Ctrl-C. A ``fit`` that had ended returns at once with its result.
+    A fit with other parameters, other data, other code or another callback that can stop it has a
+    file of its own, so one directory serves a whole search, in any number of processes. To train
+    afresh, delete the file or the directory.
 
     ``random_state=None`` is a parameter like any other: two such fits in one script are the same
-    fit, and the second returns what the first has drawn and reached. Give each a ``random_state``
-    of its own.
+    fit, and the second returns the result of the first. Give each a ``random_state`` of its own.
 
-    A file is written beside its name, flushed and then renamed, so what is there is whole, whenever
-    the process is killed. Before the first epoch it is tried whether files can be written there.
+    A file is written under a temporary name, flushed and then renamed. So every file is whole at
+    whatever time the process is killed. Before the first epoch the callback checks that it can
+    write files there.
 
     Parameters
     ----------
     path : str or path-like
-        Directory for the checkpoints; made if need be.
+        Directory for the checkpoints. It is created if it does not exist.
     every : int, default=1
-        Epochs from one checkpoint to the next. The end of a training is always saved.
+        The number of epochs between two checkpoints. The end of a training is always saved.
 
     Raises
     ------
@@ -46,28 +46,28 @@ class Checkpoint(SilentCallback):
 
     Notes
     -----
-    **A training is known by what it is computed from:** the release of this package, the
+    **A training is identified by all that it is computed from:** the release of this package, the
     estimator's class and parameters, the values of the data however they lie in memory, and the
     code of the user's update rules, schedules, ``init`` functions, scorers, monitors and callbacks
-    that can stop a training. An edit of a method, or of a function or constant of the script that
-    it refers to, makes another training. Comments and docstrings do not, nor do other releases of
+    that can stop a training. To edit a method, or a function or constant of the script that it
+    refers to, makes another training. Comments and docstrings do not, nor do other releases of
     NumPy or scikit-learn. Another minor version of Python compiles the user's code to other bytes,
-    so a training by such code begins again. A callback of the user's counts by its code and by the
-    attributes named as the parameters of its constructor; one whose hooks return nothing does not
-    count. ``docs/design/training.md`` has the details.
+    so a training by such code starts again. A user's callback is identified by its code and by the
+    attributes with the names of its constructor's parameters; it does not count if its hooks return
+    nothing. ``docs/design/training.md`` has the details.
 
-    **A file holds arrays and JSON** (the layout of safetensors) and is read without running code: a
-    file that was damaged or forged is a :class:`CheckpointError`. That is so for all update rules
-    and callbacks of this package, and for rules of your own whose state is made of dictionaries,
-    lists, tuples, strings, numbers, arrays and NumPy's random numbers. Whatever else is in a state
-    is pickled, into a file that is called ``.pickle``. Unpickling runs code, so such a file is
-    refused where its owner is not the user who runs the script, or where others may write to it or
-    to its directory. Windows has no such owners to look at: there, resume only from directories
-    that you alone write to.
+    **A file holds arrays and JSON** (the layout of safetensors) and is read without running code. A
+    damaged or forged file is a :class:`CheckpointError`. This holds for all update rules and
+    callbacks of this package, and for your own rules if their states consist of dictionaries,
+    lists, tuples, strings, numbers, arrays and NumPy's random number generators. Any other object
+    in a state is pickled, into a file with the suffix ``.pickle``. Unpickling runs code, so such a
+    file is refused if it does not belong to the user who runs the script, or if others may write to
+    it or to its directory. Windows has no such owners to check: there, resume only from directories
+    that nobody else writes to.
 
-    Update rules that search along lines keep part of their state inside SciPy: they begin again,
-    and only their end is saved. ``partial_fit`` is left alone: pickle the estimator, which keeps
-    all its state.
+    For an update rule that searches along lines only the end of the training is saved, because part
+    of what the search remembers is inside SciPy. ``partial_fit`` is not saved: pickle the
+    estimator, which keeps all its state.
 
     Examples
     --------
@@ -83,26 +83,26 @@ class Checkpoint(SilentCallback):
     np.True_
     """
 
-    def __init__(self, path, *, every=1):
+    def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise ValueError(f"path must be a string or a path, got {path!r}.")
         if os.path.lexists(path) and not os.path.isdir(path):
             raise ValueError(
                 f"path must be a directory or not exist yet; {str(path)!r} is neither."
             )
-        if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
-            raise ValueError(f"every must be an integer of 1 or more, got {every!r}.")
         self.path = path
-        self.every = every
+        self.every = check_count("every", every)
         self._directory = Path(path).absolute()
 
-    def resume_training(self, estimator, context, state: TrainingState, data):
-        """The state that was saved of this training, and whether it had been stopped; None if none was.
+    def resume_training(
+        self, estimator: Any, context: Any, state: TrainingState, data: Any
+    ) -> tuple[TrainingState, bool | None] | None:
+        """Return the saved state and whether the training had been stopped; None if none was saved.
 
         Raises
         ------
         CheckpointError
-            If what was saved of the training cannot be read, or its states could not be written.
+            If the saved state cannot be read, or if states could not be written.
         """
         state.callback_memory.pop("Checkpoint", None)
         if context.task_name == "partial_fit":
@@ -110,8 +110,8 @@ class Checkpoint(SilentCallback):
         name = training_name(estimator, state, data)
         files = self._files(estimator, name)
         files.remove_parts()
-        saved = files.read(state, _is_ours(estimator))
-        if saved is not None and saved[1] is not None:  # it has ended: nothing will be written
+        saved = files.read(state, _has_rule_of_package(estimator))
+        if saved is not None and saved[1] is not None:  # it has ended: there is nothing to write
             saved[0].callback_memory.pop("Checkpoint", None)
             return saved
         state.callback_memory["Checkpoint"] = name
@@ -119,9 +119,9 @@ class Checkpoint(SilentCallback):
         return saved
 
     def save_training(
-        self, estimator, context, state: TrainingState, stopped: bool, finished: bool
+        self, estimator: Any, context: Any, state: TrainingState, stopped: bool, finished: bool
     ) -> None:
-        """Write the state, if it is time to.
+        """Write the state if a checkpoint is due.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Checkpoint(SilentCallback):
         if stopped or finished or state.n_epochs % self.every == 0:
             self._files(estimator, name).write(state, stopped if stopped or finished else None)
 
-    def _files(self, estimator, name: str) -> CheckpointFiles:
+    def _files(self, estimator: Any, name: str) -> CheckpointFiles:
         owners = [estimator, *estimator.get_params().values(), *estimator._skl_callbacks]
         return CheckpointFiles(self._directory, name, owners)
 
@@ -144,14 +144,14 @@ class Checkpoint(SilentCallback):
         return f"Checkpoint({str(self.path)!r}, every={self.every})"
 
 
-def _is_ours(estimator) -> bool:
-    """Tell whether the update rule and all rules within it are this package's."""
+def _has_rule_of_package(estimator: Any) -> bool:
+    """Return whether the update rule and all rules within it are this package's."""
     types = _types_in(resolve_update_rule(estimator.update_rule).state_key())
     return all(kind.__module__.partition(".")[0] == PACKAGE for kind in types)
 
 
-def _types_in(key) -> Iterator[type]:
-    """Classes in a state key, which holds the keys of the rules within as tuples."""
+def _types_in(key: Any) -> Iterator[type]:
+    """Iterate over the classes in a state key; the keys of rules within are tuples in it."""
     if isinstance(key, type):
         yield key
     elif isinstance(key, (tuple, list)):

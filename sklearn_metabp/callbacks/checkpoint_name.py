@@ -1,31 +1,33 @@
-"""The name of a training: what it is computed from, hashed."""
+"""The name of a training: a hash of all that it is computed from."""
+
+from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.callbacks.early_stopping import EarlyStopping
-from sklearn_metabp.training import TrainingState, fingerprint, returns_something, settings_of
+from sklearn_metabp.training import TrainingState, constructor_call, fingerprint, returns_something
 from sklearn_metabp.training.user_code import PACKAGE, package_release
 
 _FORMAT = "sklearn_metabp checkpoint 2"
-# The hooks that can end or change a training by what they return.
+# The hooks that can end or change a training by the value they return.
 _HOOKS = ("on_epoch_end", "on_fit_task_end", "resume_training")
 
 
-def training_name(estimator, state: TrainingState, data: tuple) -> str:
-    """Fingerprint of what a training is computed from.
+def training_name(estimator: Any, state: TrainingState, data: Any) -> str:
+    """Return the fingerprint of all that a training is computed from.
 
-    That is the release of this package; the estimator's class and parameters, with the code of
-    every rule, schedule, start, scorer and monitor of the user's; the rows, validation rows and
-    given start; callbacks that can stop the training; and the state that it goes on from. Releases
-    of NumPy and scikit-learn are not in it.
+    It includes the release of this package; the estimator's class and parameters, with the code of
+    every rule, schedule, ``init`` function, scorer and monitor of the user's; the rows, validation
+    rows and given start; the callbacks that can stop the training; and the state that it goes on
+    from. It does not include the releases of NumPy and scikit-learn.
 
     Parameters
     ----------
     estimator : estimator
     state : TrainingState
         Before the first epoch.
-    data : tuple
-        Rows, validation rows, ``coef_init`` and ``intercept_init``.
+    data : FitData
+        The rows, the validation rows and the given start of the call.
 
     Returns
     -------
@@ -33,31 +35,35 @@ def training_name(estimator, state: TrainingState, data: tuple) -> str:
     """
     parameters = estimator.get_params(deep=False)
     parameters.pop("verbose", None)
-    rows, validation_rows, *start = data
+    rows, validation_rows = data.rows, data.validation_rows
     given = [
-        None if arrays is None else [np.asarray(array) for array in arrays] for arrays in start
+        None if arrays is None else [np.asarray(array) for array in arrays]
+        for arrays in (data.given.coef_init, data.given.intercept_init)
     ]
-    stoppers = [_as_told(callback) for callback in estimator._skl_callbacks if _can_stop(callback)]
+    stoppers = [_identify(callback) for callback in estimator._skl_callbacks if _can_stop(callback)]
     goes_on = state if state.n_epochs else None
     parts = (type(estimator), parameters, rows, validation_rows, given, stoppers, goes_on)
     return fingerprint((_FORMAT, package_release(), *parts))
 
 
-def _as_told(callback):
-    """An EarlyStopping whole, a callback of the user's by its settings: what it notes is not what it is."""
-    return callback if isinstance(callback, EarlyStopping) else settings_of(callback)
+def _identify(callback: Any) -> Any:
+    """Return an EarlyStopping whole, and of a user's callback the call of its constructor.
+
+    What a user's callback notes during a training must not change the name of the training.
+    """
+    return callback if isinstance(callback, EarlyStopping) else constructor_call(callback)
 
 
-def _can_stop(callback) -> bool:
+def _can_stop(callback: Any) -> bool:
     if isinstance(callback, EarlyStopping):
         return True
     hooks = [getattr(callback, name, None) for name in _HOOKS]
     return any(
-        _top_of(hook) not in ("sklearn", PACKAGE) and returns_something(hook)
+        _top_level_package(hook) not in ("sklearn", PACKAGE) and returns_something(hook)
         for hook in hooks
         if hook
     )
 
 
-def _top_of(hook) -> str:
+def _top_level_package(hook: Any) -> str:
     return str(getattr(hook, "__module__", "")).partition(".")[0]

@@ -1,23 +1,26 @@
-"""What happened in every epoch, as a table."""
+"""A callback that makes a table of the epochs of all trainings."""
 
 import time
 import uuid
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sklearn_metabp.callbacks.silent import SilentCallback
+from sklearn_metabp.callbacks.base import BaseCallback
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.training import TrainingState
 
-# Rows that a worker process keeps for so long are sent together.
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# A worker process sends the epochs of this many seconds together.
 _SECONDS_UNSENT = 0.5
 
 
 class _Epoch(NamedTuple):
-    """A row, with what its place in the table follows from."""
+    """An entry of the table, with the facts that determine its position."""
 
     run_key: str
     outer_key: str
@@ -28,30 +31,29 @@ class _Epoch(NamedTuple):
 class _Fit:
     """A fit that is going on, and the run that it belongs to."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.run_key, self.n_epochs = "", 0
         self.outer_key, self.task, self.began = "", Task("", ()), 0.0
 
 
-class HistoryLogger(Collector, SilentCallback):
-    """Callback that keeps a row of numbers for every epoch of every training.
+class HistoryLogger(Collector, BaseCallback):
+    """A callback that keeps a few numbers for every epoch of every training.
 
-    Clones of an estimator share it, so after a search it holds all of its trainings, whichever of
-    joblib's backends they ran on: worker processes send their rows to the process that they work
-    for.
+    Clones of an estimator share it, so after a search it has all trainings of the search with any
+    backend of joblib: worker processes send their epochs to the process that started them.
 
-    A pickle of a fitted estimator has the rows of its logger, which goes on from them where it is
-    loaded. A pickle of an estimator that is not fitted has none.
+    A pickle of a fitted estimator includes the table of its logger, which goes on from there after
+    loading. A pickle of an estimator that is not fitted has an empty table.
 
     Attributes
     ----------
     history_ : list of dict
-        A row an epoch. A copy, made when it is asked for:
+        One dictionary per epoch, a copy made at every access:
 
         - ``run``: number of the training, from 0;
         - ``epoch``: from 1;
-        - ``loss``, ``validation_score`` and ``validation_loss`` (NaN of an epoch without validation
-          rows);
+        - ``loss``, ``validation_score`` and ``validation_loss`` (NaN for an epoch without
+          validation rows);
         - ``n_steps``, ``n_rows``: steps taken and rows presented so far;
         - ``seconds``: since the fit began;
         - ``outer_fit``: number of the outermost fit that the training was part of, for example that
@@ -62,8 +64,8 @@ class HistoryLogger(Collector, SilentCallback):
         - ``task_id_path``: tuple with the number of each of these tasks among its siblings. In a
           search over a grid the last one is ``candidate * n_splits + split``.
 
-        Rows are in the order in which their outermost fits were first heard of, and within one in
-        that of ``task_id_path``, so a search gives the same table whatever ``n_jobs`` is.
+        The epochs are sorted by the first appearance of their outermost fits, then by
+        ``task_id_path``, so a search gives the same table with any ``n_jobs``.
 
     Examples
     --------
@@ -71,25 +73,25 @@ class HistoryLogger(Collector, SilentCallback):
     >>> from sklearn_metabp import BackpropMLPClassifier, HistoryLogger
     >>> X, y = load_iris(return_X_y=True)
     >>> history = HistoryLogger()
-    >>> model = BackpropMLPClassifier(tol=1, n_iter_no_change=3, random_state=0).set_callbacks(history)
-    >>> model = model.fit(X, y)
+    >>> model = BackpropMLPClassifier(tol=1, n_iter_no_change=3, random_state=0)
+    >>> model = model.set_callbacks(history).fit(X, y)
     >>> history.to_frame()[["run", "epoch", "n_steps"]].to_numpy().tolist()
     [[0, 1, 1], [0, 2, 2], [0, 3, 3], [0, 4, 4]]
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._epochs: list[_Epoch] = []
-        self._begin_here()
+        self._start_in_this_process()
 
-    def _begin_here(self) -> None:
+    def _start_in_this_process(self) -> None:
         self._fits: WeakKeyDictionary[Any, _Fit] = WeakKeyDictionary()
         self._unsent: list[_Epoch] = []
         self._last_sent = 0.0
 
     @property
     def history_(self) -> list[dict]:
-        """A row an epoch."""
+        """One dictionary per epoch."""
         with self._lock:
             epochs = list(self._epochs)
         outer_fits: dict[str, int] = {}
@@ -108,16 +110,18 @@ class HistoryLogger(Collector, SilentCallback):
             for epoch in epochs
         ]
 
-    def setup(self, estimator, context):
-        """Before a fit; warns where its rows can be sent to nobody."""
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Note when a fit begins; warn if its epochs cannot be sent to any process."""
         self._arrive()
         with self._lock:
             fit = self._fits.setdefault(estimator, _Fit())
         fit.task, fit.began = task_of(context), time.perf_counter()
         fit.outer_key = context.root_uuid.hex
 
-    def on_epoch_end(self, estimator, context, state: TrainingState, params: np.ndarray) -> None:
-        """Add a row."""
+    def on_epoch_end(
+        self, estimator: Any, context: Any, state: TrainingState, params: np.ndarray
+    ) -> None:
+        """Add an epoch to the table."""
         fit = self._fits[estimator]
         if not fit.run_key or fit.n_epochs >= state.n_epochs:
             fit.run_key = uuid.uuid4().hex
@@ -149,22 +153,22 @@ class HistoryLogger(Collector, SilentCallback):
         self._last_sent = time.perf_counter()
 
     def receive(self, message: list[_Epoch]) -> None:
-        """Take in epochs that were noted here or in a worker process."""
+        """Add epochs of this process or of a worker process."""
         with self._lock:
             self._epochs += message
 
-    def teardown(self, estimator, context):
-        """After a fit, however it ended: send what is left to send.
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Send the remaining epochs.
 
         Raises
         ------
         ConnectionError
-            In a worker process that cannot reach the process it works for.
+            In a worker process that cannot reach the process that started it.
         """
         self._send()
 
-    def to_frame(self):
-        """The rows as a DataFrame; needs pandas.
+    def to_frame(self) -> "DataFrame":
+        """Return the table as a DataFrame; needs pandas.
 
         Returns
         -------
@@ -182,13 +186,13 @@ class HistoryLogger(Collector, SilentCallback):
     def _forget(self) -> None:
         self._epochs = []
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         with self._lock:
             state = super().__getstate__() | {"_epochs": list(self._epochs)}
         for name in ("_fits", "_unsent", "_last_sent"):
             del state[name]
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._begin_here()
+        self._start_in_this_process()

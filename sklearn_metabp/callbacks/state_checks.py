@@ -1,16 +1,16 @@
-"""Whether a state that was read is one that the training could have written."""
+"""Checks that a state which was read is one that the training could have written."""
 
 from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.callbacks.plain_state import MisfitError
+from sklearn_metabp.callbacks.state_codec import MisfitError
 from sklearn_metabp.training import Curve, Patience, TrainingState
 from sklearn_metabp.training.user_code import PACKAGE
 
 
 def check_training(state: Any, fresh: TrainingState) -> None:
-    """Raise MisfitError if a state is not of the training that begins with ``fresh``."""
+    """Raise MisfitError unless a state belongs to the training that starts with ``fresh``."""
     _check(type(state) is TrainingState, "it holds no state of a training")
     _check(_is_like(state.params, fresh.params), "its params are not those of this network")
     _check_best(state.best_params, fresh)
@@ -54,38 +54,38 @@ def _check(fits: bool, fault: str) -> None:
         raise MisfitError(fault)
 
 
-def _check_best(params, fresh: TrainingState) -> None:
+def _check_best(params: Any, fresh: TrainingState) -> None:
     _check(
         params is None or _is_like(params, fresh.params),
         "its best params are not those of this network",
     )
 
 
-def _check_patience(patience) -> None:
+def _check_patience(patience: Any) -> None:
     fits = type(patience) is Patience and all(map(_is_number, vars(patience).values()))
     _check(fits, "its patience is none")
 
 
-def _is_like(array, other: np.ndarray) -> bool:
+def _is_like(array: Any, other: np.ndarray) -> bool:
     return isinstance(array, np.ndarray) and (array.shape, array.dtype) == (
         other.shape,
         other.dtype,
     )
 
 
-def _is_order(order) -> bool:
+def _is_order(order: Any) -> bool:
     is_one = isinstance(order, np.ndarray) and order.ndim == 1 and order.dtype == np.intp
     return is_one and np.array_equal(np.sort(order), np.arange(len(order)))
 
 
-def _is_number(value) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, (bool, int, float, np.number, np.bool_))
 
 
-def check_same_form(fresh, saved, n_params: int) -> None:
+def check_same_form(fresh: Any, saved: Any, n_params: int) -> None:
     """Raise MisfitError if a state differs from a fresh one in more than its numbers.
 
-    What is None in a fresh state, or not there yet, may have become a number or an array of
+    An entry that is None in a fresh state, or missing, may have become a number or an array of
     ``n_params``.
     """
     if fresh is None:

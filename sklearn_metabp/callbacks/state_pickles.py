@@ -1,4 +1,4 @@
-"""Pickles of states of a user's own classes: where they may be read, and how their classes are found."""
+"""Pickles of the states of a user's classes: where they are trusted, how classes are found."""
 
 import io
 import os
@@ -7,49 +7,51 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 from types import FunctionType
+from typing import IO, Any
 
-from sklearn_metabp.callbacks.plain_state import MisfitError
+from sklearn_metabp.callbacks.state_codec import MisfitError
 from sklearn_metabp.training.user_code import attribute_at, is_importable, is_library
 
 _MAIN = {"__main__", "__mp_main__"}
 
 
-def dumps(value, owners: Iterable) -> bytes:
+def dumps(value: Any, owners: Iterable[Any]) -> bytes:
     """Pickle a value; classes and functions of the owners' modules are pickled as their names.
 
-    In a worker process those of a script have arrived by value and cannot be imported.
+    The classes and functions of a script arrive in a worker process by value. They cannot be
+    imported there.
 
     Parameters
     ----------
     value : object
     owners : iterable of objects
-        Update rules and callbacks: what they refer to is looked for in the modules of their
+        Update rules and callbacks. Classes and functions are looked up in the modules of their
         methods.
 
     Raises
     ------
     MisfitError
-        If a class or function is found neither there nor by an import.
+        If a class or function is neither there nor importable.
     """
     stream = io.BytesIO()
     _Pickler(stream, list(owners)).dump(value)
     return stream.getvalue()
 
 
-def loads(raw: bytes, owners: Iterable):
-    """Load what :func:`dumps` wrote; the owners are those of this process."""
+def loads(raw: bytes, owners: Iterable[Any]) -> Any:
+    """Load a pickle of :func:`dumps`; the owners are those of this process."""
     return _Unpickler(io.BytesIO(raw), list(owners)).load()
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, stream, owners: list):
+    def __init__(self, stream: IO[bytes], owners: list[Any]) -> None:
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
         self._owners = owners
 
-    def persistent_id(self, value):
+    def persistent_id(self, value: Any) -> tuple[str, str] | None:
         if not isinstance(value, (type, FunctionType)) or is_library(value.__module__):
             return None
-        if _found(self._owners, value.__module__, value.__qualname__) is value:
+        if _find_by_name(self._owners, value.__module__, value.__qualname__) is value:
             return value.__module__, value.__qualname__
         if not is_importable(value):
             raise MisfitError(f"{value.__qualname__[:80]} is not found by its name")
@@ -57,19 +59,19 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, stream, owners: list):
+    def __init__(self, stream: IO[bytes], owners: list[Any]) -> None:
         super().__init__(stream)
         self._owners = owners
 
-    def persistent_load(self, pid):
-        found = _found(self._owners, *pid)
+    def persistent_load(self, pid: Any) -> Any:
+        found = _find_by_name(self._owners, *pid)
         if found is None:
             raise MisfitError(f"{str(pid[1])[:80]} is not found by its name")
         return found
 
 
-def _found(owners: list, module: str, qualname: str):
-    """What a name leads to in the module as the owners' methods see it; None where it leads nowhere."""
+def _find_by_name(owners: list[Any], module: str, qualname: str) -> Any:
+    """Find an object by its name in the module of the owners' methods; None if it is not there."""
     for owner in owners:
         for kind in type(owner).__mro__:
             if is_library(kind.__module__):
@@ -84,11 +86,11 @@ def _found(owners: list, module: str, qualname: str):
     return None
 
 
-def why_not_private(file: Path) -> str | None:
-    """Why somebody else may have written a file, and what to do; None where only this user can have.
+def find_reason_to_distrust(file: Path) -> str | None:
+    """Return the reason why others may have written a file, and what to do; None if they cannot.
 
-    Looks at owner and mode of the file and of its directory. Where the system has no such owners,
-    as Windows, the answer is None.
+    It checks owner and mode of the file and of its directory. On a system without such owners, as
+    Windows, it returns None.
     """
     if not hasattr(os, "geteuid"):
         return None

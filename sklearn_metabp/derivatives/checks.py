@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.estimators import _rows
 from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.targets.class_weights import training_weights
 
 # Values of the largest array that a block of rows needs: half a megabyte stays in the second cache.
 _BLOCK_VALUES = 2**16
@@ -54,14 +55,14 @@ def check_patterns(model, X, y, sample_weight=None):
     X, y, sample_weight = _rows.check_rows(model, X, y, sample_weight, reset=False)
     with np.errstate(over="ignore"):
         X = X.astype(dtype, copy=False)
-    model._targets.check_known(y)
-    targets = model._targets.encode(y, dtype)
+    model.targets_.check_known(y)
+    targets = model.targets_.encode(y, dtype)
     n_outputs = model.layout_.layer_sizes[-1]
     if targets.shape[1] != n_outputs:
         raise ValueError(
             f"y has {targets.shape[1]} outputs, but {type(model).__name__} was fitted with {n_outputs}."
         )
-    weight = model._training_weight(y, sample_weight, model._targets)
+    weight = training_weights(model.class_weight, sample_weight, model.targets_, y)
     return X, targets, None if weight is None else weight.astype(dtype, copy=False)
 
 

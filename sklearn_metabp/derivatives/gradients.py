@@ -100,7 +100,7 @@ def _unit_of(model, output) -> tuple[int | None, int]:
     if output is None:
         if n_outputs == 1:
             return 0, 1
-        if isinstance(classes, np.ndarray) and not model._targets.is_multilabel:
+        if isinstance(classes, np.ndarray) and not model.targets_.is_multilabel:
             return None, 1
         raise ValueError(
             f"the network has {n_outputs} outputs: say by output which one the gradient is of."
@@ -116,7 +116,7 @@ def _unit_of(model, output) -> tuple[int | None, int]:
         raise ValueError(
             f"y has {len(classes)} columns: output must be (column, label), got {output!r}."
         ) from None
-    widths = model._targets.widths
+    widths = model.targets_.widths
     unit, sign = _unit_in(
         classes[column], widths[column], label, f"(column, label), the label in column {column}"
     )

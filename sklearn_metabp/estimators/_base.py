@@ -1,9 +1,9 @@
-"""What the classifier and the regressor share: parameters, fit, the fitted network."""
+"""The base of classifier and regressor: parameters, the way of a fit, the fitted network."""
 
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -16,10 +16,17 @@ from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.estimators._callbacks import (
     CallbackSupportMixin,
-    forget_those_gone,
+    drop_removed_callbacks,
     open_listener,
 )
 from sklearn_metabp.estimators._curves import TrainingCurves
+from sklearn_metabp.estimators._fit import (
+    FitEnd,
+    FitStart,
+    Training,
+    start_outputs_at_targets,
+    start_state,
+)
 from sklearn_metabp.estimators._parameters import (
     PARAMETERS_ELSEWHERE,
     check_activations,
@@ -31,19 +38,26 @@ from sklearn_metabp.estimators._parameters import (
     rule_key,
 )
 from sklearn_metabp.estimators._row_weights import warn_of_light_weights
-from sklearn_metabp.estimators._rows import DTYPES, Rows, check_rows, check_validation_rows
-from sklearn_metabp.estimators._scoring import scorer_of_parameters
+from sklearn_metabp.estimators._rows import (
+    DTYPES,
+    FitData,
+    GivenData,
+    Rows,
+    check_rows,
+    check_validation_rows,
+)
+from sklearn_metabp.estimators._scoring import ScorerOfParameters
 from sklearn_metabp.estimators._split import split
-from sklearn_metabp.estimators._start import start_outputs_at_targets, start_training
 from sklearn_metabp.estimators._validation import ValidationRows
-from sklearn_metabp.estimators._weights import WritableWeights, checksum
+from sklearn_metabp.estimators._weights import WritableWeights
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
     Network,
     ParameterLayout,
 )
-from sklearn_metabp.targets.class_weights import check_row_weights
+from sklearn_metabp.targets import Targets
+from sklearn_metabp.targets.class_weights import check_row_weights, training_weights
 from sklearn_metabp.targets.kinds import check_same_kind
 from sklearn_metabp.training import (
     Batches,
@@ -51,11 +65,11 @@ from sklearn_metabp.training import (
     Patience,
     Start,
     TrainingState,
+    callable_fingerprint,
     fingerprint,
-    judge_name,
     train,
 )
-from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
+from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
 
 class BaseBackpropMLP(
@@ -70,6 +84,8 @@ class BaseBackpropMLP(
     """Parameters, fit and fitted network of both estimators; not to be used directly."""
 
     _parameters_elsewhere = PARAMETERS_ELSEWHERE
+    class_weight: Any = None  # a parameter of the classifier
+    targets_: Targets
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
@@ -137,16 +153,12 @@ class BaseBackpropMLP(
         self.verbose = verbose
 
     @abstractmethod
-    def _learn_targets(self, y, classes) -> Any:
-        """What turns y into targets and outputs back into its kind; classes are those announced, or None."""
+    def _learn_targets(self, y: Any, classes: Any) -> Targets:
+        """Return targets learned from y; ``classes`` are those announced, or None."""
 
-    def _training_weight(self, y, sample_weight, targets):
-        """Weight of every row in the loss, of shape (n_samples,), or None."""
-        return sample_weight
-
-    def _labels_to_split_by(self, y, targets):
-        """Labels that the split into training and validation rows goes by, or None."""
-        return
+    def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
+        """Return labels that the split into training and validation rows goes by, or None."""
+        return None
 
     def set_params(self, **params):
         """Set parameters; ``update_rule__…`` also where the rule is a name, which becomes its rule.
@@ -168,115 +180,121 @@ class BaseBackpropMLP(
     def __sklearn_is_fitted__(self) -> bool:
         return "_params" in vars(self)
 
-    def _fit(
-        self,
-        X,
-        y,
-        sample_weight,
-        *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        coef_init=None,
-        intercept_init=None,
-        classes=None,
-        incremental=False,
-    ):
-        """Validate, train, and only then become fitted."""
-        goes_on = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
+    def _fit(self, given: GivenData, classes: Any = None, *, incremental: bool = False) -> Self:
+        """Train in three steps, and become fitted only at the end of the last.
+
+        Parameters
+        ----------
+        given : GivenData
+        classes : array-like, list of array-like or None
+            Classes that were announced to ``partial_fit``.
+        incremental : bool
+            Whether this is a ``partial_fit``: one epoch, which continues a training.
+        """
+        continues = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         with features_as_before_on_error(self):
-            rows = check_rows(self, X, y, sample_weight, reset=not goes_on)
-            validation_rows = check_validation_rows(
-                self, X_val, y_val, sample_weight_val, rows.X.dtype
+            data = self._check_data(given, classes, continues)
+            start = self._find_start(data, continues=continues, incremental=incremental)
+            end = self._train(start, incremental)
+        return self._become_fitted(start, end)
+
+    def _check_data(self, given: GivenData, classes: Any, continues: bool) -> FitData:
+        """Take the first step: check the rows, and learn from y how it becomes targets."""
+        rows = check_rows(self, given.X, given.y, given.sample_weight, reset=not continues)
+        validation_rows = check_validation_rows(self, given, rows.X.dtype)
+        targets = self._targets_so_far() if continues else self._learn_targets(rows.y, classes)
+        if continues or classes is not None:
+            targets.check_known(rows.y)
+        if validation_rows is not None:
+            check_same_kind(rows.y, validation_rows.y)
+            targets.check_known(validation_rows.y, "y_val")
+        return FitData(given, rows, validation_rows, targets)
+
+    def _find_start(self, data: FitData, *, continues: bool, incremental: bool) -> FitStart:
+        """Take the second step: make the network, its state and the batches to train on."""
+        rule = resolve_update_rule(self.update_rule)
+        network = self._make_network(data, rule, continues)
+        if continues:
+            check_same_layers(self.layout_, network.layout, data.given)
+            state = self._state_to_continue(rule)
+        else:
+            state = start_state(self, network, rule, data.given)
+        training = Training(network, data.targets, rule, state)
+
+        n_epochs, n_before, stopped = 1 if incremental else self.max_iter, state.n_epochs, None
+        task_name = "partial_fit" if incremental else "fit"
+        listener = open_listener(self, task_name, n_epochs, data, training.snapshot)
+        if listener is not None:  # a checkpoint may have a later state of this training
+            training.state, stopped = listener.training_starts(state, data)
+            state = training.state
+
+        rows, validation_rows = self._choose_validation_rows(data, state)
+        batches = self._make_batches(rows, training)
+        is_fresh = not continues and not state.n_steps
+        if self.init_output_bias == "targets" and is_fresh and data.given.intercept_init is None:
+            start_outputs_at_targets(state.params, network, batches)
+        validation = None
+        if validation_rows is not None and stopped is None:
+            validation = self._make_validation(validation_rows, training)
+        n_epochs -= state.n_epochs - n_before
+        began = Start.of(state)
+        return FitStart(training, batches, validation, listener, began, n_epochs, stopped)
+
+    def _train(self, start: FitStart, incremental: bool) -> FitEnd:
+        """Take the third step: train, and examine how training ended."""
+        training, stopped, interrupted = start.training, start.stopped, False
+        if stopped is None:
+            stopped, interrupted = train(
+                training.network,
+                start.batches,
+                training.rule,
+                training.state,
+                max_epochs=start.n_epochs,
+                planned_epochs=self.max_iter if incremental else None,
+                validation=start.validation,
+                listener=start.listener,
+                verbose=self.verbose,
             )
-            rule = resolve_update_rule(self.update_rule)
-            targets = self._targets_so_far() if goes_on else self._learn_targets(rows.y, classes)
-            if goes_on or classes is not None:
-                targets.check_known(rows.y)
-            if validation_rows is not None:
-                check_same_kind(rows.y, validation_rows.y)
-                targets.check_known(validation_rows.y, "y_val")
-            network = self._make_network(rows, targets, rule, goes_on)
-            if goes_on:
-                check_same_layers(self.layout_, network.layout, coef_init, intercept_init)
-                state = self._resume(rule)
+        message = None
+        if not interrupted:
+            outcome = Outcome(
+                training.network,
+                start.batches,
+                training.rule,
+                training.state,
+                start.began,
+                training.targets.is_numeric,
+            )
+            if incremental:
+                message = outcome.of_partial_fit()
             else:
-                state = start_training(self, network, rule, coef_init, intercept_init)
-            n_before, max_epochs = state.n_epochs, 1 if incremental else self.max_iter
+                message = outcome.of_fit(stopped, self.max_iter, self.n_iter_no_change == np.inf)
+        return FitEnd(stopped, interrupted, message, training.fitted_attributes())
 
-            def fitted_by(state: TrainingState) -> dict[str, Any]:
-                return self._fitted_attributes(network, rule, targets, state)
-
-            task = "partial_fit" if incremental else "fit"
-            listener = open_listener(
-                self, task, max_epochs, (X, rows.y, sample_weight), lambda: fitted_by(state.copy())
-            )
-            stopped, interrupted = None, False
-            if listener is not None:
-                given = rows, validation_rows, coef_init, intercept_init
-                state, stopped = listener.training_starts(state, given)
-            if validation_rows is not None or self.early_stopping:
-                state.validate_on(self._validated_on(validation_rows))
-            if validation_rows is None and self.early_stopping:
-                labels = self._labels_to_split_by(rows.y, targets)
-                rows, validation_rows = split(rows, self.validation_fraction, labels, state)
-            batches = self._make_batches(rows, targets, network, rule, state)
-            is_fresh = not goes_on and not state.n_steps  # a checkpoint may have more
-            if self.init_output_bias == "targets" and is_fresh and intercept_init is None:
-                start_outputs_at_targets(state.params, network, batches)
-            start = Start.of(state)
-            if stopped is None:
-                validation = None
-                if validation_rows is not None:
-                    score = scorer_of_parameters(
-                        self, lambda: fitted_by(state), targets, validation_rows
-                    )
-                    validation = ValidationRows(
-                        network, targets, validation_rows, self.early_stopping, score
-                    )
-                stopped, interrupted = train(
-                    network,
-                    batches,
-                    rule,
-                    state,
-                    max_epochs=max_epochs - (state.n_epochs - n_before),
-                    planned_epochs=self.max_iter if incremental else None,
-                    validation=validation,
-                    listener=listener,
-                    verbose=self.verbose,
-                )
-            message = None
-            if not interrupted:
-                outcome = Outcome(
-                    network, batches, rule, state, start, not hasattr(targets, "classes")
-                )
-                if incremental:
-                    message = outcome.of_partial_fit()
-                else:
-                    message = outcome.of_fit(
-                        stopped, self.max_iter, self.n_iter_no_change == np.inf
-                    )
-            attributes = fitted_by(state)
+    def _become_fitted(self, start: FitStart, end: FitEnd) -> Self:
+        """Set the fitted attributes, and warn of a training that did not end well."""
+        state = start.training.state
         if state.was_validated and state.best_score == -np.inf:
             is_undefined = np.isnan(list(state.validation_scores)).any()
             advice = "" if is_undefined else " Are X_val and y_val scaled as X and y are?"
             warnings.warn(
-                f"No score on the validation rows was above minus infinity, so none is the best.{advice}",
-                stacklevel=3,
+                "No score on the validation rows was above minus infinity, so none is the "
+                f"best.{advice}",
+                stacklevel=4,
             )
-        for name, value in attributes.items():
+        for name, value in end.attributes.items():
             setattr(self, name, value)
-        if listener is not None:
-            listener.fit_ends(state, stopped, interrupted)
-        if message:
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        if start.listener is not None:
+            start.listener.fit_ends(state, end.stopped, end.interrupted)
+        if end.message:
+            warnings.warn(end.message, ConvergenceWarning, stacklevel=4)
         return self
 
-    def _make_network(self, rows: Rows, targets, rule: UpdateRule, goes_on: bool) -> Network:
+    def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> Network:
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
-        X, y, _ = rows
+        X, y, targets = data.rows.X, data.rows.y, data.targets
         n_outputs = targets.encode(y[:1], X.dtype).shape[1]
-        dtype = self.layout_.dtype if goes_on else X.dtype
+        dtype = self.layout_.dtype if continues else X.dtype
         return Network(
             ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype),
             check_activations(self.activation, len(hidden_layer_sizes)),
@@ -287,32 +305,45 @@ class BaseBackpropMLP(
             targets.out_groups,
         )
 
-    def _targets_so_far(self):
-        """Those of the last fit, for the loss as it is now."""
-        targets = self._targets.for_output(self.out_activation, self.loss)
+    def _targets_so_far(self) -> Targets:
+        """Return the targets of the last fit, for the loss as it is now."""
+        targets = self.targets_.for_output(self.out_activation, self.loss)
         if targets.out_activation != self.out_activation_:
             raise ValueError(
-                f"warm_start and partial_fit go on with the output units they have, which are "
-                f"{self.out_activation_!r}; loss={self.loss!r} and out_activation={self.out_activation!r} "
-                f"now ask for {targets.out_activation!r}. Set warm_start=False to start afresh."
+                "warm_start and partial_fit go on with the output units they have, which are "
+                f"{self.out_activation_!r}; loss={self.loss!r} and "
+                f"out_activation={self.out_activation!r} now ask for {targets.out_activation!r}. "
+                "Set warm_start=False to start afresh."
             )
         return targets
 
-    def _make_batches(self, rows, targets, network: Network, rule: UpdateRule, state) -> Batches:
+    def _choose_validation_rows(
+        self, data: FitData, state: TrainingState
+    ) -> tuple[Rows, Rows | None]:
+        """Return the rows to train on and those to validate on, and note in the state which."""
+        rows, validation_rows = data.rows, data.validation_rows
+        if validation_rows is None and not self.early_stopping:
+            return rows, None
+        scoring = callable_fingerprint(self.scoring)
+        if validation_rows is not None:
+            state.validate_on(f"{fingerprint(validation_rows)} by {scoring}")
+            return rows, validation_rows
+        state.validate_on(f"validation_fraction={self.validation_fraction} by {scoring}")
+        labels = self._labels_to_split_by(rows.y, data.targets)
+        return split(rows, self.validation_fraction, labels, state)
+
+    def _make_batches(self, rows: Rows, training: Training) -> Batches:
         X, y, sample_weight = rows
+        network, targets, state = training.network, training.targets, training.state
         dtype = network.layout.dtype
-        weight = self._training_weight(y, sample_weight, targets)
+        weight = training_weights(self.class_weight, sample_weight, targets, y)
         if weight is not None:
-            weighed_by = {
-                "class_weight": getattr(self, "class_weight", None),
-                "sample_weight": sample_weight,
-            }
-            names = " and ".join(name for name, value in weighed_by.items() if value is not None)
+            given = {"class_weight": self.class_weight, "sample_weight": sample_weight}
+            names = " and ".join(name for name, value in given.items() if value is not None)
             weight = check_row_weights(weight, dtype, names, "training")
             warn_of_light_weights(weight, names, self.alpha, state)
-        if issparse(
-            X
-        ):  # with row pointers of its own: a callback that writes to the user's changes nothing
+        if issparse(X):
+            # with row pointers of its own: a callback that writes to the user's changes nothing
             X = csr_array(
                 (X.data.astype(dtype, copy=False), X.indices, X.indptr.copy()), shape=X.shape
             )
@@ -322,33 +353,19 @@ class BaseBackpropMLP(
             X,
             targets.encode(y, dtype),
             weight,
-            check_batch_size(self.batch_size, X.shape[0], rule),
+            check_batch_size(self.batch_size, X.shape[0], training.rule),
             self.shuffle,
             state.order,
         )
 
-    def _fitted_attributes(
-        self, network: Network, rule: UpdateRule, targets, state: TrainingState
-    ) -> dict:
-        layout, kept = network.layout, state.kept_params(rule)
-        return {
-            **targets.fitted_attributes,
-            "layout_": layout,
-            "network_": network,
-            "update_rule_": rule,
-            "n_layers_": len(layout.layer_sizes),
-            "n_outputs_": layout.layer_sizes[-1],
-            "out_activation_": network.out_activation,
-            "_params": kept,
-            "_params_checksum": checksum(kept),
-            "n_iter_": state.n_epochs,
-            "t_": state.n_rows,
-            "_targets": targets,
-            "_training_state": state,
-        }
+    def _make_validation(self, rows: Rows, training: Training) -> ValidationRows:
+        score = None
+        if self.scoring is not None:
+            score = ScorerOfParameters(self, training.fitted_attributes, training.targets, rows)
+        return ValidationRows(training.network, training.targets, rows, self.early_stopping, score)
 
-    def _resume(self, rule: UpdateRule) -> TrainingState:
-        """The state of the last fit; a copy, so that a fit that fails changes nothing."""
+    def _state_to_continue(self, rule: TrainingRule) -> TrainingState:
+        """Return a copy of the last fit's state to continue from: a fit that fails changes nothing."""
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
@@ -360,7 +377,7 @@ class BaseBackpropMLP(
             state.listen_to(Patience(self.tol, self.n_iter_no_change, self.early_stopping))
         elif not self.early_stopping:
             state.best_params = None  # a callback's: if it is still there, it remembers them
-        forget_those_gone(self, state)
+        drop_removed_callbacks(self, state)
         written = self._written_params()
         if written is not None:
             state.take_params(
@@ -368,15 +385,6 @@ class BaseBackpropMLP(
             )
             rule.on_new_params(state.rule_state)
         return state
-
-    def _validated_on(self, given: Rows | None) -> str:
-        """Names what is validated: the rows that were given, or how they are set aside; and the score."""
-        rows = (
-            f"validation_fraction={self.validation_fraction}"
-            if given is None
-            else fingerprint(given)
-        )
-        return f"{rows} by {judge_name(self.scoring)}"
 
     def _outputs(self, X) -> np.ndarray:
         """Activations of the output layer, of shape (n_samples, n_outputs)."""

@@ -6,21 +6,26 @@ from typing import Any
 import numpy as np
 from sklearn import callback
 
+from sklearn_metabp.estimators._rows import FitData
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import Replay, TrainingState
 
 __all__ = [
     "CallbackListener",
     "CallbackSupportMixin",
-    "forget_those_gone",
+    "drop_removed_callbacks",
     "open_listener",
 ]
 
 
 def open_listener(
-    estimator, task_name: str, max_epochs: int, given: tuple, fitted_attributes: Callable[[], dict]
+    estimator: Any,
+    task_name: str,
+    max_epochs: int,
+    data: FitData,
+    fitted_attributes: Callable[[], dict[str, Any]],
 ) -> "CallbackListener | None":
-    """Begin the estimator's root task and tell its callbacks; None where nobody listens.
+    """Begin the estimator's root task; return a listener for its callbacks, or None without any.
 
     Parameters
     ----------
@@ -29,21 +34,21 @@ def open_listener(
     task_name : str
         Name of the root task; epochs are its leaves.
     max_epochs : int
-    given : tuple of (X, y, sample_weight)
-        The training data as the user gave them.
+    data : FitData
+        Callbacks see X and sample_weight as the user gave them, and y checked.
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict.
     """
     root = estimator._init_callback_context(task_name=task_name, max_subtasks=max_epochs)
     if not getattr(estimator, "_skl_callbacks", None):
         return None
-    X, y, sample_weight = given
+    sample_weight = data.given.sample_weight
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-    known = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+    known = {"estimator": estimator, "X": data.given.X, "y": data.rows.y, "metadata": metadata}
     return CallbackListener(root, known, fitted_attributes)
 
 
-def forget_those_gone(estimator, state: TrainingState) -> None:
+def drop_removed_callbacks(estimator, state: TrainingState) -> None:
     """Drop what is remembered for callbacks that the estimator no longer has."""
     if state.callback_memory:
         callbacks = getattr(estimator, "_skl_callbacks", None) or []
@@ -76,9 +81,8 @@ class CallbackListener:
         Where in ``state.callback_memory`` the callback keeps what it remembers of a training. What
         lies elsewhere is dropped when a fit begins.
     ``resume_training(estimator, context, state, data)``
-        Before the first epoch, with the rows, the validation rows, ``coef_init`` and
-        ``intercept_init`` that the fit was given; may return another state to go on from, and
-        whether the training had been stopped there (None: it goes on).
+        Before the first epoch, with the :class:`FitData` of the call. May return a state to
+        continue from, and whether the training had been stopped there (None: it continues).
     ``on_training_begin(estimator, context, replay)``
         Before the first epoch of a rule that is replayable.
     ``on_step_end(estimator, context, step)``
@@ -107,8 +111,13 @@ class CallbackListener:
         callbacks = {id(callback): callback for callback in self._estimator._skl_callbacks}
         return [getattr(c, name) for c in callbacks.values() if hasattr(c, name)]
 
-    def training_starts(self, state: TrainingState, data) -> tuple[TrainingState, bool | None]:
-        """The state to start from, and whether the training had been stopped there; None: it goes on."""
+    def training_starts(
+        self, state: TrainingState, data: FitData
+    ) -> tuple[TrainingState, bool | None]:
+        """Return the state to start from, and whether training had been stopped there.
+
+        The second is None if there is something left to train.
+        """
         for hook in self._hooks("resume_training"):
             resumed = hook(self._estimator, self._root, state, data)
             if resumed is not None:

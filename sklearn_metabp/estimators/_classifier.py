@@ -8,8 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import takes_steps
-from sklearn_metabp.estimators._row_weights import check_needs_no_counts, weights_of_both
-from sklearn_metabp.targets import learn_targets
+from sklearn_metabp.estimators._row_weights import check_needs_no_counts
+from sklearn_metabp.estimators._rows import GivenData
+from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, learn_targets
 from sklearn_metabp.targets.learn import check_announced
 
 
@@ -157,6 +158,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     True
     """
 
+    targets_: ClassTargets | MultiOutputTargets
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
         "loss": [StrOptions({"log_loss", "squared_error"})],
@@ -265,14 +267,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             stays.
         """
         return self._fit(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-            coef_init=coef_init,
-            intercept_init=intercept_init,
+            GivenData(
+                X, y, sample_weight, X_val, y_val, sample_weight_val, coef_init, intercept_init
+            )
         )
 
     @available_if(takes_steps)
@@ -323,22 +320,11 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         """
         check_announced(classes, self.classes_ if self.__sklearn_is_fitted__() else None, y)
         check_needs_no_counts(self.class_weight)
-        return self._fit(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-            classes=classes,
-            incremental=True,
-        )
+        given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return self._fit(given, classes, incremental=True)
 
     def _learn_targets(self, y, classes):
         return learn_targets(y, classes, self.out_activation, self.loss)
-
-    def _training_weight(self, y, sample_weight, targets):
-        return weights_of_both(self.class_weight, sample_weight, targets, y)
 
     def _labels_to_split_by(self, y, targets):
         if targets.is_multilabel:
@@ -357,7 +343,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
         outputs = self._outputs(X)
-        return self._targets.decode(outputs)
+        return self.targets_.decode(outputs)
 
     def predict_proba(self, X):
         """Probability of every class, in the order of ``classes_``.
@@ -373,7 +359,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             calibrated than that. For multilabel the probability of every label on its own.
         """
         outputs = self._outputs(X)
-        return self._targets.probabilities(outputs)
+        return self.targets_.probabilities(outputs)
 
     def predict_log_proba(self, X):
         """Logarithm of :meth:`predict_proba`.
@@ -408,7 +394,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         accuracy : float
         """
         outputs = self._outputs(X)
-        return self._targets.score(y, outputs, sample_weight)
+        return self.targets_.score(y, outputs, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

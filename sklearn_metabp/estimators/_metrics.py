@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.targets.labels import some
+from sklearn_metabp.targets.labels import abbreviate
 
 
 def option_names(scorer: Callable) -> set[str]:
@@ -54,8 +54,8 @@ def advice(scoring: Any, scorer: Callable, targets: Any, lacking: np.ndarray) ->
         )
     if len(lacking):
         return (
-            f"The validation rows have no row of the classes {some(lacking.tolist())}: pass X_val and y_val "
-            f"that have all, raise validation_fraction, or use another scoring."
+            f"The validation rows have no row of the classes {abbreviate(lacking.tolist())}: pass "
+            "X_val and y_val that have all, raise validation_fraction, or use another scoring."
         )
     return "Use another scoring, or None for the measure that score takes."
 
@@ -65,11 +65,11 @@ def why_labels_do_not_fit(scoring: Any, scorer: Callable, targets: Any) -> str |
     metric = getattr(scorer, "_score_func", None)
     if metric is None or not metric.__module__.startswith("sklearn."):
         return None
-    kind, average = getattr(targets, "kind", "numbers"), option(scorer, "average")
+    kind, average = targets.kind, option(scorer, "average")
     if kind == "multiclass-multioutput":
         return (
-            "scikit-learn's metrics take one column of classes: pass a function of model, X and y, or "
-            "scoring=None, the share of rows with all columns right."
+            "scikit-learn's metrics take one column of classes: pass a function of model, X and "
+            "y, or scoring=None, the share of rows with all columns right."
         )
     if kind in ("multiclass", "multilabel-indicator") and average == "binary":
         name = scoring if isinstance(scoring, str) else metric.__name__.removesuffix("_score")
@@ -81,9 +81,10 @@ def why_labels_do_not_fit(scoring: Any, scorer: Callable, targets: Any) -> str |
     if kind == "binary" and _has_no_positive_class(scorer, targets.classes):
         classes = targets.classes.tolist()
         return (
-            f"It does not know which of the classes {some(classes)} is the positive one (pos_label is "
-            f"{option(scorer, 'pos_label')!r}): pass scoring=make_scorer({metric.__name__}, "
-            f"pos_label={classes[-1]!r}), with the scorer's other options."
+            f"It does not know which of the classes {abbreviate(classes)} is the positive one "
+            f"(pos_label is {option(scorer, 'pos_label')!r}): pass "
+            f"scoring=make_scorer({metric.__name__}, pos_label={classes[-1]!r}), with the "
+            "scorer's other options."
         )
     return None
 

@@ -3,12 +3,14 @@
 import warnings
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.did_you_mean import did_you_mean
+from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
-from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 # Parameters of scikit-learn's MLP, of skorch and of Keras, and what stands for them here.
@@ -19,8 +21,8 @@ PARAMETERS_ELSEWHERE = {
     "lr": "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)",
     "learning_rate": (
         "part of the update rule: a number is its learning_rate, as in "
-        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its schedule, "
-        "as in update_rule=SGD(schedule='adaptive')"
+        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its "
+        "schedule, as in update_rule=SGD(schedule='adaptive')"
     ),
     "power_t": "a schedule of the update rule: update_rule=SGD(schedule='invscaling') has a power of 0.5",
     "momentum": "momentum of the update rule, as in update_rule=SGD(momentum=0.9)",
@@ -55,8 +57,8 @@ def check_hidden_layer_sizes(sizes) -> tuple[int, ...]:
     for position, size in enumerate(sizes):
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(
-                f"hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got {size!r} at "
-                f"position {position} of {tuple(sizes)}."
+                "hidden_layer_sizes must be integers of 1 or more, one per hidden layer; got "
+                f"{size!r} at position {position} of {tuple(sizes)}."
             )
     return tuple(int(size) for size in sizes)
 
@@ -76,27 +78,24 @@ def check_activations(activation, n_hidden: int) -> tuple[str, ...]:
     return activations
 
 
-def check_batch_size(batch_size, n_samples: int, rule: UpdateRule) -> int:
+def check_batch_size(batch_size, n_samples: int, rule: TrainingRule) -> int:
     """Rows of a step."""
-    if (
-        isinstance(rule, LineSearchRule)
-        or batch_size == "full"
-        or (batch_size == "auto" and rule.full_batch)
-    ):
+    if rule.needs_fixed_loss or batch_size == "full" or (batch_size == "auto" and rule.full_batch):
         return n_samples
     if batch_size == "auto":
         return min(200, n_samples)
     if batch_size > n_samples:
         warnings.warn(
-            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has them all.",
+            f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has "
+            "them all.",
             stacklevel=6,
         )
     return min(batch_size, n_samples)
 
 
-def check_dropout(dropout: float, rule: UpdateRule) -> float:
+def check_dropout(dropout: float, rule: TrainingRule) -> float:
     """The share of hidden units to drop."""
-    if dropout > 0 and isinstance(rule, LineSearchRule):
+    if dropout > 0 and rule.needs_fixed_loss:
         raise ValueError(
             f"dropout={dropout} draws other units in every step, so there is no one loss for "
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
@@ -104,13 +103,13 @@ def check_dropout(dropout: float, rule: UpdateRule) -> float:
     within = rule.rules_within() if isinstance(rule, WrapperRule) else ()
     if dropout > 0 and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
         raise ValueError(
-            "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 on the "
-            "estimator."
+            "LinearBackprop sends errors back through every unit, dropped ones too: set dropout=0 "
+            "on the estimator."
         )
     return float(dropout)
 
 
-def rule_key(rule: UpdateRule) -> tuple[str, ...]:
+def rule_key(rule: TrainingRule) -> tuple[str, ...]:
     """What a rule's state fits, as names that pickle without the classes.
 
     Raises
@@ -123,7 +122,7 @@ def rule_key(rule: UpdateRule) -> tuple[str, ...]:
     return tuple(_key_name(part, rule) for part in (key if isinstance(key, tuple) else (key,)))
 
 
-def _key_name(part, rule: UpdateRule) -> str:
+def _key_name(part, rule: TrainingRule) -> str:
     """A name for a part of a key, another one for every other part."""
     if isinstance(part, (tuple, list)):
         return f"({', '.join(_key_name(one, rule) for one in part)})"
@@ -137,33 +136,31 @@ def _key_name(part, rule: UpdateRule) -> str:
         return f"{part.__module__}.{part.__qualname__}"
     if type(part).__repr__ is object.__repr__:
         raise TypeError(
-            f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers and arrays; "
-            f"got {part!r} in it, whose name is another one in every process."
+            f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers "
+            f"and arrays; got {part!r} in it, whose name is another one in every process."
         )
     return repr(part)
 
 
-def takes_steps(estimator) -> bool:
-    """Whether the estimator's rule can train on a part of the rows: where ``partial_fit`` is there.
+def takes_steps(estimator: Any) -> bool:
+    """Return True if the estimator's rule can train on a part of the rows, as ``partial_fit`` does.
 
     Raises
     ------
     AttributeError
-        Where it cannot.
+        If it cannot: ``hasattr(estimator, "partial_fit")`` is then False.
     """
     rule = estimator.update_rule
-    rule_type = UPDATE_RULES.get(rule) if isinstance(rule, str) else type(rule)
-    if rule_type is not None and issubclass(rule_type, LineSearchRule):
+    rule_type: Any = UPDATE_RULES.get(rule, str) if isinstance(rule, str) else type(rule)
+    if issubclass(rule_type, TrainingRule) and not rule_type.takes_steps:
         raise AttributeError(
-            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over all rows: "
-            f"use fit with warm_start=True, or another update_rule."
+            f"partial_fit takes single steps, and {rule_type.__name__} searches along lines over "
+            "all rows: use fit with warm_start=True, or another update_rule."
         )
     return True
 
 
-def check_same_layers(
-    before: ParameterLayout, layout: ParameterLayout, coef_init, intercept_init
-) -> None:
+def check_same_layers(before: ParameterLayout, layout: ParameterLayout, given: GivenData) -> None:
     """Raise ValueError if a training cannot go on, because of other layers or another start."""
     if layout != before:
         raise ValueError(
@@ -171,10 +168,10 @@ def check_same_layers(
             f"{before.layer_sizes}; hidden_layer_sizes and the data now ask for "
             f"{layout.layer_sizes}. Set warm_start=False to start afresh."
         )
-    if coef_init is not None or intercept_init is not None:
+    if given.coef_init is not None or given.intercept_init is not None:
         raise ValueError(
-            "coef_init and intercept_init say where training starts, but warm_start=True goes on from "
-            "the last fit: give one or the other."
+            "coef_init and intercept_init say where training starts, but warm_start=True goes on "
+            "from the last fit: give one or the other."
         )
 
 

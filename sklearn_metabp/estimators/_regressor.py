@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import takes_steps
+from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.network import OUT_ACTIVATIONS
 from sklearn_metabp.targets.numbers import NumberTargets
 
@@ -254,14 +255,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             stays.
         """
         return self._fit(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-            coef_init=coef_init,
-            intercept_init=intercept_init,
+            GivenData(
+                X, y, sample_weight, X_val, y_val, sample_weight_val, coef_init, intercept_init
+            )
         )
 
     @available_if(takes_steps)
@@ -298,15 +294,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             If a loss or a weight stops being finite and no best epoch was kept; nothing of it
             stays.
         """
-        return self._fit(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-            incremental=True,
-        )
+        given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return self._fit(given, incremental=True)
 
     def _learn_targets(self, y, classes):
         return NumberTargets(self.out_activation, self.loss)
@@ -331,9 +320,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         if not np.isfinite(y).all():
             n_rows = int((~np.isfinite(y.reshape(len(y), -1)).all(axis=1)).sum())
             warnings.warn(
-                f"The predictions for {n_rows} of {len(y)} rows are not finite: X lies so far beyond the "
-                f"rows of fit that {self.out_activation_} outputs overflow {y.dtype}. Scale X as it was for "
-                f"fit, or clip it.",
+                f"The predictions for {n_rows} of {len(y)} rows are not finite: X lies so far "
+                f"beyond the rows of fit that {self.out_activation_} outputs overflow {y.dtype}. "
+                "Scale X as it was for fit, or clip it.",
                 RuntimeWarning,
                 stacklevel=2,
             )

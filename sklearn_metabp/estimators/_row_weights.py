@@ -35,30 +35,19 @@ def warn_of_light_weights(
     if mean < _LIGHT and alpha / mean > _STRONG and state.is_first_warning("light weights"):
         warnings.warn(
             f"{names}: rows weigh {mean:.3g} on average, so alpha={alpha:g} is as strong as "
-            f"alpha={alpha / mean:.3g} is with weights of mean 1: the penalty is divided by the sum of the "
-            f"weights, as a row of weight 2 counts as two rows. Divide the weights by their mean; or, where "
-            f"something like AdaBoostClassifier makes them, divide alpha by {1 / mean:.3g}.",
+            f"alpha={alpha / mean:.3g} is with weights of mean 1: the penalty is divided by the "
+            "sum of the weights, as a row of weight 2 counts as two rows. Divide the weights by "
+            "their mean; or, where something like AdaBoostClassifier makes them, divide alpha by "
+            f"{1 / mean:.3g}.",
             stacklevel=5,
         )
-
-
-def weights_of_both(
-    class_weight: Any, sample_weight: np.ndarray | None, targets, y
-) -> np.ndarray | None:
-    """Weight of every row by its class and its own, of shape (n_samples,), or None where it has neither."""
-    if class_weight is None:
-        return sample_weight
-    weight = targets.row_weights(class_weight, y)
-    if sample_weight is None:
-        return weight
-    with np.errstate(over="ignore"):  # an infinite product is an error of its own
-        return weight * sample_weight
 
 
 def check_needs_no_counts(class_weight: Any) -> None:
     """Raise ValueError if weights of classes go by their counts, which a part of the rows does not tell."""
     if isinstance(class_weight, str):
         raise ValueError(
-            "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: pass "
-            "the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a dict."
+            "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: "
+            "pass the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a "
+            "dict."
         )

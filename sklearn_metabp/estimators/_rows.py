@@ -1,15 +1,16 @@
-"""Rows as a fit takes them: checked, and told apart into those to train on and those to validate on."""
+"""Rows of data: what a user passes to a fit, checked and kept as records."""
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, _get_feature_names, validate_data
 
-from sklearn_metabp.targets import as_labels
+from sklearn_metabp.targets import Targets, as_labels
 from sklearn_metabp.targets.class_weights import check_row_weights
 
 DTYPES = (np.float64, np.float32)
@@ -19,8 +20,24 @@ _PIPELINE = (
 )
 
 
+class GivenData(NamedTuple):
+    """Data of one call of ``fit`` or ``partial_fit``, as the user gave them.
+
+    The fields are parameters of ``fit``.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    coef_init: Any = None
+    intercept_init: Any = None
+
+
 class Rows(NamedTuple):
-    """Rows to train or to validate on.
+    """Rows to train or to validate on, checked.
 
     Attributes
     ----------
@@ -37,8 +54,32 @@ class Rows(NamedTuple):
     sample_weight: np.ndarray | None
 
 
-def check_rows(estimator, X, y, sample_weight, *, reset: bool, y_name: str = "y") -> Rows:
-    """Rows checked as scikit-learn does.
+@dataclass(frozen=True)
+class FitData:
+    """Data of one call of ``fit`` or ``partial_fit``, checked.
+
+    Attributes
+    ----------
+    given : GivenData
+        The same data before the checks.
+    rows : Rows
+        Rows of X, of which a part may be set aside for validation later.
+    validation_rows : Rows or None
+        Rows of X_val; None if there were none.
+    targets : Targets
+        The conversion between y and the outputs of the network.
+    """
+
+    given: GivenData
+    rows: Rows
+    validation_rows: Rows | None
+    targets: Targets
+
+
+def check_rows(
+    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
+) -> Rows:
+    """Check rows as scikit-learn does.
 
     Parameters
     ----------
@@ -46,9 +87,13 @@ def check_rows(estimator, X, y, sample_weight, *, reset: bool, y_name: str = "y"
     X, y, sample_weight
         As the user gave them.
     reset : bool
-        Whether the estimator takes note of number and names of the features, or compares them.
+        Whether the estimator stores number and names of the features, or compares them.
     y_name : str, default="y"
         Name of y in error messages.
+
+    Returns
+    -------
+    rows : Rows
     """
     y = as_labels(y, y_name) if is_classifier(estimator) else y
     with np.errstate(over="ignore", invalid="ignore"):  # it sums X to look for NaN
@@ -73,17 +118,23 @@ def check_rows(estimator, X, y, sample_weight, *, reset: bool, y_name: str = "y"
     return Rows(X, y, sample_weight)
 
 
-def check_validation_rows(estimator, X_val, y_val, sample_weight_val, dtype) -> Rows | None:
-    """The rows that a fit was given to validate on; None if it was given none.
+def check_validation_rows(
+    estimator: BaseEstimator, given: GivenData, dtype: np.dtype
+) -> Rows | None:
+    """Check the rows that a fit was given to validate on.
 
     Parameters
     ----------
     estimator : estimator
-        That knows the features of X by now.
-    X_val, y_val, sample_weight_val
-        As the user gave them.
+        It has stored the features of X before.
+    given : GivenData
     dtype : dtype
         That of X.
+
+    Returns
+    -------
+    rows : Rows or None
+        None if there are none.
 
     Raises
     ------
@@ -91,6 +142,7 @@ def check_validation_rows(estimator, X_val, y_val, sample_weight_val, dtype) -> 
         If one of X_val and y_val is missing, or if the rows do not fit: with the name of what does
         not.
     """
+    X_val, y_val, sample_weight_val = given.X_val, given.y_val, given.sample_weight_val
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val go together: pass both or neither.")
     if X_val is None:
@@ -102,23 +154,23 @@ def check_validation_rows(estimator, X_val, y_val, sample_weight_val, dtype) -> 
     try:
         rows = check_rows(estimator, X_val, y_val, sample_weight_val, reset=False, y_name="y_val")
     except (TypeError, ValueError) as error:
-        raise ValueError(_what_does_not_fit(estimator, X_val, error)) from error
+        raise ValueError(_explain(error, estimator, X_val)) from error
     if rows.sample_weight is not None:
         check_row_weights(rows.sample_weight, dtype, "sample_weight_val", "validation")
     if _get_feature_names(X_val) is not None and not hasattr(estimator, "feature_names_in_"):
-        warnings.warn(f"X_val has feature names, and X has none. {_PIPELINE}", stacklevel=5)
+        warnings.warn(f"X_val has feature names, and X has none. {_PIPELINE}", stacklevel=6)
     return rows
 
 
-def _what_does_not_fit(estimator, X_val, error: Exception) -> str:
-    """The error of the validation rows, with what to do where X_val is the reason."""
-    if not _fits(estimator, X_val):
+def _explain(error: Exception, estimator: BaseEstimator, X_val: Any) -> str:
+    """Return the error of the validation rows, with advice where X_val is the reason."""
+    if not _is_like_X(X_val, estimator):
         return f"X_val: {error}\n{_PIPELINE}"
     return f"Validation rows (X_val, y_val, sample_weight_val): {error}"
 
 
-def _fits(estimator, X_val) -> bool:
-    """Whether X_val is what the network takes."""
+def _is_like_X(X_val: Any, estimator: BaseEstimator) -> bool:
+    """Return whether X_val is an array of numbers with as many features as X."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             X_val = check_array(X_val, accept_sparse="csr", dtype=DTYPES)

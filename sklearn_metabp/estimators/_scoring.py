@@ -1,4 +1,4 @@
-"""``scoring`` as a judge of parameters on validation rows."""
+"""The score of parameters on validation rows, by ``scoring``."""
 
 import copy
 import warnings
@@ -18,19 +18,19 @@ from sklearn_metabp.estimators._metrics import (
     why_labels_do_not_fit,
 )
 from sklearn_metabp.estimators._rows import Rows
+from sklearn_metabp.targets import ClassTargets, Targets
 
 
-def scorer_of_parameters(
-    estimator, fitted_attributes: Callable[[], dict], targets: Any, rows: Rows
-) -> "ScorerOfParameters | None":
-    """The score of parameters on the validation rows; None where ``scoring`` is None.
+class ScorerOfParameters:
+    """The score of parameters on the validation rows, by the estimator's ``scoring``.
 
     Parameters
     ----------
     estimator : estimator
+        Its ``scoring`` is not None.
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict.
-    targets : ClassTargets, MultiOutputTargets or NumberTargets
+    targets : Targets
     rows : Rows
         The validation rows.
 
@@ -39,28 +39,24 @@ def scorer_of_parameters(
     ValueError
         If ``scoring`` is no scorer, or one of scikit-learn's that cannot take labels of this kind.
     """
-    if estimator.scoring is None:
-        return None
-    return ScorerOfParameters(estimator, fitted_attributes, targets, rows)
 
-
-class ScorerOfParameters:
-    """See :func:`scorer_of_parameters`."""
-
-    def __init__(self, estimator, fitted_attributes: Callable[[], dict], targets: Any, rows: Rows):
-        self._estimator, self._fitted_attributes, self._targets = (
-            estimator,
-            fitted_attributes,
-            targets,
-        )
+    def __init__(
+        self,
+        estimator: Any,
+        fitted_attributes: Callable[[], dict[str, Any]],
+        targets: Targets,
+        rows: Rows,
+    ):
+        self._estimator, self._targets = estimator, targets
+        self._fitted_attributes = fitted_attributes
         self._scorer = check_scoring(estimator, estimator.scoring)
         problem = why_labels_do_not_fit(estimator.scoring, self._scorer, targets)
         if problem is not None:
             raise ValueError(f"scoring={estimator.scoring!r} cannot score these labels. {problem}")
         self._X, y, sample_weight = rows
         self._y = y.toarray() if issparse(y) else y  # not every metric takes it sparse
-        self._lacking, self._said_nan = np.array([]), False
-        if getattr(targets, "kind", None) in ("binary", "multiclass"):
+        self._lacking, self._has_warned_of_nan = np.array([]), False
+        if isinstance(targets, ClassTargets) and not targets.is_multilabel:
             self._lacking = np.setdiff1d(targets.classes, np.unique(y))
         names = option_names(self._scorer)
         self._options: dict[str, Any] = {}
@@ -70,7 +66,7 @@ class ScorerOfParameters:
         if len(self._lacking) and tells_classes and scores_probabilities(self._scorer):
             # Without labels scikit-learn takes the classes of the rows for those of the
             # probabilities.
-            self._options["labels"] = targets.classes
+            self._options["labels"] = targets.classes  # type: ignore[attr-defined]
 
     def __call__(self, params: np.ndarray) -> float:
         """Score the validation rows.
@@ -95,14 +91,14 @@ class ScorerOfParameters:
                 score = float(self._scorer(model, self._X, self._y, **self._options))
         except Exception as error:
             raise ValueError(
-                f"scoring={self._estimator.scoring!r} failed on the {self._X.shape[0]} validation rows "
-                f"({type(error).__name__}: {error}). {self._advice()}"
+                f"scoring={self._estimator.scoring!r} failed on the {self._X.shape[0]} validation "
+                f"rows ({type(error).__name__}: {error}). {self._advice()}"
             ) from error
-        if np.isnan(score) and len(self._lacking) and not self._said_nan:
-            self._said_nan = True
+        if np.isnan(score) and len(self._lacking) and not self._has_warned_of_nan:
+            self._has_warned_of_nan = True
             warnings.warn(
-                f"scoring={self._estimator.scoring!r} is NaN on the validation rows: none is the best. "
-                f"{self._advice()}",
+                f"scoring={self._estimator.scoring!r} is NaN on the validation rows: none is the "
+                f"best. {self._advice()}",
                 stacklevel=2,
             )
         return score

@@ -38,9 +38,9 @@ def split(
     n_validation = int(np.ceil(fraction * n_samples))
     if n_validation < 2 or n_samples - n_validation < 1:
         raise ValueError(
-            f"The validation set is too small or leaves nothing to train on: validation_fraction={fraction} "
-            f"of {n_samples} samples are {n_validation}. Raise 'validation_fraction', add rows, or pass "
-            f"X_val and y_val."
+            "The validation set is too small or leaves nothing to train on: "
+            f"validation_fraction={fraction} of {n_samples} samples are {n_validation}. Raise "
+            "'validation_fraction', add rows, or pass X_val and y_val."
         )
     if state.split_random_state is None:
         state.split_random_state = copy.deepcopy(state.random_state)

@@ -50,8 +50,8 @@ class LayerArrays(list):
 
     def _refuse(self, *_, **__):
         raise TypeError(
-            "The layers of a fitted network are as many as they are and in their order: set their arrays, as "
-            "in model.coefs_[0] = W, or list(model.coefs_) for a list to change."
+            "The layers of a fitted network are as many as they are and in their order: set their "
+            "arrays, as in model.coefs_[0] = W, or list(model.coefs_) for a list to change."
         )
 
     append = extend = insert = pop = remove = clear = sort = reverse = _refuse
@@ -130,8 +130,8 @@ class WritableWeights:
     def _layout_to_write(self, name: str) -> ParameterLayout:
         if "layout_" not in vars(self):
             raise NotFittedError(
-                f"{name} are those of a fitted network, and this {type(self).__name__} is not fitted: "
-                f"fit(..., coef_init=, intercept_init=) says where training starts."
+                f"{name} are those of a fitted network, and this {type(self).__name__} is not "
+                "fitted: fit(..., coef_init=, intercept_init=) says where training starts."
             )
         return self.layout_
 

@@ -1,4 +1,4 @@
-"""Dataset aggregation: let the student drive, ask the teacher, add, refit."""
+"""Dataset aggregation: the student trains, the teacher corrects it, the student is refitted."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_metabp.learned import LearnedUpdateRule
-from sklearn_metabp.meta_training.rollout import check_count, naming_rollout, rollout
+from sklearn_metabp.meta_training.rollout import check_count, name_rollout_in_errors, rollout
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule
 
 _MOST_SEEDS = 2**31 - 1
-# Of a loss over the median of the first steps: beyond it a training has blown up.
-_MOST_GROWTH, _FIRST_STEPS = 1000, 5
+# A training has blown up when its loss is this many times the median loss of its first steps.
+_BLOW_UP_FACTOR, _N_FIRST_STEPS = 1000, 5
 
 
 def aggregate(
@@ -27,40 +27,40 @@ def aggregate(
     every: int = 1,
     random_state: int | np.random.RandomState | None = None,
 ) -> LearnedUpdateRule:
-    """Fit a rule where it will be used: at the states that it comes to itself.
+    """Fit a rule at the states that it visits itself, by dataset aggregation.
 
-    A rule that imitates a teacher's trainings meets, once it trains, states that the teacher never
-    came to, and nothing it has learned holds there. So it is fitted on the teacher's trainings,
-    trains networks itself, the teacher says at every state what it would have done, that is added
-    to the trace, and the rule is fitted again, ``n_rounds`` times. What follows a loss of more than
-    a thousand times the median of a run's first five teaches nothing that is worth it and is left
-    out. ``scope="network"`` needs outputs with bounds all the same, as the paper's logistic ones
-    are; linear ones blow up before the student has learned.
+    A rule that imitates the trainings of a teacher visits, as soon as it trains, states that the
+    teacher never visited, and what it has learned does not hold there. So first the rule is fitted
+    on trainings of the teacher. Then the rule trains networks itself, and at every state the
+    teacher computes its own update. These steps are added to the trace, and the rule is fitted
+    again. This is repeated ``n_rounds`` times. The steps of a run after a loss of more than a
+    thousand times the median of its first five are left out, because they teach nothing useful.
+    ``scope="network"`` still needs bounded outputs, like the logistic ones of the paper; linear
+    ones blow up before the student has learned.
 
     Parameters
     ----------
     rule : LearnedUpdateRule
-        What to fit; it is cloned and not changed itself.
+        The rule to fit. It is cloned and does not change.
     teacher : str or UpdateRule
-        What to imitate.
+        The rule to imitate.
     tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
         The networks that are trained in every round, each in a :func:`rollout`. With
         ``scope="network"`` all must have one architecture.
     n_rounds : int, default=5
-        Rounds after the first, in which the student drives; 0 is plain imitation.
+        Number of rounds after the first, in which the student trains; 0 is plain imitation.
     n_starts : int, default=1
-        Trainings of every task in every round, each from a start of its own.
+        Number of trainings of every task in every round, each from a start of its own.
     every : int, default=1
-        Learn from one step in so many, so that more starts take no more memory and time: a rule
-        lacks other starts far more than other steps. ``scope="link"`` follows every step and needs
-        1.
+        Learn from every ``every``-th step alone, so that more starts take no more memory and time:
+        more starts help a rule far more than more steps. ``scope="link"`` needs all steps, and 1.
     random_state : int, RandomState instance or None, default=None
-        Draws the starts.
+        The source of the starts.
 
     Returns
     -------
     rule : LearnedUpdateRule
-        Fitted on all rounds.
+        A clone that is fitted on all rounds.
 
     Raises
     ------
@@ -79,9 +79,8 @@ def aggregate(
     >>> from sklearn_metabp import SGD, BackpropMLPRegressor, LearnedUpdateRule
     >>> from sklearn_metabp.meta_training import aggregate
     >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 1, 1, 1])
-    >>> network = BackpropMLPRegressor(
-    ...     (2,), "logistic", out_activation="logistic", batch_size=1, max_iter=100, n_iter_no_change=np.inf
-    ... )
+    >>> network = BackpropMLPRegressor((2,), "logistic", out_activation="logistic", batch_size=1)
+    >>> network = network.set_params(max_iter=100, n_iter_no_change=np.inf)
     >>> rule = LearnedUpdateRule(scope="network", random_state=0)
     >>> rule = aggregate(rule, SGD(0.2), [(network, X, y)], n_rounds=2, n_starts=3, random_state=0)
     >>> rule.layer_sizes_
@@ -95,26 +94,26 @@ def aggregate(
     n_steps = _record(teacher, recorder, checked, n_starts, generator)
     if n_steps == 0:
         raise ValueError(
-            f"Every training under teacher={teacher!r} diverged in its first step, so there is nothing to "
-            f"learn from. Give it a smaller learning rate, or scale X and y of the tasks."
+            f"Every training under teacher={teacher!r} diverged in its first step, so there is "
+            "nothing to learn from. Give it a smaller learning rate, or scale X and y of the "
+            "tasks."
         )
-    learned.fit(_before_it_blew_up(recorder.trace_))
+    learned.fit(_drop_blown_up_steps(recorder.trace_))
     for _ in range(n_rounds):
         _record(learned, recorder, checked, n_starts, generator)
-        learned.fit(_before_it_blew_up(recorder.trace_))
+        learned.fit(_drop_blown_up_steps(recorder.trace_))
     return learned
 
 
-def _before_it_blew_up(trace: Trace) -> Trace:
-    """The rows of every run up to the first loss far beyond those of its first steps."""
+def _drop_blown_up_steps(trace: Trace) -> Trace:
+    """Return the steps of every run up to the first loss far beyond those of its first steps."""
     losses, runs = trace.losses, trace.runs
     is_sound = np.zeros(len(trace), bool)
     for number in np.unique(runs):
-        rows = np.flatnonzero(runs == number)
-        most = (
-            _MOST_GROWTH * np.median(losses[rows[:_FIRST_STEPS]]) or np.inf
-        )  # of losses of 0 no measure
-        is_sound[rows] = np.logical_and.accumulate(losses[rows] <= most)
+        steps = np.flatnonzero(runs == number)
+        first = np.median(losses[steps[:_N_FIRST_STEPS]])
+        limit = _BLOW_UP_FACTOR * first or np.inf  # losses of 0 give no limit
+        is_sound[steps] = np.logical_and.accumulate(losses[steps] <= limit)
     return trace[is_sound]
 
 
@@ -125,14 +124,14 @@ def _record(
     n_starts: int,
     generator: np.random.RandomState,
 ) -> int:
-    """Train every task from new starts; return the number of steps, which are recorded.
+    """Record trainings of every task from new starts; return the number of steps.
 
-    A training that diverges is recorded up to there.
+    A training that diverges is recorded up to that step.
     """
     n_steps = 0
     for number, task in enumerate(tasks):
         for start in range(n_starts):
             seed = generator.randint(_MOST_SEEDS)
-            with naming_rollout(number, start):
+            with name_rollout_in_errors(number, start):
                 n_steps += rollout(task, rule, seed, callbacks=[recorder]).n_steps
     return n_steps

@@ -1,4 +1,4 @@
-"""A rollout: one training of a task's network by a rule, and what came of it."""
+"""A rollout: one training of a task's network by a rule, and the record of its result."""
 
 import contextlib
 import copy
@@ -11,37 +11,39 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 
 from sklearn_metabp.meta_training.tasks import BackpropMLP, Task
 from sklearn_metabp.training import DivergenceError
-from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
+from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """What came of one training; :func:`rollout` makes it.
+    """The result of one training; :func:`rollout` makes it.
 
     Attributes
     ----------
     loss : float
-        Training loss of the last epoch, the ``loss_`` of the estimator; infinite if the training
+        Training loss of the last epoch, the ``loss_`` of the estimator. Infinite if the training
         diverged.
     n_steps : int
-        Steps taken: batches, or iterations of a rule that searches along lines.
+        Number of steps: batches, or iterations of a rule that searches along lines.
     diverged : bool
-        Whether a loss, an update or a weight stopped being finite.
+        Whether a loss, an update or a weight was not finite any more.
     seconds : float
         Wall time of the fit.
     loss_curve : ndarray of shape (n_epochs,)
-        Training loss of every epoch. Of a training that diverged no curve is left and it is empty,
-        unless the estimator's ``early_stopping`` kept the weights of its best epoch.
+        Training loss of every epoch; after a divergence, of every epoch that ended before it.
     validation_loss_curve : ndarray of shape (n_epochs,) or None
-        Loss on the validation rows after every epoch. None if the task has none and the estimator
-        sets none aside.
+        Loss on the validation rows after every epoch. None without validation rows, of the task or
+        set aside by the estimator. Empty after a divergence, unless the estimator's
+        ``early_stopping`` kept the weights of its best epoch.
     validation_scores : ndarray of shape (n_epochs,) or None
-        Accuracy, R² or the estimator's ``scoring`` on the validation rows after every epoch.
+        Accuracy, R² or the estimator's ``scoring`` on the validation rows after every epoch; None
+        or empty as ``validation_loss_curve``.
     estimator : BackpropMLPClassifier, BackpropMLPRegressor or None
-        The trained network, if it was asked for and the training left one.
+        The trained network, if ``return_estimator`` was True and the training left one.
 
     See Also
     --------
@@ -71,33 +73,33 @@ class Rollout:
 
 def rollout(
     task: Task,
-    rule: UpdateRule | str,
+    rule: TrainingRule | FrozenEstimator | str,
     random_state: int | np.random.RandomState | None = None,
     *,
     n_epochs: int | None = None,
     callbacks: Sequence[Any] = (),
     return_estimator: bool = False,
 ) -> Rollout:
-    """Train a copy of a task's network by a rule, and record what came of it.
+    """Train a copy of a task's network by a rule, and return a record of the result.
 
-    It is ``fit`` of the task's estimator with another ``update_rule`` and ``random_state``. A
-    training that diverges is a result and no exception, a training that ends before it converged no
-    warning.
+    The training is ``fit`` of the task's estimator with another ``update_rule`` and
+    ``random_state``. A training that diverges is a result and raises nothing, and a training that
+    ends before it converged gives no warning.
 
     Parameters
     ----------
     task : Task
         The network and its data. It is not changed.
     rule : str, UpdateRule or FrozenEstimator
-        What may stand in ``update_rule``. It is not copied.
+        Any value that ``update_rule`` of an estimator takes. It is not copied.
     random_state : int, RandomState instance or None, default=None
-        Draws the start and the order of the rows. The same integer gives the same bits.
+        The source of the start and of the order of the rows. The same integer gives the same bits.
     n_epochs : int, default=None
-        Epochs at most, in place of the estimator's ``max_iter``.
+        The largest number of epochs, in place of the estimator's ``max_iter``.
     callbacks : sequence of callback, default=()
         Callbacks of this training, such as a :class:`TraceRecorder`.
     return_estimator : bool, default=False
-        Whether the record holds the trained network.
+        Whether the record has the trained network.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def rollout(
     NotFittedError
         If the rule is a learned one that has not been fitted.
     KeyboardInterrupt
-        On Ctrl-C: a training that was cut off says nothing about the rule.
+        On Ctrl-C, because an interrupted training is no result of the rule.
 
     See Also
     --------
@@ -133,8 +135,7 @@ def rollout(
     """
     if not isinstance(task, Task):
         raise ValueError(f"task must be a Task, got {task!r}.")
-    rule = resolve_update_rule(rule, "rule")
-    network = _make_network(task, rule)
+    network = _make_network(task, resolve_update_rule(rule, "rule"))
     network.random_state = random_state
     if n_epochs is not None:
         network.max_iter = check_count("n_epochs", n_epochs, 1)
@@ -146,8 +147,17 @@ def rollout(
             network.fit(task.X, task.y, **validation)
     except DivergenceError as error:
         seconds = time.perf_counter() - began
+        # A fit that raises leaves no validation curve.
         curve = np.empty(0) if validation or network.early_stopping else None
-        return Rollout(np.inf, error.step - 1, True, seconds, np.empty(0), curve, curve)
+        return Rollout(
+            loss=np.inf,
+            n_steps=error.step - 1,
+            diverged=True,
+            seconds=seconds,
+            loss_curve=np.array(error.loss_curve, float),
+            validation_loss_curve=curve,
+            validation_scores=curve,
+        )
     seconds = time.perf_counter() - began
     state = network._training_state
     diverged = state.divergence is not None  # the network then has the weights of its best epoch
@@ -164,16 +174,16 @@ def rollout(
 
 
 def rollout_seed(seed: int, task: int, start: int) -> int:
-    """Seed of one of many rollouts, which depends on nothing but these three numbers.
+    """Return the seed of one of many rollouts, which depends on these three numbers alone.
 
     Parameters
     ----------
     seed : int
-        Of all of them.
+        The seed of all of them.
     task : int
         Number of the task, from 0.
     start : int
-        Number of the task's start, from 0.
+        Number of the start of the task, from 0.
 
     Returns
     -------
@@ -189,8 +199,8 @@ def rollout_seed(seed: int, task: int, start: int) -> int:
 
 
 @contextlib.contextmanager
-def naming_rollout(task: int, start: int) -> Iterator[None]:
-    """Add to an error of a rollout which of many it was."""
+def name_rollout_in_errors(task: int, start: int) -> Iterator[None]:
+    """Add a note with the number of the rollout to every error inside."""
     try:
         yield
     except Exception as error:
@@ -201,33 +211,35 @@ def naming_rollout(task: int, start: int) -> Iterator[None]:
 
 
 def check_count(name: str, value: Any, least: int) -> int:
-    """Return a parameter that counts something.
+    """Return a parameter as an int if it is an integer of ``least`` or more.
 
     Raises
     ------
     ValueError
-        If it is no integer, or less than ``least``.
+        If it is not.
     """
     if not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}.")
     return int(value)
 
 
-def _make_network(task: Task, rule: UpdateRule) -> BackpropMLP:
+def _make_network(task: Task, rule: TrainingRule) -> BackpropMLP:
     """Copy the task's estimator for one training.
 
     ``clone`` and ``set_params`` would take longer than a small network needs for an epoch.
     """
-    # The memo puts the rule in the place of the estimator's own, which a copy could be expensive
-    # of.
+    # The memo puts the rule in the place of the estimator's own, which may be expensive to copy.
     network = copy.deepcopy(task.estimator, {id(task.estimator.update_rule): rule})
-    network.update_rule = rule  # a name has no place in the memo
+    network.update_rule = rule  # the memo does nothing where the estimator has a name
     return network
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what is no news in a rollout, and let Ctrl-C through, which ``fit`` makes a warning of."""
+    """Silence warnings that are expected in a rollout, and raise KeyboardInterrupt again.
+
+    ``fit`` turns Ctrl-C into a warning.
+    """
     # A learner may overflow before the loop finds that the training diverges.
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,22 +1,27 @@
-"""Judging an update rule by the networks it trains."""
+"""A scorer that judges an update rule by the networks it trains."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
-from sklearn_metabp.meta_training.rollout import check_count, naming_rollout, rollout, rollout_seed
+from sklearn_metabp.meta_training.rollout import (
+    check_count,
+    name_rollout_in_errors,
+    rollout,
+    rollout_seed,
+)
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
-from sklearn_metabp.update_rules import UpdateRule
+from sklearn_metabp.update_rules import TrainingRule
 
 METRICS = ("final_loss", "ratio")
-# The loss that a rollout counts as that diverged or ended above it, and the ratio to the
-# baseline's.
+# A rollout that diverged or ended above them counts as this loss, or this ratio to the baseline.
 WORST_LOSS = 1e12
 WORST_RATIO = 1e3
-# Added to losses, so that a perfect one has a logarithm and a ratio.
+# Added to losses, so that a loss of 0 has a logarithm and a ratio.
 SMALL = 1e-8
 
 
@@ -24,48 +29,48 @@ def make_rollout_scorer(
     tasks: Iterable[Task | tuple],
     *,
     metric: str = "final_loss",
-    baseline: UpdateRule | str | None = None,
+    baseline: TrainingRule | FrozenEstimator | str | None = None,
     n_starts: int = 1,
     random_state: int | np.random.RandomState | None = None,
 ) -> "RolloutScorer":
     """Make a scorer that judges a learned rule by the networks it trains.
 
-    R² says how well a rule imitates; a rule of nearly perfect R² may still fail to train, because
-    the student leaves the states that the teacher visited. The scorer trains: one :func:`rollout`
-    is one task's network trained by the rule from one start. It goes into ``scoring=`` of
-    scikit-learn's searches and ``cross_val_score`` over :class:`LearnedUpdateRule`, and pickles, so
-    any ``n_jobs`` will do.
+    R² measures how well a rule imitates. A rule of nearly perfect R² may still fail to train,
+    because the student leaves the states that the teacher visited. The scorer trains: one
+    :func:`rollout` is the training of one task's network by the rule from one start. Pass it as
+    ``scoring`` to scikit-learn's searches and ``cross_val_score`` over :class:`LearnedUpdateRule`.
+    It pickles, so it works with any ``n_jobs``.
 
     Parameters
     ----------
     tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
-        Trainings to judge by: a :class:`BackpropMLPClassifier` or :class:`BackpropMLPRegressor`,
-        whose ``update_rule`` the rule replaces, and its data. A copy is trained, once for every
-        start.
+        The trainings to judge by: a :class:`BackpropMLPClassifier` or
+        :class:`BackpropMLPRegressor`, whose ``update_rule`` the rule replaces, and its data. Each
+        start trains a copy.
     metric : {"final_loss", "ratio"}, default="final_loss"
         The score is minus the mean over all rollouts of ``log(loss + 1e-8)``, or of
         ``(loss + 1e-8) / (baseline's + 1e-8)``; ``loss`` is the ``loss_`` of the trained network.
     baseline : UpdateRule or str, default=None
-        With ``metric="ratio"``, what to compare with, from the same starts, in trainings that are
-        made at once. None is every task's own ``update_rule``.
+        With ``metric="ratio"``, the rule to compare with, from the same starts. Its trainings are
+        made at once, here. None is the ``update_rule`` of each task.
     n_starts : int, default=1
-        Starts of every task.
+        Number of starts of every task.
     random_state : int, RandomState instance or None, default=None
-        Seeds the starts; each depends on it, the number of the task and the number of the start.
-        Drawn once, so one scorer gives all rules the same starts.
+        The source of the starts. Each start depends on it, on the number of the task and on the
+        number of the start. It is drawn from once, so one scorer gives all rules the same starts.
 
     Returns
     -------
     scorer : callable
-        ``scorer(rule, X=None, y=None)``, greater is better; X and y are not looked at. A rollout
-        that diverges, or that ends beyond it, counts as a loss of 1e12, a ratio of 1000; so a score
-        is never less than -27.7 or -1000. Divergence includes weights, gradients and deltas beyond
-        1e15.
+        ``scorer(rule, X=None, y=None)``, where greater is better; X and y are ignored. A rollout
+        that diverges counts as a loss of 1e12 or a ratio of 1000, and so does one that ends above
+        them. So a score is never less than -27.7 or -1000. Weights, gradients and deltas beyond
+        1e15 are a divergence too.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range, a task is not what it must be, or the baseline diverges.
+        If a parameter is out of its range, a task is not valid, or the baseline diverges.
 
     Examples
     --------
@@ -105,7 +110,7 @@ def make_rollout_scorer(
     if metric == "final_loss":
         return scorer
     rules = [task.estimator.update_rule if baseline is None else baseline for task in checked]
-    losses = np.array([scorer.rollouts_of(number, rule) for number, rule in enumerate(rules)])
+    losses = np.array([scorer.losses_of(number, rule) for number, rule in enumerate(rules)])
     if not np.isfinite(losses).all():
         number = int(np.argwhere(~np.isfinite(losses))[0, 0])
         raise ValueError(
@@ -116,7 +121,7 @@ def make_rollout_scorer(
 
 @dataclass(frozen=True, eq=False)
 class RolloutScorer:
-    """Scores a rule by rollouts; :func:`make_rollout_scorer` makes it.
+    """A scorer of rules by rollouts; :func:`make_rollout_scorer` makes it.
 
     Attributes
     ----------
@@ -124,8 +129,7 @@ class RolloutScorer:
     metric : {"final_loss", "ratio"}
     n_starts : int
     seed : int
-        The start ``start`` of the task ``number`` is drawn by ``rollout_seed(seed, number,
-        start)``.
+        ``rollout_seed(seed, number, start)`` seeds a start of the task of that number.
     baseline_losses : ndarray of shape (n_tasks, n_starts) or None
     """
 
@@ -135,7 +139,9 @@ class RolloutScorer:
     seed: int
     baseline_losses: np.ndarray | None = field(default=None, repr=False)
 
-    def __call__(self, rule: UpdateRule | str, X: Any = None, y: Any = None) -> float:
+    def __call__(
+        self, rule: TrainingRule | FrozenEstimator | str, X: Any = None, y: Any = None
+    ) -> float:
         """Score a rule.
 
         Parameters
@@ -143,20 +149,20 @@ class RolloutScorer:
         rule : str, UpdateRule or FrozenEstimator
             A learned one must be fitted.
         X, y : object
-            Not looked at.
+            Ignored.
 
         Returns
         -------
         score : float
             Minus the mean of the metric over all rollouts.
         """
-        losses = np.array([self.rollouts_of(number, rule) for number in range(len(self.tasks))])
+        losses = np.array([self.losses_of(number, rule) for number in range(len(self.tasks))])
         if self.baseline_losses is None:
             return -float(np.mean(np.log(np.minimum(losses, WORST_LOSS) + SMALL)))
         ratios = (losses + SMALL) / (self.baseline_losses + SMALL)
         return -float(np.mean(np.minimum(ratios, WORST_RATIO)))
 
-    def rollouts_of(self, number: int, rule: UpdateRule | str) -> list[float]:
+    def losses_of(self, number: int, rule: TrainingRule | FrozenEstimator | str) -> list[float]:
         """Train one task's network by a rule from every start.
 
         Parameters
@@ -168,11 +174,11 @@ class RolloutScorer:
         Returns
         -------
         losses : list of float
-            Final losses; infinite where the training diverged.
+            Final losses; infinite after a divergence.
         """
         losses = []
         for start in range(self.n_starts):
-            with naming_rollout(number, start):
+            with name_rollout_in_errors(number, start):
                 losses.append(
                     rollout(self.tasks[number], rule, rollout_seed(self.seed, number, start)).loss
                 )

@@ -22,25 +22,25 @@ _FORMS = "(estimator, X, y), (estimator, X, y, X_val, y_val) or Task"
 class Task:
     """A network and the data to train it on, without the rule that trains it.
 
-    A task is a record: it keeps an unfitted copy of the estimator and never changes. It pickles.
-    Two tasks are equal if their estimators have the same class and parameters and their data the
-    same values.
+    A task is a record: it has an unfitted copy of the estimator, never changes, and pickles. Two
+    tasks are equal if their estimators have the same class and parameters and their data the same
+    values.
 
-    The data are checked and converted when the task is made, and not again by every training: data
-    frames and lists become arrays, other sparse formats CSR. A network that was trained on a task
-    therefore knows no feature names.
+    The data are checked and converted once, when the task is made: data frames and lists become
+    arrays, other sparse formats CSR. A network that was trained on a task therefore has no feature
+    names.
 
     Parameters
     ----------
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
-        The network. Its ``update_rule`` is what a learned rule can be compared with; its
-        ``random_state`` and its callbacks are left out, because every rollout brings its own.
+        The network. A learned rule can be compared with its ``update_rule``. Its ``random_state``
+        and its callbacks are left out, because every rollout has its own.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Training rows.
     y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_outputs)
         Their labels or numbers.
     X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-        Rows to validate on after every epoch; together with ``y_val``.
+        Rows to validate on after every epoch. They need ``y_val``.
     y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_outputs), \
             default=None
         Their labels or numbers.
@@ -48,7 +48,7 @@ class Task:
     Raises
     ------
     ValueError
-        If the estimator has another type, or the data do not go together or are not finite.
+        If the estimator has another type, or the data do not fit together or are not finite.
 
     See Also
     --------
@@ -75,8 +75,8 @@ class Task:
     def __post_init__(self) -> None:
         if not isinstance(self.estimator, BackpropMLP):
             raise ValueError(
-                f"the estimator must be a BackpropMLPClassifier or BackpropMLPRegressor, whose update_rule "
-                f"can be replaced, got {self.estimator!r}."
+                "the estimator must be a BackpropMLPClassifier or BackpropMLPRegressor, whose "
+                f"update_rule can be replaced, got {self.estimator!r}."
             )
         if (self.X_val is None) != (self.y_val is None):
             raise ValueError("X_val and y_val go together: pass both or neither.")
@@ -86,8 +86,8 @@ class Task:
             X_val, y_val = _check_rows(self.estimator, "X_val", self.X_val, "y_val", self.y_val)
             if X_val.shape[1] != checked["X"].shape[1]:
                 raise ValueError(
-                    f"X_val has {X_val.shape[1]} features and X has {checked['X'].shape[1]}: both must have "
-                    f"the same."
+                    f"X_val has {X_val.shape[1]} features and X has {checked['X'].shape[1]}: both "
+                    "must have the same."
                 )
             checked["X_val"], checked["y_val"] = X_val, y_val
         for name, value in checked.items():
@@ -110,7 +110,7 @@ class Task:
 
 
 def as_tasks(tasks: Iterable[Task | tuple]) -> list[Task]:
-    """Turn what a user passes as ``tasks`` into tasks.
+    """Return a user's ``tasks``, of which some may be tuples, as a list of tasks.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def as_tasks(tasks: Iterable[Task | tuple]) -> list[Task]:
     Raises
     ------
     ValueError
-        If there is none, or one of them is no task; it is named by its number.
+        If there is none, or one of them is no task. The error names its number.
     """
     wanted = f"tasks must be a list of {_FORMS}"
     if isinstance(tasks, Task):
@@ -153,7 +153,7 @@ def _as_task(number: int, task: Any, wanted: str) -> Task:
 def _check_rows(
     estimator: BackpropMLP, X_name: str, X: Any, y_name: str, y: Any
 ) -> tuple[Any, Any]:
-    """Check rows as the estimator's ``fit`` does, and return what it would compute with."""
+    """Check rows as the estimator's ``fit`` does, and return them in the form it computes with."""
     try:
         check_consistent_length(X, y)
     except (TypeError, ValueError) as error:
@@ -179,7 +179,7 @@ def _check_rows(
 
 
 def _same_value(a: Any, b: Any) -> bool:
-    """Compare arrays and records by what they hold."""
+    """Compare arrays and records by their contents."""
     if a is b:
         return True
     if type(a) is not type(b):
@@ -192,8 +192,8 @@ def _same_value(a: Any, b: Any) -> bool:
         return a.keys() == b.keys() and all(_same_value(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(_same_value, a, b))
-    # A dataclass compares arrays with ==, which says nothing about them as a whole.
-    is_plain = type(a).__eq__ is not object.__eq__ and not is_dataclass(a)
-    if is_plain or isinstance(a, (type, FunctionType, BuiltinFunctionType)):
+    # A dataclass compares arrays with ==, which gives an array and no answer.
+    has_own_eq = type(a).__eq__ is not object.__eq__ and not is_dataclass(a)
+    if has_own_eq or isinstance(a, (type, FunctionType, BuiltinFunctionType)):
         return bool(a == b)
     return _same_value(a.__getstate__(), b.__getstate__())

@@ -99,7 +99,7 @@ def _goes_into_maps(probabilities, scope) -> bool:
 
 
 def _is_multilabel(model) -> bool:
-    return model._targets.is_multilabel
+    return model.targets_.is_multilabel
 
 
 def _classes_of(model) -> list[np.ndarray]:

@@ -5,5 +5,13 @@ from sklearn_metabp.targets.columns import MultiOutputTargets
 from sklearn_metabp.targets.labels import as_labels
 from sklearn_metabp.targets.learn import learn_targets
 from sklearn_metabp.targets.numbers import NumberTargets
+from sklearn_metabp.targets.targets import Targets
 
-__all__ = ["ClassTargets", "MultiOutputTargets", "NumberTargets", "as_labels", "learn_targets"]
+__all__ = [
+    "ClassTargets",
+    "MultiOutputTargets",
+    "NumberTargets",
+    "Targets",
+    "as_labels",
+    "learn_targets",
+]

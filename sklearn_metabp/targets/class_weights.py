@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_metabp.targets.labels import some
+from sklearn_metabp.targets.labels import abbreviate
 
 
 def column_weights(
@@ -41,15 +41,16 @@ def column_weights(
         return compute_sample_weight(class_weight, labels)
     if not isinstance(class_weight, dict):
         raise ValueError(
-            f"class_weight must be a dict or 'balanced' for one column of y, and a list of one dict a column "
-            f"or 'balanced' for several; got {class_weight!r}."
+            "class_weight must be a dict or 'balanced' for one column of y, and a list of one "
+            f"dict a column or 'balanced' for several; got {class_weight!r}."
         )
     position = {label: n for n, label in enumerate(classes)}
     weights = np.ones(len(classes))
     for label, weight in class_weight.items():
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
-                f"class_weight must have finite numbers of 0 or more; that of class {label!r} is {weight!r}."
+                f"class_weight must have finite numbers of 0 or more; that of class {label!r} is "
+                f"{weight!r}."
             )
         if label in position:
             weights[position[label]] = weight
@@ -65,12 +66,13 @@ def _warn_that_none_is_here(class_weight: dict, classes: np.ndarray, column: int
     encoded = ""
     if classes.dtype.kind in "iu" and np.array_equal(classes, np.arange(len(classes))):
         encoded = (
-            " If an estimator around this one encodes y, the keys must be the numbers of the sorted classes, "
-            "from 0."
+            " If an estimator around this one encodes y, the keys must be the numbers of the "
+            "sorted classes, from 0."
         )
     warnings.warn(
         f"{names[0]} names no class that is here, so every class weighs 1: its keys are "
-        f"{some(list(class_weight))}, and {names[1]} are {some(classes.tolist())}.{encoded}",
+        f"{abbreviate(list(class_weight))}, and {names[1]} are "
+        f"{abbreviate(classes.tolist())}.{encoded}",
         stacklevel=9,
     )
 
@@ -83,13 +85,39 @@ def product_of_columns(
     each = [class_weight] * n_columns if isinstance(class_weight, str) else class_weight
     if not isinstance(each, list) or len(each) != n_columns:
         raise ValueError(
-            f"class_weight must be 'balanced' or a list of {n_columns} dicts, one a column of y; got "
-            f"{class_weight!r}."
+            f"class_weight must be 'balanced' or a list of {n_columns} dicts, one a column of y; "
+            f"got {class_weight!r}."
         )
     product: Any = 1.0
     for n, (of_column, known, labels) in enumerate(zip(each, classes, columns, strict=True)):
         product = product * column_weights(of_column, known, labels, n)
     return product
+
+
+def training_weights(
+    class_weight: Any, sample_weight: np.ndarray | None, targets: Any, y: Any
+) -> np.ndarray | None:
+    """Return the weight of every row in the loss: its class weight times its sample weight.
+
+    Parameters
+    ----------
+    class_weight : "balanced", dict, list of dict or None
+    sample_weight : ndarray of shape (n_samples,) or None
+    targets : ClassTargets, MultiOutputTargets or, without class weights, NumberTargets
+    y : ndarray of shape (n_samples,) or (n_samples, n_columns), or CSR
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples,) or None
+        None if there are neither.
+    """
+    if class_weight is None:
+        return sample_weight
+    weight = targets.row_weights(class_weight, y)
+    if sample_weight is None:
+        return weight
+    with np.errstate(over="ignore"):  # an infinite product is an error of its own
+        return weight * sample_weight
 
 
 def check_row_weights(weight: np.ndarray, dtype, names: str, rows: str) -> np.ndarray:
@@ -113,8 +141,8 @@ def check_row_weights(weight: np.ndarray, dtype, names: str, rows: str) -> np.nd
         total = weight.sum()
     if not total < np.inf:
         raise ValueError(
-            f"{names}: the weights of the {rows} rows add up to more than {np.dtype(dtype)} holds. Divide "
-            f"them by their mean: only their ratios matter."
+            f"{names}: the weights of the {rows} rows add up to more than {np.dtype(dtype)} "
+            "holds. Divide them by their mean: only their ratios matter."
         )
     if total < np.finfo(dtype).tiny:
         raise ValueError(f"{names}: no {rows} row has a weight above 0 in {np.dtype(dtype)}.")

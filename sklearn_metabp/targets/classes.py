@@ -10,10 +10,11 @@ from sklearn.utils import check_consistent_length
 from sklearn_metabp._kernels.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import column_weights, product_of_columns
 from sklearn_metabp.targets.kinds import is_zero_or_one, n_columns, share_of_rows
-from sklearn_metabp.targets.labels import as_labels, column_labels, some
+from sklearn_metabp.targets.labels import abbreviate, as_labels, column_labels
+from sklearn_metabp.targets.targets import Targets
 
 
-class ClassTargets:
+class ClassTargets(Targets):
     """Classes as targets of the output units, and outputs as probabilities and labels.
 
     One unit for two classes, one a class for more, one a label for multilabel; softmax always has
@@ -32,8 +33,6 @@ class ClassTargets:
     ValueError
         If the output activation does not fit the loss or the kind of labels.
     """
-
-    out_groups: tuple[int, ...] | None = None
 
     def __init__(self, labels, out_activation: str, loss: str):
         self.decodes_sparse = issparse(labels)
@@ -57,13 +56,14 @@ class ClassTargets:
         self.out_activation = out_activation
         if loss == "log_loss" and out_activation not in ("logistic", "softmax"):
             raise ValueError(
-                f"loss='log_loss' needs probabilities: out_activation must be 'auto', 'logistic' or 'softmax'"
-                f", got {out_activation!r}. With loss='squared_error' any out_activation goes."
+                "loss='log_loss' needs probabilities: out_activation must be 'auto', 'logistic' "
+                f"or 'softmax', got {out_activation!r}. With loss='squared_error' any "
+                "out_activation goes."
             )
         if out_activation == "softmax" and self.is_multilabel:
             raise ValueError(
-                "out_activation='softmax' lets one class exclude the others, but y is multilabel: use "
-                "'auto' or 'logistic'."
+                "out_activation='softmax' lets one class exclude the others, but y is multilabel: "
+                "use 'auto' or 'logistic'."
             )
 
     @property
@@ -82,8 +82,8 @@ class ClassTargets:
             n_labels = len(self.classes)
             if y.ndim != 2 or y.shape[1] != n_labels:
                 raise ValueError(
-                    f"{name} must have {n_labels} columns of 0 and 1, one a label, as before; got shape "
-                    f"{y.shape}."
+                    f"{name} must have {n_labels} columns of 0 and 1, one a label, as before; got "
+                    f"shape {y.shape}."
                 )
             if not is_zero_or_one(y):
                 raise ValueError(
@@ -100,8 +100,8 @@ class ClassTargets:
             seen = np.setdiff1d(seen, self.classes)
         if len(seen):
             raise ValueError(
-                f"`{name}` has classes not in `self.classes_`: {some(seen.tolist())}. `self.classes_` has "
-                f"{some(self.classes.tolist())}."
+                f"`{name}` has classes not in `self.classes_`: {abbreviate(seen.tolist())}. "
+                f"`self.classes_` has {abbreviate(self.classes.tolist())}."
             )
 
     def row_weights(self, class_weight, y) -> np.ndarray:

@@ -10,9 +10,10 @@ from sklearn_metabp.targets.class_weights import product_of_columns
 from sklearn_metabp.targets.classes import ClassTargets
 from sklearn_metabp.targets.kinds import share_of_rows
 from sklearn_metabp.targets.labels import as_labels, column_labels
+from sklearn_metabp.targets.targets import Targets
 
 
-class MultiOutputTargets:
+class MultiOutputTargets(Targets):
     """Several classifications at once: every column of y has its own classes and its own output units.
 
     Parameters
@@ -24,7 +25,6 @@ class MultiOutputTargets:
     """
 
     kind = "multiclass-multioutput"
-    is_multilabel = False
 
     def __init__(self, labels, out_activation: str, loss: str):
         self.columns = [
@@ -60,7 +60,8 @@ class MultiOutputTargets:
         if issparse(y) or y.ndim != 2 or y.shape[1] != len(self.columns):
             kind = "sparse, of shape" if issparse(y) else "shape"
             raise ValueError(
-                f"{name} must have {len(self.columns)} columns as before, dense; got {kind} {y.shape}."
+                f"{name} must have {len(self.columns)} columns as before, dense; got {kind} "
+                f"{y.shape}."
             )
         for n, (column, labels) in enumerate(zip(self.columns, y.T, strict=True)):
             column.check_known(labels, f"{name}[:, {n}]")

@@ -84,11 +84,12 @@ def column_labels(labels: np.ndarray, name: str = "y") -> np.ndarray:
     names = " and ".join(sorted(kind.__name__ for kind in types))
     if len(types) > 1:
         raise ValueError(
-            f"{name} has labels of several types, which have no order: {names}. Make them one type, for "
-            f"instance strings."
+            f"{name} has labels of several types, which have no order: {names}. Make them one "
+            "type, for instance strings."
         )
     raise ValueError(
-        f"Unknown label type: {name} has labels of type {names}. Labels are strings, integers or booleans."
+        f"Unknown label type: {name} has labels of type {names}. Labels are strings, integers or "
+        "booleans."
     )
 
 
@@ -117,12 +118,12 @@ def _is_missing(label) -> bool:
 
 def _missing(name: str, row: int) -> ValueError:
     return ValueError(
-        f"Input {name} contains NaN: the label of row {row} is missing. Leave such rows out, or give them a "
-        f"label of their own."
+        f"Input {name} contains NaN: the label of row {row} is missing. Leave such rows out, or "
+        "give them a label of their own."
     )
 
 
-def some(labels: list, n: int = 8) -> str:
-    """The first labels, for a message."""
+def abbreviate(labels: list, n: int = 8) -> str:
+    """Return the first labels as text for a message."""
     listed = ", ".join(map(repr, labels[:n]))
     return f"[{listed}]" if len(labels) <= n else f"[{listed}, … {len(labels) - n} more]"

@@ -37,20 +37,20 @@ def learn_targets(y, classes, out_activation: str, loss: str) -> ClassTargets | 
     if is_multilabel(y) and not by_column:
         if classes is not None and not np.array_equal(np.unique(classes), np.arange(y.shape[1])):
             raise ValueError(
-                f"classes of multilabel y are the numbers of its {y.shape[1]} columns, or None; and for "
-                f"columns of classes a list of {y.shape[1]} arrays. Got {classes!r}."
+                f"classes of multilabel y are the numbers of its {y.shape[1]} columns, or None; "
+                f"and for columns of classes a list of {y.shape[1]} arrays. Got {classes!r}."
             )
         one_hot = is_one_hot(y)
         if one_hot and out_activation == "softmax":
             raise ValueError(
-                f"out_activation='softmax' lets one class exclude the others, but a matrix of 0 and 1 is "
-                f"multilabel. {_ONE_HOT}"
+                "out_activation='softmax' lets one class exclude the others, but a matrix of 0 "
+                f"and 1 is multilabel. {_ONE_HOT}"
             )
         targets = ClassTargets(y, *output)
         if one_hot:
             warnings.warn(
-                f"A matrix of 0 and 1 is multilabel: every column is learned on its own, and predict may "
-                f"give a row no label, or several. {_ONE_HOT}",
+                "A matrix of 0 and 1 is multilabel: every column is learned on its own, and "
+                f"predict may give a row no label, or several. {_ONE_HOT}",
                 stacklevel=6,
             )
         return targets
@@ -65,7 +65,8 @@ def _columns_of_classes(y, classes, by_column: bool) -> list[np.ndarray]:
         )
     if classes is not None and (not by_column or len(classes) != y.shape[1]):
         raise ValueError(
-            f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got {classes!r}."
+            f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got "
+            f"{classes!r}."
         )
     columns = [column_labels(labels, f"y[:, {n}]") for n, labels in enumerate(y.T)]
     for labels in columns:

@@ -4,8 +4,10 @@ import numpy as np
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
+from sklearn_metabp.targets.targets import Targets
 
-class NumberTargets:
+
+class NumberTargets(Targets):
     """Numbers as targets of the output units; see ``ClassTargets`` for what the methods do.
 
     Parameters
@@ -19,8 +21,8 @@ class NumberTargets:
         If the output activation does not fit the loss.
     """
 
-    out_groups = None
-    fitted_attributes: dict = {}
+    kind = "numbers"
+    is_numeric = True
 
     def __init__(self, out_activation: str, loss: str):
         self.loss = loss
@@ -28,8 +30,8 @@ class NumberTargets:
             out_activation = "exp" if loss == "poisson" else "identity"
         if loss == "poisson" and out_activation != "exp":
             raise ValueError(
-                f"loss='poisson' needs outputs above 0: out_activation must be 'auto' or 'exp', got "
-                f"{out_activation!r}."
+                "loss='poisson' needs outputs above 0: out_activation must be 'auto' or 'exp', "
+                f"got {out_activation!r}."
             )
         self.out_activation = out_activation
 
@@ -54,8 +56,8 @@ class NumberTargets:
             )
         if self.loss == "poisson" and targets.min() < 0:
             raise ValueError(
-                f"loss='poisson' is for counts and rates: y must not be negative, its lowest value is "
-                f"{targets.min():g}."
+                "loss='poisson' is for counts and rates: y must not be negative, its lowest "
+                f"value is {targets.min():g}."
             )
         return targets
 

@@ -3,10 +3,13 @@
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.curve import Curve
 from sklearn_metabp.training.divergence import DivergenceError
-from sklearn_metabp.training.fingerprint import callable_fingerprint, fingerprint
+from sklearn_metabp.training.fingerprint import (
+    callable_fingerprint,
+    constructor_call,
+    fingerprint,
+)
 from sklearn_metabp.training.listener import Listener, Validation
 from sklearn_metabp.training.loop import train
-from sklearn_metabp.training.names import judge_name, settings_of
 from sklearn_metabp.training.outcome import Outcome, Start
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.state import Patience, TrainingState
@@ -24,9 +27,8 @@ __all__ = [
     "TrainingState",
     "Validation",
     "callable_fingerprint",
+    "constructor_call",
     "fingerprint",
-    "judge_name",
     "returns_something",
-    "settings_of",
     "train",
 ]

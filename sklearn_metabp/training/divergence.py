@@ -1,10 +1,13 @@
-"""A training that leaves the finite numbers."""
+"""The error of a training that leaves the finite numbers."""
+
+from collections.abc import Callable
+from typing import Any
 
 ADVICE = "Try a smaller learning rate, scale X (StandardScaler) and y, or set a larger batch_size."
 
 
 class DivergenceError(ValueError):
-    """Training left the finite numbers: a loss, an update or a weight is NaN or infinite.
+    """A loss, an update or a weight of a training is NaN or infinite.
 
     Attributes
     ----------
@@ -14,28 +17,38 @@ class DivergenceError(ValueError):
         Step in which it happened, from 1.
     last_loss : float or None
         The last finite loss of a batch; None if there was none.
+    loss_curve : list of float
+        Mean loss of every epoch that ended before it happened.
     """
 
     def __init__(
-        self, what: str, rule, *, epoch: int, step: int, last_loss: float | None, advice=ADVICE
+        self,
+        what: str,
+        rule: Any,
+        *,
+        epoch: int,
+        step: int,
+        last_loss: float | None,
+        advice: str = ADVICE,
     ):
         self.epoch, self.step, self.last_loss = epoch, step, last_loss
+        self.loss_curve: list[float] = []  # set by the loop, which has it
         loss = (
             "no batch had a finite loss"
             if last_loss is None
             else f"the last finite loss was {last_loss:.6g}"
         )
         super().__init__(
-            f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: {what}; {loss}. "
-            + advice
+            f"Training diverged in epoch {epoch}, step {step}, under update_rule={rule!r}: {what}; "
+            f"{loss}. {advice}"
         )
 
-    def __reduce__(self):
-        return _restore_divergence, (str(self), self.epoch, self.step, self.last_loss)
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return _restore_divergence, (str(self), dict(vars(self)))
 
 
-def _restore_divergence(message, epoch, step, last_loss):
+def _restore_divergence(message: str, attributes: dict[str, Any]) -> DivergenceError:
     error = DivergenceError.__new__(DivergenceError)
     ValueError.__init__(error, message)
-    error.epoch, error.step, error.last_loss = epoch, step, last_loss
+    vars(error).update(attributes)
     return error

@@ -1,11 +1,13 @@
 """A fingerprint of values and of code: equal in every process, another one where the code was edited."""
 
-import functools
 import hashlib
 import inspect
 import warnings
 import weakref
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from operator import itemgetter
 from types import (
     BuiltinFunctionType,
@@ -16,6 +18,7 @@ from types import (
     MethodType,
     ModuleType,
 )
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -71,23 +74,75 @@ def fingerprint(value) -> str:
     return _Fingerprint().of(value)
 
 
-def callable_fingerprint(function) -> str:
-    """Fingerprint of a function, or of anything that can be called; see :func:`fingerprint`.
+_first_fingerprints: dict[int, tuple[weakref.ref, str]] = {}
+
+
+def callable_fingerprint(judge: Callable | str | None) -> str:
+    """Return the fingerprint of a scorer or a monitor, which stays while the object takes notes.
+
+    A training that continues has to find out whether scores of now and before can be compared. A
+    scorer stays the same while what it notes changes: a list of its calls, a running mean. So an
+    object keeps the fingerprint that it had first, and one of a class counts by the class and the
+    arguments of its constructor.
 
     Parameters
     ----------
-    function : callable
+    judge : callable, str or None
+        A string is the name of a scorer or of a curve.
 
     Returns
     -------
     fingerprint : str
-        40 hexadecimal digits.
+        40 hexadecimal digits; of a string or None its ``repr``.
     """
-    if not callable(function):
+    if judge is None or isinstance(judge, str):
+        return repr(judge)
+    if not callable(judge):
         raise TypeError(
-            f"callable_fingerprint takes what can be called, got a {type(function).__name__}."
+            f"callable_fingerprint takes what can be called, got a {type(judge).__name__}."
         )
-    return fingerprint(function)
+    known = _first_fingerprints.get(id(judge))
+    if known is not None and known[0]() is judge:
+        return known[1]
+    first = fingerprint(constructor_call(judge))
+    with suppress(TypeError):  # an object without weak references is examined every time
+        reference = weakref.ref(judge, partial(_forget, id(judge)))
+        _first_fingerprints[id(judge)] = reference, first
+    return first
+
+
+def _forget(key: int, _: weakref.ref) -> None:
+    _first_fingerprints.pop(key, None)
+
+
+def constructor_call(value: Any) -> Any:
+    """Return the class of an object and the arguments of its constructor, or the object itself.
+
+    The arguments are known if the parameters of ``__init__`` are attributes under their own names,
+    or with an underscore before them.
+    """
+    if isinstance(value, (type, FunctionType)) or "__init__" not in _python_methods(type(value)):
+        return value
+    try:
+        names = list(inspect.signature(type(value)).parameters)
+    except (TypeError, ValueError):  # its metaclass hides them
+        return value
+    held = getattr(value, "__dict__", {})
+    missing = object()
+    settings = {name: held.get(name, held.get(f"_{name}", missing)) for name in names}
+    if not names or any(setting is missing for setting in settings.values()):
+        return value
+    return type(value), settings
+
+
+def _python_methods(kind: type) -> set[str]:
+    """Return the names of the methods that the class and its bases define in Python."""
+    return {
+        name
+        for base in kind.__mro__
+        for name, part in vars(base).items()
+        if isinstance(part, FunctionType)
+    }
 
 
 class _Fingerprint:
@@ -199,7 +254,7 @@ class _Fingerprint:
             self._write("property")
             for function in (value.fget, value.fset, value.fdel):
                 self._value(function)
-        elif kind is functools.partial:
+        elif kind is partial:
             self._write("partial")
             self._value((value.func, value.args, value.keywords, vars(value)))
         elif (within := _function_within(value)) is not None:

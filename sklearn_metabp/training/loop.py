@@ -1,12 +1,13 @@
-"""The loop over epochs."""
+"""The loop over epochs, and what follows an epoch: validation, patience, callbacks."""
 
+import time
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.network import Network
-from sklearn_metabp.training import interrupts
+from sklearn_metabp.network import Network, Step
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.epochs import Epochs
@@ -14,14 +15,33 @@ from sklearn_metabp.training.listener import Listener, Validation
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.search import Search
 from sklearn_metabp.training.state import TrainingState
-from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import LineSearchRule, TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
+
+# A second Ctrl-C within this time is meant for everything that runs, and not for one fit.
+_SECONDS = 1.0
+_last_interrupt = -_SECONDS
+
+
+class TrainingEnd(NamedTuple):
+    """The way in which a training ended.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether something ended it before ``max_epochs``: patience, a callback, Ctrl-C.
+    interrupted : bool
+        Whether it was Ctrl-C, possibly in the middle of an epoch.
+    """
+
+    stopped: bool
+    interrupted: bool
 
 
 def train(
     network: Network,
     batches: Batches,
-    rule: UpdateRule,
+    rule: TrainingRule,
     state: TrainingState,
     *,
     max_epochs: int,
@@ -29,7 +49,7 @@ def train(
     validation: Validation | None = None,
     listener: Listener | None = None,
     verbose: bool = False,
-) -> tuple[bool, bool]:
+) -> TrainingEnd:
     """Train for up to ``max_epochs`` epochs, changing ``state``.
 
     Rules (1) to (6) are those of Jakša and Katrák (2006).
@@ -38,7 +58,7 @@ def train(
     ----------
     network : Network
     batches : Batches
-    rule : UpdateRule
+    rule : UpdateRule or LineSearchRule
     state : TrainingState
     max_epochs : int
         Or iterations, of a rule that searches along lines.
@@ -51,10 +71,7 @@ def train(
 
     Returns
     -------
-    stopped : bool
-        Whether something ended the training before ``max_epochs``: patience, a callback, Ctrl-C.
-    interrupted : bool
-        Whether it was Ctrl-C, be it in the middle of an epoch.
+    end : TrainingEnd
 
     Raises
     ------
@@ -63,7 +80,7 @@ def train(
         so far. Where some are, training goes back to them and ends; ``state.divergence`` has the
         error's text.
     ValueError
-        If the rule returns something else than it must.
+        If the rule returns no valid update.
     """
     state.divergence = None
     if listener is not None and listener.wants_start and rule.replayable:
@@ -75,31 +92,45 @@ def train(
             trainer = Search(network, batches, rule, state, max_epochs, listener)
         else:
             trainer = Epochs(network, batches, rule, state, max_epochs, planned_epochs, listener)
-        judge = _Judge(rule, state, trainer.step, validation, listener, verbose)
+        epoch_end = _EpochEnd(rule, state, trainer.step, validation, listener, verbose)
         try:
-            stopped = trainer.run(judge.epoch_ended)
+            stopped = trainer.run(epoch_end.handle)
             _check_weights(state, trainer)
         except DivergenceError as error:
             if not state.go_back_to_best(rule, network.layout, str(error)):
+                error.loss_curve = list(state.loss_curve)
                 raise
             stopped = True
         except KeyboardInterrupt:
-            if interrupts.is_second():
+            if _is_second_interrupt():
                 raise
             _check_weights(state, trainer)
             kept = (
                 "after the last step" if state.best_params is None else "that were the best so far"
             )
             warnings.warn(
-                f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} steps; the "
-                f"estimator has the weights {kept}. Ctrl-C ended this fit alone: a search or ensemble goes "
-                f"on and counts it as it is. Press Ctrl-C again within a second to end all.",
+                f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} "
+                f"steps; the estimator has the weights {kept}. Ctrl-C ended this fit alone: a "
+                "search or ensemble goes on and counts it as it is. Press Ctrl-C again within a "
+                "second to end all.",
                 stacklevel=3,
             )
             stopped = interrupted = True
         if state.divergence is None:
             rule.measure(state.params, trainer.step, state.rule_state)
-    return stopped, interrupted
+    return TrainingEnd(stopped, interrupted)
+
+
+def _is_second_interrupt() -> bool:
+    """Note a Ctrl-C that met a fit; return whether another one did so within the last second.
+
+    A search continues with its next fit after the first, so only a second one that is let through
+    ends the search. The time is one for the process, because a fit cannot know that it is one of
+    many.
+    """
+    global _last_interrupt
+    before, _last_interrupt = _last_interrupt, time.monotonic()
+    return _last_interrupt - before < _SECONDS
 
 
 def _check_weights(state: TrainingState, trainer: Epochs | Search) -> None:
@@ -107,24 +138,30 @@ def _check_weights(state: TrainingState, trainer: Epochs | Search) -> None:
         raise trainer.divergence("a weight is not finite")
 
 
-class _Judge:
-    """Takes note of an epoch and says whether it was the last."""
+class _EpochEnd:
+    """The work after an epoch: validate, update patience, call back, and decide whether to stop."""
 
-    def __init__(self, rule, state, step, validation, listener, verbose):
+    def __init__(
+        self,
+        rule: TrainingRule,
+        state: TrainingState,
+        step: Step,
+        validation: Validation | None,
+        listener: Listener | None,
+        verbose: bool,
+    ):
         self._rule, self._state, self._step, self._validation = rule, state, step, validation
         self._listener, self._verbose = listener, verbose
-        self._patience_listens_to_score = validation is not None and validation.stops_training
-        self._knows_its_end = (
-            isinstance(rule, LineSearchRule) and not self._patience_listens_to_score
-        )
+        self._watches_score = validation is not None and validation.stops_training
+        self._has_patience = self._watches_score or not rule.tests_convergence
 
-    def epoch_ended(self, loss: float) -> bool:
-        """True if training is to stop."""
+    def handle(self, loss: float) -> bool:
+        """Handle the end of an epoch with its mean loss; return True if training is to stop."""
         rule, state = self._rule, self._state
         if self._verbose:
             print(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
         if self._validation is None and self._listener is None:
-            return self._patience_is_exhausted(loss)
+            return self._update_patience(loss)
         rule.measure(state.params, self._step, state.rule_state)
         params = validate_kept_params(
             rule, rule.kept_params(state.params, state.rule_state), state.params
@@ -134,25 +171,26 @@ class _Judge:
             state.note_validation(score, validation_loss, params, self._validation.stops_training)
             if self._verbose:
                 print(f"Validation score: {score:f}, loss = {validation_loss:.8f}")
-        stopped = self._patience_is_exhausted(loss)
-        return (
-            stopped if self._listener is None else self._listener.epoch_ends(state, params, stopped)
-        )
+        stopped = self._update_patience(loss)
+        if self._listener is None:
+            return stopped
+        return self._listener.epoch_ends(state, params, stopped)
 
-    def _patience_is_exhausted(self, loss: float) -> bool:
+    def _update_patience(self, loss: float) -> bool:
+        """Count the epoch; return True if patience has run out and the rule has no answer to it."""
         rule, state = self._rule, self._state
-        what, watched = "Training loss", loss
-        if self._patience_listens_to_score:
-            what, watched = "Validation score", -state.validation_scores[-1]
-        if self._knows_its_end or not state.patience.is_exhausted(watched):
+        name, watched = "Training loss", loss
+        if self._watches_score:
+            name, watched = "Validation score", -state.validation_scores[-1]
+        if not self._has_patience or not state.patience.update(watched):
             return False
-        goes_on = rule.on_plateau(state.rule_state)
-        if goes_on:
+        continues = rule.on_plateau(state.rule_state)
+        if continues:
             state.patience.renew()
         if self._verbose:
             print(
-                f"{what} did not improve more than tol={state.patience.tol:f} for "
+                f"{name} did not improve more than tol={state.patience.tol:f} for "
                 f"{state.patience.n_iter_no_change} consecutive epochs. "
-                + ("The update rule goes on with a smaller step." if goes_on else "Stopping.")
+                + ("The update rule goes on with a smaller step." if continues else "Stopping.")
             )
-        return not goes_on
+        return not continues

@@ -17,7 +17,7 @@ from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import ADVICE
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.training.target_scale import advice_on_scale
-from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
+from sklearn_metabp.update_rules import TrainingRule
 
 # A loss within this share of the best constant's is no better than it: XOR on a plateau has won up
 # to 0.7 %.
@@ -71,7 +71,7 @@ class Outcome:
     network : Network
     batches : Batches
         The rows that were trained on.
-    rule : UpdateRule
+    rule : UpdateRule or LineSearchRule
     state : TrainingState
         At the end.
     start : Start
@@ -81,7 +81,7 @@ class Outcome:
 
     network: Network
     batches: Batches
-    rule: UpdateRule
+    rule: TrainingRule
     state: TrainingState
     start: Start
     y_has_numbers: bool
@@ -110,7 +110,7 @@ class Outcome:
         end = None
         if self.state.divergence is not None:
             end = f"{self.state.divergence} {_KEPT_THE_BEST}"
-        elif isinstance(self.rule, LineSearchRule):
+        elif self.rule.tests_convergence:
             if not stopped:
                 end = f"{type(self.rule).__name__} ended before it converged: {self.state.why_not_converged}."
         elif not stopped and not max_iter_was_wanted:
@@ -150,17 +150,19 @@ class Outcome:
             and self.rule.schedule_has_ended(start.n_steps, n_planned)
         ):
             return (
-                f"Training stands still: the schedule of the learning rate was planned for {n_planned} "
-                f"steps, and this call began after {start.n_steps}, under update_rule={self.rule!r}. The "
-                f"first call plans max_iter epochs: give it a larger max_iter. To go on from here, set "
-                f"schedule='constant', or start a fresh fit with coef_init=model.coefs_ and "
-                f"intercept_init=model.intercepts_, which plans anew."
+                "Training stands still: the schedule of the learning rate was planned for "
+                f"{n_planned} steps, and this call began after {start.n_steps}, under "
+                f"update_rule={self.rule!r}. The first call plans max_iter epochs: give it a "
+                "larger max_iter. To go on from here, set schedule='constant', or start a fresh "
+                "fit with coef_init=model.coefs_ and intercept_init=model.intercepts_, which "
+                "plans anew."
             )
-        if isinstance(self.rule, LineSearchRule) or not np.array_equal(state.params, start.params):
+        if self.rule.tests_convergence or not np.array_equal(state.params, start.params):
             return None
         return (
-            f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates are 0, or "
-            f"too small for the last digit of a weight. Raise the learning rate, or look at its schedule."
+            f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates "
+            "are 0, or too small for the last digit of a weight. Raise the learning rate, or "
+            "look at its schedule."
         )
 
     def _blow_up(self) -> str | None:
@@ -198,8 +200,9 @@ class Outcome:
 
     def _blown_up(self) -> str:
         return (
-            f"Training blew up, though every number stayed finite: the loss ended at {self._end_loss:.6g}, "
-            f"and was {self._start_loss:.6g} where this call began, under update_rule={self.rule!r}. {ADVICE}"
+            "Training blew up, though every number stayed finite: the loss ended at "
+            f"{self._end_loss:.6g}, and was {self._start_loss:.6g} where this call began, under "
+            f"update_rule={self.rule!r}. {ADVICE}"
         )
 
     def _nothing_learned(self, at_the_limit: bool) -> str | None:
@@ -209,8 +212,9 @@ class Outcome:
         if not self._kept_loss >= (1 - _MARGIN) * self._constant_loss:
             return None
         return (
-            f"The network predicts no better than a constant does: its loss is {self._kept_loss:.6g}, that "
-            f"of the best constant prediction {self._constant_loss:.6g}. {self._remedy(at_the_limit)}"
+            "The network predicts no better than a constant does: its loss is "
+            f"{self._kept_loss:.6g}, that of the best constant prediction "
+            f"{self._constant_loss:.6g}. {self._remedy(at_the_limit)}"
         )
 
     def _remedy(self, at_the_limit: bool) -> str:
@@ -219,13 +223,13 @@ class Outcome:
             return self._advice_on_y
         if self._constant_loss <= tol:
             return f"No improvement can be as large as tol={tol:g}, so patience ends the training: lower tol."
-        is_search = isinstance(self.rule, LineSearchRule)
+        is_search = self.rule.tests_convergence
         first = "Raise max_iter" if at_the_limit and not is_search else "Try another random_state"
         rate = "" if is_search else ", a larger learning rate"
         penalty = ", a smaller alpha" if self.network.alpha > _STRONG_PENALTY else ""
         return (
-            f"{first}{rate}, more hidden units or other activation functions{penalty}, or scale X. If X says "
-            f"nothing about y, this is all there is to learn."
+            f"{first}{rate}, more hidden units or other activation functions{penalty}, or scale "
+            "X. If X says nothing about y, this is all there is to learn."
         )
 
     @property

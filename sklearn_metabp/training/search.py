@@ -11,7 +11,7 @@ from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.listener import Listener
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.update_rules import LineSearchRule
-from sklearn_metabp.update_rules.line_search import reached
+from sklearn_metabp.update_rules.line_search import limit_message
 
 
 class Search:
@@ -88,15 +88,15 @@ class Search:
         name = f"{type(self._rule).__name__}.minimize"
         if why_not is not None and not isinstance(why_not, str):
             raise TypeError(
-                f"{name} must return None where it converged or was stopped, and otherwise a string that "
-                f"says why it ended; got {reprlib.repr(why_not)}."
+                f"{name} must return None where it converged or was stopped, and otherwise a "
+                f"string that says why it ended; got {reprlib.repr(why_not)}."
             )
         if self._n_iterations > self._max_iter:
-            why_not = reached(self._max_iter)
+            why_not = limit_message(self._max_iter)
         elif not was_stopped and not np.array_equal(params, state.params):
             raise ValueError(
-                f"{name} changed params without a call of on_iteration(new_params), which trains: call it "
-                f"after every iteration."
+                f"{name} changed params without a call of on_iteration(new_params), which trains: "
+                "call it after every iteration."
             )
         elif why_not is None and not self._n_iterations and not is_flat:
             why_not = "it took no iteration, though there are derivatives larger than tol"
@@ -120,8 +120,8 @@ class Search:
         new = np.asarray(params, state.params.dtype)
         if new.shape != state.params.shape:
             raise ValueError(
-                f"{type(self._rule).__name__}.minimize must call on_iteration with an array of shape "
-                f"{state.params.shape}, one number per parameter; got shape {new.shape}."
+                f"{type(self._rule).__name__}.minimize must call on_iteration with an array of "
+                f"shape {state.params.shape}, one number per parameter; got shape {new.shape}."
             )
         step.epoch, step.index = state.n_epochs, state.n_steps + 1
         if not np.isfinite(new).all():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.training.curve import Curve
-from sklearn_metabp.update_rules import UpdateRule
+from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
 
 
@@ -31,8 +31,8 @@ class Patience:
         """Count from the beginning; the best loss stays."""
         self.n_without_improvement = 0
 
-    def is_exhausted(self, loss: float) -> bool:
-        """Count one epoch; True when it was one too many."""
+    def update(self, loss: float) -> bool:
+        """Count an epoch by its loss; return True if patience has run out."""
         improved = loss <= self.best_loss - self.tol
         self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
         self.best_loss = min(self.best_loss, loss)
@@ -176,7 +176,7 @@ class TrainingState:
             best_params=best_params,
         )
 
-    def kept_params(self, rule: UpdateRule) -> np.ndarray:
+    def kept_params(self, rule: TrainingRule) -> np.ndarray:
         """Parameters that a fitted estimator gets: the best so far, or what the rule keeps.
 
         Raises
@@ -190,7 +190,7 @@ class TrainingState:
             rule, rule.kept_params(self.params, self.rule_state), self.params
         )
 
-    def go_back_to_best(self, rule: UpdateRule, layout, why: str) -> bool:
+    def go_back_to_best(self, rule: TrainingRule, layout, why: str) -> bool:
         """After a divergence: go on from the best parameters, with a fresh state of the rule.
 
         Parameters

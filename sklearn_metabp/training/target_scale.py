@@ -64,14 +64,14 @@ def _remedy(
     if is_beyond:
         low, high = _RANGES[out_activation]
         return (
-            f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set another "
-            f"out_activation."
+            f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set "
+            "another out_activation."
         )
     if out_activation == "exp":
         return "exp outputs start around 1: set init_output_bias='targets', which starts them at the mean of y."
     text = (
-        "Outputs start around 0, and training goes well where the standard deviation is about 1: scale y, as "
-        "by TransformedTargetRegressor(model, transformer=StandardScaler())"
+        "Outputs start around 0, and training goes well where the standard deviation is about 1: "
+        "scale y, as by TransformedTargetRegressor(model, transformer=StandardScaler())"
     )
     if is_far:
         text += ", or set init_output_bias='targets', which starts the outputs at the mean of y"

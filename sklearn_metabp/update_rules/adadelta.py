@@ -1,15 +1,21 @@
-"""AdaDelta: steps in units of the steps before."""
+"""AdaDelta: steps as large as the steps before them."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import adadelta_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdaDelta(ScheduledRule):
-    r"""AdaDelta: a step by the gradient, in units of the root mean square of the steps before.
+    r"""AdaDelta: a step by the gradient, scaled by the root mean square of the steps before.
+
+    With :math:`v_0 = u_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
     .. math::
         v_t &= \rho v_{t-1} + (1 - \rho) g_t^2 \\
@@ -20,15 +26,15 @@ class AdaDelta(ScheduledRule):
     Parameters
     ----------
     learning_rate : float, default=1.0
-        :math:`\gamma`, greater than 0; 1 in the source, which has none.
+        :math:`\gamma`, greater than 0. The source has no learning rate, which is 1.
     decay : float, default=0.9
         :math:`\rho`, in [0, 1).
     epsilon : float, default=1e-6
-        Under both roots: sets the size of the first steps. Greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\epsilon`, greater than 0. It sets the size of the first steps.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -48,14 +54,20 @@ class AdaDelta(ScheduledRule):
         "epsilon": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, learning_rate=1.0, decay=0.9, epsilon=1e-6, schedule="constant"):
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        decay: float = 0.9,
+        epsilon: float = 1e-6,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.decay = decay
         self.epsilon = epsilon
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Both mean squares at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start both mean squares at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -65,8 +77,8 @@ class AdaDelta(ScheduledRule):
         self._validate_params()
         return {"n_plateaus": 0, "square": layout.zeros(), "moved": layout.zeros()}
 
-    def compute_update(self, step, state):
-        """Step by the gradient in its units; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the scaled step; see :meth:`UpdateRule.compute_update`."""
         adadelta_step(
             step.gradients,
             state["square"],

@@ -1,15 +1,21 @@
-"""Adaptive gradients: rates that fall where much has been learned."""
+"""AdaGrad: learning rates that fall where gradients have been large."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import adagrad_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdaGrad(ScheduledRule):
-    r"""AdaGrad: a step by the gradient over the root of all its squares so far.
+    r"""AdaGrad: a step by the gradient over the root of the sum of all its squares so far.
+
+    With :math:`G_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
     .. math::
         G_t &= G_{t-1} + g_t^2 \\
@@ -20,18 +26,17 @@ class AdaGrad(ScheduledRule):
     learning_rate : float, default=0.01
         :math:`\gamma`, greater than 0.
     epsilon : float, default=1e-10
-        Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\epsilon`, greater than 0. It keeps the quotient finite.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
     J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and
     Stochastic Optimization" (2011), as in A. Kordecki, "Neural Networks: Back-Propagation
-    algorithm", lecture 6, with
-    :math:`\epsilon` outside the root as in ``torch.optim.Adagrad``.
+    algorithm", lecture 6, with :math:`\epsilon` outside the root as in ``torch.optim.Adagrad``.
 
     Examples
     --------
@@ -45,13 +50,18 @@ class AdaGrad(ScheduledRule):
         "epsilon": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, learning_rate=0.01, epsilon=1e-10, schedule="constant"):
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        epsilon: float = 1e-10,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.epsilon = epsilon
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """No squares yet; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the sum of squares at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -61,8 +71,8 @@ class AdaGrad(ScheduledRule):
         self._validate_params()
         return {"n_plateaus": 0, "total": layout.zeros()}
 
-    def compute_update(self, step, state):
-        """Step by the scaled gradient; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the step by the scaled gradient; see :meth:`UpdateRule.compute_update`."""
         rate = self.rate_at(step, state)
         adagrad_step(step.gradients, state["total"], step.updates, rate, self.epsilon)
         return step.updates

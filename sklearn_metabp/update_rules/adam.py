@@ -1,13 +1,16 @@
 """Adaptive moment estimation, and what the rules related to Adam share with it."""
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import adam_step
-from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class MomentRule(ScheduledRule):
@@ -29,7 +32,7 @@ def two_moments(layout: ParameterLayout) -> dict[str, Any]:
 class Adam(MomentRule):
     r"""Adam: a step by the mean gradient over its root mean square.
 
-    At step t = 1, 2, … with the gradient :math:`g_t`:
+    With :math:`m_0 = v_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \qquad \hat m_t = m_t / (1 - \beta_1^t) \\
@@ -41,15 +44,15 @@ class Adam(MomentRule):
     learning_rate : float, default=0.001
         :math:`\gamma`, greater than 0.
     beta_1 : float, default=0.9
-        Decay of the mean, in [0, 1).
+        :math:`\beta_1`, the decay of the mean, in [0, 1).
     beta_2 : float, default=0.999
-        Decay of the mean square, in [0, 1).
+        :math:`\beta_2`, the decay of the mean square, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\epsilon`, greater than 0. It keeps the quotient finite.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -64,16 +67,21 @@ class Adam(MomentRule):
     """
 
     def __init__(
-        self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"
-    ):
+        self,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Both moments at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -83,21 +91,18 @@ class Adam(MomentRule):
         self._validate_params()
         return two_moments(layout)
 
-    def compute_update(self, step, state):
-        """Step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
         return Adam.bind(self, step, state)()
 
-    def bind(self, step, state):
+    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
-        gradients, updates, mean, square = (
-            step.gradients,
-            step.updates,
-            state["mean"],
-            state["square"],
-        )
+        gradients, updates = step.gradients, step.updates
+        mean, square = state["mean"], state["square"]
 
-        def compute_update():
+        def compute_update() -> np.ndarray:
             state["t"] = t = state["t"] + 1
+            # rate_at would return the same: the usual case does without the call.
             rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
             adam_step(
                 gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t

@@ -1,13 +1,19 @@
-"""Adam by the largest gradient in place of the root mean square."""
+"""Adam with the largest gradient in place of the root mean square."""
+
+from typing import Any
+
+import numpy as np
 
 from sklearn_metabp._kernels import adamax_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdaMax(MomentRule):
     r"""AdaMax: a step by the mean gradient over its decaying maximum.
 
-    At step t = 1, 2, …:
+    With :math:`m_0 = u_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t \\
@@ -19,21 +25,21 @@ class AdaMax(MomentRule):
     learning_rate : float, default=0.002
         :math:`\gamma`, greater than 0.
     beta_1 : float, default=0.9
-        Decay of the mean, in [0, 1).
+        :math:`\beta_1`, the decay of the mean, in [0, 1).
     beta_2 : float, default=0.999
-        Decay of the maximum, in [0, 1).
+        :math:`\beta_2`, the decay of the maximum, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\epsilon`, greater than 0. It keeps the quotient finite.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
     D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 2, with
-    :math:`\epsilon` where ``torch.optim.Adamax`` has it. Named in the contents of A. Kordecki, "Neural
-    Networks: Back-Propagation algorithm", lecture 6.
+    :math:`\epsilon` where ``torch.optim.Adamax`` has it. The contents of A. Kordecki, "Neural
+    Networks: Back-Propagation algorithm", lecture 6, list it.
 
     Examples
     --------
@@ -43,16 +49,21 @@ class AdaMax(MomentRule):
     """
 
     def __init__(
-        self, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"
-    ):
+        self,
+        learning_rate: float = 0.002,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Mean and maximum at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the mean and the maximum at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -62,8 +73,8 @@ class AdaMax(MomentRule):
         self._validate_params()
         return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "largest": layout.zeros()}
 
-    def compute_update(self, step, state):
-        """Step by the mean over the maximum; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the step by the mean over the maximum; see :meth:`UpdateRule.compute_update`."""
         state["t"] += 1
         adamax_step(
             step.gradients,

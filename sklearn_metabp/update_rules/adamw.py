@@ -1,16 +1,19 @@
-"""Adam with a weight decay of its own."""
+"""Adam with decoupled weight decay, and the decay for other rules."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import adam_step, decay_step
-from sklearn_metabp.network import Step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdamW(MomentRule):
-    r"""AdamW: Adam, and apart from it a share of every weight taken off.
+    r"""AdamW: Adam, and a decay of the weights that bypasses its moments.
 
     With the corrected moments :math:`\hat m_t` and :math:`\hat v_t` of :class:`Adam`:
 
@@ -22,18 +25,18 @@ class AdamW(MomentRule):
     learning_rate : float, default=0.001
         :math:`\gamma`, greater than 0.
     beta_1 : float, default=0.9
-        Decay of the mean, in [0, 1).
+        :math:`\beta_1`, the decay of the mean, in [0, 1).
     beta_2 : float, default=0.999
-        Decay of the mean square, in [0, 1).
+        :math:`\beta_2`, the decay of the mean square, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the quotient finite; greater than 0.
+        :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     weight_decay : float, default=0.01
-        :math:`\lambda`, at least 0. Of weights only: biases do not decay, as ``alpha`` spares them. ``alpha``
-        acts through the gradient all the same; set it to 0 to have this decay alone.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\lambda`, at least 0. Only weights decay, biases do not, as with ``alpha``.
+        ``alpha`` acts through the gradient besides; set it to 0 to have this decay alone.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -54,13 +57,13 @@ class AdamW(MomentRule):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        weight_decay=0.01,
-        schedule="constant",
-    ):
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -68,8 +71,8 @@ class AdamW(MomentRule):
         self.weight_decay = weight_decay
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Both moments at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -79,8 +82,8 @@ class AdamW(MomentRule):
         self._validate_params()
         return two_moments(layout)
 
-    def compute_update(self, step, state):
-        """Adam's step and the decay; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute Adam's step and the decay; see :meth:`UpdateRule.compute_update`."""
         state["t"] += 1
         rate = self.rate_at(step, state)
         adam_step(

@@ -1,32 +1,37 @@
 """Weights averaged over the steps."""
 
+from collections.abc import Callable
 from numbers import Real
+from typing import Any
 
+import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import average_step
+from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
 class Averaged(WrapperRule):
-    r"""The fitted network has the running average of the weights over the steps.
+    r"""A rule around a rule: the fitted network has the average of the weights over the steps.
 
     With the weights :math:`w_t` after step t = 1, 2, …:
 
     .. math::
         a_t = \beta a_{t-1} + (1 - \beta) w_t, \qquad \hat w_t = a_t / (1 - \beta^t)
 
-    Training itself goes on from :math:`w_t`, as if nobody averaged; what a fitted estimator
-    predicts with is
-    :math:`\hat w_t`. The division takes out the zero that the average starts from, as Adam's corrections do,
-    so that early weights count no more than late ones.
+    Training itself goes on from :math:`w_t`, as if there were no average. A fitted estimator
+    predicts with :math:`\hat w_t`. The division corrects for the start of the average at zero, as
+    in Adam.
 
     Parameters
     ----------
     rule : str or UpdateRule, default="adam"
-        Trains.
+        The rule that trains.
     decay : float, default=0.99
-        :math:`\beta`, in [0, 1): averages over about :math:`1 / (1 - \beta)` steps.
+        :math:`\beta`, in [0, 1). The average is over about :math:`1 / (1 - \beta)` steps.
 
     References
     ----------
@@ -41,16 +46,18 @@ class Averaged(WrapperRule):
     """
 
     _parameter_constraints: dict = {
-        "rule": "no_validation",  # resolve_update_rule says more
+        "rule": "no_validation",  # resolve_update_rule gives better errors
         "decay": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def __init__(self, rule="adam", decay=0.99):
+    def __init__(
+        self, rule: str | TrainingRule | FrozenEstimator = "adam", decay: float = 0.99
+    ) -> None:
         self.rule = rule
         self.decay = decay
 
-    def init_state(self, layout):
-        """State of the rule within and no average yet; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the state of the rule within and no average; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -60,28 +67,28 @@ class Averaged(WrapperRule):
         self._validate_params()
         return {"rule": self.inner_state(layout), "average": layout.zeros(), "mass": 0.0}
 
-    def compute_update(self, step, state):
-        """What the rule within says, while the average follows; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the update of the rule within; see :meth:`UpdateRule.compute_update`."""
         return Averaged.bind(self, step, state)()
 
-    def bind(self, step, state):
+    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind the rule within and the average; see :meth:`UpdateRule.bind`."""
         inner_update, average = self.bind_inner(step, state), state["average"]
 
-        def compute_update():
+        def compute_update() -> np.ndarray:
             updates = inner_update()
-            # The sum of the past's shares: 1 - decay**t while the decay stays.
+            # The sum of the shares of all weights so far: 1 - decay**t unless decay was set anew.
             state["mass"] = self.decay * state["mass"] + 1 - self.decay
             average_step(step.params, updates, average, (1 - self.decay) / state["mass"])
             return updates
 
         return compute_update
 
-    def kept_params(self, params, state):
-        """The average, once there was a step; see :meth:`UpdateRule.kept_params`."""
+    def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
+        """Return the average once there was a step; see :meth:`UpdateRule.kept_params`."""
         return state["average"] if state["mass"] else params
 
-    def on_new_params(self, state):
+    def on_new_params(self, state: dict[str, Any]) -> None:
         """Begin a new average; see :meth:`UpdateRule.on_new_params`."""
         super().on_new_params(state)
         state["mass"] = 0.0

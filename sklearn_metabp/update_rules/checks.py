@@ -39,8 +39,9 @@ def validate_update(rule: "UpdateRule", change: object, wanted: np.ndarray) -> n
         return wanted
     if change is None:
         raise ValueError(
-            f"{type(rule).__name__}.compute_update returned None and must return the update: end it with "
-            f"`return step.updates` where it fills that array, or return an array of shape {wanted.shape}."
+            f"{type(rule).__name__}.compute_update returned None and must return the update: end "
+            "it with `return step.updates` where it fills that array, or return an array of shape "
+            f"{wanted.shape}."
         )
     return _one_number_per_parameter(f"{type(rule).__name__}.compute_update", change, wanted)
 
@@ -86,8 +87,8 @@ def _one_number_per_parameter(name: str, returned: object, like: np.ndarray) -> 
         or returned.dtype not in (like.dtype, np.float64)
     ):
         raise ValueError(
-            f"{name} must return an array of shape {like.shape}, dtype {like.dtype}, one number per "
-            f"parameter; got {_describe(returned)}."
+            f"{name} must return an array of shape {like.shape}, dtype {like.dtype}, one number "
+            f"per parameter; got {_describe(returned)}."
         )
     with np.errstate(over="ignore"):  # the caller finds numbers that overflow
         return np.ascontiguousarray(returned, like.dtype)
@@ -111,9 +112,10 @@ def explain_read_only(error: ValueError, rule: "UpdateRule") -> None:
     if "read-only" not in str(error) or error.__cause__ is not None:
         return
     raise ValueError(
-        f"{type(rule).__name__} wrote to an array that is read-only ({error}). All arrays of a step but "
-        f"step.updates are views of what the training computes with, to be read: compute a new array "
-        f"(`gradients = 2 * step.gradients` in place of `step.gradients *= 2`) or fill step.updates."
+        f"{type(rule).__name__} wrote to an array that is read-only ({error}). All arrays of a "
+        "step but step.updates are views of what the training computes with, to be read: compute "
+        "a new array (`gradients = 2 * step.gradients` in place of `step.gradients *= 2`) or fill "
+        "step.updates."
     ) from error
 
 
@@ -147,12 +149,12 @@ def bind_validated(rule: "UpdateRule", step: Step, state: Any) -> Callable[[], n
 
 
 def bind_update(rule: "UpdateRule", step: Step, state: Any) -> Callable[[], object]:
-    """Bind a rule to one training; raise TypeError if its ``bind`` returns nothing that can be called."""
+    """Bind a rule to one training; raise TypeError if ``bind`` returns no function."""
     bound = rule.bind(step, state)
     if not callable(bound):
         raise TypeError(
-            f"{type(rule).__name__}.bind must return a function without arguments that computes the update "
-            f"of a step; got {reprlib.repr(bound)}."
+            f"{type(rule).__name__}.bind must return a function without arguments that computes "
+            f"the update of a step; got {reprlib.repr(bound)}."
         )
     return bound
 
@@ -181,8 +183,9 @@ def write_deltas(
     target = buffer[:n_patterns]
     if not isinstance(deltas, np.ndarray) or deltas.shape != target.shape:
         raise ValueError(
-            f"{type(rule).__name__}.compute_deltas must return an array of shape {target.shape}, one delta "
-            f"per pattern and neuron of hidden layer {layer}; got {_describe(deltas, dtype=False)}."
+            f"{type(rule).__name__}.compute_deltas must return an array of shape {target.shape}, "
+            f"one delta per pattern and neuron of hidden layer {layer}; got "
+            f"{_describe(deltas, dtype=False)}."
         )
     target[...] = deltas
 

@@ -1,31 +1,36 @@
-"""Gradients of bounded length."""
+"""Gradients of bounded norm."""
 
+from collections.abc import Callable
 from numbers import Real
+from typing import Any
 
+import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import norm, sgd_step
-from sklearn_metabp.network import StepView
+from sklearn_metabp.network import ParameterLayout, Step, StepView
 from sklearn_metabp.update_rules.norms import safe_norm
+from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
 class Clipped(WrapperRule):
-    r"""The rule within sees gradients that are no longer than ``max_norm``.
+    r"""A rule around a rule: the gradient is clipped to the norm ``max_norm``.
 
     .. math::
         g \leftarrow g \min(1, c / \lVert g \rVert)
 
-    over all parameters together. What callbacks and recorders see as ``step.gradients`` stays the
-    gradient. Around :class:`Safeguarded` it clips for the rule and for its fallback, within it for
-    the rule alone.
+    where the norm is taken over all parameters. Callbacks and recorders still see the whole
+    gradient as ``step.gradients``. Around :class:`Safeguarded` the wrapper clips for the rule and
+    for its fallback; within it, for the rule alone.
 
     Parameters
     ----------
     rule : str or UpdateRule, default="adam"
-        Gets the clipped gradients. A rule that is fitted may be one.
+        The rule that gets the clipped gradients. It may be a fitted learned rule.
     max_norm : float, default=1.0
-        c, the largest Euclidean norm; greater than 0.
+        :math:`c`, the largest Euclidean norm; greater than 0.
 
     References
     ----------
@@ -41,16 +46,18 @@ class Clipped(WrapperRule):
     """
 
     _parameter_constraints: dict = {
-        "rule": "no_validation",  # resolve_update_rule says more
+        "rule": "no_validation",  # resolve_update_rule gives better errors
         "max_norm": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, rule="adam", max_norm=1.0):
+    def __init__(
+        self, rule: str | TrainingRule | FrozenEstimator = "adam", max_norm: float = 1.0
+    ) -> None:
         self.rule = rule
         self.max_norm = max_norm
 
-    def init_state(self, layout):
-        """State of the rule within; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the state of the rule within; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -60,22 +67,22 @@ class Clipped(WrapperRule):
         self._validate_params()
         return {"rule": self.inner_state(layout)}
 
-    def compute_update(self, step, state):
-        """What the rule within makes of a clipped gradient; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the update for a clipped gradient; see :meth:`UpdateRule.compute_update`."""
         return Clipped.bind(self, step, state)()
 
-    def bind(self, step, state):
+    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind the rule within to clipped gradients; see :meth:`UpdateRule.bind`."""
         view = StepView(step, "gradients")
         clipped, inner_update = view.buffers["gradients"], self.bind_inner(view, state)
 
-        def compute_update():
+        def compute_update() -> np.ndarray:
             view.follow()
             gradients, factor = step.gradients, 1.0
             if norm(gradients) > self.max_norm:
                 gradients, length = safe_norm(gradients)
                 factor = self.max_norm / length
-            sgd_step(gradients, clipped, -factor)  # minus the rate of a descent: the factor times g
+            sgd_step(gradients, clipped, -factor)  # it writes minus its rate times g
             return inner_update()
 
         return compute_update

@@ -1,19 +1,22 @@
 """Conjugate gradients, and steepest descent by line searches."""
 
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy.optimize import line_search
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from sklearn_metabp.update_rules.line_search import LineSearchRule, reached
+from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.update_rules.line_search import LineSearchRule, Objective, limit_message
 
-# How much of the slope's promise a step has to keep, at most.
-_SUFFICIENT = 1e-4
+# The share of the decrease that the slope predicts which a step must reach (Armijo's c_1).
+_SUFFICIENT_SHARE = 1e-4
 
-# The factor beta, from the old and new gradient and the old direction.
-VARIANTS = {
+# The factor beta, from the old and the new gradient and the old direction.
+VARIANTS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
     "fletcher_reeves": lambda old, new, direction: new @ new / (old @ old),
     "polak_ribiere": lambda old, new, direction: max(0.0, new @ (new - old) / (old @ old)),
     "hestenes_stiefel": lambda old, new, direction: max(
@@ -24,7 +27,7 @@ VARIANTS = {
 
 
 class ConjugateGradient(LineSearchRule):
-    r"""Conjugate gradients: every direction leaves what was won along the ones before.
+    r"""Conjugate gradients: every direction keeps the progress along the directions before it.
 
     .. math::
         d_0 = -g_0, \qquad w_{k+1} = w_k + \alpha_k d_k, \qquad d_{k+1} = -g_{k+1} + \beta_k d_k
@@ -37,30 +40,30 @@ class ConjugateGradient(LineSearchRule):
         \beta_k^{HS} = \max\left(0, \frac{g_{k+1}^\top y_k}{d_k^\top y_k}\right), \quad
         \beta_k^{DY} = \frac{g_{k+1}^\top g_{k+1}}{d_k^\top y_k}
 
-    On a quadratic function with exact line searches the four are one and end after as many steps as
-    there are parameters. A direction that does not descend, or along which nothing is found, is
-    replaced by steepest descent. Where that finds nothing either, as at a kink of relu, the step
-    down the gradient is halved, from length one, until the loss is low enough (Armijo); only if no
-    step is, the search ends, with a warning.
+    On a quadratic function with exact line searches the four variants are the same and end after as
+    many steps as there are parameters. Steepest descent replaces a direction that does not descend,
+    or along which the line search finds no lower loss. If steepest descent finds none either, as at
+    a kink of relu, the step down the gradient is halved, from length one, until the loss is low
+    enough (Armijo). The search ends with a warning only if no such step exists.
 
     Parameters
     ----------
-    variant : {"fletcher_reeves", "polak_ribiere", "hestenes_stiefel", "dai_yuan"},
-    default="polak_ribiere"
-        The formula of :math:`\beta`.
+    variant : str, default="polak_ribiere"
+        The formula of :math:`\beta`: ``"fletcher_reeves"``, ``"polak_ribiere"``,
+        ``"hestenes_stiefel"`` or ``"dai_yuan"``.
     n_steepest : int, default=0
-        Iterations of steepest descent, :math:`\beta = 0`, before conjugate gradients begin;
-        ``np.inf`` never begins them.
+        Number of iterations of steepest descent, :math:`\beta = 0`, before conjugate gradients
+        begin. With ``np.inf`` they never begin.
     curvature : float, default=0.1
-        A line search ends where the slope is this share of the slope at its start (and the loss low
-        enough), between 0 and 1: the smaller, the more exact and expensive.
+        A line search ends where the slope is this share of the slope at its start and the loss is
+        low enough. Between 0 and 1; a smaller value makes the search more exact and expensive.
 
     Notes
     -----
     Line searches are those of ``scipy.optimize.line_search``, for the strong Wolfe conditions. They
     compute in float64; float32 parameters are rounded after every iteration, and the loss at a
-    point is that of the rounded parameters. Directions are kept, so a training that goes on ends as
-    one in one piece would.
+    point is that of the rounded parameters. The state keeps the direction, so a training in two
+    parts ends as one in a single part.
 
     References
     ----------
@@ -85,13 +88,18 @@ class ConjugateGradient(LineSearchRule):
         "curvature": [Interval(Real, 0, 1, closed="neither")],
     }
 
-    def __init__(self, variant="polak_ribiere", n_steepest=0, curvature=0.1):
+    def __init__(
+        self,
+        variant: str = "polak_ribiere",
+        n_steepest: float = 0,
+        curvature: float = 0.1,
+    ) -> None:
         self.variant = variant
         self.n_steepest = n_steepest
         self.curvature = curvature
 
-    def init_state(self, layout):
-        """No direction yet; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start without a direction; see :meth:`LineSearchRule.init_state`.
 
         Raises
         ------
@@ -101,7 +109,16 @@ class ConjugateGradient(LineSearchRule):
         self._validate_params()
         return {"n_iterations": 0, "direction": None, "gradient": None, "loss": None}
 
-    def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
+    def minimize(
+        self,
+        objective: Objective,
+        params: np.ndarray,
+        state: dict[str, Any],
+        *,
+        max_iter: int,
+        tol: float,
+        on_iteration: Callable[[np.ndarray], bool],
+    ) -> str | None:
         """Go along conjugate directions; see :meth:`LineSearchRule.minimize`."""
         evaluations = _Evaluations(objective, params.dtype)
         x = params.astype(np.float64)
@@ -111,7 +128,10 @@ class ConjugateGradient(LineSearchRule):
                 return None
             direction, length = self._step(evaluations, x, loss, gradient, state)
             if length is None:
-                return "no lower loss was found, nor straight down the gradient; scale X or y, or raise tol"
+                return (
+                    "no lower loss was found, nor straight down the gradient; scale X or y, or "
+                    "raise tol"
+                )
             new = _rounded(x + length * direction, params.dtype)
             stopped = on_iteration(new)
             params[...] = new
@@ -125,10 +145,17 @@ class ConjugateGradient(LineSearchRule):
                 return None
             x = params.astype(np.float64)
             loss, gradient = evaluations.at(x)
-        return None if np.abs(gradient).max() <= tol else reached(max_iter)
+        return None if np.abs(gradient).max() <= tol else limit_message(max_iter)
 
-    def _step(self, evaluations, x, loss, gradient, state):
-        """A direction and how far to go; None where neither it nor steepest descent leads lower."""
+    def _step(
+        self,
+        evaluations: "_Evaluations",
+        x: np.ndarray,
+        loss: float,
+        gradient: np.ndarray,
+        state: dict[str, Any],
+    ) -> tuple[np.ndarray, float | None]:
+        """Return a direction and the length of the step; None if steepest descent fails too."""
         direction = self._direction(gradient, state)
         if direction is not None:
             length = self._search(evaluations, x, loss, gradient, direction, state["loss"])
@@ -139,8 +166,8 @@ class ConjugateGradient(LineSearchRule):
             length = self._backtrack(evaluations, x, loss, gradient)
         return -gradient, length
 
-    def _direction(self, gradient, state):
-        """The conjugate direction; None where steepest descent is to be taken."""
+    def _direction(self, gradient: np.ndarray, state: dict[str, Any]) -> np.ndarray | None:
+        """Return the conjugate direction; None if the step has to be one of steepest descent."""
         if not state["n_iterations"] or state["n_iterations"] < self.n_steepest:
             return None
         with np.errstate(all="ignore"):
@@ -149,12 +176,20 @@ class ConjugateGradient(LineSearchRule):
             descends = np.isfinite(direction).all() and direction @ gradient < 0
         return direction if descends else None
 
-    def _search(self, evaluations, x, loss, gradient, direction, loss_before):
-        """How far to go along a direction; None where nothing lower was found."""
-        if loss_before is None:  # a first trial of length one
-            loss_before = loss + np.linalg.norm(gradient) / 2
+    def _search(
+        self,
+        evaluations: "_Evaluations",
+        x: np.ndarray,
+        loss: float,
+        gradient: np.ndarray,
+        direction: np.ndarray,
+        loss_before: float | None,
+    ) -> float | None:
+        """Return the length of the step along a direction; None if no lower loss was found."""
+        if loss_before is None:  # makes SciPy try a step of length one first
+            loss_before = loss + float(np.linalg.norm(gradient)) / 2
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore", RuntimeWarning)  # LineSearchWarning: None says it too
+            warnings.simplefilter("ignore", RuntimeWarning)  # LineSearchWarning: the length is None
             length, _, _, found, *_ = line_search(
                 evaluations.loss,
                 evaluations.gradient,
@@ -163,16 +198,18 @@ class ConjugateGradient(LineSearchRule):
                 gradient,
                 loss,
                 loss_before,
-                c1=min(_SUFFICIENT, self.curvature / 2),
+                c1=min(_SUFFICIENT_SHARE, self.curvature / 2),
                 c2=self.curvature,
             )
         return length if length is not None and found < loss else None
 
-    def _backtrack(self, evaluations, x, loss, gradient):
-        """How far to go down the gradient for a loss that is low enough; None where no step has one.
+    def _backtrack(
+        self, evaluations: "_Evaluations", x: np.ndarray, loss: float, gradient: np.ndarray
+    ) -> float | None:
+        """Return the length of a step down the gradient to a loss that is low enough, or None.
 
-        At a kink no length satisfies the strong Wolfe conditions: the slope jumps over what they
-        ask for.
+        At a kink of the loss the slope jumps, and no length may satisfy the strong Wolfe
+        conditions. This search needs Armijo's condition alone.
         """
         slope = gradient @ gradient
         length = 1 / np.sqrt(slope)
@@ -181,18 +218,18 @@ class ConjugateGradient(LineSearchRule):
             _rounded(x - length * gradient, evaluations.dtype), here
         ):
             found = evaluations.loss(x - length * gradient)
-            if found < loss and found <= loss - _SUFFICIENT * length * slope:
+            if found < loss and found <= loss - _SUFFICIENT_SHARE * length * slope:
                 return length
             length /= 2
         return None
 
 
 class _Evaluations:
-    """Loss and gradient as two functions that compute both once."""
+    """The objective as two functions, loss and gradient, that compute each point once."""
 
-    def __init__(self, objective, dtype):
+    def __init__(self, objective: Objective, dtype: np.dtype) -> None:
         self._objective, self.dtype = objective, dtype
-        self._x, self._known = np.empty(0), (np.inf, np.empty(0))
+        self._x, self._known = np.empty(0), (np.inf, np.empty(0))  # the last point
 
     def at(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         if not np.array_equal(x, self._x):
@@ -201,13 +238,13 @@ class _Evaluations:
             self._x, self._known = x.copy(), (loss, gradients.astype(np.float64))
         return self._known
 
-    def loss(self, x):
+    def loss(self, x: np.ndarray) -> float:
         return self.at(x)[0]
 
-    def gradient(self, x):
+    def gradient(self, x: np.ndarray) -> np.ndarray:
         return self.at(x)[1]
 
 
 @np.errstate(over="ignore")
-def _rounded(x: np.ndarray, dtype) -> np.ndarray:
+def _rounded(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return x.astype(dtype)

@@ -1,39 +1,41 @@
 """Limited-memory BFGS."""
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp.update_rules.line_search import LineSearchRule, reached
+from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.update_rules.line_search import LineSearchRule, Objective, limit_message
 
 
 class LBFGS(LineSearchRule):
     r"""Limited-memory BFGS: steps by an approximation of the inverse Hessian.
 
-    Along :math:`d_k = -H_k g_k` as far as a line search finds good. With :math:`s_k = w_{k+1} -
-    w_k`,
-    :math:`y_k = g_{k+1} - g_k` and :math:`\rho_k = 1 / y_k^\top s_k`,
+    A line search finds the length of each step along :math:`d_k = -H_k g_k`. With
+    :math:`s_k = w_{k+1} - w_k`, :math:`y_k = g_{k+1} - g_k` and :math:`\rho_k = 1 / y_k^\top s_k`,
 
     .. math::
         H_{k+1} = (I - \rho_k s_k y_k^\top) H_k (I - \rho_k y_k s_k^\top) + \rho_k s_k s_k^\top
 
-    of which only the last ``memory`` pairs (s, y) are kept. The search is SciPy's, with the
+    where only the last ``memory`` pairs (s, y) are kept. The search is that of SciPy with the
     settings of scikit-learn's MLP, so fits are those of ``MLPClassifier(solver="lbfgs")``.
 
     Parameters
     ----------
     max_fun : int, default=15000
-        Evaluations of loss and gradient at most, over one call of ``fit``.
+        The largest number of evaluations of loss and gradient in one call of ``fit``.
     memory : int, default=10
-        Pairs that are kept.
+        The number of pairs that are kept.
 
     Notes
     -----
     SciPy computes in float64; float32 parameters are converted, and the loss at each point is that
-    of the parameters rounded to float32. Its memory of pairs cannot be taken along: a training that
-    goes on starts with an empty one, at the parameters it had, as scikit-learn's does.
+    of the parameters rounded to float32. SciPy does not give its pairs away: a training that goes
+    on starts without any, at the parameters it had, as in scikit-learn.
 
     References
     ----------
@@ -53,12 +55,12 @@ class LBFGS(LineSearchRule):
         "memory": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, max_fun=15000, memory=10):
+    def __init__(self, max_fun: int = 15000, memory: int = 10) -> None:
         self.max_fun = max_fun
         self.memory = memory
 
-    def init_state(self, layout):
-        """Nothing that can be kept; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start an empty state, as nothing can be kept; see :meth:`LineSearchRule.init_state`.
 
         Raises
         ------
@@ -68,16 +70,25 @@ class LBFGS(LineSearchRule):
         self._validate_params()
         return {}
 
-    def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
+    def minimize(
+        self,
+        objective: Objective,
+        params: np.ndarray,
+        state: dict[str, Any],
+        *,
+        max_iter: int,
+        tol: float,
+        on_iteration: Callable[[np.ndarray], bool],
+    ) -> str | None:
         """Search with SciPy; see :meth:`LineSearchRule.minimize`."""
         point = np.empty_like(params)
 
-        def evaluate(x):
+        def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
             point[...] = x
             loss, gradients = objective(point)
             return float(loss), gradients.astype(np.float64)
 
-        def iteration_ends(x):
+        def after_iteration(x: np.ndarray) -> None:
             new = x.astype(params.dtype)
             stopped = on_iteration(new)
             params[...] = new
@@ -91,16 +102,15 @@ class LBFGS(LineSearchRule):
             start,
             method="L-BFGS-B",
             jac=True,
-            callback=iteration_ends,
+            callback=after_iteration,
             options=options,
         )
-        if result.status == 1:  # a limit
+        if result.status == 1:  # one of the two limits
             if result.nit >= max_iter:
-                return reached(max_iter)
+                return limit_message(max_iter)
             return f"it computed the loss max_fun={self.max_fun} times; raise max_fun"
-        # SciPy calls a line along which nothing lower was found one that converged, where rounding
-        # hides it.
+        # Where rounding hides that a line led nowhere, SciPy reports that the search has converged.
         stands_still = np.array_equal(result.x, start) and np.abs(result.jac).max() > tol
-        if result.status == 2 or stands_still:  # 2: an abnormal line search
+        if result.status == 2 or stands_still:  # 2: the line search failed
             return "no lower loss was found along its line; scale X or y, or raise tol"
         return None

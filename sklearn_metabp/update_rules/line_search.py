@@ -1,4 +1,4 @@
-"""The protocol of rules that search along lines: they need the loss as a function."""
+"""The protocol of rules that search along lines and need the loss as a function."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from sklearn_metabp.update_rules.training_rule import TrainingRule
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
-def reached(max_iter: int) -> str:
-    """What a search says that took as many iterations as it may."""
+def limit_message(max_iter: int) -> str:
+    """Return the reason of a search that ends at the largest number of iterations."""
     return f"it took max_iter={max_iter} iterations; raise max_iter or tol"
 
 
@@ -32,7 +32,9 @@ class LineSearchRule(TrainingRule):
     >>> def objective(params):
     ...     return np.sum((params - 1) ** 2), 2 * (params - 1)
     >>> state = rule.init_state(ParameterLayout((1, 1)))
-    >>> rule.minimize(objective, params, state, max_iter=10, tol=1e-6, on_iteration=lambda params: False)
+    >>> rule.minimize(
+    ...     objective, params, state, max_iter=10, tol=1e-6, on_iteration=lambda params: False
+    ... )
     >>> params.round(6).tolist()
     [1.0, 1.0]
     """
@@ -41,7 +43,7 @@ class LineSearchRule(TrainingRule):
     adds_updates = False  # an update here is the rounded difference of two points
     tests_convergence = True
     needs_fixed_loss = True
-    resumable = False  # SciPy keeps part of what it needs
+    resumable = False  # part of what a search remembers is in SciPy
     full_batch = True
 
     @abstractmethod
@@ -55,7 +57,7 @@ class LineSearchRule(TrainingRule):
         tol: float,
         on_iteration: Callable[[np.ndarray], bool],
     ) -> str | None:
-        """Lower the objective, changing ``params`` and ``state`` in place.
+        """Minimize the objective, changing ``params`` and ``state`` in place.
 
         Parameters
         ----------
@@ -63,23 +65,22 @@ class LineSearchRule(TrainingRule):
             ``objective(params) -> (loss, gradients)`` over all rows; ``gradients`` may be a buffer
             that the next call fills again.
         params : ndarray of shape (n_params,)
-            Where to start. Changed after every iteration, so that it holds the last one whatever
-            ends the search.
+            The start. Changed after every iteration, so that it has the last one whatever ends the
+            search.
         state : object
             What ``init_state`` returned.
         max_iter : int
-            Iterations at most.
+            The largest number of iterations.
         tol : float
-            No derivative is larger than this when the search has converged.
+            The search has converged when no derivative is larger than this.
         on_iteration : callable
-            ``on_iteration(new_params) -> bool``, called after every iteration while ``params``
-            still has the parameters before it; True stops the search. What is not told by it is not
-            trained.
+            ``on_iteration(new_params) -> bool``. Call it after every iteration while ``params``
+            still has the parameters before it; it trains, and returns True to stop the search.
 
         Returns
         -------
         why_not : str or None
-            None where it converged or ``on_iteration`` stopped it. Otherwise what ended it before,
-            and what to do: the end of the sentence "LBFGS ended before it converged: ...", of which
-            the estimator makes a warning.
+            None if the search converged or ``on_iteration`` stopped it. Otherwise the reason why it
+            ended, and what to do: the end of the sentence "LBFGS ended before it converged: ...",
+            which the estimator gives as a warning.
         """

@@ -1,28 +1,34 @@
-"""Errors that go back as if every activation were linear."""
+"""Errors that go back through a network as if it were linear."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.safeguarded import Safeguarded
+from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
 class LinearBackprop(WrapperRule):
-    r"""Deltas go back as if every activation function were linear.
+    r"""A rule around a rule: deltas go back as if every activation function were linear.
 
     Rule (6) of Jakša and Katrák (2006) without its derivative:
 
     .. math::
         \delta_i = \sum_h \delta_h w_{hi}
 
-    Errors pass through saturated units unchanged. What reaches the rule within as
-    ``step.gradients`` follows from these deltas, so it is the gradient of the loss for the output
-    layer and for linear hidden layers only. Estimators refuse it together with ``dropout``, because
-    a dropped unit has no output that an error could be due to.
+    Errors pass through saturated neurons unchanged. The ``step.gradients`` that the rule within
+    gets follow from these deltas. They are the gradient of the loss for the output layer and for
+    linear hidden layers only. Estimators refuse the rule together with ``dropout``, because a
+    dropped neuron has no output that could have caused an error.
 
     Parameters
     ----------
     rule : str or UpdateRule, default="adam"
-        Makes updates of what comes back. It must not act on the backward step itself.
+        The rule that computes the updates. It must not act on the backward pass itself.
 
     References
     ----------
@@ -40,48 +46,50 @@ class LinearBackprop(WrapperRule):
     True
     """
 
-    _parameter_constraints: dict = {"rule": "no_validation"}  # resolve_update_rule says more
+    _parameter_constraints: dict = {
+        "rule": "no_validation"
+    }  # resolve_update_rule gives better errors
 
-    def __init__(self, rule="adam"):
+    def __init__(self, rule: str | TrainingRule | FrozenEstimator = "adam") -> None:
         self.rule = rule
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
-        """Always: that is its business."""
+        """True: the wrapper computes the deltas."""
         return True
 
-    def init_state(self, layout):
-        """State of the rule within; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the state of the rule within; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
         TypeError
-            If the rule within acts on the backward step too, or is guarded by a fallback, which is
-            promised true gradients.
+            If the rule within acts on the backward pass too, or is :class:`Safeguarded`, whose
+            fallback needs true gradients.
         """
         if any(isinstance(rule, Safeguarded) for rule in self.rules_within()):
             raise TypeError(
-                "LinearBackprop around Safeguarded would give the fallback gradients that are none: write "
-                "Safeguarded(LinearBackprop(...))."
+                "LinearBackprop around Safeguarded would give the fallback gradients that are "
+                "none: write Safeguarded(LinearBackprop(...))."
             )
         if self.inner.acts_backward:
             raise TypeError(
-                f"LinearBackprop says how deltas go back, and so does its rule={self.rule!r}: one of them "
-                f"has to go."
+                f"LinearBackprop says how deltas go back, and so does its rule={self.rule!r}: one "
+                "of them has to go."
             )
         return {"rule": self.inner_state(layout)}
 
-    def compute_update(self, step, state):
-        """What the rule within makes of it; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the update of the rule within; see :meth:`UpdateRule.compute_update`."""
         return self.inner_update(step, state)
 
-    def bind(self, step, state):
+    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind the rule within; see :meth:`UpdateRule.bind`."""
         return self.bind_inner(step, state)
 
-    @np.errstate(all="ignore")  # what overflows is found out by the loop
-    def compute_deltas(self, step, layer, state):
-        """Rule (6) without f'; see :meth:`UpdateRule.compute_deltas`."""
+    @np.errstate(all="ignore")  # the loop finds numbers that overflow
+    def compute_deltas(self, step: Step, layer: int, state: dict[str, Any]) -> np.ndarray:
+        """Compute rule (6) without f'; see :meth:`UpdateRule.compute_deltas`."""
         deltas = step.backprop.deltas[layer]
         np.matmul(step.deltas[layer + 1], step.coefs[layer + 1].T, out=deltas[: step.n_patterns])
         return deltas

@@ -1,16 +1,22 @@
-"""Steps of one size, by the sign of a mean."""
+"""Lion: steps of one size, by the sign of a mean."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import lion_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adamw import decay_weights
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class Lion(ScheduledRule):
     r"""Lion: a step of one size by the sign of a mean of gradients.
+
+    With :math:`m_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
     .. math::
         c_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t \\
@@ -20,18 +26,19 @@ class Lion(ScheduledRule):
     Parameters
     ----------
     learning_rate : float, default=0.0001
-        :math:`\gamma`, greater than 0; good ones are three to ten times smaller than Adam's.
+        :math:`\gamma`, greater than 0. Good rates are three to ten times
+        smaller than those of Adam.
     beta_1 : float, default=0.9
-        Share of the old mean in the direction, in [0, 1).
+        :math:`\beta_1`, the share of the old mean in the direction, in [0, 1).
     beta_2 : float, default=0.99
-        Decay of the mean, in [0, 1).
+        :math:`\beta_2`, the decay of the mean, in [0, 1).
     weight_decay : float, default=0.0
-        :math:`\lambda`, at least 0. Of weights only: biases do not decay, as ``alpha`` spares them. ``alpha``
-        acts through the gradient all the same; set it to 0 to have this decay alone.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\lambda`, at least 0. Only weights decay, biases do not, as with ``alpha``.
+        ``alpha`` acts through the gradient besides; set it to 0 to have this decay alone.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -52,16 +59,21 @@ class Lion(ScheduledRule):
     }
 
     def __init__(
-        self, learning_rate=0.0001, beta_1=0.9, beta_2=0.99, weight_decay=0.0, schedule="constant"
-    ):
+        self,
+        learning_rate: float = 0.0001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float = 0.0,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.weight_decay = weight_decay
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """The mean at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the mean at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -71,8 +83,8 @@ class Lion(ScheduledRule):
         self._validate_params()
         return {"n_plateaus": 0, "mean": layout.zeros()}
 
-    def compute_update(self, step, state):
-        """Step by the sign, and the decay; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the step by the sign, and the decay; see :meth:`UpdateRule.compute_update`."""
         rate = self.rate_at(step, state)
         lion_step(step.gradients, state["mean"], step.updates, rate, self.beta_1, self.beta_2)
         decay_weights(step, rate * self.weight_decay)

@@ -1,16 +1,19 @@
-"""Momentum with orthogonal weight matrices, and Adam for the rest."""
+"""Momentum made orthogonal for weight matrices, and AdamW for the rest."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import adam_step, decay_step, momentum_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.norms import safe_norm
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
-# Of the quintic a x + b x^3 + c x^5 that takes singular values from (0, 1] to about 1 in five
-# rounds.
+# The coefficients of the quintic a x + b x^3 + c x^5, which brings singular values from (0, 1] near
+# 1 in five rounds.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
@@ -29,10 +32,10 @@ class Muon(ScheduledRule):
     singular values near 1 and leaves the singular vectors: all directions of a matrix are learned
     at one rate. Without ``nesterov``, :math:`\tilde B_t = B_t`.
 
-    Biases and the matrix of the output layer are trained by :class:`AdamW`'s rule with a rate of
-    its own, as the source has it; a network without hidden layers altogether. The source leaves out
-    input layers that look up rows (embeddings) too; here inputs are numbers, and the first matrix
-    is one like the others.
+    :class:`AdamW`'s rule with a rate of its own trains the biases and the matrix of the output
+    layer, as in the source, and all of a network without hidden layers. The source also leaves out
+    embeddings, input layers that look up vectors. Here inputs are numbers, so the first matrix is
+    treated like the others.
 
     Parameters
     ----------
@@ -41,23 +44,24 @@ class Muon(ScheduledRule):
     momentum : float, default=0.95
         :math:`\mu`, in [0, 1).
     nesterov : bool, default=True
-        Whether to look ahead.
+        Whether to look ahead along the momentum.
     n_iterations : int, default=5
-        Rounds of the iteration, 1 or more.
+        Number of rounds of the iteration, 1 or more.
     weight_decay : float, default=0.01
-        :math:`\lambda`, at least 0, of all weights; biases do not decay.
+        :math:`\lambda`, at least 0. All weights decay, biases do not.
     adamw_learning_rate : float, default=0.001
-        Of biases and output layer, greater than 0. The schedule is for both rates.
+        Learning rate of the biases and the output layer, greater than 0. The schedule changes both
+        rates.
     beta_1 : float, default=0.9
         Decay of the mean in AdamW's rule, in [0, 1).
     beta_2 : float, default=0.999
         Decay of the mean square in AdamW's rule, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the quotient in AdamW's rule finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        Greater than 0. It keeps the quotient in AdamW's rule finite.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -86,17 +90,17 @@ class Muon(ScheduledRule):
 
     def __init__(
         self,
-        learning_rate=0.02,
-        momentum=0.95,
-        nesterov=True,
-        n_iterations=5,
-        weight_decay=0.01,
-        adamw_learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        schedule="constant",
-    ):
+        learning_rate: float = 0.02,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+        n_iterations: int = 5,
+        weight_decay: float = 0.01,
+        adamw_learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.nesterov = nesterov
@@ -108,8 +112,8 @@ class Muon(ScheduledRule):
         self.epsilon = epsilon
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Momentum of the hidden matrices and both moments of the rest; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the momentum and both moments at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -127,8 +131,8 @@ class Muon(ScheduledRule):
             "square": np.zeros(rest, layout.dtype),
         }
 
-    def compute_update(self, step, state):
-        """Orthogonal steps, and AdamW's for the rest; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute orthogonal steps and AdamW's; see :meth:`UpdateRule.compute_update`."""
         state["t"] += 1
         rate = self.rate_at(step, state)
         n_hidden = len(state["velocity"])
@@ -137,11 +141,11 @@ class Muon(ScheduledRule):
         self._step_rest(step, state, rate / self.learning_rate * self.adamw_learning_rate, n_hidden)
         return step.updates
 
-    def _step_hidden(self, step, state, rate, n_hidden):
-        # Minus the rate of a descent: what is written is the direction itself.
+    def _step_hidden(self, step: Step, state: dict[str, Any], rate: float, n_hidden: int) -> None:
+        # momentum_step writes minus its rate times the direction: -1 gives the direction itself.
         updates, gradients = step.updates[:n_hidden], step.gradients[:n_hidden]
         momentum_step(gradients, state["velocity"], updates, -1.0, self.momentum, self.nesterov)
-        for tensor in step.layout.tensors:
+        for tensor in step.layout.tensors:  # weight matrices in the order of the layers come first
             if tensor.slice.stop > n_hidden:
                 break
             direction = updates[tensor.slice]
@@ -152,7 +156,7 @@ class Muon(ScheduledRule):
         if self.weight_decay:
             decay_step(step.params[:n_hidden], updates, rate * self.weight_decay)
 
-    def _step_rest(self, step, state, rate, n_hidden):
+    def _step_rest(self, step: Step, state: dict[str, Any], rate: float, n_hidden: int) -> None:
         updates = step.updates[n_hidden:]
         adam_step(
             step.gradients[n_hidden:],
@@ -170,9 +174,11 @@ class Muon(ScheduledRule):
             decay_step(step.params[output], step.updates[output], rate * self.weight_decay)
 
 
-@np.errstate(all="ignore")  # what overflows is found out by the loop
+@np.errstate(all="ignore")  # the loop finds numbers that overflow
 def orthogonal(matrix: np.ndarray, n_iterations: int) -> np.ndarray:
-    """The singular vectors of a matrix with singular values near 1: the Newton-Schulz iteration.
+    """Return a matrix with the same singular vectors and singular values near 1.
+
+    It is computed by the Newton-Schulz iteration.
 
     Parameters
     ----------
@@ -187,7 +193,7 @@ def orthogonal(matrix: np.ndarray, n_iterations: int) -> np.ndarray:
     is_tall = matrix.shape[0] > matrix.shape[1]
     vector, length = safe_norm(matrix.reshape(-1))
     X = (vector / (length or 1.0)).reshape(matrix.shape)
-    if is_tall:  # the Gram matrix of the shorter side
+    if is_tall:  # so that the Gram matrix has the size of the shorter side
         X = X.T
     for _ in range(n_iterations):
         gram = X @ X.T
@@ -195,7 +201,7 @@ def orthogonal(matrix: np.ndarray, n_iterations: int) -> np.ndarray:
     return X.T if is_tall else X
 
 
-def _n_hidden_weights(layout) -> int:
-    """Weights of all matrices but the last; they come first in the flat vector."""
+def _n_hidden_weights(layout: ParameterLayout) -> int:
+    """Count the weights of all matrices but the last, which come first in the flat vector."""
     fan_in, fan_out = layout.layer_sizes[-2:]
     return layout.n_weights - fan_in * fan_out

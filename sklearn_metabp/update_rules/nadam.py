@@ -1,11 +1,15 @@
 """Adam with Nesterov's look ahead."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import nadam_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class NAdam(MomentRule):
@@ -24,17 +28,17 @@ class NAdam(MomentRule):
     learning_rate : float, default=0.002
         :math:`\gamma`, greater than 0.
     beta_1 : float, default=0.9
-        Decay of the mean, in [0, 1).
+        :math:`\beta_1`, the decay of the mean, in [0, 1).
     beta_2 : float, default=0.999
-        Decay of the mean square, in [0, 1).
+        :math:`\beta_2`, the decay of the mean square, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the quotient finite; greater than 0.
+        :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     momentum_decay : float, default=0.004
-        :math:`\psi`, at least 0: how fast the momentum warms up.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\psi`, at least 0. The larger, the faster the momentum warms up.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -55,13 +59,13 @@ class NAdam(MomentRule):
 
     def __init__(
         self,
-        learning_rate=0.002,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        momentum_decay=0.004,
-        schedule="constant",
-    ):
+        learning_rate: float = 0.002,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        momentum_decay: float = 0.004,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -69,8 +73,8 @@ class NAdam(MomentRule):
         self.momentum_decay = momentum_decay
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Both moments at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -80,8 +84,8 @@ class NAdam(MomentRule):
         self._validate_params()
         return two_moments(layout) | {"product": 1.0}
 
-    def compute_update(self, step, state):
-        """Step by the mean that looks ahead; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the step by the mean that looks ahead; see :meth:`UpdateRule.compute_update`."""
         state["t"] += 1
         mu, mu_next = self._momentum(state["t"]), self._momentum(state["t"] + 1)
         state["product"] *= mu

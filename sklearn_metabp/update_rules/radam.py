@@ -1,13 +1,18 @@
-"""Adam that waits until its mean square can be trusted."""
+"""Adam with small steps until its mean square is reliable."""
 
 import math
+from typing import Any
+
+import numpy as np
 
 from sklearn_metabp._kernels import radam_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class RAdam(MomentRule):
-    r"""RAdam: Adam whose step is rectified by how much the mean square can be trusted.
+    r"""RAdam: Adam with steps that are rectified while the mean square is unreliable.
 
     At step t = 1, 2, … with the moments :math:`\hat m_t` and :math:`v_t` of :class:`Adam`:
 
@@ -26,15 +31,15 @@ class RAdam(MomentRule):
     learning_rate : float, default=0.001
         :math:`\gamma`, greater than 0.
     beta_1 : float, default=0.9
-        Decay of the mean, in [0, 1).
+        :math:`\beta_1`, the decay of the mean, in [0, 1).
     beta_2 : float, default=0.999
-        Decay of the mean square, in [0, 1).
+        :math:`\beta_2`, the decay of the mean square, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\epsilon`, greater than 0. It keeps the quotient finite.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -49,16 +54,21 @@ class RAdam(MomentRule):
     """
 
     def __init__(
-        self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, schedule="constant"
-    ):
+        self,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Both moments at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -68,25 +78,25 @@ class RAdam(MomentRule):
         self._validate_params()
         return two_moments(layout)
 
-    def compute_update(self, step, state):
-        """Step by the rectified moments; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the step by the rectified moments; see :meth:`UpdateRule.compute_update`."""
         state["t"] += 1
-        share = self._rectification(state["t"])
+        factor = self._rectification(state["t"])
         radam_step(
             step.gradients,
             state["mean"],
             state["square"],
             step.updates,
-            self.rate_at(step, state) / (1 - self.beta_1 ** state["t"]) * (share or 1.0),
+            self.rate_at(step, state) / (1 - self.beta_1 ** state["t"]) * (factor or 1.0),
             self.beta_1,
             self.beta_2,
             self.epsilon,
-            share is not None,
+            factor is not None,
         )
         return step.updates
 
     def _rectification(self, t: int) -> float | None:
-        """r_t with the correction of v_t in it; None while rho_t is 5 or less."""
+        """Return r_t times the root of the correction of v_t; None while rho_t is 5 or less."""
         correction = 1 - self.beta_2**t
         rho_end = 2 / (1 - self.beta_2) - 1
         rho = rho_end - 2 * t * self.beta_2**t / correction

@@ -1,4 +1,6 @@
-"""From what a user passes as ``update_rule`` to a rule that is ready to train."""
+"""The step from the argument ``update_rule`` to a rule that is ready to train."""
+
+from typing import Any
 
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -9,14 +11,14 @@ from sklearn_metabp.update_rules.named_rules import UPDATE_RULES
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 
 
-def resolve_update_rule(update_rule, name: str = "update_rule") -> TrainingRule:
-    """Return the rule that a name, a rule or a frozen fitted rule stands for.
+def resolve_update_rule(update_rule: Any, name: str = "update_rule") -> TrainingRule:
+    """Return the rule that a name, a rule or a frozen fitted rule stands for, ready to train.
 
     Parameters
     ----------
     update_rule : str, TrainingRule or FrozenEstimator
     name : str, default="update_rule"
-        Of the parameter that it is, for errors.
+        The name of the parameter, for errors.
 
     Returns
     -------
@@ -26,33 +28,36 @@ def resolve_update_rule(update_rule, name: str = "update_rule") -> TrainingRule:
     Raises
     ------
     ValueError
-        For a name that no rule has.
+        If no rule has this name.
     TypeError
-        For anything that is not an instance of :class:`UpdateRule`.
+        If it is no rule, for example a class instead of an instance.
     NotFittedError
-        For a learned rule that has not been fitted.
+        If it is a learned rule that has not been fitted.
     """
     if isinstance(update_rule, str):
         if update_rule not in UPDATE_RULES:
             raise ValueError(
-                f"{name} must be one of {sorted(UPDATE_RULES)} or an UpdateRule, got {update_rule!r}."
-                f"{did_you_mean(update_rule, UPDATE_RULES)}"
+                f"{name} must be one of {sorted(UPDATE_RULES)} or an UpdateRule, got "
+                f"{update_rule!r}.{did_you_mean(update_rule, UPDATE_RULES)}"
             )
         return UPDATE_RULES[update_rule]()
     rule = update_rule.estimator if isinstance(update_rule, FrozenEstimator) else update_rule
     if not isinstance(rule, TrainingRule):
         hint = " Pass an instance: add parentheses." if isinstance(rule, type) else ""
-        if not (isinstance(rule, type) and issubclass(rule, TrainingRule)):  # of another library
+        if not (
+            isinstance(rule, type) and issubclass(rule, TrainingRule)
+        ):  # the class of another library
             hint = did_you_mean(getattr(rule, "__name__", type(rule).__name__), UPDATE_RULES)
         raise TypeError(
-            f"{name} must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got {rule!r}.{hint}"
+            f"{name} must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got "
+            f"{rule!r}.{hint}"
         )
     if hasattr(rule, "fit"):
         try:
             check_is_fitted(rule)
         except NotFittedError as error:
             raise NotFittedError(
-                f"{name}={type(rule).__name__}(...) has not been fitted, so there is nothing learned "
-                f"to train with: call its fit with a trace first, then pass it as {name}."
+                f"{name}={type(rule).__name__}(...) has not been fitted, so there is nothing "
+                f"learned to train with: call its fit with a trace first, then pass it as {name}."
             ) from error
     return rule

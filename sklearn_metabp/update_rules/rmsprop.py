@@ -1,15 +1,21 @@
-"""Steps by the gradient over its running root mean square."""
+"""RMSprop: steps by the gradient over its running root mean square."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import rmsprop_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class RMSprop(ScheduledRule):
     r"""RMSprop: a step by the gradient over its running root mean square.
+
+    With :math:`v_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
     .. math::
         v_t &= \rho v_{t-1} + (1 - \rho) g_t^2 \\
@@ -22,18 +28,18 @@ class RMSprop(ScheduledRule):
     decay : float, default=0.9
         :math:`\rho`, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the quotient finite; greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        :math:`\epsilon`, greater than 0. It keeps the quotient finite.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
     G. Hinton, "Neural Networks for Machine Learning", lecture 6 (2012); defaults as in A. Kordecki,
-    "Neural Networks: Back-Propagation algorithm", lecture 6, which prints the decay twice where the
-    second factor is
-    :math:`1 - \rho`; :math:`\epsilon` outside the root as in ``torch.optim.RMSprop``.
+    "Neural Networks: Back-Propagation algorithm", lecture 6. The lecture prints :math:`\rho` for
+    the second factor, which is :math:`1 - \rho`. Here :math:`\epsilon` stands outside the root as
+    in ``torch.optim.RMSprop``.
 
     Examples
     --------
@@ -48,14 +54,20 @@ class RMSprop(ScheduledRule):
         "epsilon": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, learning_rate=0.001, decay=0.9, epsilon=1e-8, schedule="constant"):
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        decay: float = 0.9,
+        epsilon: float = 1e-8,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.decay = decay
         self.epsilon = epsilon
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """The mean square at zero; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the mean square at zero; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -65,8 +77,8 @@ class RMSprop(ScheduledRule):
         self._validate_params()
         return {"n_plateaus": 0, "square": layout.zeros()}
 
-    def compute_update(self, step, state):
-        """Step by the scaled gradient; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the step by the scaled gradient; see :meth:`UpdateRule.compute_update`."""
         rate = self.rate_at(step, state)
         rmsprop_step(step.gradients, state["square"], step.updates, rate, self.decay, self.epsilon)
         return step.updates

@@ -1,33 +1,39 @@
 """Resilient backpropagation."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import rprop_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class Rprop(ScheduledRule):
-    r"""Rprop: a step size for every parameter, and of the gradient only its sign.
+    r"""Rprop: a step size of its own for every parameter, along the sign of the gradient.
 
     With the gradient :math:`g_t` and the step size :math:`\Delta_t` of one parameter:
 
     .. math::
         \Delta_t &= \begin{cases}
-            \min(\eta^+ \Delta_{t-1}, \Delta_{max}) & g_t g_{t-1} > 0 \\ \max(\eta^- \Delta_{t-1},
-            \Delta_{min}) & g_t g_{t-1} < 0, \text{ and then } g_t \leftarrow 0 \\ \Delta_{t-1} &
-            \text{otherwise}
+            \min(\eta^+ \Delta_{t-1}, \Delta_{max}) & g_t g_{t-1} > 0 \\
+            \max(\eta^- \Delta_{t-1}, \Delta_{min})
+                & g_t g_{t-1} < 0, \text{ and then } g_t \leftarrow 0 \\
+            \Delta_{t-1} & \text{otherwise}
         \end{cases} \\
         \Delta w &= -\Delta_t \operatorname{sign}(g_t)
 
-    Where the sign has turned a parameter stays for one step; the step before is not taken back. It
-    is made for batches of all rows: ``batch_size="auto"`` is ``"full"`` under this rule.
+    A parameter whose gradient has changed its sign stays for one step; its step before is not taken
+    back. The rule is made for batches of all rows: ``batch_size="auto"`` is ``"full"`` with it.
 
     Parameters
     ----------
     learning_rate : float, default=0.01
-        First step size, greater than 0. A schedule multiplies every step by its factor.
+        :math:`\Delta_0`, the first step size, greater than 0. A schedule multiplies every step by
+        its factor.
     increase : float, default=1.2
         :math:`\eta^+`, at least 1.
     decrease : float, default=0.5
@@ -36,10 +42,10 @@ class Rprop(ScheduledRule):
         :math:`\Delta_{min}`, greater than 0.
     max_step : float, default=50.0
         :math:`\Delta_{max}`, greater than 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -67,13 +73,13 @@ class Rprop(ScheduledRule):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        increase=1.2,
-        decrease=0.5,
-        min_step=1e-6,
-        max_step=50.0,
-        schedule="constant",
-    ):
+        learning_rate: float = 0.01,
+        increase: float = 1.2,
+        decrease: float = 0.5,
+        min_step: float = 1e-6,
+        max_step: float = 50.0,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.increase = increase
         self.decrease = decrease
@@ -81,13 +87,13 @@ class Rprop(ScheduledRule):
         self.max_step = max_step
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """Every step size at the learning rate, no gradient yet; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start every step size at the learning rate; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
         ValueError
-            If a parameter is out of its range, or ``min_step`` is above ``max_step``.
+            If a parameter is out of its range, or ``min_step`` is greater than ``max_step``.
         """
         self._validate_params()
         if self.min_step > self.max_step:
@@ -100,8 +106,8 @@ class Rprop(ScheduledRule):
             "sizes": layout.zeros() + self.learning_rate,
         }
 
-    def compute_update(self, step, state):
-        """One step size against the sign; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute steps against the gradient; see :meth:`UpdateRule.compute_update`."""
         rprop_step(
             step.gradients,
             state["previous"],

@@ -1,44 +1,46 @@
-"""Rules with a learning rate that may change while they train."""
+"""The base of rules with a learning rate that may change while they train."""
 
 from numbers import Real
 from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_metabp.update_rules.schedules import ENDING, SCHEDULES, factor_at
+from sklearn_metabp.network import Step
+from sklearn_metabp.update_rules.schedules import ENDING, SCHEDULES, Schedule, factor_at
 from sklearn_metabp.update_rules.update_rule import UpdateRule
 
-# Of the adaptive schedule: what a plateau divides the rate by, and the rate at which that ends.
+# The adaptive schedule divides the rate by the first number at every plateau, until the rate is the
+# second.
 _DIVISOR, _FLOOR = 5.0, 1e-6
 
 
 class ScheduledRule(UpdateRule):
     """Base of rules with ``learning_rate`` and ``schedule``; not to be used directly.
 
-    A subclass has both as parameters, ``"n_plateaus": 0`` in its state, and asks :meth:`rate_at` in
-    every step.
+    A subclass takes both as parameters, has ``"n_plateaus": 0`` in its state, and calls
+    :meth:`rate_at` at every step.
     """
 
     _parameter_constraints: dict = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "schedule": [StrOptions(set(SCHEDULES)), callable],
     }
-    learning_rate: Any
-    schedule: Any
+    learning_rate: float
+    schedule: str | Schedule
 
     @property
     def replayable(self) -> bool:  # type: ignore[override]
-        """Whether steps can be computed again; not where plateaus between them count."""
+        """Whether steps can be computed again: not where plateaus between them change the rate."""
         return self.schedule != "adaptive"
 
-    def rate_at(self, step, state) -> float:
-        """Learning rate of a step.
+    def rate_at(self, step: Step, state: dict[str, Any]) -> float:
+        """Return the learning rate of a step.
 
         Parameters
         ----------
         step : Step
         state : dict
-            With ``"n_plateaus"``.
+            Its ``"n_plateaus"`` is the number of plateaus so far.
 
         Returns
         -------
@@ -47,24 +49,24 @@ class ScheduledRule(UpdateRule):
         if self.schedule == "constant":
             return self.learning_rate
         if self.schedule == "adaptive":
-            return self._adapted(state)
+            return self._adapted_rate(state)
         return self.learning_rate * factor_at(self.schedule, step.index, step.n_planned)
 
-    def on_plateau(self, state):
+    def on_plateau(self, state: dict[str, Any]) -> bool:
         """Divide an adaptive rate by 5, down to 1e-6; see :meth:`UpdateRule.on_plateau`."""
         if self.schedule != "adaptive":
             return False
-        if self._adapted(state) <= _FLOOR:
+        if self._adapted_rate(state) <= _FLOOR:
             return False
         state["n_plateaus"] += 1
         return True
 
-    def schedule_has_ended(self, n_steps, n_planned):
-        """True past the plan of one that ends at 0; see :meth:`UpdateRule.schedule_has_ended`."""
+    def schedule_has_ended(self, n_steps: int, n_planned: int) -> bool:
+        """Return True after a schedule to 0; see :meth:`UpdateRule.schedule_has_ended`."""
         return n_steps >= n_planned and isinstance(self.schedule, str) and self.schedule in ENDING
 
-    def _adapted(self, state) -> float:
-        """The rate after its plateaus; one that was set since the last of them has had none."""
+    def _adapted_rate(self, state: dict[str, Any]) -> float:
+        """Return the rate after its plateaus; a rate that was set since then has had none."""
         if state.setdefault("rate_of_plateaus", self.learning_rate) != self.learning_rate:
             state.update(n_plateaus=0, rate_of_plateaus=self.learning_rate)
         return self.learning_rate / _DIVISOR ** state["n_plateaus"]

@@ -1,7 +1,7 @@
 r"""Schedules: the learning rate as a function of the step.
 
-A schedule is a function of the number of the step, from 1, and of the number of steps planned. What
-it returns is multiplied by the learning rate.
+A schedule is a function of the number of the step, from 1, and of the number of planned steps. It
+returns the factor that the learning rate is multiplied by.
 """
 
 import inspect
@@ -11,27 +11,27 @@ from numbers import Real
 
 Schedule = Callable[[int, int], float]
 
-# Of the one-cycle schedule: share of the steps that go up, and the rate's start and end.
+# The one-cycle schedule: the share of the steps in which the rate rises, its start and its end.
 _UP, _START, _END = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
 def constant(t: int, t_planned: int) -> float:
-    """One, at every step."""
+    """Return 1 at every step."""
     return 1.0
 
 
 def invscaling(t: int, t_planned: int) -> float:
-    """One over the square root of the step: that of scikit-learn's ``SGDClassifier`` with ``power_t=0.5``."""
+    """Return one over the root of the step: ``SGDClassifier`` with ``power_t=0.5``."""
     return 1 / math.sqrt(t)
 
 
 def cosine(t: int, t_planned: int) -> float:
-    """Half a cosine, from 1 at the first step towards 0 after the last (Loshchilov and Hutter, 2017)."""
+    """Follow half a cosine from 1 at the first step to 0 (Loshchilov and Hutter, 2017)."""
     return _between(1.0, 0.0, min((t - 1) / t_planned, 1.0))
 
 
 def one_cycle(t: int, t_planned: int) -> float:
-    """Up from 1/25 to 1 in three tenths of the steps, then down to 4e-6 (Smith and Topin, 2018)."""
+    """Rise from 1/25 to 1 in 3/10 of the steps, then fall to 4e-6 (Smith and Topin, 2018)."""
     top, last = _UP * t_planned - 1, t_planned - 1
     done = min(t - 1, last)
     if done < top:
@@ -40,11 +40,11 @@ def one_cycle(t: int, t_planned: int) -> float:
 
 
 def _between(start: float, end: float, share: float) -> float:
-    """From start to end along half a cosine."""
+    """Go from start to end along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-# "adaptive" depends on the loss and not on time: ScheduledRule.on_plateau.
+# "adaptive" depends on the loss and not on the step: ScheduledRule.on_plateau.
 SCHEDULES: dict[str, Schedule] = {
     "constant": constant,
     "invscaling": invscaling,
@@ -53,12 +53,12 @@ SCHEDULES: dict[str, Schedule] = {
     "one_cycle": one_cycle,
 }
 
-# Those that go down to 0, or next to it, with the plan, and stay there.
+# The schedules that are at 0, or almost, when the planned steps are over, and stay there.
 ENDING = ("cosine", "one_cycle")
 
 
 def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
-    """What the learning rate is multiplied by at a step.
+    """Return the factor that the learning rate is multiplied by at a step.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
     t : int
         Number of the step, from 1.
     t_planned : int
-        Steps planned; ``t`` may go beyond.
+        Number of planned steps; ``t`` may be greater.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
     TypeError
         If a function does not take the two arguments.
     ValueError
-        If a function returns something else than a finite number of at least 0.
+        If a function returns anything but a finite number of at least 0.
 
     Examples
     --------
@@ -93,21 +93,21 @@ def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
     try:
         factor = schedule(t, t_planned)
     except TypeError as error:
-        if _takes_two(schedule):  # an error within
+        if _takes_two_arguments(schedule):  # then the error is one of its own
             raise
         raise TypeError(
-            f"schedule={schedule!r} must be a function schedule(t, t_planned) of the number of the step and "
-            f"the steps planned, which returns what the learning rate is multiplied by."
+            f"schedule={schedule!r} must be a function schedule(t, t_planned) of the number of the "
+            "step and the steps planned, which returns what the learning rate is multiplied by."
         ) from error
     if not isinstance(factor, Real) or not math.isfinite(factor) or factor < 0:
         raise ValueError(
-            f"schedule={schedule!r} returned {factor!r} at step {t} of {t_planned}: it must return a finite "
-            f"number of at least 0, which the learning rate is multiplied by."
+            f"schedule={schedule!r} returned {factor!r} at step {t} of {t_planned}: it must return "
+            "a finite number of at least 0, which the learning rate is multiplied by."
         )
     return float(factor)
 
 
-def _takes_two(function: Callable) -> bool:
+def _takes_two_arguments(function: Callable) -> bool:
     try:
         inspect.signature(function).bind(1, 1)
     except (TypeError, ValueError):

@@ -1,11 +1,15 @@
-"""Plain backpropagation, momentum, Nesterov's look ahead."""
+"""Plain backpropagation, momentum and Nesterov's look ahead."""
 
 from numbers import Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels import momentum_step, sgd_step
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class SGD(ScheduledRule):
@@ -26,11 +30,11 @@ class SGD(ScheduledRule):
     momentum : float, default=0.0
         :math:`\mu`, in [0, 1).
     nesterov : bool, default=False
-        Whether to look ahead. Needs ``momentum`` > 0.
-    schedule : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"} or callable,
-    default="constant"
-        How the learning rate changes; see :doc:`/update_rules`. A callable ``(t, t_planned) ->
-        factor`` gets the number of the step, from 1, and how many are planned.
+        Whether to look ahead along the momentum, which must be greater than 0.
+    schedule : str or callable, default="constant"
+        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
+        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
 
     References
     ----------
@@ -53,16 +57,22 @@ class SGD(ScheduledRule):
         "nesterov": ["boolean"],
     }
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, schedule="constant"):
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        schedule: str | Schedule = "constant",
+    ) -> None:
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.nesterov = nesterov
         self.schedule = schedule
 
-    def init_state(self, layout):
-        """No velocity yet; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the velocity at zero; see :meth:`UpdateRule.init_state`.
 
-        There is room for one even without momentum, because a later ``fit`` may add some.
+        The state has a velocity even without momentum, because a later ``fit`` may add some.
 
         Raises
         ------
@@ -74,8 +84,8 @@ class SGD(ScheduledRule):
             raise ValueError("nesterov=True looks ahead along the momentum: it needs momentum > 0.")
         return {"n_plateaus": 0, "velocity": layout.zeros()}
 
-    def compute_update(self, step, state):
-        """Rule (3), with momentum where there is some; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute rule (3), or its form with momentum; see :meth:`UpdateRule.compute_update`."""
         rate = self.rate_at(step, state)
         if self.momentum:
             momentum_step(

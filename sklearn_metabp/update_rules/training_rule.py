@@ -1,4 +1,4 @@
-"""The base of all rules that train a network: hyperparameters, a state, and what callers may ask of it."""
+"""The base of all rules that train a network."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -123,9 +123,10 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         """
 
     def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
-        """Return the parameters that a fitted estimator gets; training itself goes on from ``params``.
+        """Return the parameters that a fitted estimator gets.
 
-        Called after an epoch and after the training, by when its rows may be gone.
+        The training itself goes on from ``params``. Called after an epoch and after the training,
+        when its rows may be gone.
 
         Parameters
         ----------
@@ -156,7 +157,7 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         return
 
     def schedule_has_ended(self, n_steps: int, n_planned: int) -> bool:
-        """Return whether a schedule has all but stopped the rule, so that more steps change next to nothing.
+        """Return whether the schedule has ended, so that more steps change next to nothing.
 
         Parameters
         ----------
@@ -173,10 +174,10 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         return False
 
     def state_key(self) -> tuple:
-        """Return the key of the state: a training goes on with its state under any rule of the same key.
+        """Return the key of the state.
 
-        A rule whose state has other arrays, or arrays of another meaning, under another
-        hyperparameter has that hyperparameter in its key.
+        A training goes on with its state under any rule of the same key. If a hyperparameter
+        changes which arrays the state has, or their meaning, it belongs into the key.
 
         Returns
         -------

@@ -66,96 +66,97 @@ class UpdateRule(TrainingRule):
     needs_fixed_loss = False
     resumable = True
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for verb, bound in _BOUND_VERBS.items():
             definer = next(
                 vars(kind) for kind in cls.__mro__ if verb in vars(kind) or bound in vars(kind)
             )
             if bound not in definer and getattr(cls, bound) is not getattr(UpdateRule, bound):
-                setattr(
-                    cls, bound, getattr(UpdateRule, bound)
-                )  # what a parent binds is not what it computes
+                # The parent's bind would compute the parent's update: back to the default.
+                setattr(cls, bound, getattr(UpdateRule, bound))
 
     @abstractmethod
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
-        """Change of the parameters at this step.
+        """Compute the change of the parameters at this step.
 
-        May be called at any time. A rule that binds arrays once per training binds them anew in
+        May be called at any time. A rule that binds arrays once per training binds them anew at
         every such call, which takes longer and gives the same numbers.
 
         Parameters
         ----------
         step : Step
-            What the step knows; ``step.gradients`` above all.
+            What is known at this step; most rules need ``step.gradients`` alone.
         state : object
             What ``init_state`` returned.
 
         Returns
         -------
         updates : ndarray of shape (n_params,)
-            Added to the parameters, of their dtype or float64, which is rounded. ``step.updates``,
-            filled in place, saves an allocation.
+            Added to the parameters. Of their dtype, or of float64, which is rounded. To fill
+            ``step.updates`` in place and return it saves an allocation.
         """
 
     def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
-        """Bind ``compute_update`` to one training: optional, for rules that save time by it.
+        """Bind ``compute_update`` to one training; optional, for rules that save time by it.
 
-        It is called once per training: by the loop, and by whatever else goes through all steps.
-        What is made once for the arrays of a training, a kernel over them say, belongs into what is
-        returned, and not into the state, which outlives the training and its data.
+        The loop calls it once per training, and so does everything else that goes through all
+        steps. Objects that are made once for the arrays of a training, for example a kernel over
+        them, belong into the function that is returned. They do not belong into the state, which
+        outlives the training and its data.
 
-        A class that overrides ``compute_update`` and not ``bind`` has the default again.
+        A class that overrides ``compute_update`` but not ``bind`` gets this default again, whatever
+        its parent binds.
 
         Parameters
         ----------
         step : Step
-            Refilled at every step; its arrays stay where they are.
+            The training refills it at every step; its arrays stay where they are.
         state : object
-            What ``init_state`` returned, or an earlier training left.
+            What ``init_state`` returned, or what an earlier training left.
 
         Returns
         -------
         bound : callable
-            ``bound()`` is called once per step, when the step has been filled, and returns what
-            ``compute_update(step, state)`` would, which is the default.
+            ``bound()`` is called once per step, when the step has been filled, and returns the
+            same as ``compute_update(step, state)``, which it calls by default.
         """
         return partial(self.compute_update, step, state)
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
-        """Deltas of a hidden layer, in place of rule (6); called only where ``acts_backward``.
+        """Compute the deltas of a hidden layer in place of rule (6), if ``acts_backward`` is True.
 
-        Layers are visited from the last hidden one to the first; gradients, and so updates, come
-        from what is returned.
+        It is called for every hidden layer from the last to the first. The gradients, and with them
+        the updates, follow from these deltas.
 
         Parameters
         ----------
         step : Step
-            ``step.deltas[layer + 1]``, ``step.coefs[layer + 1]`` and ``step.derivatives_of(layer)``
-            are what rule (6) is made of. With dropout those derivatives have its factor, 0 for a
-            dropped unit: a rule without them sends errors through units that took no part. The
-            gradients are not complete yet.
+            Rule (6) uses ``step.deltas[layer + 1]``, ``step.coefs[layer + 1]`` and
+            ``step.derivatives_of(layer)``. With dropout these derivatives include its factor, 0 for
+            a dropped neuron. A rule without them sends errors through neurons that took no part.
+            The gradients are not complete yet.
         layer : int
-            Number of the hidden layer, 0 the first.
+            Number of the hidden layer; 0 is the first.
         state : object
             What ``init_state`` returned.
 
         Returns
         -------
-        deltas : ndarray of shape (n_patterns, n_units)
-            Or ``step.backprop.deltas[layer]``, its first ``n_patterns`` rows filled in place.
+        deltas : ndarray of shape (n_patterns, n_neurons)
+            Or ``step.backprop.deltas[layer]`` with its first ``n_patterns`` rows filled in place.
         """
         raise NotImplementedError(
             f"{type(self).__name__} says acts_backward and has no compute_deltas."
         )
 
     def bind_deltas(self, step: Step, state: Any) -> Callable[[int], None]:
-        """Bind ``compute_deltas`` to one training, as ``bind`` does ``compute_update``.
+        """Bind ``compute_deltas`` to one training, as ``bind`` binds ``compute_update``.
 
         Parameters
         ----------
         step : Step
-            Refilled at every step; its arrays stay where they are.
+            The training refills it at every step; its arrays stay where they are.
         state : object
             What ``init_state`` returned.
 
@@ -163,7 +164,7 @@ class UpdateRule(TrainingRule):
         -------
         send_back : callable
             ``send_back(layer)`` fills the first ``step.n_patterns`` rows of
-            ``step.backprop.deltas[layer]``. By default with what ``compute_deltas`` returns.
+            ``step.backprop.deltas[layer]``, by default with what ``compute_deltas`` returns.
         """
 
         def send_back(layer: int) -> None:

@@ -1,11 +1,13 @@
-"""Rules around rules."""
+"""The base of rules around a rule."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.checks import bind_validated, validate_update
 from sklearn_metabp.update_rules.resolve import resolve_update_rule
 from sklearn_metabp.update_rules.training_rule import TrainingRule
@@ -15,100 +17,101 @@ from sklearn_metabp.update_rules.update_rule import UpdateRule
 class WrapperRule(UpdateRule):
     """Base of rules around a rule, its parameter ``rule``; not to be used directly.
 
-    What it does not change it leaves to the rule within: the way back, plateaus, kept parameters.
-    Its state has that rule's under ``"rule"``.
+    The rule within does everything that the wrapper does not change: the backward pass, plateaus,
+    kept parameters. The state of the wrapper has the state of the rule within under ``"rule"``.
     """
 
-    rule: Any
+    rule: "str | TrainingRule | FrozenEstimator"
 
     @property
     def inner(self) -> UpdateRule:
-        """The rule within, whatever stands for it.
+        """The rule within, also where a name stands for it.
 
         Raises
         ------
         TypeError
-            If it searches along lines.
+            If it is no rule that takes single steps.
         """
-        return self._resolved(self.rule, "rule")
+        return self._resolve(self.rule, "rule")
 
     def rules_within(self) -> Iterator[UpdateRule]:
-        """The rule within, the one within that, and so on."""
+        """Iterate over the rule within, the rule within that, and so on."""
         rule: UpdateRule = self
         while isinstance(rule, WrapperRule):
             rule = rule.inner
             yield rule
 
-    def _resolved(self, given, name: str) -> UpdateRule:
-        # An unfitted rule is no error yet: its parameters can be looked at.
+    def _resolve(self, given: Any, name: str) -> UpdateRule:
+        # An unfitted rule is no error before a training begins: inner_state raises it.
         rule = given if isinstance(given, TrainingRule) else resolve_update_rule(given, name)
         if not rule.takes_steps:
             raise TypeError(
-                f"{type(self).__name__} changes single steps and cannot wrap {type(rule).__name__}, which "
-                f"searches along lines: pass {type(rule).__name__}() as update_rule itself."
+                f"{type(self).__name__} changes single steps and cannot wrap "
+                f"{type(rule).__name__}, which searches along lines: pass {type(rule).__name__}() "
+                "as update_rule itself."
             )
         return cast("UpdateRule", rule)
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
-        """As the rule within."""
+        """That of the rule within."""
         return self.inner.acts_backward
 
     @property
     def replayable(self) -> bool:  # type: ignore[override]
-        """As the rule within."""
+        """That of the rule within."""
         return self.inner.replayable
 
     @property
     def full_batch(self) -> bool:  # type: ignore[override]
-        """As the rule within."""
+        """That of the rule within."""
         return self.inner.full_batch
 
     @abstractmethod
-    def init_state(self, layout):
-        """State of the rule within under ``"rule"``; see :meth:`UpdateRule.init_state`."""
+    def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Start the state, the inner one under ``"rule"``; see :meth:`UpdateRule.init_state`."""
 
-    def inner_state(self, layout) -> Any:
-        """Fresh state of the rule within; NotFittedError if that is learned and has not been fitted."""
+    def inner_state(self, layout: ParameterLayout) -> Any:
+        """Start the state of the rule within; raise NotFittedError if it has to be fitted."""
         return resolve_update_rule(self.inner, "rule").init_state(layout)
 
-    def inner_update(self, step, state) -> np.ndarray:
-        """What the rule within says, checked as the loop checks it."""
+    def inner_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
+        """Compute the update of the rule within, and validate it as the loop does."""
         rule = self.inner
         return validate_update(rule, rule.compute_update(step, state["rule"]), step.updates)
 
-    def bind_inner(self, step, state) -> Callable[[], np.ndarray]:
-        """Bind the rule within to one training: ``inner_update`` without arguments, for ``bind``."""
+    def bind_inner(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
+        """Bind the rule within to one training, and validate its updates."""
         return bind_validated(self.inner, step, state["rule"])
 
-    def compute_deltas(self, step, layer, state):
-        """What the rule within sends back; see :meth:`UpdateRule.compute_deltas`."""
+    def compute_deltas(self, step: Step, layer: int, state: dict[str, Any]) -> np.ndarray:
+        """Compute the deltas of the rule within; see :meth:`UpdateRule.compute_deltas`."""
         return self.inner.compute_deltas(step, layer, state["rule"])
 
-    def bind_deltas(self, step, state):
-        """What the rule within sends back; see :meth:`UpdateRule.bind_deltas`."""
+    def bind_deltas(self, step: Step, state: dict[str, Any]) -> Callable[[int], None]:
+        """Bind the deltas of the rule within; see :meth:`UpdateRule.bind_deltas`."""
         return self.inner.bind_deltas(step, state["rule"])
 
-    def on_plateau(self, state):
-        """What the rule within does; see :meth:`UpdateRule.on_plateau`."""
+    def on_plateau(self, state: dict[str, Any]) -> bool:
+        """React as the rule within; see :meth:`UpdateRule.on_plateau`."""
         return self.inner.on_plateau(state["rule"])
 
-    def measure(self, params, step, state):
-        """What the rule within measures; see :meth:`UpdateRule.measure`."""
+    def measure(self, params: np.ndarray, step: Step, state: dict[str, Any]) -> None:
+        """Measure what the rule within measures; see :meth:`UpdateRule.measure`."""
         self.inner.measure(params, step, state["rule"])
 
-    def kept_params(self, params, state):
-        """What the rule within keeps; see :meth:`UpdateRule.kept_params`."""
+    def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
+        """Return the parameters that the rule within keeps; see :meth:`UpdateRule.kept_params`."""
         return self.inner.kept_params(params, state["rule"])
 
-    def on_new_params(self, state):
-        """What the rule within does; see :meth:`UpdateRule.on_new_params`."""
+    def on_new_params(self, state: dict[str, Any]) -> None:
+        """React as the rule within; see :meth:`UpdateRule.on_new_params`."""
         self.inner.on_new_params(state["rule"])
 
-    def schedule_has_ended(self, n_steps, n_planned):
-        """As the rule within; see :meth:`UpdateRule.schedule_has_ended`."""
+    def schedule_has_ended(self, n_steps: int, n_planned: int) -> bool:
+        """Return the answer of the rule within; see :meth:`UpdateRule.schedule_has_ended`."""
         return self.inner.schedule_has_ended(n_steps, n_planned)
 
-    def state_key(self):
-        """Its class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
+    def state_key(self) -> tuple:
+        """Return the class and the key of the rule within; see :meth:`UpdateRule.state_key`."""
         return type(self), self.inner.state_key()

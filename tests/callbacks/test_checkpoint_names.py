@@ -61,9 +61,8 @@ class StopAfter:
         return state.n_epochs >= self.epochs
 
 class Loud(BackpropMLPRegressor):
-    def _make_batches(self, rows, targets, network, rule, state):
-        X, y, weight = rows
-        return super()._make_batches((X, 1.0 * y, weight), targets, network, rule, state)
+    def _make_batches(self, rows, training):
+        return super()._make_batches(rows._replace(y=1.0 * rows.y), training)
 
 def train(folder, X, y):
     model = Loud((4,), update_rule=RULE, init=start, scoring=make_scorer(metric, greater_is_better=False),
@@ -84,7 +83,7 @@ EDITS = [
     ("rule", "n_epochs > 4", "n_epochs > 6"),
     ("rule", "n_epochs >= self.epochs", "n_epochs >= self.epochs - 6"),
     ("rule", "StopAfter(11)", "StopAfter(3)"),
-    ("rule", "1.0 * y", "2.0 * y"),
+    ("rule", "1.0 * rows.y", "2.0 * rows.y"),
 ]
 
 

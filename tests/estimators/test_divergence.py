@@ -148,3 +148,22 @@ def test_a_classifier_keeps_its_best_epoch_too():
     with pytest.warns(ConvergenceWarning, match="diverged"):
         model.fit(A, b)
     assert model.score(A, b) > 0.5
+
+
+def test_the_error_has_the_losses_of_the_epochs_before():
+    """100 rows in batches of 30 are 4 steps an epoch: step 40 is the last of epoch 10."""
+    until = make(Diverges(), max_iter=9, n_iter_no_change=np.inf).fit(X, Y)
+    with pytest.raises(DivergenceError) as caught:
+        make(Diverges(), n_iter_no_change=np.inf).fit(X, Y)
+    assert caught.value.epoch == 10
+    assert caught.value.loss_curve == until.loss_curve_
+    assert len(caught.value.loss_curve) == 9
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.loss_curve == until.loss_curve_
+    assert (str(again), again.step) == (str(caught.value), 40)
+
+
+def test_the_error_of_a_first_epoch_has_no_losses():
+    with pytest.raises(DivergenceError) as caught:
+        make(Diverges(at=2)).fit(X, Y)
+    assert caught.value.loss_curve == []

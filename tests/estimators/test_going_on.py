@@ -219,7 +219,7 @@ def test_a_warm_start_may_change_the_loss_and_not_the_output_units():
     loss = model.set_params(loss="absolute_error").fit(X, y).loss_
     assert model.n_iter_ == 8
     model.set_params(loss="squared_error").fit(X, y)
-    assert model.network_.loss == model._targets.loss == "squared_error"
+    assert model.network_.loss == model.targets_.loss == "squared_error"
     assert loss != model.loss_
     X, y = data("binary")
     labels = make(CASES[0], warm_start=True).fit(X, y).set_params(loss="squared_error").fit(X, y)

@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.training import interrupts
+from sklearn_metabp.training import loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -235,7 +235,7 @@ def test_ctrl_c_says_which_weights_are_there(monkeypatch):
     )
     with pytest.warns(UserWarning, match="has the weights after the last step"):
         model.fit(X, y)
-    monkeypatch.setattr(interrupts, "_last", -np.inf)  # long ago
+    monkeypatch.setattr(loop, "_last_interrupt", -np.inf)  # long ago
     with pytest.warns(UserWarning, match="has the weights that were the best so far"):
         model.set_params(early_stopping=True).fit(X, y)
     assert model.params_ is not model._training_state.params

@@ -103,7 +103,7 @@ class Case:
         model = BackpropMLPRegressor()
         model.layout_, model.network_, model.params_ = layout, network, self.params.astype(dtype)
         model.n_features_in_ = self.layer_sizes[0]
-        model._targets = NumberTargets(self.out_activation, self.loss)
+        model.targets_ = NumberTargets(self.out_activation, self.loss)
         return model
 
     def arrays(self, dtype=np.float64):

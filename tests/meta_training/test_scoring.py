@@ -87,7 +87,7 @@ class Wild(RegressorMixin, BaseEstimator):
 
 def test_the_score_is_minus_the_mean_log_of_the_final_losses(rule):
     scorer = make_rollout_scorer(tasks(), random_state=3, n_starts=2)
-    losses = [loss for number in range(2) for loss in scorer.rollouts_of(number, rule)]
+    losses = [loss for number in range(2) for loss in scorer.losses_of(number, rule)]
     assert len(set(losses)) == 4
     assert scorer(rule) == pytest.approx(-np.mean(np.log(np.array(losses) + 1e-8)))
     assert type(scorer(rule)) is float
@@ -98,7 +98,7 @@ def test_a_rollout_is_a_fit_with_the_rule_in_place_of_the_estimators_own(rule):
     scorer = make_rollout_scorer([(estimator, X, y)], random_state=3)
     seed = int(np.random.SeedSequence([scorer.seed, 0, 0]).generate_state(1)[0])
     model = network(rule, random_state=seed).fit(X, y)
-    assert scorer.rollouts_of(0, rule) == [model.loss_]
+    assert scorer.losses_of(0, rule) == [model.loss_]
     assert estimator.update_rule == "adam" and not hasattr(estimator, "params_")
 
 
@@ -109,7 +109,7 @@ def test_each_start_is_its_own_and_the_same_for_every_rule(rule):
     scorer(Recording(again))
     assert starts == again and len({tuple(start) for start in starts}) == 6
     more = make_rollout_scorer(tasks()[:1] * 2, n_starts=4, random_state=0)
-    assert more.rollouts_of(1, rule)[:3] == scorer.rollouts_of(1, rule)
+    assert more.losses_of(1, rule)[:3] == scorer.losses_of(1, rule)
 
 
 @pytest.mark.parametrize("metric", ["final_loss", "ratio"])
@@ -177,7 +177,7 @@ def test_no_number_that_a_rule_returns_is_an_error(number):
 def test_one_rollout_beyond_the_worst_does_not_hide_the_others(factor):
     (first, (regressor, X, y)) = tasks()
     scorer = make_rollout_scorer([first, (regressor, X, factor * y)], random_state=0)
-    (good,), (bad,) = (scorer.rollouts_of(number, SGD(1e-9)) for number in (0, 1))
+    (good,), (bad,) = (scorer.losses_of(number, SGD(1e-9)) for number in (0, 1))
     assert good < 10 and bad > 1e12 and np.isfinite(bad) == (factor < 1e8)
     assert scorer(SGD(1e-9)) == pytest.approx((WORST_SCORE - np.log(good + 1e-8)) / 2)
 
@@ -191,7 +191,7 @@ def test_ratios_are_to_the_baseline_from_the_same_starts(rule):
     )
     assert other("adam") == -1
     plain = make_rollout_scorer(tasks(), random_state=0, n_starts=2)
-    losses = [np.array([plain.rollouts_of(i, r) for i in (0, 1)]) for r in (rule, Adam())]
+    losses = [np.array([plain.losses_of(i, r) for i in (0, 1)]) for r in (rule, Adam())]
     assert other(rule) == pytest.approx(-np.mean(losses[0] / losses[1]), rel=1e-6)
 
 

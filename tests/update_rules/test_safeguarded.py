@@ -24,16 +24,16 @@ from sklearn_metabp import (
     TraceRecorder,
     UpdateRule,
 )
-from sklearn_metabp.update_rules.safeguarded import _is_sane
+from sklearn_metabp.update_rules.safeguarded import _is_acceptable
 
 LONG = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
 
 
 def test_infinity_is_no_sane_step_from_weights_whose_length_has_no_number():
     huge = np.full(4, 1e155)
-    assert not _is_sane(np.array([np.inf, 0.0, 0.0, 0.0]), huge)
-    assert not _is_sane(np.full(4, np.nan), huge)
-    assert _is_sane(np.ones(4), np.ones(4))
+    assert not _is_acceptable(np.array([np.inf, 0.0, 0.0, 0.0]), huge)
+    assert not _is_acceptable(np.full(4, np.nan), huge)
+    assert _is_acceptable(np.ones(4), np.ones(4))
 
 
 class Bad(UpdateRule):

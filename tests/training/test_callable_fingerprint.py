@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_metabp import BackpropMLPRegressor, EarlyStopping
-from sklearn_metabp.training import judge_name
+from sklearn_metabp.training import callable_fingerprint
 
 
 def test_a_judge_keeps_its_name_while_it_takes_notes():
@@ -13,9 +13,9 @@ def test_a_judge_keeps_its_name_while_it_takes_notes():
         calls.append(state)
         return 0.0
 
-    name = judge_name(monitor)
+    name = callable_fingerprint(monitor)
     monitor(1, 2)
-    assert judge_name(monitor) == name
+    assert callable_fingerprint(monitor) == name
 
 
 class Smoothed:
@@ -29,12 +29,16 @@ class Smoothed:
 def test_an_object_that_judges_is_named_by_what_it_was_made_with():
     one, other = Smoothed(0.5), Smoothed(0.5)
     one.mean = 3.0
-    assert judge_name(one) == judge_name(other) != judge_name(Smoothed(0.6))
+    assert (
+        callable_fingerprint(one)
+        == callable_fingerprint(other)
+        != callable_fingerprint(Smoothed(0.6))
+    )
 
 
 def test_a_word_is_its_own_name():
-    assert judge_name("accuracy") == "'accuracy'"
-    assert judge_name(None) == "None"
+    assert callable_fingerprint("accuracy") == "'accuracy'"
+    assert callable_fingerprint(None) == "None"
 
 
 def test_patience_and_the_best_weights_outlast_a_monitor_that_takes_notes():

@@ -1,47 +1,41 @@
-"""Each layer imports only layers above it in the list: the arrows of the design run one way."""
+"""Imports between packages: each may import only from the tiers above its own.
+
+The list of tiers is the table of ``docs/design/structure.md``.
+"""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import sklearn_metabp
 
-# From the top: what imports nothing of ours, down to what may import all.
-LAYERS = (
-    "_kernels",
-    "doc_links",
-    "did_you_mean",
-    "network",
-    "targets",
-    "update_rules",
-    "tracing",
-    "training",
-    "callbacks",
-    "estimators",
-    "derivatives",
-    "learned",
-    "meta_training",
-    "pretrained",
-    "plotting",
-    "onnx",
-    "skops",
-)
 PACKAGE = "sklearn_metabp"
 ROOT = Path(sklearn_metabp.__file__).parent
+PAGE = Path(__file__).parents[1] / "docs" / "design" / "structure.md"
 MODULES = sorted(
     path.relative_to(ROOT) for path in ROOT.rglob("*") if path.suffix in {".py", ".pyx"}
 )
 
 
-def layer_of(parts):
-    """Layer of a module below the package, by the parts of its path or dotted name; None: the face."""
+def read_tiers(page):
+    """Return the names in the first column of the page's table of tiers, from top to bottom."""
+    table = page.partition("\n| tier |")[2].partition("\n\n")[0]
+    return tuple(re.findall(r"^\| `(\w+)(?:/|\.py)` \|", table, re.MULTILINE))
+
+
+TIERS = read_tiers(PAGE.read_text(encoding="utf-8"))
+
+
+def tier_of(parts):
+    """Return the tier of a module by the parts of its path or dotted name; None: the top package."""
     name = parts[0].removesuffix(".py") if parts else "__init__"
-    return name if name in LAYERS else None
+    return name if name in TIERS else None
 
 
 def imported_modules(source, parts):
-    """Dotted names below the package that a module imports, wherever in it the import stands."""
+    """Yield dotted names below the package that a module imports, wherever the import stands."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -58,21 +52,20 @@ def imported_modules(source, parts):
                 yield name
 
 
-def imports_that_run_up(source, parts):
-    """Names a module imports from its own face or from a layer below its own."""
-    own = layer_of(parts)
+def forbidden_imports(source, parts):
+    """Return the names that a module imports from the top package or from a tier below its own."""
+    own = tier_of(parts)
     if own is None:
         return []
     return [
         name
         for name in imported_modules(source, parts)
-        if (layer := layer_of(name.split(".")[1:])) is None
-        or LAYERS.index(layer) > LAYERS.index(own)
+        if (tier := tier_of(name.split(".")[1:])) is None or TIERS.index(tier) > TIERS.index(own)
     ]
 
 
 def python_part(path):
-    """The module's source; of Cython its plain import lines."""
+    """Return the module's source; of Cython its plain import lines."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         return source
@@ -83,18 +76,27 @@ def python_part(path):
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_imports_run_down_the_list_of_layers(module):
-    assert imports_that_run_up(python_part(ROOT / module), module.parts) == []
+def test_a_module_imports_from_tiers_above_alone(module):
+    assert forbidden_imports(python_part(ROOT / module), module.parts) == []
+
+
+def test_the_table_lists_every_package_and_module_once():
+    found = {module.parts[0].removesuffix(".py") for module in MODULES}
+    private_modules = {"__init__", "_show_versions"}
+    assert sorted(TIERS) == sorted(found - private_modules)
 
 
 def test_there_are_modules_to_check():
-    assert {"network", "update_rules", "estimators"} <= {
-        layer_of(module.parts) for module in MODULES
-    }
+    assert {"network", "update_rules", "estimators"} <= {tier_of(m.parts) for m in MODULES}
     assert any(module.suffix == ".pyx" for module in MODULES)
 
 
-RUNNING_UP = [
+def test_a_table_of_tiers_is_read_in_its_order():
+    page = "text\n\n| tier | contents |\n| --- | --- |\n| `b/` | x `c/` |\n| `a.py` | y |\n\n| `z/` | n |\n"
+    assert read_tiers(page) == ("b", "a")
+
+
+FORBIDDEN = [
     ("network/step.py", "from sklearn_metabp.training import train"),
     ("network/step.py", "import sklearn_metabp.estimators._base"),
     ("network/step.py", "from sklearn_metabp import training"),
@@ -102,7 +104,7 @@ RUNNING_UP = [
     ("network/step.py", "import sklearn_metabp"),
     ("network/step.py", "from .. import training"),
     ("network/step.py", "from ..update_rules.sgd import SGD"),
-    ("_kernels/reference.py", "def f():\n    from sklearn_metabp.network import Step"),
+    ("_kernels/fallback.py", "def f():\n    from sklearn_metabp.network import Step"),
     (
         "training/loop.py",
         "class A:\n    def f(self):\n        if True:\n            from ..learned import rule",
@@ -118,38 +120,36 @@ RUNNING_UP = [
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..tracing import Trace",
     ),
 ]
-RUNNING_DOWN = [
+ALLOWED = [
     ("network/step.py", "from sklearn_metabp._kernels import Backprop"),
     ("network/step.py", "from sklearn_metabp.network.layout import ParameterLayout"),
     ("network/step.py", "from .layout import ParameterLayout"),
-    ("training.py", "from sklearn_metabp.tracing import Trace"),
-    ("plotting/curve.py", "from ..pretrained import load"),
+    ("training/loop.py", "from sklearn_metabp.tracing import Trace"),
+    ("plotting/curve.py", "from ..learned import load_rule"),
     ("network/step.py", "import numpy, sklearn_metabp_extras.training"),
     ("__init__.py", "from sklearn_metabp.estimators import BackpropMLPClassifier"),
 ]
 
 
-@pytest.mark.parametrize(("module", "source"), RUNNING_UP)
-def test_an_import_that_runs_up_is_found(module, source):
-    assert len(imports_that_run_up(source, Path(module).parts)) == 1
+@pytest.mark.parametrize(("module", "source"), FORBIDDEN)
+def test_a_forbidden_import_is_found(module, source):
+    assert len(forbidden_imports(source, Path(module).parts)) == 1
 
 
-@pytest.mark.parametrize(("module", "source"), RUNNING_DOWN)
-def test_an_import_that_runs_down_is_not(module, source):
-    assert imports_that_run_up(source, Path(module).parts) == []
+@pytest.mark.parametrize(("module", "source"), ALLOWED)
+def test_an_import_from_above_is_allowed(module, source):
+    assert forbidden_imports(source, Path(module).parts) == []
 
 
-def test_the_face_is_small_and_whole():
-    assert len((ROOT / "__init__.py").read_text(encoding="utf-8").splitlines()) < 60
+def test_the_top_package_is_small_and_has_what_it_lists():
+    assert len((ROOT / "__init__.py").read_text(encoding="utf-8").splitlines()) < 80
     assert len(set(sklearn_metabp.__all__)) == len(sklearn_metabp.__all__)
     for name in sklearn_metabp.__all__:
         assert hasattr(sklearn_metabp, name), name
 
 
-@pytest.mark.parametrize(
-    "layer", [layer for layer in LAYERS if (ROOT / layer / "__init__.py").exists()]
-)
-def test_every_layer_exports_what_it_says(layer):
-    module = pytest.importorskip(f"{PACKAGE}.{layer}")
+@pytest.mark.parametrize("tier", [tier for tier in TIERS if (ROOT / tier / "__init__.py").exists()])
+def test_every_package_has_what_it_lists(tier):
+    module = pytest.importorskip(f"{PACKAGE}.{tier}")
     for name in getattr(module, "__all__", []):
-        assert hasattr(module, name), f"{layer}.{name}"
+        assert hasattr(module, name), f"{tier}.{name}"

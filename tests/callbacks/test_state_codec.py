@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from helpers.checkpoints import nodes
 
-from sklearn_metabp.callbacks.plain_state import MisfitError, StateReader, StateWriter
+from sklearn_metabp.callbacks.state_codec import MisfitError, StateReader, StateWriter
 
 
 def again(value, classes=None):
     writer = StateWriter(pickle.dumps)
-    node = writer.node(value)
-    return StateReader(writer.arrays.__getitem__, classes or {}, pickle.loads).value(
+    node = writer.encode(value)
+    return StateReader(writer.arrays.__getitem__, classes or {}, pickle.loads).decode(
         node
     ), writer.is_plain
 
@@ -95,10 +95,10 @@ def test_random_numbers_go_on_where_they_were(name):
 )
 def test_random_numbers_that_cannot_be_are_refused(name, value):
     writer = StateWriter(pickle.dumps)
-    node = writer.node(np.random.RandomState(0))
+    node = writer.encode(np.random.RandomState(0))
     for found in nodes(node):
         for pair in found.get("dict", []):
             if pair[0] == name:
                 pair[1] = value
     with pytest.raises(MisfitError):
-        StateReader(writer.arrays.__getitem__, {}, None).value(node)
+        StateReader(writer.arrays.__getitem__, {}, None).decode(node)

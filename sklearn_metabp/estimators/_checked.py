@@ -1,0 +1,78 @@
+"""Many fits on the same rows: the rows are checked once."""
+
+import copy
+from typing import Any, TypeVar
+
+from sklearn import config_context
+from sklearn.base import _fit_context
+
+from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._rows import FitData, GivenData
+
+Estimator = TypeVar("Estimator", bound=BaseBackpropMLP)
+
+
+def check_data(
+    estimator: BaseBackpropMLP,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight_val: Any = None,
+) -> FitData:
+    """Check parameters and data as ``fit`` does, for :func:`fit_checked`.
+
+    Parameters
+    ----------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+        It is not changed.
+    X, y, sample_weight, X_val, y_val, sample_weight_val
+        Data as for ``fit``.
+
+    Returns
+    -------
+    data : FitData
+        Good for estimators of the same class, ``loss`` and ``out_activation``.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or the data do not fit.
+    """
+    estimator = copy.copy(estimator)  # the checks note the features
+    estimator._validate_params()
+    given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
+    return estimator._check_data(given, classes=None, continues=False)
+
+
+def fit_checked(estimator: Estimator, data: FitData) -> Estimator:
+    """Fit an estimator to data that were checked before.
+
+    The result is that of ``fit``, to the bit, without the checks of parameters and data, which take
+    most of the time of a tiny fit. Names of features are not stored, and ``warm_start`` does not
+    continue an earlier fit.
+
+    Parameters
+    ----------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+        It gets fitted. Its parameters are valid.
+    data : FitData
+        From :func:`check_data`, with an estimator of the same class, ``loss`` and
+        ``out_activation``.
+
+    Returns
+    -------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+    """
+    with config_context(skip_parameter_validation=True):
+        return _fit_in_context(estimator, data)
+
+
+@_fit_context(prefer_skip_nested_validation=True)  # for the callbacks
+def _fit_in_context(estimator: Estimator, data: FitData) -> Estimator:
+    start = estimator._find_start(data, continues=False, incremental=False)
+    end = estimator._train(start, incremental=False)
+    estimator.n_features_in_ = data.rows.X.shape[1]
+    return estimator._become_fitted(start, end)

@@ -1,0 +1,145 @@
+"""The start of a fit and its end: records of what a training is made of."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklearn_metabp.estimators._callbacks import CallbackListener
+from sklearn_metabp.estimators._parameters import rule_key
+from sklearn_metabp.estimators._rows import GivenData
+from sklearn_metabp.estimators._validation import ValidationRows
+from sklearn_metabp.estimators._weights import checksum
+from sklearn_metabp.network import Network, constant_biases, resolve_initializer
+from sklearn_metabp.targets import Targets
+from sklearn_metabp.training import Batches, Patience, Start, TrainingState
+from sklearn_metabp.update_rules import TrainingRule
+
+
+@dataclass
+class Training:
+    """One training: everything that the fitted attributes of an estimator are made from.
+
+    A callback that resumes a training replaces ``state``.
+    """
+
+    network: Network
+    targets: Targets
+    rule: TrainingRule
+    state: TrainingState
+
+    def fitted_attributes(self) -> dict[str, Any]:
+        """Return the attributes that make an estimator fitted, as the training is now."""
+        network, state = self.network, self.state
+        layout, kept = network.layout, state.kept_params(self.rule)
+        return {
+            **self.targets.fitted_attributes,
+            "layout_": layout,
+            "network_": network,
+            "update_rule_": self.rule,
+            "n_layers_": len(layout.layer_sizes),
+            "n_outputs_": layout.layer_sizes[-1],
+            "out_activation_": network.out_activation,
+            "_params": kept,
+            "_params_checksum": checksum(kept),
+            "n_iter_": state.n_epochs,
+            "t_": state.n_rows,
+            "targets_": self.targets,
+            "_training_state": state,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the same attributes with a copy of the state, which later steps do not change."""
+        copied = Training(self.network, self.targets, self.rule, self.state.copy())
+        return copied.fitted_attributes()
+
+
+@dataclass
+class FitStart:
+    """The training that a call starts or continues, and what it is trained on.
+
+    Attributes
+    ----------
+    training : Training
+    batches : Batches
+        The rows to train on, encoded.
+    validation : ValidationRows or None
+        The rows to validate on: those that were given, or a part of the others.
+    listener : CallbackListener or None
+        Passes the course of the training on to callbacks; None without callbacks.
+    began : Start
+        Parameters and counters at this moment.
+    n_epochs : int
+        Epochs to train for, at the most.
+    stopped : bool or None
+        Whether a callback resumed a training that had been stopped, or had taken all its epochs;
+        None if there is something left to train.
+    """
+
+    training: Training
+    batches: Batches
+    validation: ValidationRows | None
+    listener: CallbackListener | None
+    began: Start
+    n_epochs: int
+    stopped: bool | None
+
+
+class FitEnd(NamedTuple):
+    """The end of a call.
+
+    Attributes
+    ----------
+    stopped, interrupted : bool
+        See :class:`~sklearn_metabp.training.loop.TrainingEnd`.
+    message : str or None
+        The text of a warning; None after a training that needs none.
+    attributes : dict
+        The attributes that make the estimator fitted.
+    """
+
+    stopped: bool
+    interrupted: bool
+    message: str | None
+    attributes: dict[str, Any]
+
+
+def start_state(
+    estimator: Any, network: Network, rule: TrainingRule, given: GivenData
+) -> TrainingState:
+    """Return the state before the first step, by an estimator's parameters and the given start.
+
+    Raises
+    ------
+    ValueError
+        If the start is not finite or has other shapes than the network.
+    """
+    random_state = check_random_state(estimator.random_state)
+    if estimator.random_state is None:  # NumPy's global generator is also drawn from by others
+        random_state = np.random.RandomState(random_state.randint(2**32, dtype=np.uint32))
+    layout = network.layout
+    activations = network.activations
+    if not activations and isinstance(estimator.activation, str):
+        # scikit-learn's start depends on it without hidden layers too
+        activations = (estimator.activation,)
+    params = resolve_initializer(estimator.init)(layout, activations, random_state)
+    if given.coef_init is not None:
+        params = layout.flatten(given.coef_init, layout.intercepts(params))
+    if given.intercept_init is not None:
+        params = layout.flatten(layout.coefs(params), given.intercept_init)
+    if not np.isfinite(params).all():
+        raise ValueError(
+            "A start must be finite: init, coef_init or intercept_init gave NaN or infinity."
+        )
+    patience = Patience(estimator.tol, estimator.n_iter_no_change, estimator.early_stopping)
+    key = int(random_state.randint(2**63, dtype=np.int64)) if network.dropout else 0
+    return TrainingState(
+        params, rule.init_state(layout), rule_key(rule), random_state, patience, key
+    )
+
+
+def start_outputs_at_targets(params: np.ndarray, network: Network, batches: Batches) -> None:
+    """Set the output biases to those of the best constant prediction for the training rows."""
+    biases = network.layout.intercepts(params)[-1]
+    biases[...] = constant_biases(network, batches.targets, batches.sample_weight)

@@ -1,0 +1,62 @@
+"""The common interface of the three kinds of targets."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from sklearn_metabp._kernels.sparse_targets import SparseTargets
+
+
+class Targets(ABC):
+    """The conversion between y and the outputs of a network: what an estimator learns from y.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of y, in the words of scikit-learn's ``type_of_target`` for classes; ``"numbers"`` for
+        numbers.
+    is_numeric : bool
+        Whether y has numbers, with a mean and a scale, and no classes.
+    is_multilabel : bool
+        Whether a row may have several labels.
+    out_activation : str
+        Activation function of the output neurons.
+    out_groups : tuple of int or None
+        Numbers of neurons that have a softmax of their own; None where there is one for all.
+    """
+
+    kind: str
+    is_numeric: ClassVar[bool] = False
+    out_activation: str
+    out_groups: tuple[int, ...] | None = None
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether a row may have several labels."""
+        return False
+
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """Attributes that a fitted estimator gets from the targets."""
+        return {}
+
+    @abstractmethod
+    def for_output(self, out_activation: str, loss: str) -> Self:
+        """Return targets of the same classes for other output neurons or another loss."""
+
+    @abstractmethod
+    def check_known(self, y: Any, name: str = "y") -> None:
+        """Raise ValueError if y is of another kind, or has a class, that was not there before."""
+
+    @abstractmethod
+    def encode(self, y: Any, dtype: Any) -> np.ndarray | SparseTargets:
+        """Return targets of the output neurons, of shape (n_samples, n_outputs)."""
+
+    @abstractmethod
+    def decode(self, outputs: np.ndarray) -> Any:
+        """Return outputs of the network as predictions of y."""
+
+    @abstractmethod
+    def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
+        """Return accuracy or R² of the outputs; higher is better."""
