@@ -57,8 +57,7 @@ def classifier(**params):
 def learned(scope, learner=None):
     recorder = TraceRecorder(
         [
-            "weights",
-            "biases",
+            "params",
             "activations",
             "net_inputs",
             "derivatives",
@@ -66,7 +65,7 @@ def learned(scope, learner=None):
             "targets",
             "outputs",
         ]
-        + ["gradients", "weight_updates", "bias_updates"]
+        + ["gradients", "updates"]
     )
     classifier(update_rule=SGD(0.1), batch_size=20).set_callbacks(recorder).fit(X, Y)
     learner = BackpropMLPRegressor((3,), **SHORT) if learner is None else learner

@@ -197,7 +197,7 @@ def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.
 
 def states(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
     """Return weights and biases at the end of every cycle, (n_cycles, n_params)."""
-    recorder = TraceRecorder(["weights", "biases"], every=len(experiment.X))
+    recorder = TraceRecorder(["params"], every=len(experiment.X))
     network(experiment, rule, seed, n_cycles).set_callbacks(recorder).fit(
         experiment.X, experiment.y
     )

@@ -10,7 +10,7 @@ from sklearn_metabp._kernels.scopes import (
     remember_steps,
 )
 from sklearn_metabp.tracing import SCOPES, TEACHER_UPDATES, Run, Trace, taught_updates
-from sklearn_metabp.tracing.drawn_rows import DrawnRows, DrawnRowsOfRun
+from sklearn_metabp.tracing.prediction_sample import PredictionSample
 
 # Enough to imitate a rule that follows the gradient, its momentum or its running scale.
 DEFAULT_INPUTS = (
@@ -151,7 +151,7 @@ class LinkScope:
             rows = np.flatnonzero(trace.runs == number)
             run = trace.recorded[number]
             name = TEACHER_UPDATES if TEACHER_UPDATES in run.stored else "updates"
-            updates = run.rows(name, trace.steps_in_run[rows])
+            updates = run.arrays_at(name, trace.steps_in_run[rows])
             for row, update in zip(rows, updates, strict=True):
                 parts[row] = update
         return np.concatenate(parts) if parts else np.empty(0)
@@ -170,15 +170,16 @@ class LinkScope:
         if not len(trace):
             raise ValueError("the trace has no rows: there is nothing to learn from.")
         sizes = np.array([layout.n_params for layout in trace.layouts])[trace.runs]
-        drawn = DrawnRows(trace, sizes, max_links, rng)
-        features = np.empty((drawn.n_drawn, n_columns(codes_of(names))))
-        targets = np.empty(drawn.n_drawn)
+        sample = PredictionSample(trace, sizes, max_links, rng)
+        features = np.empty((len(sample), n_columns(codes_of(names))))
+        targets = np.empty(len(sample))
         for number in np.unique(trace.runs):
-            self._read_run(trace.recorded[number], names, drawn.of_run(number), features, targets)
+            self._read_run(trace, number, names, sample, features, targets)
         return features, targets
 
-    def _read_run(self, run: Run, names, wanted: DrawnRowsOfRun, features, targets):
+    def _read_run(self, trace, number, names, sample: PredictionSample, features, targets):
         """Fill in what is wanted of one run."""
+        run: Run = trace.recorded[number]
         if not run.is_whole:
             raise ValueError(
                 "scope='link' follows the gradients along the run, so it needs every step: record with "
@@ -194,18 +195,12 @@ class LinkScope:
             )
         codes, matrix = codes_of(names), None
         history = LinkHistory(run.layout, codes, link_state(run.layout, codes))
-
-        def visit(position, step):
-            nonlocal matrix
+        for step, drawn in sample.steps(number, with_others=True):
             matrix = history.matrix(step, names, codes, matrix)
             history.remember(taught_updates(step))
-            # A step that was not recorded comes with the position of the next one that was.
-            if run.is_recorded(step.index):
-                for where, links in wanted.at(position):
-                    features[where] = matrix[links]
-                    targets[where] = taught_updates(step)[links]
-
-        run.walk(visit, n_steps=wanted.n_steps)
+            for where, links in drawn:
+                features[where] = matrix[links]
+                targets[where] = taught_updates(step)[links]
 
 
 SCOPES["link"] = LinkScope()

@@ -21,7 +21,7 @@ from sklearn_metabp.learned.explain import (
 from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing import SCOPES, Trace, taught_updates
-from sklearn_metabp.tracing.drawn_rows import DrawnRows
+from sklearn_metabp.tracing.prediction_sample import PredictionSample
 from sklearn_metabp.update_rules import Adam
 
 # What can be read of a pattern, and which arrays of a run it is read from.
@@ -138,9 +138,9 @@ class NetworkScope:
         """
         names = check_network_inputs(inputs)
         layout = one_layout(trace)
-        drawn = DrawnRows(trace, trace.n_patterns, max_rows, rng)
-        features = np.empty((drawn.n_drawn, n_columns(layout, names)))
-        targets = np.empty((drawn.n_drawn, layout.n_params))
+        sample = PredictionSample(trace, trace.n_patterns, max_rows, rng)
+        features = np.empty((len(sample), n_columns(layout, names)))
+        targets = np.empty((len(sample), layout.n_params))
         needed = {"updates", *(array for name in names if (array := NETWORK_INPUTS[name]))}
         for number in np.unique(trace.runs):
             run = trace.recorded[number]
@@ -149,16 +149,12 @@ class NetworkScope:
                     f"scope='network' with inputs={list(names)} needs {sorted(needed)} of every step, and "
                     f"the run has {sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
                 )
-            wanted = drawn.of_run(number)
-
-            def visit(position, step, wanted=wanted):
-                for where, patterns in wanted.at(position):
+            for step, drawn in sample.steps(number):
+                for where, patterns in drawn:
                     matrix = np.empty((step.n_patterns, features.shape[1]))
                     fill_pattern_matrix(step, names, matrix)
                     features[where] = matrix[patterns]
                     targets[where] = taught_updates(step)
-
-            run.walk(visit, recorded_only=True, n_steps=wanted.n_steps)
         return features, targets
 
 

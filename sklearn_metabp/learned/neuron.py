@@ -20,7 +20,7 @@ from sklearn_metabp.learned.explain import (
 )
 from sklearn_metabp.learned.model import ScopeModel, answer
 from sklearn_metabp.tracing import SCOPES, Run, Trace, taught_updates
-from sklearn_metabp.tracing.drawn_rows import DrawnRows, DrawnRowsOfRun
+from sklearn_metabp.tracing.prediction_sample import PredictionSample
 from sklearn_metabp.update_rules import Adam
 
 NEEDED = ("params", "gradients", "updates", "deltas", "derivatives")
@@ -60,35 +60,31 @@ class NeuronScope:
             If the trace has no rows, no hidden layers, or lacks deltas and derivatives.
         """
         names = check_neuron_inputs(inputs)
-        drawn = DrawnRows(trace, _n_messages(trace), max_rows, rng)
-        if not drawn.n_drawn:
+        sample = PredictionSample(trace, _n_messages(trace), max_rows, rng)
+        if not len(sample):
             raise ValueError(
                 "the trace has no messages between neurons: scope='neuron' learns how deltas go back to a "
                 "hidden layer, so it needs steps of a network with one."
             )
-        features, targets = np.empty((drawn.n_drawn, len(names) + 1)), np.empty(drawn.n_drawn)
+        features, targets = np.empty((len(sample), len(names) + 1)), np.empty(len(sample))
         for number in np.unique(trace.runs):
-            self._read_run(trace.recorded[number], names, drawn.of_run(number), features, targets)
+            self._read_run(trace, number, names, sample, features, targets)
         return features, targets
 
-    def _read_run(self, run: Run, names, wanted: DrawnRowsOfRun, features, targets):
+    def _read_run(self, trace, number, names, sample: PredictionSample, features, targets):
+        run: Run = trace.recorded[number]
         missing = set(NEEDED) - set(run.stored)
         if missing:
             raise ValueError(
                 f"scope='neuron' needs {sorted(missing)} of every step, and the run has {sorted(run.stored)}"
                 f": record with TraceRecorder('all')."
             )
-
-        def visit(position, step):
-            columns = None
-            for where, picked in wanted.at(position):
-                if columns is None:
-                    known, messages = _messages(step)
-                    columns = np.column_stack([known[name] for name in (*names, "unit")])
+        for step, drawn in sample.steps(number):
+            known, messages = _messages(step)
+            columns = np.column_stack([known[name] for name in (*names, "unit")])
+            for where, picked in drawn:
                 features[where] = columns[picked]
                 targets[where] = messages[picked]
-
-        run.walk(visit, recorded_only=True, n_steps=wanted.n_steps)
 
 
 def _n_messages(trace: Trace) -> np.ndarray:
@@ -294,17 +290,9 @@ def _learning_rate(trace: Trace) -> float:
     along = power = 0.0
 
     for number in np.unique(trace.runs):
-        run = trace.recorded[number]
-        is_wanted = np.zeros(run.n_steps, bool)
-        is_wanted[trace.steps_in_run[trace.runs == number]] = True
-
-        def visit(position, step, is_wanted=is_wanted):
-            nonlocal along, power
-            if is_wanted[position]:
-                along -= float(np.dot(taught_updates(step), step.gradients))
-                power += float(np.dot(step.gradients, step.gradients))
-
-        run.walk(visit, recorded_only=True, n_steps=int(np.flatnonzero(is_wanted)[-1]) + 1)
+        for _, step in trace.iter_steps(number):
+            along -= float(np.dot(taught_updates(step), step.gradients))
+            power += float(np.dot(step.gradients, step.gradients))
     return along / power if power else 0.0
 
 

@@ -1,4 +1,7 @@
-"""Displays of trainings and of learned rules, after scikit-learn's; matplotlib is imported when they draw."""
+"""Displays of trainings and learned rules, in the style of scikit-learn.
+
+matplotlib is imported when a display draws.
+"""
 
 from sklearn_metabp.plotting.imitation import ImitationDisplay
 from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay

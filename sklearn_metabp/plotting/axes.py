@@ -1,25 +1,33 @@
-"""Axes to draw on, and colours; what all displays share."""
+"""Axes and colours, which all displays share."""
+
+from typing import Any
 
 import numpy as np
 
 
 def grid_of_axes(
-    ax, n_rows: int, n_cols: int, *, figsize, sharex=False, sharey=False
+    ax: Any,
+    n_rows: int,
+    n_cols: int,
+    *,
+    figsize: tuple[float, float],
+    sharex: bool = False,
+    sharey: bool | str = False,
 ) -> np.ndarray:
-    """Axes of a grid, row by row.
+    """Return the Axes of a grid, row by row.
 
     Parameters
     ----------
     ax : matplotlib Axes, array-like of them, or None
-        None makes a figure; a single Axes is divided, and is itself drawn no more; of several each
-        is taken as it is.
+        None makes a figure. A single Axes is divided, and is not drawn itself. Several Axes are
+        used as they are.
     n_rows, n_cols : int
     figsize : tuple of float
-        Of a figure that is made.
+        Size of a new figure.
     sharex : bool, default=False
-        Whether Axes of a column that are made share the x axis.
+        Whether the new Axes of a column share the x axis.
     sharey : bool or "row", default=False
-        Whether all Axes that are made share the y axis, or those of a row.
+        Whether all new Axes share the y axis, or those of a row.
 
     Returns
     -------
@@ -28,12 +36,16 @@ def grid_of_axes(
     Raises
     ------
     ValueError
-        If there are fewer or more Axes than needed, or a single one that is in no grid.
+        If there are fewer or more Axes than needed, or a single one that cannot be divided.
     """
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
 
-    shared = {"sharex": "col" if sharex else False, "sharey": sharey, "squeeze": False}
+    shared: dict[str, Any] = {
+        "sharex": "col" if sharex else False,
+        "sharey": sharey,
+        "squeeze": False,
+    }
     if ax is None:
         _, axes = plt.subplots(n_rows, n_cols, figsize=figsize, layout="constrained", **shared)
         return axes.ravel()
@@ -53,8 +65,8 @@ def grid_of_axes(
     return axes
 
 
-def colours(n: int) -> list:
-    """So many colours that differ."""
+def colours(n: int) -> list[Any]:
+    """Return ``n`` different colours."""
     import matplotlib as mpl
 
     if n <= 10:
@@ -63,5 +75,5 @@ def colours(n: int) -> list:
 
 
 def evenly(n: int, n_wanted: int) -> np.ndarray:
-    """At most so many positions among n, the first and the last included."""
+    """Return up to ``n_wanted`` evenly spread positions below ``n``, with the first and last."""
     return np.unique(np.linspace(0, n - 1, min(n, n_wanted)).round().astype(int))

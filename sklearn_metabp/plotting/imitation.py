@@ -10,7 +10,7 @@ from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.plotting.rows import rows_of_run
+from sklearn_metabp.plotting.trace import steps_of_run
 from sklearn_metabp.tracing import Trace
 
 # Steps to predict, and values to predict in all of them, with room for one step in ten.
@@ -124,7 +124,7 @@ class ImitationDisplay:
         check_is_fitted(rule)
         if not isinstance(max_points, Integral) or max_points < 1:
             raise ValueError(f"max_points must be an integer of 1 or more, got {max_points!r}.")
-        rows = rows_of_run(trace, run)
+        rows = steps_of_run(trace, run)
         names, sizes = _sizes(rule.scope_, rows, run)
         most = max(_MIN_STEPS, int(_MAX_VALUES / max(sizes.sum(axis=1).mean(), 1)))
         taken = evenly(len(rows), min(_MAX_STEPS, most))

@@ -1,42 +1,45 @@
-"""Loss curves of fitted models."""
+"""The display of loss curves."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
-# A longer repr of an update rule is no name for a legend.
+# A longer repr of an update rule is too long for a legend.
 _LONGEST_NAME = 40
 
 
 class LossCurveDisplay:
     """Training loss of every epoch, of one or several fitted models, and their validation loss.
 
-    Made by :meth:`from_estimator`. The validation loss is drawn, dashed, of models that have a
-    ``validation_loss_curve_``.
+    :meth:`from_estimator` makes it. The validation loss is a dashed line. It is drawn for models
+    that have a ``validation_loss_curve_``.
 
     Parameters
     ----------
     loss_curves : list of array-like
-        Mean loss of every epoch, one list a model.
+        Mean loss of every epoch, one list per model.
     names : list of str
-        One a model.
+        One name per model.
     validation_loss_curves : list of array-like or None, default=None
-        Loss on the validation data after every epoch, one list a model, None of a model without;
-        None where no model has one.
+        Loss on the validation data after every epoch, one list per model, or None for a model
+        without; None if no model has one.
 
     Attributes
     ----------
     ax_ : Axes
     figure_ : Figure
     lines_ : list of Line2D
-        One a model.
+        One line per model.
     validation_lines_ : list of Line2D or None
-        One a model, in its colour; None of a model without.
+        One line per model, in its colour; None for a model without.
 
     See Also
     --------
-    TraceDisplay : Loss, weights and updates of every step.
+    TraceDisplay : Display of the loss, weights and updates of every step.
 
     Examples
     --------
@@ -53,26 +56,40 @@ class LossCurveDisplay:
     ['SGD(learning_rate=0.1)', 'Adam(learning_rate=0.01)']
     """
 
-    def __init__(self, *, loss_curves, names, validation_loss_curves=None):
+    def __init__(
+        self,
+        *,
+        loss_curves: Sequence[Any],
+        names: Sequence[str],
+        validation_loss_curves: Sequence[Any] | None = None,
+    ):
         self.loss_curves = loss_curves
         self.names = names
         self.validation_loss_curves = validation_loss_curves
 
     @classmethod
-    def from_estimator(cls, *models, names=None, ax=None, yscale="log", line_kwargs=None):
-        """Draw the ``loss_curve_`` of fitted models, and their ``validation_loss_curve_`` where there is one.
+    def from_estimator(
+        cls,
+        *models: Any,
+        names: Sequence[str] | None = None,
+        ax: Any = None,
+        yscale: str = "log",
+        line_kwargs: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> Self:
+        """Draw the ``loss_curve_`` and the ``validation_loss_curve_``, if any, of fitted models.
 
         Parameters
         ----------
         *models : estimators
             Fitted; ours, scikit-learn's MLPs, or pipelines that end in one.
         names : list of str, default=None
-            One a model. None is the update rule, or the class where it has none or a long one.
+            One name per model. None takes the update rule, or the class if there is no update
+            rule or its representation is long.
         ax : Axes, default=None
             None makes a figure.
         yscale : {"log", "linear"} or another scale of matplotlib, default="log"
         line_kwargs : dict or list of dict, default=None
-            For matplotlib's ``plot``, of all lines or of each model's.
+            Arguments of matplotlib's ``plot``, for all lines or for those of each model.
 
         Returns
         -------
@@ -83,7 +100,7 @@ class LossCurveDisplay:
         NotFittedError
             If a model has not been fitted.
         ValueError
-            If a model has no ``loss_curve_``, or there are not as many names as models.
+            If a model has no ``loss_curve_``, or the numbers of names and models differ.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         if not models:
@@ -114,8 +131,14 @@ class LossCurveDisplay:
         )
         return display.plot(ax=ax, yscale=yscale, line_kwargs=line_kwargs)
 
-    def plot(self, ax=None, *, yscale="log", line_kwargs=None):
-        """Draw; see :meth:`from_estimator`.
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        yscale: str = "log",
+        line_kwargs: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> Self:
+        """Draw the loss curves; see :meth:`from_estimator`.
 
         Parameters
         ----------
@@ -157,13 +180,15 @@ class LossCurveDisplay:
         return self
 
 
-def _draw(ax, curve, style: dict):
-    marker = "o" if len(curve) == 1 else ""  # a line of one point is not seen
+def _draw(ax: Any, curve: Any, style: dict[str, Any]) -> Any:
+    """Draw a curve, and return its line."""
+    marker = "o" if len(curve) == 1 else ""  # a line of one point is not visible
     (line,) = ax.plot(range(1, len(curve) + 1), curve, **{"marker": marker, **style})
     return line
 
 
-def _name(model) -> str:
+def _name(model: Any) -> str:
+    """Return a short name of a model for the legend."""
     rule = getattr(model, "update_rule_", None)
     if rule is None:
         return type(model).__name__

@@ -1,4 +1,6 @@
-"""What a teacher does along the inputs of a learned rule."""
+"""The effects of the inputs of a learned rule on the update of its teacher."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import make_classification
@@ -12,11 +14,12 @@ _MIN_R2 = 0.999
 _MIN_RANGE = 0.01
 
 
-def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
-    """The teacher's predictions along every input, in the rule's unit, the others at their medians.
+def teacher_effects(teacher: Any, rule: Any, explanation: Any) -> dict[str, np.ndarray]:
+    """Compute the teacher's update along every input, with the other inputs at their medians.
 
-    They are read off a small training under the teacher, where its step is linear in the inputs, as
-    plain backpropagation, momentum and Adam are in those of a link, and rule (6) in those of a
+    It is measured in what the rule's updates are measured in. A small training under the teacher is
+    recorded, and a linear model is fitted to it. The teacher must be linear in the inputs: plain
+    backpropagation, momentum and Adam are in those of a link, and rule (6) is in those of a
     message.
 
     Parameters
@@ -25,7 +28,7 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
     rule : LearnedUpdateRule
         Fitted.
     explanation : RuleExplanation
-        Of the rule.
+        Explanation of the rule.
 
     Returns
     -------
@@ -39,7 +42,8 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
     """
     if explanation.scope == "network":
         raise ValueError(
-            "with scope='network' no teacher can be drawn, because no update is a function of one input of a "
+            "with scope='network' no teacher can be drawn, because no update is a function of "
+            "one input of a "
             "pattern: leave teacher=None."
         )
     trace = _record(teacher)
@@ -65,7 +69,8 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
     )
     if r2 < _MIN_R2:
         raise ValueError(
-            f"the step of {teacher!r} in the rule's unit, {explanation.unit}, is not linear in the inputs "
+            f"the step of {teacher!r} in the rule's unit, {explanation.unit}, is not linear in "
+            "the inputs "
             f"{list(rule.inputs_)} (R² {r2:.3f}), so it cannot be drawn beside: leave teacher=None."
         )
     typical = np.array([explanation.typical[name] for name in explanation.inputs])
@@ -76,8 +81,8 @@ def teacher_effects(teacher, rule, explanation) -> dict[str, np.ndarray]:
     }
 
 
-def _record(teacher) -> Trace:
-    """The later steps of a training of 120 steps."""
+def _record(teacher: Any) -> Trace:
+    """Record a training of 120 steps, and return the later ones."""
     X, y = make_classification(96, 6, n_informative=4, n_classes=3, random_state=0)
     recorder = TraceRecorder("all")
     model = BackpropMLPClassifier(

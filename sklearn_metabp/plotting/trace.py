@@ -1,22 +1,26 @@
-"""A recorded training, drawn."""
+"""The display of a recorded training."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
+from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run, visit_rows
 from sklearn_metabp.tracing import Trace
+
+# More points than a figure has columns are not visible.
+MAX_STEPS = 2000
 
 
 class TraceDisplay:
     """Weights, updates and loss along one recorded training.
 
-    Made by :meth:`from_trace`. Of a large network not every parameter is drawn, but as many, drawn
-    at random, of every weight matrix and every bias vector.
+    :meth:`from_trace` makes it. In a large network only some parameters of every weight matrix and
+    every bias vector are shown, chosen at random.
 
     Parameters
     ----------
@@ -27,20 +31,20 @@ class TraceDisplay:
     params : dict of str to ndarray of shape (n_steps, n_drawn)
         Values before the step, by name of the matrix or vector.
     updates : dict of str to ndarray of shape (n_steps, n_drawn)
-        What the step added to them.
+        Changes of these parameters made by the step.
 
     Attributes
     ----------
     ax_ : ndarray of Axes of shape (3,)
-        Of weights and biases, updates, loss.
+        Axes of the weights and biases, of the updates, and of the loss.
     figure_ : Figure
     param_lines_, update_lines_ : dict of str to list of Line2D
-        One a parameter, by name of the matrix or vector.
+        One line per parameter, by name of the matrix or vector.
     loss_line_ : Line2D
 
     See Also
     --------
-    LossCurveDisplay : Mean loss of every epoch, of several fitted models.
+    LossCurveDisplay : Display of the mean loss of every epoch, of several fitted models.
 
     Examples
     --------
@@ -56,14 +60,30 @@ class TraceDisplay:
     {'coefs_[0]': 10, 'coefs_[1]': 10, 'intercepts_[0]': 8, 'intercepts_[1]': 3}
     """
 
-    def __init__(self, *, steps, losses, params, updates):
+    def __init__(
+        self,
+        *,
+        steps: np.ndarray,
+        losses: np.ndarray,
+        params: dict[str, np.ndarray],
+        updates: dict[str, np.ndarray],
+    ):
         self.steps = steps
         self.losses = losses
         self.params = params
         self.updates = updates
 
     @classmethod
-    def from_trace(cls, trace, run=0, *, n_params=10, random_state=0, ax=None, line_kwargs=None):
+    def from_trace(
+        cls,
+        trace: Trace,
+        run: int = 0,
+        *,
+        n_params: int = 10,
+        random_state: int | np.random.RandomState | None = 0,
+        ax: Any = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw one run of a trace.
 
         Parameters
@@ -72,14 +92,14 @@ class TraceDisplay:
         run : int, default=0
             As in ``trace.runs``.
         n_params : int, default=10
-            How many parameters to draw of every weight matrix and bias vector, where it has more.
-            Of more than 2000 steps so many are drawn, evenly spread.
+            Maximal number of parameters to draw of every weight matrix and bias vector. Of a run
+            with more than 2000 steps, 2000 evenly spread ones are drawn.
         random_state : int, RandomState instance or None, default=0
-            Draws the parameters.
+            Chooses the parameters.
         ax : Axes or array-like of 3 Axes, default=None
             One is divided into three; None makes a figure.
         line_kwargs : dict, default=None
-            For matplotlib's ``plot``, of all lines.
+            Arguments of matplotlib's ``plot``, for all lines.
 
         Returns
         -------
@@ -88,33 +108,33 @@ class TraceDisplay:
         Raises
         ------
         ValueError
-            If the trace has no rows of that run, or was recorded without weights or updates.
+            If the trace has no steps of that run, or was recorded without params or updates.
         """
         check_matplotlib_support(f"{cls.__name__}.from_trace")
         if not isinstance(n_params, Integral) or n_params < 1:
             raise ValueError(f"n_params must be an integer of 1 or more, got {n_params!r}.")
-        rows = rows_of_run(trace, run)
-        recorded = rows.recorded[run]
+        steps = steps_of_run(trace, run)
+        recorded = steps.recorded[run]
         lacking = {"params", "updates"} - set(recorded.stored)
         if lacking:
             raise ValueError(
                 f"TraceDisplay draws params and updates, and run {run} was recorded without "
                 f"{' and '.join(sorted(lacking))}: record with TraceRecorder()."
             )
-        rows = rows[evenly(len(rows), MAX_STEPS)]
-        drawn = _draw_params(recorded.layout, int(n_params), check_random_state(random_state))
-        params, updates = _values(rows, run, np.concatenate(list(drawn.values())))
+        steps = steps[evenly(len(steps), MAX_STEPS)]
+        drawn = _choose_params(recorded.layout, int(n_params), check_random_state(random_state))
+        params, updates = _values(steps, run, np.concatenate(list(drawn.values())))
         ends = np.cumsum([len(positions) for positions in drawn.values()])[:-1]
         display = cls(
-            steps=rows.indices,
-            losses=rows.losses,
+            steps=steps.indices,
+            losses=steps.losses,
             params=dict(zip(drawn, np.split(params, ends, axis=1), strict=True)),
             updates=dict(zip(drawn, np.split(updates, ends, axis=1), strict=True)),
         )
         return display.plot(ax=ax, line_kwargs=line_kwargs)
 
-    def plot(self, ax=None, *, line_kwargs=None):
-        """Draw; see :meth:`from_trace`.
+    def plot(self, ax: Any = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
+        """Draw the training; see :meth:`from_trace`.
 
         Parameters
         ----------
@@ -148,8 +168,28 @@ class TraceDisplay:
         return self
 
 
-def _draw_params(layout, n_params: int, rng) -> dict[str, np.ndarray]:
-    """Positions in the flat vector of the parameters to draw, by name of the matrix or vector."""
+def steps_of_run(trace: Any, run: int) -> Trace:
+    """Return the steps of one run of a trace.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if not isinstance(trace, Trace):
+        raise ValueError(f"trace must be a Trace, as a TraceRecorder makes it, got {trace!r}.")
+    steps = trace[trace.runs == run]
+    if not len(steps):
+        raise ValueError(
+            f"the trace has no rows of run {run}; it has runs {np.unique(trace.runs).tolist()}."
+        )
+    return steps
+
+
+def _choose_params(
+    layout: ParameterLayout, n_params: int, rng: np.random.RandomState
+) -> dict[str, np.ndarray]:
+    """Choose parameters at random; return their positions by name of the matrix or vector."""
     drawn = {}
     for tensor in layout.tensors:
         size = tensor.slice.stop - tensor.slice.start
@@ -158,13 +198,10 @@ def _draw_params(layout, n_params: int, rng) -> dict[str, np.ndarray]:
     return drawn
 
 
-def _values(rows: Trace, run: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Some parameters and their updates at some steps of a run, (n_steps, n_positions) each."""
-    params = np.empty((len(rows), len(positions)))
+def _values(steps: Trace, run: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return some parameters and their updates at some steps, (n_steps, n_positions) each."""
+    params = np.empty((len(steps), len(positions)))
     updates = np.empty_like(params)
-
-    def visit(row, step):
-        params[row], updates[row] = step.params[positions], step.updates[positions]
-
-    visit_rows(rows, run, visit)
+    for places, step in steps.iter_steps(run):
+        params[places], updates[places] = step.params[positions], step.updates[positions]
     return params, updates

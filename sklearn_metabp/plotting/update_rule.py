@@ -1,8 +1,11 @@
-"""How large the steps of an update rule are, drawn."""
+"""The display of the step sizes of an update rule."""
 
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
@@ -10,22 +13,22 @@ from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run, visit_rows
+from sklearn_metabp.plotting.trace import MAX_STEPS, steps_of_run
 from sklearn_metabp.tracing import Trace, TraceRecorder
 
-# Of a unit that is dead steps can be smaller by any number of decades.
+# Steps of a neuron that is inactive can be smaller by any number of decades.
 _SHOWN = 1e-9
 
 
 class UpdateRuleDisplay:
-    r"""Step sizes of an update rule along a training, as they are and by the gradient.
+    r"""Step sizes and effective learning rates of an update rule along a training.
 
-    Made by :meth:`from_trace` or :meth:`from_estimator`. A column is a layer; of its weights and of
-    its biases the median is drawn as a line, and two quantiles as the borders of a band. The step
-    size is
+    :meth:`from_trace` and :meth:`from_estimator` make it. A column is a layer. The median over its
+    weights, and that over its biases, is drawn as a line, and two quantiles as the borders of a
+    band. The step size is
     :math:`|\Delta w|`; the effective learning rate is :math:`|\Delta w| / |g|`, with
-    :math:`g = \partial J / \partial w` the gradient of the step. Plain backpropagation has the same rate for
-    all parameters and all steps, its learning rate.
+    :math:`g = \partial J / \partial w` the gradient of the step.
+    Plain backpropagation has the same rate for all parameters and all steps, its learning rate.
 
     Parameters
     ----------
@@ -36,14 +39,14 @@ class UpdateRuleDisplay:
         name.
     learning_rates : dict of str to ndarray of shape (n_steps, 3)
         The same of the effective learning rates, over the parameters whose gradient is not 0; NaN
-        where there are none.
+        if there are none.
     quantiles : tuple of float
-        The lower and the upper one.
+        The lower and the upper quantile.
 
     Attributes
     ----------
     ax_ : ndarray of Axes of shape (2 * n_layers,)
-        Of the step sizes of every layer, then of its effective learning rates.
+        Axes of the step sizes of every layer, then of the effective learning rates.
     figure_ : Figure
     step_size_lines_, learning_rate_lines_ : dict of str to Line2D
         The medians, by name of the matrix or vector.
@@ -52,8 +55,8 @@ class UpdateRuleDisplay:
 
     See Also
     --------
-    TraceDisplay : Single weights and their updates.
-    LossCurveDisplay : What the steps achieve.
+    TraceDisplay : Display of single weights and their updates.
+    LossCurveDisplay : Display of loss curves.
 
     Examples
     --------
@@ -68,20 +71,36 @@ class UpdateRuleDisplay:
     [0.1, 0.1, 0.1]
     """
 
-    def __init__(self, *, steps, step_sizes, learning_rates, quantiles):
+    def __init__(
+        self,
+        *,
+        steps: np.ndarray,
+        step_sizes: dict[str, np.ndarray],
+        learning_rates: dict[str, np.ndarray],
+        quantiles: tuple[float, float],
+    ):
         self.steps = steps
         self.step_sizes = step_sizes
         self.learning_rates = learning_rates
         self.quantiles = quantiles
 
     @classmethod
-    def from_trace(cls, trace, run=0, *, quantiles=(0.25, 0.75), ax=None, line_kwargs=None):
+    def from_trace(
+        cls,
+        trace: Trace,
+        run: int = 0,
+        *,
+        quantiles: Sequence[float] = (0.25, 0.75),
+        ax: Any = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw one run of a trace.
 
         Parameters
         ----------
         trace : Trace
-            With gradients and updates. Of more than 2000 steps so many are drawn, evenly spread.
+            It must have gradients and updates. Of more than 2000 steps, 2000 evenly spread ones are
+            drawn.
         run : int, default=0
             As in ``trace.runs``.
         quantiles : tuple of two float, default=(0.25, 0.75)
@@ -89,7 +108,7 @@ class UpdateRuleDisplay:
         ax : Axes or array-like of 2 * n_layers Axes, default=None
             One is divided; None makes a figure.
         line_kwargs : dict, default=None
-            For matplotlib's ``plot``, of all lines.
+            Arguments of matplotlib's ``plot``, for all lines.
 
         Returns
         -------
@@ -98,22 +117,23 @@ class UpdateRuleDisplay:
         Raises
         ------
         ValueError
-            If the trace has no rows of that run, or was recorded without gradients or updates; if
+            If the trace has no steps of that run, or was recorded without gradients or updates; if
             ``quantiles`` are not two in order.
         """
         check_matplotlib_support(f"{cls.__name__}.from_trace")
         lower, upper = _check_quantiles(quantiles)
-        rows = rows_of_run(trace, run)
-        lacking = {"gradients", "updates"} - set(rows.recorded[run].stored)
+        steps = steps_of_run(trace, run)
+        lacking = {"gradients", "updates"} - set(steps.recorded[run].stored)
         if lacking:
             raise ValueError(
-                f"UpdateRuleDisplay draws gradients and updates, and run {run} was recorded without "
+                f"UpdateRuleDisplay draws gradients and updates, and run {run} was recorded "
+                "without "
                 f"{' and '.join(sorted(lacking))}: record with TraceRecorder()."
             )
-        rows = rows[evenly(len(rows), MAX_STEPS)]
-        step_sizes, learning_rates = _quantiles_of(rows, run, (lower, 0.5, upper))
+        steps = steps[evenly(len(steps), MAX_STEPS)]
+        step_sizes, learning_rates = _quantiles_of(steps, run, (lower, 0.5, upper))
         display = cls(
-            steps=rows.indices,
+            steps=steps.indices,
             step_sizes=step_sizes,
             learning_rates=learning_rates,
             quantiles=(lower, upper),
@@ -123,22 +143,22 @@ class UpdateRuleDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
         *,
-        sample_weight=None,
-        quantiles=(0.25, 0.75),
-        ax=None,
-        line_kwargs=None,
-    ):
+        sample_weight: ArrayLike | None = None,
+        quantiles: Sequence[float] = (0.25, 0.75),
+        ax: Any = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Train a clone of an estimator, record it and draw.
 
         Parameters
         ----------
         estimator : BackpropMLPClassifier, BackpropMLPRegressor or a Pipeline that ends in one
-            Fitted or not; it is not changed. Its clone takes the same steps as it did if
-            ``random_state`` is an integer.
+            Fitted or not. It is not changed. Its clone takes the same steps if ``random_state`` is
+            an integer.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
@@ -154,17 +174,18 @@ class UpdateRuleDisplay:
         Raises
         ------
         ValueError
-            If it is another estimator, and as :meth:`from_trace`.
+            If it is another estimator, or ``quantiles`` are not two in order.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         _check_quantiles(quantiles)
         last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
         if not isinstance(last, (BackpropMLPClassifier, BackpropMLPRegressor)):
             raise ValueError(
-                f"UpdateRuleDisplay records a BackpropMLPClassifier or BackpropMLPRegressor, alone or at the "
+                f"UpdateRuleDisplay records a BackpropMLPClassifier or BackpropMLPRegressor, "
+                "alone or at the "
                 f"end of a Pipeline, got {type(last).__name__}."
             )
-        recorder = TraceRecorder(["gradients", "weight_updates", "bias_updates", "loss"])
+        recorder = TraceRecorder(["gradients", "updates"])
         model, weights = clone(estimator), {}
         if isinstance(model, Pipeline):
             model[-1].set_callbacks(recorder)
@@ -177,8 +198,8 @@ class UpdateRuleDisplay:
         model.fit(X, y, **weights)
         return cls.from_trace(recorder.trace_, quantiles=quantiles, ax=ax, line_kwargs=line_kwargs)
 
-    def plot(self, ax=None, *, line_kwargs=None):
-        """Draw; see :meth:`from_trace`.
+    def plot(self, ax: Any = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
+        """Draw the step sizes and learning rates; see :meth:`from_trace`.
 
         Parameters
         ----------
@@ -208,8 +229,10 @@ class UpdateRuleDisplay:
         self.ax_, self.figure_ = axes, axes[0].figure
         return self
 
-    def _draw(self, axes, values: dict, style: dict) -> tuple[dict, dict]:
-        """Lines and bands by name; first come the weights of every layer, then the biases."""
+    def _draw(
+        self, axes: np.ndarray, values: dict[str, np.ndarray], style: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Draw the weights of every layer, then the biases; return lines and bands by name."""
         lines, bands = {}, {}
         _set_scale(axes, np.array(list(values.values())))
         for position, (name, of_tensor) in enumerate(values.items()):
@@ -223,20 +246,21 @@ class UpdateRuleDisplay:
         return lines, bands
 
 
-def _set_scale(axes, values: np.ndarray) -> None:
-    """A logarithmic y axis with room for all values, down to so many decades; linear where all are 0."""
+def _set_scale(axes: Any, values: np.ndarray) -> None:
+    """Set a logarithmic y axis with space for the values, or a linear one if all are 0."""
     values = values[np.isfinite(values) & (values > 0)]
     if not len(values):
         return
     highest = values.max()
     lowest = max(values.min(), highest * _SHOWN)
-    room = max(1.5, (highest / lowest) ** 0.05)
+    margin = max(1.5, (highest / lowest) ** 0.05)
     for ax in axes:
-        ax.set_ylim(lowest / room, highest * room)
+        ax.set_ylim(lowest / margin, highest * margin)
         ax.set_yscale("log", nonpositive="mask")
 
 
-def _check_quantiles(quantiles) -> tuple[float, float]:
+def _check_quantiles(quantiles: Any) -> tuple[float, float]:
+    """Return two quantiles in order; raise for anything else."""
     ordered = list(quantiles) if np.iterable(quantiles) else [quantiles]
     are_numbers = all(isinstance(quantile, Real) for quantile in ordered)
     if len(ordered) != 2 or not are_numbers or not 0 <= ordered[0] <= ordered[1] <= 1:
@@ -246,20 +270,19 @@ def _check_quantiles(quantiles) -> tuple[float, float]:
     return float(ordered[0]), float(ordered[1])
 
 
-def _quantiles_of(rows: Trace, run: int, quantiles) -> tuple[dict, dict]:
-    """Quantiles of |Δw| and of |Δw| / |g| at some steps of a run, (n_steps, n_quantiles) by tensor."""
-    tensors = rows.layouts[run].tensors
-    shape = (len(rows), len(quantiles))
+def _quantiles_of(
+    steps: Trace, run: int, quantiles: tuple[float, ...]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Compute quantiles of |Δw| and of |Δw| / |g|, (n_steps, n_quantiles) by tensor."""
+    tensors = steps.layouts[run].tensors
+    shape = (len(steps), len(quantiles))
     sizes = {tensor.name: np.empty(shape) for tensor in tensors}
     rates = {tensor.name: np.full(shape, np.nan) for tensor in tensors}
-
-    def visit(row, step):
+    for places, step in steps.iter_steps(run):
         for tensor in tensors:
             size, slope = np.abs(step.updates[tensor.slice]), np.abs(step.gradients[tensor.slice])
-            sizes[tensor.name][row] = np.quantile(size, quantiles)
+            sizes[tensor.name][places] = np.quantile(size, quantiles)
             if (known := slope > 0).any():
                 with np.errstate(over="ignore"):
-                    rates[tensor.name][row] = np.quantile(size[known] / slope[known], quantiles)
-
-    visit_rows(rows, run, visit)
+                    rates[tensor.name][places] = np.quantile(size[known] / slope[known], quantiles)
     return sizes, rates

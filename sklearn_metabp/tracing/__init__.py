@@ -1,4 +1,4 @@
-"""Recording trainings: the recorder, the trace, and where scopes register what they read of it."""
+"""The recorder of trainings, and the traces that it records."""
 
 from sklearn_metabp.tracing.chunks import TraceFileError
 from sklearn_metabp.tracing.recorder import TraceRecorder

@@ -23,14 +23,14 @@ _BACKLOG = 128
 
 
 class Recipient(Protocol):
-    """An object that messages can be for."""
+    """An object that can be sent messages."""
 
-    def receive(self, message) -> None:
-        """Take a message in; called from several threads."""
+    def receive(self, message: Any) -> None:
+        """Take in a message. Called from several threads."""
 
 
 class Address(NamedTuple):
-    """Where an object is: in which process, and which of its objects it is."""
+    """Address of an object: the socket and key of its process, and the object's own token."""
 
     listener: Any
     key: bytes
@@ -38,9 +38,9 @@ class Address(NamedTuple):
 
 
 class _Process:
-    """What this process has open; a forked one begins afresh."""
+    """Open connections of this process. A forked process begins without any."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lock = threading.Lock()
         self.listener: tuple[Any, bytes] | None = None
         self.recipients: WeakValueDictionary[str, Recipient] = WeakValueDictionary()
@@ -60,7 +60,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def new_address(recipient: Recipient) -> Address:
-    """An address at which an object of this process can be reached, for as long as it lives."""
+    """Return an address of an object of this process, valid as long as the object lives."""
     token = uuid.uuid4().hex
     with _here.lock:
         if _here.listener is None:
@@ -75,12 +75,12 @@ def new_address(recipient: Recipient) -> Address:
 
 
 def recipient_at(address: Address) -> Recipient | None:
-    """The object with that address, if it is one of this process."""
+    """Return the object with that address, or None if it is not in this process."""
     return _here.recipients.get(address.token)
 
 
 def works_for(address: Address) -> bool:
-    """Whether this process is a worker that can send to that address."""
+    """Tell whether this process is a worker that can send to that address."""
     if recipient_at(address) is not None or multiprocessing.parent_process() is None:
         return False
     try:
@@ -90,13 +90,13 @@ def works_for(address: Address) -> bool:
     return True
 
 
-def send(address: Address, message) -> None:
+def send(address: Address, message: Any) -> None:
     """Send a message, and wait until it has been received.
 
     Raises
     ------
     ConnectionError
-        If it has not been.
+        If it was not received.
     """
     try:
         content = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
@@ -111,12 +111,14 @@ def send(address: Address, message) -> None:
             fault = connection.recv_bytes().decode()
     except (OSError, EOFError, AuthenticationError) as error:
         raise ConnectionError(
-            f"what this worker process recorded is lost: the process that it works for cannot be reached "
+            f"what this worker process recorded is lost: the process that it works for cannot be "
+            "reached "
             f"({type(error).__name__}: {error})."
         ) from error
     if fault:
         raise ConnectionError(
-            f"what this worker process recorded is lost: the process that it works for could not take it "
+            f"what this worker process recorded is lost: the process that it works for could not "
+            "take it "
             f"({fault})."
         )
 
@@ -130,7 +132,7 @@ def _connection(address: Address) -> tuple[Connection, threading.Lock]:
 
 
 def _accept(listener: Listener) -> None:
-    """Take up connections, each in a thread of its own."""
+    """Accept connections, each in a thread of its own."""
     while True:
         try:
             connection = listener.accept()
@@ -147,7 +149,10 @@ def _accept(listener: Listener) -> None:
 
 
 def _receive(connection: Connection) -> None:
-    """Hand on what comes over a connection until it ends; every message is answered, by its fault if any."""
+    """Deliver the messages of a connection until it ends; answer each with its fault, or "".
+
+    A message to an object that no longer exists is dropped.
+    """
     token_length = len(uuid.uuid4().hex)
     with suppress(EOFError, OSError):
         while True:
@@ -155,7 +160,7 @@ def _receive(connection: Connection) -> None:
             recipient = _here.recipients.get(content[:token_length].decode())
             fault = ""
             try:
-                if recipient is not None:  # one that is gone has nobody who could read it
+                if recipient is not None:
                     recipient.receive(pickle.loads(memoryview(content)[token_length:]))
             except Exception as error:
                 fault = f"{type(error).__name__}: {error}"

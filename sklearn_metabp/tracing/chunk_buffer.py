@@ -1,13 +1,14 @@
-"""Room in memory for the steps of one chunk, used over and over."""
+"""The arrays of one chunk in memory, which are used for every chunk."""
+
+from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.tracing.chunks import FIRST_PARAMS, KIND, RunHeader, layer_name
+from sklearn_metabp.tracing.chunks import FIRST_PARAMS, KIND, RunHeader
 from sklearn_metabp.tracing.file_writer import FileLayout
-from sklearn_metabp.tracing.run import SCALARS, stored_names
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+from sklearn_metabp.tracing.variables import SCALARS, TraceVariable, stored_variables
 
-# Large enough that making and flushing a file does not count.
+# Large enough for the cost of making and flushing a file to be small.
 CHUNK_BYTES = 8 * 2**20
 CHUNK_STEPS = 4096
 _PIECES = 4
@@ -16,18 +17,18 @@ _PIECES = 4
 class ChunkBuffer:
     """The arrays of a chunk, filled step by step and written piece by piece.
 
-    Fresh memory costs as much as writing, so the steps of the next chunk go where those of the last
-    were.
+    New memory costs as much as writing, so the steps of the next chunk overwrite those of the last.
 
     Attributes
     ----------
     n_rows : int
-        Steps of a chunk: 8 MiB of them, but at least two, so that one can be written while the
-        other fills.
+        Number of steps of a chunk: 8 MiB of them, but at least two, so that one can be written
+        while the other is filled.
     n_pieces, piece_rows : int
-        Pieces of a chunk, four or some more where they are of one step, and steps of a piece.
+        Number of pieces of a chunk (four, or some more if a piece is one step), and number of steps
+        of a piece.
     n_used : int
-        Steps of the present chunk.
+        Number of steps of the present chunk.
     """
 
     def __init__(self, header: RunHeader):
@@ -43,58 +44,49 @@ class ChunkBuffer:
         self._first = {}
         if header.sums_updates:
             self._first[FIRST_PARAMS] = np.empty((1, header.network.layout.n_params), header.dtype)
-        stored = stored_names(header.variables)
-        self._flat = [
-            (n, self._arrays[n]) for n in stored if n in self._arrays and n not in OF_PATTERNS
-        ]
-        self._of_patterns = [(name, self._arrays[name]) for name in stored if name in OF_PATTERNS]
-        self._layered = [
-            (
-                name,
-                [
-                    self._arrays[layer_name(name, layer)]
-                    for layer in range(header.n_layers_of(name))
-                ],
-            )
-            for name in stored
-            if name in OF_LAYERS
-        ]
-        self._scalars = [(name, self._arrays[plural]) for name, plural in SCALARS.items()]
+        # The variables without patterns and those with patterns, each with its arrays.
+        self._flat: list[tuple[str, np.ndarray]] = []
+        self._padded: list[tuple[TraceVariable, list[np.ndarray]]] = []
+        for variable in (*SCALARS, *stored_variables(header.variables)):
+            names = variable.array_names(header.network.layout)
+            arrays = [self._arrays[name] for name in names if name in self._arrays]
+            if variable.kind.has_patterns:
+                self._padded.append((variable, arrays))
+            else:
+                self._flat += [(variable.name, array) for array in arrays]
         self.n_used = 0
 
     @property
     def begins_piece(self) -> bool:
-        """Whether the next step is the first of a piece, so that the last one ended one."""
+        """Whether the next step is the first one of a piece, so that the piece before is full."""
         return self.n_used % self.piece_rows == 0
 
-    def append(self, step) -> None:
-        """Copy a step; it counts when all of it is there."""
+    def append(self, step: Any) -> None:
+        """Copy a step, and count it when all of it has been copied."""
         row = self.n_used
-        for name, array in self._scalars:
-            array[row] = getattr(step, name)
         if row == 0 and self._first:
             self._first[FIRST_PARAMS][0] = step.params
         for name, array in self._flat:
             array[row] = getattr(step, name)
-        for name, array in self._of_patterns:
-            _fill_patterns(array[row], getattr(step, name))
-        for name, columns in self._layered:
-            for column, layer in zip(columns, getattr(step, name), strict=True):
-                _fill_patterns(column[row], layer)
+        for variable, arrays in self._padded:
+            values = variable.arrays_of(getattr(step, variable.name))
+            for array, value in zip(arrays, values, strict=True):
+                _fill_patterns(array[row], value)
         self.n_used = row + 1
 
     def file_layout(self) -> FileLayout:
-        """That of the file of a full chunk."""
+        """Return the layout of the file of a full chunk."""
         shapes = {
             name: (array.dtype, array.shape) for name, array in (self._arrays | self._first).items()
         }
         return FileLayout(KIND, self._header.to_json(), shapes, self.piece_rows)
 
     def rows(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Every array's rows of some steps; what there is once a chunk is with the first step."""
+        """Return every array at some steps; the first parameters belong to the first step."""
         return {name: array[start:stop] for name, array in (self._arrays | self._first).items()}
 
 
 def _fill_patterns(row: np.ndarray, patterns: np.ndarray) -> None:
+    """Write the patterns of a batch, and NaN where there is space for more."""
     row[: len(patterns)] = patterns
     row[len(patterns) :] = np.nan

@@ -1,4 +1,4 @@
-"""A chunk of a run on disk: what its file says of the run, and the steps it holds."""
+"""A chunk of a run on disk: the header of its file, and its steps."""
 
 import math
 import re
@@ -11,56 +11,55 @@ import numpy as np
 
 from sklearn_metabp.network import LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
 from sklearn_metabp.tracing.files import CheckedFile, open_file
-from sklearn_metabp.tracing.run import SCALARS, stored_names
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES, VARIABLES
+from sklearn_metabp.tracing.variables import SCALARS, stored_variables, variables_in_file
 
 KIND = "sklearn_metabp trace 1"
-SCALAR_DTYPES = {
-    plural: np.dtype("<f8" if plural == "losses" else "<i8") for plural in SCALARS.values()
-}
 FIRST_PARAMS = "first_params"
 _KEYS = {
     *("layer_sizes", "layer_dtype", "activations", "out_activation", "loss", "alpha"),
     *("dropout", "out_groups"),
     *("variables", "every", "max_patterns", "dtype", "adds_updates", "run_id"),
 }
-# Files that were written before it was known do not have it.
+# Files of earlier versions do not have these.
 _OPTIONAL_KEYS = {"task"}
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
-# What a forger can write into a header without a file that is as long.
+# Limits of numbers in a header, which a forged file of any length could contain.
 _MOST_UNITS = 2**31
 _MOST_LAYERS = 10_000
 _MOST_STEPS = 2**53
 
 
 class TraceFileError(ValueError):
-    """A file or directory is no trace, or a damaged one; the message names it and says what is wrong."""
+    """Error of a file or directory that is no trace or a damaged one.
+
+    The message has the path and the reason.
+    """
 
 
 @dataclass(frozen=True)
 class RunHeader:
-    """What every chunk of a run says of the run.
+    """Description of a run, which every chunk of the run has in its header.
 
     Parameters
     ----------
     network : Network
     variables : tuple of str
-        What is recorded.
+        Names of the recorded variables, in the order of the table.
     every : int
         One step in so many is recorded.
     max_patterns : int or None
-        Patterns that a row has room for; None where nothing that is recorded belongs to a pattern.
+        Number of patterns that a step has space for; None if no recorded variable has patterns.
     dtype : dtype
-        Of the recorded arrays; the scalars of a step are float64 and int64.
+        Dtype of the recorded arrays; the scalars of a step are float64 and int64.
     adds_updates : bool
-        As of a :class:`Run`.
+        See :class:`Run`.
     run_id : str of 32 hexadecimal digits
-        Drawn at random, so that a chunk of another run of the same shape is known as such.
+        Random number, which tells a chunk from one of another run of the same shape.
     task : Task or None
-        As of a :class:`Run`.
+        See :class:`Run`.
     """
 
     network: Network
@@ -74,38 +73,30 @@ class RunHeader:
 
     @property
     def sums_updates(self) -> bool:
-        """Whether the weights are those of a chunk's first step and the running sum of the updates.
+        """Whether the parameters are computed from those of a chunk's first step and the updates.
 
-        To the bit, because the loop adds the updates to the weights in the same way. Where a search
-        sets the weights they are stored.
+        The running sum has the same bits, because the loop adds the updates in the same way. If a
+        line search sets the parameters, they are stored.
         """
-        stored = stored_names(self.variables)
         exact = self.adds_updates and self.every == 1 and self.dtype == self.network.layout.dtype
-        return exact and {"params", "updates"} <= set(stored)
+        return exact and {"params", "updates"} <= set(self.variables)
 
     def rows(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
-        """Dtype of every array whose first axis is the step, and shape of one row of it."""
-        sizes, n_params = self.network.layout.layer_sizes, self.network.layout.n_params
-        rows: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
-            name: (dtype, ()) for name, dtype in SCALAR_DTYPES.items()
+        """Return the dtype and the shape at one step of every array, by its name in the file."""
+        layout = self.network.layout
+        return {
+            name: (variable.kind.dtype or self.dtype, shape)
+            for variable in (*SCALARS, *stored_variables(self.variables))
+            if variable.name != "params" or not self.sums_updates
+            for name, shape in zip(
+                variable.array_names(layout),
+                variable.shapes(layout, self.max_patterns or 0),
+                strict=True,
+            )
         }
-        room = self.max_patterns or 0
-        for name in stored_names(self.variables):
-            if name in OF_LAYERS:
-                for layer, n_units in enumerate(sizes if name == "activations" else sizes[1:]):
-                    rows[layer_name(name, layer)] = self.dtype, (room, n_units)
-            elif name in OF_PATTERNS:
-                rows[name] = self.dtype, (room, sizes[-1])
-            elif name != "params" or not self.sums_updates:
-                rows[name] = self.dtype, (n_params,)
-        return rows
-
-    def n_layers_of(self, name: str) -> int:
-        """Arrays that a layered variable has."""
-        return len(self.network.layout.layer_sizes) - (name != "activations")
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written."""
+        """Return what is written as JSON."""
         network = self.network
         return {
             "layer_sizes": list(network.layout.layer_sizes),
@@ -127,12 +118,12 @@ class RunHeader:
 
     @classmethod
     def from_json(cls, header: dict) -> "RunHeader":
-        """As it is read.
+        """Return the header that was read as JSON.
 
         Raises
         ------
         ValueError
-            If a value is missing or impossible.
+            If a value is missing or not possible.
         """
         if set(header) - _OPTIONAL_KEYS != _KEYS:
             raise ValueError(f"its header has {sorted(header)[:20]} and not {sorted(_KEYS)}")
@@ -155,13 +146,16 @@ class RunHeader:
         variables = header["variables"]
         if not isinstance(variables, list) or not variables:
             raise ValueError("variables are not a list of names")
-        if variables != [name for name in (*VARIABLES, TEACHER_UPDATES) if name in variables]:
-            raise ValueError(f"variables are not names from {list(VARIABLES)} in their order")
+        if not all(isinstance(name, str) for name in variables):
+            raise ValueError("variables are not a list of names")
+        if len(set(variables)) < len(variables):
+            raise ValueError("a variable is named twice")
+        known = variables_in_file(variables)
         return cls(
             network,
-            tuple(variables),
+            known,
             _integer("every", header["every"], _MOST_UNITS),
-            _room(header["max_patterns"], variables),
+            _room(header["max_patterns"], known),
             np.dtype(_one_of("dtype", header, ("float32", "float64"))),
             _true_or_false("adds_updates", header),
             _run_id(header["run_id"]),
@@ -169,37 +163,33 @@ class RunHeader:
         )
 
 
-def layer_name(name: str, layer: int) -> str:
-    """Name in the file of one layer's array of a layered variable."""
-    return f"{name}.{layer}"
+def space_for_patterns(n_patterns: int, variables: tuple[str, ...]) -> int | None:
+    """Return the number of patterns to make space for; None where no variable has patterns."""
+    has_patterns = any(variable.kind.has_patterns for variable in stored_variables(variables))
+    return n_patterns if has_patterns else None
 
 
-def room_for(n_patterns: int, variables) -> int | None:
-    """Patterns that a row of recorded variables has room for; None where none of them belongs to one."""
-    return n_patterns if set(variables) & {*OF_LAYERS, *OF_PATTERNS} else None
-
-
-def _room(value, variables: list) -> int | None:
-    if room_for(1, variables) is not None:
+def _room(value: Any, variables: tuple[str, ...]) -> int | None:
+    if space_for_patterns(1, variables) is not None:
         return _integer("max_patterns", value, _MOST_STEPS)
     if value is not None:
         raise ValueError("max_patterns must be null where nothing belongs to a pattern")
     return None
 
 
-def _integer(name: str, value, most: int) -> int:
+def _integer(name: str, value: Any, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise ValueError(f"{name} must be integers from 1 to {most}")
     return value
 
 
-def _run_id(value) -> str:
+def _run_id(value: Any) -> str:
     if not isinstance(value, str) or not _RUN_ID.fullmatch(value):
         raise ValueError("run_id is not 32 hexadecimal digits")
     return value
 
 
-def _task(value) -> Task | None:
+def _task(value: Any) -> Task | None:
     if value is None:
         return None
     if (
@@ -232,13 +222,13 @@ def _at_least_0(name: str, header: dict) -> float:
     return value
 
 
-def _activations(names) -> tuple[str, ...]:
+def _activations(names: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("activations are not a list of names")
     return tuple(names)
 
 
-def _groups(widths, layout: ParameterLayout) -> tuple[int, ...] | None:
+def _groups(widths: Any, layout: ParameterLayout) -> tuple[int, ...] | None:
     if widths is None:
         return None
     n_outputs = layout.layer_sizes[-1]
@@ -262,7 +252,7 @@ class Chunk:
     ----------
     header : RunHeader
     scalars : dict of ndarray of shape (n_steps,)
-        As those of a :class:`Run`.
+        See :class:`Run`.
     file : CheckedFile
     """
 
@@ -272,28 +262,28 @@ class Chunk:
 
     @property
     def n_steps(self) -> int:
-        """Steps in it."""
+        """Number of steps."""
         return len(self.scalars["indices"])
 
 
 def read_chunk(path: Path) -> Chunk:
-    """Read a chunk's header and scalars; its arrays are mapped later.
+    """Read the header and the scalars of a chunk. Its arrays are mapped later.
 
     Raises
     ------
     TraceFileError
-        If the file is not a chunk, or a damaged one.
+        If the file is no chunk, or a damaged one.
     """
     return _checked(open_file(path, KIND, TraceFileError))
 
 
 def read_unfinished_chunk(path: Path) -> Chunk:
-    """Read into memory what has been written of a chunk, by a training that goes on or was killed.
+    """Read an unfinished chunk into memory, of a training that still runs or was killed.
 
     Raises
     ------
     TraceFileError
-        If nothing has been, or the file is not a chunk, or a damaged one.
+        If nothing has been written yet, or if the file is no chunk, or a damaged one.
     """
     return _checked(open_file(path, KIND, TraceFileError).so_far())
 
@@ -304,8 +294,8 @@ def _checked(file: CheckedFile) -> Chunk:
     except ValueError as error:
         raise file.fault(str(error)) from error
     n = _check_shapes(file, header)
-    scalars = {name: file.array(name).copy() for name in SCALAR_DTYPES}
-    indices, epochs, n_patterns = scalars["indices"], scalars["epochs"], scalars["n_patterns"]
+    numbers = {v.name_in_trace: file.array(v.name_in_trace).copy() for v in SCALARS}
+    indices, epochs, n_patterns = numbers["indices"], numbers["epochs"], numbers["n_patterns"]
     first = int(indices[0])
     if not 1 <= first <= _MOST_STEPS or (indices != first + header.every * np.arange(n)).any():
         raise file.fault(f"its steps are not one in {header.every} of a training")
@@ -314,11 +304,11 @@ def _checked(file: CheckedFile) -> Chunk:
     most = header.max_patterns or _MOST_STEPS
     if n_patterns.min() < 1 or n_patterns.max() > most:
         raise file.fault(f"a step has no patterns, or more than {most}")
-    return Chunk(header, scalars, file)
+    return Chunk(header, numbers, file)
 
 
 def _check_shapes(file: CheckedFile, header: RunHeader) -> int:
-    """Number of steps, if every array is there and is as the header says."""
+    """Return the number of steps; raise unless every array is as the header describes it."""
     n = file.specs["indices"].shape[0] if "indices" in file.specs else 0
     expected = {
         name: (dtype.newbyteorder("<"), (n, *shape))

@@ -1,4 +1,4 @@
-"""A callback that collects in one process what its copies see in others."""
+"""A callback that collects in one process what its copies record in other processes."""
 
 import multiprocessing
 import os
@@ -12,43 +12,42 @@ _OF_THIS_PROCESS = {"_lock", "_pid", "_home", "_is_cut_off"}
 
 
 class Collector:
-    """A callback whose copies in worker processes send what they collect to the one they were copied from.
+    """A callback whose copies in worker processes send what they collect to the original.
 
-    joblib pickles an estimator, and its callbacks with it, for every task that it gives to a worker
-    process. A copy in such a process sends what it collects. A copy that was loaded from a file has
-    what was collected before, and collects on its own.
+    joblib pickles an estimator and its callbacks for every task of a worker process. A copy in a
+    worker process sends what it collects. A copy that was loaded from a file has what was collected
+    before, and collects on its own.
 
-    Subclasses define ``receive(message)``, which takes in what one of them has delivered, and
-    ``_forget()``.
+    Subclasses define ``receive(message)`` and ``_forget()``.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        # Its own address, once it has been pickled, and that of the one to send to.
+        # The own address, once it has been pickled, and the address to send to.
         self._address: Address | None = None
         self._home: Address | None = None
         self._is_cut_off = False
 
-    def receive(self, message) -> None:
-        """Take in what was collected here, or by a copy in a worker process."""
+    def receive(self, message: Any) -> None:
+        """Take in what was collected here or by a copy in a worker process."""
         raise NotImplementedError
 
     def _forget(self) -> None:
-        """Drop what was collected: the one to send to has it."""
+        """Drop what was collected, because the original has it."""
         raise NotImplementedError
 
     def _collects(self) -> bool:
-        """Whether it collects in memory at all."""
+        """Tell whether this callback collects in memory at all."""
         return True
 
-    def _deliver(self, message) -> None:
-        """Bring what was collected to where it belongs, which may be here.
+    def _deliver(self, message: Any) -> None:
+        """Send what was collected to the original, which may be this object.
 
         Raises
         ------
         ConnectionError
-            If that is another process, and it cannot be reached.
+            If the original is in another process that cannot be reached.
         """
         if self._home is None:
             self.receive(message)
@@ -56,20 +55,22 @@ class Collector:
             send(self._home, message)
 
     def _arrive(self) -> None:
-        """Find out where to send to; called before every fit."""
-        if self._pid != os.getpid():  # a fork took it along
+        """Find out where to send to. Called before every fit."""
+        if self._pid != os.getpid():  # copied by a fork
             self._settle(self._home or self._address)
         if self._is_cut_off:
             self._is_cut_off = False
             warnings.warn(
-                f"This {type(self).__name__} was copied to the worker process {os.getpid()}, which cannot "
-                f"reach the process it was copied from. What it records stays in this copy: return the "
+                f"This {type(self).__name__} was copied to the worker process {os.getpid()}, "
+                "which cannot "
+                f"reach the process it was copied from. What it records stays in this copy: "
+                "return the "
                 f"estimator from the worker to keep it.",
                 stacklevel=2,
             )
 
     def _settle(self, address: Address | None) -> None:
-        """Belong to this process, copied from one with that address."""
+        """Make this object part of this process, as a copy of the one with that address."""
         self._pid, self._lock, self._address, self._home = (
             os.getpid(),
             threading.RLock(),
@@ -93,7 +94,7 @@ class Collector:
             return state | {"_address": self._reached_at()}
 
     def _reached_at(self) -> Address | None:
-        """Address to send to: its own, or that of the one it sends to itself."""
+        """Return the address for copies to send to: that of the original."""
         if self._home is not None or not self._collects():
             return self._home
         if self._address is None or self._pid != os.getpid():
@@ -104,17 +105,17 @@ class Collector:
         self.__dict__.update(state)
         self._settle(state["_address"])
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         if self._home is None:
             return super().__reduce_ex__(protocol)
-        # What comes back from a worker with its estimator is the one that it was copied from.
+        # When a copy comes back from a worker with its estimator, it becomes the original again.
         return _collector_at, (type(self), self.__getstate__())
 
-    def emptied(self):
-        """A stand-in to pickle with an estimator that has no part in what was collected.
+    def emptied(self) -> "Collector":
+        """Return a copy without what was collected, to be pickled with an unfitted estimator.
 
-        Unpickled in a worker process it sends to this one; in this process it is this one;
-        elsewhere it is one that has collected nothing.
+        Unpickled in a worker process it sends to this object, and in this process it is this
+        object. Elsewhere it has collected nothing.
         """
         stand_in = object.__new__(type(self))
         address = self._reached_at()
@@ -125,7 +126,7 @@ class Collector:
 
 
 def _collector_at(kind: type[Collector], state: dict[str, Any]) -> Any:
-    """The collector with the address in a state, or a copy of it with that state."""
+    """Return the collector with the address in a state, or a new one with that state."""
     address = state["_address"]
     collector = None if address is None else recipient_at(address)
     if collector is None:

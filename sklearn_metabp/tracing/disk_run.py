@@ -1,6 +1,6 @@
-"""A recorded training on disk: read chunk by chunk, never as a whole."""
+"""A recorded training on disk, which is read chunk by chunk."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,27 +8,25 @@ import numpy as np
 
 from sklearn_metabp.tracing.chunks import (
     FIRST_PARAMS,
-    SCALAR_DTYPES,
     Chunk,
-    layer_name,
 )
 from sklearn_metabp.tracing.run import RecordedSteps, Run, stored_step
-from sklearn_metabp.tracing.variables import OF_LAYERS
+from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, TraceVariable
 
 
 class DiskRun(Run):
     """One recorded training in a folder.
 
-    Its scalars are in memory; the arrays of a chunk are mapped while they are read. Pickled, it is
-    the path of its folder.
+    The scalars are in memory. The arrays of a chunk are mapped into memory while they are read. A
+    pickle holds the path of the folder.
 
     Parameters
     ----------
     folder : Path
     chunks : list of Chunk
-        At least one, in order; that one follows the other has been checked.
+        At least one, in order. The caller has checked that they follow one another.
     reopen : callable
-        Makes a run of a folder; called where this one is unpickled.
+        Opens the run in a folder; called when a run is unpickled.
     """
 
     def __init__(self, folder: Path, chunks: list[Chunk], reopen: Callable[[Path], "DiskRun"]):
@@ -37,7 +35,8 @@ class DiskRun(Run):
         self.network, self.variables = header.network, header.variables
         self.dtype, self.adds_updates, self.task = header.dtype, header.adds_updates, header.task
         self.scalars = {
-            name: np.concatenate([c.scalars[name] for c in chunks]) for name in SCALAR_DTYPES
+            v.name_in_trace: np.concatenate([c.scalars[v.name_in_trace] for c in chunks])
+            for v in SCALARS
         }
         self.max_patterns = header.max_patterns or int(self.scalars["n_patterns"].max())
         self.recorded_steps = RecordedSteps(int(self.scalars["indices"][0]), header.every)
@@ -45,16 +44,16 @@ class DiskRun(Run):
 
     @property
     def identity(self) -> Hashable:
-        """Its folder, and the run that was in it."""
+        """Folder and random number of the run."""
         return self._folder, self._chunks[0].header.run_id
 
     @property
     def is_whole(self) -> bool:
-        """Whether every step from the training's first on is known; see :attr:`Run.is_whole`."""
+        """Whether all steps from the first one on are known; see :attr:`Run.is_whole`."""
         return self.recorded_steps.every == 1 and self.recorded_steps.first_index == 1
 
-    def rows(self, name: str, positions: np.ndarray):
-        """Array of a variable at some of the recorded steps; see :meth:`Run.rows`.
+    def arrays_at(self, name: str, positions: np.ndarray) -> Any:
+        """Return the array of a variable at some recorded steps; see :meth:`Run.arrays_at`.
 
         Raises
         ------
@@ -63,28 +62,33 @@ class DiskRun(Run):
         """
         if name not in self.stored:
             raise KeyError(name)
-        header = self._chunks[0].header
-        if name in OF_LAYERS:
-            names = [layer_name(name, layer) for layer in range(header.n_layers_of(name))]
-            return [self._rows(one, positions) for one in names]
-        return self._rows(name, positions)
+        variable = VARIABLES[name]
+        names = variable.array_names(self.layout)
+        shapes = variable.shapes(self.layout, self._chunks[0].header.max_patterns or 0)
+        dtype = variable.kind.dtype or self.dtype
+        arrays = [
+            self._fill(one, np.empty((len(positions), *shape), dtype), positions)
+            for one, shape in zip(names, shapes, strict=True)
+        ]
+        return variable.value_of(arrays)
 
-    def _rows(self, name: str, positions: np.ndarray) -> np.ndarray:
-        shape = self._chunks[0].header.rows().get(name, (None, (self.layout.n_params,)))[1]
-        rows = np.empty((len(positions), *shape), self.dtype)
+    def _fill(self, name: str, values: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Fill the array of a file at some steps into ``values``, and return that."""
         chunk_of = np.searchsorted(self._starts, positions, "right") - 1
         for number in np.unique(chunk_of):
             mine = np.flatnonzero(chunk_of == number)
             local = positions[mine] - self._starts[number]
             chunk = self._chunks[number]
             if name == "params" and chunk.header.sums_updates:
-                rows[mine] = _params_of(chunk, int(local.max()) + 1)[local]
+                values[mine] = _params_of(chunk, int(local.max()) + 1)[local]
             else:
-                rows[mine] = chunk.file.array(name)[local]
-        return rows
+                values[mine] = chunk.file.array(name)[local]
+        return values
 
-    def walk(self, visit: Callable[[int, Any], None], *, recorded_only=False, n_steps=None) -> None:
-        """Call ``visit(position, step)`` for step after step; see :meth:`Run.walk`.
+    def steps(
+        self, *, recorded_only: bool = False, n_steps: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Iterate over the steps in order; see :meth:`Run.steps`.
 
         Raises
         ------
@@ -95,28 +99,28 @@ class DiskRun(Run):
         for chunk, start in zip(self._chunks, self._starts, strict=False):
             if start >= n_wanted:
                 return
-            arrays = {name: self._arrays_of(chunk, name) for name in self.stored}
+            arrays = {v.name: self._arrays_of(chunk, v) for v in self.stored_variables}
             for row in range(min(chunk.n_steps, n_wanted - start)):
                 values = {
-                    name: [layer[row] for layer in array] if isinstance(array, list) else array[row]
-                    for name, array in arrays.items()
+                    v.name: v.value_of([array[row] for array in arrays[v.name]])
+                    for v in self.stored_variables
                 }
-                visit(int(start) + row, stored_step(self, int(start) + row, values))
+                yield int(start) + row, stored_step(self, int(start) + row, values)
 
-    def _arrays_of(self, chunk: Chunk, name: str):
-        if name in OF_LAYERS:
-            layers = range(chunk.header.n_layers_of(name))
-            return [chunk.file.array(layer_name(name, layer)) for layer in layers]
-        if name == "params" and chunk.header.sums_updates:
-            return _params_of(chunk, chunk.n_steps)
-        return chunk.file.array(name)
+    def _arrays_of(self, chunk: Chunk, variable: TraceVariable) -> list[np.ndarray]:
+        if variable.name == "params" and chunk.header.sums_updates:
+            return [_params_of(chunk, chunk.n_steps)]
+        return [chunk.file.array(name) for name in variable.array_names(self.layout)]
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[[Path], "DiskRun"], tuple[Path]]:
         return self._reopen, (self._folder,)
 
 
 def _params_of(chunk: Chunk, n_steps: int) -> np.ndarray:
-    """Weights before each of the first steps of a chunk: those at its start, and the updates added up."""
+    """Return the parameters before the first ``n_steps`` steps of a chunk.
+
+    They are those at its start plus the running sum of the updates.
+    """
     updates = chunk.file.array("updates")
     params = np.empty((n_steps, updates.shape[1]), updates.dtype)
     params[0] = chunk.file.array(FIRST_PARAMS)[0]

@@ -1,4 +1,7 @@
-"""Writing one safetensors file of ours, at once or piece by piece: it has its name when it is whole."""
+"""The writer of a safetensors file, at once or piece by piece.
+
+The file gets its name when it is complete.
+"""
 
 import json
 import os
@@ -28,28 +31,29 @@ Shape = tuple[np.dtype, tuple[int, ...]]
 
 
 class FileLayout:
-    """What the files of one shape have in common: the bytes before the arrays, and where the arrays are.
+    """The layout of files of one shape: the bytes before the arrays, and the place of every array.
 
     Parameters
     ----------
     kind : str
-        What the file is, with the version of its format.
+        Kind of the file, with the version of its format.
     header : dict
-        What JSON can hold.
+        Values that JSON can hold.
     rows : dict of (dtype, shape)
-        Of every array, first axis the rows; float64, float32 or int64.
+        Dtype (float64, float32 or int64) and shape of every array, with the steps as first axis.
     piece_rows : int
-        Rows of a piece. An array that has fewer rows than others has none in the later pieces.
+        Length of a piece along the first axis. A shorter array is not in the later pieces.
 
     Attributes
     ----------
     names : list of str
-        In the order of their checksums.
+        Names of the arrays, in the order of their checksums.
     starts : dict of int
-        Where in the file every array starts.
+        Offset of every array in the file.
     head : bytes
+        The bytes before the arrays.
     size : int
-        Bytes of the file.
+        Number of bytes of the file.
     """
 
     def __init__(self, kind: str, header: dict, rows: Mapping[str, Shape], piece_rows: int):
@@ -65,7 +69,7 @@ class FileLayout:
             }
         }
         start = 0
-        # The widest first, so that all are aligned.
+        # The widest dtype first, so that all arrays are aligned.
         for name, (dtype, shape) in sorted(rows.items(), key=lambda item: -item[1][0].itemsize):
             stop = start + dtype.itemsize * int(np.prod(shape))
             known = _NAMES[dtype.newbyteorder("<")]
@@ -83,29 +87,29 @@ class FileLayout:
 
 
 class FileWriter:
-    """A file that is filled beside its name, a piece of the rows of every array at a time.
+    """A file that is filled under a temporary name, a piece of every array at a time.
 
-    It has its header and its length from the beginning, and a piece counts from when its checksums
-    are there, so a reader finds out how far it has come. Nothing is flushed to the disk before the
+    It has its header and its length from the beginning. A piece is valid when its checksums are
+    written, so a reader finds out which pieces there are. Nothing is flushed to the disk before the
     end.
 
     Parameters
     ----------
     path : Path
-        What it will be called; a file of that name is replaced.
+        Final name; a file of that name is replaced.
     beside : Path
-        What it is called until then; must not exist.
+        Temporary name, which must not exist.
     layout : FileLayout
 
     Raises
     ------
     OSError
-        If it cannot be made; then no part of it is left.
+        If it cannot be made. Then no part of it is left.
     """
 
     def __init__(self, path: Path, beside: Path, layout: FileLayout):
         self._path, self._beside, self._layout = path, beside, layout
-        self.n_sound = 0  # pieces from the first on
+        self.n_sound = 0  # number of complete pieces
         self._file = open(beside, "xb", buffering=0)  # noqa: SIM115
         try:
             _write(self._file, 0, layout.head)
@@ -115,14 +119,14 @@ class FileWriter:
             raise
 
     def write(self, piece: int, arrays: dict[str, np.ndarray]) -> None:
-        """Write the rows of a piece, and then their checksums.
+        """Write a piece of every array, and then the checksums.
 
         Parameters
         ----------
         piece : int
-            From 0.
+            Number of the piece, from 0.
         arrays : dict of ndarray
-            C-contiguous; the rows that the piece has of every array.
+            The piece of every array, C-contiguous.
         """
         layout = self._layout
         checksums = np.empty(len(layout.names), DTYPES["I64"])
@@ -138,12 +142,12 @@ class FileWriter:
         self.n_sound = piece + 1
 
     def finish(self) -> None:
-        """Flush it to the disk and give it its name.
+        """Flush the file to the disk and rename it.
 
         Raises
         ------
         OSError
-            If that is not possible; then no part of it is left.
+            If that is not possible. Then no part of it is left.
         """
         try:
             os.fsync(self._file.fileno())
@@ -155,7 +159,7 @@ class FileWriter:
         _flush_names(self._path.parent)
 
     def leave(self) -> None:
-        """Let go of the file, and leave the pieces that are written; what nobody needs is removed."""
+        """Close the file and leave its complete pieces; remove it if there are none."""
         if self.n_sound == 0 or self._path.exists():
             self.discard()
         else:
@@ -163,7 +167,7 @@ class FileWriter:
                 self._file.close()
 
     def discard(self) -> None:
-        """Let go of the file and remove what there is of it."""
+        """Close the file and remove it."""
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
@@ -171,30 +175,30 @@ class FileWriter:
 
 
 def write_file(path: Path, kind: str, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write a file of one piece beside its name, flush it to the disk and rename it.
+    """Write a file of one piece under a temporary name, flush it to the disk and rename it.
 
-    What processes that were killed while they wrote this file have left beside it is removed.
+    Temporary files for the same name that killed processes have left are removed.
 
     Parameters
     ----------
     path : Path
         A file of that name is replaced.
     kind : str
-        What the file is, with the version of its format.
+        Kind of the file, with the version of its format.
     header : dict
-        What JSON can hold.
+        Values that JSON can hold.
     arrays : dict of ndarray
         float64, float32 or int64, C-contiguous.
 
     Raises
     ------
     OSError
-        If it cannot be written; then no part of it is left.
+        If it cannot be written. Then no part of it is left.
     """
     remove_leftovers_of(path)
     rows = {name: (array.dtype, array.shape) for name, array in arrays.items()}
     layout = FileLayout(kind, header, rows, max(map(len, arrays.values())))
-    writer, hold = _begun_and_held(path, layout)
+    writer, hold = _begin_and_lock(path, layout)
     try:
         try:
             writer.write(0, arrays)
@@ -206,8 +210,8 @@ def write_file(path: Path, kind: str, header: dict, arrays: dict[str, np.ndarray
         hold.close()
 
 
-def _begun_and_held(path: Path, layout: FileLayout) -> tuple[FileWriter, Hold]:
-    """A file that is begun beside its name, and that no other process takes for a leftover."""
+def _begin_and_lock(path: Path, layout: FileLayout) -> tuple[FileWriter, Hold]:
+    """Begin a file under a temporary name, and lock it so that no process removes it."""
     while True:
         beside = temporary_path(path)
         writer = FileWriter(path, beside, layout)
@@ -222,9 +226,9 @@ def _begun_and_held(path: Path, layout: FileLayout) -> tuple[FileWriter, Hold]:
 
 
 def _flush_names(folder: Path) -> None:
-    """Flush the names in a folder, where that can be done: a power failure may take the new one back."""
+    """Flush the names in a folder, where possible, so that a power failure keeps the new name."""
     if hasattr(os, "O_DIRECTORY"):
-        with suppress(OSError):  # the file itself is on the disk
+        with suppress(OSError):  # the file itself is on the disk already
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(descriptor)
@@ -232,7 +236,8 @@ def _flush_names(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def _write(file, offset: int, data) -> None:
+def _write(file: Any, offset: int, data: Any) -> None:
+    """Write bytes at an offset, little-endian."""
     if sys.byteorder == "big" and isinstance(data, np.ndarray):
         data = data.astype(data.dtype.newbyteorder("<"))
     rest = memoryview(data).cast("B")

@@ -1,10 +1,10 @@
-"""One safetensors file of ours, read without trusting it.
+"""The reader of a safetensors file, which does not trust the file.
 
 The format is that of safetensors: eight bytes with the length of the header, the header in JSON,
-the arrays. One array, ``checksums``, has a row for every piece of so many rows of the others, and
-in it a number for every other array, by name. The files are read and written here rather than
-through the library, because a reader has to check what it was given before it allocates, and a
-writer has to say which error of the system stopped it, and is not given all at once.
+the arrays. One array, ``checksums``, has a row for every piece of the other arrays, with one number
+for every array, sorted by name. The files are not read and written by the library: a reader has to
+check the file before it allocates memory, and a writer gets its arrays piece by piece and has to
+report the error of the system that stopped it.
 """
 
 import json
@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,20 +26,19 @@ DTYPES: dict[str, np.dtype] = {
 }
 CHECKSUMS = "checksums"
 PREFIX_BYTES = 8
-# A prime: what moves by whole pages does not stay in its column.
+# A prime, so that data that are moved by whole pages change their column.
 _COLUMNS = 1021
-# JSON takes up to thirty times its length in memory: a header as long as the data is not one of
-# ours.
+# JSON takes up to thirty times its length in memory, so a header as long as the data is refused.
 MAX_HEADER_BYTES = 2**20
 
 
 def n_pieces(shapes: Iterable[tuple[int, ...]], piece_rows: int) -> int:
-    """Pieces that arrays of these shapes make: as many as the longest has."""
+    """Return the number of pieces of arrays of these shapes: that of the longest array."""
     return -(-max(shape[0] for shape in shapes) // piece_rows)
 
 
 def checksum(rows: np.ndarray) -> int:
-    """CRC-32 of an array's words of 32 bits; where there are many, of the sums of their columns.
+    """Compute the CRC-32 of an array's words of 32 bits, or of the sums of their columns.
 
     Every single flipped bit changes it, as it changes the CRC-32 of all words, which takes ten
     times as long.
@@ -53,7 +53,7 @@ def checksum(rows: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """Where an array is in a file."""
+    """Dtype, shape and offset of an array in a file."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -62,23 +62,23 @@ class ArraySpec:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A file whose header has been read and checked; its arrays are mapped when they are asked for.
+    """A file whose header has been read and checked. Its arrays are mapped when they are read.
 
     Attributes
     ----------
     path : Path
     size : int
-        Bytes.
+        Number of bytes.
     header : dict
-        What the writer gave, in whatever shape a forger may have brought it.
+        The header of the writer. Its contents are not checked yet.
     specs : dict of ArraySpec
-        They fill the file, without a gap or an overlap, together with the checksums.
+        Together with the checksums they fill the file, without a gap or an overlap.
     piece_rows : int
-        Rows of a piece.
+        Length of a piece along the first axis.
     checksums : dict of ndarray of shape (n_pieces,)
-        Of every piece of every array.
+        Checksum of every piece of every array.
     error : type
-        What to raise.
+        Exception to raise.
     """
 
     path: Path
@@ -92,7 +92,7 @@ class CheckedFile:
     _loaded: dict[str, np.ndarray] = field(default_factory=dict)
 
     def array(self, name: str) -> np.ndarray:
-        """Read-only view of an array in the file; the first time it is compared with its checksums.
+        """Return a read-only view of an array in the file; check its checksums the first time.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class CheckedFile:
         return checksum(rows) == self.checksums[name][piece]
 
     def so_far(self) -> "CheckedFile":
-        """What there is of a file that is not finished, in memory: the pieces before the first unsound one.
+        """Read the complete pieces of an unfinished file into memory.
 
         Raises
         ------
@@ -148,26 +148,26 @@ class CheckedFile:
         return replace(self, specs=specs, _loaded=loaded)
 
     def fault(self, what: str) -> ValueError:
-        """The error that says what is wrong with this file."""
+        """Return the error that describes a fault of this file."""
         return self.error(f"{str(self.path)!r}: {what}.")
 
 
 def open_file(path: Path, kind: str, error: type[ValueError]) -> CheckedFile:
-    """Read a file's header and check that the file is what it says.
+    """Read the header of a file and check the file against it.
 
     Parameters
     ----------
     path : Path
     kind : str
-        What the file must be.
+        Required kind of the file.
     error : type
-        What to raise.
+        Exception to raise.
 
     Raises
     ------
     error
-        If it is not such a file, or not whole. No more is read than the header, and no more
-        allocated than a small multiple of it.
+        If the file is of another kind or not complete. Only the header is read, and only a small
+        multiple of its length is allocated.
     """
     try:
         size, raw = _read_header(path)
@@ -190,11 +190,11 @@ def open_file(path: Path, kind: str, error: type[ValueError]) -> CheckedFile:
 
 
 class _FaultError(Exception):
-    """What is wrong, before it is known with which file."""
+    """A fault of a file whose path the raising function does not have."""
 
 
 def _read_header(path: Path) -> tuple[int, bytes]:
-    # A pipe would otherwise wait for a writer.
+    # Without O_NONBLOCK, opening a pipe would wait for a writer.
     descriptor = os.open(
         path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     )
@@ -269,9 +269,9 @@ def _checked_table(
 
 
 def _checked_checksums(
-    path: Path, piece_rows, specs: dict[str, ArraySpec]
+    path: Path, piece_rows: Any, specs: dict[str, ArraySpec]
 ) -> tuple[int, dict[str, np.ndarray]]:
-    """Take the checksums from the other arrays, and read them."""
+    """Remove the checksums from the arrays and read them."""
     spec = specs.pop(CHECKSUMS, None)
     if type(piece_rows) is not int or piece_rows < 1:
         raise _FaultError("its pieces have no rows")
@@ -288,10 +288,10 @@ def _checked_checksums(
     return piece_rows, dict(zip(sorted(specs), table.reshape(spec.shape).T, strict=True))
 
 
-def _checked_entry(name: str, entry, size: int):
-    """The dtype, shape, start and stop of an array; every number in them at most the file's size."""
+def _checked_entry(name: str, entry: Any, size: int) -> tuple[np.dtype, tuple[int, ...], int, int]:
+    """Return dtype, shape, start and stop of an array; check that none exceeds ``size``."""
 
-    def is_size(value) -> bool:
+    def is_size(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= size
 
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
@@ -305,4 +305,4 @@ def _checked_entry(name: str, entry, size: int):
         raise _FaultError(f"{name[:80]!r} has offsets outside of the file")
     if offsets[0] >= offsets[1]:
         raise _FaultError(f"{name[:80]!r} is empty")
-    return DTYPES[dtype], tuple(shape), *offsets
+    return DTYPES[dtype], tuple(shape), offsets[0], offsets[1]

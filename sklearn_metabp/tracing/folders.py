@@ -1,4 +1,4 @@
-"""A trace on disk: a directory, a run a folder in it, a chunk of steps a file in that."""
+"""A trace on disk: a directory with a folder per run, which has a file per chunk of steps."""
 
 import os
 import re
@@ -15,10 +15,10 @@ from sklearn_metabp.tracing.chunks import (
     TraceFileError,
     read_chunk,
     read_unfinished_chunk,
-    room_for,
+    space_for_patterns,
 )
 from sklearn_metabp.tracing.disk_run import DiskRun
-from sklearn_metabp.tracing.leftovers import made_and_held, remove_leftovers_in, remove_leftovers_of
+from sklearn_metabp.tracing.leftovers import make_and_lock, remove_leftovers_in, remove_leftovers_of
 from sklearn_metabp.tracing.run import RecordedSteps, Run
 from sklearn_metabp.tracing.run_writer import CHUNK_SUFFIX, UNFINISHED_SUFFIX, RunWriter
 
@@ -30,22 +30,22 @@ _last_time = 0
 
 
 def new_run_name() -> str:
-    """Name of a run's folder: of two, the one made later sorts later; no other process makes the same."""
+    """Return a unique name for the folder of a run. Names sort by the time they were made."""
     global _last_time
     with _clock_lock:
         _last_time = max(time.time_ns(), _last_time + 1)
         return f"run-{_last_time:020d}-{uuid.uuid4().hex[:12]}"
 
 
-def absolute(path) -> Path:
-    """The path as one that stays where it is when the working directory changes."""
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path, which a change of the working directory does not affect."""
     return Path(os.path.abspath(path))
 
 
-def open_runs(path) -> list[DiskRun]:
+def open_runs(path: str | os.PathLike[str]) -> list[DiskRun]:
     """Open the runs in a trace's directory, in the order in which they were begun.
 
-    A run of which nothing has been written is left out, and so is all that is not part of a trace.
+    Runs of which nothing has been written and files that are not part of a trace are left out.
 
     Raises
     ------
@@ -61,28 +61,28 @@ def open_runs(path) -> list[DiskRun]:
 
 
 def run_names(directory: Path) -> list[str]:
-    """Names of the folders of runs in a directory, in the order in which they were begun.
+    """Return the names of the folders of runs, in the order in which the runs were begun.
 
     Raises
     ------
     TraceFileError
-        If it is no directory that can be read.
+        If the directory cannot be read.
     """
     return sorted(name for name in _entries(directory) if _RUN_NAME.fullmatch(name))
 
 
 def remove_leftovers_of_runs(directory: Path) -> None:
-    """Remove the temporary files in a trace's directory that killed trainings have left."""
+    """Remove the temporary files that killed trainings have left in the directory of a trace."""
     if directory.exists():
         for name in run_names(directory):
             remove_leftovers_in(directory / name)
 
 
 def find_run(folder: Path) -> DiskRun | None:
-    """Open the run in a folder; None where nothing of it has been written.
+    """Open the run in a folder, or return None if nothing of it has been written.
 
-    Of a run that is being recorded, or was when its process was killed, the last chunks are
-    unfinished: of those there is what had been written.
+    The last chunks are unfinished if the run is still recorded or its process was killed. Of an
+    unfinished chunk the complete pieces are read.
 
     Raises
     ------
@@ -103,14 +103,14 @@ def find_run(folder: Path) -> DiskRun | None:
 
 
 def _unfinished(folder: Path, chunks: list[Chunk]) -> Chunk | None:
-    """What has been written of the next chunk; None where there is none, or none that is sound."""
+    """Return the complete pieces of the next chunk, or None if there are none."""
     number = len(chunks)
     try:
         chunk = read_unfinished_chunk(folder / f"{number:08d}{UNFINISHED_SUFFIX}")
         if chunks:
             _check_follows(chunks[-1], chunk)
     except TraceFileError:
-        # It may have been finished since the folder was listed.
+        # The chunk may have been finished after the folder was listed.
         finished = folder / f"{number:08d}{CHUNK_SUFFIX}"
         return read_chunk(finished) if finished.exists() else None
     return chunk
@@ -134,8 +134,8 @@ def open_run(folder: Path) -> DiskRun:
 
 def _chunk_names(folder: Path) -> list[str]:
     names: list[str] = []
-    # A listing made while chunks are added may have a later one and not an earlier: the next has
-    # both.
+    # A listing made while chunks are added may have a later chunk without an earlier one. The
+    # second listing has both.
     for _ in range(2):
         names = sorted(name for name in _entries(folder) if _CHUNK_NAME.fullmatch(name))
         if not names or int(names[-1].removesuffix(CHUNK_SUFFIX)) == len(names) - 1:
@@ -162,8 +162,8 @@ def _entries(directory: Path) -> list[str]:
         ) from error
 
 
-def save_runs(path, runs: Sequence[Run]) -> None:
-    """Write runs as a new directory: all of it, or nothing.
+def save_runs(path: str | os.PathLike[str], runs: Sequence[Run]) -> None:
+    """Write runs as a new directory, completely or not at all.
 
     Raises
     ------
@@ -175,13 +175,14 @@ def save_runs(path, runs: Sequence[Run]) -> None:
     target = Path(os.path.realpath(path))
     if os.path.lexists(target) and not (target.is_dir() and not os.listdir(target)):
         raise FileExistsError(
-            f"{str(target)!r} exists and is not an empty directory: save the trace under another name, or "
+            f"{str(target)!r} exists and is not an empty directory: save the trace under another "
+            "name, or "
             f"record into that one with TraceRecorder(path=...)."
         )
     remove_leftovers_of(target)
     temporary, hold = None, None
     try:
-        temporary, hold = made_and_held(target)
+        temporary, hold = make_and_lock(target)
         for number, run in enumerate(runs):
             _save_run(run, temporary / f"run-{number:020d}")
         if target.is_dir():
@@ -203,12 +204,13 @@ def save_runs(path, runs: Sequence[Run]) -> None:
 
 def _save_run(run: Run, folder: Path) -> None:
     every = run.recorded_steps.every
-    room = room_for(run.max_patterns, run.variables)
+    max_patterns = space_for_patterns(run.max_patterns, run.variables)
     header = RunHeader(
-        run.network, run.variables, every, room, run.dtype, run.adds_updates, task=run.task
+        run.network, run.variables, every, max_patterns, run.dtype, run.adds_updates, task=run.task
     )
     writer = RunWriter(folder, header, RecordedSteps(int(run.scalars["indices"][0]), every))
     try:
-        run.walk(lambda _, step: writer.append(step), recorded_only=True)
+        for _, step in run.steps(recorded_only=True):
+            writer.append(step)
     finally:
         writer.flush()

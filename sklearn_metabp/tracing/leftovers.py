@@ -1,8 +1,9 @@
 """Temporary files and folders, and the removal of those that killed processes have left.
 
-A process locks the one that it writes, and the system ends the lock with the process, however that
-ends. So one without a lock is left over. In a file system without locks nothing is removed. Windows
-has no such locks and removes no file that is open, so files are removed there, and folders are not.
+A process locks the file or folder that it writes, and the system releases the lock when the process
+ends. So a temporary file without a lock was left by a killed process. In a file system without
+locks nothing is removed. Windows has no such locks, but does not remove an open file, so files are
+removed there, and folders are not.
 """
 
 import hashlib
@@ -19,12 +20,12 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _RANDOM_PART = re.compile(r"[0-9a-f]{32}\.tmp")
-# A name of more bytes is shortened; most file systems allow 255 with what is added.
+# A longer name is shortened, because most file systems allow 255 bytes with the suffix.
 _MOST_NAME_BYTES = 150
 
 
 def temporary_path(path: Path) -> Path:
-    """A hidden name beside a path that nothing has yet, and that tells what it is for."""
+    """Return a new hidden name in the folder of a path, which has the name of the path in it."""
     return path.with_name(f"{_prefix(path.name)}{uuid.uuid4().hex}.tmp")
 
 
@@ -36,7 +37,7 @@ def _prefix(name: str) -> str:
 
 
 class Hold:
-    """A lock on a file or folder, until it is closed.
+    """A lock on a file or folder, which lasts until it is closed.
 
     Attributes
     ----------
@@ -49,7 +50,7 @@ class Hold:
 
     @classmethod
     def on(cls, path: Path) -> "Hold | None":
-        """Take hold of what is there; None if somebody else holds it, or it has been removed by now."""
+        """Lock a file or folder; return None if it is locked already or has been removed."""
         if fcntl is None:
             return cls(None, False)
         try:
@@ -71,14 +72,14 @@ class Hold:
         return None
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
-def made_and_held(path: Path) -> tuple[Path, Hold]:
-    """Make a temporary folder for a path, and take hold of it.
+def make_and_lock(path: Path) -> tuple[Path, Hold]:
+    """Make a temporary folder for a path, and lock it.
 
     Raises
     ------
@@ -88,23 +89,23 @@ def made_and_held(path: Path) -> tuple[Path, Hold]:
     while True:
         folder = temporary_path(path)
         os.makedirs(folder)
-        hold = Hold.on(folder)  # None where it was taken for a leftover at once
+        hold = Hold.on(folder)  # None if another process has removed it before
         if hold is not None:
             return folder, hold
 
 
 def remove_leftovers_of(path: Path) -> None:
-    """Remove temporary files and folders for this path whose writers are gone."""
+    """Remove the temporary files and folders for this path that are not locked."""
     _remove(path.parent, _prefix(path.name))
 
 
 def remove_leftovers_in(folder: Path) -> None:
-    """Remove temporary files and folders in a folder whose writers are gone, whatever they are for."""
+    """Remove all temporary files and folders in a folder that are not locked."""
     _remove(folder, None)
 
 
 def _remove(folder: Path, prefix: str | None) -> None:
-    with suppress(OSError):  # they are in nobody's way
+    with suppress(OSError):  # a file that stays does no harm
         for name in os.listdir(folder):
             begin, found = name[:-36], _RANDOM_PART.fullmatch(name[-36:])
             if found and (begin == prefix or (prefix is None and begin.startswith("."))):

@@ -1,11 +1,41 @@
-"""What a run in memory holds of its fits: what their steps are computed from, or copies of the steps."""
+"""The parts of a run in memory: fits that are replayed, and fits whose steps are copied."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from sklearn_metabp.tracing.columns import Column, pattern_row
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS
+from sklearn_metabp.network import Network, Step
+from sklearn_metabp.tracing.columns import Column
+from sklearn_metabp.tracing.variables import VARIABLES
+
+
+class Replay(Protocol):
+    """A training that can be repeated step by step; see ``training.Replay``."""
+
+    network: Network
+    first_index: int
+    max_epochs: int
+    n_planned: int
+    dtype: np.dtype
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of rows of the largest batch."""
+
+    @property
+    def data_bytes(self) -> int:
+        """Number of bytes of the rows that the steps are computed from."""
+
+    def kept(self) -> Self:
+        """Return a copy that stays valid."""
+
+    def is_picklable(self, by_value: bool) -> bool:
+        """Tell whether it can be pickled, with the code of the rule if ``by_value``."""
+
+    def steps(self) -> Iterator[Step]:
+        """Repeat the steps."""
 
 
 class ReplayedPart:
@@ -14,87 +44,89 @@ class ReplayedPart:
     Parameters
     ----------
     start : int
-        Recorded steps of the run before it.
+        Number of recorded steps of the run before this part.
     first_index : int
-        Number of its first step in the training, from 1, be that recorded or not.
+        Number of the first step in the training, from 1, recorded or not.
     replay : Replay
 
     Attributes
     ----------
     last_index : int
-        Number of the last step that is known.
+        Number of the last known step.
     """
 
-    def __init__(self, start: int, first_index: int, replay):
+    def __init__(self, start: int, first_index: int, replay: Replay):
         self.start, self.first_index, self.last_index = start, first_index, first_index - 1
         self.replay = replay
 
 
 class CopiedPart:
-    """Steps of one or more fits that are there as arrays.
+    """Steps of one or more fits, as arrays.
 
     Parameters
     ----------
     start, first_index : int
-        As of a :class:`ReplayedPart`.
+        See :class:`ReplayedPart`.
     names : tuple of str
-        Attributes of a step to copy.
+        Variables to copy.
     dtype : dtype
-    n_rows : int, default=None
-        How many there will be, where it is known.
+    n_steps : int, default=None
+        Final number of steps, where it is known.
 
     Attributes
     ----------
     last_index : int
-        As of a :class:`ReplayedPart`.
+        See :class:`ReplayedPart`.
     """
 
     def __init__(
-        self, start: int, first_index: int, names: tuple[str, ...], dtype, n_rows: int | None = None
+        self,
+        start: int,
+        first_index: int,
+        names: tuple[str, ...],
+        dtype: DTypeLike,
+        n_steps: int | None = None,
     ):
         self.start, self.first_index, self.last_index = start, first_index, first_index - 1
-        self._names, self._dtype, self._n_rows = names, dtype, n_rows
-        self._columns: dict[str, Any] = {}
+        self._names, self._dtype, self._n_rows = names, dtype, n_steps
+        self._columns: dict[str, Column | list[Column]] = {}  # a list of a layered variable
 
     @classmethod
-    def of(cls, first_index: int, arrays: dict[str, Any], dtype) -> "CopiedPart":
-        """All steps of a run, of which there are the arrays."""
+    def of(cls, first_index: int, arrays: dict[str, Any], dtype: DTypeLike) -> "CopiedPart":
+        """Return a part that has the arrays of all steps of a run."""
         part = cls(0, first_index, tuple(arrays), dtype)
         part._columns = {
-            name: [Column.of(layer) for layer in array]
-            if isinstance(array, list)
-            else Column.of(array)
-            for name, array in arrays.items()
+            name: VARIABLES[name].value_of(
+                [Column.of(array) for array in VARIABLES[name].arrays_of(value)]
+            )
+            for name, value in arrays.items()
         }
         return part
 
-    def copy(self, step, max_patterns: int) -> None:
-        """Copy a step; rows have room for so many patterns at least."""
-        columns = self._columns
+    def copy(self, step: Any, max_patterns: int) -> None:
+        """Copy a step into arrays with space for at least so many patterns."""
         for name in self._names:
-            value = getattr(step, name)
-            if name in OF_LAYERS:
-                if name not in columns:
-                    columns[name] = [self._pattern_column(layer, max_patterns) for layer in value]
-                for column, layer in zip(columns[name], value, strict=True):
-                    pattern_row(column, layer)
-            elif name in OF_PATTERNS:
-                if name not in columns:
-                    columns[name] = self._pattern_column(value, max_patterns)
-                pattern_row(columns[name], value)
-            else:
-                if name not in columns:
-                    columns[name] = Column(value.shape, self._dtype, self._n_rows)
-                columns[name].next_row()[...] = value
-
-    def _pattern_column(self, layer: np.ndarray, max_patterns: int) -> Column:
-        return Column((max_patterns, layer.shape[1]), self._dtype, self._n_rows)
+            variable = VARIABLES[name]
+            if name not in self._columns:
+                self._columns[name] = variable.value_of(
+                    [
+                        Column(shape, variable.kind.dtype or self._dtype, self._n_rows)
+                        for shape in variable.shapes(step.layout, max_patterns)
+                    ]
+                )
+            columns = variable.arrays_of(self._columns[name])
+            arrays = variable.arrays_of(getattr(step, name))
+            for column, array in zip(columns, arrays, strict=True):
+                if variable.kind.has_patterns:
+                    column.append_patterns(array)
+                else:
+                    column.append(array)
 
     def arrays(self, n_steps: int) -> dict[str, Any]:
-        """Every variable of the first so many steps: an array with a row a step, or a list of one a layer."""
+        """Return every variable at the first ``n_steps`` steps: an array, or one per layer."""
         return {
-            name: [c.array()[:n_steps] for c in column]
-            if isinstance(column, list)
-            else column.array()[:n_steps]
-            for name, column in self._columns.items()
+            name: VARIABLES[name].value_of(
+                [column.array()[:n_steps] for column in VARIABLES[name].arrays_of(columns)]
+            )
+            for name, columns in self._columns.items()
         }

@@ -1,15 +1,17 @@
-"""The callback that records a training."""
+"""The callback that records trainings."""
 
 import os
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_metabp.network import Step
-from sklearn_metabp.tracing.chunks import RunHeader, room_for
+from sklearn_metabp.network import Network, Step
+from sklearn_metabp.tracing.chunks import RunHeader, space_for_patterns
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.folders import (
     absolute,
@@ -18,64 +20,65 @@ from sklearn_metabp.tracing.folders import (
     run_names,
 )
 from sklearn_metabp.tracing.memory_run import MemoryRun
+from sklearn_metabp.tracing.parts import Replay
 from sklearn_metabp.tracing.run import RecordedSteps
 from sklearn_metabp.tracing.run_writer import RunWriter
 from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.tracing.teacher import Teacher
 from sklearn_metabp.tracing.trace import Trace
-from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables
-from sklearn_metabp.update_rules import LineSearchRule, resolve_update_rule
+from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables, document_variables
+from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 
+@document_variables
 class TraceRecorder(Collector):
-    """Callback that samples the trainings of the estimators it is set on.
+    """Callback that records the trainings of the estimators that it is set on.
 
-    Give it to ``set_callbacks``. Every ``fit`` becomes a run of ``trace_``; a ``partial_fit`` or a
-    ``fit`` with ``warm_start`` that goes on with a recorded training goes on with its run, unless
-    the update rule has become one of another kind: one that searches along lines, or in memory one
-    that is replayable where that before was not. Clones of an estimator share the recorder.
+    Give it to ``set_callbacks``. Every ``fit`` becomes a run of ``trace_``. A ``partial_fit`` or a
+    ``fit`` with ``warm_start`` that continues a recorded training continues its run, unless the
+    update rule is now of another kind (one that searches along lines, or, in memory, one that is
+    replayable and was not before). Clones of an estimator share the recorder.
 
-    Without a ``path`` the trace is in the memory of the process that made the recorder; worker
-    processes, as those of a search with ``n_jobs=2``, send there what they record. Where the update
-    rule is replayable, as those of this package are, recording copies the start and the training
-    data, and takes note of the losses; what is read of the trace later is computed again, to the
-    same bits. Equal data of several fits are held once. Of other rules, and where that takes less
-    memory, every recorded step is copied. The limits ``variables``, ``every`` and ``max_steps``
-    bound what is held.
+    Without a ``path`` the trace is in the memory of the process that made the recorder. Worker
+    processes, for example those of a search with ``n_jobs=2``, send their recordings there. If the
+    update rule is replayable, as the rules of this package are, the recorder copies the start and
+    the training data and notes the losses. A variable is computed, to the same bits, when it is
+    read. Equal data of several fits are held once. For other rules, and where it takes less memory,
+    every recorded step is copied. ``variables``, ``every`` and ``max_steps`` limit the memory.
 
-    A pickle of a recorder or of its trace holds the same. Reading it on another machine may differ
-    in rounding, which is a warning; :meth:`Trace.save` keeps arrays. A recorder that was loaded has
-    what it had, and records on. A pickle of an estimator that is not fitted has a recorder without
+    A pickle of a recorder or of its trace holds the same. On another machine the steps may differ
+    by rounding, which is a warning; :meth:`Trace.save` writes arrays. A recorder that was loaded
+    has its runs and records further ones. A pickle of an unfitted estimator has a recorder without
     runs.
 
-    With a ``path`` every step is copied to disk: memory holds one chunk of some megabytes, however
+    With a ``path`` every step is copied to disk. Memory holds one chunk of some megabytes, however
     long the training is, and a training that is killed loses at most the steps of one chunk. Any
-    number of processes may record into one directory, so ``n_jobs`` may be what it likes.
+    number of processes may record into one directory.
 
     Parameters
     ----------
     variables : "default", "all" or list of str, default="default"
-        What to record: any of ``activations net_inputs derivatives deltas targets outputs weights
-        biases gradients weight_updates bias_updates loss``. The default is the last six, which is
-        what ``LearnedUpdateRule(scope="link")`` learns from.
+        Attributes of a step to record, any of ``<names>``. By default these are <defaults>, which
+        ``LearnedUpdateRule(scope="link")`` learns from. ``params`` and ``updates`` are those of all
+        weights and biases.
     every : int, default=1
         Record one step in so many. In memory the steps between are known too, as ``scope="link"``
         needs them, as long as every fit of the run has a recorded step.
     max_steps : int, default=None
-        Record no more than so many steps of a run; None for all.
+        Maximal number of recorded steps of a run; None for all.
     teacher : UpdateRule, default=None
-        A rule that looks on: what it would have done at every state visited is recorded too, as
-        ``teacher_updates``, and is what scopes take for the target. Every step is then copied.
+        A rule whose update is computed at every step too, without changing the weights. It is
+        recorded as ``teacher_updates``, which are the targets of scopes. Every step is then copied.
     path : str or path-like, default=None
-        Directory to record into, which is made if need be; runs that are there already stay. None
-        records in memory.
+        Directory to record into, which is made if it does not exist. Runs that are there stay.
+        None records in memory.
     dtype : dtype, default=None
-        Of what is stored; None is that of the training. float32 halves the memory.
+        Dtype of the stored arrays; None for that of the training. float32 halves the memory.
 
     Attributes
     ----------
     trace_ : Trace
-        Every run recorded so far; with a path ``Trace.open(path)``.
+        All runs recorded so far; with a path it is ``Trace.open(path)``.
 
     Raises
     ------
@@ -88,14 +91,22 @@ class TraceRecorder(Collector):
     >>> from sklearn_metabp import BackpropMLPClassifier, TraceRecorder
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder(["loss", "deltas"], every=10)
-    >>> model = BackpropMLPClassifier((5,), batch_size=15, tol=1, n_iter_no_change=9, random_state=0)
+    >>> model = BackpropMLPClassifier((5,), batch_size=15, tol=1, random_state=0)
+    >>> model = model.set_params(n_iter_no_change=9)
     >>> model = model.set_callbacks(recorder).fit(X, y)  # 10 epochs of 10 steps
     >>> [layer.shape for layer in recorder.trace_.deltas]
     [(10, 15, 5), (10, 15, 3)]
     """
 
     def __init__(
-        self, variables="default", *, every=1, max_steps=None, teacher=None, path=None, dtype=None
+        self,
+        variables: str | Iterable[str] = "default",
+        *,
+        every: int = 1,
+        max_steps: int | None = None,
+        teacher: UpdateRule | str | None = None,
+        path: str | os.PathLike[str] | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_variables(variables)
         for name, value in (("every", every), ("max_steps", max_steps)):
@@ -132,7 +143,7 @@ class TraceRecorder(Collector):
 
     @property
     def trace_(self) -> Trace:
-        """Every run recorded so far.
+        """All runs recorded so far.
 
         Raises
         ------
@@ -147,68 +158,72 @@ class TraceRecorder(Collector):
             runs = list(self._runs.values())
         if not runs:
             raise NotFittedError(
-                "this TraceRecorder has recorded nothing yet: give it to an estimator's set_callbacks and "
+                "this TraceRecorder has recorded nothing yet: give it to an estimator's "
+                "set_callbacks and "
                 "call its fit."
             )
-        # Runs come from worker processes as they end; the trace is the same whatever their number.
+        # Runs arrive from worker processes in any order. The trace must not depend on it.
         order: dict[str, int] = {}
         for run in runs:
             order.setdefault(run.outer_key, len(order))
         runs.sort(key=lambda run: (order[run.outer_key], run.task.ids))
         return Trace(runs)
 
-    def setup(self, estimator, context):
-        """Before a fit; part of scikit-learn's callback protocol. Warns if a trace can be sent to nobody."""
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Begin a fit. Warn if the recording cannot be sent to the recorder's process."""
         self._arrive()
         with self._lock:
             training = self._trainings.setdefault(estimator, _Training())
         training.begin_fit(task_of(context), context.root_uuid.hex)
 
-    def on_fit_task_begin(self, estimator, context):
-        """Before a fit and each of its epochs: nothing to do."""
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing before a fit and each of its epochs."""
 
-    # Elsewhere nothing needs what a training is computed from.
+    # On disk and with a teacher every step is copied, so a replay is not needed.
     @available_if(lambda self: self._directory is None and self.teacher is None)
-    def on_training_begin(self, estimator, context, replay):
-        """Keep what the training will be computed from, if that is how its steps are held."""
+    def on_training_begin(self, estimator: Any, context: Any, replay: Replay) -> None:
+        """Keep the replay of a training if it takes less memory than copies of the steps."""
         training = self._trainings[estimator]
         training.is_replayable = True
         run = training.run
-        goes_on = (
+        continues = (
             isinstance(run, MemoryRun)
-            and run.goes_on_at(replay.first_index, replay.network)
-            and run.is_known_by(adds_updates=training.adds_updates, is_replayable=True)
+            and run.continues_at(replay.first_index, replay.network)
+            and run.same_kind(adds_updates=training.adds_updates, is_replayable=True)
         )
-        if not goes_on:
+        if not continues:
             run = self._memory_run(replay.network, replay.first_index, replay.dtype, training)
-        if run.needs(replay):  # type: ignore[union-attr]
+        if run.should_replay(replay):  # type: ignore[union-attr]
             training.replay = replay.kept()
 
-    def on_step_end(self, estimator, context, step: Step):
-        """Take note of a step."""
+    def on_step_end(self, estimator: Any, context: Any, step: Step) -> None:
+        """Record a step."""
         training = self._trainings[estimator]
         run = training.run
-        # Within a fit the network stays: comparing it at every step would take as long as a small
-        # step.
-        stays = training.has_stepped and run is not None and run.next_index == step.index
-        if run is None or not stays or (isinstance(run, RunWriter) and not run.goes_on_with(step)):
-            run = self._run_of(training, estimator, step)
+        # The network is the same within a fit. Comparing it would take as long as a small step.
+        is_next = training.has_stepped and run is not None and run.next_index == step.index
+        if (
+            run is None
+            or not is_next
+            or (isinstance(run, RunWriter) and not run.continues_with(step))
+        ):
+            run = self._find_run(training, estimator, step)
         if self.teacher is not None and not run.recorded_steps.end_before(step.index):
-            run.append(training.teacher.taught(step))  # type: ignore[union-attr]
+            run.append(training.teacher.teach(step))  # type: ignore[union-attr]
         else:
             run.append(step)
 
-    def _run_of(self, training: "_Training", estimator, step: Step) -> MemoryRun | RunWriter:
-        """The run that a step begins or goes on with."""
+    def _find_run(self, training: "_Training", estimator: Any, step: Step) -> MemoryRun | RunWriter:
+        """Return the run that a step continues, or a new one."""
         run = training.run
-        goes_on = run is not None and run.goes_on_with(step)
+        continues = run is not None and run.continues_with(step)
         if not training.has_stepped:
             rule = resolve_update_rule(estimator.update_rule)
-            training.adds_updates = not isinstance(rule, LineSearchRule)
-            goes_on = goes_on and run.is_known_by(  # type: ignore[union-attr]
+            training.adds_updates = rule.adds_updates
+            continues = continues and run.same_kind(  # type: ignore[union-attr]
                 adds_updates=training.adds_updates, is_replayable=training.is_replayable
             )
-        if not goes_on:
+        if not continues:
             run = training.run = self._new_run(step, training)
             if self.teacher is not None:
                 training.teacher = Teacher(resolve_update_rule(self.teacher), step.layout)
@@ -218,15 +233,16 @@ class TraceRecorder(Collector):
         return run  # type: ignore[return-value]
 
     def _new_run(self, step: Step, training: "_Training") -> MemoryRun | RunWriter:
+        """Begin a run, on disk or in memory."""
         if self._directory is not None:
             variables = self._all_variables()
             dtype = np.dtype(self.dtype or step.params.dtype)
-            room = room_for(step.n_patterns, variables)
+            max_patterns = space_for_patterns(step.n_patterns, variables)
             header = RunHeader(
                 step.network,
                 variables,
                 self.every,
-                room,
+                max_patterns,
                 dtype,
                 training.adds_updates,
                 task=training.task,
@@ -241,7 +257,9 @@ class TraceRecorder(Collector):
             self.receive(run)
         return run
 
-    def _memory_run(self, network, first_index: int, dtype, training: "_Training") -> MemoryRun:
+    def _memory_run(
+        self, network: Network, first_index: int, dtype: DTypeLike, training: "_Training"
+    ) -> MemoryRun:
         return MemoryRun(
             network,
             self._all_variables(),
@@ -258,22 +276,22 @@ class TraceRecorder(Collector):
         return variables if self.teacher is None else (*variables, TEACHER_UPDATES)
 
     def receive(self, message: MemoryRun) -> None:
-        """Take in a run that begins here, or the next part of one in a worker process."""
+        """Add a new run, or the next part of one from a worker process."""
         with self._lock:
             known = self._runs.setdefault(message.key, message)
             if known is not message:
                 known.extend(message)
 
-    def on_fit_task_end(self, estimator, context):
-        """After a fit and each of its epochs: nothing to do."""
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """Do nothing after a fit and each of its epochs."""
 
-    def teardown(self, estimator, context):
-        """After a fit, however it ended: finish what is on its way to the disk or to another process.
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """End a fit: finish writing to disk or sending to another process.
 
         Raises
         ------
         OSError
-            If it cannot be written or sent.
+            If the recording cannot be written or sent.
         """
         training = self._trainings[estimator]
         run, has_stepped = training.run, training.has_stepped
@@ -281,8 +299,8 @@ class TraceRecorder(Collector):
         if isinstance(run, RunWriter):
             run.flush()
         elif run is not None and has_stepped and self._home is not None and run.n_steps:
-            training.run = run.rest()
-            self._deliver(run.homeward())
+            training.run = run.continuation()
+            self._deliver(run.prepared_to_send())
 
     def __repr__(self) -> str:
         what = f"TraceRecorder(variables={self.variables!r}, every={self.every}"
@@ -298,50 +316,52 @@ class TraceRecorder(Collector):
     def _forget(self) -> None:
         self._runs = {}
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         with self._lock:
             state = super().__getstate__() | {"_runs": dict(self._runs), "_has_tidied": True}
         del state["_trainings"]
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._trainings = WeakKeyDictionary()
 
 
 class _Training:
-    """What a recorder has of the training of one estimator, for as long as the estimator lives.
+    """State of a recorder for the training of one estimator, as long as the estimator lives.
 
     Attributes
     ----------
     run : MemoryRun or RunWriter or None
-        The one that its next step may go on with.
+        The run that the next step may continue.
     teacher : Teacher or None
-        The one that has seen the steps of that run.
+        The teacher that has seen the steps of that run.
     task, outer_key : Task, str
-        As of a :class:`MemoryRun`. All from here on is of the fit that is going on.
+        Of the present fit; see :class:`MemoryRun`. So are all attributes below.
     replay : Replay or None
-        What its steps are computed from, where they are not copied; until the first step.
+        Replay of the fit, until its first step; None if its steps are copied.
     is_replayable, adds_updates : bool
-        As of a :class:`MemoryRun`.
+        Properties of the update rule; see :class:`MemoryRun`.
     has_stepped : bool
+        Whether the fit has taken a step.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.run: MemoryRun | RunWriter | None = None
         self.teacher: Teacher | None = None
+        self.replay: Replay | None
         self.begin_fit(Task("", ()), "")
 
     def begin_fit(self, task: Task, outer_key: str) -> None:
-        """Know nothing of the fit to come but its place among others."""
+        """Reset the attributes of a fit."""
         self.task, self.outer_key, self.replay = task, outer_key, None
         self.is_replayable, self.adds_updates, self.has_stepped = False, True, False
 
     def end_fit(self) -> None:
-        """Let go of all that was needed for the steps alone."""
+        """Drop what only the steps of the fit needed."""
         if isinstance(self.run, MemoryRun) and self.has_stepped:
             self.run.end_fit()
-        # One that ended before its first step leaves it, and the next one may be of a rule without.
+        # A fit that ended before its first step leaves a replay, which the next must not use.
         self.begin_fit(self.task, self.outer_key)
         if self.teacher is not None:
             self.teacher.forget_step()
@@ -349,15 +369,18 @@ class _Training:
                 self.teacher = None
 
 
-def _check_teacher(teacher) -> None:
+def _check_teacher(teacher: Any) -> None:
+    """Raise unless a rule can be a teacher."""
     rule = resolve_update_rule(teacher)
     if rule.acts_backward:
         raise ValueError(
-            f"teacher={teacher!r} acts on the backward step, which it does not see when another rule "
+            f"teacher={teacher!r} acts on the backward step, which it does not see when another "
+            "rule "
             f"trains: a teacher says what an update should be."
         )
-    if isinstance(rule, LineSearchRule):
+    if not rule.takes_steps:
         raise ValueError(
-            f"teacher={teacher!r} searches along lines, from where no other rule went: a teacher says what "
+            f"teacher={teacher!r} searches along lines, from where no other rule went: a teacher "
+            "says what "
             f"the update of a single step should be."
         )

@@ -1,7 +1,7 @@
-"""One training, recorded: what a trace and a scope ask of it."""
+"""The interface of one recorded training."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -10,22 +10,21 @@ import numpy as np
 
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.variables import OF_LAYERS, OF_PATTERNS, TEACHER_UPDATES
-
-# Of every recorded step, by the name that a step has for it.
-SCALARS = {"index": "indices", "epoch": "epochs", "n_patterns": "n_patterns", "loss": "losses"}
+from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, TraceVariable, stored_variables
 
 
 @dataclass(frozen=True)
 class RecordedSteps:
-    """Which steps of a training are recorded: one in so many, and no more than so many.
+    """The choice of steps that are recorded of a training.
 
     Parameters
     ----------
     first_index : int
-        Number of the first one in the training, from 1.
+        Number of the first recorded step in the training, from 1.
     every : int
+        One step in so many is recorded.
     max_steps : int or None
+        Maximal number of recorded steps.
     """
 
     first_index: int
@@ -36,13 +35,13 @@ class RecordedSteps:
         return (index - self.first_index) % self.every == 0 and not self.end_before(index)
 
     def end_before(self, index: int) -> bool:
-        """Whether neither the step of that number nor a later one is recorded."""
+        """Tell whether neither the step of that number nor any later one is recorded."""
         return self.max_steps is not None and index - self.first_index > self.every * (
             self.max_steps - 1
         )
 
     def count(self, first_index: int, n_steps: int) -> int:
-        """How many of so many steps are recorded, the first of which has that number."""
+        """Count the recorded steps among ``n_steps`` steps, the first of that number."""
 
         def n_before(index: int) -> int:
             n = -(-(index - self.first_index) // self.every)
@@ -51,41 +50,28 @@ class RecordedSteps:
         return n_before(first_index + n_steps) - n_before(first_index)
 
 
-def stored_names(variables: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the arrays that recorded variables make."""
-    flat = {
-        "params": {"weights", "biases"},
-        "gradients": {"gradients"},
-        "updates": {"weight_updates", "bias_updates"},
-        TEACHER_UPDATES: {TEACHER_UPDATES},
-    }
-    names = [name for name, makers in flat.items() if makers & set(variables)]
-    return (*names, *(name for name in variables if name in OF_LAYERS + OF_PATTERNS))
-
-
 class Run(ABC):
     """One recorded training.
 
     Attributes
     ----------
     network : Network
-        Layers, activation functions and loss of what was trained.
+        The trained network: layers, activation functions and loss.
     variables : tuple of str
-        What is recorded.
+        Names of the recorded variables, in the order of the table.
     scalars : dict of sequence
-        Of every recorded step: ``indices``, from 1, ``epochs``, ``n_patterns`` of the batch,
-        ``losses``.
+        The numbers that every recorded step has, by their names in a trace: ``indices``,
+        ``epochs``, ``n_patterns``, ``losses``.
     recorded_steps : RecordedSteps
-        Which steps they are.
     max_patterns : int
-        Patterns of the largest batch.
+        Number of patterns of the largest batch.
     dtype : dtype
-        Of the arrays.
+        Dtype of the arrays.
     task : Task or None
-        Where its first fit stands among the tasks of a search; None where that is not known.
+        Place of the first fit among the tasks of a search; None where it is not known.
     adds_updates : bool
-        Whether the weights of a step are, to the bit, those of the one before plus its update. A
-        line search sets weights, and the update is their rounded difference.
+        Whether the weights of a step are, to the bit, those of the step before plus its update. A
+        line search sets the weights, and the update is their rounded difference.
     """
 
     network: Network
@@ -99,7 +85,7 @@ class Run(ABC):
 
     @property
     def layout(self) -> ParameterLayout:
-        """Which slice of a flat vector is what."""
+        """Slices of the flat parameter vector."""
         return self.network.layout
 
     @property
@@ -108,77 +94,85 @@ class Run(ABC):
         return len(self.scalars["indices"])
 
     @property
+    def stored_variables(self) -> list[TraceVariable]:
+        """The recorded variables that are arrays."""
+        return stored_variables(self.variables)
+
+    @property
     def stored(self) -> tuple[str, ...]:
-        """Names of the arrays that the recorded variables make."""
-        return stored_names(self.variables)
+        """Names of the recorded variables that are arrays."""
+        return tuple(variable.name for variable in self.stored_variables)
 
     def is_recorded(self, index: int) -> bool:
-        """Whether the step of that number is one of the recorded ones."""
+        """Tell whether the step of that number is recorded."""
         return index in self.recorded_steps
 
     @property
     def identity(self) -> Hashable:
-        """What is equal for the same run, opened once more."""
+        """Value that is equal for two objects of the same run."""
         return id(self)
 
     @property
     @abstractmethod
     def is_whole(self) -> bool:
-        """Whether every step from the training's first on is known: history is computed along them."""
+        """Whether all steps from the first one on are known, as the history of links needs them."""
 
     @abstractmethod
-    def rows(self, name: str, positions: np.ndarray):
-        """Array of a variable at some of the recorded steps; of a layered variable a list of them.
+    def arrays_at(self, name: str, positions: np.ndarray) -> Any:
+        """Return the array of a variable at some recorded steps, or one array per layer.
 
         Parameters
         ----------
         name : str
             One of ``stored``.
         positions : ndarray of int of shape (n,)
-            Counted among the recorded steps, from 0.
+            Positions among the recorded steps, from 0.
 
         Returns
         -------
-        rows : ndarray of shape (n, ...) or list of them
+        values : ndarray of shape (n, ...) or list of them
 
         Raises
         ------
         KeyError
-            If it was not recorded.
+            If the variable was not recorded.
         """
 
     @abstractmethod
-    def walk(self, visit: Callable[[int, Any], None], *, recorded_only=False, n_steps=None) -> None:
-        """Call ``visit(position, step)`` for step after step, as long as there are.
+    def steps(
+        self, *, recorded_only: bool = False, n_steps: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Go through the steps in order.
 
         Parameters
         ----------
-        visit : callable
-            Gets the number of recorded steps before this one, and a :class:`Step` or what was
-            stored of it. What it wants to keep it copies.
         recorded_only : bool, default=False
-            Whether to pass over steps that were not recorded, where they are known.
+            Whether to skip the steps that were not recorded, where they are known.
         n_steps : int, default=None
-            Stop after so many recorded steps; None for all.
+            Number of recorded steps after which to stop; None for all.
+
+        Yields
+        ------
+        position : int
+            Number of recorded steps before this one.
+        step : Step or SimpleNamespace
+            The step, or its recorded values under the same names. It is valid until the next one,
+            so copy what is to be kept.
         """
 
 
 def stored_step(run: Run, position: int, values: dict[str, Any]) -> SimpleNamespace:
-    """What was stored of a step, under the names that a :class:`Step` has.
+    """Return the recorded values of a step under the names that a :class:`Step` has.
 
     Parameters
     ----------
     run : Run
     position : int
-        Of the step among the recorded ones.
+        Position of the step among the recorded ones.
     values : dict
-        Row of every stored variable, with room for the patterns of the largest batch.
+        Value of every stored variable, with space for the patterns of the largest batch.
     """
-    scalars = {name: run.scalars[plural][position] for name, plural in SCALARS.items()}
-    n = scalars["n_patterns"]
+    known = {v.name: run.scalars[v.name_in_trace][position] for v in SCALARS}
     for name, value in values.items():
-        if name in OF_LAYERS:
-            scalars[name] = [layer[:n] for layer in value]
-        else:
-            scalars[name] = value[:n] if name in OF_PATTERNS else value
-    return SimpleNamespace(network=run.network, layout=run.layout, **scalars)
+        known[name] = VARIABLES[name].without_padding(value, known["n_patterns"])
+    return SimpleNamespace(network=run.network, layout=run.layout, **known)

@@ -1,8 +1,10 @@
-"""Writing a run to disk, a chunk at a time, while the training goes on."""
+"""The writer of a run to disk, a chunk at a time, during the training."""
 
 import os
 from pathlib import Path
+from typing import Any
 
+from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.chunk_buffer import ChunkBuffer
 from sklearn_metabp.tracing.chunks import KIND, RunHeader
 from sklearn_metabp.tracing.file_writer import FileLayout, FileWriter, write_file
@@ -12,28 +14,28 @@ from sklearn_metabp.tracing.worker import Worker
 CHUNK_SUFFIX = ".safetensors"
 UNFINISHED_SUFFIX = ".unfinished"
 
-# Chunks that wait to be flushed: a disk that is slow for a moment does not stop the training.
+# Number of chunks that may wait to be flushed, so that a short delay of the disk stops nothing.
 _MOST_UNFLUSHED = 4
 
 
 class RunWriter:
-    """Records a training into a folder of its own.
+    """Writer of one training into a folder of its own.
 
-    Memory holds one chunk. A thread writes it, a piece at a time, while the next pieces fill, and
-    another flushes the chunks of which all is written. So a training that is killed loses the
-    pieces that were not written yet, which together are at most one chunk.
+    Memory holds one chunk. A thread writes it, a piece at a time, while the next pieces are filled.
+    Another thread flushes the chunks that have been written. So a training that is killed loses
+    only the pieces that were not written yet, which are at most one chunk.
 
     Parameters
     ----------
     folder : Path
-        Made here; must not exist.
+        Made here; it must not exist.
     header : RunHeader
     recorded_steps : RecordedSteps
 
     Attributes
     ----------
     next_index : int
-        Number of the step that goes on with the run.
+        Number of the step that continues the run.
     """
 
     def __init__(self, folder: Path, header: RunHeader, recorded_steps: RecordedSteps):
@@ -41,7 +43,7 @@ class RunWriter:
         try:
             os.makedirs(folder)
         except OSError as error:
-            raise _said(error, f"the trace cannot be written to {str(folder)!r}") from error
+            raise with_context(error, f"the trace cannot be written to {str(folder)!r}") from error
         self._number = self._n_kept = 0
         self.next_index = recorded_steps.first_index
         self._failed = False
@@ -49,18 +51,18 @@ class RunWriter:
         self._layout: FileLayout | None = None
         self._writing: Worker | None = None
         self._flushing: Worker | None = None
-        # Of the threads: the chunk being written, the first error, and whether a chunk was not
-        # flushed.
+        # Used by the threads: the chunk being written, the first error, and whether a chunk could
+        # not be flushed.
         self._file: FileWriter | None = None
         self._error: Exception | None = None
         self._has_gap = False
 
-    def is_known_by(self, *, adds_updates: bool, is_replayable: bool) -> bool:
-        """Whether the rule of a fit is of the same kind as that before; none is replayed here."""
+    def same_kind(self, *, adds_updates: bool, is_replayable: bool) -> bool:
+        """Tell whether a rule with these properties is of the same kind as that of this run."""
         return adds_updates == self.header.adds_updates
 
-    def goes_on_with(self, step) -> bool:
-        """Whether a step is the next of this run."""
+    def continues_with(self, step: Step) -> bool:
+        """Tell whether a step is the next one of this run."""
         return (
             not self._failed
             and step.index == self.next_index
@@ -68,8 +70,8 @@ class RunWriter:
             and (step.network is self.header.network or step.network == self.header.network)
         )
 
-    def append(self, step) -> None:
-        """Copy a step, and hand over the piece that it fills.
+    def append(self, step: Any) -> None:
+        """Copy a step, and hand the piece to the writer if it is full.
 
         Raises
         ------
@@ -84,31 +86,30 @@ class RunWriter:
             if self._buffer.begins_piece:
                 self._make_room(self._buffer)
             self._buffer.append(step)
-        # Ctrl-C before this leaves a run that nothing goes on with, and not one with a step
-        # missing.
+        # If Ctrl-C comes before this line, nothing continues the run, so no step is missing in it.
         self.next_index = step.index + 1
         if recorded and self._buffer.begins_piece:  # type: ignore[union-attr]
             self._hand_over(self._buffer)  # type: ignore[arg-type]
 
     def _make_room(self, buffer: ChunkBuffer) -> None:
-        """Wait until what was in the place of the next piece, a chunk ago, has been written."""
+        """Wait until the piece that the next one overwrites has been written."""
         if self._writing is not None:
             self._writing.wait_for_fewer_than(buffer.n_pieces)
             if self._error is not None:
                 raise self._failure()
 
     def _hand_over(self, buffer: ChunkBuffer) -> None:
-        """Let the thread write the last piece."""
+        """Let the first thread write the last piece."""
         if self._writing is None:
             self._flushing, self._writing = Worker("trace flusher"), Worker("trace writer")
-        self._writing.give(
+        self._writing.submit(
             self._write, buffer, self._number, buffer.n_used // buffer.piece_rows - 1
         )
         if buffer.n_used == buffer.n_rows:
             self._number, buffer.n_used = self._number + 1, 0
 
     def _write(self, buffer: ChunkBuffer, number: int, piece: int) -> None:
-        """Write a piece, and let the other thread flush the chunk that it ends; in the first thread."""
+        """Write a piece, and let the second thread flush a full chunk. Runs in the first thread."""
         if self._error is not None:
             return
         try:
@@ -120,12 +121,12 @@ class RunWriter:
             if piece == buffer.n_pieces - 1:
                 self._flushing.wait_for_fewer_than(_MOST_UNFLUSHED)  # type: ignore[union-attr]
                 self._file = None
-                self._flushing.give(self._finish, file, buffer.n_rows)  # type: ignore[union-attr]
+                self._flushing.submit(self._finish, file, buffer.n_rows)  # type: ignore[union-attr]
         except Exception as error:
             self._error = self._error or error
 
     def _finish(self, file: FileWriter, n_rows: int) -> None:
-        """Flush a chunk; in the second thread."""
+        """Flush a chunk. Runs in the second thread."""
         if self._has_gap:
             file.discard()
             return
@@ -137,25 +138,25 @@ class RunWriter:
             self._error = self._error or error
 
     def _names(self, number: int) -> tuple[Path, Path]:
-        """Of a chunk: its name, and that which it has until it is finished."""
+        """Return the name of a chunk's file, and its name until it is finished."""
         return (
             self.folder / f"{number:08d}{CHUNK_SUFFIX}",
             self.folder / f"{number:08d}{UNFINISHED_SUFFIX}",
         )
 
     def flush(self) -> None:
-        """Write what there is as a chunk, and let go of the memory; more steps may follow.
+        """Write the last steps as a chunk, and free the memory. More steps may follow.
 
         Raises
         ------
         OSError
             If it cannot be written.
         """
-        # Until all is written: what is interrupted on the way is not gone on with.
-        going_on, self._failed = not self._failed, True
+        # If this is interrupted before all is written, nothing may continue the run.
+        is_sound, self._failed = not self._failed, True
         try:
             self._wait()
-            if self._error is not None and going_on:
+            if self._error is not None and is_sound:
                 raise self._failure()
             if self._buffer is not None and self._buffer.n_used:
                 self._write_rest(self._buffer)
@@ -163,10 +164,10 @@ class RunWriter:
             try:
                 self._wait()
             finally:
-                self._let_go()
-        self._failed = not going_on
+                self._release()
+        self._failed = not is_sound
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._file is not None and self._has_gap:
             self._file.discard()
         elif self._file is not None:
@@ -174,13 +175,13 @@ class RunWriter:
         self._writing = self._flushing = self._buffer = self._file = None
 
     def _wait(self) -> None:
-        """Wait until the threads have done all that was handed over."""
+        """Wait until the threads have done all jobs."""
         for worker in (self._writing, self._flushing):
             if worker is not None:
                 worker.finish()
 
     def _write_rest(self, buffer: ChunkBuffer) -> None:
-        """Write the chunk that is not full as a shorter one, which all of it is in memory for."""
+        """Write the last chunk, which is not full, at once; all its steps are in memory."""
         name, _ = self._names(self._number)
         try:
             write_file(name, KIND, self.header.to_json(), buffer.rows(0, buffer.n_used))
@@ -198,15 +199,16 @@ class RunWriter:
             self._n_kept += self._file.n_sound * self._layout.piece_rows  # type: ignore[union-attr]
         if not isinstance(error, OSError):
             return error  # type: ignore[return-value]
-        failure = _said(
+        failure = with_context(
             error,
-            f"the trace cannot be written to {str(self.folder)!r}; the first {self._n_kept} recorded "
+            f"the trace cannot be written to {str(self.folder)!r}; the first {self._n_kept} "
+            "recorded "
             f"steps of this run are kept there, the later ones are lost",
         )
         failure.__cause__ = error
         return failure
 
 
-def _said(error: OSError, what: str) -> OSError:
-    """The same error, with its number, that says what could not be done."""
+def with_context(error: OSError, what: str) -> OSError:
+    """Return an error with the same number, whose message begins with ``what``."""
     return OSError(error.errno, f"{what}: {error.strerror or error}")

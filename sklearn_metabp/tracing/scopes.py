@@ -1,9 +1,9 @@
-"""Where the scopes of learned rules say what a learner sees of a trace.
+"""The table of scopes, in which the scopes of learned rules are registered.
 
-The scopes are defined in ``sklearn_metabp.learned``, which stands below; they register here.
+The scopes are defined in ``sklearn_metabp.learned``, a lower tier, which fills the table.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Scope(Protocol):
-    """What a learned rule models, as two matrices."""
+    """The features and targets of a learned rule."""
 
-    def features(self, trace: "Trace", inputs) -> np.ndarray:
-        """What is known, one row a prediction."""
+    def features(self, trace: "Trace", inputs: Any) -> np.ndarray:
+        """Return the inputs of the predictions, one row per prediction."""
 
     def targets(self, trace: "Trace") -> np.ndarray:
-        """What is to be predicted."""
+        """Return the values to predict."""
 
 
 SCOPES: dict[str, Scope] = {}

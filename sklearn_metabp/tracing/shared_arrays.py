@@ -1,4 +1,4 @@
-"""One copy of every array that recorded trainings have in common."""
+"""Shared copies of the arrays that recorded trainings have in common."""
 
 import threading
 from weakref import WeakValueDictionary
@@ -12,10 +12,10 @@ _copies: WeakValueDictionary[tuple, np.ndarray] = WeakValueDictionary()
 
 
 def shared_copy(array: np.ndarray) -> np.ndarray:
-    """A read-only copy of an array; the same one for every array with the same bytes.
+    """Return a read-only copy of an array, which all arrays with the same bytes share.
 
-    The fits of a search on one fold, and repeated fits on the same data, then hold their data once.
-    A copy lives as long as somebody holds it.
+    So the fits of a search on one fold, and repeated fits on the same data, hold their data once. A
+    copy lives as long as there is a reference to it.
 
     Parameters
     ----------
@@ -30,14 +30,14 @@ def shared_copy(array: np.ndarray) -> np.ndarray:
     key = array.dtype.str, array.shape, checksum(array)
     with _lock:
         copy = _copies.get(key)
-        if copy is None or not _have_the_same_bytes(copy, array):
+        if copy is None or not _have_same_bytes(copy, array):
             copy = _copies[key] = array.copy()
             copy.flags.writeable = False
         return copy
 
 
-def _have_the_same_bytes(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the bytes are equal, of NaN and of minus zero too."""
+def _have_same_bytes(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether two arrays have the same bytes, so that NaN equals NaN and -0 differs from 0."""
     return (
         one is other or one.reshape(-1).view(np.uint8).data == other.reshape(-1).view(np.uint8).data
     )

@@ -1,62 +1,63 @@
-"""What a teacher would have done at the states that another rule visits."""
+"""A teacher: a rule that computes its update at the steps of another rule's training."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.network import Step, StepView
+from sklearn_metabp.network import ParameterLayout, Step, StepView
 from sklearn_metabp.tracing.variables import TEACHER_UPDATES
 from sklearn_metabp.update_rules import UpdateRule
 from sklearn_metabp.update_rules.checks import bind_validated
 
 
 class Teacher:
-    """A rule that looks on at one training.
+    """A rule that sees the steps of one training and changes no weights.
 
     Parameters
     ----------
     rule : UpdateRule
-        Its state follows the training that it sees.
+        Its state is updated at every step that it sees.
     layout : ParameterLayout
     """
 
-    def __init__(self, rule: UpdateRule, layout):
+    def __init__(self, rule: UpdateRule, layout: ParameterLayout):
         self._rule, self._state = rule, rule.init_state(layout)
         self._seen: Step | None = None
         self._shadow: StepView
         self._compute_update: Callable[[], np.ndarray]
 
-    def taught(self, step: Step) -> "TaughtStep":
-        """The step, and what the teacher would have done there.
+    def teach(self, step: Step) -> "TaughtStep":
+        """Return the step together with the teacher's update.
 
         Raises
         ------
         ValueError
-            If that is no update.
+            If the rule returns something else than an update.
         """
-        if self._seen is not step:  # another training
+        if self._seen is not step:  # every training has a step of its own
             self._seen, self._shadow = step, StepView(step, "updates")
             self._compute_update = bind_validated(self._rule, self._shadow, self._state)
         self._shadow.refresh()
         return TaughtStep(step, self._compute_update())
 
     def forget_step(self) -> None:
-        """Let go of the last step, which holds the data; what stays is the state of the rule."""
+        """Drop the references to the last step, which holds the data. Keep the rule's state."""
         if self._seen is not None:
             self._seen = None
             del self._shadow, self._compute_update
 
 
-def taught_updates(step) -> np.ndarray:
-    """What a learner should do at a recorded step: the teacher's update, where there was one."""
+def taught_updates(step: Any) -> np.ndarray:
+    """Return the update to learn from a recorded step: the teacher's, if there was a teacher."""
     return getattr(step, TEACHER_UPDATES, step.updates)
 
 
 class TaughtStep:
-    """A step with ``teacher_updates`` beside its own."""
+    """A step with ``teacher_updates`` in addition to its own attributes."""
 
     def __init__(self, step: Step, teacher_updates: np.ndarray):
         self._step, self.teacher_updates = step, teacher_updates
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._step, name)

@@ -1,6 +1,8 @@
-"""What was recorded of one or many trainings, a row a step."""
+"""The steps that were recorded of one or many trainings."""
 
-from collections.abc import Hashable, Iterable, Sequence
+import os
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,30 +13,42 @@ from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
 from sklearn_metabp.tracing.scopes import scope_named
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.variables import RECORDED_BY, TEACHER_UPDATES
+from sklearn_metabp.tracing.variables import (
+    TEACHER_UPDATES,
+    VARIABLES,
+    TraceVariable,
+    document_variables,
+    renaming_hint,
+)
 
 
+@document_variables
 class Trace:
-    """Recorded trainings: a row is a step of one of its runs.
+    """Recorded trainings, as a sequence of steps.
 
-    A trace is made by :class:`TraceRecorder`. Rows are selected as those of an array, traces are
+    A :class:`TraceRecorder` makes it. Steps are selected as the rows of an array are, traces are
     joined by ``+``, and scikit-learn's splitters and searches take a trace as ``X`` with
-    ``trace.runs`` as ``groups``. Selecting rows copies nothing, and what a scope knows of the past
-    of a step is always that of the whole run, whatever rows are selected.
+    ``trace.runs`` as ``groups``. Selecting steps copies nothing. A scope computes the history of a
+    step from the whole run, whatever steps are selected.
 
     Parameters
     ----------
     recorded : sequence of Run
         The trainings.
-    rows : tuple of two ndarray of shape (n_rows,), default=None
-        Run and step within the run of every row; None for all steps of all runs.
+    rows : tuple of two ndarray of shape (n_steps,), default=None
+        Run of every step, and its position in the run; None for all steps of all runs.
 
     Attributes
     ----------
-    runs : ndarray of shape (n_rows,)
-        Number of the run that each row belongs to.
-    losses : ndarray of shape (n_rows,)
-        Loss of the batch, the penalty included. Symbol J.
+    runs : ndarray of shape (n_steps,)
+        Number of the run that each step belongs to.
+    <variables>
+
+    Notes
+    -----
+    Arrays are read or computed when they are asked for, and only of variables that were recorded.
+    A batch with fewer patterns than the largest of its run is filled up with NaN; ``n_patterns``
+    has the numbers.
 
     Examples
     --------
@@ -68,7 +82,7 @@ class Trace:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows, and of variables that every run has."""
+        """Number of steps, and of variables that every run has."""
         shared = (
             set.intersection(*(set(run.variables) for run in self._recorded))
             if self._recorded
@@ -78,31 +92,32 @@ class Trace:
 
     @property
     def layouts(self) -> list[ParameterLayout]:
-        """Layout of every run, by its number in ``runs``."""
+        """Layout of every run, by the run's number."""
         return [run.layout for run in self._recorded]
 
     @property
     def tasks(self) -> list[Task | None]:
-        """Place of every run's first fit among the tasks of a search, by its number in ``runs``."""
+        """Task of every run's first fit among those of a search, by the run's number."""
         return [run.task for run in self._recorded]
 
     @property
     def recorded(self) -> tuple[Run, ...]:
-        """The runs, by their numbers in ``runs``; whole, whatever rows are selected."""
+        """The whole runs, by their numbers, whatever steps are selected."""
         return tuple(self._recorded)
 
     @property
     def steps_in_run(self) -> np.ndarray:
-        """Position of every row's step among the recorded steps of its run, from 0; (n_rows,)."""
+        """Position of every step among the recorded steps of its run, from 0, (n_steps,)."""
         return self._steps
 
-    def __getitem__(self, key) -> "Trace":
-        """Rows by an integer, a slice, a mask or an array of integers."""
+    def __getitem__(self, key: Any) -> "Trace":
+        """Select steps by an integer, a slice, a mask or an array of integers."""
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
-            key = key[0]  # the way scikit-learn selects rows
+            key = key[0]  # scikit-learn selects rows by X[rows, ...]
         if isinstance(key, tuple):
             raise IndexError(
-                "a Trace is indexed by rows alone: trace[rows]. For columns take .params, .updates, …"
+                "a Trace is indexed by rows alone: trace[rows]. For columns take .params, "
+                ".updates, …"
             )
         if isinstance(key, (int, np.integer)):
             key = [key]
@@ -113,7 +128,7 @@ class Trace:
         return Trace(self._recorded, (self.runs[key], self._steps[key]))
 
     def run(self, number: int) -> "Trace":
-        """The rows of one run.
+        """Select the steps of one run.
 
         Parameters
         ----------
@@ -129,6 +144,44 @@ class Trace:
             raise IndexError(f"the trace has runs 0 to {len(self._recorded) - 1}, not {number}.")
         return self[self.runs == number]
 
+    def iter_steps(self, run: int, *, with_others: bool = False) -> Iterator[tuple[list[int], Any]]:
+        """Iterate over the steps of one run in order, without an array of all of them.
+
+        Parameters
+        ----------
+        run : int
+            As in ``runs``.
+        with_others : bool, default=False
+            Whether to yield also the steps before and between the selected ones, as far as they
+            are known.
+
+        Yields
+        ------
+        positions : list of int
+            Positions of the step in this trace: mostly one, and none for another step.
+        step : object
+            Has the recorded variables as attributes, besides ``index``, ``epoch``, ``loss``,
+            ``n_patterns``, ``network`` and ``layout``. It is valid until the next one, so copy
+            what is to be kept.
+        """
+        mine = np.flatnonzero(self.runs == run)
+        if not len(mine):
+            return
+        mine = mine[np.argsort(self._steps[mine], kind="stable")]
+        numbers, start = self._steps[mine], 0
+        recorded = self._recorded[run]
+        for number, step in recorded.steps(
+            recorded_only=not with_others, n_steps=int(numbers[-1]) + 1
+        ):
+            stop = start
+            # A step that was not recorded comes with the number of the next one that was.
+            if recorded.is_recorded(step.index):
+                while stop < len(numbers) and numbers[stop] == number:
+                    stop += 1
+            if with_others or stop > start:
+                yield mine[start:stop].tolist(), step
+            start = stop
+
     def __add__(self, other: "Trace") -> "Trace":
         if not isinstance(other, Trace):
             return NotImplemented
@@ -136,15 +189,15 @@ class Trace:
 
     @classmethod
     def concatenate(cls, traces: Iterable["Trace"]) -> "Trace":
-        """One trace with the rows of all, in order; the runs of each get numbers of their own.
+        """Join the steps of several traces in order, and number their runs anew.
 
-        A run that is in several of them, as after selecting rows or opening a directory twice,
-        stays one run.
+        A run that several traces have, as after selecting steps or opening a directory twice, stays
+        one run.
 
         Raises
         ------
         TypeError
-            If one is no Trace.
+            If an object is not a Trace.
         """
         recorded: list[Run] = []
         numbers: dict[Hashable, int] = {}
@@ -166,12 +219,12 @@ class Trace:
         return cls(recorded, (np.concatenate(runs), np.concatenate(steps)))
 
     @classmethod
-    def open(cls, path) -> "Trace":
-        """Open the trace in a directory, of all its runs in the order in which they were begun.
+    def open(cls, path: str | os.PathLike[str]) -> "Trace":
+        """Open the trace in a directory, with its runs in the order in which they were begun.
 
         The files are mapped while they are read, so a trace may be larger than the memory. A
-        directory in which trainings are recorded can be opened any time, and shows what has been
-        written.
+        directory can be opened while trainings are recorded into it. The trace has the steps that
+        have been written.
 
         Parameters
         ----------
@@ -185,13 +238,13 @@ class Trace:
         Raises
         ------
         TraceFileError
-            If there is no trace, or a file of it is damaged. Arrays are compared with their
-            checksums when they are first read, which is when damage to them is found.
+            If there is no trace, or if a file of it is damaged. Arrays are compared with their
+            checksums when they are first read, so damage to them is found then.
         """
         return cls(open_runs(path))
 
-    def save(self, path) -> None:
-        """Write the trace as a directory that :meth:`open` opens: all of it, or nothing.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trace as a directory that :meth:`open` opens, completely or not at all.
 
         Parameters
         ----------
@@ -205,32 +258,33 @@ class Trace:
         OSError
             If it cannot be written.
         ValueError
-            If rows of a run are missing, because what a step means depends on those before it.
+            If steps of a run are missing, because a step depends on the steps before it.
         """
         numbers = list(dict.fromkeys(self.runs.tolist()))
         whole = Trace([self._recorded[number] for number in numbers])
         in_order = np.array_equal(np.array(numbers, dtype=int)[whole.runs], self.runs)
         if not len(self) or not in_order or not np.array_equal(whole._steps, self._steps):
             raise ValueError(
-                "only whole runs are saved, at least one, each with all its rows in order: select runs by "
+                "only whole runs are saved, at least one, each with all its rows in order: "
+                "select runs by "
                 "trace.run(number), and rows after opening."
             )
         save_runs(path, whole.recorded)
 
-    def to_frame(self, variables=()):
-        """A pandas DataFrame with a row a step.
+    def to_frame(self, variables: Collection[str] = ()) -> Any:
+        """Return a pandas DataFrame with one row per step.
 
         Parameters
         ----------
         variables : list of str, default=()
-            Of ``weights biases gradients weight_updates bias_updates``: those that get a column a
-            parameter.
+            Variables with a number per parameter, for which columns are added: ``params``,
+            ``gradients``, ``updates``, ``teacher_updates``.
 
         Returns
         -------
-        frame : DataFrame of n_rows rows
-            Columns ``run``, ``index`` of the step in its training, from 1, ``epoch``,
-            ``n_patterns`` and ``loss``; then the parameters, named like ``weights coefs_[0][2,1]``.
+        frame : DataFrame of n_steps rows
+            Columns ``run``, ``index``, ``epoch``, ``n_patterns`` and ``loss``; then a column per
+            parameter of every variable, named like ``params coefs_[0][2,1]``.
 
         Raises
         ------
@@ -241,133 +295,83 @@ class Trace:
         """
         return as_frame(self, variables)
 
-    def _scalars(self, name: str) -> np.ndarray:
-        values = np.zeros(len(self), float if name == "losses" else int)
+    def __getattr__(self, name: str) -> Any:
+        """Return the array of a variable, or the list of its arrays.
+
+        Raises
+        ------
+        AttributeError
+            If it is no variable, or was not recorded.
+        ValueError
+            If it is an array per parameter or neuron and the runs have several architectures.
+        """
+        for variable in VARIABLES.values():
+            if variable.name_in_trace == name:
+                return (
+                    self._numbers(variable)
+                    if variable.is_always_recorded
+                    else self._arrays(variable)
+                )
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}{renaming_hint([name])}",
+            name=name,
+            obj=self,
+        )
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(v.name_in_trace for v in VARIABLES.values())]
+
+    def _numbers(self, variable: TraceVariable) -> np.ndarray:
+        """Return one number per step."""
+        values = np.zeros(len(self), variable.kind.dtype)
         for number in np.unique(self.runs):
             mine = self.runs == number
-            values[mine] = np.asarray(self._recorded[number].scalars[name])[self._steps[mine]]
+            recorded = self._recorded[number].scalars[variable.name_in_trace]
+            values[mine] = np.asarray(recorded)[self._steps[mine]]
         return values
 
-    @property
-    def losses(self) -> np.ndarray:
-        """Loss of the batch at every row, (n_rows,)."""
-        return self._scalars("losses")
-
-    @property
-    def indices(self) -> np.ndarray:
-        """Number of every row's step in its training, from 1, (n_rows,)."""
-        return self._scalars("indices")
-
-    @property
-    def epochs(self) -> np.ndarray:
-        """Epoch of every row's step, from 0, (n_rows,)."""
-        return self._scalars("epochs")
-
-    @property
-    def n_patterns(self) -> np.ndarray:
-        """Patterns in every row's batch, (n_rows,)."""
-        return self._scalars("n_patterns")
-
-    def _parts(self, name: str) -> list[tuple[np.ndarray, object]]:
-        """For every run with rows here: where they go, and its array of the variable."""
+    def _arrays(self, variable: TraceVariable) -> Any:
+        """Return the recorded arrays of all runs, in the order of the steps."""
+        name = variable.name
         numbers = np.unique(self.runs)
         layouts = {self._recorded[number].layout.layer_sizes for number in numbers}
         if len(layouts) > 1:
             raise ValueError(
-                f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the arrays of "
+                f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the "
+                "arrays of "
                 f"one run, trace.run(number).{name}."
             )
-        parts = []
+        places, parts = [], []
         for number in numbers:
             mine = np.flatnonzero(self.runs == number)
             try:
-                rows = self._recorded[number].rows(name, self._steps[mine])
+                rows = self._recorded[number].arrays_at(name, self._steps[mine])
             except KeyError:
-                how = (
-                    "teacher=rule"
-                    if name == TEACHER_UPDATES
-                    else f"variables=[..., {RECORDED_BY[name]!r}]"
-                )
+                how = "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {name!r}]"
                 raise AttributeError(
-                    f"run {number} of the trace has no {name}: record them with TraceRecorder({how})."
+                    f"run {number} of the trace has no {name}: record them with "
+                    f"TraceRecorder({how})."
                 ) from None
-            parts.append((mine, rows))
-        return parts
+            places.append(mine)
+            parts.append(variable.arrays_of(rows))
+        if not parts:
+            return [] if variable.kind.is_layered else assemble([], 0)
+        return variable.value_of(
+            [
+                assemble(list(zip(places, arrays, strict=True)), len(self))
+                for arrays in zip(*parts, strict=True)
+            ]
+        )
 
-    def _array(self, name: str) -> np.ndarray:
-        return assemble(self._parts(name), len(self))
-
-    def _layers(self, name: str) -> list[np.ndarray]:
-        parts = self._parts(name)
-        n_layers = len(parts[0][1]) if parts else 0  # type: ignore[arg-type]
-        return [
-            assemble([(mine, layers[layer]) for mine, layers in parts], len(self))  # type: ignore[index]
-            for layer in range(n_layers)
-        ]
-
-    @property
-    def params(self) -> np.ndarray:
-        """Weights and biases before the step, (n_rows, n_params). Symbols w, θ."""
-        return self._array("params")
-
-    @property
-    def updates(self) -> np.ndarray:
-        """What the step added to them, (n_rows, n_params). Symbols Δw, Δθ."""
-        return self._array("updates")
-
-    @property
-    def teacher_updates(self) -> np.ndarray:
-        """What the recorder's teacher would have added to them, (n_rows, n_params)."""
-        return self._array(TEACHER_UPDATES)
-
-    @property
-    def gradients(self) -> np.ndarray:
-        """Derivative of the loss by them, (n_rows, n_params)."""
-        return self._array("gradients")
-
-    @property
-    def activations(self) -> list[np.ndarray]:
-        """Outputs of every layer, the input first, each (n_rows, n_patterns, n_units). Symbol x.
-
-        A batch with fewer patterns than the largest of its run is filled up with NaN, here and in
-        all that belongs to a pattern; ``n_patterns`` counts.
-        """
-        return self._layers("activations")
-
-    @property
-    def net_inputs(self) -> list[np.ndarray]:
-        """What went into the activation functions, each (n_rows, n_patterns, n_units). Symbol in."""
-        return self._layers("net_inputs")
-
-    @property
-    def derivatives(self) -> list[np.ndarray]:
-        """Derivative of the activation function there, each (n_rows, n_patterns, n_units)."""
-        return self._layers("derivatives")
-
-    @property
-    def deltas(self) -> list[np.ndarray]:
-        """Minus the loss derivative by the net input, each (n_rows, n_patterns, n_units). Symbol δ."""
-        return self._layers("deltas")
-
-    @property
-    def targets(self) -> np.ndarray:
-        """Expected outputs, (n_rows, n_patterns, n_outputs). Symbol ev."""
-        return self._array("targets")
-
-    @property
-    def outputs(self) -> np.ndarray:
-        """Outputs of the network, (n_rows, n_patterns, n_outputs)."""
-        return self._array("outputs")
-
-    def features(self, scope: str = "link", inputs=None) -> np.ndarray:
-        """What a learner sees: the features of every row.
+    def features(self, scope: str = "link", inputs: Iterable[str] | None = None) -> np.ndarray:
+        """Return the features that a learner is fitted on.
 
         Parameters
         ----------
         scope : {"link", "neuron", "network"}, default="link"
-            What one prediction is about.
+            The part of the network that one prediction is for.
         inputs : list of str, default=None
-            Names of what the scope takes in; None for its default.
+            Names of the inputs of the scope; None for its default.
 
         Returns
         -------
@@ -386,7 +390,7 @@ class Trace:
         return scope_named(scope).features(self, inputs)
 
     def targets_of(self, scope: str = "link") -> np.ndarray:
-        """What a learner is to predict from :meth:`features`.
+        """Return the targets that a learner predicts from :meth:`features`.
 
         Parameters
         ----------

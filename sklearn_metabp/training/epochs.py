@@ -1,24 +1,58 @@
 """The inner loop: the one place where weights change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sklearn_metabp._kernels.rules import apply_updates
-from sklearn_metabp.network import Step
+from sklearn_metabp.network import Network, Step
+from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
+from sklearn_metabp.training.state import TrainingState
+from sklearn_metabp.update_rules import UpdateRule
 from sklearn_metabp.update_rules.checks import (
     bind_update,
     explain_read_only,
     validate_update,
 )
 
+if TYPE_CHECKING:  # the listener's own module imports the replay, and that this one
+    from sklearn_metabp.training.listener import Listener
+
 
 class Epochs:
-    """Buffers and bookkeeping of the inner loop."""
+    """Buffers and bookkeeping of the inner loop.
 
-    def __init__(self, network, batches, rule, state, max_epochs, planned_epochs, listener):
+    Parameters
+    ----------
+    network : Network
+    batches : Batches
+    rule : UpdateRule
+    state : TrainingState
+        Changed by every step.
+    max_epochs : int
+    planned_epochs : int or None
+        Number of epochs that schedules count on, where the state has no plan yet; None is
+        ``max_epochs``.
+    listener : Listener, default=None
+    yields_steps : bool, default=False
+        Whether ``run_one`` yields the steps although no listener wants them.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batches: Batches,
+        rule: UpdateRule,
+        state: TrainingState,
+        max_epochs: int,
+        planned_epochs: int | None,
+        listener: "Listener | None" = None,
+        *,
+        yields_steps: bool = False,
+    ):
         self.batches, self.rule, self.state, self.max_epochs = batches, rule, state, max_epochs
         state.order = batches.order
         self.updates = np.zeros_like(state.params)
@@ -32,12 +66,11 @@ class Epochs:
         )
         self.backprop.load(batches.X, batches.targets, batches.sample_weight, batches.order)
         self.listener = listener
-        self.step_listener = listener if listener is not None and listener.wants_steps else None
-        # A listener sees the weights that the step saw, after they have changed.
-        self.seen_params = state.params if self.step_listener is None else state.params.copy()
-        if (
-            state.n_planned is None
-        ):  # once: under a plan that moves along, a schedule's rate jumps back
+        self.yields_steps = yields_steps or (listener is not None and listener.wants_steps)
+        # A step is looked at after the weights have changed, and belongs to those before.
+        self.seen_params = state.params.copy() if self.yields_steps else state.params
+        # Planned once per training: if the plan moved, the rate of a schedule would jump back.
+        if state.n_planned is None:
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
         self.step = Step(
@@ -45,31 +78,41 @@ class Epochs:
         )
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.step.epoch = state.n_epochs - 1  # the one before the next
-        self.last_loss = None
+        self.last_loss: float | None = None
+        self.mean_loss = np.nan
         self.compute_update = bind_update(rule, self.step, state.rule_state)
         self.send_back = (
             rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
         )
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:
-        """Run epochs until one is the last; True if that was before ``max_epochs``."""
+        """Run epochs until one is the last; return True if that was before ``max_epochs``."""
         for _ in range(self.max_epochs):
             if self.listener is not None:
                 self.listener.epoch_begins()
-            if epoch_ended(self.run_one()):
+            for step in self.run_one():
+                self.listener.step_ends(step)  # type: ignore[union-attr]
+            if epoch_ended(self.mean_loss):
                 return True
         return False
 
-    def run_one(self) -> float:
-        """Go once through the rows; return the mean loss."""
-        step, state, updates, listener = self.step, self.state, self.updates, self.step_listener
+    def run_one(self) -> Iterator[Step]:
+        """Go through the rows once and set ``mean_loss`` at the end.
+
+        Yields
+        ------
+        step : Step
+            Every step after its update, if ``yields_steps`` is set. Otherwise nothing is yielded,
+            and the first ``next`` runs the whole epoch.
+        """
+        step, state, updates, yields_steps = self.step, self.state, self.updates, self.yields_steps
         params, send_back = state.params, self.send_back
         gradients, compute_update = self.backprop.gradients, self.compute_update
         step.epoch += 1
         total_loss = 0.0
         for start, stop in self.batches.draw(state.random_state):
             step.index, step.start, step.stop = state.n_steps + 1, start, stop
-            if listener is not None:
+            if yields_steps:
                 self.seen_params[...] = params
             step.loss = loss = gradients(start, stop, send_back)  # rules (1), (2), (5), (6)
             if not isfinite(loss):
@@ -86,14 +129,13 @@ class Epochs:
                 raise self._bad_update()
             state.n_steps, state.n_rows = state.n_steps + 1, state.n_rows + stop - start
             total_loss += loss * (stop - start)
-            if listener is not None:
-                listener.step_ends(step)
-        loss = total_loss / len(self.batches)
+            if yields_steps:
+                yield step
+        self.mean_loss = loss = total_loss / len(self.batches)
         state.loss_curve.append(loss)
-        return loss
 
     def _bad_update(self) -> DivergenceError:
-        """The error that says what was wrong with an update, and whether it is the rule's own fault."""
+        """Return the error for an update that is not finite, with advice if the rule caused it."""
         what = "the rule returned an update with NaN or infinity"
         if np.isnan(self.updates).any() and np.isfinite(self.step.gradients).all():
             return self.divergence(
@@ -103,7 +145,7 @@ class Epochs:
         return self.divergence(what)
 
     def divergence(self, what: str, **advice: str) -> DivergenceError:
-        """The error that says what happened in this step."""
+        """Return the error that describes what happened in this step."""
         return DivergenceError(
             what,
             self.rule,

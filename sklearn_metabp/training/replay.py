@@ -1,9 +1,10 @@
-"""A training that can be gone through again."""
+"""A training that can be repeated step by step."""
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from joblib import wrap_non_picklable_objects
@@ -11,19 +12,21 @@ from scipy.sparse import csr_array
 
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.network import Step
+from sklearn_metabp.network import Network, Step
 from sklearn_metabp.tracing.shared_arrays import shared_copy
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.curve import Curve
 from sklearn_metabp.training.epochs import Epochs
 from sklearn_metabp.training.state import TrainingState
+from sklearn_metabp.update_rules import UpdateRule
 
 
 class Replay:
-    """All that a training is computed from: to go through its steps again.
+    """Everything that a training is computed from, to repeat its steps.
 
-    The bits are those of the training as long as the rule is a function of the step and its state.
-    A replay made here is good until the training begins; :meth:`kept` makes one that stays good.
+    The steps have the same bits as those of the training if the rule is a function of the step and
+    its state. A new replay is valid until the training begins. :meth:`kept` returns a copy that
+    stays valid.
 
     Attributes
     ----------
@@ -32,16 +35,16 @@ class Replay:
         Number of the first step in the training, from 1.
     max_epochs : int
     n_planned : int
-        Steps that the training takes if nothing stops it.
+        Number of steps of the training if nothing stops it.
     dtype : dtype
-        Of the parameters.
+        Dtype of the parameters.
     """
 
     def __init__(
         self,
-        network,
+        network: Network,
         batches: Batches,
-        rule,
+        rule: UpdateRule,
         state: TrainingState,
         max_epochs: int,
         planned_epochs: int | None,
@@ -53,23 +56,23 @@ class Replay:
 
     @property
     def n_patterns(self) -> int:
-        """Rows of the largest batch."""
+        """Number of rows of the largest batch."""
         return min(self._batches.size, len(self._batches))
 
     @property
     def data_bytes(self) -> int:
-        """Bytes of the rows that the steps are computed from."""
+        """Number of bytes of the rows that the steps are computed from."""
         X, targets, weight = self._batches.X, self._batches.targets, self._batches.sample_weight
         arrays = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
         arrays += [targets] if isinstance(targets, np.ndarray) else [targets.units, targets.indptr]
         return sum(array.nbytes for array in (*arrays, weight) if array is not None)
 
     def kept(self) -> "Replay":
-        """A copy that nothing changes any more; equal data of several replays are held once."""
+        """Return a copy that stays valid; equal data of several replays are held once."""
         shared = copy.copy(self)
         shared.network, shared._batches = copy.copy(self.network), _shared(self._batches)
-        # No step reads the validation or what callbacks remember, and both grow with the training.
-        # The curve of the loss counts the epochs; its copies share one list.
+        # No step reads the validation scores or the memory of callbacks, and both grow with the
+        # training. The loss curve stays, because it counts the epochs; its copies share one list.
         state = replace(
             self._state,
             validation_scores=Curve(),
@@ -83,16 +86,26 @@ class Replay:
         return shared
 
     def is_picklable(self, by_value: bool) -> bool:
-        """Whether the rule can be written to a pickle, be it with its code; all the rest can."""
+        """Tell whether the rule can be pickled, with its code if ``by_value``.
+
+        Everything else can be pickled in any case.
+        """
         try:
             rule = self._rule, self._state
             pickle.dumps(wrap_non_picklable_objects(rule) if by_value else rule)
-        except Exception:  # whatever the rule raises
+        except Exception:  # a user's rule may raise anything
             return False
         return True
 
-    def walk(self, visit: Callable[[Step], bool]) -> None:
-        """Go through the steps, from the first, for as long as ``visit`` returns True."""
+    def steps(self) -> Iterator[Step]:
+        """Repeat the steps, from the first one to the last one that was planned.
+
+        Yields
+        ------
+        step : Step
+            The same object every time, refilled, so it is valid until the next one. BLAS has one
+            thread until the iterator is exhausted, closed or deleted.
+        """
         rule, state = copy.deepcopy((self._rule, self._state))
         order = None if self._batches.order is None else self._batches.order.copy()
         batches = replace(self._batches, order=order)
@@ -104,21 +117,18 @@ class Replay:
                 state,
                 self.max_epochs,
                 self._planned_epochs,
-                _Visitor(visit),
+                yields_steps=True,
             )
-            try:
-                for _ in range(self.max_epochs):
-                    epochs.run_one()
-            except _EnoughError:
-                pass
+            for _ in range(self.max_epochs):
+                yield from epochs.run_one()
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._batches = _shared(self._batches)
 
 
 def _shared(batches: Batches) -> Batches:
-    """The same rows in arrays that others with equal rows hold too."""
+    """Return the batches with arrays that are shared by all batches with equal rows."""
     X, targets, weight, order = batches.X, batches.targets, batches.sample_weight, batches.order
     if isinstance(X, np.ndarray):
         X = shared_copy(X)
@@ -137,20 +147,3 @@ def _shared(batches: Batches) -> Batches:
         sample_weight=None if weight is None else shared_copy(weight),
         order=None if order is None else shared_copy(order),
     )
-
-
-class _EnoughError(Exception):
-    """The visitor has seen what it came for."""
-
-
-class _Visitor:
-    """A listener that stops the training when it has seen enough."""
-
-    wants_start, wants_steps = False, True
-
-    def __init__(self, visit):
-        self._visit = visit
-
-    def step_ends(self, step):
-        if not self._visit(step):
-            raise _EnoughError

@@ -73,7 +73,7 @@ def test_the_rate_of_plain_backpropagation_is_its_learning_rate(learning_rate):
     "ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning"
 )
 def test_the_rate_of_momentum_grows_to_ten_times_where_gradients_stay():
-    """A unit without inputs that matter: the gradient by its bias hardly changes under tiny steps."""
+    """A neuron without useful inputs: the gradient by its bias hardly changes under tiny steps."""
     model = BackpropMLPRegressor(
         (), update_rule=SGD(1e-9, momentum=0.9), alpha=0.0, batch_size="full", max_iter=100
     )
@@ -143,7 +143,7 @@ def test_it_says_what_it_lacks(monkeypatch):
     with pytest.raises(
         ValueError, match="run 0 was recorded without gradients and updates: record with"
     ):
-        UpdateRuleDisplay.from_trace(record(SGD(0.1), variables=["weights"]))
+        UpdateRuleDisplay.from_trace(record(SGD(0.1), variables=["params"]))
     with pytest.raises(ValueError, match=r"no rows of run 7; it has runs \[0\]"):
         UpdateRuleDisplay.from_trace(record(SGD(0.1)), 7)
     with pytest.raises(ValueError, match="at the end of a Pipeline, got MLPClassifier"):

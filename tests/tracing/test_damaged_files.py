@@ -29,8 +29,8 @@ def values(trace):
     arrays |= {f"deltas {layer}": array.tobytes() for layer, array in enumerate(trace.deltas)}
     seen = []
     for run in trace.recorded:
-        run.walk(lambda _, step: seen.append((step.index, step.loss, step.params.tobytes())))
-    return arrays | {"walk": seen, "networks": [run.network for run in trace.recorded]}
+        seen += [(step.index, step.loss, step.params.tobytes()) for _, step in run.steps()]
+    return arrays | {"steps": seen, "networks": [run.network for run in trace.recorded]}
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,9 @@ def whole(tmp_path_factory):
     variables = [
         "deltas",
         "targets",
-        "weights",
-        "biases",
+        "params",
         "gradients",
-        "weight_updates",
-        "bias_updates",
+        "updates",
         "loss",
     ]
     with pytest.MonkeyPatch.context() as patch:

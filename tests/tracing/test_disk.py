@@ -57,8 +57,8 @@ def test_what_is_recorded_to_disk_is_what_is_recorded_in_memory(tmp_path, rule, 
     "variables",
     [
         ["loss"],
-        ["weights"],
-        ["bias_updates"],
+        ["params"],
+        ["updates"],
         ["gradients", "deltas"],
         ["activations", "targets"],
         "default",
@@ -104,7 +104,7 @@ def test_the_weights_that_a_search_set(tmp_path, rule, dtype):
         assert len(trace) > 9
 
 
-def test_a_search_that_goes_on_with_steps_is_a_run_of_its_own(tmp_path):
+def test_a_search_that_continues_with_steps_is_a_run_of_its_own(tmp_path):
     X, y = classes("multiclass", n=60, seed=8, dtype=np.float32)
     memory, disk, notes = TraceRecorder(), TraceRecorder(path=tmp_path), StepNotes()
     going = model(rule=NumPySGD(), batch_size="full", warm_start=True).set_callbacks(
@@ -354,7 +354,8 @@ from sklearn_metabp import BackpropMLPClassifier, TraceRecorder
 from sklearn_metabp.tracing import chunk_buffer, run_writer
 chunk_buffer.CHUNK_BYTES = 2**20
 X = np.random.default_rng(0).standard_normal((400, 20))
-model = BackpropMLPClassifier((30,), batch_size=20, max_iter=int(sys.argv[2]), n_iter_no_change=np.inf)
+model = BackpropMLPClassifier((30,), batch_size=20, max_iter=int(sys.argv[2]))
+model.set_params(n_iter_no_change=np.inf)
 model.set_callbacks(TraceRecorder(path=sys.argv[1])).fit(X, X[:, 0] > 0)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -20,7 +20,7 @@ def trace(request, tmp_path):
 
 
 def test_a_row_is_a_step_and_a_column_a_parameter(trace):
-    frame = trace.to_frame(["weights", "biases", "gradients"])
+    frame = trace.to_frame(["params", "gradients"])
     assert len(frame) == len(trace)
     np.testing.assert_array_equal(frame["run"], trace.runs)
     np.testing.assert_array_equal(frame["index"], trace.indices)
@@ -30,16 +30,16 @@ def test_a_row_is_a_step_and_a_column_a_parameter(trace):
     layout = trace.layouts[0]
     for name in ("coefs_[0][2,1]", "coefs_[1][4,2]"):
         layer, (i, j) = int(name[7]), (int(name[10]), int(name[12]))
-        for column, flat in (("weights", trace.params), ("gradients", trace.gradients)):
+        for column, flat in (("params", trace.params), ("gradients", trace.gradients)):
             expected = [layout.coefs(row)[layer][i, j] for row in flat]
             np.testing.assert_array_equal(frame[f"{column} {name}"], expected)
     expected = [layout.intercepts(row)[1][2] for row in trace.params]
-    np.testing.assert_array_equal(frame["biases intercepts_[1][2]"], expected)
+    np.testing.assert_array_equal(frame["params intercepts_[1][2]"], expected)
 
 
 def test_it_goes_to_parquet_and_back(trace, tmp_path):
     pytest.importorskip("pyarrow")
-    frame = trace.to_frame(["weights", "bias_updates"])
+    frame = trace.to_frame(["params", "updates"])
     frame.to_parquet(tmp_path / "trace.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "trace.parquet"), frame)
     columns = ["run", "index", "loss"]
@@ -48,10 +48,15 @@ def test_it_goes_to_parquet_and_back(trace, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "variables", ["weights", 3, ["deltas"], [3], ["weights", "weights"]], ids=str
+    "variables", ["params", 3, ["deltas"], [3], ["params", "params"], ["loss"]], ids=str
 )
 def test_columns_that_there_cannot_be_are_refused(trace, variables):
     with pytest.raises(
         ValueError, match=r"variables must be a list of names from .*, each once, got"
     ):
         trace.to_frame(variables)
+
+
+def test_a_renamed_variable_is_refused_with_its_new_name(trace):
+    with pytest.raises(ValueError, match="'bias_updates' is part of 'updates' now"):
+        trace.to_frame(["params", "bias_updates"])

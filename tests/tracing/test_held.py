@@ -204,7 +204,7 @@ def test_parts_that_are_copied_and_parts_that_are_computed_again_make_one_run():
     """Few rows take less memory than copies of the steps on them, many rows take more."""
     rng = np.random.default_rng(5)
     recorder, notes = TraceRecorder("all"), StepNotes()
-    lean = TraceRecorder(["weights", "gradients", "weight_updates"])
+    lean = TraceRecorder(["params", "gradients", "updates"])
     model = BackpropMLPRegressor((3,), random_state=0).set_callbacks(recorder, lean, notes)
     for n, size in ((20, 10), (30, 10), (3000, 3000), (5000, 5000), (20, 10)):
         X = rng.standard_normal((n, 4))

@@ -46,7 +46,8 @@ for number in range(n_kills):
     if not child:
         recorder = TraceRecorder("all", path=os.path.join(folder, f"trace {number}"))
         model = BackpropMLPClassifier((5,), batch_size=16, max_iter=10**6, random_state=0)
-        model.set_params(n_iter_no_change=np.inf).set_callbacks(recorder, Progress(progress)).fit(X, y)
+        model.set_params(n_iter_no_change=np.inf)
+        model.set_callbacks(recorder, Progress(progress)).fit(X, y)
         os._exit(1)
     while not os.pread(progress, 8, 0):
         time.sleep(1e-4)
@@ -123,7 +124,7 @@ def test_recording_goes_on_beside_what_a_killed_training_left(tmp_path):
 
 @pytest.fixture
 def unfinished(tmp_path, monkeypatch):
-    """Two runs' worth of a chunk of four pieces, as a kill would leave it: the path, and the whole trace."""
+    """Return the path of a chunk of four pieces, as a kill leaves it, and the whole trace."""
     monkeypatch.setattr(chunk_buffer, "CHUNK_STEPS", CHUNK_ROWS)
     X = np.random.default_rng(0).standard_normal((60, 4))
     recorder, memory = TraceRecorder("all", path=tmp_path), TraceRecorder("all")

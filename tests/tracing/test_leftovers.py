@@ -31,7 +31,7 @@ def rule(trace):
 
 
 def killed_while(write, monkeypatch, where):
-    """Fork, and kill the child when it comes to a function; what it leaves is what a kill there leaves."""
+    """Fork, and kill the child when it calls a function; it leaves what a kill there leaves."""
     child = os.fork()
     if not child:
         monkeypatch.setattr(*where, lambda *_: os.kill(os.getpid(), signal.SIGKILL))

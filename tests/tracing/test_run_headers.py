@@ -19,13 +19,13 @@ NETWORKS = [
 
 
 def header(network):
-    variables = "deltas", "weights", "biases", "loss"
+    variables = "params", "loss", "deltas"
     return RunHeader(network, variables, 2, 7, np.dtype(np.float32), True, "0f" * 16)
 
 
 def header_without_patterns():
     return RunHeader(
-        NETWORKS[0], ("weights", "loss"), 2, None, np.dtype(np.float32), False, "a" * 32
+        NETWORKS[0], ("params", "loss"), 2, None, np.dtype(np.float32), False, "a" * 32
     )
 
 
@@ -72,6 +72,12 @@ FORGED = [
     ({"adds_updates": 1}, "adds_updates is neither true nor false"),
     ({"max_patterns": None}, "max_patterns must be integers from 1"),
     ({"max_patterns": 0}, "max_patterns must be integers from 1"),
+    ({"variables": "loss"}, "variables are not a list of names"),
+    ({"variables": []}, "variables are not a list of names"),
+    ({"variables": ["loss", 3]}, "variables are not a list of names"),
+    ({"variables": ["deltas", "deltas"]}, "a variable is named twice"),
+    ({"variables": ["deltas", "momentum"]}, "variables are not names from"),
+    ({"variables": ["deltas", "index"]}, "variables are not names from"),
     ({"task": "fit"}, "task is no path and ids"),
     ({"task": {"path": "fit"}}, "task is no path and ids"),
     ({"task": {"path": ["fit"], "ids": [0]}}, "task is no path and ids"),

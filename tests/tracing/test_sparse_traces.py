@@ -1,4 +1,4 @@
-"""Trainings on sparse rows: recorded, and driven by what was learned from records, as those on dense ones."""
+"""Trainings on sparse rows are recorded and driven by learned rules as those on dense rows."""
 
 import numpy as np
 import pytest

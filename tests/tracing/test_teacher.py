@@ -39,7 +39,7 @@ def test_a_teacher_that_watches_itself_would_have_done_what_was_done(teacher, on
 
 @pytest.mark.parametrize("teacher", TEACHERS, ids=str)
 def test_the_teacher_sees_the_students_gradients_and_remembers_them(teacher):
-    """Its updates along a recorded run are those of the rule, applied to the gradients one by one."""
+    """Its updates along a run are those of the rule, applied to the gradients one by one."""
     recorder = TraceRecorder("all", teacher=teacher)
     model = fit(SGD(0.05), recorder)
     trace = recorder.trace_

@@ -1,4 +1,4 @@
-"""Recorders and loggers collect in one process what happens in the workers of a search, on any backend."""
+"""Recorders and loggers collect what happens in the workers of a search, on any backend."""
 
 import json
 import multiprocessing
@@ -24,7 +24,9 @@ import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn_metabp import BackpropMLPRegressor, EarlyStopping, HistoryLogger, SGD, TraceRecorder, UpdateRule
+from sklearn_metabp import (
+    SGD, BackpropMLPRegressor, EarlyStopping, HistoryLogger, TraceRecorder, UpdateRule
+)
 
 class Mine(UpdateRule):
     def __init__(self, learning_rate=0.1):
@@ -51,8 +53,11 @@ if __name__ == "__main__":
     for backend, n_jobs in (("threading", 1), ("threading", 2), (sys.argv[1], 2)):
         history, recorder = HistoryLogger(), TraceRecorder("all")
         copied = TraceRecorder(every=2, max_steps=3)
-        model = BackpropMLPRegressor((3,), batch_size=16, max_iter=9, n_iter_no_change=np.inf, random_state=0)
-        model.set_callbacks(history, recorder, copied, EarlyStopping("loss", patience=3, restore_best=False))
+        model = BackpropMLPRegressor(
+            (3,), batch_size=16, max_iter=9, n_iter_no_change=np.inf, random_state=0
+        )
+        stopping = EarlyStopping("loss", patience=3, restore_best=False)
+        model.set_callbacks(history, recorder, copied, stopping)
         with joblib.parallel_config(backend, n_jobs=n_jobs):
             rules = {"update_rule": [SGD(0.1), Mine(), MineAgain()]}
             search = GridSearchCV(model, rules, cv=2, error_score="raise").fit(X, y)
@@ -62,7 +67,9 @@ if __name__ == "__main__":
             (going_on,) = joblib.Parallel()([joblib.delayed(parts)(model, X, y)])
         assert [model._skl_callbacks for model in several] == [list(others)] * 2, backend
         assert len(others[0].history_) == 18 and len(others[1].trace_.layouts) == 2
-        rows = [{k: v for k, v in row.items() if k != "seconds" and v == v} for row in history.history_]
+        rows = [
+            {k: v for k, v in row.items() if k != "seconds" and v == v} for row in history.history_
+        ]
         trace = recorder.trace_
         names = "params", "updates", "gradients", "outputs"
         sums = [float(np.abs(getattr(trace, name)).sum()) for name in names]
@@ -83,7 +90,7 @@ if __name__ == "__main__":
 
 
 def outcome(backend, tmp_path):
-    """What the program prints; joblib's own pool of processes stalls now and then, and gets a second try."""
+    """Return the output of the program; joblib's pool stalls now and then, and is tried twice."""
     script = tmp_path / "script.py"
     script.write_text(PROGRAM)
     for last in (False, True):
