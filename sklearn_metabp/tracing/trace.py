@@ -9,7 +9,7 @@ from sklearn_metabp.tracing.columns import assemble
 from sklearn_metabp.tracing.folders import open_runs, save_runs
 from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
-from sklearn_metabp.tracing.scopes import scope_named
+from sklearn_metabp.tracing.scopes import make_scope
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import RECORDED_BY, TEACHER_UPDATES
 
@@ -359,22 +359,21 @@ class Trace:
         """Outputs of the network, (n_rows, n_patterns, n_outputs)."""
         return self._array("outputs")
 
-    def features(self, scope: str = "link", inputs=None) -> np.ndarray:
-        """What a learner sees: the features of every row.
+    def features(self, scope: str = "link", inputs: Iterable[str] | None = None) -> np.ndarray:
+        """Return what a learner sees of every row.
 
         Parameters
         ----------
-        scope : {"link", "neuron", "network"}, default="link"
-            What one prediction is about.
+        scope : str, default="link"
+            What one prediction is about, one of the scopes of :class:`LearnedUpdateRule`, which
+            describes them.
         inputs : list of str, default=None
             Names of what the scope takes in; None for its default.
 
         Returns
         -------
         X : ndarray of shape (n_predictions, n_columns)
-            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit. For
-            ``"neuron"`` one row a message: the inputs, then the unit. For ``"network"`` one row a
-            pattern.
+            One row a prediction: the inputs, then the normalizers where the scope has them.
 
         Raises
         ------
@@ -383,23 +382,23 @@ class Trace:
         """
         if not isinstance(inputs, (Iterable, type(None))):
             raise ValueError(f"inputs must be a list of names or None, got {inputs!r}.")
-        return scope_named(scope).features(self, inputs)
+        return make_scope(scope, inputs).features(self)
 
     def targets_of(self, scope: str = "link") -> np.ndarray:
-        """What a learner is to predict from :meth:`features`.
+        """Return what a learner is to predict from :meth:`features`.
 
         Parameters
         ----------
-        scope : {"link", "neuron", "network"}, default="link"
+        scope : str, default="link"
+            As in :meth:`features`.
 
         Returns
         -------
         y : ndarray of shape (n_predictions,) or (n_predictions, n_params)
-            For ``"link"`` the update of every link of every step, be it the teacher's. For
-            ``"neuron"`` every message that goes back to a hidden unit, f'(in) δ w. For
-            ``"network"`` the update of every parameter, for every pattern of every step.
+            One row a prediction, in the order of the features. Where the run has the updates of a
+            teacher, they are learned and not its own.
         """
-        return scope_named(scope).targets(self)
+        return make_scope(scope).targets(self)
 
     def __repr__(self) -> str:
         numbers = np.unique(self.runs)
