@@ -210,7 +210,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         for fact in scope.facts:
             setattr(self, f"{fact.name}_", getattr(scope, fact.name))
         self.fitted_scope_, self.scope_, self.inputs_ = scope, scope.name, scope.inputs
-        self.is_compiled_ = scope.mlp is not None
+        self.is_compiled_ = scope.is_compiled
         return self
 
     def initialize(self, **facts: Any) -> Self:
@@ -251,6 +251,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
                 f"scope={self.scope!r} must know the network to train: pass one of "
                 f"{[fact.name for fact in scope.facts]} to initialize."
             )
+        scope.check_ends(*ends)
         template = scope.default_learner() if self.learner is None else self.learner
         mlp = draw_mlp(template, *ends, check_random_state(self.random_state))
         ones = np.ones(ends[0])
@@ -272,7 +273,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         ``scale_``, ``first_step_`` where the normalizer is the stride, ``learning_rate_``. A
         ValueError says why where there are none: the learner is no MLP, or the rule cannot train.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         return self.fitted_scope_.meta_params
 
     def with_meta_params(self, meta_params: ArrayLike) -> Self:
@@ -298,10 +299,15 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         ValueError
             If the learner is no MLP, or the vector has another length or is not finite.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         rule = type(self).__new__(type(self))
         rule.__dict__.update(self.__dict__)
         return rule._take(self.fitted_scope_.with_meta_params(meta_params))
+
+    def _check_is_fitted(self) -> None:
+        """Raise NotFittedError as scikit-learn's check does, which alone takes longer."""
+        if "fitted_scope_" not in vars(self):
+            check_is_fitted(self)
 
     @property
     def learner_(self) -> Any:
@@ -311,8 +317,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self.fitted_scope_.learner
 
     def __getattr__(self, name: str) -> Any:
-        hint = ": it is called normalizer_" if name == "unit_" else ""
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+        if name == "unit_":
+            kind = type(self).__name__
+            raise AttributeError(f"{kind} has no attribute 'unit_': it is called normalizer_.")
+        return super().__getattribute__(name)  # raises again what a property raised
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this rule, of its learner or, where there is none, the default one.

@@ -8,7 +8,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run, steps_of_run
+from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run
 from sklearn_metabp.tracing import Trace
 
 
@@ -162,6 +162,6 @@ def _values(rows: Trace, run: int, positions: np.ndarray) -> tuple[np.ndarray, n
     """Some parameters and their updates at some steps of a run, (n_steps, n_positions) each."""
     params = np.empty((len(rows), len(positions)))
     updates = np.empty_like(params)
-    for row, step in steps_of_run(rows, run):
-        params[row], updates[row] = step.params[positions], step.updates[positions]
+    for places, step in rows.iter_steps(run):
+        params[places], updates[places] = step.params[positions], step.updates[positions]
     return params, updates

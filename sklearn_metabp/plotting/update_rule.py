@@ -10,7 +10,7 @@ from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run, steps_of_run
+from sklearn_metabp.plotting.rows import MAX_STEPS, rows_of_run
 from sklearn_metabp.tracing import Trace, TraceRecorder
 
 # Of a unit that is dead steps can be smaller by any number of decades.
@@ -252,11 +252,11 @@ def _quantiles_of(rows: Trace, run: int, quantiles) -> tuple[dict, dict]:
     shape = (len(rows), len(quantiles))
     sizes = {tensor.name: np.empty(shape) for tensor in tensors}
     rates = {tensor.name: np.full(shape, np.nan) for tensor in tensors}
-    for row, step in steps_of_run(rows, run):
+    for places, step in rows.iter_steps(run):
         for tensor in tensors:
             size, slope = np.abs(step.updates[tensor.slice]), np.abs(step.gradients[tensor.slice])
-            sizes[tensor.name][row] = np.quantile(size, quantiles)
+            sizes[tensor.name][places] = np.quantile(size, quantiles)
             if (known := slope > 0).any():
                 with np.errstate(over="ignore"):
-                    rates[tensor.name][row] = np.quantile(size[known] / slope[known], quantiles)
+                    rates[tensor.name][places] = np.quantile(size[known] / slope[known], quantiles)
     return sizes, rates

@@ -1,6 +1,7 @@
 """What was recorded of one or many trainings, a row a step."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -128,6 +129,44 @@ class Trace:
         if not 0 <= number < len(self._recorded):
             raise IndexError(f"the trace has runs 0 to {len(self._recorded) - 1}, not {number}.")
         return self[self.runs == number]
+
+    def iter_steps(self, run: int, *, with_others: bool = False) -> Iterator[tuple[list[int], Any]]:
+        """Go through the steps of one run in order, without an array of all of them.
+
+        Parameters
+        ----------
+        run : int
+            As in ``runs``.
+        with_others : bool, default=False
+            Whether to yield the steps before and between those of this trace too, as far as they
+            are known.
+
+        Yields
+        ------
+        positions : list of int
+            Positions of the step in this trace: mostly one, none of another step.
+        step : object
+            Has the recorded variables as attributes, besides ``index``, ``epoch``, ``loss``,
+            ``n_patterns``, ``network`` and ``layout``. It is good until the next one: copy what is
+            to be kept.
+        """
+        mine = np.flatnonzero(self.runs == run)
+        if not len(mine):
+            return
+        mine = mine[np.argsort(self._steps[mine], kind="stable")]
+        numbers, start = self._steps[mine], 0
+        recorded = self._recorded[run]
+        for number, step in recorded.steps(
+            recorded_only=not with_others, n_steps=int(numbers[-1]) + 1
+        ):
+            stop = start
+            # A step that was not recorded comes with the number of the next one that was.
+            if recorded.is_recorded(step.index):
+                while stop < len(numbers) and numbers[stop] == number:
+                    stop += 1
+            if with_others or stop > start:
+                yield mine[start:stop].tolist(), step
+            start = stop
 
     def __add__(self, other: "Trace") -> "Trace":
         if not isinstance(other, Trace):

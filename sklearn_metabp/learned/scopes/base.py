@@ -22,7 +22,7 @@ from sklearn_metabp.learned.explain import (
 from sklearn_metabp.learned.mlp import MLPArrays, as_mlp, make_learner
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import Run, Trace, taught_updates
-from sklearn_metabp.tracing.drawn_rows import DrawnRows
+from sklearn_metabp.tracing.prediction_sample import PredictionSample
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class Scope(ABC):
     has_many_targets: ClassVar[bool] = False
     #: Whether features depend on the steps before, so that all steps of a run have to be known.
     follows_runs: ClassVar[bool] = False
+    #: Whether a kernel computes predictions where the learner is an MLP.
+    has_kernel: ClassVar[bool] = False
     #: Whether ``bind_deltas`` replaces rule (6).
     acts_backward: ClassVar[bool] = False
     #: Word for a prediction, in displays.
@@ -201,8 +203,11 @@ class Scope(ABC):
         """
 
     @abstractmethod
-    def targets_at(self, step: Any) -> np.ndarray:
-        """Return what should be predicted at a recorded step, one row a prediction."""
+    def targets_at(self, step: Any, state: Any) -> np.ndarray:
+        """Return what should be predicted at a recorded step, one row a prediction.
+
+        It is called after ``features_at``.
+        """
 
     def empty_state(self, layout: ParameterLayout) -> Any:
         """Return what is remembered before the first step of a training."""
@@ -248,28 +253,23 @@ class Scope(ABC):
             If the trace holds no predictions, or lacks what the inputs need.
         """
         self.check_trace(trace)
-        drawn = DrawnRows(trace, self.count_predictions(trace), max_predictions, rng)
-        if not drawn.n_drawn:
+        sample = PredictionSample(trace, self.count_predictions(trace), max_predictions, rng)
+        if not len(sample):
             raise ValueError(self.empty_trace_message)
         layout = trace.layouts[trace.runs[0]]
         n_targets = self.n_targets(layout)
-        features = np.empty((drawn.n_drawn, self.n_columns(layout)))
-        targets = np.empty((drawn.n_drawn, n_targets) if self.has_many_targets else drawn.n_drawn)
-        for number in np.unique(trace.runs):
+        features = np.empty((len(sample), self.n_columns(layout)))
+        targets = np.empty((len(sample), n_targets) if self.has_many_targets else len(sample))
+        for number in np.unique(trace.runs).tolist():
             run = trace.recorded[number]
             self.check_run(run)
-            wanted, state = drawn.of_run(number), self.empty_state(run.layout)
-            for position, step in run.steps(
-                recorded_only=not self.follows_runs, n_steps=wanted.n_steps
-            ):
-                # A step that was not recorded has the position of the next one that was.
-                places = list(wanted.at(position)) if run.is_recorded(step.index) else []
-                if self.follows_runs or places:
-                    matrix = self.features_at(step, state)
-                    self.remember(taught_updates(step), state)
-                for where, picked in places:
-                    features[where] = matrix[picked]
-                    targets[where] = self.targets_at(step)[picked]
+            state = self.empty_state(run.layout)
+            for step, drawn in sample.steps(number, with_others=self.follows_runs):
+                matrix = self.features_at(step, state)
+                for where, which in drawn:
+                    features[where] = matrix[which]
+                    targets[where] = self.targets_at(step, state)[which]
+                self.remember(taught_updates(step), state)
         return features, targets
 
     def features(self, trace: Trace) -> np.ndarray:
@@ -338,6 +338,11 @@ class Scope(ABC):
     # Driving.
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether the learner runs inside the step, and not through its ``predict``."""
+        return self.has_kernel and self.mlp is not None
+
+    @property
     def cannot_train_because(self) -> str | None:
         """Why what was fitted cannot train, and what to do; None where it can."""
         return None
@@ -365,10 +370,12 @@ class Scope(ABC):
     def bind(self, step: Any, state: Any) -> Callable[[], np.ndarray]:
         """Return a function that computes the update of every step of a training.
 
-        By default it calls the learner's ``predict``. A scope with a kernel binds the kernel where
-        ``mlp`` is there, and does this where it is not.
+        By default it calls the learner's ``predict``. A scope that ``has_kernel`` binds the kernel
+        where there is an ``mlp``, and does this where there is none.
         """
-        return partial(self._predict_update, step, state)
+        scope = copy.copy(self)
+        scope._learner = self.learner  # put together once, and not at every step
+        return partial(scope._predict_update, step, state)
 
     @np.errstate(all="ignore")  # the loop finds out what overflows
     def _predict_update(self, step: Any, state: Any) -> np.ndarray:
@@ -406,7 +413,8 @@ class Scope(ABC):
         mlp = self._required_mlp()
         if self.cannot_train_because is not None:
             raise ValueError(self.cannot_train_because)
-        vector = np.append(mlp.params, [getattr(self, name) for name in self.meta_facts])
+        facts = [getattr(self, name) for name in self.meta_facts]
+        vector = np.concatenate([mlp.params, facts])
         vector.flags.writeable = False
         return vector
 

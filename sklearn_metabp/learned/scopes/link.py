@@ -124,6 +124,7 @@ class LinkScope(Scope):
         ),
     )
     follows_runs = True
+    has_kernel = True
 
     normalizer: str = "1"
     scale: float = 1.0
@@ -189,7 +190,7 @@ class LinkScope(Scope):
             _means(step.deltas, dtype) if "delta" in self.inputs else None,
         )
 
-    def targets_at(self, step: Any) -> np.ndarray:
+    def targets_at(self, step: Any, state: Any) -> np.ndarray:
         """Return the update of every link."""
         return taught_updates(step)
 

@@ -143,6 +143,7 @@ class NetworkScope(Scope):
         ),
     )
     has_many_targets = True
+    has_kernel = True
     no_teacher_because = (
         "with scope='network' no teacher can be drawn, because no update is a function of one "
         "input of a pattern: leave teacher=None."
@@ -178,7 +179,7 @@ class NetworkScope(Scope):
         _fill(matrix, step, self.inputs)
         return matrix
 
-    def targets_at(self, step: Any) -> np.ndarray:
+    def targets_at(self, step: Any, state: Any) -> np.ndarray:
         """Return the updates, the same for every pattern."""
         updates = taught_updates(step)
         return np.broadcast_to(updates, (step.n_patterns, len(updates)))

@@ -66,6 +66,7 @@ class NeuronScope(Scope):
         ),
     )
     acts_backward = True
+    has_kernel = True
     prediction_noun = "message"
     empty_trace_message = (
         "the trace has no messages between neurons: scope='neuron' learns how deltas go back to a "
@@ -102,7 +103,7 @@ class NeuronScope(Scope):
             ]
         )
 
-    def targets_at(self, step: Any) -> np.ndarray:
+    def targets_at(self, step: Any, state: Any) -> np.ndarray:
         """Return every message of a recorded step, f'(in_i) delta_h w_hi, layer by layer."""
         return np.concatenate(
             [
@@ -286,13 +287,8 @@ def _rms(values: np.ndarray) -> float:
 def _learning_rate(trace: Trace) -> float:
     """Return γ of ``Δw = -γ g``, by least squares over the steps of a trace."""
     along = power = 0.0
-    for number in np.unique(trace.runs):
-        run = trace.recorded[number]
-        is_wanted = np.zeros(run.n_steps, bool)
-        is_wanted[trace.steps_in_run[trace.runs == number]] = True
-        n_steps = int(np.flatnonzero(is_wanted)[-1]) + 1
-        for position, step in run.steps(recorded_only=True, n_steps=n_steps):
-            if is_wanted[position]:
-                along -= float(np.dot(taught_updates(step), step.gradients))
-                power += float(np.dot(step.gradients, step.gradients))
+    for number in np.unique(trace.runs).tolist():
+        for _, step in trace.iter_steps(number):
+            along -= float(np.dot(taught_updates(step), step.gradients))
+            power += float(np.dot(step.gradients, step.gradients))
     return along / power if power else 0.0
