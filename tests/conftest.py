@@ -4,15 +4,13 @@ import sys
 from importlib import import_module
 
 import pytest
-from helpers.kernels import compiled_only
+from helpers.kernels import RULE_STEPS, compiled_only, fallback, installed
 
-from sklearn_metabp import _kernels, update_rules
-from sklearn_metabp._kernels import reference, reference_rules
+from sklearn_metabp import update_rules
 from sklearn_metabp.network import network
 from sklearn_metabp.training import epochs, interrupts
 
 # Wherever a compiled step is used by its name.
-RULE_STEPS = {name for name in _kernels.__all__ if hasattr(reference_rules, name)}
 RULE_MODULES = [
     f"{update_rules.__name__}.{m.name}" for m in pkgutil.iter_modules(update_rules.__path__)
 ]
@@ -35,8 +33,8 @@ def _no_interrupt_before(monkeypatch):
 
 @pytest.fixture(
     params=[
-        pytest.param(_kernels, id="compiled", marks=compiled_only),
-        pytest.param(reference, id="twin"),
+        pytest.param(installed, id="compiled", marks=compiled_only),
+        pytest.param(fallback, id="fallback"),
     ]
 )
 def kernels(request):
@@ -45,9 +43,9 @@ def kernels(request):
 
 
 @pytest.fixture
-def twin_kernels(monkeypatch):
+def fallback_kernels(monkeypatch):
     """The estimators run on NumPy alone, as where no compiler was."""
-    monkeypatch.setattr(network, "Backprop", reference.Backprop)
+    monkeypatch.setattr(network, "Backprop", fallback.Backprop)
     for module in (epochs, *map(import_module, RULE_MODULES)):
         for name in RULE_STEPS & set(vars(module)):
-            monkeypatch.setattr(module, name, getattr(reference_rules, name))
+            monkeypatch.setattr(module, name, getattr(fallback, name))

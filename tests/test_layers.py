@@ -102,7 +102,10 @@ RUNNING_UP = [
     ("network/step.py", "import sklearn_metabp"),
     ("network/step.py", "from .. import training"),
     ("network/step.py", "from ..update_rules.sgd import SGD"),
-    ("_kernels/reference.py", "def f():\n    from sklearn_metabp.network import Step"),
+    (
+        "_kernels/network/backprop_fallback.py",
+        "def f():\n    from sklearn_metabp.network import Step",
+    ),
     (
         "training/loop.py",
         "class A:\n    def f(self):\n        if True:\n            from ..learned import rule",
@@ -119,7 +122,7 @@ RUNNING_UP = [
     ),
 ]
 RUNNING_DOWN = [
-    ("network/step.py", "from sklearn_metabp._kernels import Backprop"),
+    ("network/step.py", "from sklearn_metabp._kernels.network import Backprop"),
     ("network/step.py", "from sklearn_metabp.network.layout import ParameterLayout"),
     ("network/step.py", "from .layout import ParameterLayout"),
     ("training.py", "from sklearn_metabp.tracing import Trace"),

@@ -140,7 +140,7 @@ def test_without_a_compiler_an_install_runs_on_numpy(sdist, tmp_path, params_her
 def test_with_a_compiler_an_install_is_compiled(sdist, tmp_path, params_here):
     compiled, score, params, target = install(sdist, tmp_path)
     assert compiled is True
-    assert list((target / "sklearn_metabp" / "_kernels").glob("_backprop*"))
+    assert list((target / "sklearn_metabp" / "_kernels" / "network").glob("_backprop*"))
     assert score > 0.95
     np.testing.assert_allclose(params, params_here, rtol=1e-9, atol=1e-9)
 

@@ -166,7 +166,7 @@ def diverging(name, **changed):
 @pytest.mark.parametrize("name", DIVERGING)
 def test_divergence_says_where_under_what_and_what_to_try(name, installed, request):
     if not installed:
-        request.getfixturevalue("twin_kernels")
+        request.getfixturevalue("fallback_kernels")
     model, X, y = diverging(name)
     with pytest.raises(DivergenceError) as caught:
         model.fit(X, y)
@@ -209,7 +209,7 @@ def test_divergence_names_the_step_in_which_it_happened():
 @pytest.mark.parametrize("installed", [True, False], ids=["installed", "twin"])
 def test_a_loss_that_overflows_is_enough_to_diverge(installed, request):
     if not installed:
-        request.getfixturevalue("twin_kernels")
+        request.getfixturevalue("fallback_kernels")
     X, y = numbers()
     still = Returning(lambda step: np.zeros_like(step.gradients))
     with pytest.raises(DivergenceError, match="the loss of a batch is inf"):

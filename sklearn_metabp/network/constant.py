@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import logit
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.network.layout import ParameterLayout
 from sklearn_metabp.network.network import Network
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_metabp._kernels import Backprop
+from sklearn_metabp._kernels.network import Backprop
 
 # Numbers in the buffers of a pass that is worth keeping: one or a few rows; for more its making is
 # little.

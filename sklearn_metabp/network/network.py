@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_metabp._kernels import Backprop
 from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.functions import (
     HIDDEN_ACTIVATIONS,
@@ -14,7 +13,8 @@ from sklearn_metabp._kernels.functions import (
     OUT_ACTIVATIONS,
     check_functions,
 )
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network import Backprop
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network.forward import ForwardPass
 from sklearn_metabp.network.layout import ParameterLayout

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import column_weights, product_of_columns
 from sklearn_metabp.targets.kinds import is_zero_or_one, n_columns, share_of_rows
 from sklearn_metabp.targets.labels import as_labels, column_labels, some

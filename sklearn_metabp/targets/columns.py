@@ -5,7 +5,7 @@ import copy
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import product_of_columns
 from sklearn_metabp.targets.classes import ClassTargets
 from sklearn_metabp.targets.kinds import share_of_rows

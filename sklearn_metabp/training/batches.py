@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 from scipy.sparse import csr_array
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 _LISTED_BATCHES = 1000
 

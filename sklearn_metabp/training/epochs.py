@@ -5,7 +5,7 @@ from math import isfinite
 
 import numpy as np
 
-from sklearn_metabp._kernels import apply_updates
+from sklearn_metabp._kernels.rules import apply_updates
 from sklearn_metabp.network import Step
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.update_rules.checks import (

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.network import Network, constant_loss
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import ADVICE

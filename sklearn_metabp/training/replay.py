@@ -9,7 +9,7 @@ import numpy as np
 from joblib import wrap_non_picklable_objects
 from scipy.sparse import csr_array
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network import Step
 from sklearn_metabp.tracing.shared_arrays import shared_copy

@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import adadelta_step
+from sklearn_metabp._kernels.rules import adadelta_step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import adam_step
+from sklearn_metabp._kernels.rules import adam_step
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 

@@ -1,6 +1,6 @@
 """Adam by the largest gradient in place of the root mean square."""
 
-from sklearn_metabp._kernels import adamax_step
+from sklearn_metabp._kernels.rules import adamax_step
 from sklearn_metabp.update_rules.adam import MomentRule
 
 

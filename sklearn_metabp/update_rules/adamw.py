@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import adam_step, decay_step
+from sklearn_metabp._kernels.rules import adam_step, decay_step
 from sklearn_metabp.network import Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
 

@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import norm, sgd_step
+from sklearn_metabp._kernels.rules import norm, sgd_step
 from sklearn_metabp.network import StepView
 from sklearn_metabp.update_rules.norms import safe_norm
 from sklearn_metabp.update_rules.wrapper import WrapperRule

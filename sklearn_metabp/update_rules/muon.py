@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import adam_step, decay_step, momentum_step
+from sklearn_metabp._kernels.rules import adam_step, decay_step, momentum_step
 from sklearn_metabp.update_rules.norms import safe_norm
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_metabp._kernels import norm
+from sklearn_metabp._kernels.rules import norm
 
 
 def safe_norm(vector: np.ndarray) -> tuple[np.ndarray, float]:

@@ -2,7 +2,7 @@
 
 import math
 
-from sklearn_metabp._kernels import radam_step
+from sklearn_metabp._kernels.rules import radam_step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
 
 

@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels import rmsprop_step
+from sklearn_metabp._kernels.rules import rmsprop_step
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_metabp._kernels import norm
+from sklearn_metabp._kernels.rules import norm
 from sklearn_metabp.network import StepView, Trial
 from sklearn_metabp.update_rules.averaged import Averaged
 from sklearn_metabp.update_rules.checks import bind_validated

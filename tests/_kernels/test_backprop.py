@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from helpers.kernels import compiled_only
+from helpers.kernels import compiled_only, fallback, installed
 from helpers.networks import (
     FUNCTIONS,
     OUTPUTS,
@@ -12,8 +12,7 @@ from helpers.networks import (
     make_problem,
 )
 
-from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import reference
+from sklearn_metabp._kernels import COMPILED
 
 # layer sizes, rows: no hidden layer; widths that fill no vector; one row; products that are split
 # in 2 to 4 (1e6 < rows * width * fan_in < 4e6), on the border, past it; more parts than rows.
@@ -35,8 +34,8 @@ SHAPES = [
 
 
 def expect_twins(problem, dtype, least=0.0, **loading):
-    compiled = problem.backprop(_kernels, dtype, **loading)
-    twin = problem.backprop(reference, dtype, **loading)
+    compiled = problem.backprop(installed, dtype, **loading)
+    twin = problem.backprop(fallback, dtype, **loading)
     n = compiled.max_batch
     tolerance = TOLERANCES[dtype]
     assert_near(compiled.gradients(0, n), twin.gradients(0, n), tolerance, "loss")
@@ -373,7 +372,7 @@ def test_the_penalty_of_a_deep_network_is_that_of_all_its_weights(kernels):
 def test_a_kernel_is_made_once():
     arguments = dict(GOOD)
     positional = [arguments.pop(name) for name in [*GOOD][:-1]]
-    backprop = _kernels.Backprop(*positional, **arguments)
-    if _kernels.COMPILED:
+    backprop = installed.Backprop(*positional, **arguments)
+    if COMPILED:
         with pytest.raises(TypeError, match="made once"):
             backprop.__init__(*positional, **arguments)

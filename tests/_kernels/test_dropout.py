@@ -5,7 +5,7 @@ from math import isqrt
 
 import numpy as np
 import pytest
-from helpers.kernels import compiled_only
+from helpers.kernels import compiled_only, fallback, installed
 from helpers.networks import (
     SOME_FUNCTIONS,
     TOLERANCES,
@@ -16,9 +16,7 @@ from helpers.networks import (
 )
 from scipy.stats import binom, chi2
 
-from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import reference
-from sklearn_metabp._kernels.reference_dropout import dropout_factors
+from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
 
 KEYS = [0, 1, 2**32, 0x0123456789ABCDEF, 2**64 - 1]
 
@@ -181,7 +179,7 @@ def test_compiled_core_is_its_twin_under_dropout(activation, loss, out_activatio
     problem = make_problem(
         (7, 300, 5, 4), activation, loss, out_activation, dropout=0.3, dropout_key=2**63
     )
-    compiled, twin = (problem.backprop(kernels, dtype) for kernels in (_kernels, reference))
+    compiled, twin = (problem.backprop(kernels, dtype) for kernels in (installed, fallback))
     for _ in range(2):
         assert_near(compiled.gradients(0, 9), twin.gradients(0, 9), TOLERANCES[dtype], "loss")
         assert_near(compiled.gradients_, twin.gradients_, TOLERANCES[dtype], "gradients")

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers.kernels import compiled_only
+from helpers.kernels import compiled_only, fallback, installed
 from helpers.memory import at_odd_address, read_only
 from helpers.networks import TOLERANCES, make_problem, split
 
-from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import reference
+from sklearn_metabp._kernels.functions import DERIVATIVES
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
@@ -22,7 +21,7 @@ def test_rule_6_given_by_hand_is_rule_6(kernels, activation, dtype):
 
     def send_back(layer):
         filled.append(layer)
-        slope = reference.DERIVATIVES[activation](replaced.activations[layer + 1][:7])
+        slope = DERIVATIVES[activation](replaced.activations[layer + 1][:7])
         replaced.deltas[layer][:7] = slope * (replaced.deltas[layer + 1][:7] @ weights[layer + 1].T)
 
     loss = plain.gradients(0, 7)
@@ -71,7 +70,7 @@ def neuron_rule(
 
 @compiled_only
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("function", reference.DERIVATIVES)
+@pytest.mark.parametrize("function", DERIVATIVES)
 @pytest.mark.parametrize("codes", [[0, 1, 2], [2, 0], [1]], ids=str)
 @pytest.mark.parametrize("shape", [(1, 2, 1), (7, 5, 3), (32, 20, 9), (3, 1, 70)], ids=str)
 def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
@@ -81,7 +80,7 @@ def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
     weights, x = rng.standard_normal((units, following)), rng.uniform(-0.2, 1, size=(n + 2, units))
     params, sizes = mlp(len(codes), n, dtype)
     written = []
-    for kernels in (_kernels, reference):
+    for kernels in (installed, fallback):
         arrays = (a.astype(dtype) for a in (deltas, weights, x))
         rule, out = neuron_rule(
             kernels, *arrays, params, sizes, codes=codes, function=function, scale=0.7

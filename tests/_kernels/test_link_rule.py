@@ -3,16 +3,14 @@ from contextlib import nullcontext as does_not_raise
 
 import numpy as np
 import pytest
-from helpers.kernels import compiled_only
+from helpers.kernels import compiled_only, fallback, installed
 from helpers.networks import LONG_FUNCTIONS, TOLERANCES, assert_near, split
 
-from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import (
+from sklearn_metabp._kernels.scopes import (
     BLOCK,
     LINK_INPUTS,
     LINK_UNITS,
     link_history,
-    reference,
     remember_steps,
 )
 
@@ -163,8 +161,8 @@ def test_a_constant_gradient_is_its_own_momentum_and_root_mean_square(kernels):
 @pytest.mark.parametrize("sizes", [(1, 1), (7, 9, 3), (BLOCK, 1), (30, 10, 20, 5)], ids=str)
 def test_compiled_inputs_are_their_twins(sizes, codes, dtype):
     both = zip(
-        walk_inputs(_kernels, sizes, codes, 80, 1, dtype),
-        walk_inputs(reference, sizes, codes, 80, 1, dtype),
+        walk_inputs(installed, sizes, codes, 80, 1, dtype),
+        walk_inputs(fallback, sizes, codes, 80, 1, dtype),
         strict=True,
     )
     for (matrix, history), (twin_matrix, twin_history) in both:
@@ -245,7 +243,7 @@ def test_updates_are_the_mlp_of_the_inputs_in_units_of_the_link(kernels, mlp, un
 def test_compiled_updates_are_their_twins(mlp, sizes, codes, dtype):
     for unit in LINK_UNITS[: 2 + remembers_steps(codes)]:
         arguments = (sizes, codes, mlp, 25, 2, unit, dtype)
-        ours, theirs = walk_updates(_kernels, *arguments), walk_updates(reference, *arguments)
+        ours, theirs = walk_updates(installed, *arguments), walk_updates(fallback, *arguments)
         for (updates, *_), (twin_updates, *_) in zip(ours, theirs, strict=True):
             assert_near(updates, twin_updates, TOLERANCES[dtype])
 
@@ -314,7 +312,7 @@ BAD = [
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: "-".join(bad))
 def test_compiled_updates_refuse_arrays_that_do_not_fit(bad):
     with pytest.raises(ValueError):
-        step_once(_kernels, **({"gradients": np.ones(3)} | bad))
+        step_once(installed, **({"gradients": np.ones(3)} | bad))
 
 
 @pytest.mark.parametrize("name", ["activation", "delta"])
@@ -349,7 +347,7 @@ def test_units_are_given_where_they_are_an_input_and_nowhere_else(kernels, name,
 def test_compiled_inputs_refuse_a_matrix_that_does_not_fit(shape):
     codes = np.array([code("is_bias")])
     with pytest.raises(ValueError, match=r"matrix must have shape \(3, 2\)"):
-        _kernels.link_inputs(
+        installed.link_inputs(
             np.ones(3),
             np.ones(3),
             np.zeros((5, 3)),

@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
-from helpers.kernels import compiled_only
+from helpers.kernels import compiled_only, fallback, installed
 from helpers.networks import TOLERANCES, assert_near
-
-from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import reference_rules
 
 # name, arrays of its state, the rest of its arguments; "t" stands for the number of the step
 SETTINGS = [
@@ -28,8 +25,8 @@ SETTINGS = [
 
 @pytest.fixture(
     params=[
-        pytest.param(_kernels, id="compiled", marks=compiled_only),
-        pytest.param(reference_rules, id="twin"),
+        pytest.param(installed, id="compiled", marks=compiled_only),
+        pytest.param(fallback, id="twin"),
     ]
 )
 def kernels(request):
@@ -59,8 +56,8 @@ def test_compiled_steps_are_their_twins(name, n_states, settings, n, dtype):
     rng = np.random.default_rng(n)
     scales = np.geomspace(1e-6, 1e3, n)
     gradients = [(rng.standard_normal(n) * scales).astype(dtype) for _ in range(60)]
-    compiled = walk(_kernels, name, n_states, settings, gradients)
-    twin = walk(reference_rules, name, n_states, settings, gradients)
+    compiled = walk(installed, name, n_states, settings, gradients)
+    twin = walk(fallback, name, n_states, settings, gradients)
     for t, (ours, theirs) in enumerate(zip(compiled, twin, strict=True)):
         for which, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             assert_near(a / scales, b / scales, TOLERANCES[dtype], f"step {t}, array {which}")
@@ -135,16 +132,16 @@ def test_apply_updates_tells_of_what_is_not_finite(kernels, bad, position, dtype
 )
 def test_compiled_steps_refuse_arrays_that_do_not_fit(arrays, message):
     for call in (
-        lambda g, u: _kernels.sgd_step(g, u, 0.1),
-        lambda g, u: _kernels.momentum_step(g, u.copy(), u, 0.1, 0.9, False),
-        lambda g, u: _kernels.adam_step(g, u.copy(), u.copy(), u, 0.1, 0.9, 0.99, 1e-8, 1),
-        lambda g, u: _kernels.rprop_step(g, u.copy(), u.copy(), u, 1.0, 1.2, 0.5, 1e-6, 50.0),
-        lambda g, u: _kernels.adadelta_step(g, u.copy(), u.copy(), u, 1.0, 0.9, 1e-6),
-        lambda g, u: _kernels.nadam_step(g, u.copy(), u.copy(), u, 0.1, 0.1, 0.9, 0.99, 1e-8, 1),
-        lambda g, u: _kernels.lion_step(g, u.copy(), u, 0.1, 0.9, 0.99),
-        lambda g, u: _kernels.decay_step(g, u, 0.1),
-        lambda g, u: _kernels.average_step(g, u, u.copy(), 0.1),
-        lambda g, u: _kernels.apply_updates(u, g),
+        lambda g, u: installed.sgd_step(g, u, 0.1),
+        lambda g, u: installed.momentum_step(g, u.copy(), u, 0.1, 0.9, False),
+        lambda g, u: installed.adam_step(g, u.copy(), u.copy(), u, 0.1, 0.9, 0.99, 1e-8, 1),
+        lambda g, u: installed.rprop_step(g, u.copy(), u.copy(), u, 1.0, 1.2, 0.5, 1e-6, 50.0),
+        lambda g, u: installed.adadelta_step(g, u.copy(), u.copy(), u, 1.0, 0.9, 1e-6),
+        lambda g, u: installed.nadam_step(g, u.copy(), u.copy(), u, 0.1, 0.1, 0.9, 0.99, 1e-8, 1),
+        lambda g, u: installed.lion_step(g, u.copy(), u, 0.1, 0.9, 0.99),
+        lambda g, u: installed.decay_step(g, u, 0.1),
+        lambda g, u: installed.average_step(g, u, u.copy(), 0.1),
+        lambda g, u: installed.apply_updates(u, g),
     ):
         with pytest.raises(ValueError, match=message):
             call(*arrays)
@@ -155,10 +152,10 @@ def test_compiled_steps_refuse_to_write_what_is_read_only_or_scattered():
     gradients, updates = np.ones(3), np.zeros(3)
     updates.flags.writeable = False
     with pytest.raises((ValueError, BufferError)):
-        _kernels.sgd_step(gradients, updates, 0.1)
+        installed.sgd_step(gradients, updates, 0.1)
     with pytest.raises((ValueError, BufferError)):
-        _kernels.sgd_step(gradients, np.zeros(6)[::2], 0.1)
+        installed.sgd_step(gradients, np.zeros(6)[::2], 0.1)
     gradients.flags.writeable = False
     written = np.zeros(3)
-    _kernels.sgd_step(gradients, written, 0.5)
+    installed.sgd_step(gradients, written, 0.5)
     np.testing.assert_array_equal(written, -0.5)

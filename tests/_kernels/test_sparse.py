@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers.kernels import compiled_only
+from helpers.kernels import compiled_only, fallback, installed
 from helpers.networks import (
     SOME_FUNCTIONS,
     TOLERANCES,
@@ -14,9 +14,6 @@ from helpers.networks import (
     make_problem,
 )
 from scipy import sparse
-
-from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import reference
 
 
 def with_int64(X):
@@ -114,7 +111,7 @@ def test_compiled_core_is_its_twin_on_sparse_rows(shape, dtype):
     problem = make_problem(
         (fan_in, width, 2), "tanh", "squared_error", "identity", n=33, density=0.3
     )
-    compiled, twin = (problem.backprop(k, dtype, rows_as=shuffled) for k in (_kernels, reference))
+    compiled, twin = (problem.backprop(k, dtype, rows_as=shuffled) for k in (installed, fallback))
     assert_near(compiled.gradients(0, 33), twin.gradients(0, 33), TOLERANCES[dtype], "loss")
     assert_near(compiled.gradients_, twin.gradients_, TOLERANCES[dtype], "gradients")
     np.testing.assert_array_equal(compiled.activations[0], twin.activations[0])
@@ -125,7 +122,7 @@ def test_arrays_longer_than_the_matrix_are_read_where_it_says(kernels):
     dense = problem.backprop(kernels)
     other = problem.backprop(kernels, rows_as=sparse.csr_array)
     assert_near(other.gradients(0, 9), dense.gradients(0, 9), 1e-14)
-    if kernels is _kernels:
+    if kernels is installed:
         other = problem.backprop(kernels, rows_as=sliced)
         assert_near(other.gradients(0, 9), dense.gradients(0, 9), 1e-14)
 
@@ -172,7 +169,7 @@ def test_no_more_than_the_values_is_held():
     params = np.zeros(n_features * 2 + 2)
     gradients = np.zeros_like(params)
     tracemalloc.start()
-    backprop = _kernels.Backprop(
+    backprop = installed.Backprop(
         (n_features, 2), (), "identity", "squared_error", params, gradients, max_batch=n
     )
     backprop.load(X, np.zeros((n, 2)), None, np.arange(n))

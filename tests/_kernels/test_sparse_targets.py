@@ -7,7 +7,7 @@ import pytest
 from helpers.networks import make_problem
 from scipy import sparse
 
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 DTYPES = [np.float64, np.float32]
 

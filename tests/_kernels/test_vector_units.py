@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from helpers.networks import LONG_FUNCTIONS
 
-from sklearn_metabp import _kernels
+from sklearn_metabp._kernels import network
 from sklearn_metabp._kernels.functions import FUNCTION_CODES
 
-HEADERS = Path(_kernels.__file__).parent
+HEADERS = Path(network.__file__).parent
 PROGRAM = """
 #include "layer_loops.h"
 void f64(int function, double *x, int64_t n) { activate_f64(function, x, n); }
@@ -30,7 +30,7 @@ def unfused(tmp_path_factory):
         pytest.skip("needs a C compiler and the headers")
     folder = tmp_path_factory.mktemp("unfused")
     (folder / "loops.c").write_text(
-        '#include "clones.h"\n#undef CLONES\n#define CLONES\n' + PROGRAM
+        '#include "../common/clones.h"\n#undef CLONES\n#define CLONES\n' + PROGRAM
     )
     made = folder / "loops.so"
     subprocess.run(

@@ -122,7 +122,7 @@ def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(
     rule, write, message, twin, request
 ):
     if twin:
-        request.getfixturevalue("twin_kernels")
+        request.getfixturevalue("fallback_kernels")
     X, y, _ = rows()
     X = sparse.csr_array(X)
     model = BackpropMLPClassifier(**SETTING, update_rule=rule).set_callbacks(Writes(write(X)))
@@ -133,7 +133,7 @@ def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(
 @pytest.mark.parametrize("twin", [False, True])
 def test_a_callback_that_writes_row_pointers_changes_nothing(twin, request):
     if twin:
-        request.getfixturevalue("twin_kernels")
+        request.getfixturevalue("fallback_kernels")
     X, y, _ = rows()
     expected = BackpropMLPClassifier(**SETTING).fit(sparse.csr_array(X), y)
     X = sparse.csr_array(X)
@@ -150,7 +150,7 @@ def test_a_hundred_hidden_layers_train_with_and_without_compiler(n_hidden, reque
     X, y, _ = rows()
     setting = {**SETTING, "hidden_layer_sizes": (4,) * n_hidden, "activation": "leaky_relu"}
     compiled = BackpropMLPClassifier(**setting).fit(X, y)
-    request.getfixturevalue("twin_kernels")
+    request.getfixturevalue("fallback_kernels")
     twin = BackpropMLPClassifier(**setting).fit(X, y)
     np.testing.assert_allclose(twin.params_, compiled.params_, rtol=1e-9, atol=1e-9)
     assert compiled.predict(X).shape == (40,)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import Interruption, StepNotes
 from helpers.data import classes, numbers
+from helpers.kernels import fallback
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_metabp import (
@@ -17,7 +18,6 @@ from sklearn_metabp import (
     LinearBackprop,
     Safeguarded,
 )
-from sklearn_metabp._kernels import reference
 from sklearn_metabp.update_rules import UPDATE_RULES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -45,7 +45,7 @@ def fit(kind, rule, dtype=np.float64, callbacks=(), **setting):
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_training_is_the_same_to_rounding(kind, rule, dtype, request):
     compiled, X, _ = fit(kind, rule, dtype, activation="tanh")
-    request.getfixturevalue("twin_kernels")
+    request.getfixturevalue("fallback_kernels")
     twin, *_ = fit(kind, rule, dtype, activation="tanh")
     assert twin.params_.dtype == dtype
     tolerance = 1e-9 if dtype == np.float64 else 1e-3
@@ -57,16 +57,16 @@ def test_training_is_the_same_to_rounding(kind, rule, dtype, request):
 @pytest.mark.parametrize("rule", OTHER_RULES, ids=str)
 def test_every_rule_trains_the_same_to_rounding(rule, request):
     compiled, *_ = fit("multiclass", rule, activation="tanh")
-    request.getfixturevalue("twin_kernels")
+    request.getfixturevalue("fallback_kernels")
     twin, *_ = fit("multiclass", rule, activation="tanh")
     np.testing.assert_allclose(twin.params_, compiled.params_, rtol=1e-9, atol=1e-9)
 
 
-def test_the_twin_is_what_runs(twin_kernels, monkeypatch):
+def test_the_twin_is_what_runs(fallback_kernels, monkeypatch):
     calls = []
-    gradients = reference.Backprop.gradients
+    gradients = fallback.Backprop.gradients
     monkeypatch.setattr(
-        reference.Backprop,
+        fallback.Backprop,
         "gradients",
         lambda self, *batch: calls.append(batch) or gradients(self, *batch),
     )
@@ -74,7 +74,7 @@ def test_the_twin_is_what_runs(twin_kernels, monkeypatch):
     assert len(calls) == 2 * 4
 
 
-def test_parts_add_up_to_the_whole(twin_kernels):
+def test_parts_add_up_to_the_whole(fallback_kernels):
     setting = {"tol": 0, "n_iter_no_change": np.inf}
     whole, X, y = fit("multiclass", SGD(0.1, 0.9), max_iter=6, **setting)
     warm, *_ = fit("multiclass", SGD(0.1, 0.9), max_iter=3, warm_start=True, **setting)
@@ -82,7 +82,7 @@ def test_parts_add_up_to_the_whole(twin_kernels):
     np.testing.assert_array_equal(warm.params_, whole.params_)
 
 
-def test_steps_are_told(twin_kernels):
+def test_steps_are_told(fallback_kernels):
     notes = StepNotes()
     model, *_ = fit("numbers", SGD(0.1), callbacks=[notes], max_iter=2)
     for before, after in zip(notes.steps, notes.steps[1:], strict=False):
@@ -92,19 +92,19 @@ def test_steps_are_told(twin_kernels):
     np.testing.assert_array_equal(last["params"] + last["updates"], model.params_)
 
 
-def test_divergence_is_told_without_a_numpy_warning(twin_kernels):
+def test_divergence_is_told_without_a_numpy_warning(fallback_kernels):
     for rule in (SGD(1e300), SGD(1e300, 0.9), Adam(1e308)):
         with pytest.raises(DivergenceError):
             fit("numbers", rule, activation="identity")
 
 
-def test_ctrl_c_keeps_what_was_trained(twin_kernels):
+def test_ctrl_c_keeps_what_was_trained(fallback_kernels):
     with pytest.warns(UserWarning, match="interrupted by user after 1 epochs and 6 steps"):
         model, X, _ = fit("numbers", "adam", callbacks=[Interruption(6)])
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_a_search_runs(twin_kernels):
+def test_a_search_runs(fallback_kernels):
     X, y = classes("multiclass")
     model = BackpropMLPClassifier((5,), max_iter=5, random_state=0)
     search = GridSearchCV(model, {"update_rule": RULES}, cv=2).fit(X, y)

@@ -1,10 +1,43 @@
-"""The two implementations of the kernels."""
+"""The two implementations of the kernels: the one in use, compiled where it could be, and NumPy."""
+
+from types import SimpleNamespace
 
 import pytest
 
 from sklearn_metabp import _kernels
+from sklearn_metabp._kernels import network, rules, scopes
+from sklearn_metabp._kernels.network import backprop_fallback
+from sklearn_metabp._kernels.rules import rule_steps_fallback
+from sklearn_metabp._kernels.scopes import (
+    link_rule_fallback,
+    neuron_rule_fallback,
+    pattern_rule_fallback,
+)
+
+FALLBACKS = (
+    backprop_fallback,
+    rule_steps_fallback,
+    link_rule_fallback,
+    neuron_rule_fallback,
+    pattern_rule_fallback,
+)
+RULE_STEPS = frozenset(rule_steps_fallback.__all__)
+
+
+def public_names(modules):
+    """What the modules offer, by name."""
+    return {name: getattr(m, name) for m in modules for name in m.__all__}
+
+
+fallback = SimpleNamespace(**public_names(FALLBACKS))
+installed = SimpleNamespace(
+    **{
+        name: next(getattr(p, name) for p in (network, rules, scopes) if hasattr(p, name))
+        for name in vars(fallback)
+    }
+)
 
 compiled_only = pytest.mark.skipif(
     not _kernels.COMPILED,
-    reason="the compiled kernels were not built: there is nothing to hold to the twin",
+    reason="the compiled kernels were not built: there is nothing to hold to the fallback",
 )

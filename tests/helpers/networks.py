@@ -5,7 +5,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from sklearn_metabp._kernels.reference_dropout import dropout_factors
+from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
 
 ACTIVATIONS = (
     "identity",

@@ -17,7 +17,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_metabp import BackpropMLPRegressor
-from sklearn_metabp._kernels import reference
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.learned.mlp import as_mlp
 
 OURS = BackpropMLPRegressor((5, 3), "tanh", max_iter=30, n_iter_no_change=np.inf, random_state=0)
@@ -85,7 +85,7 @@ def test_the_mlp_computes_what_the_learner_predicts(name):
     x = X
     weights, biases = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
-        x = reference.ACTIVATIONS[mlp.hidden if layer < len(weights) else mlp.output](x @ w + b)
+        x = ACTIVATIONS[mlp.hidden if layer < len(weights) else mlp.output](x @ w + b)
     np.testing.assert_allclose(x[:, 0], learner.predict(X), rtol=1e-9, atol=1e-12)
 
 

@@ -5,7 +5,7 @@ import pytest
 from helpers.data import classes
 
 from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
-from sklearn_metabp._kernels import LINK_INPUTS
+from sklearn_metabp._kernels.scopes import LINK_INPUTS
 from sklearn_metabp.learned import DEFAULT_INPUTS, LinkScope
 
 

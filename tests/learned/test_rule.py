@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from helpers.data import classes
+from helpers.kernels import fallback
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
@@ -30,7 +31,6 @@ from sklearn_metabp import (
     Rprop,
     TraceRecorder,
 )
-from sklearn_metabp._kernels import reference
 from sklearn_metabp.learned import DEFAULT_INPUTS
 from sklearn_metabp.learned.scopes import link as link_module
 
@@ -319,8 +319,8 @@ def test_the_twin_trains_as_the_compiled_core(monkeypatch, adam_trace):
     rule = LearnedUpdateRule(random_state=0).fit(adam_trace)
     X, y = classes("multiclass", seed=8)
     compiled = network(rule, (4,), 3).fit(X, y).params_
-    monkeypatch.setattr(link_module, "LinkRule", reference.LinkRule)
-    monkeypatch.setattr(link_module, "link_inputs", reference.link_inputs)
+    monkeypatch.setattr(link_module, "LinkRule", fallback.LinkRule)
+    monkeypatch.setattr(link_module, "link_inputs", fallback.link_inputs)
     np.testing.assert_allclose(network(rule, (4,), 3).fit(X, y).params_, compiled, rtol=1e-8)
 
 

@@ -39,7 +39,7 @@ def test_every_number_is_the_lectures_but_for_their_slips(ours):
     assert wrong(ours) == SLIPS
 
 
-@pytest.mark.usefixtures("twin_kernels")
+@pytest.mark.usefixtures("fallback_kernels")
 def test_the_twin_has_the_same_numbers():
     assert wrong(lectures.quantities(lectures.record(lectures.network()))) == SLIPS
 

@@ -96,7 +96,7 @@ def expect(rule, gradients, of_weight, of_bias, dtype):
 @pytest.mark.parametrize(("rule", "gradients", "updates"), FIRST_STEPS, ids=str)
 def test_first_three_steps_are_those_by_hand(rule, gradients, updates, kernel, dtype, request):
     if kernel == "twin":
-        request.getfixturevalue("twin_kernels")
+        request.getfixturevalue("fallback_kernels")
     expect(rule, gradients, updates, updates, dtype)
     mirrored = -np.array(updates)
     expect(rule, -np.array(gradients), mirrored, mirrored, dtype)
@@ -111,7 +111,7 @@ def test_weights_decay_and_biases_do_not(
     rule, gradients, of_weight, of_bias, kernel, dtype, request
 ):
     if kernel == "twin":
-        request.getfixturevalue("twin_kernels")
+        request.getfixturevalue("fallback_kernels")
     expect(rule, gradients, of_weight, of_bias, dtype)
 
 

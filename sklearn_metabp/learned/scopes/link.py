@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp._kernels import (
+from sklearn_metabp._kernels.scopes import (
     LINK_INPUTS,
     LinkRule,
     link_history,
@@ -13,7 +13,7 @@ from sklearn_metabp._kernels import (
     memory_rows,
     remember_steps,
 )
-from sklearn_metabp._kernels import LINK_UNITS as LINK_NORMALIZERS
+from sklearn_metabp._kernels.scopes import LINK_UNITS as LINK_NORMALIZERS
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.explain import InputRanges, equation
 from sklearn_metabp.learned.mlp import MLPArrays

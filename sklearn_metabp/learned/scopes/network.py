@@ -9,7 +9,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_metabp._kernels import PatternRule
+from sklearn_metabp._kernels.scopes import PatternRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.mlp import MLPArrays, are_layer_sizes
 from sklearn_metabp.learned.scopes.base import Fact, Scope

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_metabp._kernels import NEURON_INPUTS, NeuronRule, sgd_step
+from sklearn_metabp._kernels.rules import sgd_step
+from sklearn_metabp._kernels.scopes import NEURON_INPUTS, NeuronRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.explain import InputRanges, equation
 from sklearn_metabp.learned.mlp import MLPArrays

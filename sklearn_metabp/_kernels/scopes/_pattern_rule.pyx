@@ -9,6 +9,8 @@ from libc.string cimport memcpy
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable
 
+__all__ = ["PatternRule"]
+
 ctypedef fused real:
     float
     double

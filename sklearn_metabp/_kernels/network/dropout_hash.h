@@ -8,7 +8,7 @@
 #ifndef SKLEARN_METABP_DROPOUT_HASH_H
 #define SKLEARN_METABP_DROPOUT_HASH_H
 
-#include "clones.h"
+#include "../common/clones.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15u /* 2^64 over the golden ratio */
 enum { DROPOUT_BLOCK = 256 };

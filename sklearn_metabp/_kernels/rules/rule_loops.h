@@ -2,7 +2,7 @@
 #ifndef SKLEARN_METABP_RULE_LOOPS_H
 #define SKLEARN_METABP_RULE_LOOPS_H
 
-#include "clones.h"
+#include "../common/clones.h"
 
 #define REAL double
 #define BITS uint64_t

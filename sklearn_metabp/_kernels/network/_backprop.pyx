@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Forward and backward of a whole minibatch in one call. The twin is ``reference.Backprop``."""
+"""Forward and backward of a whole minibatch in one call. The fallback is in ``backprop_fallback``."""
 
 import numpy as np
 
@@ -7,20 +7,22 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from sklearn_metabp._kernels._batch_rows cimport COLUMNS, NOTHING, BatchRows
-from sklearn_metabp._kernels._layer_loops cimport (
+from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows
+from sklearn_metabp._kernels.network._layer_loops cimport (
     activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key, fill_rows, multiply,
     output_rules, real, softmax, sparse_gradient, sparse_product, times_slope,
 )
-from sklearn_metabp._kernels._products cimport (
+from sklearn_metabp._kernels.network._products cimport (
     SMALL_PRODUCT, backward_product, forward_product, gradient_product,
 )
 
 from sklearn_metabp._kernels.functions import DERIVATIVES_AT, FUNCTION_CODES, LOSS_CODES
-from sklearn_metabp._kernels.reference import check_backprop_arguments, check_dropout
+from sklearn_metabp._kernels.network.backprop_fallback import check_backprop_arguments, check_dropout
 
 cdef extern from "layer_loops.h" nogil:
     int SOFTMAX
+
+__all__ = ["Backprop"]
 
 # How a forward pass ends: with the outputs, or with the output layer's net inputs, left to the loss; in
 # training the slopes of the hidden layers are kept.
@@ -45,7 +47,7 @@ ctypedef struct Layer:
 cdef class Backprop:
     """Activations, deltas, gradients and loss of a minibatch.
 
-    See ``reference.Backprop`` for the parameters, the attributes and the equations.
+    See the fallback's ``Backprop`` for the parameters, the attributes and the equations.
     """
 
     cdef readonly tuple layer_sizes
@@ -155,7 +157,7 @@ cdef class Backprop:
         self._rows.fill_inputs()
 
     def load(self, X, targets=None, sample_weight=None, order=None):
-        """Name the rows that batches are drawn from; see ``reference.Backprop``."""
+        """Name the rows that batches are drawn from; see the fallback."""
         self._rows.load(X, targets, sample_weight, order)
 
     cdef inline int _check_batch(self, Py_ssize_t start, Py_ssize_t stop) except -1:

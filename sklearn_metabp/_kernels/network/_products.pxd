@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
-from sklearn_metabp._kernels._layer_loops cimport real, transpose
+from sklearn_metabp._kernels.network._layer_loops cimport real, transpose
 
 # OpenBLAS takes products of up to a million multiplications without packing their operands first.
 cdef enum:

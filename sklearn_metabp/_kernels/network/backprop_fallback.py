@@ -13,7 +13,6 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable
-from sklearn_metabp._kernels.csr_rows import CSRRows, take_csr
 from sklearn_metabp._kernels.functions import (
     ACTIVATIONS,
     DERIVATIVES,
@@ -22,37 +21,12 @@ from sklearn_metabp._kernels.functions import (
     check_functions,
     weight_views,
 )
-from sklearn_metabp._kernels.reference_dropout import dropout_factors
-from sklearn_metabp._kernels.reference_learned import NEURON_INPUTS, NeuronRule, PatternRule
-from sklearn_metabp._kernels.reference_link import (
-    BLOCK,
-    LINK_INPUTS,
-    LINK_UNITS,
-    LinkRule,
-    link_history,
-    link_inputs,
-    memory_rows,
-    remember_steps,
-)
-from sklearn_metabp._kernels.reference_losses import output_rules, softmax_of_groups
-from sklearn_metabp._kernels.rows import Rows, check_rows, take_rows
+from sklearn_metabp._kernels.network.csr_rows import CSRRows, take_csr
+from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
+from sklearn_metabp._kernels.network.losses_fallback import output_rules, softmax_of_groups
+from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 
-__all__ = [
-    "ACTIVATIONS",
-    "BLOCK",
-    "DERIVATIVES",
-    "LINK_INPUTS",
-    "LINK_UNITS",
-    "NEURON_INPUTS",
-    "Backprop",
-    "LinkRule",
-    "NeuronRule",
-    "PatternRule",
-    "link_history",
-    "link_inputs",
-    "memory_rows",
-    "remember_steps",
-]
+__all__ = ["Backprop"]
 
 
 def check_backprop_arguments(

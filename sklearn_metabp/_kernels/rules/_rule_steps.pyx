@@ -7,6 +7,24 @@ from cpython.buffer cimport (
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
+__all__ = [
+    "adadelta_step",
+    "adagrad_step",
+    "adam_step",
+    "adamax_step",
+    "apply_updates",
+    "average_step",
+    "decay_step",
+    "lion_step",
+    "momentum_step",
+    "nadam_step",
+    "norm",
+    "radam_step",
+    "rmsprop_step",
+    "rprop_step",
+    "sgd_step",
+]
+
 cdef extern from "rule_loops.h" nogil:
     void sgd_f64(const double*, double*, int64_t, double)
     void sgd_f32(const float*, float*, int64_t, float)

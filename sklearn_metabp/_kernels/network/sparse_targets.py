@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from sklearn_metabp._kernels.csr_rows import entries_of
+from sklearn_metabp._kernels.network.csr_rows import entries_of
 
 
 class SparseTargets:
@@ -37,7 +37,7 @@ class SparseTargets:
 
     Examples
     --------
-    >>> from sklearn_metabp._kernels.sparse_targets import SparseTargets
+    >>> from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
     >>> targets = SparseTargets.one_hot([2, 0, 1], 3, float)
     >>> targets[:2]
     array([[0., 0., 1.],

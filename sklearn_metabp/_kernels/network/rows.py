@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp._kernels.arrays import readable
-from sklearn_metabp._kernels.csr_rows import CSRRows, check_csr
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.csr_rows import CSRRows, check_csr
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 ORDER_CHANGED = (
     "the order of the rows changed while a kernel held it: it must hold rows from 0 to {0}."

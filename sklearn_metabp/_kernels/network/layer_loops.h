@@ -2,7 +2,7 @@
 #ifndef SKLEARN_METABP_LAYER_LOOPS_H
 #define SKLEARN_METABP_LAYER_LOOPS_H
 
-#include "clones.h"
+#include "../common/clones.h"
 #include "dropout_hash.h"
 
 /* The codes of functions.py. */
@@ -55,7 +55,7 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
     + 4.95305615969974533e-1) * t \
     + -6.65382502890056815e-1) * t \
     + 7.69193049750062965e-1)
-#include "elementary_template.h"
+#include "../common/elementary_template.h"
 #include "layer_loops_template.h"
 #include "loss_loops_template.h"
 #include "dropout_loops_template.h"
@@ -105,7 +105,7 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
     + 4.953062531e-1f) * t \
     + -6.653824085e-1f) * t \
     + 7.691930439e-1f)
-#include "elementary_template.h"
+#include "../common/elementary_template.h"
 #include "layer_loops_template.h"
 #include "loss_loops_template.h"
 #include "dropout_loops_template.h"

@@ -6,11 +6,11 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy
 
-from sklearn_metabp._kernels._layer_loops cimport dense_rows, write_targets
+from sklearn_metabp._kernels.network._layer_loops cimport dense_rows, write_targets
 
-from sklearn_metabp._kernels.csr_rows import X_CHANGED, CSRRows
-from sklearn_metabp._kernels.rows import ORDER_CHANGED, TARGETS_CHANGED, check_rows
-from sklearn_metabp._kernels.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.network.csr_rows import X_CHANGED, CSRRows
+from sklearn_metabp._kernels.network.rows import ORDER_CHANGED, TARGETS_CHANGED, check_rows
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 
 cdef class BatchRows:

@@ -4,7 +4,7 @@
 
 #include <float.h>
 
-#include "layer_loops.h"
+#include "../network/layer_loops.h"
 
 /* Links that go through the small MLP together: its activations stay in the first cache. */
 #define BLOCK 64

@@ -7,7 +7,9 @@ from libc.stdint cimport int64_t
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
 from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
-from sklearn_metabp._kernels.reference_learned import check_slopes_are_told
+from sklearn_metabp._kernels.scopes.neuron_rule_fallback import check_slopes_are_told
+
+__all__ = ["NeuronRule"]
 
 cdef extern from "neuron_loops.h" nogil:
     double inverse_rms_f64(const double*, int64_t)

@@ -12,6 +12,8 @@ from libc.string cimport memset
 from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
 from sklearn_metabp._kernels.functions import FUNCTION_CODES, fits_layers
 
+__all__ = ["LinkRule", "link_inputs"]
+
 cdef extern from "link_loops.h" nogil:
     int BLOCK, WEIGHT, ACTIVATION, DELTA, GRADIENT_PEAK, MOMENTUM_9_PEAK, GRADIENT_NORM, LAST_STEP
     int UNIT_STRIDE

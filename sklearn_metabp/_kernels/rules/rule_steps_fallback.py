@@ -6,6 +6,24 @@ so is what a rule remembers from step to step.
 
 import numpy as np
 
+__all__ = [
+    "adadelta_step",
+    "adagrad_step",
+    "adam_step",
+    "adamax_step",
+    "apply_updates",
+    "average_step",
+    "decay_step",
+    "lion_step",
+    "momentum_step",
+    "nadam_step",
+    "norm",
+    "radam_step",
+    "rmsprop_step",
+    "rprop_step",
+    "sgd_step",
+]
+
 
 @np.errstate(all="ignore")
 def sgd_step(gradients, updates, learning_rate):

@@ -118,7 +118,7 @@ CLONES UNUSED static void NAME(link_block)(
 #define VECTOR_BYTES 16
 #define LAYER NAME(mlp_layer_narrow)
 #define TARGET
-#include "mlp_layer_template.h"
+#include "../common/mlp_layer_template.h"
 #undef VECTOR
 #undef VECTOR_BYTES
 #undef LAYER
@@ -129,7 +129,7 @@ CLONES UNUSED static void NAME(link_block)(
 #define VECTOR_BYTES 32
 #define LAYER NAME(mlp_layer_wide)
 #define TARGET __attribute__((target("avx2,fma")))
-#include "mlp_layer_template.h"
+#include "../common/mlp_layer_template.h"
 #undef VECTOR
 #undef VECTOR_BYTES
 #undef LAYER

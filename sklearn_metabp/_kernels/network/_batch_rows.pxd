@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from sklearn_metabp._kernels._layer_loops cimport SparseRows
+from sklearn_metabp._kernels.network._layer_loops cimport SparseRows
 
 cdef enum Change:
     NOTHING

@@ -1,1 +1,0 @@
-from sklearn_metabp._kernels.reference import Backprop as Backprop

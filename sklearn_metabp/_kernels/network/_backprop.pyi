@@ -1,0 +1,1 @@
+from sklearn_metabp._kernels.network.backprop_fallback import *

@@ -1,0 +1,48 @@
+"""The kernel of the network scope in NumPy, written as the equations read."""
+
+import numpy as np
+
+from sklearn_metabp._kernels.arrays import are_readable, are_writable
+
+__all__ = ["PatternRule"]
+
+
+class PatternRule:
+    """All updates of a network from what is known of each pattern: the mean over the batch of MLP(row).
+
+    Parameters
+    ----------
+    sources : list of ndarray
+        What a row is made of, side by side: of shape (max_batch, width) what each pattern has of
+        its own, of shape (width,) what they share. Read at every step.
+    mlp : Backprop
+        The MLP, loaded with ``matrix``.
+    matrix : ndarray of shape (max_batch, n_columns)
+        Written at every step.
+    updates : ndarray of shape (n_params,)
+        Written at every step.
+    centre : ndarray of shape (n_columns,), default=None
+        Subtracted from every row.
+    """
+
+    def __init__(self, sources, mlp, matrix, updates, centre=None):
+        batch, columns = matrix.shape
+        outputs = mlp.layer_outputs[-1]
+        fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
+        fits &= are_readable(sources, updates.dtype) and are_writable(
+            (matrix, updates), updates.dtype
+        )
+        fits &= centre is None or centre.shape == (columns,)
+        if not fits or any(a.ndim == 2 and len(a) < batch for a in (*sources, outputs)):
+            raise ValueError("sources, MLP, matrix, centre and updates do not fit together")
+        self._centre = centre
+        self._sources, self._mlp, self._matrix, self._updates = sources, mlp, matrix, updates
+
+    def update(self, n):
+        """Write the mean prediction over the first n patterns."""
+        rows = [a[:n] if a.ndim == 2 else np.broadcast_to(a, (n, len(a))) for a in self._sources]
+        self._matrix[:n] = np.hstack(rows)
+        if self._centre is not None:
+            self._matrix[:n] -= self._centre
+        self._mlp.forward(0, n)
+        self._updates[...] = self._mlp.layer_outputs[-1][:n].mean(axis=0)
