@@ -22,10 +22,9 @@ from typing import Any
 from sklearn_metabp import update_rules
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.learned import LearnedUpdateRule
-from sklearn_metabp.learned.compiled import MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
-from sklearn_metabp.learned.model import PlainModel
-from sklearn_metabp.learned.rule import MODELS
+from sklearn_metabp.learned.mlp import MLPArrays
+from sklearn_metabp.learned.scopes import SCOPES, PlainRegression
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets
 from sklearn_metabp.training import Curve, Patience, TrainingState
@@ -53,8 +52,8 @@ _TYPES: list[Any] = [
     Curve,
     *_RULES,
     LearnedUpdateRule,
-    *MODELS.values(),
-    PlainModel,
+    *SCOPES.values(),
+    PlainRegression,
     MLPArrays,
     InputRanges,
 ]

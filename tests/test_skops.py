@@ -201,7 +201,7 @@ def test_values_that_do_not_fit_together_are_an_error(made_up):
 @pytest.mark.parametrize("sizes", [[], [7, -1, 3, 1], [7, 2**40, 1]], ids=str)
 def test_a_learned_rule_whose_layers_are_made_up_is_an_error(scope, sizes, saved):
     model = skops_io.loads(saved[f"trained by scope {scope}"], trusted=TRUSTED_TYPES)
-    mlp = model.update_rule_._model._mlp
+    mlp = model.update_rule_.fitted_scope_.mlp
     vars(mlp).update(sizes=np.array(sizes, np.int64))
     vars(mlp.layout).update(layer_sizes=tuple(sizes))
     model.update_rule = model.update_rule_

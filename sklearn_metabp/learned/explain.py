@@ -1,5 +1,6 @@
-"""What a learned rule has learned, readable."""
+"""An explanation of a learned rule: its equation, and its step along every input."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ _QUANTILES = (0.01, 0.5, 0.99)
 
 @dataclass(frozen=True)
 class InputRanges:
-    """Where the inputs lay when the rule was fitted.
+    """Ranges of the inputs in the data that the rule was fitted on.
 
     Attributes
     ----------
@@ -23,38 +24,39 @@ class InputRanges:
 
     @classmethod
     def of(cls, Z: np.ndarray) -> "InputRanges":
-        """Quantiles of the columns of a matrix."""
+        """Compute the quantiles of the columns of a matrix."""
         return cls(*np.quantile(Z, _QUANTILES, axis=0))
 
 
 @dataclass(frozen=True)
 class RuleExplanation:
-    """What a learned rule does with its inputs; made by :meth:`LearnedUpdateRule.explain`.
+    """Explanation of a learned rule; made by :meth:`LearnedUpdateRule.explain`.
 
     Attributes
     ----------
     scope : str
-        What one prediction is about.
+        Scope of the rule.
     inputs : tuple of str
         Names of the inputs.
-    unit : str
-        What the predictions of ``effects`` are to be multiplied by.
+    normalizer : str
+        Quantity that the predictions of ``effects`` are measured in: multiplied by it they are
+        updates. ``"1"`` where they are updates as they are.
     formula : str or None
-        The rule as an equation, where it is linear in its inputs; of ``"network"`` a line for every
-        update.
+        The rule as an equation, where it is linear in its inputs; a line for every update where one
+        prediction has several.
     coefficients : dict of str to float
-        Of every input in the formula; empty where there is none.
+        Coefficient of every input in the formula; empty where there is none.
     typical : dict of str to float
-        Median of every input when the rule was fitted.
+        Median of every input in the data that was fitted.
     effects : dict of str to tuple of two ndarray
         By input: values over the range that was seen, of shape (n_points,), and the predictions
-        there in the unit, of shape (n_points,) or (n_points, n_params), every other input at its
-        median.
+        there, measured in the normalizer, of shape (n_points,) or (n_points, n_params), every other
+        input at its median.
     """
 
     scope: str
     inputs: tuple[str, ...]
-    unit: str
+    normalizer: str
     formula: str | None
     coefficients: dict[str, float] = field(repr=False)
     typical: dict[str, float] = field(repr=False)
@@ -64,20 +66,25 @@ class RuleExplanation:
         if self.formula is not None:
             return self.formula
         lines = [
-            f"scope={self.scope!r}, predictions in units of {self.unit}; every other input at its median:"
+            f"scope={self.scope!r}, predictions in units of {self.normalizer}; every other input "
+            f"at its median:"
         ]
         for name, (values, predictions) in self.effects.items():
             ends = predictions.reshape(len(values), -1)[[0, -1], 0]
             lines.append(
-                f"  {name:<24} {values[0]:9.4g} to {values[-1]:9.4g}: {ends[0]:10.4g} to {ends[1]:10.4g}"
+                f"  {name:<24} {values[0]:9.4g} to {values[-1]:9.4g}: "
+                f"{ends[0]:10.4g} to {ends[1]:10.4g}"
             )
         return "\n".join(lines)
 
 
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
 def effects(
-    predict, names, ranges: InputRanges, n_points: int
+    predict: Predict, names: Sequence[str], ranges: InputRanges, n_points: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Predictions along every input, the others at their medians."""
+    """Compute predictions along every input, the others at their medians."""
     found = {}
     for position, name in enumerate(names):
         grid = np.linspace(ranges.low[position], ranges.high[position], n_points)
@@ -87,8 +94,10 @@ def effects(
     return found
 
 
-def linear_terms(predict, ranges: InputRanges, tolerance=1e-6) -> tuple[np.ndarray, float] | None:
-    """Coefficients and constant of a function of one output, if it is linear where it was fitted."""
+def linear_terms(
+    predict: Predict, ranges: InputRanges, tolerance: float = 1e-6
+) -> tuple[np.ndarray, float] | None:
+    """Find coefficients and constant of a function of one output, if it is linear in the ranges."""
     rng = np.random.default_rng(0)
     n_inputs = len(ranges.typical)
     spread = np.where(ranges.high > ranges.low, ranges.high - ranges.low, 1.0)
@@ -102,12 +111,12 @@ def linear_terms(predict, ranges: InputRanges, tolerance=1e-6) -> tuple[np.ndarr
     return terms[:-1], float(terms[-1])
 
 
-def that_count(
+def significant_terms(
     values: np.ndarray, constant: float, ranges: InputRanges
 ) -> tuple[np.ndarray, float]:
-    """Coefficients and constant with zeros for those that move the target by a thousandth of the most.
+    """Set coefficients and constant to zero that move the target by a thousandth of the most.
 
-    An input that hardly varies counts for what it is: its term at the median goes into the
+    The term of an input that hardly varies is a constant: its value at the median is added to the
     constant.
     """
     moves = np.abs(values) * (ranges.high - ranges.low)
@@ -117,8 +126,8 @@ def that_count(
     return np.where(counts, values, 0.0), constant if abs(constant) > 1e-3 * most else 0.0
 
 
-def formula_of(target: str, terms: dict[str, float], constant: float, unit: str = "") -> str:
-    """An equation of the terms that are not zero.
+def equation(target: str, terms: dict[str, float], constant: float, normalizer: str = "") -> str:
+    """Write an equation of the terms that are not zero.
 
     Parameters
     ----------
@@ -127,10 +136,10 @@ def formula_of(target: str, terms: dict[str, float], constant: float, unit: str 
     terms : dict of str to float
         Coefficient by symbol.
     constant : float
-    unit : str, default=""
+    normalizer : str, default=""
         Symbol that the constant is multiplied by.
     """
     kept = [f"{value:.4g}·{symbol}" for symbol, value in terms.items() if value]
     if constant:
-        kept.append(f"{constant:.4g}·{unit}" if unit else f"{constant:.4g}")
+        kept.append(f"{constant:.4g}·{normalizer}" if normalizer else f"{constant:.4g}")
     return f"{target} = " + (" + ".join(kept) or "0").replace("+ -", "- ")

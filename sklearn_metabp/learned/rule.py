@@ -3,41 +3,36 @@
 import copy
 import os
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context, clone
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from sklearn_metabp.learned.learners import for_exactly, full_name, seeded
-from sklearn_metabp.learned.link_model import LinkModel
-from sklearn_metabp.learned.model import PlainModel, ScopeModel
-from sklearn_metabp.learned.network_scope import NetworkModel
-from sklearn_metabp.learned.neuron import NeuronModel
-from sklearn_metabp.learned.rule_files import save_model
+from sklearn_metabp.learned.docstrings import documents
+from sklearn_metabp.learned.explain import InputRanges, RuleExplanation
+from sklearn_metabp.learned.files import read_scope, save_scope
+from sklearn_metabp.learned.mlp import draw_mlp
+from sklearn_metabp.learned.scopes import SCOPES, PlainRegression, Scope
+from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule
 
-MODELS: dict[str, Callable[[Any], ScopeModel]] = {
-    "link": LinkModel,
-    "network": NetworkModel,
-    "neuron": NeuronModel,
-}
-
-# Rows drawn from a trace to fit on, and to score on: more change the third digit.
-_MAX_FIT_ROWS = 40_000
-_MAX_SCORE_ROWS = 200_000
-# Rows that a default learner goes through, epochs times rows: longer training shows no more.
-_LEARNER_ROWS = 2_000_000
+# Predictions drawn from a trace to fit on, and to score on: more change the third digit.
+_MAX_FIT_SAMPLES = 40_000
+_MAX_SCORE_SAMPLES = 200_000
+# Samples that a default learner sees, epochs times samples: longer training shows no more.
+_LEARNER_SAMPLES = 2_000_000
 _LEARNER_EPOCHS = 60
 
 
-def _check_is_data(X) -> None:
-    """Raise TypeError for what a trace is to be had from."""
+def _check_is_data(X: Any) -> None:
+    """Raise TypeError for a recorder, a path or a list of traces: each only leads to a trace."""
     if isinstance(X, TraceRecorder):
         raise TypeError(
             "a rule learns from a trace and got the recorder of one: pass recorder.trace_."
@@ -52,93 +47,48 @@ def _check_is_data(X) -> None:
         )
 
 
+@documents(SCOPES)
 class LearnedUpdateRule(RegressorMixin, UpdateRule):
     r"""An update rule that imitates the trainings it was fitted on.
 
-    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule``. Three scopes say
-    what one prediction is about.
+    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule``. The scope decides
+    what one prediction is about:
 
-    ``"link"``, for networks of any architecture: from what is known at a link, the learner f
-    predicts its update in the link's own unit,
-
-    .. math::
-        \Delta w = c \, u \, f(z)
-
-    where z are the ``inputs``, c is a constant and u a unit. With the running root mean square of
-    the link's gradient (decay 0.9) for u, updates grow with the gradient, as those of plain
-    backpropagation do; with 1 they do not, as those of Adam. Where ``"last_step"`` is an input, u
-    may also be the stride, the size of the link's last step, against the gradient: Rprop's updates
-    are shares of it. ``fit`` takes the unit under which more of the updates is linear in z. The
-    inputs are quotients of the gradient, its running means and its running root mean squares, so
-    the rule does not depend on the scale of loss or data. A link that never saw a gradient stays
-    where it is.
-
-    ``"neuron"``, for networks of any architecture: rule (6) alone, as a message per link that is
-    summed over the next layer,
-
-    .. math::
-        \delta_i = c \sum_h \delta_h w_{hi} \, f(\delta_h / d, \; w_{hi} / v, \; f'(in_i))
-
-    where d and v are the root mean squares of the next layer's deltas and of its weights. Rules
-    (3) and (5) stay as they are, with the learning rate that the trace shows.
-
-    ``"network"``, for the one architecture that was recorded: the paper's full set of rules. From
-    all weights, biases, inputs, outputs and targets of a pattern, f predicts every update; a batch
-    takes the mean over its patterns.
+    {scopes}
 
     Parameters
     ----------
     learner : regressor, default=None
-        Any scikit-learn regressor; None is :class:`BackpropMLPRegressor` with 8 relu units for
-        ``"link"`` and, on standardised columns, with 16 tanh units for the others. A fitted MLP,
-        ours or scikit-learn's, alone or with scalers in a ``Pipeline`` or
-        ``TransformedTargetRegressor``, runs compiled inside the step; any other runs through its
-        ``predict``.
-    scope : {"link", "neuron", "network"}, default="link"
-        What one prediction is about.
+        Any scikit-learn regressor; None is the scope's own, a :class:`BackpropMLPRegressor`, on
+        standardised columns where the scope needs that. A fitted MLP, ours or scikit-learn's, alone
+        or with scalers in a ``Pipeline`` or ``TransformedTargetRegressor``, runs compiled inside
+        the step; any other runs through its ``predict``.
+    scope : str, default="link"
+        What one prediction is about: one of the scopes above.
     inputs : list of str, default=None
-        What the learner sees. Of a link: ``"gradient/rms_0.9"``, ``"momentum_0.5/rms_0.9"``,
-        ``"momentum_0.9/rms_0.9"``, ``"momentum_0.99/rms_0.9"``, the same over ``rms_0.999``,
-        ``"rms_0.9/rms_0.999"``; ``"weight"`` in root mean squares of its matrix; ``"activation"``
-        of the source and ``"delta"`` of the target unit, means over the batch in root mean squares
-        of the layer (the trace must have ``activations`` and ``deltas``); ``"is_bias"``,
-        ``"is_output"``, ``"depth"``; ``"warmup_0.9"``, ``"warmup_0.99"`` and ``"warmup_0.999"``,
-        which are ``1 - decay**t``. Four more are remembered only where they are asked for:
-        ``"gradient/peak_0.999"`` and ``"momentum_0.9/peak_0.999"``, over a running maximum of the
-        gradient's size; ``"gradient/norm"``, over the root of its summed squares; ``"last_step"``,
-        the last update over the stride, against the gradient. None is ``gradient/rms_0.9
-        momentum_0.9/rms_0.9 momentum_0.99/rms_0.9 gradient/rms_0.999 momentum_0.9/rms_0.999
-        rms_0.9/rms_0.999 warmup_0.9``. Of a message: ``"delta"``, ``"weight"`` and
-        ``"derivative"``, None is all three. Of a network: ``weights biases inputs outputs targets
-        hidden_activations net_inputs derivatives deltas loss``, None is the first five.
+        What the learner sees; None for the default inputs of the scope.
+
+        {inputs}
     random_state : int, RandomState instance or None, default=None
-        Draws the rows to learn from, and seeds a learner that has no seed of its own.
+        Draws the predictions to learn from, and seeds a learner that has no seed of its own.
 
     Attributes
     ----------
     learner_ : regressor
         The fitted learner.
     scope_ : str
-        The scope that was fitted.
+        Name of the scope that was fitted.
+    fitted_scope_ : Scope
+        The scope with all that was learned, which the methods of the rule go to.
     inputs_ : tuple of str
         Names of the inputs.
-    unit_ : {"1", "rms_0.9", "stride"}
-        The unit u; ``"link"`` only.
-    first_step_ : float
-        Size of the step of a link that has taken none yet, where the unit is the stride; ``"link"``
-        only.
-    scale_ : float
-        The constant c, the root mean square of the targets in their units; not for ``"network"``.
-    learning_rate_ : float
-        Of rule (3); ``"neuron"`` only.
-    layer_sizes_ : tuple of int
-        The architecture; ``"network"`` only.
+    {facts}
     is_compiled_ : bool
         Whether the learner runs inside the step, as one MLP of the compiled core (or of its NumPy
-        twin where nothing was compiled); False where every step calls its ``predict``.
+        fallback where nothing was compiled); False where every step calls its ``predict``.
     n_features_in_ : int
-        Columns of the matrix that was fitted; of ``"link"`` and ``"neuron"`` the inputs are
-        followed by the unit, or units where ``"last_step"`` is an input.
+        Columns of the matrix that was fitted: the inputs, then the normalizers where the scope has
+        them.
 
     See Also
     --------
@@ -159,8 +109,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder()
-    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), batch_size=30, tol=0.01, random_state=0)
-    >>> teacher = teacher.set_callbacks(recorder).fit(scale(X), y)
+    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), batch_size=30, tol=0.01)
+    >>> teacher = teacher.set_params(random_state=0).set_callbacks(recorder).fit(scale(X), y)
     >>> rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
     >>> rule.score(recorder.trace_) > 0.99
     True
@@ -171,30 +121,38 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     """
 
     replayable = True
+    fitted_scope_: Scope
 
     _parameter_constraints: dict = {
         "learner": [HasMethods(["fit", "predict"]), None],
-        "scope": [StrOptions(set(MODELS))],
+        "scope": [StrOptions(SCOPES.keys())],
         "inputs": ["array-like", None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, learner=None, *, scope="link", inputs=None, random_state=None):
+    def __init__(
+        self,
+        learner: Any = None,
+        *,
+        scope: str = "link",
+        inputs: Sequence[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
         self.learner = learner
         self.scope = scope
         self.inputs = inputs
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn to predict updates.
 
         Parameters
         ----------
         X : Trace or array-like of shape (n_samples, n_columns)
-            Recorded trainings, or a matrix as ``Trace.features`` gives. With ``scope="link"`` or
-            ``"neuron"`` a matrix with another number of columns is fitted as any regressor would;
-            the result predicts but cannot train.
+            Recorded trainings, or a matrix as ``Trace.features`` gives. A matrix with another
+            number of columns than those of the scope is fitted as any regressor would; the result
+            predicts but cannot train.
         y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
             Targets as ``Trace.targets_of`` gives; None for a trace, which has its own.
 
@@ -213,57 +171,162 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         -----
         UserWarning
             If the rule can predict and cannot train, because the matrix has other columns than the
-            scope, or with ``scope="neuron"`` because a matrix does not tell the learning rate of
-            rule (3).
+            scope, or does not hold all that the scope learns from a trace.
         """
         _check_is_data(X)
-        model: ScopeModel = MODELS[self.scope](self.inputs)
+        scope: Scope = SCOPES[self.scope](self.inputs)
         random_state = check_random_state(self.random_state)
         trace = X if isinstance(X, Trace) else None
         if trace is not None:
             if y is not None:
                 raise ValueError("a trace has its own targets: call fit(trace) without y.")
-            X, y = model.sample(trace, _MAX_FIT_ROWS, random_state)
+            X, y = scope.sample(trace, _MAX_FIT_SAMPLES, random_state)
         else:
-            several = self.scope == "network"
+            several = scope.has_many_targets
             X, y = validate_data(
                 self, X, y, y_numeric=True, multi_output=several, dtype=(np.float64, np.float32)
             )
             y = y if several and y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)
-        learner = self._new_learner(model, random_state, len(X))
-        inputs = model.inputs
-        if not model.takes(X.shape[1]):
-            wanted = f"the {len(inputs)} inputs of scope={self.scope!r} and the unit"
-            model = PlainModel(self.scope, X.shape[1], wanted)
-        model.fit(X, y, learner, trace)
-        if model.why_not is not None:
+        learner = self._new_learner(scope, random_state, len(X))
+        if not scope.takes_columns(X.shape[1]):
+            scope = PlainRegression(scope, X.shape[1])
+        scope.fit(X, y, learner, trace)
+        if scope.cannot_train_because is not None:
             warnings.warn(
-                f"This rule predicts and cannot train: {model.why_not}", UserWarning, stacklevel=3
+                f"This rule predicts and cannot train: {scope.cannot_train_because}",
+                UserWarning,
+                stacklevel=3,
             )
         if trace is not None:
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
-        return self._take(model, inputs)
+        return self._take(scope)
 
-    def _take(self, model: ScopeModel, inputs: tuple[str, ...]):
-        """Become the rule that a fitted model makes."""
-        self.scope_ = next(
-            (name for name, kind in MODELS.items() if kind is type(model)), self.scope
-        )
-        self.inputs_, self.learner_, self.is_compiled_ = inputs, model.learner, model.is_compiled
-        for name in ("unit", "scale", "first_step", "learning_rate", "layer_sizes"):
-            self.__dict__.pop(f"{name}_", None)
-            if hasattr(model, name):
-                setattr(self, f"{name}_", getattr(model, name))
-        self._model = model
+    def _take(self, scope: Scope) -> Self:
+        """Become the rule that a fitted scope makes."""
+        if hasattr(self, "fitted_scope_"):
+            for fact in self.fitted_scope_.facts:
+                self.__dict__.pop(f"{fact.name}_", None)
+        for fact in scope.facts:
+            setattr(self, f"{fact.name}_", getattr(scope, fact.name))
+        self.fitted_scope_, self.scope_, self.inputs_ = scope, scope.name, scope.inputs
+        self.is_compiled_ = scope.is_compiled
         return self
 
-    def set_params(self, **params):
-        """Set the parameters of this rule; ``learner__…`` of the default learner where there is none.
+    def initialize(self, **facts: Any) -> Self:
+        """Become a rule that has learned nothing: an MLP with random weights, to be searched from.
 
-        Of a default learner behind a scaler, as those of ``"neuron"`` and ``"network"`` are, the
-        network's parameters go by the names they have in ``"link"``'s:
-        ``learner__hidden_layer_sizes``.
+        The MLP has the hidden layers, the activation functions and the initialiser of ``learner``
+        and no scalers. Its parameters are seeded by ``random_state``. As there are no data,
+        :meth:`explain` looks at every input from -1 to 1.
+
+        Parameters
+        ----------
+        **facts : dict
+            Values of what is learned besides the MLP, by the names of the attributes without the
+            underscore: ``scale=0.01``. The learning rate of rule (3) and an architecture must be
+            given where the scope has them.
+
+        Returns
+        -------
+        self : LearnedUpdateRule
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_metabp import BackpropMLPRegressor, LearnedUpdateRule
+        >>> rule = LearnedUpdateRule(BackpropMLPRegressor((4,), "tanh"), random_state=0)
+        >>> rule = rule.initialize(normalizer="rms_0.9", scale=0.1)
+        >>> rule.meta_params_.shape  # of the MLP 7 x 4 + 4 weights and 4 + 1 biases, and the scale
+        (38,)
+        >>> rng = np.random.default_rng(0)
+        >>> other = rule.with_meta_params(rule.meta_params_ + 0.1 * rng.standard_normal(38))
+        """
+        self._validate_params()
+        scope = SCOPES[self.scope](self.inputs)
+        scope.set_facts(facts)
+        ends = scope.mlp_ends()
+        if ends is None:
+            raise ValueError(
+                f"scope={self.scope!r} must know the network to train: pass one of "
+                f"{[fact.name for fact in scope.facts]} to initialize."
+            )
+        scope.check_ends(*ends)
+        template = scope.default_learner() if self.learner is None else self.learner
+        mlp = draw_mlp(template, *ends, check_random_state(self.random_state))
+        ones = np.ones(ends[0])
+        scope.take_mlp(mlp, InputRanges(-ones, 0 * ones, ones), "float64")
+        return self._take_mlp_scope(scope)
+
+    def _take_mlp_scope(self, scope: Scope) -> Self:
+        """Become the rule of a scope that was made of an MLP and not fitted."""
+        self.__dict__.pop("feature_names_in_", None)
+        self.n_features_in_ = len(scope.ranges.typical) + len(scope.extra_columns)
+        return self._take(scope)
+
+    @property
+    def meta_params_(self) -> np.ndarray:
+        """Flat float64 vector of all numbers that drive a training, read-only.
+
+        First the parameters of the MLP, scalers folded in, in the order of a
+        :class:`~sklearn_metabp.network.ParameterLayout`; then what the scope learns besides:
+        ``scale_``, ``first_step_`` where the normalizer is the stride, ``learning_rate_``. A
+        ValueError says why where there are none: the learner is no MLP, or the rule cannot train.
+        """
+        self._check_is_fitted()
+        return self.fitted_scope_.meta_params
+
+    def with_meta_params(self, meta_params: ArrayLike) -> Self:
+        """Return a rule that drives with other numbers and is the same in everything else.
+
+        Nothing is fitted or copied: the new rule shares ``learner`` and all other parameters with
+        this one. Its ``learner_`` is the MLP of the numbers.
+
+        Parameters
+        ----------
+        meta_params : array-like of shape (n_meta_params,)
+            Finite numbers, in the order of ``meta_params_``. With ``meta_params_`` itself the new
+            rule trains to the same bits.
+
+        Returns
+        -------
+        rule : LearnedUpdateRule
+
+        Raises
+        ------
+        NotFittedError
+            If the rule has been neither fitted nor initialized.
+        ValueError
+            If the learner is no MLP, or the vector has another length or is not finite.
+        """
+        self._check_is_fitted()
+        rule = type(self).__new__(type(self))
+        rule.__dict__.update(self.__dict__)
+        return rule._take(self.fitted_scope_.with_meta_params(meta_params))
+
+    def _check_is_fitted(self) -> None:
+        """Raise NotFittedError as scikit-learn's check does, which alone takes longer."""
+        if "fitted_scope_" not in vars(self):
+            check_is_fitted(self)
+
+    @property
+    def learner_(self) -> Any:
+        """The fitted learner."""
+        if not hasattr(self, "fitted_scope_"):
+            raise AttributeError(f"{type(self).__name__} has no learner_ before it is fitted.")
+        return self.fitted_scope_.learner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "unit_":
+            kind = type(self).__name__
+            raise AttributeError(f"{kind} has no attribute 'unit_': it is called normalizer_.")
+        return super().__getattribute__(name)  # raises again what a property raised
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this rule, of its learner or, where there is none, the default one.
+
+        Of a default learner behind a scaler the network's parameters have the names that they have
+        where there is no scaler: ``learner__hidden_layer_sizes``.
 
         Parameters
         ----------
@@ -277,24 +340,28 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         of_learner = any(name.startswith("learner__") for name in params)
         if of_learner and self.learner is None and "learner" not in params:
             scope = params.get("scope", self.scope)
-            self.learner = for_exactly(_LEARNER_EPOCHS, MODELS[scope](None).default_learner())
-            params = {full_name(name, self.learner): value for name, value in params.items()}
+            self.learner = set_epochs(SCOPES[scope].default_learner(), _LEARNER_EPOCHS)
+            params = {
+                expand_param_name(name, self.learner): value for name, value in params.items()
+            }
         return super().set_params(**params)
 
-    def _new_learner(self, model: ScopeModel, random_state, n_rows: int):
+    def _new_learner(
+        self, scope: Scope, random_state: np.random.RandomState, n_samples: int
+    ) -> Any:
         if self.learner is None:
-            n_epochs = int(np.clip(_LEARNER_ROWS / n_rows, _LEARNER_EPOCHS, 1000))
-            return seeded(for_exactly(n_epochs, model.default_learner()), random_state)
+            n_epochs = int(np.clip(_LEARNER_SAMPLES / n_samples, _LEARNER_EPOCHS, 1000))
+            return set_seeds(set_epochs(scope.default_learner(), n_epochs), random_state)
         learner = clone(self.learner)
-        return learner if self.random_state is None else seeded(learner, random_state)
+        return learner if self.random_state is None else set_seeds(learner, random_state)
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
-        """Whether the rule stands in for rule (6), as ``scope="neuron"`` does."""
-        return self._model.acts_backward if hasattr(self, "_model") else False
+        """Whether the rule replaces rule (6), as its scope decides."""
+        return hasattr(self, "fitted_scope_") and self.fitted_scope_.acts_backward
 
-    def predict(self, X):
-        """Predict updates; with ``scope="neuron"`` messages.
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the targets of the scope: updates, or messages between neurons.
 
         Parameters
         ----------
@@ -308,18 +375,20 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         check_is_fitted(self)
         _check_is_data(X)
         if isinstance(X, Trace):
-            X, _ = self._model.sample(X, None, None)
+            X = self.fitted_scope_.features(X)
         else:
             X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        return self._model.predict(X)
+        return self.fitted_scope_.predict(X)
 
-    def score(self, X, y=None, sample_weight=None):
-        """Coefficient of determination R² of what is predicted.
+    def score(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Compute the coefficient of determination R² of what is predicted.
 
         Parameters
         ----------
         X : Trace or array-like of shape (n_samples, n_columns)
-            Of a trace with many rows so many are drawn, always the same.
+            Of a large trace 200,000 predictions are drawn, always the same.
         y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
             None for a trace.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -332,46 +401,45 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         check_is_fitted(self)
         _check_is_data(X)
         if isinstance(X, Trace):
-            X, y = self._model.sample(X, _MAX_SCORE_ROWS, np.random.RandomState(0))
+            X, y = self.fitted_scope_.sample(X, _MAX_SCORE_SAMPLES, np.random.RandomState(0))
         predicted = self.predict(X)
         return r2_score(y, predicted, sample_weight=sample_weight, multioutput="variance_weighted")
 
-    def init_state(self, layout):
-        """What the scope remembers before the first step; see :meth:`UpdateRule.init_state`.
+    def init_state(self, layout: ParameterLayout) -> Any:
+        """Return what the scope remembers before the first step; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
         NotFittedError
             If the rule has not been fitted.
         ValueError
-            If it was fitted on something else than what its scope sees, or with ``scope="network"``
-            on another architecture.
+            If what was fitted cannot train, or cannot train a network of this architecture.
         """
         check_is_fitted(self)
-        return self._model.init_state(layout)
+        return self.fitted_scope_.init_state(layout)
 
-    def state_key(self):
-        """Its class and what the scope remembers; see :meth:`UpdateRule.state_key`."""
-        return type(self), self._model.state_key()
+    def state_key(self) -> tuple:
+        """Return its class and what the scope remembers; see :meth:`UpdateRule.state_key`."""
+        return type(self), self.fitted_scope_.state_key()
 
-    def compute_update(self, step, state):
-        """What the learner predicts; see :meth:`UpdateRule.compute_update`."""
+    def compute_update(self, step: Step, state: Any) -> np.ndarray:
+        """Compute what the learner predicts; see :meth:`UpdateRule.compute_update`."""
         return LearnedUpdateRule.bind(self, step, state)()
 
-    def bind(self, step, state):
+    def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
         """Bind the learner to one training; see :meth:`UpdateRule.bind`."""
-        return self._model.bind(step, state)
+        return self.fitted_scope_.bind(step, state)
 
-    def compute_deltas(self, step, layer, state):
-        """What the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
+    def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
+        """Compute what the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
         LearnedUpdateRule.bind_deltas(self, step, state)(layer)
         return step.backprop.deltas[layer]
 
-    def bind_deltas(self, step, state):
+    def bind_deltas(self, step: Step, state: Any) -> Callable[[int], None]:
         """Bind what the learner sends back; see :meth:`UpdateRule.bind_deltas`."""
-        return self._model.bind_deltas(step, state)
+        return self.fitted_scope_.bind_deltas(step, state)
 
-    def save(self, path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the rule as one file of arrays, which :func:`load_rule` reads.
 
         Parameters
@@ -389,10 +457,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             If the file cannot be written; then what was there stays.
         """
         check_is_fitted(self)
-        save_model(path, self.scope_, self._model)
+        save_scope(path, self.fitted_scope_)
 
-    def explain(self, n_points=25):
-        """What the rule has learned, readable.
+    def explain(self, n_points: int = 25) -> RuleExplanation:
+        """Explain what the rule has learned.
 
         Parameters
         ----------
@@ -403,11 +471,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         -------
         explanation : RuleExplanation
             Its ``formula`` where the rule is linear in its inputs, and its ``effects``: the step as
-            a function of every input. Printed, the one or the other.
+            a function of every input. Its text is the formula, or else the effects.
 
         Examples
         --------
-        Of plain backpropagation a linear learner reads rule (3):
+        From a trace of plain backpropagation a linear learner reads rule (3):
 
         >>> from sklearn.datasets import load_iris
         >>> from sklearn.linear_model import Ridge
@@ -421,18 +489,84 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Δw = 0.1·δ·x
         """
         check_is_fitted(self)
-        return self._model.explain(n_points)
+        return self.fitted_scope_.explain(n_points)
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         params = {
             name: clone(value, safe=False) for name, value in self.get_params(deep=False).items()
         }
-        twin = type(self)(**params)
+        copied = type(self)(**params)
         fitted = {k: v for k, v in self.__dict__.items() if k not in params}
-        twin.__dict__.update(copy.deepcopy(fitted))
-        return twin
+        copied.__dict__.update(copy.deepcopy(fitted))
+        return copied
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self.scope == "network"
+        tags.target_tags.multi_output = self.scope in SCOPES and SCOPES[self.scope].has_many_targets
         return tags
+
+
+def load_rule(path: str | os.PathLike[str]) -> LearnedUpdateRule:
+    """Read a rule that :meth:`LearnedUpdateRule.save` wrote; no code in the file is run.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    rule : LearnedUpdateRule
+        Fitted. Its ``learner_`` is the MLP, with scalers folded into its weights, behind a scaler
+        that subtracts a centre where there were scalers. It trains to the bits of the rule that was
+        saved, of any scope and inputs, and predicts the same to rounding; fitting it again starts
+        afresh with the default learner.
+
+    Raises
+    ------
+    RuleFileError
+        If the file is no rule file, or a damaged one.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from sklearn_metabp import Adam, BackpropMLPRegressor, LearnedUpdateRule, load_rule
+    >>> X = np.random.default_rng(0).uniform(0.1, 1, (100, 8))
+    >>> learner = BackpropMLPRegressor((4,), update_rule=Adam(0.05), tol=0.001)
+    >>> rule = LearnedUpdateRule(learner, random_state=0).fit(X, -X[:, 0])
+    >>> path = os.path.join(tempfile.mkdtemp(), "rule.safetensors")
+    >>> rule.save(path)
+    >>> bool((load_rule(path).predict(X) == rule.predict(X)).all())
+    True
+    """
+    scope = read_scope(path, SCOPES)
+    return LearnedUpdateRule(scope=scope.name, inputs=list(scope.inputs))._take_mlp_scope(scope)
+
+
+def set_epochs(learner: Any, n_epochs: int) -> Any:
+    """Make the MLP inside a default learner train for a number of epochs, whatever its loss."""
+    for name in list(learner.get_params()):
+        if name == "max_iter" or name.endswith("__max_iter"):
+            prefix = name.removesuffix("max_iter")
+            learner.set_params(**{name: n_epochs, f"{prefix}n_iter_no_change": np.inf})
+    return learner
+
+
+def expand_param_name(name: str, learner: Any) -> str:
+    """Expand ``learner__x`` to the name that the parameter x has inside the learner."""
+    within = name.removeprefix("learner__")
+    known = learner.get_params()
+    if within == name or within.partition("__")[0] in known:
+        return name
+    full = [f"learner__{other}" for other in known if other.endswith(f"__{within}")]
+    return full[0] if len(full) == 1 else name
+
+
+def set_seeds(learner: Any, random_state: np.random.RandomState) -> Any:
+    """Seed every part of a learner that has no seed of its own."""
+    seeds = {
+        name: random_state.randint(2**31)
+        for name, value in sorted(learner.get_params().items())
+        if (name == "random_state" or name.endswith("__random_state")) and value is None
+    }
+    return learner.set_params(**seeds)

@@ -1,7 +1,7 @@
-"""How well a learned rule imitates, drawn."""
+"""A display of how well a learned rule imitates a training."""
 
-from itertools import pairwise
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -9,32 +9,34 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
 from sklearn_metabp.plotting.trace import steps_of_run
 from sklearn_metabp.tracing import Trace
 
-# Steps to predict, and values to predict in all of them, with room for one step in ten.
+# Numbers of steps to predict, and of values in all of them together.
 _MAX_STEPS = 200
 _MAX_VALUES = 1_000_000
 _MIN_STEPS = 10
-# Where the axis ends: there is nothing to read off an imitation that is worse.
+# The axis ends here: there is nothing to read off an imitation that is worse.
 _LOWEST_R2 = -1.0
 
 
 class ImitationDisplay:
     """Predicted against true updates of a training, and R² of the prediction step by step.
 
-    Made by :meth:`from_rule`. What is compared are the targets of the rule's scope: updates of
-    links, messages between neurons, or all updates of a network as predicted for each pattern.
+    Made by :meth:`from_rule`. It compares the targets of the rule's scope: updates of links,
+    messages between neurons, or all updates of a network as predicted for each pattern.
 
     Parameters
     ----------
     y_true, y_pred : ndarray of shape (n_points,)
-        The points: what the teacher did, and what the rule says.
+        The points: true targets, and the predictions of the rule.
     groups : ndarray of int of shape (n_points,)
         Position in ``names`` of what each point belongs to.
     names : list of str
-        Of the weight matrices and bias vectors; for ``scope="neuron"`` of the hidden layers.
+        Names of the groups: the weight matrices and bias vectors, or the hidden layers that
+        messages go to.
     steps : ndarray of shape (n_steps,)
         Numbers of the steps in the training, from 1.
     r2 : ndarray of shape (n_steps,)
@@ -46,19 +48,19 @@ class ImitationDisplay:
     Attributes
     ----------
     ax_ : ndarray of Axes of shape (2,)
-        Of the points, of R².
+        Axes of the points, and of R².
     figure_ : Figure
     scatters_ : dict of str to PathCollection
         The points by name.
     line_ : Line2D
-        Where prediction and truth are the same.
+        The line on which prediction and truth are the same.
     r2_line_ : Line2D
     r2_lines_ : dict of str to Line2D
         R² by name.
 
     See Also
     --------
-    LearnedRuleDisplay : What the rule has learned, input by input.
+    LearnedRuleDisplay : Draws what the rule has learned, input by input.
 
     Examples
     --------
@@ -76,7 +78,17 @@ class ImitationDisplay:
     True
     """
 
-    def __init__(self, *, y_true, y_pred, groups, names, steps, r2, r2_by_name):
+    def __init__(
+        self,
+        *,
+        y_true: np.ndarray,
+        y_pred: np.ndarray,
+        groups: np.ndarray,
+        names: list[str],
+        steps: np.ndarray,
+        r2: np.ndarray,
+        r2_by_name: dict[str, np.ndarray],
+    ):
         self.y_true = y_true
         self.y_pred = y_pred
         self.groups = groups
@@ -87,8 +99,16 @@ class ImitationDisplay:
 
     @classmethod
     def from_rule(
-        cls, rule, trace, *, run=0, max_points=3000, random_state=0, ax=None, scatter_kwargs=None
-    ):
+        cls,
+        rule: LearnedUpdateRule,
+        trace: Trace,
+        *,
+        run: int = 0,
+        max_points: int = 3000,
+        random_state: int | np.random.RandomState | None = 0,
+        ax: Any = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Predict one run of a trace and draw.
 
         Parameters
@@ -124,14 +144,17 @@ class ImitationDisplay:
         check_is_fitted(rule)
         if not isinstance(max_points, Integral) or max_points < 1:
             raise ValueError(f"max_points must be an integer of 1 or more, got {max_points!r}.")
-        rows = steps_of_run(trace, run)
-        names, sizes = _sizes(rule.scope_, rows, run)
-        most = max(_MIN_STEPS, int(_MAX_VALUES / max(sizes.sum(axis=1).mean(), 1)))
+        rows, scope = steps_of_run(trace, run), rule.fitted_scope_
+        layout = rows.layouts[run]
+        names = scope.group_names(layout)
+        n_predictions = scope.n_predictions(layout, rows.n_patterns)
+        sizes = np.broadcast_to(n_predictions, len(rows)) * scope.n_targets(layout)
+        most = max(_MIN_STEPS, int(_MAX_VALUES / max(sizes.mean(), 1)))
         taken = evenly(len(rows), min(_MAX_STEPS, most))
         rows, sizes = rows[taken], sizes[taken]
         y_true, y_pred = rows.targets_of(rule.scope_).ravel(), rule.predict(rows).ravel()
-        groups = _groups(rule.scope_, sizes, rows)
-        step_of = np.repeat(np.arange(len(rows)), sizes.sum(axis=1))
+        groups = np.concatenate([scope.target_groups(layout, n) for n in rows.n_patterns])
+        step_of = np.repeat(np.arange(len(rows)), sizes)
         r2 = _r2_by(step_of, len(rows), y_true, y_pred)
         r2_by_name = {
             name: _r2_by(step_of[mine], len(rows), y_true[mine], y_pred[mine])
@@ -152,7 +175,7 @@ class ImitationDisplay:
         )
         return display.plot(ax=ax, scatter_kwargs=scatter_kwargs)
 
-    def plot(self, ax=None, *, scatter_kwargs=None):
+    def plot(self, ax: Any = None, *, scatter_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw; see :meth:`from_rule`. The axis of R² ends at -1: what is below is no imitation.
 
         Parameters
@@ -197,30 +220,8 @@ class ImitationDisplay:
         return self
 
 
-def _sizes(scope: str, rows: Trace, run: int) -> tuple[list[str], np.ndarray]:
-    """Names of the groups, and how many values each has in every row, (n_rows, n_groups)."""
-    layout = rows.layouts[run]
-    if scope == "neuron":
-        links = [a * b for a, b in pairwise(layout.layer_sizes[1:])]
-        names = [f"to hidden layer {layer}" for layer in range(1, len(links) + 1)]
-        return names, rows.n_patterns[:, None] * np.array(links, dtype=int)
-    names = [tensor.name for tensor in layout.tensors]
-    each = np.array([tensor.slice.stop - tensor.slice.start for tensor in layout.tensors])
-    times = rows.n_patterns[:, None] if scope == "network" else np.ones((len(rows), 1), int)
-    return names, times * each
-
-
-def _groups(scope: str, sizes: np.ndarray, rows: Trace) -> np.ndarray:
-    """Group of every value, in the order of ``Trace.targets_of``, flattened."""
-    numbers = np.arange(sizes.shape[1])
-    if scope == "network":  # every pattern has all the updates
-        one_pattern = np.repeat(numbers, sizes[0] // rows.n_patterns[0])
-        return np.tile(one_pattern, int(rows.n_patterns.sum()))
-    return np.repeat(np.tile(numbers, len(sizes)), sizes.ravel())
-
-
 def _r2_by(step_of: np.ndarray, n_steps: int, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-    """R² of every step; NaN where the truth does not vary."""
+    """Compute R² of every step; NaN where the truth does not vary."""
     counts = np.bincount(step_of, minlength=n_steps)
     means = np.bincount(step_of, y_true, n_steps) / np.maximum(counts, 1)
     spread = np.bincount(step_of, (y_true - means[step_of]) ** 2, n_steps)

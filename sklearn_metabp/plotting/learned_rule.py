@@ -1,13 +1,18 @@
-"""What a learned rule has learned, drawn input by input."""
+"""A display of what a learned rule does along each of its inputs."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
+from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.plotting.axes import grid_of_axes
 from sklearn_metabp.plotting.teacher import teacher_effects
+from sklearn_metabp.update_rules import UpdateRule
 
-# Panels, and lines in one of them, that can still be read.
+# Numbers of panels, and of lines in one of them, that can still be read.
 _MAX_INPUTS = 12
 _MAX_LINES = 20
 _MAX_COLUMNS = 4
@@ -24,18 +29,19 @@ class LearnedRuleDisplay:
         By input: its values, (n_points,), and the predictions there, (n_points,) or
         (n_points, n_params), as in ``rule.explain().effects``.
     teacher_effects : dict of str to ndarray of shape (n_points,), default=None
-        What the teacher does there.
+        Predictions of the teacher there.
     formula : str, default=None
         The rule as an equation.
     ylabel : str, default="update"
-        What is predicted.
+        Name of what is predicted.
 
     Attributes
     ----------
     ax_ : ndarray of Axes of shape (n_inputs,)
     figure_ : Figure
     lines_ : dict of str to list of Line2D
-        By input: one line, or one a predicted update; of more than 20 those that move most.
+        By input: one line, or a line for every predicted update; of more than 20 those that move
+        most.
     teacher_lines_ : dict of str to Line2D
         By input; empty without a teacher.
 
@@ -59,14 +65,30 @@ class LearnedRuleDisplay:
     True
     """
 
-    def __init__(self, *, effects, teacher_effects=None, formula=None, ylabel="update"):
+    def __init__(
+        self,
+        *,
+        effects: dict[str, tuple[np.ndarray, np.ndarray]],
+        teacher_effects: dict[str, np.ndarray] | None = None,
+        formula: str | None = None,
+        ylabel: str = "update",
+    ):
         self.effects = effects
         self.teacher_effects = teacher_effects
         self.formula = formula
         self.ylabel = ylabel
 
     @classmethod
-    def from_rule(cls, rule, teacher=None, *, inputs=None, n_points=50, ax=None, line_kwargs=None):
+    def from_rule(
+        cls,
+        rule: LearnedUpdateRule,
+        teacher: UpdateRule | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        n_points: int = 50,
+        ax: Any = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Explain a rule and draw it.
 
         Parameters
@@ -75,10 +97,10 @@ class LearnedRuleDisplay:
             Fitted.
         teacher : UpdateRule, default=None
             Drawn beside the rule. It must be linear in the rule's inputs, as ``SGD``, with or
-            without momentum, and ``Adam`` are; how, is read off a small training under it, after
-            the running means have warmed up.
+            without momentum, and ``Adam`` are. Its coefficients are read off a small training under
+            it, after the running means have warmed up.
         inputs : list of str, default=None
-            Those to draw. None is all; of more than 12 those along which the step moves most.
+            Inputs to draw. None is all; of more than 12 those along which the step moves most.
         n_points : int, default=50
             Values to look at along every input.
         ax : Axes or array-like of Axes, default=None
@@ -99,18 +121,18 @@ class LearnedRuleDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_rule")
         explanation = rule.explain(n_points)
-        effects = _chosen(explanation.effects, inputs)
-        of_teacher = None if teacher is None else teacher_effects(teacher, rule, explanation)
-        what = "message" if explanation.scope == "neuron" else "update"
+        effects = _choose_effects(explanation.effects, inputs)
+        beside = None if teacher is None else teacher_effects(teacher, rule, explanation)
+        noun, normalizer = rule.fitted_scope_.prediction_noun, explanation.normalizer
         display = cls(
             effects=effects,
-            teacher_effects=of_teacher and {name: of_teacher[name] for name in effects},
+            teacher_effects=beside and {name: beside[name] for name in effects},
             formula=explanation.formula,
-            ylabel=what if explanation.unit == "1" else f"{what} / ({explanation.unit})",
+            ylabel=noun if normalizer == "1" else f"{noun} / ({normalizer})",
         )
         return display.plot(ax=ax, line_kwargs=line_kwargs)
 
-    def plot(self, ax=None, *, line_kwargs=None):
+    def plot(self, ax: Any = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw; see :meth:`from_rule`. A figure that is made bears the formula, where there is one.
 
         Parameters
@@ -140,7 +162,7 @@ class LearnedRuleDisplay:
                 (self.teacher_lines_[name],) = one.plot(
                     values, self.teacher_effects[name], **of_teacher
                 )
-            self.lines_[name] = one.plot(values, _that_move(predictions), **style)
+            self.lines_[name] = one.plot(values, _pick_lines(predictions), **style)
             self.lines_[name][0].set_label("learned")
             one.set_xlabel(name)
             one.margins(y=0.1)
@@ -155,8 +177,10 @@ class LearnedRuleDisplay:
         return self
 
 
-def _chosen(effects: dict, inputs) -> dict:
-    """The effects to draw, by input."""
+def _choose_effects(
+    effects: dict[str, tuple[np.ndarray, np.ndarray]], inputs: Sequence[str] | None
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the effects to draw, by input."""
     if inputs is not None:
         names = [inputs] if isinstance(inputs, str) else list(inputs)
         unknown = [name for name in names if name not in effects]
@@ -168,8 +192,8 @@ def _chosen(effects: dict, inputs) -> dict:
     return {name: effect for name, effect in effects.items() if name in most}
 
 
-def _that_move(predictions: np.ndarray) -> np.ndarray:
-    """Of many columns those that move most, in order."""
+def _pick_lines(predictions: np.ndarray) -> np.ndarray:
+    """Return all columns or, of many, those that move most, in order."""
     if predictions.ndim == 1 or predictions.shape[1] <= _MAX_LINES:
         return predictions
     most = np.argsort(-np.ptp(predictions, axis=0), kind="stable")[:_MAX_LINES]

@@ -1,12 +1,12 @@
-"""The effects of the inputs of a learned rule on the update of its teacher."""
-
-from typing import Any
+"""The steps of a teacher along the inputs of a learned rule."""
 
 import numpy as np
 from sklearn.datasets import make_classification
 
 from sklearn_metabp.estimators import BackpropMLPClassifier
+from sklearn_metabp.learned import LearnedUpdateRule, RuleExplanation
 from sklearn_metabp.tracing import Trace, TraceRecorder
+from sklearn_metabp.update_rules import UpdateRule
 
 # Running means of decay 0.9 have warmed up by then.
 _FIRST_STEP = 60
@@ -14,8 +14,12 @@ _MIN_R2 = 0.999
 _MIN_RANGE = 0.01
 
 
-def teacher_effects(teacher: Any, rule: Any, explanation: Any) -> dict[str, np.ndarray]:
-    """Compute the teacher's update along every input, with the other inputs at their medians.
+def teacher_effects(
+    teacher: UpdateRule, rule: LearnedUpdateRule, explanation: RuleExplanation
+) -> dict[str, np.ndarray]:
+    """Compute the teacher's predictions along every input, in the rule's normalizer.
+
+    The other inputs are at their medians.
 
     It is measured in what the rule's updates are measured in. A small training under the teacher is
     recorded, and a linear model is fitted to it. The teacher must be linear in the inputs: plain
@@ -40,27 +44,18 @@ def teacher_effects(teacher: Any, rule: Any, explanation: Any) -> dict[str, np.n
     ValueError
         If the teacher's step is not linear in the inputs.
     """
-    if explanation.scope == "network":
-        raise ValueError(
-            "with scope='network' no teacher can be drawn, because no update is a function of "
-            "one input of a "
-            "pattern: leave teacher=None."
-        )
+    scope = rule.fitted_scope_
+    if scope.no_teacher_because is not None:
+        raise ValueError(scope.no_teacher_because)
     trace = _record(teacher)
-    X, y = (
-        trace.features(explanation.scope, list(rule.inputs_)),
-        trace.targets_of(explanation.scope),
-    )
+    X = scope.features(trace)
+    y = scope.targets(trace)
     n_inputs = len(rule.inputs_)
-    # Of a link the root mean square and the stride, of a message its own unit.
-    column = {"1": None, "stride": n_inputs + 1}.get(explanation.unit, n_inputs)
-    unit = np.ones(len(X)) if column is None else X[:, column]
-    kept = (np.abs(unit) > np.finfo(np.float32).tiny) & (
-        X[:, n_inputs] != 0
-    )  # a stride has been taken
+    normalizer = scope.normalizer_at(X)
+    kept = np.abs(normalizer) > np.finfo(np.float32).tiny  # a stride is tiny before the first step
     kept &= (np.abs(X[:, :n_inputs]) < 10).all(axis=1)  # the inputs are cut off at 10
-    Z, y = X[kept, :n_inputs], y[kept] / unit[kept]
-    # What hardly varies there, as what tells of the warming up, has no slope to be read.
+    Z, y = X[kept, :n_inputs], y[kept] / normalizer[kept]
+    # An input that hardly varies there, as a warm-up, has no slope that could be read.
     Z = np.where(np.ptp(Z, axis=0) > _MIN_RANGE, Z, 0)
     columns = np.column_stack([Z, np.ones(len(Z))])
     terms, *_ = np.linalg.lstsq(columns, y, rcond=None)
@@ -69,9 +64,9 @@ def teacher_effects(teacher: Any, rule: Any, explanation: Any) -> dict[str, np.n
     )
     if r2 < _MIN_R2:
         raise ValueError(
-            f"the step of {teacher!r} in the rule's unit, {explanation.unit}, is not linear in "
-            "the inputs "
-            f"{list(rule.inputs_)} (R² {r2:.3f}), so it cannot be drawn beside: leave teacher=None."
+            f"the step of {teacher!r} in the rule's normalizer, {explanation.normalizer}, is not "
+            f"linear in the inputs {list(rule.inputs_)} (R² {r2:.3f}), so it cannot be drawn "
+            f"beside: leave teacher=None."
         )
     typical = np.array([explanation.typical[name] for name in explanation.inputs])
     at_typical = float(typical @ terms[:-1] + terms[-1])
@@ -81,7 +76,7 @@ def teacher_effects(teacher: Any, rule: Any, explanation: Any) -> dict[str, np.n
     }
 
 
-def _record(teacher: Any) -> Trace:
+def _record(teacher: UpdateRule) -> Trace:
     """Record a training of 120 steps, and return the later ones."""
     X, y = make_classification(96, 6, n_informative=4, n_classes=3, random_state=0)
     recorder = TraceRecorder("all")

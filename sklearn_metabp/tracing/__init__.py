@@ -3,16 +3,13 @@
 from sklearn_metabp.tracing.chunks import TraceFileError
 from sklearn_metabp.tracing.recorder import TraceRecorder
 from sklearn_metabp.tracing.run import Run
-from sklearn_metabp.tracing.scopes import SCOPES, Scope
 from sklearn_metabp.tracing.teacher import taught_updates
 from sklearn_metabp.tracing.trace import Trace
 from sklearn_metabp.tracing.variables import TEACHER_UPDATES
 
 __all__ = [
-    "SCOPES",
     "TEACHER_UPDATES",
     "Run",
-    "Scope",
     "Trace",
     "TraceFileError",
     "TraceRecorder",

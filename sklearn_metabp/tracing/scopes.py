@@ -1,8 +1,9 @@
-"""The table of scopes, in which the scopes of learned rules are registered.
+"""The scopes of learned rules, as a trace sees them.
 
-The scopes are defined in ``sklearn_metabp.learned``, a lower tier, which fills the table.
+They are defined in ``sklearn_metabp.learned``, a lower package, which registers its table here.
 """
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,27 +12,33 @@ if TYPE_CHECKING:
     from sklearn_metabp.tracing.trace import Trace
 
 
-class Scope(Protocol):
-    """The features and targets of a learned rule."""
+class TraceReader(Protocol):
+    """A scope with its inputs: it turns a trace into the two matrices of a regression."""
 
-    def features(self, trace: "Trace", inputs: Any) -> np.ndarray:
-        """Return the inputs of the predictions, one row per prediction."""
+    def features(self, trace: "Trace") -> np.ndarray:
+        """Return what is known, one row a prediction."""
 
     def targets(self, trace: "Trace") -> np.ndarray:
-        """Return the values to predict."""
+        """Return what is to be predicted."""
 
 
-SCOPES: dict[str, Scope] = {}
+_tables: list[Mapping[str, Callable[[Any], TraceReader]]] = []
 
 
-def scope_named(name: str) -> Scope:
-    """Return a registered scope.
+def register_scopes(table: Mapping[str, Callable[[Any], TraceReader]]) -> None:
+    """Make ``Trace.features`` and ``Trace.targets_of`` look scopes up in this table."""
+    _tables[:] = [table]
+
+
+def make_scope(name: str, inputs: Any = None) -> TraceReader:
+    """Return a registered scope with these inputs, None for its default ones.
 
     Raises
     ------
     ValueError
-        If no scope has that name.
+        If no scope has that name, or the scope has no such inputs.
     """
-    if name not in SCOPES:
-        raise ValueError(f"scope must be one of {sorted(SCOPES)}, got {name!r}.")
-    return SCOPES[name]
+    (table,) = _tables
+    if name not in table:
+        raise ValueError(f"scope must be one of {sorted(table)}, got {name!r}.")
+    return table[name](inputs)

@@ -11,7 +11,7 @@ from sklearn_metabp.tracing.columns import assemble
 from sklearn_metabp.tracing.folders import open_runs, save_runs
 from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
-from sklearn_metabp.tracing.scopes import scope_named
+from sklearn_metabp.tracing.scopes import make_scope
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import (
     TEACHER_UPDATES,
@@ -368,42 +368,41 @@ class Trace:
 
         Parameters
         ----------
-        scope : {"link", "neuron", "network"}, default="link"
-            The part of the network that one prediction is for.
+        scope : str, default="link"
+            The part of the network that one prediction is for: one of the scopes of
+            :class:`LearnedUpdateRule`, which describes them.
         inputs : list of str, default=None
-            Names of the inputs of the scope; None for its default.
+            Names of the inputs of the scope; None for its default ones.
 
         Returns
         -------
         X : ndarray of shape (n_predictions, n_columns)
-            For ``"link"`` one row a link of every step: ``inputs``, then the link's unit. For
-            ``"neuron"`` one row a message: the inputs, then the unit. For ``"network"`` one row a
-            pattern.
+            One row per prediction: the inputs, followed by the normalizers if the scope has them.
 
         Raises
         ------
         ValueError
-            For an unknown scope or inputs, or if the trace lacks what they need.
+            For an unknown scope or unknown inputs, or if the trace lacks arrays that they need.
         """
         if not isinstance(inputs, (Iterable, type(None))):
             raise ValueError(f"inputs must be a list of names or None, got {inputs!r}.")
-        return scope_named(scope).features(self, inputs)
+        return make_scope(scope, inputs).features(self)
 
     def targets_of(self, scope: str = "link") -> np.ndarray:
         """Return the targets that a learner predicts from :meth:`features`.
 
         Parameters
         ----------
-        scope : {"link", "neuron", "network"}, default="link"
+        scope : str, default="link"
+            As in :meth:`features`.
 
         Returns
         -------
         y : ndarray of shape (n_predictions,) or (n_predictions, n_params)
-            For ``"link"`` the update of every link of every step, be it the teacher's. For
-            ``"neuron"`` every message that goes back to a hidden unit, f'(in) δ w. For
-            ``"network"`` the update of every parameter, for every pattern of every step.
+            One row per prediction, in the order of the features. If the run has the updates of a
+            teacher, the targets are computed from those, and not from the updates of the run.
         """
-        return scope_named(scope).targets(self)
+        return make_scope(scope).targets(self)
 
     def __repr__(self) -> str:
         numbers = np.unique(self.runs)

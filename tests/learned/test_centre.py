@@ -1,4 +1,4 @@
-"""Scalers around a learner, folded into its weights, give what its predict gives, whatever the means are."""
+"""Scalers folded into the weights of a learner give what its predict gives, whatever the means."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from sklearn_metabp import (
     TraceRecorder,
     load_rule,
 )
-from sklearn_metabp.learned.compiled import as_mlp
+from sklearn_metabp.learned.mlp import as_mlp
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 OURS = BackpropMLPRegressor((6,), "tanh", max_iter=5, random_state=0)
@@ -43,7 +43,7 @@ LEARNERS = {
 
 
 def patterns(mean, n=300, seed=0):
-    """Inputs of a deviation of one around a mean, the other ones around zero, and what is to be learned."""
+    """Return inputs of deviation 1, four around a mean and three around zero, and targets."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, 7))
     y = np.tanh(X @ rng.standard_normal((7, 3)))
@@ -157,7 +157,7 @@ def learned(name, mean=0.0, learner=None):
 def by_predict(rule):
     """The same rule, through the learner's predict."""
     twin = rule.__sklearn_clone__()
-    twin._model._mlp = None
+    twin.fitted_scope_.mlp = None
     return twin
 
 
@@ -206,8 +206,8 @@ def test_a_rule_out_of_its_file_trains_to_the_same_bits(name, dtype, mean, tmp_p
 def test_a_file_without_a_centre_is_read(tmp_path):
     """As files were written before there was one."""
     rule = learned("network")
-    rule._model._mlp = as_mlp(rule.learner_, rule._model._n_params)
-    assert rule._model._mlp.centre is None
+    rule.fitted_scope_.mlp = as_mlp(rule.learner_, rule.fitted_scope_.n_outputs)
+    assert rule.fitted_scope_.mlp.centre is None
     rule.save(tmp_path / "old.safetensors")
     loaded = load_rule(tmp_path / "old.safetensors")
     assert isinstance(loaded.learner_, BackpropMLPRegressor)

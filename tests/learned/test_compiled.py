@@ -18,7 +18,7 @@ from sklearn.preprocessing import (
 
 from sklearn_metabp import BackpropMLPRegressor
 from sklearn_metabp._kernels.functions import ACTIVATIONS
-from sklearn_metabp.learned.compiled import as_mlp
+from sklearn_metabp.learned.mlp import as_mlp
 
 OURS = BackpropMLPRegressor((5, 3), "tanh", max_iter=30, n_iter_no_change=np.inf, random_state=0)
 THEIRS = MLPRegressor(

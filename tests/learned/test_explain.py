@@ -42,7 +42,7 @@ def test_plain_backpropagation_reads_rule_3_with_its_learning_rate(learning_rate
 def test_adam_reads_as_the_quotient_of_its_moments():
     rule = LearnedUpdateRule(Ridge(alpha=1e-8)).fit(record(Adam(0.01)))
     assert rule.explain().formula == "Δw = -0.01·momentum_0.9/rms_0.999"
-    assert rule.explain().unit == "1"
+    assert rule.explain().normalizer == "1"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_adam_reads_as_the_quotient_of_its_moments():
     ids=["momentum", "Nesterov", "RMSprop"],
 )
 def test_rules_that_have_warmed_up_read_as_their_equations(teacher, formula):
-    """v = g + 0.9 v is ten times the mean gradient by then; g + 0.9 v is g and nine times that mean."""
+    """v = g + 0.9 v is ten times the mean gradient then; g + 0.9 v is g plus nine times that mean."""
     trace = record(teacher, n_epochs=40)
     rule = LearnedUpdateRule(Ridge(alpha=1e-8)).fit(trace[trace.indices > 100])
     assert rule.explain().formula == formula
@@ -107,7 +107,7 @@ def test_effects_of_links_are_in_their_unit():
     values, predictions = rule.explain().effects["gradient/rms_0.9"]
     along = np.linspace(-1, 1, 3)
     np.testing.assert_allclose(np.interp(along, values, predictions), -0.1 * along, atol=0.01)
-    assert rule.explain().unit == "rms_0.9"
+    assert rule.explain().normalizer == "rms_0.9"
 
 
 def test_a_linear_network_scope_reads_as_one_equation_an_update():

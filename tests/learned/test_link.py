@@ -120,7 +120,7 @@ def test_steps_that_were_not_recorded_are_part_of_the_history():
 def test_drawn_links_are_rows_of_all():
     trace = record(3, 4)
     features, targets = trace.features("link"), trace.targets_of("link")
-    drawn, answers = LinkScope().sample(trace, None, 100, np.random.RandomState(0))
+    drawn, answers = LinkScope().sample(trace, 100, np.random.RandomState(0))
     assert drawn.shape == (100, features.shape[1])
     every = {
         (*row, target) for row, target in zip(features.tolist(), targets.tolist(), strict=True)

@@ -32,8 +32,7 @@ from sklearn_metabp import (
     TraceRecorder,
 )
 from sklearn_metabp.learned import DEFAULT_INPUTS
-from sklearn_metabp.learned import link as link_module
-from sklearn_metabp.learned import link_model as rule_module
+from sklearn_metabp.learned.scopes import link as link_module
 
 
 def record(rule, *seeds, sizes=(6,), n_epochs=10, variables="default", dtype=np.float64):
@@ -102,7 +101,7 @@ def test_a_student_ends_where_its_teacher_does(teacher, unit, within):
         (5, load_breast_cancer, (12,)),
     ):
         rule = LearnedUpdateRule(random_state=seed).fit(small_digits(teacher, (16,), seed))
-        assert rule.unit_ == unit
+        assert rule.normalizer_ == unit
         assert rule.score(small_digits(teacher, (11, 8), seed + 100)) > 0.99
         X, y = load(return_X_y=True)
         losses = [network(r, sizes, 40, seed).fit(scale(X), y).loss_ for r in (teacher, rule)]
@@ -165,7 +164,7 @@ def test_any_regressor_can_learn_and_train(learner, sgd_trace):
 
 def test_a_linear_learner_reads_the_learning_rate_off_plain_backpropagation(sgd_trace):
     rule = LearnedUpdateRule(Ridge(alpha=1e-6), inputs=["gradient/rms_0.9"]).fit(sgd_trace)
-    assert rule.unit_ == "rms_0.9"
+    assert rule.normalizer_ == "rms_0.9"
     np.testing.assert_allclose(rule.scale_ * rule.learner_.coef_, -0.1, rtol=1e-4)
 
 
@@ -188,7 +187,7 @@ def test_a_link_that_never_saw_a_gradient_stays(adam_trace):
     ("teacher", "homogeneity"), [(SGD(0.1), 1), (Adam(0.01), 0)], ids=["SGD", "Adam"]
 )
 def test_updates_follow_the_scale_of_the_loss_as_the_teachers_do(teacher, homogeneity, factor):
-    """With weights on all samples alike the gradients of a summed loss would grow; here X and w do."""
+    """The gradients of a loss that is summed would grow so; here the normalizers do."""
     rule = LearnedUpdateRule(random_state=0).fit(record(teacher, 0, 1))
     features = record(teacher, 7).features("link")
     scaled = features.copy()
@@ -241,11 +240,11 @@ def test_a_rule_that_blows_up_is_a_divergence_whatever_its_learner_says(scope, l
     trace = record(SGD(0.1), 0, n_epochs=3, variables="all")
     rule = LearnedUpdateRule(learner, scope=scope, random_state=0).fit(trace)
     for name in ("scale", "learning_rate"):
-        if getattr(rule._model, name, None):
-            setattr(rule._model, name, 1e9)
+        if getattr(rule.fitted_scope_, name, None):
+            setattr(rule.fitted_scope_, name, 1e9)
     if scope == "network":
-        rule._model.predict = lambda X, predict=rule._model.predict: 1e9 * predict(X)
-        rule._model._mlp = None
+        rule.fitted_scope_.predict = lambda X, predict=rule.fitted_scope_.predict: 1e9 * predict(X)
+        rule.fitted_scope_.mlp = None
     X, y = classes("multiclass", n=120, seed=40)
     with pytest.raises(DivergenceError, match="Training diverged"):
         model = network(
@@ -320,7 +319,7 @@ def test_the_twin_trains_as_the_compiled_core(monkeypatch, adam_trace):
     rule = LearnedUpdateRule(random_state=0).fit(adam_trace)
     X, y = classes("multiclass", seed=8)
     compiled = network(rule, (4,), 3).fit(X, y).params_
-    monkeypatch.setattr(rule_module, "LinkRule", fallback.LinkRule)
+    monkeypatch.setattr(link_module, "LinkRule", fallback.LinkRule)
     monkeypatch.setattr(link_module, "link_inputs", fallback.link_inputs)
     np.testing.assert_allclose(network(rule, (4,), 3).fit(X, y).params_, compiled, rtol=1e-8)
 
@@ -389,7 +388,7 @@ def test_make_believe_pipeline_learner_goes_through_predict(sgd_trace):
 
 
 def test_a_rule_that_goes_by_its_own_last_step_is_imitated_from_it():
-    """Rprop: 1.2 of the last step where the gradient keeps its sign, none where it turned, then half."""
+    """Rprop: 1.2 of the last step where the gradient keeps its sign, none where it turned."""
 
     def digits(seed):
         X, y = load_digits(return_X_y=True)
@@ -401,7 +400,7 @@ def test_a_rule_that_goes_by_its_own_last_step_is_imitated_from_it():
         return recorder.trace_
 
     rule = LearnedUpdateRule(inputs=["last_step"], random_state=0).fit(digits(0))
-    assert rule.unit_ == "stride"
+    assert rule.normalizer_ == "stride"
     assert rule.first_step_ == pytest.approx(0.01)
     values, steps = rule.explain(3).effects["last_step"]
     np.testing.assert_allclose(values, [-1, 0, 1])
@@ -423,7 +422,7 @@ def test_steps_of_one_size_are_not_counted_in_themselves():
     """Of Lion, where a unit of the last step would explain all and add up every error."""
     inputs = [*DEFAULT_INPUTS, "last_step"]
     rule = LearnedUpdateRule(Ridge(), inputs=inputs).fit(record(Lion(0.001), 0, 1))
-    assert rule.unit_ == "1"
+    assert rule.normalizer_ == "1"
 
 
 @pytest.mark.parametrize("scope", ["link", "neuron", "network"])
@@ -431,7 +430,7 @@ def test_one_name_reaches_the_network_of_every_default_learner(scope):
     rule = LearnedUpdateRule().set_params(scope=scope, learner__hidden_layer_sizes=(2,))
     rule.set_params(learner__max_iter=3) if scope == "link" else None
     rule.fit(record(SGD(0.1), 0, variables="all"))
-    assert rule._model._mlp.layout.layer_sizes[1] == 2
+    assert rule.fitted_scope_.mlp.layout.layer_sizes[1] == 2
 
 
 def test_a_pickle_of_a_rule_does_not_tell_whether_it_has_trained(sgd_trace):

@@ -110,7 +110,7 @@ def test_a_loaded_rule_is_the_one_that_was_saved(tmp_path, scope, learner, dtype
     assert list(ours.effects) == list(theirs.effects)
     for name in ours.effects:
         np.testing.assert_allclose(ours.effects[name][0], theirs.effects[name][0], rtol=1e-6)
-    fitted = [name for name in vars(rule) if name.endswith("_") and name != "learner_"]
+    fitted = [name for name in vars(rule) if name.endswith("_") and name != "fitted_scope_"]
     assert {name: getattr(loaded, name) for name in fitted} == {
         name: getattr(rule, name) for name in fitted
     }
@@ -215,7 +215,7 @@ def saved(tmp_path_factory, trace):
 
 
 def facts(rule):
-    names = [name for name in vars(rule) if name.endswith("_") and name != "learner_"]
+    names = [name for name in vars(rule) if name.endswith("_") and name != "fitted_scope_"]
     return {name: getattr(rule, name) for name in names} | {
         "params": rule.learner_.params_.tobytes()
     }
@@ -271,7 +271,7 @@ def test_things_that_are_no_files(tmp_path, saved, kind):
         (0, {"hidden": "softmax"}, "hidden is none of"),
         (0, {"facts": {"unit": "2", "scale": 1.0, "first_step": 0.0}}, "unit is not possible"),
         (0, {"facts": {"unit": True, "scale": 1.0, "first_step": 0.0}}, "unit is not possible"),
-        (0, {"facts": {"unit": "1", "scale": -1.0, "first_step": 0.0}}, "scale is not possible"),
+        (0, {"facts": {"unit": "1", "scale": "big", "first_step": 0.0}}, "scale is not possible"),
         (0, {"facts": {"unit": "1"}}, "facts are not"),
         (
             0,
@@ -280,7 +280,7 @@ def test_things_that_are_no_files(tmp_path, saved, kind):
         ),
         (
             0,
-            {"facts": {"unit": "1", "scale": 1.0, "first_step": -0.1}},
+            {"facts": {"unit": "1", "scale": 1.0, "first_step": True}},
             "first_step is not possible",
         ),
         (0, {"layer_sizes": [7, 1]}, r"\(37,\).*, and its layers have .*\(8,\)"),

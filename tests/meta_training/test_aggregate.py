@@ -116,7 +116,7 @@ def test_tasks_of_several_architectures_and_data_go_together():
     rule = aggregate(
         LearnedUpdateRule(random_state=0), Adam(0.01), tasks, n_rounds=1, random_state=0
     )
-    assert rule.unit_ == "1"
+    assert rule.normalizer_ == "1"
     assert classifier.set_params(update_rule=rule, random_state=0).fit(X_more, y_more).n_iter_ == 3
 
 

@@ -353,7 +353,7 @@ def test_a_rule_display_says_what_is_wrong(trace, rules):
     with pytest.raises(ValueError, match=r"inputs must be names from .*, got \['momentum'\]"):
         LearnedRuleDisplay.from_rule(rules["link"], inputs=["momentum"])
     with pytest.raises(
-        ValueError, match=r"Adam\(\) in the rule's unit, rms_0.9, is not linear in the inputs"
+        ValueError, match=r"Adam\(\) in the rule's normalizer, rms_0.9, is not linear in the inputs"
     ):
         LearnedRuleDisplay.from_rule(rules["link"], Adam())
     with pytest.raises(ValueError, match="scope='network' no teacher can be drawn"):

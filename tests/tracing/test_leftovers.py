@@ -133,7 +133,7 @@ def test_threads_that_save_one_rule_do_not_disturb_each_other(tmp_path, rule):
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, rule, trace, name):
     rule.save(tmp_path / name)
     np.testing.assert_array_equal(
-        load_rule(tmp_path / name)._model._mlp.params, rule._model._mlp.params
+        load_rule(tmp_path / name).fitted_scope_.mlp.params, rule.fitted_scope_.mlp.params
     )
     (tmp_path / "traces").mkdir()
     trace.save(tmp_path / "traces" / name)

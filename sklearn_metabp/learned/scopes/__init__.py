@@ -1,0 +1,24 @@
+"""The scopes of learned rules, a file each, and the one table of them."""
+
+from sklearn_metabp.learned.scopes.base import Fact, Scope
+from sklearn_metabp.learned.scopes.link import LinkScope
+from sklearn_metabp.learned.scopes.network import NETWORK_INPUTS, NetworkScope
+from sklearn_metabp.learned.scopes.neuron import NeuronScope
+from sklearn_metabp.learned.scopes.plain import PlainRegression
+from sklearn_metabp.tracing.scopes import register_scopes
+
+SCOPES: dict[str, type[Scope]] = {
+    scope.name: scope for scope in (LinkScope, NeuronScope, NetworkScope)
+}
+register_scopes(SCOPES)  # for Trace.features, which stands above and imports no scope
+
+__all__ = [
+    "NETWORK_INPUTS",
+    "SCOPES",
+    "Fact",
+    "LinkScope",
+    "NetworkScope",
+    "NeuronScope",
+    "PlainRegression",
+    "Scope",
+]
