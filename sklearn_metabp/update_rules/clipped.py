@@ -73,16 +73,17 @@ class Clipped(WrapperRule):
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind the rule within to clipped gradients; see :meth:`UpdateRule.bind`."""
-        view = StepView(step, "gradients")
+        view, gradients = StepView(step, "gradients"), step.gradients
         clipped, inner_update = view.buffers["gradients"], self.bind_inner(view, state)
 
         def compute_update() -> np.ndarray:
             view.refresh()
-            gradients, factor = step.gradients, 1.0
-            if norm(gradients) > self.max_norm:
-                gradients, length = safe_norm(gradients)
+            vector, factor, length = gradients, 1.0, norm(gradients)
+            if length > self.max_norm:
+                if length == np.inf:
+                    vector, length = safe_norm(gradients)
                 factor = self.max_norm / length
-            sgd_step(gradients, clipped, -factor)  # it writes minus its rate times g
+            sgd_step(vector, clipped, -factor)  # it writes minus its rate times g
             return inner_update()
 
         return compute_update
