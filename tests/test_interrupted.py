@@ -28,7 +28,7 @@ CODES = {function.__code__ for function in TRAINING}
 
 
 class InterruptedAt:
-    """Raises KeyboardInterrupt before the n-th line of the training that is reached; counts lines."""
+    """Raises KeyboardInterrupt before the n-th line of the training; counts lines."""
 
     def __init__(self, at=None):
         self.at, self.n_lines, self.where = at, 0, None

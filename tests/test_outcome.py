@@ -1,4 +1,4 @@
-"""What is said of a training that failed, or did nothing; and that nothing is said of one that went well."""
+"""Warnings of a training that failed or had no effect, and none of one that went well."""
 
 import re
 import warnings
@@ -326,7 +326,7 @@ def test_a_stream_of_single_rows_with_outliers_is_silent(seed):
 
 @pytest.mark.parametrize("rate", [0.6, 0.9])
 def test_a_stream_that_blows_up_is_warned_of_once(rate):
-    """A linear network blows up by a factor in every step, so the curve of the loss is a straight line."""
+    """A linear network blows up by the same factor in every step."""
     X, y = numbers(n=100)
     model = BackpropMLPRegressor((), update_rule=SGD(0.1), random_state=0)
 

@@ -36,7 +36,8 @@ import sklearn_metabp
 from sklearn_metabp import _kernels, SGD, BackpropMLPClassifier
 assert sklearn_metabp.__file__.startswith(sys.argv[1]), sklearn_metabp.__file__
 X, y = load_iris(return_X_y=True)
-model = BackpropMLPClassifier((10,), "tanh", update_rule=SGD(0.05, 0.9), random_state=0, max_iter=100)
+rule = SGD(0.05, 0.9)
+model = BackpropMLPClassifier((10,), "tanh", update_rule=rule, random_state=0, max_iter=100)
 model.fit(X, y)
 np.save(sys.argv[2], model.params_)
 print(_kernels.COMPILED, model.score(X, y))

@@ -1,4 +1,4 @@
-"""What skops saved and loaded predicts the same, trains on to the same bits, and needs no other trust."""
+"""Models saved by skops: same predictions, same bits in further training, no other trust."""
 
 import inspect
 import pickle

@@ -255,8 +255,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             Weights of the rows, not negative. The loss of a batch is the weighted mean.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
             Rows to validate on after every epoch. ``y_val`` has to be given too.
-        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_labels), \
-                default=None
+        y_val : {array-like, sparse matrix} of shape (n_val_samples,) or \
+                (n_val_samples, n_labels), default=None
             Labels of the validation rows, of the same kind as y.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
             Weights of the validation rows, not negative, for the validation loss and for a score

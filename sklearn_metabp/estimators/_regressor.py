@@ -147,8 +147,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     blew up and stayed finite, learned no more than a constant, or changed no weight.
 
     The equations are rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the
-    Backpropagation Algorithm" (2006), for minibatches. The gradient is that of the loss as it is written here.
-    The loss of scikit-learn averages over the outputs, and its gradient does not.
+    Backpropagation Algorithm" (2006), for minibatches. The gradient is that of the loss as it is
+    written here. The loss of scikit-learn averages over the outputs, and its gradient does not.
 
     Examples
     --------

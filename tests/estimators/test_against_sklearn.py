@@ -1,4 +1,4 @@
-"""Whole trajectories of scikit-learn's MLP: one random_state, one start, one order, one loss curve."""
+"""Whole trainings against scikit-learn's MLP: same random_state, start, order and loss curve."""
 
 import numpy as np
 import pytest
@@ -143,7 +143,7 @@ def test_several_outputs_have_the_sum_of_their_losses_and_its_gradient():
 
 @pytest.mark.parametrize("n_iter_no_change", [1, 3])
 def test_an_adaptive_rate_takes_scikit_learns_course(n_iter_no_change):
-    """A fifth at every plateau, to the end at 1e-6. Theirs waits for one epoch more than it says."""
+    """A fifth at every plateau, to the end at 1e-6. scikit-learn waits for one epoch more."""
     X, y = classes("multiclass", seed=4)
     common = {
         "hidden_layer_sizes": (7,),

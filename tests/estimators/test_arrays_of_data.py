@@ -1,4 +1,4 @@
-"""Arrays as people have them: at odd addresses, mapped from files, changing, and of very many classes."""
+"""Unusual arrays: at odd addresses, mapped from files, changing, with very many classes."""
 
 import tracemalloc
 

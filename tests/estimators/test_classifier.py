@@ -7,7 +7,7 @@ from sklearn_metabp import SGD, Adam, BackpropMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-# labels, loss, asked for, what it becomes, output units
+# labels, loss, asked for, what it becomes, output neurons
 OUTPUTS = [
     ("binary", "log_loss", "auto", "logistic", 1),
     ("binary", "log_loss", "logistic", "logistic", 1),

@@ -42,7 +42,7 @@ def data(kind, n=N_ROWS):
 
 
 def kept_after(train, kind):
-    """Bytes that are still there when the data of a training are gone, and arrays of them that are."""
+    """Return the bytes that stay after the data of a training are gone, and how many arrays."""
     tracemalloc.start()
     try:
         X, y = data(kind)

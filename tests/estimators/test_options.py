@@ -1,4 +1,4 @@
-"""What scikit-learn's MLP lacks: class weights, several columns of classes, losses, dropout, starts."""
+"""Options beyond scikit-learn's MLP: class weights, several columns, losses, dropout, starts."""
 
 import numpy as np
 import pandas as pd

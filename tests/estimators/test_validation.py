@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", ["binary", "strings", "multilabel", "regression"])
 def test_early_stopping_takes_scikit_learns_course(kind, weighted):
-    """Same rows set aside, same scores, same best weights. It is only for two classes that both stratify."""
+    """Same rows set aside, same scores, same best weights. Both stratify only two classes."""
     seed = len(kind)
     X, y = numbers(n=200, seed=seed) if kind == "regression" else classes(kind, n=200, seed=seed)
     if kind == "strings":

@@ -58,7 +58,7 @@ def _classes(y):
 
 
 def test_the_score_that_stops_a_training_is_weighted_as_the_training_is():
-    """Rows that weigh nothing are as good as absent: in training, in the score and for the best epoch."""
+    """Rows of weight 0 are as good as absent: in training, in the score and for the best epoch."""
     model, (X, y), (X_val, y_val), weight = rows("multiclass", seed=3)
     here = weight > 0
     model.set_params(early_stopping=True, max_iter=60, n_iter_no_change=5, tol=0)

@@ -1,4 +1,4 @@
-"""The estimators on the NumPy twin of the kernels."""
+"""The estimators on the NumPy fallbacks of the kernels."""
 
 import numpy as np
 import pytest

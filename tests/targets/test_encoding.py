@@ -1,4 +1,4 @@
-"""Targets of the output units: their values, and the memory that making them takes."""
+"""Targets of the output neurons: their values, and the memory that making them takes."""
 
 import tracemalloc
 

@@ -240,7 +240,7 @@ def test_it_is_the_same_where_the_code_was_sent_by_value(subject):
     cloudpickle = pytest.importorskip("cloudpickle")
     if subject in ("through_module", "cached"):
         pytest.skip(
-            "cloudpickle sends no module that was made by hand, and no cache of one that is not there"
+            "cloudpickle sends no module that was made by hand, nor the cache of a missing one"
         )
     names = {"__name__": "__main__"}
     exec(SCRIPT, names)
@@ -321,7 +321,12 @@ def test_a_module_that_is_installed_counts_by_its_source(edited, tmp_path, monke
 
 def test_what_code_imports_when_it_runs_is_followed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    source = "def f(x):\n    from rates_of_a_script import rate\n    import decimal\n    return rate(x)\n"
+    source = (
+        "def f(x):\n"
+        "    from rates_of_a_script import rate\n"
+        "    import decimal\n"
+        "    return rate(x)\n"
+    )
     found = []
     for factor in (1, 2):
         (tmp_path / "rates_of_a_script.py").write_text(f"def rate(x):\n    return {factor} * x\n")
@@ -337,7 +342,8 @@ def test_code_of_a_namespace_without_a_name_counts_by_its_content():
     for number in (1, 2):
         names = {}
         exec(
-            f"class Rule:\n    def f(self):\n        return {number}\ndef f():\n    return {number}",
+            f"class Rule:\n    def f(self):\n        return {number}\n"
+            f"def f():\n    return {number}",
             names,
         )
         found.append((fingerprint(names["Rule"]), fingerprint(names["f"])))
