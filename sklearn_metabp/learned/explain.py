@@ -66,7 +66,7 @@ class RuleExplanation:
         if self.formula is not None:
             return self.formula
         lines = [
-            f"scope={self.scope!r}, predictions in units of {self.normalizer}; every other input "
+            f"scope={self.scope!r}, predictions measured in {self.normalizer}; every other input "
             f"at its median:"
         ]
         for name, (values, predictions) in self.effects.items():

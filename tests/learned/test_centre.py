@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 OURS = BackpropMLPRegressor((6,), "tanh", max_iter=5, random_state=0)
 THEIRS = MLPRegressor(hidden_layer_sizes=(5,), activation="logistic", max_iter=5, random_state=0)
 
-# A learner, and what it is to agree to: scikit-learn's MinMaxScaler and PCA cancel by themselves.
+# A learner and its tolerance: scikit-learn's MinMaxScaler and PCA cancel by themselves.
 LEARNERS = {
     "standard": (make_pipeline(StandardScaler(), OURS), 1e-9),
     "robust, theirs": (make_pipeline(RobustScaler(), THEIRS), 1e-9),
@@ -52,7 +52,7 @@ def patterns(mean, n=300, seed=0):
 
 
 def forward(mlp, X, dtype):
-    """An MLP as kernels compute it: in one dtype, centre first."""
+    """Compute an MLP as kernels do: in one dtype, centre first."""
     x = X.astype(dtype)
     if mlp.centre is not None:
         x = x - mlp.centre_as(dtype)
@@ -107,7 +107,7 @@ def test_targets_far_from_zero_keep_their_scale(offset, target):
     assert np.abs(found - expected).max() < 1e-8 + 1e-14 * offset
 
 
-def test_what_a_subclass_computes_is_not_guessed():
+def test_subclasses_are_left_to_their_predict():
     class Logarithms(StandardScaler):
         def transform(self, X):
             return np.log1p(np.abs(super().transform(X)))
@@ -155,10 +155,10 @@ def learned(name, mean=0.0, learner=None):
 
 
 def by_predict(rule):
-    """The same rule, through the learner's predict."""
-    twin = rule.__sklearn_clone__()
-    twin.fitted_scope_.mlp = None
-    return twin
+    """Return the same rule, which goes through the learner's predict."""
+    copied = rule.__sklearn_clone__()
+    copied.fitted_scope_.mlp = None
+    return copied
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e4, 1e8])
@@ -204,7 +204,7 @@ def test_a_rule_out_of_its_file_trains_to_the_same_bits(name, dtype, mean, tmp_p
 
 
 def test_a_file_without_a_centre_is_read(tmp_path):
-    """As files were written before there was one."""
+    """Files were written so before there was a centre."""
     rule = learned("network")
     rule.fitted_scope_.mlp = as_mlp(rule.learner_, rule.fitted_scope_.n_outputs)
     assert rule.fitted_scope_.mlp.centre is None
@@ -220,7 +220,7 @@ def test_a_file_without_a_centre_is_read(tmp_path):
     ids=["MLP", "scaled", "Ridge"],
 )
 @pytest.mark.parametrize("name", SCOPES)
-def test_is_compiled_says_whether_a_training_asks_predict(name, learner, monkeypatch):
+def test_a_compiled_rule_never_calls_predict_and_another_does(name, learner, monkeypatch):
     rule = learned(name, learner=learner)
     asked, predict = [], type(rule.learner_).predict
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""What a rule says it has learned is what it does."""
+"""An explanation of a rule against the rule itself."""
 
 import numpy as np
 import pytest
@@ -62,15 +62,15 @@ def test_rules_that_have_warmed_up_read_as_their_equations(teacher, formula):
 
 
 @pytest.mark.parametrize("homogeneity", [0, 1])
-def test_a_formula_is_in_units_of_the_link_and_what_hardly_varies_is_part_of_its_constant(
+def test_a_formula_has_the_normalizer_and_inputs_that_hardly_vary_are_in_its_constant(
     homogeneity,
 ):
     rng = np.random.default_rng(0)
-    g, unit = rng.standard_normal(300), np.exp(3 * rng.standard_normal(300))
+    g, rms = rng.standard_normal(300), np.exp(3 * rng.standard_normal(300))
     warm = 1 - 1e-9 * rng.uniform(size=300)
-    y = (0.2 - 0.5 * g + 0.3 * warm) * unit**homogeneity
+    y = (0.2 - 0.5 * g + 0.3 * warm) * rms**homogeneity
     rule = LearnedUpdateRule(LinearRegression(tol=0.0), inputs=["gradient/rms_0.9", "warmup_0.9"])
-    rule.fit(np.column_stack([g, warm, unit]), y)
+    rule.fit(np.column_stack([g, warm, rms]), y)
     expected = "Δw = 0.5·δ·x + 0.5·rms_0.9" if homogeneity else "Δw = -0.5·gradient/rms_0.9 + 0.5"
     assert rule.explain().formula == expected
 
@@ -102,7 +102,7 @@ def test_effects_are_the_predictions_along_an_input_with_the_others_at_their_med
     assert explanation.inputs[0] in str(explanation)
 
 
-def test_effects_of_links_are_in_their_unit():
+def test_effects_of_links_are_measured_in_their_normalizer():
     rule = LearnedUpdateRule(random_state=0).fit(record(SGD(0.1)))
     values, predictions = rule.explain().effects["gradient/rms_0.9"]
     along = np.linspace(-1, 1, 3)
@@ -111,7 +111,7 @@ def test_effects_of_links_are_in_their_unit():
 
 
 def test_a_linear_network_scope_reads_as_one_equation_an_update():
-    """Of a network of one linear unit without squares: made up, because rule (3) is a product."""
+    """The data are made up for one linear neuron, because rule (3) is a product and not linear."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 7))  # two weights, a bias, two inputs, output, target
     Y = np.column_stack([0.5 * X[:, 3] - 0.25 * X[:, 0], X[:, 6] - X[:, 5], 0.1 * X[:, 2] + 2])

@@ -1,4 +1,4 @@
-"""What a learner sees of a link, against the definitions written out."""
+"""The inputs of the link scope against their definitions, written out."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def record(*seeds, sizes=(3,), variables="all", **params):
 
 
 def expected(trace, row, name):
-    """One input of every link at a row of a trace of one run, from the definition in words."""
+    """Compute one input of every link at a step of a trace of one run, as it is defined."""
     g, t = trace.gradients[: row + 1], row + 1
 
     def average(values, decay):
@@ -89,8 +89,8 @@ def test_inputs_are_what_their_names_say(name, sizes):
         np.testing.assert_allclose(
             features[row, :, 0], expected(trace, row, name), rtol=1e-10, atol=1e-12
         )
-        unit = expected(trace, row, "rms_0.9")
-        np.testing.assert_allclose(features[row, :, 1], unit, rtol=1e-10)
+        rms = expected(trace, row, "rms_0.9")
+        np.testing.assert_allclose(features[row, :, 1], rms, rtol=1e-10)
         if name == "last_step":
             stride = expected(trace, row, "stride")
             np.testing.assert_allclose(features[row, :, 2], stride, rtol=1e-10)

@@ -1,4 +1,4 @@
-"""Errors and warnings that say what to do instead."""
+"""Errors and warnings name the remedy."""
 
 import gzip
 import pickle
@@ -43,7 +43,7 @@ def rule(recorder):
 
 
 @pytest.mark.parametrize("verb", ["fit", "predict", "score"])
-def test_what_a_trace_is_had_from_is_no_trace(verb, recorder, rule, tmp_path):
+def test_a_recorder_a_path_and_a_list_are_no_trace(verb, recorder, rule, tmp_path):
     trace = recorder.trace_
     for given, message in [
         (recorder, r"pass recorder\.trace_"),
@@ -57,7 +57,7 @@ def test_what_a_trace_is_had_from_is_no_trace(verb, recorder, rule, tmp_path):
     assert rule.score(trace + trace) > 0
 
 
-def test_a_matrix_that_no_training_has_is_warned_of_at_fit():
+def test_fit_warns_of_a_matrix_with_columns_of_no_scope():
     other, y = np.random.default_rng(0).uniform(size=(50, 5)), np.arange(50.0)
     with pytest.warns(
         UserWarning,
@@ -69,7 +69,7 @@ def test_a_matrix_that_no_training_has_is_warned_of_at_fit():
         network(rule).fit(X, Y)
 
 
-def test_the_columns_of_a_scope_are_not_warned_of(recorder):
+def test_fit_does_not_warn_of_the_columns_of_a_scope(recorder):
     trace = recorder.trace_
     LearnedUpdateRule(random_state=0).fit(trace.features("link"), trace.targets_of("link"))
     LearnedUpdateRule(scope="network", random_state=0).fit(
@@ -160,7 +160,7 @@ def write(name):
     "around", [lambda rule: rule, Clipped, Safeguarded], ids=["alone", "clipped", "guarded"]
 )
 @pytest.mark.parametrize("name", ["gradients", "params", "activations", "deltas"])
-def test_a_rule_that_writes_to_what_it_may_only_read_is_told_why(name, around):
+def test_a_rule_that_writes_to_a_read_only_array_is_named(name, around):
     with pytest.raises(
         ValueError, match=r"^Writing wrote to an array that is read-only .* to be read"
     ) as raised:
@@ -168,7 +168,7 @@ def test_a_rule_that_writes_to_what_it_may_only_read_is_told_why(name, around):
     assert "read-only" in str(raised.value.__cause__)
 
 
-def test_a_teacher_that_writes_is_told_why():
+def test_a_teacher_that_writes_is_named():
     recorder = TraceRecorder(teacher=write("gradients"))
     with pytest.raises(ValueError, match=r"^Writing wrote to an array that is read-only"):
         network(SGD(0.1)).set_callbacks(recorder).fit(X, Y)

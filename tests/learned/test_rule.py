@@ -88,11 +88,11 @@ def small_digits(rule, sizes, seed):
 
 
 @pytest.mark.parametrize(
-    ("teacher", "unit", "within"),
+    ("teacher", "normalizer", "within"),
     [(SGD(0.1), "rms_0.9", 0.05), (Adam(1e-3), "1", 0.10)],
     ids=["SGD", "Adam"],
 )
-def test_a_student_ends_where_its_teacher_does(teacher, unit, within):
+def test_a_student_ends_where_its_teacher_does(teacher, normalizer, within):
     """Unseen data, widths and depths; benchmarks/imitation.py is the whole of it."""
     ratios = []
     for seed, load, sizes in (
@@ -101,7 +101,7 @@ def test_a_student_ends_where_its_teacher_does(teacher, unit, within):
         (5, load_breast_cancer, (12,)),
     ):
         rule = LearnedUpdateRule(random_state=seed).fit(small_digits(teacher, (16,), seed))
-        assert rule.normalizer_ == unit
+        assert rule.normalizer_ == normalizer
         assert rule.score(small_digits(teacher, (11, 8), seed + 100)) > 0.99
         X, y = load(return_X_y=True)
         losses = [network(r, sizes, 40, seed).fit(scale(X), y).loss_ for r in (teacher, rule)]
@@ -200,15 +200,15 @@ def test_updates_follow_the_scale_of_the_loss_as_the_teachers_do(teacher, homoge
 def test_a_clone_keeps_what_was_fitted_and_the_original_is_never_changed(sgd_trace, adam_trace):
     rule = LearnedUpdateRule(SMALL, random_state=0).fit(sgd_trace)
     before = pickle.dumps(rule)
-    twin = clone(rule)
-    assert twin is not rule
-    assert twin.learner is not rule.learner
-    np.testing.assert_array_equal(twin.predict(sgd_trace[:3]), rule.predict(sgd_trace[:3]))
-    twin.set_params(learner__hidden_layer_sizes=(2,)).fit(adam_trace)
+    copied = clone(rule)
+    assert copied is not rule
+    assert copied.learner is not rule.learner
+    np.testing.assert_array_equal(copied.predict(sgd_trace[:3]), rule.predict(sgd_trace[:3]))
+    copied.set_params(learner__hidden_layer_sizes=(2,)).fit(adam_trace)
     assert pickle.dumps(rule) == before
     afresh = LearnedUpdateRule(clone(SMALL), random_state=0)
     afresh.set_params(learner__hidden_layer_sizes=(2,)).fit(adam_trace)
-    np.testing.assert_array_equal(twin.predict(adam_trace[:3]), afresh.predict(adam_trace[:3]))
+    np.testing.assert_array_equal(copied.predict(adam_trace[:3]), afresh.predict(adam_trace[:3]))
 
 
 def test_the_estimator_that_holds_a_rule_can_be_cloned_searched_and_pickled(sgd_trace):
@@ -315,7 +315,7 @@ def test_the_same_seed_learns_the_same_and_another_another(sgd_trace):
     )
 
 
-def test_the_twin_trains_as_the_compiled_core(monkeypatch, adam_trace):
+def test_the_fallback_trains_as_the_compiled_kernel(monkeypatch, adam_trace):
     rule = LearnedUpdateRule(random_state=0).fit(adam_trace)
     X, y = classes("multiclass", seed=8)
     compiled = network(rule, (4,), 3).fit(X, y).params_
@@ -372,7 +372,7 @@ def test_refitting_on_an_array_after_a_trace_forgets_feature_names(sgd_trace):
     assert not hasattr(rule.fit(sgd_trace), "feature_names_in_")
 
 
-def test_make_believe_pipeline_learner_goes_through_predict(sgd_trace):
+def test_a_pipeline_with_another_transformer_goes_through_predict(sgd_trace):
     compiled = LearnedUpdateRule(SMALL, random_state=0).fit(sgd_trace)
     plain = LearnedUpdateRule(make_pipeline(FunctionTransformer(), SMALL), random_state=0).fit(
         sgd_trace
@@ -418,8 +418,8 @@ def test_a_rule_that_goes_by_its_own_last_step_is_imitated_from_it():
     np.testing.assert_allclose(student.loss_curve_[:12], teacher.loss_curve_[:12], rtol=0.01)
 
 
-def test_steps_of_one_size_are_not_counted_in_themselves():
-    """Of Lion, where a unit of the last step would explain all and add up every error."""
+def test_the_stride_is_not_the_normalizer_of_steps_of_one_size():
+    """Lion: the stride would explain all of its updates and add up every error."""
     inputs = [*DEFAULT_INPUTS, "last_step"]
     rule = LearnedUpdateRule(Ridge(), inputs=inputs).fit(record(Lion(0.001), 0, 1))
     assert rule.normalizer_ == "1"

@@ -205,7 +205,7 @@ def test_only_fitted_rules_of_one_mlp_are_saved(tmp_path, trace):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory, trace):
-    """Files of all scopes, and what the rules in them are."""
+    """Return files of all scopes, each with the facts of its rule."""
     folder = tmp_path_factory.mktemp("saved")
     files = []
     for scope in ("link", "neuron", "network"):

@@ -28,7 +28,7 @@ PAPER = {1: (AND, (1,)), 2: (AND, ()), 3: (OR, (4,)), 4: (np.column_stack([AND, 
 
 
 def network(rule, sizes, n_epochs, seed, **params):
-    """As in the paper: logistic units, squared error, online."""
+    """Make a network of the paper: logistic neurons, squared error, online."""
     return BackpropMLPRegressor(
         sizes,
         "logistic",
@@ -90,7 +90,7 @@ def test_network_features_are_what_their_names_say():
     np.testing.assert_array_equal(trace.targets_of("network"), trace.updates)
 
 
-def test_patterns_of_a_batch_are_rows_of_their_own():
+def test_every_pattern_of_a_batch_is_a_prediction():
     X, y = classes("multiclass", n=23, seed=3)
     recorder = TraceRecorder("all")
     model = BackpropMLPClassifier(
@@ -125,8 +125,8 @@ def test_messages_add_up_to_the_deltas_that_were_sent_back():
         np.testing.assert_allclose(
             second.reshape(10, 4, 3).sum(axis=2), trace.deltas[1][row], atol=1e-15
         )
-        _, _, slope, unit = features[row].T
-        np.testing.assert_allclose(slope * unit, messages[row], atol=1e-15)
+        _, _, slope, normalizer = features[row].T
+        np.testing.assert_allclose(slope * normalizer, messages[row], atol=1e-15)
 
 
 @pytest.mark.parametrize("scope", ["neuron", "network"])
@@ -208,7 +208,7 @@ def test_another_architecture_is_an_error_with_both():
         LearnedUpdateRule(scope="network").fit(record(1, 0, n_epochs=2) + record(3, 0, n_epochs=2))
 
 
-def test_what_a_scope_needs_must_be_there():
+def test_missing_arrays_and_unknown_inputs_are_named():
     y, _ = PAPER[2]
     with pytest.raises(ValueError, match="no messages between neurons"):
         LearnedUpdateRule(scope="neuron").fit(record(2, 0, n_epochs=2))
@@ -248,8 +248,10 @@ def test_rules_of_every_scope_clone_pickle_and_go_on(scope):
     trace = record(1, 0, 1, n_epochs=40)
     rule = LearnedUpdateRule(scope=scope, random_state=0).fit(trace)
     whole = network(rule, (1,), 6, 4).fit(X, AND)
-    for twin in (clone(rule), pickle.loads(pickle.dumps(rule))):
-        np.testing.assert_array_equal(network(twin, (1,), 6, 4).fit(X, AND).params_, whole.params_)
+    for copied in (clone(rule), pickle.loads(pickle.dumps(rule))):
+        np.testing.assert_array_equal(
+            network(copied, (1,), 6, 4).fit(X, AND).params_, whole.params_
+        )
     parts = network(rule, (1,), 3, 4, warm_start=True).fit(X, AND)
     parts = pickle.loads(pickle.dumps(parts)).fit(X, AND)
     np.testing.assert_array_equal(parts.params_, whole.params_)
@@ -275,7 +277,7 @@ def test_scopes_inputs_and_learners_are_searched_together():
 
 
 class LinearBack(UpdateRule):
-    """Errors go back as if every unit were linear."""
+    """A rule that sends deltas back as if every neuron were linear."""
 
     acts_backward = True
 
@@ -308,7 +310,7 @@ def test_a_rule_of_ones_own_may_act_on_the_backward_step():
 
 
 class Unbound(UpdateRule):
-    """Another rule, asked for every layer of every step."""
+    """Another rule, called for every layer of every step and not bound."""
 
     acts_backward = True
 
@@ -327,7 +329,7 @@ class Unbound(UpdateRule):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("recorded", [False, True])
-def test_deltas_that_are_bound_are_those_that_are_asked_for(dtype, recorded):
+def test_bound_deltas_are_those_of_compute_deltas(dtype, recorded):
     rule = LearnedUpdateRule(scope="neuron", random_state=0).fit(record(1, 0, 1, n_epochs=40))
     X, y = classes("multiclass", n=40, seed=2, dtype=dtype)
     params = []
@@ -341,7 +343,7 @@ def test_deltas_that_are_bound_are_those_that_are_asked_for(dtype, recorded):
 
 
 @pytest.mark.parametrize("returned", [None, np.zeros((3, 3))], ids=["nothing", "another shape"])
-def test_deltas_that_are_none_are_named(returned):
+def test_wrong_deltas_are_named(returned):
     rule = LinearBack()
     rule.compute_deltas = lambda step, layer, state: returned
     with pytest.raises(

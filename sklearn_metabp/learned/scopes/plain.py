@@ -35,7 +35,7 @@ class PlainRegression(Scope):
         return self._reason
 
     def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
-        """Fit the learner to targets of unit size."""
+        """Fit the learner to targets whose root mean square is 1."""
         self._scale = float(np.sqrt(np.mean(np.square(y)))) or 1.0
         self._learner = learner.fit(X, y / self._scale)
 

@@ -1,4 +1,4 @@
-"""A fitted learner as one MLP computes what the learner predicts."""
+"""A fitted learner, turned into one MLP, against its predict."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def data(seed):
 
 
 @pytest.mark.parametrize("name", MLPS)
-def test_the_mlp_computes_what_the_learner_predicts(name):
+def test_the_mlp_predicts_as_the_learner(name):
     X, y = data(len(name))
     learner = MLPS[name].fit(X, y)
     mlp = as_mlp(learner)
@@ -91,5 +91,5 @@ def test_the_mlp_computes_what_the_learner_predicts(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs
-def test_what_is_no_mlp_is_left_to_its_predict(name):
+def test_other_learners_are_left_to_their_predict(name):
     assert as_mlp(OTHERS[name].fit(*data(len(name)))) is None
