@@ -1,4 +1,4 @@
-/* Included once per precision by layer_loops.h; x are activations, d deltas. */
+/* Included by layer_loops.h, once per precision; x are activations, d deltas. */
 
 CLONES UNUSED static void NAME(logistic)(REAL *restrict x, int64_t n)
 {
