@@ -217,6 +217,14 @@ CLONES UNUSED static void NAME(column_sums)(REAL *restrict sums, const REAL *res
     for (int64_t k = 0; k < width; k++) sums[k] *= scale;
 }
 
+/* Return the sum of n values, taken in double in their order. */
+UNUSED static double NAME(sum)(const REAL *values, int64_t n)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i++) total += values[i];
+    return total;
+}
+
 /* g += scale * w; returns sum w^2, of 8 sums that fit in vector registers. */
 CLONES UNUSED static double NAME(add_decay)(REAL *restrict g, const REAL *restrict w, int64_t n, REAL scale)
 {

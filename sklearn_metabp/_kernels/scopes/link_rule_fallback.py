@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
+from sklearn_metabp._kernels.arrays import are_readable, are_writable
 from sklearn_metabp._kernels.functions import bias_views, fits_layers, weight_views
 from sklearn_metabp._kernels.scopes.link_history import (
     LINK_INPUTS,
