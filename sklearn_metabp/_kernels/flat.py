@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 
-def fits_layers(n_params: int, layer_sizes: Sequence[int]) -> bool:
+def fits_layers(n_params: int, layer_sizes: Sequence[int] | np.ndarray) -> bool:
     """Return whether layers of these sizes, of one neuron or more each, have so many parameters.
 
     Sizes may come from a file, so they are added up in Python's integers, which do not overflow.
@@ -19,7 +19,7 @@ def fits_layers(n_params: int, layer_sizes: Sequence[int]) -> bool:
     )
 
 
-def weight_views(flat: np.ndarray, layer_sizes: Sequence[int]) -> list[np.ndarray]:
+def weight_views(flat: np.ndarray, layer_sizes: Sequence[int] | np.ndarray) -> list[np.ndarray]:
     """Return the weight matrices of a flat vector as views, each (fan_in, fan_out)."""
     views, start = [], 0
     for fan_in, fan_out in pairwise(layer_sizes):
@@ -28,7 +28,7 @@ def weight_views(flat: np.ndarray, layer_sizes: Sequence[int]) -> list[np.ndarra
     return views
 
 
-def bias_views(flat: np.ndarray, layer_sizes: Sequence[int]) -> list[np.ndarray]:
+def bias_views(flat: np.ndarray, layer_sizes: Sequence[int] | np.ndarray) -> list[np.ndarray]:
     """Return the bias vectors of a flat vector as views, each (fan_out,)."""
     views: list[np.ndarray] = []
     stop = len(flat)

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_metabp._kernels.scopes import LINK_UNITS, LinkRule
+from sklearn_metabp._kernels.scopes import LINK_NORMALIZERS, SQUARE_999_ROW, LinkRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import MLPArrays, as_mlp
 from sklearn_metabp.learned.explain import (
@@ -68,7 +68,7 @@ class LinkModel(ScopeModel):
         Z = X[:, : len(self.inputs)]
         self._ranges = InputRanges.of(Z)
         candidates = {
-            name: self._unit_of(X, name) for name in LINK_UNITS[: 1 + X.shape[1] - Z.shape[1]]
+            name: self._unit_of(X, name) for name in LINK_NORMALIZERS[: 1 + X.shape[1] - Z.shape[1]]
         }
         explained = {
             name: _linear_r2(Z[has_unit], y[has_unit] / unit[has_unit])
@@ -169,7 +169,7 @@ class LinkModel(ScopeModel):
             mlp.hidden,
             mlp.output,
             self.scale,
-            LINK_UNITS.index(self.unit),
+            LINK_NORMALIZERS.index(self.unit),
             self.first_step,
             mlp.centre_as(step.params.dtype),
         )
@@ -178,7 +178,7 @@ class LinkModel(ScopeModel):
     def _predict_updates(self, step, history: LinkHistory) -> np.ndarray:
         matrix = history.matrix(step, self.inputs, self._codes)
         updates = answer(self.predict, matrix, step.updates.shape)
-        step.updates[...] = np.where(history.history[4] == 0, 0, updates)
+        step.updates[...] = np.where(history.history[SQUARE_999_ROW] == 0, 0, updates)
         history.remember(step.updates)
         return step.updates
 

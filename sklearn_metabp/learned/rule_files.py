@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_metabp._kernels.scopes import LINK_UNITS
+from sklearn_metabp._kernels.scopes import LINK_NORMALIZERS
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.compiled import ELEMENTWISE_OUTPUTS, MLPArrays
 from sklearn_metabp.learned.explain import InputRanges
@@ -50,7 +50,7 @@ def _are_sizes(value) -> bool:
 # possible.
 _FACTS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "link": {
-        "unit": lambda value: isinstance(value, str) and value in LINK_UNITS,
+        "unit": lambda value: isinstance(value, str) and value in LINK_NORMALIZERS,
         "scale": _is_scale,
         "first_step": _is_step,
     },
