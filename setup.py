@@ -5,14 +5,22 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 KERNELS = Path("sklearn_metabp/_kernels")
-HEADERS = sorted(str(path) for pattern in ("*.h", "*.pxd") for path in KERNELS.rglob(pattern))
+
+
+def headers(source: Path) -> list[str]:
+    """Return the headers that a module is compiled again for: all that it could include."""
+    packages = {source.parent, KERNELS / "common", KERNELS / "network"}
+    if source.parent.name == "rules":
+        packages.remove(KERNELS / "network")
+    return sorted(str(path) for p in packages for path in [*p.glob("*.h"), *p.glob("*.pxd")])
+
 
 setup(
     ext_modules=[
         Extension(
             ".".join(source.with_suffix("").parts),
             [str(source)],
-            depends=HEADERS,
+            depends=headers(source),
             # No -march=native: the loops are compiled for the vector units found at run time.
             extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math"],
             optional=True,  # without a compiler the NumPy fallbacks run

@@ -1,4 +1,4 @@
-/* Included once per precision by layer_loops.h: functions of one number, without branches. */
+/* Included by layer_loops.h, once per precision: functions of one number, without branches. */
 
 /* exp(r + k ln 2) = 2^k exp(r), |r| <= ln(2)/2: `tail` is exp(r) - 1, the return value 2^k. */
 LANE REAL NAME(split_exp)(REAL x, REAL *tail)

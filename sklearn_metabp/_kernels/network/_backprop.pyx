@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows
 from sklearn_metabp._kernels.network._layer_loops cimport (
-    activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key, fill_rows, multiply,
-    output_rules, real, softmax, sparse_gradient, sparse_product, times_slope,
+    SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key, fill_rows,
+    multiply, output_rules, softmax, sparse_gradient, sparse_product, sum_of, times_slope,
 )
 from sklearn_metabp._kernels.network._products cimport (
     SMALL_PRODUCT, backward_product, forward_product, gradient_product,
@@ -18,9 +18,6 @@ from sklearn_metabp._kernels.network._products cimport (
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.backprop_fallback import check_backprop_arguments, check_dropout
-
-cdef extern from "layer_loops.h" nogil:
-    int SOFTMAX
 
 __all__ = ["Backprop"]
 
@@ -36,11 +33,13 @@ ctypedef struct Layer:
     int fan_in
     int width
     int function
-    int64_t weights     # where they begin in the flat vectors
-    int64_t biases
+    void* weights       # in the flat vectors, as are the next three
+    void* biases
+    void* weight_gradients  # NULL in a kernel that only goes forward
+    void* bias_gradients
     void* outputs       # of a batch, as are the deltas
     void* deltas
-    void* slopes        # NULL where the outputs tell them
+    void* slopes        # NULL where the outputs are enough
 
 
 @cython.final  # its own methods are called without a table, and inlined
@@ -74,8 +73,6 @@ cdef class Backprop:
     cdef uint64_t _dropout_key
     cdef int64_t* _groups_at
     cdef int64_t _n_groups
-    cdef void* _params_at
-    cdef void* _gradients_at
     cdef void* _scratch_at
 
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
@@ -99,8 +96,6 @@ cdef class Backprop:
         self._loss = LOSSES[loss].code
         self.params = params
         self.gradients_ = gradients
-        self._params_at = _address(params)
-        self._gradients_at = NULL if gradients is None else _address(gradients)
         widest = max(a * b for a, b in zip(self.layer_sizes, self.layer_sizes[1:]))
         self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
         self._scratch_at = _address(self._scratch)
@@ -112,7 +107,9 @@ cdef class Backprop:
 
     def _make_layers(self, functions):
         cdef int number
-        cdef int64_t start = 0
+        cdef int64_t start = 0, item = self.dtype.itemsize
+        cdef char* params = <char*>_address(self.params)
+        cdef char* gradients = NULL if self.gradients_ is None else <char*>_address(self.gradients_)
         cdef Layer* layer
         self._layers = <Layer*>PyMem_Calloc(self._n_layers, sizeof(Layer))
         if self._layers == NULL:
@@ -122,7 +119,8 @@ cdef class Backprop:
             layer = &self._layers[number]
             layer.fan_in, layer.width = self.layer_sizes[number], self.layer_sizes[number + 1]
             layer.function = ACTIVATIONS[functions[number]].code
-            layer.weights = start
+            layer.weights = params + start * item
+            layer.weight_gradients = NULL if gradients == NULL else gradients + start * item
             start += <int64_t>layer.fan_in * layer.width
             shape = (self.max_batch, layer.width)
             self.layer_outputs.append(np.zeros(shape, self.dtype))
@@ -135,8 +133,10 @@ cdef class Backprop:
                     layer.slopes = _address(self.slopes[number])
         self._n_weights = start
         for number in range(self._n_layers):
-            self._layers[number].biases = start
-            start += self._layers[number].width
+            layer = &self._layers[number]
+            layer.biases = params + start * item
+            layer.bias_gradients = NULL if gradients == NULL else gradients + start * item
+            start += layer.width
 
     def __dealloc__(self):
         PyMem_Free(self._layers)
@@ -174,26 +174,26 @@ cdef class Backprop:
         self._check_batch(start, stop)
         if not self._rows.has_targets:
             raise ValueError("gradients need targets: load them with X.")
-        if self._gradients_at == NULL:
+        if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
         self.n_steps += 1
         cdef double loss
         cdef int n = <int>(stop - start), layer
         if send_back is None:
             with nogil:
-                loss = self._typed(start, stop, n, -1)
+                loss = self._part(start, stop, n, -1)
             self._check_change()
             return loss
-        loss = self._typed(start, stop, n, 0)
+        loss = self._part(start, stop, n, 0)
         self._check_change()
         for layer in range(self._n_layers - 1, -1, -1):
-            self._typed(start, stop, n, 1 + layer)
+            self._part(start, stop, n, 1 + layer)
             if layer > 0:
                 send_back(layer - 1)
                 if self._rows.n != n:
                     raise ValueError("send_back must not load other rows, nor draw another batch.")
         self._check_change()
-        return loss + self._typed(start, stop, n, self._n_layers + 1)
+        return loss + self._part(start, stop, n, self._n_layers + 1)
 
     cdef inline int _check_change(self) except -1:
         """Raise ValueError if the last batch could not be read as it was when it was loaded."""
@@ -201,30 +201,26 @@ cdef class Backprop:
             self._rows.raise_change()
         return 0
 
-    cdef double _typed(self, Py_ssize_t start, Py_ssize_t stop, int n, int part) noexcept nogil:
-        """All of the backward pass (part -1), or outputs (0), a layer's gradient (1 + layer), penalty (last)."""
-        if self._is_double:
-            return self._part[double](start, stop, n, part, <double*>NULL)
-        return self._part[float](start, stop, n, part, <float*>NULL)
-
-    cdef double _part(self, Py_ssize_t start, Py_ssize_t stop, int n, int part, real* _) noexcept nogil:
+    cdef double _part(self, Py_ssize_t start, Py_ssize_t stop, int n, int part) noexcept nogil:
+        """Take all of the backward pass (part -1), or the outputs (0), the gradient of a layer (1 + layer) or the
+        penalty (last)."""
         cdef int layer
         cdef double loss
         if part == 0:
-            return self._output_rules[real](start, stop, n, TRAINING, _)
+            return self._output_rules(start, stop, n, TRAINING)
         if part == self._n_layers + 1:
-            return self._penalty[real](_)
+            return self._penalty()
         if part > 0:
-            self._layer_gradient[real](part - 1, n, _)
+            self._layer_gradient(part - 1, n)
             return 0
-        loss = self._output_rules[real](start, stop, n, TRAINING, _)
+        loss = self._output_rules(start, stop, n, TRAINING)
         if self._rows.changed != NOTHING:
             return 0
         for layer in range(self._n_layers - 1, -1, -1):
-            self._layer_gradient[real](layer, n, _)
+            self._layer_gradient(layer, n)
             if layer > 0:
-                self._send_back[real](layer, n, _)
-        return loss + self._penalty[real](_)
+                self._send_back(layer, n)
+        return loss + self._penalty()
 
     def summed_loss(self, Py_ssize_t start, Py_ssize_t stop):
         """Sum of the losses of some rows, times their sample weights; no penalty, nothing dropped."""
@@ -234,10 +230,7 @@ cdef class Backprop:
         cdef double loss
         cdef int n = <int>(stop - start)
         with nogil:
-            if self._is_double:
-                loss = self._output_rules[double](start, stop, n, TO_LOSS, <double*>NULL)
-            else:
-                loss = self._output_rules[float](start, stop, n, TO_LOSS, <float*>NULL)
+            loss = self._output_rules(start, stop, n, TO_LOSS)
         self._check_change()
         return loss * self._total
 
@@ -246,104 +239,92 @@ cdef class Backprop:
         self._check_batch(start, stop)
         with nogil:
             self._rows.enter(start, stop)
-            if self._rows.changed == NOTHING and self._is_double:
-                self._forward[double](stop - start, TO_OUTPUTS, <double*>NULL)
-            elif self._rows.changed == NOTHING:
-                self._forward[float](stop - start, TO_OUTPUTS, <float*>NULL)
+            if self._rows.changed == NOTHING:
+                self._forward(stop - start, TO_OUTPUTS)
         self._check_change()
 
-    # The last argument of each method below is unused: it tells Cython which type is meant.
-
-    cdef void _forward(self, int n, int end, real* _) noexcept nogil:
+    cdef void _forward(self, int n, int end) noexcept nogil:
         """Rule (1): in = W x + theta, x = f(in)."""
+        cdef bint is_double = self._is_double
         cdef int number, width
         cdef Layer* layer
-        cdef real* out
-        cdef real* weights
-        cdef real* x = <real*>self._rows.inputs
+        cdef void* out
+        cdef void* x = self._rows.inputs
         for number in range(self._n_layers):
             layer = &self._layers[number]
-            width, out = layer.width, <real*>layer.outputs
-            fill_rows(out, <real*>self._params_at + layer.biases, n, width)
-            weights = <real*>self._params_at + layer.weights
+            width, out = layer.width, layer.outputs
+            fill_rows(is_double, out, layer.biases, n, width)
             if number == 0 and self._rows.is_sparse:
-                if sparse_product(&self._rows.sparse, out, weights, n, width, layer.fan_in):
+                if sparse_product(is_double, &self._rows.sparse, out, layer.weights, n, width, layer.fan_in):
                     self._rows.changed = COLUMNS
                     return
             else:
-                forward_product(n, width, layer.fan_in, x, weights, out)
+                forward_product(is_double, n, width, layer.fan_in, x, layer.weights, out)
             if number == self._n_layers - 1:
                 if end == TO_OUTPUTS and layer.function == SOFTMAX:
-                    softmax(out, n, width, self._groups_at, self._n_groups)
+                    softmax(is_double, out, n, width, self._groups_at, self._n_groups)
                 elif end == TO_OUTPUTS:
-                    activate(layer.function, out, <int64_t>n * width)
+                    activate(is_double, layer.function, out, <int64_t>n * width)
             elif end == TRAINING and layer.slopes != NULL:
-                activate_and_slope(layer.function, out, <real*>layer.slopes, <int64_t>n * width)
+                activate_and_slope(is_double, layer.function, out, layer.slopes, <int64_t>n * width)
                 if self._drops:
-                    drop(out, <real*>layer.slopes, n, width,
+                    drop(is_double, out, layer.slopes, n, width,
                          dropout_layer_key(self._dropout_key, self.n_steps, number),
-                         <uint32_t>(self.dropout * 4294967296.0), <real>(1 / (1 - self.dropout)))
+                         <uint32_t>(self.dropout * 4294967296.0), 1 / (1 - self.dropout))
             else:
-                activate(layer.function, out, <int64_t>n * width)
+                activate(is_double, layer.function, out, <int64_t>n * width)
             x = out
 
-    cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n, int end, real* _) noexcept nogil:
+    cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n, int end) noexcept nogil:
         """Forward, then rules (2) and (5): the mean loss of the batch, without penalty."""
         cdef Layer* last = &self._layers[self._n_layers - 1]
-        cdef int p
-        cdef real* weight
         self._rows.enter(start, stop)
         if self._rows.changed == NOTHING:
-            self._forward[real](n, end, _)
+            self._forward(n, end)
         if self._rows.changed != NOTHING:
             return 0
-        weight = <real*>self._rows.weight
         self._total = n
-        if weight != NULL:
-            self._total = 0
-            for p in range(n):
-                self._total += weight[p]
+        if self._rows.weight != NULL:
+            self._total = sum_of(self._is_double, self._rows.weight, n)
             if self._total == 0:
                 self._total = 1
-        return output_rules(self._loss, last.function, <real*>last.outputs, <real*>self._rows.targets,
-                            <real*>last.deltas, weight, n, last.width, self._groups_at,
+        return output_rules(self._is_double, self._loss, last.function, last.outputs, self._rows.targets,
+                            last.deltas, self._rows.weight, n, last.width, self._groups_at,
                             self._n_groups) / self._total
 
-    cdef void _layer_gradient(self, int number, int n, real* _) noexcept nogil:
+    cdef void _layer_gradient(self, int number, int n) noexcept nogil:
         """dJ/dw = -mean delta x: rule (3) without its learning rate."""
         cdef Layer* layer = &self._layers[number]
         cdef double scale = -1 / self._total
-        cdef real* delta = <real*>layer.deltas
-        cdef real* gradients = <real*>self._gradients_at
-        cdef real* x
         if number == 0 and self._rows.is_sparse:
-            if sparse_gradient(&self._rows.sparse, gradients + layer.weights, delta, n, layer.width,
-                               layer.fan_in, <real>scale):
+            if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients, layer.deltas, n,
+                               layer.width, layer.fan_in, scale):
                 self._rows.changed = COLUMNS
         else:
-            x = <real*>self._rows.inputs if number == 0 else <real*>self._layers[number - 1].outputs
-            gradient_product(n, layer.width, layer.fan_in, <real>scale, x, delta, gradients + layer.weights)
-        column_sums(gradients + layer.biases, delta, n, layer.width, <real>scale)
+            gradient_product(self._is_double, n, layer.width, layer.fan_in, scale,
+                             self._rows.inputs if number == 0 else self._layers[number - 1].outputs,
+                             layer.deltas, layer.weight_gradients)
+        column_sums(self._is_double, layer.bias_gradients, layer.deltas, n, layer.width, scale)
 
-    cdef void _send_back(self, int number, int n, real* _) noexcept nogil:
+    cdef void _send_back(self, int number, int n) noexcept nogil:
         """Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi, from a layer to the one before."""
         cdef Layer* layer = &self._layers[number]
         cdef Layer* before = &self._layers[number - 1]
         cdef int64_t n_deltas = <int64_t>n * before.width
-        backward_product(n, layer.width, before.width, <real*>layer.deltas,
-                         <real*>self._params_at + layer.weights, <real*>self._scratch_at, <real*>before.deltas)
+        backward_product(self._is_double, n, layer.width, before.width, layer.deltas, layer.weights,
+                         self._scratch_at, before.deltas)
         if before.slopes != NULL:
-            multiply(<real*>before.deltas, <real*>before.slopes, n_deltas)
+            multiply(self._is_double, before.deltas, before.slopes, n_deltas)
         else:
-            times_slope(before.function, <real*>before.deltas, <real*>before.outputs, n_deltas)
+            times_slope(self._is_double, before.function, before.deltas, before.outputs, n_deltas)
 
-    cdef double _penalty(self, real* _) noexcept nogil:
+    cdef double _penalty(self) noexcept nogil:
         """Add the gradient of the L2 penalty and return the penalty."""
         cdef double squares
         if self.alpha == 0:
             return 0
-        squares = add_decay(<real*>self._gradients_at, <real*>self._params_at, self._n_weights,
-                            <real>(self.alpha / self._total))
+        squares = add_decay(self._is_double, self._layers[0].weight_gradients, self._layers[0].weights,
+                            self._n_weights, self.alpha / self._total)
         return 0.5 * self.alpha * squares / self._total
 
 

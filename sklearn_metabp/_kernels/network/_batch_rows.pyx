@@ -84,11 +84,7 @@ cdef class BatchRows:
         if self.inputs_array is None:
             self.inputs_array = np.zeros((self._max_batch, self._n_inputs), self._dtype)
         cdef void* inputs = address(self.inputs_array)
-        cdef int outside
-        if self._item == sizeof(double):
-            outside = dense_rows(&self.sparse, <double*>inputs, self.n, self._n_inputs)
-        else:
-            outside = dense_rows(&self.sparse, <float*>inputs, self.n, self._n_inputs)
+        cdef int outside = dense_rows(self._item == sizeof(double), &self.sparse, inputs, self.n, self._n_inputs)
         if outside:
             self.changed = COLUMNS
             self.raise_change()
@@ -140,9 +136,8 @@ cdef class BatchRows:
         """Write the sparse targets of a row; return whether a unit is none."""
         cdef const int32_t* units = self._units + self._unit_starts[row]
         cdef int64_t n_units = self._unit_starts[row + 1] - self._unit_starts[row]
-        if self._item == sizeof(double):
-            return write_targets(<double*>target, units, n_units, self._n_outputs, self._no, self._yes)
-        return write_targets(<float*>target, units, n_units, self._n_outputs, <float>self._no, <float>self._yes)
+        return write_targets(self._item == sizeof(double), target, units, n_units, self._n_outputs, self._no,
+                             self._yes)
 
 
 cdef void* address(array) except? NULL:

@@ -1,58 +1,67 @@
-"""Products of a layer over SciPy's BLAS, all matrices row-major."""
+"""Products of a layer over SciPy's BLAS, all matrices row-major; the first argument is the precision."""
 
 from libc.stdint cimport int64_t
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
-from sklearn_metabp._kernels.network._layer_loops cimport real, transpose
+from sklearn_metabp._kernels.network._layer_loops cimport transpose
 
 # OpenBLAS takes products of up to a million multiplications without packing their operands first.
 cdef enum:
     SMALL_PRODUCT = 1000000
 
 
-cdef inline void _gemm(bint left_t, bint right_t, int rows, int cols, int inner, real scale,
-                       real* left, real* right, real keep, real* out) noexcept nogil:
+cdef inline void _gemm(bint is_double, bint left_t, bint right_t, int rows, int cols, int inner,
+                       double scale, void* left, void* right, double keep, void* out) noexcept nogil:
     """out = scale op(left) op(right) + keep out: BLAS sees the transposes."""
     cdef char ta = b"T" if right_t else b"N"
     cdef char tb = b"T" if left_t else b"N"
     cdef int lda = inner if right_t else cols
     cdef int ldb = rows if left_t else inner
-    if real is double:
-        dgemm(&ta, &tb, &cols, &rows, &inner, &scale, right, &lda, left, &ldb, &keep, out, &cols)
+    cdef float scale_32 = <float>scale, keep_32 = <float>keep
+    if is_double:
+        dgemm(&ta, &tb, &cols, &rows, &inner, &scale, <double*>right, &lda, <double*>left, &ldb, &keep,
+              <double*>out, &cols)
     else:
-        sgemm(&ta, &tb, &cols, &rows, &inner, &scale, right, &lda, left, &ldb, &keep, out, &cols)
+        sgemm(&ta, &tb, &cols, &rows, &inner, &scale_32, <float*>right, &lda, <float*>left, &ldb,
+              &keep_32, <float*>out, &cols)
+
+
+cdef inline void* _row(bint is_double, void* matrix, int64_t row, int64_t width) noexcept nogil:
+    """Return where a row of a matrix begins."""
+    return <char*>matrix + row * width * <int64_t>(sizeof(double) if is_double else sizeof(float))
 
 
 cdef inline int _parts(int rows, int cols, int inner) noexcept nogil:
-    """How many products to split one into: two to four small ones are 15 % faster than one."""
+    """Return into how many products to split one: two to four small ones are 15 % faster than one."""
     cdef double smalls = <double>rows * cols * inner / SMALL_PRODUCT
     return <int>smalls + 1 if 1 < smalls < 4 else 1
 
 
-cdef inline void forward_product(int n, int width, int fan_in, real* x, real* weights, real* out) noexcept nogil:
+cdef inline void forward_product(bint is_double, int n, int width, int fan_in, void* x, void* weights,
+                                 void* out) noexcept nogil:
     """out += x weights, where out holds the biases; in parts of the batch."""
     cdef int parts = _parts(n, width, fan_in), part, start, stop
     for part in range(parts):
         start, stop = n * part // parts, n * (part + 1) // parts
-        _gemm(False, False, stop - start, width, fan_in, <real>1, x + <int64_t>start * fan_in, weights,
-              <real>1, out + <int64_t>start * width)
+        _gemm(is_double, False, False, stop - start, width, fan_in, 1, _row(is_double, x, start, fan_in),
+              weights, 1, _row(is_double, out, start, width))
 
 
-cdef inline void gradient_product(int n, int width, int fan_in, real scale, real* x, real* delta,
-                                  real* out) noexcept nogil:
+cdef inline void gradient_product(bint is_double, int n, int width, int fan_in, double scale, void* x,
+                                  void* delta, void* out) noexcept nogil:
     """out = scale x^T delta, in parts of the batch."""
     cdef int parts = _parts(n, width, fan_in), part, start, stop
     for part in range(parts):
         start, stop = n * part // parts, n * (part + 1) // parts
-        _gemm(True, False, fan_in, width, stop - start, scale, x + <int64_t>start * fan_in,
-              delta + <int64_t>start * width, <real>(part > 0), out)
+        _gemm(is_double, True, False, fan_in, width, stop - start, scale,
+              _row(is_double, x, start, fan_in), _row(is_double, delta, start, width), part > 0, out)
 
 
-cdef inline void backward_product(int n, int width, int fan_in, real* delta, real* weights, real* scratch,
-                                  real* out) noexcept nogil:
+cdef inline void backward_product(bint is_double, int n, int width, int fan_in, void* delta,
+                                  void* weights, void* scratch, void* out) noexcept nogil:
     """out = delta weights^T; a small product is faster after transposing the weights."""
     if <double>n * width * fan_in > SMALL_PRODUCT:
-        _gemm(False, True, n, fan_in, width, <real>1, delta, weights, <real>0, out)
+        _gemm(is_double, False, True, n, fan_in, width, 1, delta, weights, 0, out)
         return
-    transpose(scratch, weights, fan_in, width)
-    _gemm(False, False, n, fan_in, width, <real>1, delta, scratch, <real>0, out)
+    transpose(is_double, scratch, weights, fan_in, width)
+    _gemm(is_double, False, False, n, fan_in, width, 1, delta, scratch, 0, out)

@@ -1,4 +1,4 @@
-/* Included once per precision by layer_loops.h. */
+/* Included by layer_loops.h, once per precision. */
 
 CLONES UNUSED static void NAME(drop_units)(REAL *restrict x, REAL *restrict slope, const uint32_t *restrict bits,
                                            int64_t n, uint32_t threshold, REAL scale)

@@ -1,4 +1,4 @@
-/* Included once per precision by layer_loops.h; x are activations, d deltas. */
+/* Included by layer_loops.h, once per precision; x are activations, d deltas. */
 
 CLONES UNUSED static void NAME(logistic)(REAL *restrict x, int64_t n)
 {
@@ -215,6 +215,14 @@ CLONES UNUSED static void NAME(column_sums)(REAL *restrict sums, const REAL *res
     for (int64_t p = 0; p < n; p++)
         for (int64_t k = 0; k < width; k++) sums[k] += rows[p * width + k];
     for (int64_t k = 0; k < width; k++) sums[k] *= scale;
+}
+
+/* Return the sum of n values, taken in double in their order. */
+UNUSED static double NAME(sum)(const REAL *values, int64_t n)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i++) total += values[i];
+    return total;
 }
 
 /* g += scale * w; returns sum w^2, of 8 sums that fit in vector registers. */

@@ -1,4 +1,4 @@
-/* Included once per precision by layer_loops.h; x are net inputs, then outputs, d deltas, t targets. */
+/* Included by layer_loops.h, once per precision; x are net inputs, then outputs, d deltas, t targets. */
 
 /* Softmax over groups and its log-loss: J = -sum_k t_k log y_k, delta = t - (sum_k t_k) y. */
 UNUSED static double NAME(softmax_log_loss)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,

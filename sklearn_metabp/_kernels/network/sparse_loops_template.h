@@ -1,4 +1,4 @@
-/* Included once per precision by layer_loops.h; a sparse row's values and columns lie from indptr[row] on.
+/* Included by layer_loops.h, once per precision; a sparse row's values and columns lie from indptr[row] on.
  *
  * The columns may be the caller's own and may change while a network trains, in another thread too: each is
  * read once, looked at and only then used. A loop that meets one outside stops and returns 1.

@@ -1,295 +1,161 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The elementwise step of every compiled update rule. The twins are in ``reference_rules``."""
+# cython: language_level=3
+"""The compiled elementwise steps of the update rules, as the table in ``rule_loops.h`` lists them.
+
+Arrays come first in a call, then numbers. The fallbacks in ``rule_steps_fallback`` name them and
+write the equations.
+"""
 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
+from cpython.object cimport PyObject
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
-
-__all__ = [
-    "adadelta_step",
-    "adagrad_step",
-    "adam_step",
-    "adamax_step",
-    "apply_updates",
-    "average_step",
-    "decay_step",
-    "lion_step",
-    "momentum_step",
-    "nadam_step",
-    "norm",
-    "radam_step",
-    "rmsprop_step",
-    "rprop_step",
-    "sgd_step",
-]
+from libc.string cimport strlen
 
 cdef extern from "rule_loops.h" nogil:
-    void sgd_f64(const double*, double*, int64_t, double)
-    void sgd_f32(const float*, float*, int64_t, float)
-    void momentum_f64(const double*, double*, double*, int64_t, double, double, int)
-    void momentum_f32(const float*, float*, float*, int64_t, float, float, int)
-    void adam_f64(const double*, double*, double*, double*, int64_t, double, double, double, double, double, double)
-    void adam_f32(const float*, float*, float*, float*, int64_t, double, double, double, double, double, double)
-    void rprop_f64(const double*, double*, double*, double*, int64_t, double, double, double, double, double)
-    void rprop_f32(const float*, float*, float*, float*, int64_t, double, double, double, double, double)
-    void adagrad_f64(const double*, double*, double*, int64_t, double, double)
-    void adagrad_f32(const float*, float*, float*, int64_t, double, double)
-    void adadelta_f64(const double*, double*, double*, double*, int64_t, double, double, double)
-    void adadelta_f32(const float*, float*, float*, float*, int64_t, double, double, double)
-    void rmsprop_f64(const double*, double*, double*, int64_t, double, double, double)
-    void rmsprop_f32(const float*, float*, float*, int64_t, double, double, double)
-    void adamax_f64(const double*, double*, double*, double*, int64_t, double, double, double, double, double)
-    void adamax_f32(const float*, float*, float*, float*, int64_t, double, double, double, double, double)
-    void nadam_f64(const double*, double*, double*, double*, int64_t, double, double, double, double, double, double)
-    void nadam_f32(const float*, float*, float*, float*, int64_t, double, double, double, double, double, double)
-    void radam_f64(const double*, double*, double*, double*, int64_t, double, double, double, double, int)
-    void radam_f32(const float*, float*, float*, float*, int64_t, double, double, double, double, int)
-    void lion_f64(const double*, double*, double*, int64_t, double, double, double)
-    void lion_f32(const float*, float*, float*, int64_t, double, double, double)
-    void decay_f64(const double*, double*, int64_t, double)
-    void average_f64(const double*, const double*, double*, int64_t, double)
+    enum:
+        MAX_ARRAYS
+        MAX_NUMBERS
+        N_RULE_STEPS
+    ctypedef void (*Loop)(void** arrays, int64_t n, const double* numbers) noexcept nogil
+    ctypedef struct RuleStep:
+        const char* name
+        const char* arrays
+        int n_numbers
+        Loop f64
+        Loop f32
+    const RuleStep rule_steps[]
     double squares_f64(const double*, int64_t)
-    void decay_f32(const float*, float*, int64_t, float)
-    void average_f32(const float*, const float*, float*, int64_t, float)
     double squares_f32(const float*, int64_t)
     int apply_f64(double*, const double*, int64_t)
     int apply_f32(float*, const float*, int64_t)
 
-
-cdef class _Arrays:
-    """Flat arrays of one length and dtype, opened without the cost of typed views."""
-
-    cdef Py_buffer views[4]
-    cdef int n_open
-    cdef Py_ssize_t n
-    cdef bint is_double
-
-    def __cinit__(self):
-        self.n_open = 0
-
-    def __dealloc__(self):
-        while self.n_open > 0:
-            self.n_open -= 1
-            PyBuffer_Release(&self.views[self.n_open])
-
-    cdef void* open(self, array, bint writable) except NULL:
-        cdef Py_buffer* view = &self.views[self.n_open]
-        PyObject_GetBuffer(array, view, PyBUF_ND | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
-        self.n_open += 1
-        cdef char kind = view.format[0]
-        if view.ndim != 1 or view.shape[0] == 0 or kind not in (b"d", b"f"):
-            raise ValueError("arrays must be flat, aligned, not empty, and of float32 or float64")
-        if self.n_open == 1:
-            self.n, self.is_double = view.shape[0], kind == b"d"
-        elif view.shape[0] != self.n or (kind == b"d") != self.is_double:
-            raise ValueError("arrays must have the same length and dtype")
-        return view.buf
+cdef extern from *:
+    # Cython has no name for this way of calling: the arguments as a C array, without a tuple.
+    ctypedef struct PyMethodDef:
+        const char* ml_name
+        void* ml_meth
+        int ml_flags
+        const char* ml_doc
+    int METH_FASTCALL
+    object PyCFunction_New(PyMethodDef*, object)
 
 
-def sgd_step(gradients, updates, double learning_rate):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            sgd_f64(<double*>g, <double*>u, arrays.n, learning_rate)
-        else:
-            sgd_f32(<float*>g, <float*>u, arrays.n, <float>learning_rate)
+cdef struct Arrays:
+    # Flat arrays of one length and dtype, opened without the cost of typed views.
+    Py_buffer views[MAX_ARRAYS]
+    void* at[MAX_ARRAYS]
+    int n_open
+    int64_t n
+    bint is_double
 
 
-def momentum_step(gradients, velocity, updates, double learning_rate, double momentum, bint nesterov):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* v = arrays.open(velocity, True)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            momentum_f64(<double*>g, <double*>v, <double*>u, arrays.n, learning_rate, momentum, nesterov)
-        else:
-            momentum_f32(<float*>g, <float*>v, <float*>u, arrays.n, <float>learning_rate, <float>momentum,
-                         nesterov)
+cdef int open_array(Arrays* arrays, object array, bint is_written) except -1:
+    """Open the next array, or raise ValueError if it is not like those before it."""
+    cdef Py_buffer* view = &arrays.views[arrays.n_open]
+    PyObject_GetBuffer(array, view, PyBUF_ND | PyBUF_FORMAT | (PyBUF_WRITABLE if is_written else 0))
+    arrays.at[arrays.n_open] = view.buf
+    arrays.n_open += 1
+    cdef char kind = view.format[0]
+    if view.ndim != 1 or view.shape[0] == 0 or kind not in (b"d", b"f"):
+        raise ValueError("arrays must be flat, aligned, not empty, and of float32 or float64")
+    if arrays.n_open == 1:
+        arrays.n, arrays.is_double = view.shape[0], kind == b"d"
+    elif view.shape[0] != arrays.n or (kind == b"d") != arrays.is_double:
+        raise ValueError("arrays must have the same length and dtype")
+    return 0
 
 
-def adam_step(gradients, mean, square, updates, double learning_rate, double beta_1, double beta_2,
-              double epsilon, Py_ssize_t t):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* m = arrays.open(mean, True)
-    cdef void* v = arrays.open(square, True)
-    cdef void* u = arrays.open(updates, True)
-    cdef double correction_1 = 1 - beta_1 ** t, correction_2 = 1 - beta_2 ** t
-    with nogil:
-        if arrays.is_double:
-            adam_f64(<double*>g, <double*>m, <double*>v, <double*>u, arrays.n, learning_rate, beta_1,
-                     beta_2, epsilon, correction_1, correction_2)
-        else:
-            adam_f32(<float*>g, <float*>m, <float*>v, <float*>u, arrays.n, learning_rate, beta_1,
-                     beta_2, epsilon, correction_1, correction_2)
+cdef inline void close_arrays(Arrays* arrays) noexcept:
+    while arrays.n_open > 0:
+        arrays.n_open -= 1
+        PyBuffer_Release(&arrays.views[arrays.n_open])
 
 
-def rprop_step(gradients, previous, sizes, updates, double share, double increase, double decrease,
-               double min_step, double max_step):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* p = arrays.open(previous, True)
-    cdef void* z = arrays.open(sizes, True)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            rprop_f64(<double*>g, <double*>p, <double*>z, <double*>u, arrays.n, share, increase, decrease,
-                      min_step, max_step)
-        else:
-            rprop_f32(<float*>g, <float*>p, <float*>z, <float*>u, arrays.n, share, increase, decrease,
-                      min_step, max_step)
+cdef class _Step:
+    """A row of the table, and what makes a Python function of it."""
+
+    cdef const RuleStep* step
+    cdef Py_ssize_t n_arrays
+    cdef PyMethodDef method
+
+    @staticmethod
+    cdef function(const RuleStep* step):
+        cdef _Step row = _Step.__new__(_Step)
+        row.step, row.n_arrays = step, strlen(step.arrays)
+        row.method.ml_name = step.name
+        row.method.ml_meth = <void*>take_step
+        row.method.ml_flags = METH_FASTCALL
+        row.method.ml_doc = b"See rule_steps_fallback."
+        return PyCFunction_New(&row.method, row)
 
 
-def adagrad_step(gradients, total, updates, double learning_rate, double epsilon):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* s = arrays.open(total, True)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            adagrad_f64(<double*>g, <double*>s, <double*>u, arrays.n, learning_rate, epsilon)
-        else:
-            adagrad_f32(<float*>g, <float*>s, <float*>u, arrays.n, learning_rate, epsilon)
-
-
-def adadelta_step(gradients, square, moved, updates, double learning_rate, double decay, double epsilon):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* v = arrays.open(square, True)
-    cdef void* m = arrays.open(moved, True)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            adadelta_f64(<double*>g, <double*>v, <double*>m, <double*>u, arrays.n, learning_rate, decay,
-                         epsilon)
-        else:
-            adadelta_f32(<float*>g, <float*>v, <float*>m, <float*>u, arrays.n, learning_rate, decay, epsilon)
-
-
-def rmsprop_step(gradients, square, updates, double learning_rate, double decay, double epsilon):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* v = arrays.open(square, True)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            rmsprop_f64(<double*>g, <double*>v, <double*>u, arrays.n, learning_rate, decay, epsilon)
-        else:
-            rmsprop_f32(<float*>g, <float*>v, <float*>u, arrays.n, learning_rate, decay, epsilon)
-
-
-def adamax_step(gradients, mean, largest, updates, double learning_rate, double beta_1, double beta_2,
-                double epsilon, Py_ssize_t t):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* m = arrays.open(mean, True)
-    cdef void* v = arrays.open(largest, True)
-    cdef void* u = arrays.open(updates, True)
-    cdef double correction = 1 - beta_1 ** t
-    with nogil:
-        if arrays.is_double:
-            adamax_f64(<double*>g, <double*>m, <double*>v, <double*>u, arrays.n, learning_rate, beta_1,
-                       beta_2, epsilon, correction)
-        else:
-            adamax_f32(<float*>g, <float*>m, <float*>v, <float*>u, arrays.n, learning_rate, beta_1, beta_2,
-                       epsilon, correction)
-
-
-def nadam_step(gradients, mean, square, updates, double of_mean, double of_gradient, double beta_1,
-               double beta_2, double epsilon, Py_ssize_t t):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* m = arrays.open(mean, True)
-    cdef void* v = arrays.open(square, True)
-    cdef void* u = arrays.open(updates, True)
-    cdef double correction = 1 - beta_2 ** t
-    with nogil:
-        if arrays.is_double:
-            nadam_f64(<double*>g, <double*>m, <double*>v, <double*>u, arrays.n, of_mean, of_gradient,
-                      beta_1, beta_2, epsilon, correction)
-        else:
-            nadam_f32(<float*>g, <float*>m, <float*>v, <float*>u, arrays.n, of_mean, of_gradient, beta_1,
-                      beta_2, epsilon, correction)
-
-
-def radam_step(gradients, mean, square, updates, double corrected_rate, double beta_1, double beta_2,
-               double epsilon, bint divided):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* m = arrays.open(mean, True)
-    cdef void* v = arrays.open(square, True)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            radam_f64(<double*>g, <double*>m, <double*>v, <double*>u, arrays.n, corrected_rate, beta_1,
-                      beta_2, epsilon, divided)
-        else:
-            radam_f32(<float*>g, <float*>m, <float*>v, <float*>u, arrays.n, corrected_rate, beta_1, beta_2,
-                      epsilon, divided)
-
-
-def lion_step(gradients, mean, updates, double learning_rate, double beta_1, double beta_2):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* g = arrays.open(gradients, False)
-    cdef void* m = arrays.open(mean, True)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            lion_f64(<double*>g, <double*>m, <double*>u, arrays.n, learning_rate, beta_1, beta_2)
-        else:
-            lion_f32(<float*>g, <float*>m, <float*>u, arrays.n, learning_rate, beta_1, beta_2)
-
-
-def decay_step(weights, updates, double share):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* w = arrays.open(weights, False)
-    cdef void* u = arrays.open(updates, True)
-    with nogil:
-        if arrays.is_double:
-            decay_f64(<double*>w, <double*>u, arrays.n, share)
-        else:
-            decay_f32(<float*>w, <float*>u, arrays.n, share)
-
-
-def average_step(params, updates, average, double share):
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* w = arrays.open(params, False)
-    cdef void* u = arrays.open(updates, False)
-    cdef void* a = arrays.open(average, True)
-    with nogil:
-        if arrays.is_double:
-            average_f64(<double*>w, <double*>u, <double*>a, arrays.n, share)
-        else:
-            average_f32(<float*>w, <float*>u, <float*>a, arrays.n, share)
+cdef object take_step(_Step row, PyObject** arguments, Py_ssize_t n_arguments):
+    """Check the arguments of any step, and run its loop."""
+    cdef const RuleStep* step = row.step
+    cdef Py_ssize_t k, n_arrays = row.n_arrays
+    cdef Arrays arrays
+    cdef double numbers[MAX_NUMBERS]
+    if n_arguments != n_arrays + step.n_numbers:
+        raise TypeError(
+            f"{step.name.decode()} takes {n_arrays} arrays and {step.n_numbers} numbers, got "
+            f"{n_arguments} arguments"
+        )
+    arrays.n_open = 0
+    try:
+        for k in range(n_arrays):
+            open_array(&arrays, <object>arguments[k], step.arrays[k] == b"w")
+        for k in range(step.n_numbers):
+            numbers[k] = <double><object>arguments[n_arrays + k]
+        with nogil:
+            if arrays.is_double:
+                step.f64(arrays.at, arrays.n, numbers)
+            else:
+                step.f32(arrays.at, arrays.n, numbers)
+    finally:
+        close_arrays(&arrays)
 
 
 def norm(values):
-    """Square root of the sum of squares, summed in double."""
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* x = arrays.open(values, False)
+    """Return the square root of the sum of squares, summed in double."""
+    cdef Arrays arrays
     cdef double total
-    with nogil:
-        if arrays.is_double:
-            total = squares_f64(<double*>x, arrays.n)
-        else:
-            total = squares_f32(<float*>x, arrays.n)
+    arrays.n_open = 0
+    try:
+        open_array(&arrays, values, False)
+        with nogil:
+            if arrays.is_double:
+                total = squares_f64(<double*>arrays.at[0], arrays.n)
+            else:
+                total = squares_f32(<float*>arrays.at[0], arrays.n)
+    finally:
+        close_arrays(&arrays)
     return sqrt(total)
 
 
 def apply_updates(params, updates):
-    """Add the updates; return False if one was not finite."""
-    cdef _Arrays arrays = _Arrays.__new__(_Arrays)
-    cdef void* w = arrays.open(params, True)
-    cdef void* u = arrays.open(updates, False)
-    cdef int applied
-    with nogil:
-        if arrays.is_double:
-            applied = apply_f64(<double*>w, <double*>u, arrays.n)
-        else:
-            applied = apply_f32(<float*>w, <float*>u, arrays.n)
-    return applied != 0
+    """Add the updates to the parameters; return False if an update was not finite."""
+    cdef Arrays arrays
+    cdef int is_finite
+    arrays.n_open = 0
+    try:
+        open_array(&arrays, params, True)
+        open_array(&arrays, updates, False)
+        with nogil:
+            if arrays.is_double:
+                is_finite = apply_f64(<double*>arrays.at[0], <double*>arrays.at[1], arrays.n)
+            else:
+                is_finite = apply_f32(<float*>arrays.at[0], <float*>arrays.at[1], arrays.n)
+    finally:
+        close_arrays(&arrays)
+    return is_finite != 0
+
+
+__all__ = ["apply_updates", "norm"]
+
+cdef int position
+for position in range(N_RULE_STEPS):
+    function = _Step.function(&rule_steps[position])
+    globals()[function.__name__] = function
+    __all__.append(function.__name__)

@@ -1,4 +1,4 @@
-/* Included once per precision by rule_loops.h; g are gradients, u updates. */
+/* Included by rule_loops.h, once per precision. g are the gradients, u the updates of a step. */
 
 CLONES UNUSED static void NAME(sgd)(const REAL *restrict g, REAL *restrict u, int64_t n, REAL learning_rate)
 {
@@ -22,13 +22,13 @@ CLONES UNUSED static void NAME(momentum)(const REAL *restrict g, REAL *restrict 
 
 CLONES UNUSED static void NAME(adam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
                                      REAL *restrict u, int64_t n, double learning_rate, double beta_1,
-                                     double beta_2, double epsilon, double correction_1, double correction_2)
+                                     double beta_2, double epsilon, double t)
 {
     /* 1 - beta in double: in float 1 - 0.999f is wrong in the fifth digit. */
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
     const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
-    const REAL rate = (REAL)(learning_rate / correction_1), root = (REAL)(1 / sqrt(correction_2));
-    const REAL tiny = (REAL)epsilon;
+    const REAL rate = (REAL)(learning_rate / (1 - pow(beta_1, t)));
+    const REAL root = (REAL)(1 / sqrt(1 - pow(beta_2, t))), tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         m[i] = keep_1 * m[i] + add_1 * g[i];
         v[i] = keep_2 * v[i] + add_2 * g[i] * g[i];
@@ -89,10 +89,10 @@ CLONES UNUSED static void NAME(rmsprop)(const REAL *restrict g, REAL *restrict v
 
 CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m, REAL *restrict largest,
                                        REAL *restrict u, int64_t n, double learning_rate, double beta_1,
-                                       double beta_2, double epsilon, double correction_1)
+                                       double beta_2, double epsilon, double t)
 {
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1), keep_2 = (REAL)beta_2;
-    const REAL rate = (REAL)(learning_rate / correction_1), tiny = (REAL)epsilon;
+    const REAL rate = (REAL)(learning_rate / (1 - pow(beta_1, t))), tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         const REAL now = (g[i] < 0 ? -g[i] : g[i]) + tiny, before = keep_2 * largest[i];
         m[i] = keep_1 * m[i] + add_1 * g[i];
@@ -104,11 +104,11 @@ CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m,
 /* of_mean and of_gradient have learning rate and corrections in them. */
 CLONES UNUSED static void NAME(nadam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
                                       REAL *restrict u, int64_t n, double of_mean, double of_gradient,
-                                      double beta_1, double beta_2, double epsilon, double correction_2)
+                                      double beta_1, double beta_2, double epsilon, double t)
 {
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
     const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
-    const REAL by_m = (REAL)of_mean, by_g = (REAL)of_gradient, root = (REAL)(1 / sqrt(correction_2));
+    const REAL by_m = (REAL)of_mean, by_g = (REAL)of_gradient, root = (REAL)(1 / sqrt(1 - pow(beta_2, t)));
     const REAL tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         m[i] = keep_1 * m[i] + add_1 * g[i];

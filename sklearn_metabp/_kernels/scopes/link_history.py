@@ -1,13 +1,16 @@
 """The inputs of the link scope, and what links remember for them from step to step."""
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 __all__ = [
-    "BLOCK",
+    "HISTORY_ROWS",
     "LINK_INPUTS",
-    "LINK_UNITS",
+    "LINK_NORMALIZERS",
+    "SQUARE_999_ROW",
     "MemoryRows",
     "link_history",
     "memory_rows",
@@ -38,17 +41,31 @@ LINK_INPUTS = (
     "gradient/norm",
     "last_step",
 )
-# What a link's update may be in units of.
-LINK_UNITS = ("1", "rms_0.9", "stride")
+# What a link's update may be measured in.
+LINK_NORMALIZERS = ("1", "rms_0.9", "stride")
+
+# What links may remember, in the order of the rows of a history. The first five are always there.
+HISTORY_ROWS = (
+    "momentum_0.5",
+    "momentum_0.9",
+    "momentum_0.99",
+    "square_0.9",
+    "square_0.999",
+    "peak_0.999",
+    "norm",
+    "last_step",
+    "stride",
+)
+# It is 0 for a link that never saw a gradient.
+SQUARE_999_ROW = HISTORY_ROWS.index("square_0.999")
 
 MOMENTUM_DECAYS = (0.5, 0.9, 0.99)
 SQUARE_DECAYS = (0.9, 0.999)
 PEAK_DECAY = 0.999
-BLOCK = 64
 
 
-def link_history(codes, n_params: int, dtype) -> np.ndarray:
-    """What links remember before the first step: five rows, and more where an input needs them.
+def link_history(codes: np.ndarray, n_params: int, dtype: DTypeLike) -> np.ndarray:
+    """Return what links remember before the first step: five rows, and more where inputs need them.
 
     Parameters
     ----------
@@ -60,7 +77,7 @@ def link_history(codes, n_params: int, dtype) -> np.ndarray:
     Returns
     -------
     history : ndarray of shape (n_rows, n_params)
-        Rows of m, v, p, n, l and s, in the order in which ``link_inputs`` names them.
+        Those of ``HISTORY_ROWS`` that the inputs need, in that order.
     """
     rows = memory_rows(codes)
     history = np.zeros((sum(map(len, rows)), n_params), dtype)
@@ -70,7 +87,7 @@ def link_history(codes, n_params: int, dtype) -> np.ndarray:
 
 
 class MemoryRows(NamedTuple):
-    """Which rows of a history are what; none where no input asks for it."""
+    """Positions of the rows of a history by their meaning, empty where no input needs them."""
 
     momenta: range
     squares: range
@@ -79,17 +96,24 @@ class MemoryRows(NamedTuple):
     steps: range
 
 
-def memory_rows(codes) -> MemoryRows:
-    """Rows of what links remember for these inputs."""
+def memory_rows(codes: np.ndarray) -> MemoryRows:
+    """Return which rows of a history mean what for these inputs."""
     names = [LINK_INPUTS[code] for code in codes]
     has_peak = any(name.endswith("/peak_0.999") for name in names)
     lengths = (3, 2, int(has_peak), int("gradient/norm" in names), 2 * ("last_step" in names))
-    stops = np.cumsum(lengths).tolist()
+    stops = accumulate(lengths)
     return MemoryRows(*(range(stop - n, stop) for stop, n in zip(stops, lengths, strict=True)))
 
 
-def remember_steps(updates, last, strides) -> None:
-    """Take note of the updates of a step: l is the update, s its size unless it is a quarter of s or less."""
+def row_positions(codes: np.ndarray) -> list[int]:
+    """Return the position of each of ``HISTORY_ROWS`` in a history, -1 where no input needs it."""
+    rows = memory_rows(codes)
+    optional = [*(rows.peak or [-1]), *(rows.norm or [-1]), *(rows.steps or [-1, -1])]
+    return [*rows.momenta, *rows.squares, *optional]
+
+
+def remember_steps(updates: np.ndarray, last: np.ndarray, strides: np.ndarray) -> None:
+    """Note the updates of a step: l is the update, s its size unless that is at most a quarter of s."""
     sizes = np.abs(updates)
     strides[...] = np.where(sizes > strides / 4, sizes, strides)
     last[...] = updates

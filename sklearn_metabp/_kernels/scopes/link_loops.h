@@ -1,57 +1,58 @@
-/* What is known at a link, and a small MLP of it, for float32 (_f32) and float64 (_f64). */
+/* The kernel of the link scope, for float32 (_f32) and float64 (_f64). */
 #ifndef SKLEARN_METABP_LINK_LOOPS_H
 #define SKLEARN_METABP_LINK_LOOPS_H
 
-#include <float.h>
+#include "shared_loops.h"
 
-#include "../network/layer_loops.h"
+/* A test holds the names and the order of the next three to link_history.py. */
 
-/* Links that go through the small MLP together: its activations stay in the first cache. */
-#define BLOCK 64
-
-#if defined(__GNUC__) && defined(__x86_64__)
-#define WIDE_VECTORS
-#endif
-
-/* The inputs of the link scope, in the order of reference.LINK_INPUTS. */
+/* LINK_INPUTS: a quotient is spelled BY, and a decay is the digits after the point. */
 enum {
-    GRADIENT_FAST, MOMENTUM_5_FAST, MOMENTUM_9_FAST, MOMENTUM_99_FAST,
-    GRADIENT_SLOW, MOMENTUM_5_SLOW, MOMENTUM_9_SLOW, MOMENTUM_99_SLOW,
-    RMS_RATIO, WEIGHT, ACTIVATION, DELTA, IS_BIAS, IS_OUTPUT, DEPTH, WARMUP_9, WARMUP_99,
-    WARMUP_999, GRADIENT_PEAK, MOMENTUM_9_PEAK, GRADIENT_NORM, LAST_STEP
+    GRADIENT_BY_RMS_9, MOMENTUM_5_BY_RMS_9, MOMENTUM_9_BY_RMS_9, MOMENTUM_99_BY_RMS_9,
+    GRADIENT_BY_RMS_999, MOMENTUM_5_BY_RMS_999, MOMENTUM_9_BY_RMS_999, MOMENTUM_99_BY_RMS_999,
+    RMS_9_BY_RMS_999, WEIGHT, ACTIVATION, DELTA, IS_BIAS, IS_OUTPUT, DEPTH, WARMUP_9, WARMUP_99,
+    WARMUP_999, GRADIENT_BY_PEAK_999, MOMENTUM_9_BY_PEAK_999, GRADIENT_BY_NORM, LAST_STEP
 };
 
-/* What an update is in units of, in the order of reference.LINK_UNITS. */
-enum { UNIT_1, UNIT_RMS, UNIT_STRIDE };
+/* LINK_NORMALIZERS */
+enum { NORMALIZER_1, NORMALIZER_RMS_9, NORMALIZER_STRIDE };
+
+/* HISTORY_ROWS */
+enum {
+    ROW_MOMENTUM_5, ROW_MOMENTUM_9, ROW_MOMENTUM_99, ROW_SQUARE_9, ROW_SQUARE_999, ROW_PEAK_999,
+    ROW_NORM, ROW_LAST_STEP, ROW_STRIDE
+};
+enum { N_HISTORY_ROWS = ROW_STRIDE + 1 };
+
+/* One walk over all links of a network; all arrays are of the precision of the call. */
+typedef struct {
+    const int64_t *sizes; /* neurons of every layer */
+    int64_t n_layers;     /* layers of weights */
+    const int64_t *codes; /* of the inputs */
+    int64_t n_inputs;
+    int64_t t; /* number of the step */
+    double correction_5, correction_9, correction_99, correction_999; /* 1 - decay^t */
+    double epsilon;
+    int needs_weight_rms;
+    const void *gradients, *params;
+    const void *activations, *deltas; /* of all layers before, and after, one of weights; NULL if no input */
+    void *history[N_HISTORY_ROWS];    /* NULL where no input needs the row */
+    void *matrix;                     /* NULL where updates are wanted */
+    SmallMLP mlp;
+    double scale, first_step;
+    int normalizer;
+    void *updates;
+} LinkPass;
 
 /* What the links of one weight matrix or bias vector share at one step. */
 typedef struct {
     double inverse_weight_rms, is_bias, is_output, depth;
-    double correction_5, correction_9, correction_99, correction_999; /* 1 - decay^t */
-    double epsilon;
-    const void *activations; /* of the source units, by row; NULL for a bias or where not asked for */
-    const void *deltas;      /* of the target units, by column; NULL where not asked for */
+    const void *activations; /* of the source neurons, by row; NULL for a bias or where it is no input */
+    const void *deltas;      /* of the target neurons, by column; NULL where it is no input */
     int64_t fan_out;
 } Tensor;
 
-#define REAL double
-#define NAME(name) name##_f64
-#define SQRT sqrt
-#define TINY DBL_MIN
-#include "link_loops_template.h"
-#undef REAL
-#undef NAME
-#undef SQRT
-#undef TINY
-
-#define REAL float
-#define NAME(name) name##_f32
-#define SQRT sqrtf
-#define TINY FLT_MIN
-#include "link_loops_template.h"
-#undef REAL
-#undef NAME
-#undef SQRT
-#undef TINY
+#define TEMPLATE "../scopes/link_loops_template.h"
+#include "../common/each_precision.h"
 
 #endif

@@ -1,4 +1,4 @@
-/* Included once per precision by link_loops.h. */
+/* Included by link_loops.h, once per precision. g are gradients, w weights and biases, v squares, m momenta. */
 
 LANE REAL NAME(clip)(REAL z)
 {
@@ -6,35 +6,32 @@ LANE REAL NAME(clip)(REAL z)
     return z < -10 ? -10 : z;
 }
 
-CLONES UNUSED static double NAME(inverse_rms)(const REAL *restrict w, int64_t n)
-{
-    double squares = 0;
-    for (int64_t i = 0; i < n; i++) squares += (double)w[i] * w[i];
-    return squares > 0 ? 1 / sqrt(squares / n) : 0;
-}
-
-/* What links remember where an input asks for it; NULL where none does. */
-typedef struct {
-    REAL *peak, *norm, *last, *strides;
-} NAME(Memory);
-
-/* Which way against the gradient is. */
+/* Return the direction against the gradient: 1, -1 or 0. */
 LANE REAL NAME(downhill)(REAL g) { return (REAL)((g < 0) - (g > 0)); }
 
-/* Advance the history of `count` links, the first being number `first` of its tensor, and write
- * their inputs, one row of BLOCK lanes per input, and their unit. */
-CLONES UNUSED static void NAME(link_block)(
-    const Tensor *tensor, const REAL *restrict g, const REAL *restrict w, REAL *restrict m_5,
-    REAL *restrict m_9, REAL *restrict m_99, REAL *restrict v_9, REAL *restrict v_999,
-    const NAME(Memory) *memory, int64_t first, int64_t count, const int64_t *restrict codes,
-    int64_t n_inputs, REAL *restrict inputs, REAL *restrict unit)
+/* Return a row of the history from link `at` on; NULL where no input needs the row. */
+LANE REAL *NAME(row)(const LinkPass *pass, int row, int64_t at)
 {
-    REAL *restrict peak = memory->peak, *restrict norm = memory->norm;
-    const REAL *restrict last = memory->last, *restrict strides = memory->strides;
+    return pass->history[row] ? (REAL *)pass->history[row] + at : NULL;
+}
+
+/* Advance the history of `count` links, the first of which is number `first` of its tensor and `at` of all links.
+ * Write their inputs, one row of BLOCK lanes per input, and their root mean squares. */
+CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *tensor, int64_t at, int64_t first,
+                                           int64_t count, REAL *restrict inputs, REAL *restrict rms)
+{
+    const REAL *restrict g = (const REAL *)pass->gradients + at, *restrict w = (const REAL *)pass->params + at;
+    REAL *restrict m_5 = NAME(row)(pass, ROW_MOMENTUM_5, at), *restrict m_9 = NAME(row)(pass, ROW_MOMENTUM_9, at);
+    REAL *restrict m_99 = NAME(row)(pass, ROW_MOMENTUM_99, at);
+    REAL *restrict v_9 = NAME(row)(pass, ROW_SQUARE_9, at), *restrict v_999 = NAME(row)(pass, ROW_SQUARE_999, at);
+    REAL *restrict peak = NAME(row)(pass, ROW_PEAK_999, at), *restrict norm = NAME(row)(pass, ROW_NORM, at);
+    const REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at);
+    const REAL *restrict strides = NAME(row)(pass, ROW_STRIDE, at);
+    const int64_t *codes = pass->codes;
     REAL fast[BLOCK], slow[BLOCK];
-    const REAL root_9 = (REAL)(1 / sqrt(tensor->correction_9));
-    const REAL root_999 = (REAL)(1 / sqrt(tensor->correction_999));
-    const REAL epsilon = (REAL)tensor->epsilon;
+    const REAL root_9 = (REAL)(1 / sqrt(pass->correction_9));
+    const REAL root_999 = (REAL)(1 / sqrt(pass->correction_999));
+    const REAL epsilon = (REAL)pass->epsilon;
     const REAL *restrict activations = tensor->activations, *restrict deltas = tensor->deltas;
     for (int64_t i = 0; i < count; i++) {
         m_5[i] = (REAL)0.5 * m_5[i] + (REAL)0.5 * g[i];
@@ -42,8 +39,8 @@ CLONES UNUSED static void NAME(link_block)(
         m_99[i] = (REAL)0.99 * m_99[i] + (REAL)(1 - 0.99) * g[i];
         v_9[i] = (REAL)0.9 * v_9[i] + (REAL)(1 - 0.9) * g[i] * g[i];
         v_999[i] = (REAL)0.999 * v_999[i] + (REAL)(1 - 0.999) * g[i] * g[i];
-        unit[i] = SQRT(v_9[i]) * root_9 + epsilon;
-        fast[i] = 1 / unit[i];
+        rms[i] = SQRT(v_9[i]) * root_9 + epsilon;
+        fast[i] = 1 / rms[i];
         slow[i] = 1 / (SQRT(v_999[i]) * root_999 + epsilon);
     }
     if (peak)
@@ -53,29 +50,29 @@ CLONES UNUSED static void NAME(link_block)(
         }
     if (norm)
         for (int64_t i = 0; i < count; i++) norm[i] += g[i] * g[i];
-    for (int64_t k = 0; k < n_inputs; k++) {
+    for (int64_t k = 0; k < pass->n_inputs; k++) {
         REAL *restrict z = inputs + k * BLOCK;
         const int64_t code = codes[k];
-        const REAL *restrict scale = code < GRADIENT_SLOW ? fast : slow;
+        const REAL *restrict scale = code < GRADIENT_BY_RMS_999 ? fast : slow;
         REAL constant = 0;
         switch (code) {
-        case GRADIENT_FAST: case GRADIENT_SLOW:
+        case GRADIENT_BY_RMS_9: case GRADIENT_BY_RMS_999:
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] * scale[i]);
             continue;
-        case MOMENTUM_5_FAST: case MOMENTUM_5_SLOW:
-            constant = (REAL)1 / (REAL)tensor->correction_5;
+        case MOMENTUM_5_BY_RMS_9: case MOMENTUM_5_BY_RMS_999:
+            constant = (REAL)1 / (REAL)pass->correction_5;
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_5[i] * scale[i] * constant);
             continue;
-        case MOMENTUM_9_FAST: case MOMENTUM_9_SLOW:
-            constant = (REAL)1 / (REAL)tensor->correction_9;
+        case MOMENTUM_9_BY_RMS_9: case MOMENTUM_9_BY_RMS_999:
+            constant = (REAL)1 / (REAL)pass->correction_9;
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_9[i] * scale[i] * constant);
             continue;
-        case MOMENTUM_99_FAST: case MOMENTUM_99_SLOW:
-            constant = (REAL)1 / (REAL)tensor->correction_99;
+        case MOMENTUM_99_BY_RMS_9: case MOMENTUM_99_BY_RMS_999:
+            constant = (REAL)1 / (REAL)pass->correction_99;
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_99[i] * scale[i] * constant);
             continue;
-        case RMS_RATIO:
-            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(unit[i] * slow[i]);
+        case RMS_9_BY_RMS_999:
+            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(rms[i] * slow[i]);
             continue;
         case WEIGHT:
             constant = (REAL)tensor->inverse_weight_rms;
@@ -89,14 +86,14 @@ CLONES UNUSED static void NAME(link_block)(
             for (int64_t i = 0; i < count; i++)
                 z[i] = NAME(clip)(deltas[(first + i) % tensor->fan_out]);
             continue;
-        case GRADIENT_PEAK:
+        case GRADIENT_BY_PEAK_999:
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] / (peak[i] + epsilon));
             continue;
-        case MOMENTUM_9_PEAK:
-            constant = (REAL)1 / (REAL)tensor->correction_9;
+        case MOMENTUM_9_BY_PEAK_999:
+            constant = (REAL)1 / (REAL)pass->correction_9;
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_9[i] * constant / (peak[i] + epsilon));
             continue;
-        case GRADIENT_NORM:
+        case GRADIENT_BY_NORM:
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] / (SQRT(norm[i]) + epsilon));
             continue;
         case LAST_STEP:
@@ -106,79 +103,29 @@ CLONES UNUSED static void NAME(link_block)(
         case IS_BIAS: constant = (REAL)tensor->is_bias; break;
         case IS_OUTPUT: constant = (REAL)tensor->is_output; break;
         case DEPTH: constant = (REAL)tensor->depth; break;
-        case WARMUP_9: constant = (REAL)tensor->correction_9; break;
-        case WARMUP_99: constant = (REAL)tensor->correction_99; break;
-        case WARMUP_999: constant = (REAL)tensor->correction_999; break;
+        case WARMUP_9: constant = (REAL)pass->correction_9; break;
+        case WARMUP_99: constant = (REAL)pass->correction_99; break;
+        case WARMUP_999: constant = (REAL)pass->correction_999; break;
         }
         for (int64_t i = 0; i < count; i++) z[i] = constant;
     }
 }
 
-#define VECTOR NAME(narrow)
-#define VECTOR_BYTES 16
-#define LAYER NAME(mlp_layer_narrow)
-#define TARGET
-#include "../common/mlp_layer_template.h"
-#undef VECTOR
-#undef VECTOR_BYTES
-#undef LAYER
-#undef TARGET
-
-#if defined(WIDE_VECTORS)
-#define VECTOR NAME(wide)
-#define VECTOR_BYTES 32
-#define LAYER NAME(mlp_layer_wide)
-#define TARGET __attribute__((target("avx2,fma")))
-#include "../common/mlp_layer_template.h"
-#undef VECTOR
-#undef VECTOR_BYTES
-#undef LAYER
-#undef TARGET
-#endif
-
-UNUSED static void NAME(mlp_layer)(const REAL *weights, const REAL *biases, int64_t fan_in, int64_t fan_out,
-                                   int64_t count, const REAL *in, REAL *out)
+/* Write Delta w = scale * normalizer * output. A link that never saw a gradient stays, NaN is NaN. One that has
+ * taken no step yet takes, where its stride is the normalizer, one of first_step. */
+CLONES UNUSED static void NAME(link_updates)(const LinkPass *pass, int64_t at, int64_t count,
+                                             const REAL *restrict output, const REAL *restrict rms)
 {
-#if defined(WIDE_VECTORS)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        NAME(mlp_layer_wide)(weights, biases, fan_in, fan_out, count, in, out);
-        return;
-    }
-#endif
-    NAME(mlp_layer_narrow)(weights, biases, fan_in, fan_out, count, in, out);
-}
-
-/* The MLP of a block: `in` holds the inputs; the answer is where the return value points. */
-UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, int64_t n_layers, int hidden,
-                                    int output, int64_t count, REAL *in, REAL *out)
-{
-    const REAL *weights = params, *biases = params;
-    /* Whole vectors, where it is more than one or two: what is beyond the count is not looked at. */
-    const int64_t padded = count > 2 ? (count + 7) / 8 * 8 : count;
-    for (int64_t l = 0; l < n_layers; l++) biases += sizes[l] * sizes[l + 1];
-    for (int64_t l = 0; l < n_layers; l++) {
-        NAME(mlp_layer)(weights, biases, sizes[l], sizes[l + 1], count, in, out);
-        for (int64_t h = 0; h < sizes[l + 1]; h++)
-            NAME(activate)(l + 1 < n_layers ? hidden : output, out + h * BLOCK, padded);
-        weights += sizes[l] * sizes[l + 1];
-        biases += sizes[l + 1];
-        REAL *swap = in; in = out; out = swap;
-    }
-    return in;
-}
-
-/* Delta w = scale * unit * answer; a link that never saw a gradient stays, NaN is NaN. One that has taken no
- * step yet takes, in units of its stride, one of first_step. */
-CLONES UNUSED static void NAME(link_updates)(const REAL *restrict answer, const REAL *restrict g,
-                                             const REAL *restrict rms, const REAL *restrict v_999,
-                                             const NAME(Memory) *memory, int64_t count, REAL scale, int unit,
-                                             REAL first_step, REAL *restrict updates)
-{
-    REAL *restrict last = memory->last, *restrict strides = memory->strides;
+    const REAL *restrict g = (const REAL *)pass->gradients + at;
+    const REAL *restrict v_999 = NAME(row)(pass, ROW_SQUARE_999, at);
+    REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at), *restrict strides = NAME(row)(pass, ROW_STRIDE, at);
+    REAL *restrict updates = (REAL *)pass->updates + at;
+    const REAL scale = (REAL)pass->scale, first_step = (REAL)pass->first_step;
+    const int normalizer = pass->normalizer;
     for (int64_t i = 0; i < count; i++) {
-        REAL u = scale * answer[i];
-        if (unit == UNIT_RMS) u *= rms[i];
-        if (unit == UNIT_STRIDE)
+        REAL u = scale * output[i];
+        if (normalizer == NORMALIZER_RMS_9) u *= rms[i];
+        if (normalizer == NORMALIZER_STRIDE)
             u = NAME(downhill)(g[i]) * (strides[i] > TINY ? strides[i] * u : first_step);
         updates[i] = v_999[i] == 0 ? 0 : u;
     }
@@ -188,4 +135,56 @@ CLONES UNUSED static void NAME(link_updates)(const REAL *restrict answer, const 
             strides[i] = size > strides[i] / 4 ? size : strides[i];
             last[i] = updates[i];
         }
+}
+
+/* Write a row of the matrix for every link of a block: its inputs, then its normalizers. */
+UNUSED static void NAME(fill_matrix)(const LinkPass *pass, int64_t at, int64_t count, const REAL *inputs,
+                                     const REAL *rms)
+{
+    const REAL *g = (const REAL *)pass->gradients + at, *strides = NAME(row)(pass, ROW_STRIDE, at);
+    REAL *out = (REAL *)pass->matrix + at * (pass->n_inputs + 1 + (strides != NULL));
+    for (int64_t i = 0; i < count; i++) {
+        for (int64_t k = 0; k < pass->n_inputs; k++) *out++ = inputs[k * BLOCK + i];
+        *out++ = rms[i];
+        if (strides) *out++ = NAME(downhill)(g[i]) * strides[i];
+    }
+}
+
+/* Walk once over all links: write their inputs into the matrix where there is one, else their updates. */
+UNUSED static void NAME(walk_links)(LinkPass *pass)
+{
+    const int64_t n_layers = pass->n_layers, *sizes = pass->sizes;
+    int64_t start = 0, neuron_in = 0, neuron_out = 0;
+    REAL rms[BLOCK], *inputs = pass->mlp.workspace;
+    /* Powers are half of the time of a small network's step: once for all tensors. */
+    pass->correction_5 = 1 - pow(0.5, (double)pass->t);
+    pass->correction_9 = 1 - pow(0.9, (double)pass->t);
+    pass->correction_99 = 1 - pow(0.99, (double)pass->t);
+    pass->correction_999 = 1 - pow(0.999, (double)pass->t);
+    for (int64_t number = 0; number < 2 * n_layers; number++) { /* weights of every layer, then biases */
+        const int64_t layer = number % n_layers;
+        const int is_bias = number >= n_layers;
+        const int64_t size = sizes[layer + 1] * (is_bias ? 1 : sizes[layer]);
+        if (layer == 0) neuron_out = 0;
+        Tensor tensor = {0};
+        tensor.is_bias = is_bias;
+        tensor.is_output = layer == n_layers - 1;
+        tensor.depth = layer / (double)(n_layers > 1 ? n_layers - 1 : 1);
+        tensor.fan_out = sizes[layer + 1];
+        if (pass->activations && !is_bias) tensor.activations = (const REAL *)pass->activations + neuron_in;
+        if (pass->deltas) tensor.deltas = (const REAL *)pass->deltas + neuron_out;
+        if (pass->needs_weight_rms)
+            tensor.inverse_weight_rms = NAME(inverse_rms)((const REAL *)pass->params + start, size);
+        for (int64_t first = 0; first < size; first += BLOCK) {
+            const int64_t count = size - first < BLOCK ? size - first : BLOCK, at = start + first;
+            NAME(link_block)(pass, &tensor, at, first, count, inputs, rms);
+            if (pass->matrix)
+                NAME(fill_matrix)(pass, at, count, inputs, rms);
+            else
+                NAME(link_updates)(pass, at, count, NAME(run_mlp)(&pass->mlp, count), rms);
+        }
+        start += size;
+        neuron_out += sizes[layer + 1];
+        neuron_in += sizes[layer];
+    }
 }

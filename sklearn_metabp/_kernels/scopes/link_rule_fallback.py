@@ -4,18 +4,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
+from sklearn_metabp._kernels.arrays import are_readable, are_writable
 from sklearn_metabp._kernels.flat import bias_views, fits_layers, weight_views
-from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp._kernels.scopes.link_history import (
     LINK_INPUTS,
-    LINK_UNITS,
+    LINK_NORMALIZERS,
     MOMENTUM_DECAYS,
     PEAK_DECAY,
+    SQUARE_999_ROW,
     SQUARE_DECAYS,
     memory_rows,
     remember_steps,
 )
+from sklearn_metabp._kernels.scopes.small_mlp import SmallMLP
 
 __all__ = ["LinkRule", "link_inputs"]
 
@@ -120,10 +121,10 @@ def _of_each_tensor(name, params, sizes, activations, deltas):
 
 
 class LinkRule:
-    """The update of every link of one training: ``scale * unit * MLP(inputs)``.
+    """The update of every link of one training: ``scale * normalizer * MLP(inputs)``.
 
-    A link that never saw a gradient stays where it is. In units of its stride, a link that has
-    taken no step takes one of ``first_step``.
+    A link that never saw a gradient stays where it is. Where the normalizer is the stride, a link
+    that has taken no step takes one of ``first_step``.
 
     Parameters
     ----------
@@ -136,14 +137,14 @@ class LinkRule:
     sizes, codes, epsilon
         As in ``link_inputs``.
     mlp_params : ndarray
-        As those of ``Backprop``.
+        In the order of those of ``Backprop``.
     mlp_sizes : ndarray of int64
-        Units of the MLP's layers: as many inputs as codes, one output.
+        Neurons of the MLP's layers: as many inputs as codes, one output.
     hidden, output : str
         The MLP's activation functions.
     scale : float
-    unit : int
-        Which of ``LINK_UNITS``, by position.
+    normalizer : int
+        Position in ``LINK_NORMALIZERS``.
     first_step : float
     centre : ndarray of shape (n_inputs,), default=None
         Subtracted from the MLP's inputs.
@@ -151,82 +152,113 @@ class LinkRule:
 
     def __init__(
         self,
-        gradients,
-        params,
-        history,
-        updates,
-        sizes,
-        codes,
-        epsilon,
-        mlp_params,
-        mlp_sizes,
-        hidden,
-        output,
-        scale,
-        unit,
-        first_step,
-        centre=None,
-    ):
-        n = sum((a + 1) * b for a, b in pairwise(sizes))
-        mlp_params = readable(mlp_params)
-        self._rows = memory_rows(codes)
-        fits = history.shape == (sum(map(len, self._rows)), n)
-        if not fits_layers(len(gradients), sizes) or len(params) != n or not fits:
-            raise ValueError(f"gradients, params and history must hold {n} links")
-        if not 0 <= unit < len(LINK_UNITS) or (
-            LINK_UNITS[unit] == "stride" and not self._rows.steps
-        ):
-            raise ValueError(
-                "unit must be that of a position in LINK_UNITS; a stride needs last_step as input"
-            )
-        alike = are_readable((gradients, params, mlp_params), params.dtype)
-        alike &= are_writable((history, updates), params.dtype)
-        if not fits_layers(len(mlp_params), mlp_sizes):
-            raise ValueError(
-                f"{len(mlp_params)} parameters do not make an MLP of layers {list(mlp_sizes)}"
-            )
-        fits = mlp_sizes[0] == len(codes) and mlp_sizes[-1] == 1
-        fits &= centre is None or (centre.shape == (len(codes),) and centre.dtype == params.dtype)
-        if not alike or not fits or len(updates) != n:
-            raise ValueError("the MLP, the arrays and the updates do not fit together")
-        names = [LINK_INPUTS[code] for code in codes]
-        self._n_in = sum(sizes[:-1]) if "activation" in names else 0
-        self._n_out = sum(sizes[1:]) if "delta" in names else 0
-        self._known, self._centre = (gradients, params, history), centre
-        self._link = sizes, codes, epsilon
-        self._updates, self._scale, self._unit, self._first_step = updates, scale, unit, first_step
-        self._layers = list(
-            zip(weight_views(mlp_params, mlp_sizes), bias_views(mlp_params, mlp_sizes), strict=True)
+        gradients: np.ndarray,
+        params: np.ndarray,
+        history: np.ndarray,
+        updates: np.ndarray,
+        sizes: np.ndarray,
+        codes: np.ndarray,
+        epsilon: float,
+        mlp_params: np.ndarray,
+        mlp_sizes: np.ndarray,
+        hidden: str,
+        output: str,
+        scale: float,
+        normalizer: int,
+        first_step: float,
+        centre: np.ndarray | None = None,
+    ) -> None:
+        check_links(gradients, params, history, sizes, codes)
+        check_updates(params, updates, codes, normalizer)
+        self._mlp = SmallMLP(
+            len(codes), params.dtype, mlp_params, mlp_sizes, hidden, output, centre
         )
-        self._functions = [hidden] * (len(self._layers) - 1) + [output]
+        self._rows = memory_rows(codes)
+        self._n_neurons = count_neurons(sizes, codes)
+        self._known = gradients, params, history
+        self._link = sizes, codes, epsilon
+        self._updates, self._scale = updates, scale
+        self._normalizer, self._first_step = normalizer, first_step
 
     @np.errstate(all="ignore")
-    def update(self, t, activations=None, deltas=None):
+    def update(
+        self, t: int, activations: np.ndarray | None = None, deltas: np.ndarray | None = None
+    ) -> None:
         """Advance the history by step t and write the updates."""
-        for values, n in ((activations, self._n_in), (deltas, self._n_out)):
-            if (0 if values is None else len(values)) != n:
-                raise ValueError(
-                    f"activations and deltas must hold their units where they are an input, else be None; "
-                    f"{n} are needed"
-                )
         gradients, params, history = self._known
         sizes, codes, epsilon = self._link
+        check_neurons(activations, deltas, self._n_neurons, params.dtype)
         matrix = np.empty((len(params), len(codes) + 1 + bool(self._rows.steps)), params.dtype)
         link_inputs(
             gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix
         )
-        x = matrix[:, : len(codes)]
-        if self._centre is not None:
-            x = x - self._centre
-        for (weights, biases), function in zip(self._layers, self._functions, strict=True):
-            x = ACTIVATIONS[function].function(x @ weights + biases)
-        moved = self._scale * x[:, 0]
-        if self._unit:
-            unit = matrix[:, len(codes) - 1 + self._unit]
-            moved *= unit
-            if LINK_UNITS[self._unit] == "stride":
-                first = np.abs(unit) <= np.finfo(unit.dtype).tiny
-                moved[first] = self._first_step * np.sign(unit[first])
-        self._updates[...] = np.where(history[4] == 0, 0, moved)
+        moved = self._scale * self._mlp.predict(matrix[:, : len(codes)])
+        if self._normalizer:
+            normalizer = matrix[:, len(codes) - 1 + self._normalizer]
+            moved *= normalizer
+            if LINK_NORMALIZERS[self._normalizer] == "stride":
+                first = np.abs(normalizer) <= np.finfo(normalizer.dtype).tiny
+                moved[first] = self._first_step * np.sign(normalizer[first])
+        self._updates[...] = np.where(history[SQUARE_999_ROW] == 0, 0, moved)
         if self._rows.steps:
             remember_steps(self._updates, *map(history.__getitem__, self._rows.steps))
+
+
+def check_links(
+    gradients: np.ndarray,
+    params: np.ndarray,
+    history: np.ndarray,
+    sizes: np.ndarray,
+    codes: np.ndarray,
+) -> None:
+    """Raise ValueError unless the arrays are those of the links of a network with these layers."""
+    if not all(0 <= code < len(LINK_INPUTS) for code in codes):
+        raise ValueError(
+            f"codes must be from 0 to {len(LINK_INPUTS) - 1}, positions in LINK_INPUTS"
+        )
+    n = sum((a + 1) * b for a, b in pairwise(sizes))
+    n_rows = sum(map(len, memory_rows(codes)))
+    fits = fits_layers(len(gradients), sizes) and len(params) == n and history.shape == (n_rows, n)
+    if not fits:
+        raise ValueError(f"gradients, params and history must hold {n} links")
+    dtype = params.dtype
+    if not are_readable((gradients, params), dtype) or not are_writable((history,), dtype):
+        raise ValueError("all arrays must be aligned and of one dtype, float32 or float64")
+
+
+def check_updates(
+    params: np.ndarray, updates: np.ndarray, codes: np.ndarray, normalizer: int
+) -> None:
+    """Raise ValueError unless updates can be written in this normalizer."""
+    has_steps = bool(memory_rows(codes).steps)
+    if not 0 <= normalizer < len(LINK_NORMALIZERS) - (not has_steps):
+        raise ValueError(
+            "normalizer must be a position in LINK_NORMALIZERS; a stride needs last_step as input"
+        )
+    if len(updates) != len(params) or not are_writable((updates,), params.dtype):
+        raise ValueError("the MLP, the arrays and the updates do not fit together")
+
+
+def count_neurons(sizes: np.ndarray, codes: np.ndarray) -> tuple[int, int]:
+    """Return how many activations and deltas a step needs: 0 where they are no input."""
+    names = {LINK_INPUTS[code] for code in codes}
+    return (
+        int(sum(sizes[:-1])) if "activation" in names else 0,
+        int(sum(sizes[1:])) if "delta" in names else 0,
+    )
+
+
+def check_neurons(
+    activations: np.ndarray | None,
+    deltas: np.ndarray | None,
+    wanted: tuple[int, int],
+    dtype: np.dtype,
+) -> None:
+    """Raise ValueError unless activations and deltas are given where they are an input."""
+    for values, n in zip((activations, deltas), wanted, strict=True):
+        fits = n == 0 if values is None else len(values) == n and are_readable([values], dtype)
+        if not fits:
+            raise ValueError(
+                f"activations and deltas must hold their neurons where they are an input, else be "
+                f"None; {n} are needed"
+            )

@@ -3,8 +3,8 @@
 import numpy as np
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable, readable
-from sklearn_metabp._kernels.flat import bias_views, fits_layers, weight_views
 from sklearn_metabp._kernels.functions import ACTIVATIONS
+from sklearn_metabp._kernels.scopes.small_mlp import SmallMLP
 
 __all__ = ["NEURON_INPUTS", "NeuronRule"]
 
@@ -42,51 +42,39 @@ class NeuronRule:
 
     def __init__(
         self,
-        deltas,
-        weights,
-        activations,
-        function,
-        out,
-        codes,
-        mlp_params,
-        mlp_sizes,
-        hidden,
-        output,
-        scale,
-        slopes=None,
-        centre=None,
-    ):
-        fits = fits_layers(len(mlp_params), mlp_sizes)
-        if not fits or mlp_sizes[0] != len(codes) or mlp_sizes[-1] != 1:
-            raise ValueError("the MLP does not fit the inputs")
-        if centre is not None and (centre.shape != (len(codes),) or centre.dtype != weights.dtype):
-            raise ValueError("the centre does not fit the inputs")
-        self._centre = centre
-        batch, (units, following) = len(deltas), weights.shape
-        mlp_params = readable(mlp_params)
-        arrays = (deltas, weights, activations, out, mlp_params)
-        if slopes is None:
-            check_slopes_are_told(function)
-        shapes = [a.shape for a in arrays[:4]]
-        known = (*arrays, activations if slopes is None else slopes)
-        alike = are_readable(known, weights.dtype) and are_writable([out], weights.dtype)
-        alike &= known[-1].shape == (batch, units)
-        if not alike or shapes != [
-            (batch, following),
-            (units, following),
-            (batch, units),
-            (batch, units),
-        ]:
-            raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
-        self._arrays, self._slopes = (deltas, weights, activations, out), slopes
-        self._function, self._codes, self._scale = function, codes, scale
-        self._layers = list(
-            zip(weight_views(mlp_params, mlp_sizes), bias_views(mlp_params, mlp_sizes), strict=True)
+        deltas: np.ndarray,
+        weights: np.ndarray,
+        activations: np.ndarray,
+        function: str,
+        out: np.ndarray,
+        codes: np.ndarray,
+        mlp_params: np.ndarray,
+        mlp_sizes: np.ndarray,
+        hidden: str,
+        output: str,
+        scale: float,
+        slopes: np.ndarray | None = None,
+        centre: np.ndarray | None = None,
+    ) -> None:
+        self._mlp, self._codes = check_neuron_arguments(
+            deltas,
+            weights,
+            activations,
+            function,
+            out,
+            codes,
+            mlp_params,
+            mlp_sizes,
+            hidden,
+            output,
+            slopes,
+            centre,
         )
-        self._functions = [hidden] * (len(self._layers) - 1) + [output]
+        self._arrays, self._slopes = (deltas, weights, activations, out), slopes
+        self._function, self._scale = function, scale
 
     @np.errstate(all="ignore")
-    def send_back(self, n):
+    def send_back(self, n: int) -> None:
         """Write the deltas of the first n patterns."""
         deltas, weights, activations, out = (
             a if i == 1 else a[:n] for i, a in enumerate(self._arrays)
@@ -108,12 +96,42 @@ class NeuronRule:
         shape = (*activations.shape, deltas.shape[1])
         inputs = [np.broadcast_to(known[NEURON_INPUTS[code]], shape) for code in self._codes]
         x = np.stack(inputs, axis=-1).reshape(-1, len(inputs))
-        if self._centre is not None:
-            x = x - self._centre
-        for (w, b), function in zip(self._layers, self._functions, strict=True):
-            x = ACTIVATIONS[function].function(x @ w + b)
-        unit = deltas[:, None, :] * weights[None, :, :]
-        out[...] = self._scale * (unit * x.reshape(shape)).sum(axis=2)
+        messages = self._mlp.predict(x).reshape(shape)
+        normalizers = deltas[:, None, :] * weights[None, :, :]
+        out[...] = self._scale * (normalizers * messages).sum(axis=2)
+
+
+def check_neuron_arguments(
+    deltas: np.ndarray,
+    weights: np.ndarray,
+    activations: np.ndarray,
+    function: str,
+    out: np.ndarray,
+    codes: np.ndarray,
+    mlp_params: np.ndarray,
+    mlp_sizes: np.ndarray,
+    hidden: str,
+    output: str,
+    slopes: np.ndarray | None,
+    centre: np.ndarray | None,
+) -> tuple[SmallMLP, np.ndarray]:
+    """Return the MLP and the codes, or raise ValueError if the arguments do not fit together."""
+    if not all(0 <= code < len(NEURON_INPUTS) for code in codes):
+        raise ValueError("the MLP does not fit the inputs: codes are positions in NEURON_INPUTS")
+    dtype = weights.dtype
+    mlp = SmallMLP(len(codes), dtype, mlp_params, mlp_sizes, hidden, output, centre)
+    if slopes is None:
+        check_slopes_are_told(function)
+    batch, (neurons, following) = len(deltas), weights.shape
+    wanted = [(batch, following), (neurons, following), (batch, neurons), (batch, neurons)]
+    arrays = [deltas, weights, activations, out]
+    if slopes is not None:
+        arrays.append(slopes)
+        wanted.append((batch, neurons))
+    fits = are_readable(arrays, dtype) and are_writable([out], dtype)
+    if not fits or [array.shape for array in arrays] != wanted:
+        raise ValueError("deltas, weights, activations, out and the MLP do not fit together")
+    return mlp, readable(codes, np.int64)
 
 
 def check_slopes_are_told(function: str) -> None:
@@ -124,5 +142,5 @@ def check_slopes_are_told(function: str) -> None:
         )
 
 
-def _rms(values) -> float:
+def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values.astype(float) ** 2)))

@@ -1,7 +1,7 @@
-/* Included by link_loops.h once per precision and vector width; LAYER is the function's name.
+/* Included by shared_loops_template.h, once per vector width. LAYER is the function's name.
  *
  * One layer for `count` links of a block at once, out_h = b_h + sum_k w_kh in_k. The compiler's vector types
- * hold four units by two vectors of links in registers, which it does not find by itself. Where a
+ * hold four neurons by two vectors of links in registers, which it does not find by itself. Where a
  * compiler has no such types, a vector is one number.
  */
 #if defined(__GNUC__)

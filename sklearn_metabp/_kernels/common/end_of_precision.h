@@ -1,0 +1,20 @@
+/* Forgets what float64.h or float32.h defined. */
+#undef REAL
+#undef BITS
+#undef NAME
+#undef SQRT
+#undef TINY
+#undef EXPONENT_BITS
+#undef MANTISSA
+#undef EXPONENT_BIAS
+#undef EXP_MIN
+#undef EXP_MAX
+#undef TANH_FLAT
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef ROUND_SHIFT
+#undef EXP_TAYLOR
+#undef ATANH_TAYLOR
+#undef TAIL_FLAT
+#undef SPLIT_MASK
+#undef NORMAL_TAIL

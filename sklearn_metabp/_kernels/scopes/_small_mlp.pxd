@@ -1,0 +1,28 @@
+"""The MLP of ``shared_loops.h``, over the arrays of a checked ``small_mlp.SmallMLP``."""
+
+from libc.stdint cimport int64_t
+
+cdef extern from "shared_loops.h" nogil:
+    int BLOCK
+    ctypedef struct SmallMLP:
+        const void* params
+        const int64_t* sizes
+        int64_t n_layers
+        int hidden
+        int output
+        const void* centre
+        void* workspace
+        void* spare
+
+
+cdef inline void* address(array) except? NULL:
+    """Return where a checked array lies, NULL for None; the caller keeps the array alive."""
+    return NULL if array is None else <void*><size_t>array.ctypes.data
+
+
+cdef inline void fill_mlp(SmallMLP* mlp, source, workspace):
+    """Fill the struct; ``workspace`` has two rows of ``BLOCK`` times the widest layer."""
+    mlp.params, mlp.centre = address(source.params), address(source.centre)
+    mlp.sizes, mlp.n_layers = <int64_t*>address(source.sizes), len(source.sizes) - 1
+    mlp.hidden, mlp.output = source.hidden_code, source.output_code
+    mlp.workspace, mlp.spare = address(workspace[0]), address(workspace[1])

@@ -1,0 +1,76 @@
+"""The small MLP that is the rule of the link and neuron scopes."""
+
+import numpy as np
+
+from sklearn_metabp._kernels.arrays import are_readable, readable
+from sklearn_metabp._kernels.flat import bias_views, fits_layers, weight_views
+from sklearn_metabp._kernels.functions import ACTIVATIONS
+
+
+class SmallMLP:
+    """An MLP with one output, applied to many links at once.
+
+    Parameters
+    ----------
+    n_inputs : int
+    dtype : dtype
+    params : ndarray of shape (n_mlp_params,)
+        In the order of those of ``Backprop``.
+    sizes : ndarray of int64
+        Neurons of every layer, the inputs and the output included.
+    hidden, output : str
+        Activation functions of the hidden layers and of the output.
+    centre : ndarray of shape (n_inputs,) or None
+        Subtracted from the inputs.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not make such an MLP.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        dtype: np.dtype,
+        params: np.ndarray,
+        sizes: np.ndarray,
+        hidden: str,
+        output: str,
+        centre: np.ndarray | None,
+    ) -> None:
+        if not fits_layers(len(params), sizes) or sizes[0] != n_inputs or sizes[-1] != 1:
+            raise ValueError(
+                f"the MLP does not fit the inputs: it has {len(params)} parameters and layers of "
+                f"{list(sizes)} for {n_inputs} inputs"
+            )
+        self.params, self.sizes = readable(params), readable(sizes, np.int64)
+        self.hidden_code, self.output_code = ACTIVATIONS[hidden].code, ACTIVATIONS[output].code
+        self.centre = centre
+        if not are_readable([self.params], dtype):
+            raise ValueError(f"the MLP does not fit the arrays: its dtype must be {dtype}")
+        if centre is not None and (
+            centre.shape != (n_inputs,) or not are_readable([centre], dtype)
+        ):
+            raise ValueError("the centre does not fit the inputs")
+        self._layers = list(
+            zip(
+                weight_views(self.params, self.sizes),
+                bias_views(self.params, self.sizes),
+                strict=True,
+            )
+        )
+        self._functions = [hidden] * (len(self._layers) - 1) + [output]
+
+    @property
+    def widest(self) -> int:
+        """Neurons of the widest layer."""
+        return int(self.sizes.max())
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the outputs for a matrix of inputs, of shape (n,): the NumPy fallback."""
+        if self.centre is not None:
+            x = x - self.centre
+        for (weights, biases), function in zip(self._layers, self._functions, strict=True):
+            x = ACTIVATIONS[function].function(x @ weights + biases)
+        return x[:, 0]
