@@ -226,9 +226,11 @@ class NeuronModel(ScopeModel):
 
     def bind(self, step, state):
         """Rule (3)."""
+        learning_rate = self.learning_rate
+        assert learning_rate is not None
 
         def compute_update():
-            sgd_step(step.gradients, step.updates, self.learning_rate)
+            sgd_step(step.gradients, step.updates, learning_rate)
             return step.updates
 
         return compute_update

@@ -88,7 +88,7 @@ def _means(targets, weights) -> np.ndarray:
     shares = weights / weights.sum()
     if isinstance(targets, SparseTargets):
         of_entries = np.repeat(shares, np.diff(targets.indptr))
-        units = targets.units[targets.indptr[0] : targets.indptr[-1]]
+        units = targets.neurons[targets.indptr[0] : targets.indptr[-1]]
         share_of_yes = np.bincount(units, of_entries, minlength=targets.shape[1])
         return targets.no + (targets.yes - targets.no) * share_of_yes
     with np.errstate(over="ignore"):

@@ -1,5 +1,6 @@
-"""Rules (2) and (5) in NumPy: losses and output deltas, written as the equations read; see ``reference``."""
+"""Rules (2) and (5) in NumPy: losses and output deltas, written as the equations read."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -8,19 +9,26 @@ from scipy.special import logsumexp, softmax, xlogy
 from sklearn_metabp._kernels.functions import DERIVATIVES
 
 
-def _groups_of(array, groups):
-    """Columns of every group, as views."""
+def _split_groups(array: np.ndarray, groups: Sequence[int]) -> list[np.ndarray]:
+    """Return the columns of every group, as views."""
     bounds = np.concatenate([[0], np.cumsum(groups)])
     return [array[:, start:stop] for start, stop in pairwise(bounds)]
 
 
-def softmax_of_groups(net_inputs, groups):
-    """Softmax over each group of units."""
-    return np.hstack([softmax(part, axis=1) for part in _groups_of(net_inputs, groups)])
+def softmax_of_groups(net_inputs: np.ndarray, groups: Sequence[int]) -> np.ndarray:
+    """Return the softmax over each group of neurons."""
+    return np.hstack([softmax(part, axis=1) for part in _split_groups(net_inputs, groups)])
 
 
-def output_rules(loss, function, net_outputs, outputs, targets, groups):
-    """Rules (2) and (5): the loss of every pattern and the output deltas.
+def output_rules(
+    loss: str,
+    function: str,
+    net_outputs: np.ndarray,
+    outputs: np.ndarray,
+    targets: np.ndarray,
+    groups: Sequence[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the loss of every pattern, rule (2), and the output deltas, rule (5).
 
     Parameters
     ----------
@@ -51,16 +59,18 @@ def output_rules(loss, function, net_outputs, outputs, targets, groups):
     losses, pull = _REGRESSION[loss](targets - outputs)
     if function != "softmax":
         return losses.sum(axis=1), pull * DERIVATIVES[function](outputs)
-    parts = zip(_groups_of(pull, groups), _groups_of(outputs, groups), strict=True)
+    parts = zip(_split_groups(pull, groups), _split_groups(outputs, groups), strict=True)
     deltas = [y * (p - (p * y).sum(axis=1, keepdims=True)) for p, y in parts]
     return losses.sum(axis=1), np.hstack(deltas)
 
 
-def _softmax_log_loss(net_outputs, outputs, targets, groups):
+def _softmax_log_loss(
+    net_outputs: np.ndarray, outputs: np.ndarray, targets: np.ndarray, groups: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
     losses = np.zeros(len(targets), targets.dtype)
     deltas = np.empty_like(targets)
-    nets, ys, ts = (_groups_of(array, groups) for array in (net_outputs, outputs, targets))
-    for net, y, t, delta in zip(nets, ys, ts, _groups_of(deltas, groups), strict=True):
+    nets, ys, ts = (_split_groups(array, groups) for array in (net_outputs, outputs, targets))
+    for net, y, t, delta in zip(nets, ys, ts, _split_groups(deltas, groups), strict=True):
         mass = t.sum(axis=1)
         shifted = net - net.max(axis=1, keepdims=True)
         losses += mass * logsumexp(shifted, axis=1) - (t * shifted).sum(axis=1)
