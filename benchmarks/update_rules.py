@@ -21,14 +21,12 @@ from sklearn_metabp import (
     LinearBackprop,
     Safeguarded,
 )
-from sklearn_metabp.update_rules import UPDATE_RULES, LineSearchRule
+from sklearn_metabp.update_rules import UPDATE_RULES
 
 
 def rules() -> dict:
     """Every rule that steps, by its name, and rules around Adam."""
-    named = {
-        name: rule() for name, rule in UPDATE_RULES.items() if not issubclass(rule, LineSearchRule)
-    }
+    named = {name: rule() for name, rule in UPDATE_RULES.items() if rule.takes_steps}
     return named | {
         "Clipped(Adam)": Clipped(Adam()),
         "Averaged(Adam)": Averaged(Adam()),

@@ -9,16 +9,17 @@ from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import (
-    LBFGS, SGD, AdaDelta, AdaGrad, Adam, AdaMax, AdamW, Averaged, Clipped, ConjugateGradient, LinearBackprop,
-    LineSearchRule, Lion, Muon, NAdam, RAdam, RMSprop, Rprop, Safeguarded, UpdateRule,
+    Averaged, Clipped, LinearBackprop, LineSearchRule, Safeguarded, UpdateRule,
+    named_rules as _named_rules,
 )
+from sklearn_metabp.update_rules.named_rules import *  # noqa: F403
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
-    "LBFGS", "SGD", "AdaDelta", "AdaGrad", "AdaMax", "Adam", "AdamW", "Averaged", "BackpropMLPClassifier",
-    "BackpropMLPRegressor", "Checkpoint", "CheckpointError", "Clipped", "ConjugateGradient",
+    "Averaged", "BackpropMLPClassifier", "BackpropMLPRegressor", "Checkpoint", "CheckpointError", "Clipped",
     "DivergenceError", "EarlyStopping", "HistoryLogger", "LearnedUpdateRule", "LineSearchRule",
-    "LinearBackprop", "Lion", "Muon", "NAdam", "RAdam", "RMSprop", "Rprop", "RuleFileError", "Safeguarded",
-    "Trace", "TraceFileError", "TraceRecorder", "UpdateRule", "load_rule", "show_versions",
+    "LinearBackprop", "RuleFileError", "Safeguarded", "Trace", "TraceFileError", "TraceRecorder",
+    "UpdateRule", "load_rule", "show_versions",
 ]
+__all__ += _named_rules.__all__

@@ -36,7 +36,9 @@ _PUBLIC = [getattr(update_rules, name) for name in update_rules.__all__]
 _RULES = [
     kind
     for kind in _PUBLIC
-    if isinstance(kind, type) and issubclass(kind, update_rules.UpdateRule) and not isabstract(kind)
+    if isinstance(kind, type)
+    and issubclass(kind, update_rules.TrainingRule)
+    and not isabstract(kind)
 ]
 _TYPES: list[Any] = [
     BackpropMLPClassifier,

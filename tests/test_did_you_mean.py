@@ -25,7 +25,7 @@ from sklearn_metabp import (
 )
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS
-from sklearn_metabp.update_rules import UPDATE_RULES
+from sklearn_metabp.update_rules import UPDATE_RULES, TrainingRule
 
 ESTIMATORS = [BackpropMLPClassifier, BackpropMLPRegressor]
 THEIRS = {*MLPClassifier().get_params(), *MLPRegressor().get_params()}
@@ -42,7 +42,7 @@ def test_every_parameter_of_scikit_learns_mlp_is_answered_with_ours(estimator, n
         estimator().set_params(**{name: 1})
     for example in re.findall(r"update_rule=(\w+\([^)]*\)|'\w+')", str(raised.value)):
         rule = eval(example, {rule.__name__: rule for rule in UPDATE_RULES.values()})
-        assert isinstance(rule, UpdateRule) or rule in UPDATE_RULES
+        assert isinstance(rule, TrainingRule) or rule in UPDATE_RULES
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ RULE_TYPES = [
     kind
     for kind in (getattr(update_rules, name) for name in update_rules.__all__)
     if isinstance(kind, type)
-    and issubclass(kind, update_rules.UpdateRule)
+    and issubclass(kind, update_rules.TrainingRule)
     and not inspect.isabstract(kind)
 ]
 

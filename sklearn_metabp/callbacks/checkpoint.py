@@ -10,7 +10,7 @@ from sklearn_metabp.callbacks.checkpoint_name import training_name
 from sklearn_metabp.callbacks.silent import SilentCallback
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.training.user_code import PACKAGE
-from sklearn_metabp.update_rules import LineSearchRule, resolve_update_rule
+from sklearn_metabp.update_rules import resolve_update_rule
 
 __all__ = ["Checkpoint", "CheckpointError"]
 
@@ -131,7 +131,7 @@ class Checkpoint(SilentCallback):
         name = state.callback_memory.get("Checkpoint")
         if name is None:
             return
-        if isinstance(resolve_update_rule(estimator.update_rule), LineSearchRule) and not finished:
+        if not (resolve_update_rule(estimator.update_rule).resumable or finished):
             return
         if stopped or finished or state.n_epochs % self.every == 0:
             self._files(estimator, name).write(state, stopped if stopped or finished else None)

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_metabp.network import Step, StepView
 from sklearn_metabp.tracing.variables import TEACHER_UPDATES
 from sklearn_metabp.update_rules import UpdateRule
-from sklearn_metabp.update_rules.checked_update import bind_checked
+from sklearn_metabp.update_rules.checks import bind_validated
 
 
 class Teacher:
@@ -36,7 +36,7 @@ class Teacher:
         """
         if self._seen is not step:  # another training
             self._seen, self._shadow = step, StepView(step, "updates")
-            self._compute_update = bind_checked(self._rule, self._shadow, self._state)
+            self._compute_update = bind_validated(self._rule, self._shadow, self._state)
         self._shadow.follow()
         return TaughtStep(step, self._compute_update())
 

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn_metabp._kernels.rules import apply_updates
 from sklearn_metabp.network import Step
 from sklearn_metabp.training.divergence import DivergenceError
-from sklearn_metabp.update_rules.checked_update import (
-    bound_update,
-    checked_update,
+from sklearn_metabp.update_rules.checks import (
+    bind_update,
     explain_read_only,
+    validate_update,
 )
 
 
@@ -46,7 +46,7 @@ class Epochs:
         self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss = None
-        self.compute_update = bound_update(rule, self.step, state.rule_state)
+        self.compute_update = bind_update(rule, self.step, state.rule_state)
         self.send_back = (
             rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
         )
@@ -81,7 +81,7 @@ class Epochs:
                 explain_read_only(error, self.rule)
                 raise
             if change is not updates:
-                updates[...] = checked_update(self.rule, change, updates)
+                updates[...] = validate_update(self.rule, change, updates)
             if not apply_updates(params, updates):
                 raise self._bad_update()
             state.n_steps, state.n_rows = state.n_steps + 1, state.n_rows + stop - start

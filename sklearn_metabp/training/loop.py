@@ -15,7 +15,7 @@ from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.search import Search
 from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.update_rules import LineSearchRule, UpdateRule
-from sklearn_metabp.update_rules.checked_update import checked_kept
+from sklearn_metabp.update_rules.checks import validate_kept_params
 
 
 def train(
@@ -126,7 +126,9 @@ class _Judge:
         if self._validation is None and self._listener is None:
             return self._patience_is_exhausted(loss)
         rule.measure(state.params, self._step, state.rule_state)
-        params = checked_kept(rule, rule.kept_params(state.params, state.rule_state), state.params)
+        params = validate_kept_params(
+            rule, rule.kept_params(state.params, state.rule_state), state.params
+        )
         if self._validation is not None:
             score, validation_loss = self._validation.evaluate(params)
             state.note_validation(score, validation_loss, params, self._validation.stops_training)

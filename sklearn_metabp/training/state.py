@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_metabp.training.curve import Curve
 from sklearn_metabp.update_rules import UpdateRule
-from sklearn_metabp.update_rules.checked_update import checked_kept
+from sklearn_metabp.update_rules.checks import validate_kept_params
 
 
 @dataclass
@@ -186,7 +186,9 @@ class TrainingState:
         """
         if self.best_params is not None:
             return self.best_params
-        return checked_kept(rule, rule.kept_params(self.params, self.rule_state), self.params)
+        return validate_kept_params(
+            rule, rule.kept_params(self.params, self.rule_state), self.params
+        )
 
     def go_back_to_best(self, rule: UpdateRule, layout, why: str) -> bool:
         """After a divergence: go on from the best parameters, with a fresh state of the rule.

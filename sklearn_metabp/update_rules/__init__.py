@@ -1,48 +1,26 @@
-"""Update rules: what turns one step into the change of every parameter, one rule a file."""
+"""Update rules: each turns one step into the change of every parameter. One rule a file."""
 
-from sklearn_metabp.update_rules.adadelta import AdaDelta
-from sklearn_metabp.update_rules.adagrad import AdaGrad
-from sklearn_metabp.update_rules.adam import Adam
-from sklearn_metabp.update_rules.adamax import AdaMax
-from sklearn_metabp.update_rules.adamw import AdamW
+from sklearn_metabp.update_rules import named_rules as _named_rules
 from sklearn_metabp.update_rules.averaged import Averaged
-from sklearn_metabp.update_rules.base import UpdateRule
 from sklearn_metabp.update_rules.clipped import Clipped
-from sklearn_metabp.update_rules.conjugate_gradient import ConjugateGradient
-from sklearn_metabp.update_rules.lbfgs import LBFGS
 from sklearn_metabp.update_rules.line_search import LineSearchRule
 from sklearn_metabp.update_rules.linear_backprop import LinearBackprop
-from sklearn_metabp.update_rules.lion import Lion
-from sklearn_metabp.update_rules.muon import Muon
-from sklearn_metabp.update_rules.nadam import NAdam
-from sklearn_metabp.update_rules.radam import RAdam
-from sklearn_metabp.update_rules.resolve import UPDATE_RULES, resolve_update_rule
-from sklearn_metabp.update_rules.rmsprop import RMSprop
-from sklearn_metabp.update_rules.rprop import Rprop
+from sklearn_metabp.update_rules.named_rules import *  # noqa: F403
+from sklearn_metabp.update_rules.named_rules import UPDATE_RULES
+from sklearn_metabp.update_rules.resolve import resolve_update_rule
 from sklearn_metabp.update_rules.safeguarded import Safeguarded
-from sklearn_metabp.update_rules.sgd import SGD
+from sklearn_metabp.update_rules.training_rule import TrainingRule
+from sklearn_metabp.update_rules.update_rule import UpdateRule
 
 __all__ = [
-    "LBFGS",
-    "SGD",
     "UPDATE_RULES",
-    "AdaDelta",
-    "AdaGrad",
-    "AdaMax",
-    "Adam",
-    "AdamW",
     "Averaged",
     "Clipped",
-    "ConjugateGradient",
     "LineSearchRule",
     "LinearBackprop",
-    "Lion",
-    "Muon",
-    "NAdam",
-    "RAdam",
-    "RMSprop",
-    "Rprop",
     "Safeguarded",
+    "TrainingRule",
     "UpdateRule",
     "resolve_update_rule",
 ]
+__all__ += _named_rules.__all__

@@ -1,7 +1,29 @@
-"""Adaptive moment estimation."""
+"""Adaptive moment estimation, and what the rules related to Adam share with it."""
+
+from numbers import Real
+from typing import Any
+
+from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import adam_step
-from sklearn_metabp.update_rules.moments import MomentRule, two_moments
+from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.update_rules.scheduled import ScheduledRule
+
+
+class MomentRule(ScheduledRule):
+    """Base of rules with ``beta_1``, ``beta_2`` and ``epsilon``; not to be used directly."""
+
+    _parameter_constraints: dict = {
+        **ScheduledRule._parameter_constraints,
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+    }
+
+
+def two_moments(layout: ParameterLayout) -> dict[str, Any]:
+    """Make the state before the first step: a mean and a mean square, both zero."""
+    return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
 
 
 class Adam(MomentRule):

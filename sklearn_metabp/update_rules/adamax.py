@@ -1,7 +1,7 @@
 """Adam by the largest gradient in place of the root mean square."""
 
 from sklearn_metabp._kernels.rules import adamax_step
-from sklearn_metabp.update_rules.moments import MomentRule
+from sklearn_metabp.update_rules.adam import MomentRule
 
 
 class AdaMax(MomentRule):

@@ -4,9 +4,9 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels.rules import adam_step
-from sklearn_metabp.update_rules.decay import decay_weights
-from sklearn_metabp.update_rules.moments import MomentRule, two_moments
+from sklearn_metabp._kernels.rules import adam_step, decay_step
+from sklearn_metabp.network import Step
+from sklearn_metabp.update_rules.adam import MomentRule, two_moments
 
 
 class AdamW(MomentRule):
@@ -96,3 +96,10 @@ class AdamW(MomentRule):
         )
         decay_weights(step, rate * self.weight_decay)
         return step.updates
+
+
+def decay_weights(step: Step, share: float) -> None:
+    """Subtract a share of every weight from the updates; biases do not decay, as with ``alpha``."""
+    if share:
+        n_weights = step.layout.n_weights
+        decay_step(step.params[:n_weights], step.updates[:n_weights], share)

@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import norm, sgd_step
 from sklearn_metabp.network import StepView
-from sklearn_metabp.update_rules.lengths import measured
+from sklearn_metabp.update_rules.norms import safe_norm
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
@@ -73,7 +73,7 @@ class Clipped(WrapperRule):
             view.follow()
             gradients, factor = step.gradients, 1.0
             if norm(gradients) > self.max_norm:
-                gradients, length = measured(gradients)
+                gradients, length = safe_norm(gradients)
                 factor = self.max_norm / length
             sgd_step(gradients, clipped, -factor)  # minus the rate of a descent: the factor times g
             return inner_update()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.update_rules.base import UpdateRule
+from sklearn_metabp.update_rules.training_rule import TrainingRule
 
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -16,12 +16,12 @@ def reached(max_iter: int) -> str:
     return f"it took max_iter={max_iter} iterations; raise max_iter or tol"
 
 
-class LineSearchRule(UpdateRule):
-    """A rule that minimises the loss of all rows as a function of the parameters.
+class LineSearchRule(TrainingRule):
+    """A rule that minimizes the loss of all rows as a function of the parameters.
 
-    It has ``minimize`` in place of ``compute_update``: how far to go along a direction is found by
-    trying. Every iteration counts as one step of the training. :doc:`/writing_your_own_rule` has
-    one in ten lines.
+    It is a sibling of :class:`UpdateRule`, with ``minimize`` in place of ``compute_update``: it
+    finds out by trial how far to go along a direction. Every iteration counts as one step of the
+    training. :doc:`/writing_your_own_rule` has one in ten lines.
 
     Examples
     --------
@@ -37,8 +37,12 @@ class LineSearchRule(UpdateRule):
     [1.0, 1.0]
     """
 
+    takes_steps = False
+    adds_updates = False  # an update here is the rounded difference of two points
+    tests_convergence = True
+    needs_fixed_loss = True
+    resumable = False  # SciPy keeps part of what it needs
     full_batch = True
-    replayable = False
 
     @abstractmethod
     def minimize(
@@ -79,17 +83,3 @@ class LineSearchRule(UpdateRule):
             and what to do: the end of the sentence "LBFGS ended before it converged: ...", of which
             the estimator makes a warning.
         """
-
-    def compute_update(self, step, state):
-        """Refuse: one step is not enough to search along a line.
-
-        Raises
-        ------
-        TypeError
-            Always.
-        """
-        raise TypeError(
-            f"{type(self).__name__} searches along lines, for which it needs the loss of all rows as a "
-            f"function: pass it as update_rule itself. It has no single steps, so no rule can wrap it and no "
-            f"recorder ask it as a teacher."
-        )

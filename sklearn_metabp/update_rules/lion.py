@@ -5,7 +5,7 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import lion_step
-from sklearn_metabp.update_rules.decay import decay_weights
+from sklearn_metabp.update_rules.adamw import decay_weights
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import adam_step, decay_step, momentum_step
-from sklearn_metabp.update_rules.lengths import measured
+from sklearn_metabp.update_rules.norms import safe_norm
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
 # Of the quintic a x + b x^3 + c x^5 that takes singular values from (0, 1] to about 1 in five
@@ -185,7 +185,7 @@ def orthogonal(matrix: np.ndarray, n_iterations: int) -> np.ndarray:
         Zero for a matrix of zeros.
     """
     is_tall = matrix.shape[0] > matrix.shape[1]
-    vector, length = measured(matrix.reshape(-1))
+    vector, length = safe_norm(matrix.reshape(-1))
     X = (vector / (length or 1.0)).reshape(matrix.shape)
     if is_tall:  # the Gram matrix of the shorter side
         X = X.T

@@ -5,7 +5,7 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import nadam_step
-from sklearn_metabp.update_rules.moments import MomentRule, two_moments
+from sklearn_metabp.update_rules.adam import MomentRule, two_moments
 
 
 class NAdam(MomentRule):

@@ -3,7 +3,7 @@
 import math
 
 from sklearn_metabp._kernels.rules import radam_step
-from sklearn_metabp.update_rules.moments import MomentRule, two_moments
+from sklearn_metabp.update_rules.adam import MomentRule, two_moments
 
 
 class RAdam(MomentRule):

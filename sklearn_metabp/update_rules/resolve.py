@@ -5,56 +5,23 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.did_you_mean import did_you_mean
-from sklearn_metabp.update_rules.adadelta import AdaDelta
-from sklearn_metabp.update_rules.adagrad import AdaGrad
-from sklearn_metabp.update_rules.adam import Adam
-from sklearn_metabp.update_rules.adamax import AdaMax
-from sklearn_metabp.update_rules.adamw import AdamW
-from sklearn_metabp.update_rules.base import UpdateRule
-from sklearn_metabp.update_rules.conjugate_gradient import ConjugateGradient
-from sklearn_metabp.update_rules.lbfgs import LBFGS
-from sklearn_metabp.update_rules.lion import Lion
-from sklearn_metabp.update_rules.muon import Muon
-from sklearn_metabp.update_rules.nadam import NAdam
-from sklearn_metabp.update_rules.radam import RAdam
-from sklearn_metabp.update_rules.rmsprop import RMSprop
-from sklearn_metabp.update_rules.rprop import Rprop
-from sklearn_metabp.update_rules.sgd import SGD
-
-# A rule's name is its class in lower case.
-UPDATE_RULES: dict[str, type[UpdateRule]] = {
-    rule.__name__.lower(): rule
-    for rule in (
-        AdaDelta,
-        AdaGrad,
-        Adam,
-        AdaMax,
-        AdamW,
-        ConjugateGradient,
-        LBFGS,
-        Lion,
-        Muon,
-        NAdam,
-        RAdam,
-        RMSprop,
-        Rprop,
-        SGD,
-    )
-}
+from sklearn_metabp.update_rules.named_rules import UPDATE_RULES
+from sklearn_metabp.update_rules.training_rule import TrainingRule
 
 
-def resolve_update_rule(update_rule, name: str = "update_rule") -> UpdateRule:
+def resolve_update_rule(update_rule, name: str = "update_rule") -> TrainingRule:
     """Return the rule that a name, a rule or a frozen fitted rule stands for.
 
     Parameters
     ----------
-    update_rule : str, UpdateRule or FrozenEstimator
+    update_rule : str, TrainingRule or FrozenEstimator
     name : str, default="update_rule"
         Of the parameter that it is, for errors.
 
     Returns
     -------
-    rule : UpdateRule
+    rule : TrainingRule
+        An :class:`UpdateRule` or a :class:`LineSearchRule`.
 
     Raises
     ------
@@ -73,9 +40,9 @@ def resolve_update_rule(update_rule, name: str = "update_rule") -> UpdateRule:
             )
         return UPDATE_RULES[update_rule]()
     rule = update_rule.estimator if isinstance(update_rule, FrozenEstimator) else update_rule
-    if not isinstance(rule, UpdateRule):
+    if not isinstance(rule, TrainingRule):
         hint = " Pass an instance: add parentheses." if isinstance(rule, type) else ""
-        if not (isinstance(rule, type) and issubclass(rule, UpdateRule)):  # of another library
+        if not (isinstance(rule, type) and issubclass(rule, TrainingRule)):  # of another library
             hint = did_you_mean(getattr(rule, "__name__", type(rule).__name__), UPDATE_RULES)
         raise TypeError(
             f"{name} must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got {rule!r}.{hint}"

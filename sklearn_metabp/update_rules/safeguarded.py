@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_metabp._kernels.rules import norm
 from sklearn_metabp.network import StepView, Trial
 from sklearn_metabp.update_rules.averaged import Averaged
-from sklearn_metabp.update_rules.checked_update import bind_checked
+from sklearn_metabp.update_rules.checks import bind_validated
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 # Rows that progress is measured on, at most, and how many times as many rows a block of steps
@@ -131,7 +131,7 @@ class Safeguarded(WrapperRule):
     def bind(self, step, state):
         """Bind both rules, and the rows that progress is measured on; see :meth:`UpdateRule.bind`."""
         view = StepView(step, "updates", *["gradients"] * self.acts_backward)
-        fall_back = bind_checked(self._fallback, view, state["fallback"])
+        fall_back = bind_validated(self._fallback, view, state["fallback"])
         return _Guarded(step, state, self.bind_inner(step, state), view, fall_back).compute_update
 
     def measure(self, params, step, state):

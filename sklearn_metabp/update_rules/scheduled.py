@@ -5,8 +5,8 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_metabp.update_rules.base import UpdateRule
 from sklearn_metabp.update_rules.schedules import ENDING, SCHEDULES, factor_at
+from sklearn_metabp.update_rules.update_rule import UpdateRule
 
 # Of the adaptive schedule: what a plateau divides the rate by, and the rate at which that ends.
 _DIVISOR, _FLOOR = 5.0, 1e-6

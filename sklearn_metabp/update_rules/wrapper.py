@@ -2,14 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from sklearn_metabp.update_rules.base import UpdateRule
-from sklearn_metabp.update_rules.checked_update import bind_checked, checked_update
-from sklearn_metabp.update_rules.line_search import LineSearchRule
+from sklearn_metabp.update_rules.checks import bind_validated, validate_update
 from sklearn_metabp.update_rules.resolve import resolve_update_rule
+from sklearn_metabp.update_rules.training_rule import TrainingRule
+from sklearn_metabp.update_rules.update_rule import UpdateRule
 
 
 class WrapperRule(UpdateRule):
@@ -40,13 +40,14 @@ class WrapperRule(UpdateRule):
             yield rule
 
     def _resolved(self, given, name: str) -> UpdateRule:
-        rule = given if isinstance(given, UpdateRule) else resolve_update_rule(given, name)
-        if isinstance(rule, LineSearchRule):
+        # An unfitted rule is no error yet: its parameters can be looked at.
+        rule = given if isinstance(given, TrainingRule) else resolve_update_rule(given, name)
+        if not rule.takes_steps:
             raise TypeError(
                 f"{type(self).__name__} changes single steps and cannot wrap {type(rule).__name__}, which "
                 f"searches along lines: pass {type(rule).__name__}() as update_rule itself."
             )
-        return rule
+        return cast("UpdateRule", rule)
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
@@ -74,11 +75,11 @@ class WrapperRule(UpdateRule):
     def inner_update(self, step, state) -> np.ndarray:
         """What the rule within says, checked as the loop checks it."""
         rule = self.inner
-        return checked_update(rule, rule.compute_update(step, state["rule"]), step.updates)
+        return validate_update(rule, rule.compute_update(step, state["rule"]), step.updates)
 
     def bind_inner(self, step, state) -> Callable[[], np.ndarray]:
         """Bind the rule within to one training: ``inner_update`` without arguments, for ``bind``."""
-        return bind_checked(self.inner, step, state["rule"])
+        return bind_validated(self.inner, step, state["rule"])
 
     def compute_deltas(self, step, layer, state):
         """What the rule within sends back; see :meth:`UpdateRule.compute_deltas`."""

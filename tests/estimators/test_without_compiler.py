@@ -18,23 +18,13 @@ from sklearn_metabp import (
     LinearBackprop,
     Safeguarded,
 )
+from sklearn_metabp.update_rules import UPDATE_RULES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 RULES = [SGD(0.1), SGD(0.05, 0.9), SGD(0.05, 0.9, nesterov=True), Adam(0.01)]
 OTHER_RULES = [
-    *(
-        "rprop",
-        "adagrad",
-        "adadelta",
-        "rmsprop",
-        "adamax",
-        "adamw",
-        "nadam",
-        "radam",
-        "lion",
-        "muon",
-    ),
+    *(name for name, kind in UPDATE_RULES.items() if kind.takes_steps and kind not in (SGD, Adam)),
     Averaged(Clipped("adam", max_norm=0.1)),
     LinearBackprop("sgd"),
     Safeguarded("adam"),

@@ -12,16 +12,19 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_metabp import (
     LBFGS,
-    SGD,
+    Averaged,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     Clipped,
     ConjugateGradient,
     EarlyStopping,
+    LinearBackprop,
     LineSearchRule,
+    Safeguarded,
+    UpdateRule,
 )
 from sklearn_metabp.network import Network, ParameterLayout, glorot_uniform
-from sklearn_metabp.update_rules import resolve_update_rule
+from sklearn_metabp.update_rules import UPDATE_RULES, resolve_update_rule
 from sklearn_metabp.update_rules.conjugate_gradient import VARIANTS
 
 LAYOUT = ParameterLayout((1, 1))
@@ -313,10 +316,8 @@ def test_parameters_out_of_range_are_refused(rule, message):
 @pytest.mark.parametrize("name", ["lbfgs", "conjugategradient"])
 def test_they_have_no_single_steps(name):
     rule = resolve_update_rule(name)
-    assert isinstance(rule, LineSearchRule)
+    assert isinstance(rule, LineSearchRule) and not isinstance(rule, UpdateRule)
     assert rule.full_batch and not rule.replayable
-    with pytest.raises(TypeError, match=r"searches along lines.*pass it as update_rule itself"):
-        rule.compute_update(None, {})
     wrapper = Clipped(name)
     with pytest.raises(
         TypeError, match=f"Clipped changes single steps and cannot wrap {type(rule).__name__}"
@@ -325,7 +326,18 @@ def test_they_have_no_single_steps(name):
     X, y = classes("binary")
     with pytest.raises(TypeError, match="cannot wrap"):
         BackpropMLPClassifier(update_rule=wrapper).fit(X, y)
-    assert not isinstance(SGD(), LineSearchRule)
+
+
+def test_the_two_protocols_state_what_callers_may_rely_on():
+    facts = ("takes_steps", "adds_updates", "tests_convergence", "needs_fixed_loss", "resumable")
+    for name, rule_type in UPDATE_RULES.items():
+        searches = name in ("lbfgs", "conjugategradient")
+        expected = (
+            (False, False, True, True, False) if searches else (True, True, False, False, True)
+        )
+        assert tuple(getattr(rule_type, fact) for fact in facts) == expected, name
+    for wrapper in (Clipped(), Averaged(), LinearBackprop(), Safeguarded("adam")):
+        assert isinstance(wrapper, UpdateRule) and wrapper.takes_steps and wrapper.resumable
 
 
 def test_a_search_of_ones_own_may_end_at_once_when_it_is_stopped():

@@ -8,23 +8,17 @@ from helpers.rules import walk
 
 from sklearn_metabp import (
     SGD,
-    AdaDelta,
-    AdaGrad,
     Adam,
-    AdaMax,
-    AdamW,
     BackpropMLPClassifier,
-    Lion,
     Muon,
-    NAdam,
-    RAdam,
-    RMSprop,
     Rprop,
 )
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.update_rules import UPDATE_RULES
+from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import SCHEDULES, factor_at
 
-SCHEDULED = [SGD, Rprop, AdaGrad, AdaDelta, RMSprop, Adam, AdaMax, AdamW, NAdam, RAdam, Lion, Muon]
+SCHEDULED = [kind for kind in UPDATE_RULES.values() if issubclass(kind, ScheduledRule)]
 
 
 def closed_form(name, t, n):

@@ -1,13 +1,20 @@
-"""What a rule returned, checked before anything is done with it."""
+"""Checks of what a user's rule returns, before anything is done with it."""
 
 import reprlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sklearn_metabp.network import Step
 
-def checked_update(rule, change, wanted: np.ndarray) -> np.ndarray:
-    """What a rule returned, if it is an update like the array that is wanted.
+if TYPE_CHECKING:  # which import this module
+    from sklearn_metabp.update_rules.training_rule import TrainingRule
+    from sklearn_metabp.update_rules.update_rule import UpdateRule
+
+
+def validate_update(rule: "UpdateRule", change: object, wanted: np.ndarray) -> np.ndarray:
+    """Return the update that a rule computed if it has the shape and dtype that is wanted.
 
     Parameters
     ----------
@@ -20,30 +27,30 @@ def checked_update(rule, change, wanted: np.ndarray) -> np.ndarray:
     Returns
     -------
     change : ndarray of shape (n_params,)
-        C-contiguous, of the dtype that is wanted. From float64 it is rounded: one NumPy number
-        among a rule's parameters widens all that float32 is multiplied with.
+        C-contiguous, of the dtype that is wanted. A float64 array is rounded: one NumPy number
+        among a rule's parameters widens every float32 array that it is multiplied with.
 
     Raises
     ------
     ValueError
-        If it is None, its shape is another, or its dtype neither that nor float64.
+        If it is None, has another shape, or a dtype that is neither the wanted one nor float64.
     """
     if change is wanted:
-        return change
+        return wanted
     if change is None:
         raise ValueError(
             f"{type(rule).__name__}.compute_update returned None and must return the update: end it with "
             f"`return step.updates` where it fills that array, or return an array of shape {wanted.shape}."
         )
-    return _one_per_parameter(f"{type(rule).__name__}.compute_update", change, wanted)
+    return _one_number_per_parameter(f"{type(rule).__name__}.compute_update", change, wanted)
 
 
-def checked_kept(rule, kept, params: np.ndarray) -> np.ndarray:
-    """What a rule keeps, if they are parameters like those that are trained.
+def validate_kept_params(rule: "TrainingRule", kept: object, params: np.ndarray) -> np.ndarray:
+    """Return the parameters that a rule keeps if they are like those that are trained.
 
     Parameters
     ----------
-    rule : UpdateRule
+    rule : TrainingRule
     kept : object
         What its ``kept_params`` returned.
     params : ndarray of shape (n_params,)
@@ -57,13 +64,13 @@ def checked_kept(rule, kept, params: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If its shape is another, its dtype neither that of the parameters nor float64, or a number
-        is NaN or infinite.
+        If they have another shape, a dtype that is neither that of the parameters nor float64, or
+        a number that is NaN or infinite.
     """
     if kept is params:
-        return kept
+        return params
     name = f"{type(rule).__name__}.kept_params"
-    kept = _one_per_parameter(name, kept, params)
+    kept = _one_number_per_parameter(name, kept, params)
     if not np.isfinite(kept).all():
         raise ValueError(
             f"{name} must return finite parameters, as a fitted network has them; "
@@ -72,8 +79,7 @@ def checked_kept(rule, kept, params: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _one_per_parameter(name: str, returned, like: np.ndarray) -> np.ndarray:
-    """What a method returned, if it is an array like another one."""
+def _one_number_per_parameter(name: str, returned: object, like: np.ndarray) -> np.ndarray:
     if (
         not isinstance(returned, np.ndarray)
         or returned.shape != like.shape
@@ -81,28 +87,28 @@ def _one_per_parameter(name: str, returned, like: np.ndarray) -> np.ndarray:
     ):
         raise ValueError(
             f"{name} must return an array of shape {like.shape}, dtype {like.dtype}, one number per "
-            f"parameter; got {_described(returned)}."
+            f"parameter; got {_describe(returned)}."
         )
-    with np.errstate(over="ignore"):  # what overflows is found out by whoever asked
+    with np.errstate(over="ignore"):  # the caller finds numbers that overflow
         return np.ascontiguousarray(returned, like.dtype)
 
 
-def explain_read_only(error: ValueError, rule) -> None:
-    """Raise an error that says more than one that came out of a rule, where that is NumPy's "read-only".
+def explain_read_only(error: ValueError, rule: "UpdateRule") -> None:
+    """Raise a clearer error if a rule has written to a read-only array; return otherwise.
 
     Parameters
     ----------
     error : ValueError
+        What came out of the rule.
     rule : UpdateRule
 
     Raises
     ------
     ValueError
-        If the rule wrote to what is read-only.
+        If the rule wrote to a read-only array.
     """
-    if (
-        "read-only" not in str(error) or error.__cause__ is not None
-    ):  # explained within, if it has a cause
+    # An error with a cause has been explained by a wrapper already.
+    if "read-only" not in str(error) or error.__cause__ is not None:
         return
     raise ValueError(
         f"{type(rule).__name__} wrote to an array that is read-only ({error}). All arrays of a step but "
@@ -111,36 +117,37 @@ def explain_read_only(error: ValueError, rule) -> None:
     ) from error
 
 
-def bind_checked(rule, step, state) -> Callable[[], np.ndarray]:
-    """Bind a rule to one training, so that what it returns has been checked.
+def bind_validated(rule: "UpdateRule", step: Step, state: Any) -> Callable[[], np.ndarray]:
+    """Bind a rule to one training and validate every update that it computes.
 
     Parameters
     ----------
     rule : UpdateRule
     step : Step
     state : object
-        That of the rule.
+        The state of the rule.
 
     Returns
     -------
     bound : callable
-        ``bound()`` returns an update as ``checked_update`` does.
+        ``bound()`` returns an update as ``validate_update`` does.
     """
-    compute_update, wanted = bound_update(rule, step, state), step.updates
+    compute_update = bind_update(rule, step, state)
+    wanted: np.ndarray = step.updates
 
-    def compute_checked() -> np.ndarray:
+    def compute_validated() -> np.ndarray:
         try:
             change = compute_update()
         except ValueError as error:
             explain_read_only(error, rule)
             raise
-        return change if change is wanted else checked_update(rule, change, wanted)
+        return wanted if change is wanted else validate_update(rule, change, wanted)
 
-    return compute_checked
+    return compute_validated
 
 
-def bound_update(rule, step, state) -> Callable[[], object]:
-    """What a rule's ``bind`` returned; TypeError if it cannot be called."""
+def bind_update(rule: "UpdateRule", step: Step, state: Any) -> Callable[[], object]:
+    """Bind a rule to one training; raise TypeError if its ``bind`` returns nothing that can be called."""
     bound = rule.bind(step, state)
     if not callable(bound):
         raise TypeError(
@@ -150,7 +157,9 @@ def bound_update(rule, step, state) -> Callable[[], object]:
     return bound
 
 
-def fill_deltas(rule, layer: int, deltas, buffer: np.ndarray, n_patterns: int) -> None:
+def write_deltas(
+    rule: "UpdateRule", layer: int, deltas: object, buffer: np.ndarray, n_patterns: int
+) -> None:
     """Write the deltas that a rule returned where the backward pass reads them.
 
     Parameters
@@ -159,13 +168,13 @@ def fill_deltas(rule, layer: int, deltas, buffer: np.ndarray, n_patterns: int) -
     layer : int
     deltas : object
         What its ``compute_deltas`` returned; ``buffer`` itself passes as it is.
-    buffer : ndarray of shape (max_batch, n_units)
+    buffer : ndarray of shape (max_batch, n_neurons)
     n_patterns : int
 
     Raises
     ------
     ValueError
-        If they are no array of one delta per pattern and unit.
+        Unless they are an array of one delta per pattern and neuron.
     """
     if deltas is buffer:
         return
@@ -173,12 +182,12 @@ def fill_deltas(rule, layer: int, deltas, buffer: np.ndarray, n_patterns: int) -
     if not isinstance(deltas, np.ndarray) or deltas.shape != target.shape:
         raise ValueError(
             f"{type(rule).__name__}.compute_deltas must return an array of shape {target.shape}, one delta "
-            f"per pattern and unit of hidden layer {layer}; got {_described(deltas, dtype=False)}."
+            f"per pattern and neuron of hidden layer {layer}; got {_describe(deltas, dtype=False)}."
         )
     target[...] = deltas
 
 
-def _described(returned, *, dtype: bool = True) -> str:
+def _describe(returned: object, *, dtype: bool = True) -> str:
     if not isinstance(returned, np.ndarray):
         return reprlib.repr(returned)
     return f"shape {returned.shape}" + f", dtype {returned.dtype}" * dtype

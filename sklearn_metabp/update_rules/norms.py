@@ -1,15 +1,15 @@
-"""Lengths of vectors whose squares leave the floating-point numbers."""
+"""Euclidean norms of vectors whose squares leave the range of floating-point numbers."""
 
 import numpy as np
 
 from sklearn_metabp._kernels.rules import norm
 
 
-def measured(vector: np.ndarray) -> tuple[np.ndarray, float]:
-    """A vector and its Euclidean length, over its largest element where the length has no number.
+def safe_norm(vector: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return a vector and its Euclidean norm, both divided by the largest element where needed.
 
     Beyond 1e154 the sum of squares is infinite, below 1e-162 it is zero, though every element is a
-    number.
+    number. The quotient of the two results is the unit vector in any case.
 
     Parameters
     ----------
@@ -18,9 +18,9 @@ def measured(vector: np.ndarray) -> tuple[np.ndarray, float]:
     Returns
     -------
     vector : ndarray of shape (n,)
-        That, or one of the same direction.
+        The same, or one of the same direction.
     length : float
-        Its length; 0, infinite or NaN only where every element is 0 or one is infinite or NaN.
+        Its norm; 0, infinite or NaN only where every element is 0 or one is infinite or NaN.
     """
     length = norm(vector)
     if 0 < length < np.inf:

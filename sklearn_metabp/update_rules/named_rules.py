@@ -1,0 +1,43 @@
+"""The table of named rules: a rule joins it by one import and one entry in ``__all__``.
+
+The names that ``update_rule`` takes, the public names of ``sklearn_metabp.update_rules`` and of
+``sklearn_metabp`` and the suggestions in errors follow from it.
+"""
+
+from sklearn_metabp.update_rules.adadelta import AdaDelta
+from sklearn_metabp.update_rules.adagrad import AdaGrad
+from sklearn_metabp.update_rules.adam import Adam
+from sklearn_metabp.update_rules.adamax import AdaMax
+from sklearn_metabp.update_rules.adamw import AdamW
+from sklearn_metabp.update_rules.conjugate_gradient import ConjugateGradient
+from sklearn_metabp.update_rules.lbfgs import LBFGS
+from sklearn_metabp.update_rules.lion import Lion
+from sklearn_metabp.update_rules.muon import Muon
+from sklearn_metabp.update_rules.nadam import NAdam
+from sklearn_metabp.update_rules.radam import RAdam
+from sklearn_metabp.update_rules.rmsprop import RMSprop
+from sklearn_metabp.update_rules.rprop import Rprop
+from sklearn_metabp.update_rules.sgd import SGD
+from sklearn_metabp.update_rules.training_rule import TrainingRule
+
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "AdaDelta",
+    "AdaGrad",
+    "AdaMax",
+    "Adam",
+    "AdamW",
+    "ConjugateGradient",
+    "Lion",
+    "Muon",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+]
+
+# A rule's name is its class in lower case.
+UPDATE_RULES: dict[str, type[TrainingRule]] = {
+    name.lower(): globals()[name] for name in sorted(__all__, key=str.lower)
+}

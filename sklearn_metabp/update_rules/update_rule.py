@@ -1,0 +1,177 @@
+"""The protocol of update rules: two verbs, and two that bind them to one training."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.network import Step
+from sklearn_metabp.update_rules.checks import explain_read_only, write_deltas
+from sklearn_metabp.update_rules.training_rule import TrainingRule
+
+# What computes one step, and what binds it to all steps of a training.
+_BOUND_VERBS = {"compute_update": "bind", "compute_deltas": "bind_deltas"}
+
+
+class UpdateRule(TrainingRule):
+    """A rule that computes the change of every parameter from what one step knows.
+
+    A rule consists of its hyperparameters. What it remembers from step to step is its state, which
+    belongs to the training: one rule may serve many trainings at once, and ``clone``,
+    ``get_params`` and ``update_rule__learning_rate`` work as for any estimator.
+
+    Subclass it, take the hyperparameters in ``__init__`` and write the two methods ``init_state``
+    and ``compute_update``.
+
+    Attributes
+    ----------
+    replayable : bool
+        Whether ``compute_update`` is a function of the step and the state alone, so that the same
+        start gives the same bits again. :class:`TraceRecorder` then need not copy every step.
+        False unless a subclass sets it.
+    acts_backward : bool
+        Whether the rule also computes how deltas go back, by ``compute_deltas``, in place of rule
+        (6). False unless a subclass sets it.
+    full_batch : bool
+        Whether ``batch_size="auto"`` means all rows, as for rules that compare one gradient with
+        the one before. False unless a subclass sets it.
+
+    Examples
+    --------
+    A rule in ten lines of NumPy:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_metabp import BackpropMLPClassifier, UpdateRule
+    >>> class SignDescent(UpdateRule):
+    ...     def __init__(self, learning_rate=0.001):
+    ...         self.learning_rate = learning_rate
+    ...
+    ...     def init_state(self, layout):
+    ...         return {}
+    ...
+    ...     def compute_update(self, step, state):
+    ...         return -self.learning_rate * np.sign(step.gradients)
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = BackpropMLPClassifier(update_rule=SignDescent(), max_iter=1000, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    takes_steps = True
+    adds_updates = True
+    tests_convergence = False
+    needs_fixed_loss = False
+    resumable = True
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for verb, bound in _BOUND_VERBS.items():
+            definer = next(
+                vars(kind) for kind in cls.__mro__ if verb in vars(kind) or bound in vars(kind)
+            )
+            if bound not in definer and getattr(cls, bound) is not getattr(UpdateRule, bound):
+                setattr(
+                    cls, bound, getattr(UpdateRule, bound)
+                )  # what a parent binds is not what it computes
+
+    @abstractmethod
+    def compute_update(self, step: Step, state: Any) -> np.ndarray:
+        """Change of the parameters at this step.
+
+        May be called at any time. A rule that binds arrays once per training binds them anew in
+        every such call, which takes longer and gives the same numbers.
+
+        Parameters
+        ----------
+        step : Step
+            What the step knows; ``step.gradients`` above all.
+        state : object
+            What ``init_state`` returned.
+
+        Returns
+        -------
+        updates : ndarray of shape (n_params,)
+            Added to the parameters, of their dtype or float64, which is rounded. ``step.updates``,
+            filled in place, saves an allocation.
+        """
+
+    def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
+        """Bind ``compute_update`` to one training: optional, for rules that save time by it.
+
+        It is called once per training: by the loop, and by whatever else goes through all steps.
+        What is made once for the arrays of a training, a kernel over them say, belongs into what is
+        returned, and not into the state, which outlives the training and its data.
+
+        A class that overrides ``compute_update`` and not ``bind`` has the default again.
+
+        Parameters
+        ----------
+        step : Step
+            Refilled at every step; its arrays stay where they are.
+        state : object
+            What ``init_state`` returned, or an earlier training left.
+
+        Returns
+        -------
+        bound : callable
+            ``bound()`` is called once per step, when the step has been filled, and returns what
+            ``compute_update(step, state)`` would, which is the default.
+        """
+        return partial(self.compute_update, step, state)
+
+    def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
+        """Deltas of a hidden layer, in place of rule (6); called only where ``acts_backward``.
+
+        Layers are visited from the last hidden one to the first; gradients, and so updates, come
+        from what is returned.
+
+        Parameters
+        ----------
+        step : Step
+            ``step.deltas[layer + 1]``, ``step.coefs[layer + 1]`` and ``step.derivatives_of(layer)``
+            are what rule (6) is made of. With dropout those derivatives have its factor, 0 for a
+            dropped unit: a rule without them sends errors through units that took no part. The
+            gradients are not complete yet.
+        layer : int
+            Number of the hidden layer, 0 the first.
+        state : object
+            What ``init_state`` returned.
+
+        Returns
+        -------
+        deltas : ndarray of shape (n_patterns, n_units)
+            Or ``step.backprop.deltas[layer]``, its first ``n_patterns`` rows filled in place.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} says acts_backward and has no compute_deltas."
+        )
+
+    def bind_deltas(self, step: Step, state: Any) -> Callable[[int], None]:
+        """Bind ``compute_deltas`` to one training, as ``bind`` does ``compute_update``.
+
+        Parameters
+        ----------
+        step : Step
+            Refilled at every step; its arrays stay where they are.
+        state : object
+            What ``init_state`` returned.
+
+        Returns
+        -------
+        send_back : callable
+            ``send_back(layer)`` fills the first ``step.n_patterns`` rows of
+            ``step.backprop.deltas[layer]``. By default with what ``compute_deltas`` returns.
+        """
+
+        def send_back(layer: int) -> None:
+            try:
+                deltas = self.compute_deltas(step, layer, state)
+            except ValueError as error:
+                explain_read_only(error, self)
+                raise
+            write_deltas(self, layer, deltas, step.backprop.deltas[layer], step.n_patterns)
+
+        return send_back
