@@ -1,24 +1,27 @@
-"""The one door through which arrays come to the loops, which read memory as it lies.
+"""Checks of arrays, which the loops read as they lie in memory.
 
 A loop takes every array to be C-contiguous, in the machine's byte order and aligned: each value at
 an address that its size divides. Anything else is undefined behaviour in C. An array that is only
-read may be copied; one that is written, or that changes while a kernel holds it, has to be right as
-it is.
+read may be copied. One that is written, or that changes while a kernel holds it, has to fit as it
+is.
 """
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def readable(array, dtype=None) -> np.ndarray:
-    """The array itself where loops can read it, else a copy.
+def readable(array: np.ndarray, dtype: DTypeLike | None = None) -> np.ndarray:
+    """Return the array itself where loops can read it, and else a copy.
 
     Parameters
     ----------
     array : ndarray
     dtype : dtype, default=None
-        None keeps the array's, in the machine's byte order.
+        None keeps the dtype of the array, in the machine's byte order.
 
     Returns
     -------
@@ -33,14 +36,14 @@ def readable(array, dtype=None) -> np.ndarray:
     return np.require(array, dtype, ["C", "A"])
 
 
-def are_readable(arrays, dtype) -> bool:
-    """Tell whether loops can read all the arrays as they lie: of one dtype, float32 or float64."""
+def are_readable(arrays: Iterable[np.ndarray], dtype: DTypeLike) -> bool:
+    """Tell whether loops can read all the arrays, which must be of this dtype, as they lie."""
     return dtype in FLOATS and all(
         array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
         for array in arrays
     )
 
 
-def are_writable(arrays, dtype) -> bool:
-    """Tell whether loops can also write all the arrays: they cannot write a read-only mapping of a file."""
+def are_writable(arrays: Sequence[np.ndarray], dtype: DTypeLike) -> bool:
+    """Tell whether loops can also write all the arrays: they cannot write a read-only one."""
     return are_readable(arrays, dtype) and all(array.flags.writeable for array in arrays)

@@ -11,10 +11,12 @@ from threadpoolctl import LibController, ThreadpoolController
 
 
 class _OneBlasThread:
-    """Holds BLAS to one thread; of several Python threads inside, the last to leave restores.
+    """A context that limits BLAS to one thread.
 
-    threadpoolctl's own limiter asks every library all that it knows, which takes longer than a
-    small network's prediction.
+    The last Python thread to leave it restores the number.
+
+    threadpoolctl's own limiter reads every property of every library, which takes longer than the
+    prediction of a small network.
     """
 
     def __init__(self) -> None:
@@ -29,7 +31,7 @@ class _OneBlasThread:
                 if self._libraries is None:  # finding them takes milliseconds: once
                     found = ThreadpoolController().lib_controllers
                     self._libraries = [
-                        (lib, _count_of(lib)) for lib in found if lib.user_api == "blas"
+                        (lib, _thread_counter(lib)) for lib in found if lib.user_api == "blas"
                     ]
                 for library, count in self._libraries:
                     n = count()
@@ -38,7 +40,7 @@ class _OneBlasThread:
                         _set_threads(library, 1)
             self._n_users += 1
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._n_users -= 1
             if self._n_users == 0:
@@ -46,8 +48,8 @@ class _OneBlasThread:
                     _set_threads(*self._before.pop())
 
 
-def _count_of(library: LibController) -> Callable[[], int | None]:
-    """Return the function that counts a library's threads: OpenBLAS's own, where its threads are its own."""
+def _thread_counter(library: LibController) -> Callable[[], int | None]:
+    """Return the function that counts a library's threads: where it can be, OpenBLAS's own."""
     if getattr(library, "threading_layer", None) == "pthreads":
         for symbol in library.check_symbols:
             if "openblas_get_num_threads" in symbol and hasattr(library.dynlib, symbol):
@@ -56,7 +58,7 @@ def _count_of(library: LibController) -> Callable[[], int | None]:
 
 
 def _set_threads(library: LibController, n: int) -> None:
-    """Set the number whichever thread asks: threadpoolctl lets only the first one that ever did."""
+    """Set the number from any thread: threadpoolctl allows only the first that ever did."""
     library.set_num_threads(n)
     release = getattr(
         library, "clear_controlling_thread", None
@@ -73,5 +75,5 @@ _one_blas_thread = _OneBlasThread()
 
 
 def one_blas_thread() -> _OneBlasThread:
-    """A context in which BLAS has one thread, for any number of Python threads at once."""
+    """Return a context in which BLAS has one thread, for any number of Python threads at once."""
     return _one_blas_thread

@@ -181,7 +181,9 @@ class Network:
         backprop = self.backprop(params, None, n_rows)
         dtype = params.dtype
         X = X.tocsr().astype(dtype, copy=False) if issparse(X) else _as_contiguous(dtype, X)
-        backprop.load(X, _as_contiguous(dtype, targets), _as_contiguous(dtype, sample_weight))
+        if sample_weight is not None:
+            sample_weight = np.ascontiguousarray(sample_weight, dtype)
+        backprop.load(X, _as_contiguous(dtype, targets), sample_weight)
         n = X.shape[0]
         with one_blas_thread():
             loss = sum(

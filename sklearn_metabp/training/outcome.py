@@ -274,7 +274,7 @@ class Outcome:
         if isinstance(targets, SparseTargets):
             counting = np.ones(len(targets)) if weight is None else (weight > 0).astype(float)
             in_rows = np.bincount(
-                targets.units[targets.indptr[0] : targets.indptr[-1]],
+                targets.neurons[targets.indptr[0] : targets.indptr[-1]],
                 np.repeat(counting, np.diff(targets.indptr)),
                 minlength=targets.shape[1],
             )

@@ -64,7 +64,9 @@ class Replay:
         """Number of bytes of the rows that the steps are computed from."""
         X, targets, weight = self._batches.X, self._batches.targets, self._batches.sample_weight
         arrays = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
-        arrays += [targets] if isinstance(targets, np.ndarray) else [targets.units, targets.indptr]
+        arrays += (
+            [targets] if isinstance(targets, np.ndarray) else [targets.neurons, targets.indptr]
+        )
         return sum(array.nbytes for array in (*arrays, weight) if array is not None)
 
     def kept(self) -> "Replay":

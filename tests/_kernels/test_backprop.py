@@ -33,20 +33,20 @@ SHAPES = [
 ]
 
 
-def expect_twins(problem, dtype, least=0.0, **loading):
+def expect_agreement(problem, dtype, least=0.0, **loading):
     compiled = problem.backprop(installed, dtype, **loading)
-    twin = problem.backprop(fallback, dtype, **loading)
+    plain = problem.backprop(fallback, dtype, **loading)
     n = compiled.max_batch
     tolerance = TOLERANCES[dtype]
-    assert_near(compiled.gradients(0, n), twin.gradients(0, n), tolerance, "loss")
-    assert_near(compiled.gradients_, twin.gradients_, tolerance, "gradients", least)
+    assert_near(compiled.gradients(0, n), plain.gradients(0, n), tolerance, "loss")
+    assert_near(compiled.gradients_, plain.gradients_, tolerance, "gradients", least)
     for layer in range(1, len(problem.layer_sizes)):
-        ours, theirs = compiled.activations[layer], twin.activations[layer]
+        ours, theirs = compiled.activations[layer], plain.activations[layer]
         assert_near(ours, theirs, tolerance, f"activations {layer}")
-        ours, theirs = compiled.deltas[layer - 1], twin.deltas[layer - 1]
+        ours, theirs = compiled.deltas[layer - 1], plain.deltas[layer - 1]
         assert_near(ours, theirs, tolerance, f"deltas {layer}", least)
-    np.testing.assert_array_equal(compiled.activations[0][:n], twin.activations[0][:n])
-    np.testing.assert_array_equal(compiled.targets[:n], twin.targets[:n])
+    np.testing.assert_array_equal(compiled.activations[0][:n], plain.activations[0][:n])
+    np.testing.assert_array_equal(compiled.targets[:n], plain.targets[:n])
 
 
 # All of them together, then each at least once in other networks: one layer, three, without
@@ -91,8 +91,8 @@ def test_gradients_of_groups_are_central_differences(kernels, out_groups, loss):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error", "absolute_error", "huber"])
 @pytest.mark.parametrize("out_groups", [(3, 9, 8), (1, 19), (20,)], ids=str)
-def test_compiled_core_is_its_twin_for_groups(out_groups, loss, dtype):
-    expect_twins(
+def test_compiled_core_agrees_with_the_fallback_for_groups(out_groups, loss, dtype):
+    expect_agreement(
         make_problem((7, 6, 20), "silu", loss, "softmax", n=21, out_groups=out_groups), dtype
     )
 
@@ -155,36 +155,40 @@ def test_batch_whose_sample_weights_are_all_zero_has_only_the_penalty(kernels):
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), FUNCTIONS)
-def test_compiled_core_is_its_twin_for_every_function(activation, loss, out_activation, dtype):
+def test_compiled_core_agrees_with_the_fallback_for_every_function(
+    activation, loss, out_activation, dtype
+):
     problem = make_problem(
         (13, 9, 5), activation, loss, out_activation, n=21, seed=len(out_activation)
     )
-    expect_twins(problem, dtype)
+    expect_agreement(problem, dtype)
 
 
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("layer_sizes", "n"), SHAPES, ids=str)
-def test_compiled_core_is_its_twin_for_every_shape(layer_sizes, n, dtype):
+def test_compiled_core_agrees_with_the_fallback_for_every_shape(layer_sizes, n, dtype):
     softmax = layer_sizes[-1] > 1
     problem = make_problem(
         layer_sizes, "tanh", "log_loss", "softmax" if softmax else "logistic", n=n, seed=n
     )
-    expect_twins(problem, dtype)
-    expect_twins(problem, dtype, weighted=False)
-    expect_twins(problem, dtype, order=np.random.default_rng(n).permutation(n))
+    expect_agreement(problem, dtype)
+    expect_agreement(problem, dtype, weighted=False)
+    expect_agreement(problem, dtype, order=np.random.default_rng(n).permutation(n))
 
 
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), FUNCTIONS)
-def test_compiled_core_is_its_twin_at_extreme_net_inputs(activation, loss, out_activation, dtype):
+def test_compiled_core_agrees_with_the_fallback_at_extreme_net_inputs(
+    activation, loss, out_activation, dtype
+):
     scale = 10.0 if out_activation == "exp" else 1000.0  # beyond, infinity times 0
     problem = make_problem(
         (6, 9, 4), activation, loss, out_activation, n=19, seed=len(loss), scale=scale, alpha=0.0
     )
     # Of e - sum(e y) no digits are left where y is 0 or 1: the terms are of magnitude 1.
-    expect_twins(problem, dtype, least=1.0)
+    expect_agreement(problem, dtype, least=1.0)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -283,7 +287,7 @@ BAD_NETWORKS = [
     ({"out_groups": (), "out_activation": "softmax"}, "add up to the 2 outputs"),
     ({"out_activation": "sine"}, "unknown activation"),
     ({"layer_sizes": (3,)}, "two layers or more"),
-    ({"layer_sizes": (3, 0)}, "one unit or more"),
+    ({"layer_sizes": (3, 0)}, "one neuron or more"),
     ({"max_batch": 0}, "one row or more"),
 ]
 BAD_ROWS = [
@@ -340,13 +344,15 @@ def test_gradients_without_targets_are_refused(kernels):
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n_hidden", [1, 2, 50, 99, 100, 101, 300])
-def test_compiled_core_is_its_twin_at_every_depth(n_hidden, dtype):
+def test_compiled_core_agrees_with_the_fallback_at_every_depth(n_hidden, dtype):
     sizes = (3, *[2 + layer % 3 for layer in range(n_hidden)], 2)
-    expect_twins(
+    expect_agreement(
         make_problem(sizes, "identity", "squared_error", "identity", n=200, alpha=0.0), dtype
     )
     dropping = {"dropout": 0.1, "dropout_key": 5}
-    expect_twins(make_problem(sizes, "leaky_relu", "log_loss", "softmax", n=200, **dropping), dtype)
+    expect_agreement(
+        make_problem(sizes, "leaky_relu", "log_loss", "softmax", n=200, **dropping), dtype
+    )
 
 
 def test_the_penalty_of_a_deep_network_is_that_of_all_its_weights(kernels):

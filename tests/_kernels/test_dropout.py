@@ -1,4 +1,4 @@
-"""Dropout: masks that are a function of key, step, layer, row and unit, and gradients through them."""
+"""Dropout: masks that follow from key, step, layer, row and neuron, and gradients through them."""
 
 from itertools import pairwise
 from math import isqrt
@@ -22,7 +22,7 @@ KEYS = [0, 1, 2**32, 0x0123456789ABCDEF, 2**64 - 1]
 
 
 def masked(kernels, key, *, step=1, layers=1, n=8, width=16, dropout=0.5, dtype=np.float64):
-    """Outputs of hidden layers whose every unit gives 1 before something is dropped."""
+    """Outputs of hidden layers whose every neuron gives 1 before something is dropped."""
     sizes = (1, *(width,) * layers, 1)
     n_weights = sum(a * b for a, b in pairwise(sizes))
     params = np.concatenate([np.zeros(n_weights), np.ones(sum(sizes[1:]))]).astype(dtype)
@@ -46,7 +46,7 @@ def masked(kernels, key, *, step=1, layers=1, n=8, width=16, dropout=0.5, dtype=
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("key", KEYS, ids=hex)
 @pytest.mark.parametrize(("n", "width"), [(1, 1), (5, 3), (7, 257), (3, 600)], ids=str)
-def test_masks_are_those_of_the_twin_to_the_bit(kernels, key, n, width, dtype):
+def test_masks_are_those_of_the_fallback_to_the_bit(kernels, key, n, width, dtype):
     for step, dropout in ((1, 0.5), (2**40, 0.1)):
         found = masked(
             kernels, key, step=step, layers=2, n=n, width=width, dropout=dropout, dtype=dtype
@@ -76,12 +76,12 @@ def test_the_first_masks_by_hand():
     factors = dropout_factors(7, 3, 1, 4, 5, 0.25, float)
     for row in range(4):
         bits = row_key(7, 3, 1, row)
-        for unit in range(5):
-            h = (unit + bits) % 2**32
+        for neuron in range(5):
+            h = (neuron + bits) % 2**32
             h = (h ^ h >> 16) * 0x7FEB352D % 2**32
             h = (h ^ h >> 15 ^ bits >> 32) * 0x846CA68B % 2**32
             h ^= h >> 16
-            assert factors[row, unit] == (0 if h < 2**30 else 1 / 0.75)
+            assert factors[row, neuron] == (0 if h < 2**30 else 1 / 0.75)
 
 
 @pytest.mark.parametrize("dropout", [0.01, 0.2, 0.5, 0.9])
@@ -93,8 +93,8 @@ def test_the_share_of_dropped_units_is_the_probability(dropout):
 
 
 SHIFTS = {
-    "next unit": lambda s, key: (masks(key, s)[:, 1:], masks(key, s)[:, :-1]),
-    "unit 32 on": lambda s, key: (masks(key, s)[:, 32:], masks(key, s)[:, :-32]),
+    "next neuron": lambda s, key: (masks(key, s)[:, 1:], masks(key, s)[:, :-1]),
+    "neuron 32 on": lambda s, key: (masks(key, s)[:, 32:], masks(key, s)[:, :-32]),
     "next row": lambda s, key: (masks(key, s)[1:], masks(key, s)[:-1]),
     "next step": lambda s, key: (masks(key, s), masks(key, s + 1)),
     "next layer": lambda s, key: (masks(key, s), masks(key, s, 1)),
@@ -110,7 +110,7 @@ def masks(key, step, layer=0):
 
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_neighbours_are_independent(shift):
-    """Agreement of masks that are next to each other in some direction is a fair coin, step by step."""
+    """Masks next to each other in some direction agree as often as a fair coin falls on heads."""
     statistic = n_tables = 0
     for step in range(1, 200, 2):
         one, other = (m.ravel() for m in SHIFTS[shift](step, 1000))
@@ -134,7 +134,7 @@ def test_pairs_of_rows_are_independent():
 
 
 def test_no_row_is_another_with_its_units_moved():
-    """Rows whose keys' lower halves, which are added to the unit, are next to each other."""
+    """Rows whose keys' lower halves, which are added to the neuron, are next to each other."""
     n = 30_000
     low = np.array([row_key(2, 1, 0, row) % 2**32 for row in range(n)])
     order = np.argsort(low)
@@ -175,15 +175,17 @@ def test_gradients_under_a_mask_are_central_differences(
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), SOME_FUNCTIONS)
-def test_compiled_core_is_its_twin_under_dropout(activation, loss, out_activation, dtype):
+def test_compiled_core_agrees_with_the_fallback_under_dropout(
+    activation, loss, out_activation, dtype
+):
     problem = make_problem(
         (7, 300, 5, 4), activation, loss, out_activation, dropout=0.3, dropout_key=2**63
     )
-    compiled, twin = (problem.backprop(kernels, dtype) for kernels in (installed, fallback))
+    compiled, plain = (problem.backprop(kernels, dtype) for kernels in (installed, fallback))
     for _ in range(2):
-        assert_near(compiled.gradients(0, 9), twin.gradients(0, 9), TOLERANCES[dtype], "loss")
-        assert_near(compiled.gradients_, twin.gradients_, TOLERANCES[dtype], "gradients")
-        for ours, theirs in zip(compiled.slopes, twin.slopes, strict=True):
+        assert_near(compiled.gradients(0, 9), plain.gradients(0, 9), TOLERANCES[dtype], "loss")
+        assert_near(compiled.gradients_, plain.gradients_, TOLERANCES[dtype], "gradients")
+        for ours, theirs in zip(compiled.slopes, plain.slopes, strict=True):
             assert_near(ours, theirs, TOLERANCES[dtype], "slopes")
 
 

@@ -75,7 +75,7 @@ def neuron_rule(
 )
 @pytest.mark.parametrize("codes", [[0, 1, 2], [2, 0], [1]], ids=str)
 @pytest.mark.parametrize("shape", [(1, 2, 1), (7, 5, 3), (32, 20, 9), (3, 1, 70)], ids=str)
-def test_core_and_twin_send_the_same_back(shape, codes, function, dtype):
+def test_core_and_fallback_send_the_same_back(shape, codes, function, dtype):
     n, units, following = shape
     rng = np.random.default_rng([n, units, len(codes)])
     deltas = 1e-3 * rng.standard_normal((n + 2, following))
@@ -246,6 +246,7 @@ def test_kernels_refuse_to_write_where_they_cannot(kernels, spoil):
     ones = np.ones((4, 2))
     with pytest.raises(ValueError, match="do not fit together"):
         kernels.NeuronRule(
-            ones, np.ones((3, 2)), np.ones((4, 3)), "relu", spoil(np.ones((4, 3))), np.zeros(1, np.int64),
+            ones, np.ones((3, 2)), np.ones((4, 3)), "relu", spoil(np.ones((4, 3))),
+            np.zeros(1, np.int64),
             np.ones(2), np.array([1, 1]), "relu", "identity", 1.0,
         )  # fmt: skip

@@ -47,7 +47,7 @@ def remembers_steps(codes):
 
 
 def steps_taken(gradients, t):
-    """Steps that something else took: some along the gradient, some against it, some next to none."""
+    """Steps of another rule: some along the gradient, some against it, some close to none."""
     rng = np.random.default_rng(t)
     return gradients * rng.choice([-1.0, 0.5, 1e-4, 0.0], len(gradients))
 

@@ -26,7 +26,7 @@ SETTINGS = [
 @pytest.fixture(
     params=[
         pytest.param(installed, id="compiled", marks=compiled_only),
-        pytest.param(fallback, id="twin"),
+        pytest.param(fallback, id="fallback"),
     ]
 )
 def kernels(request):
@@ -52,13 +52,13 @@ def walk(kernels, name, n_states, settings, gradients):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n", [1, 7, 8, 1003])
 @pytest.mark.parametrize(("name", "n_states", "settings"), SETTINGS, ids=str)
-def test_compiled_steps_are_their_twins(name, n_states, settings, n, dtype):
+def test_compiled_steps_are_those_of_the_fallback(name, n_states, settings, n, dtype):
     rng = np.random.default_rng(n)
     scales = np.geomspace(1e-6, 1e3, n)
     gradients = [(rng.standard_normal(n) * scales).astype(dtype) for _ in range(60)]
     compiled = walk(installed, name, n_states, settings, gradients)
-    twin = walk(fallback, name, n_states, settings, gradients)
-    for t, (ours, theirs) in enumerate(zip(compiled, twin, strict=True)):
+    plain = walk(fallback, name, n_states, settings, gradients)
+    for t, (ours, theirs) in enumerate(zip(compiled, plain, strict=True)):
         for which, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             assert_near(a / scales, b / scales, TOLERANCES[dtype], f"step {t}, array {which}")
 

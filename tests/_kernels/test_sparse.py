@@ -106,15 +106,15 @@ def test_sparse_rows_are_dense_rows(kernels, form, ordered, dtype):
 @compiled_only
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("shape", [(1, 1), (4, 3), (30, 17), (300, 9)], ids=str)
-def test_compiled_core_is_its_twin_on_sparse_rows(shape, dtype):
+def test_compiled_core_agrees_with_the_fallback_on_sparse_rows(shape, dtype):
     fan_in, width = shape
     problem = make_problem(
         (fan_in, width, 2), "tanh", "squared_error", "identity", n=33, density=0.3
     )
-    compiled, twin = (problem.backprop(k, dtype, rows_as=shuffled) for k in (installed, fallback))
-    assert_near(compiled.gradients(0, 33), twin.gradients(0, 33), TOLERANCES[dtype], "loss")
-    assert_near(compiled.gradients_, twin.gradients_, TOLERANCES[dtype], "gradients")
-    np.testing.assert_array_equal(compiled.activations[0], twin.activations[0])
+    compiled, plain = (problem.backprop(k, dtype, rows_as=shuffled) for k in (installed, fallback))
+    assert_near(compiled.gradients(0, 33), plain.gradients(0, 33), TOLERANCES[dtype], "loss")
+    assert_near(compiled.gradients_, plain.gradients_, TOLERANCES[dtype], "gradients")
+    np.testing.assert_array_equal(compiled.activations[0], plain.activations[0])
 
 
 def test_arrays_longer_than_the_matrix_are_read_where_it_says(kernels):

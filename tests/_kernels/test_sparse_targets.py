@@ -111,9 +111,9 @@ def test_units_that_come_to_lie_outside_are_an_error(kernels, outside):
     targets = SparseTargets.one_hot(np.arange(11) % 5, 5, float)
     kernel.load(problem.X.astype(float), targets)
     kernel.gradients(0, 11)
-    targets.units[3] = outside
+    targets.neurons[3] = outside
     for method in (kernel.gradients, kernel.summed_loss):
-        with pytest.raises(ValueError, match="units outside 0 to 4"):
+        with pytest.raises(ValueError, match="neurons outside 0 to 4"):
             method(0, 11)
     kernel.gradients(4, 11)
 
@@ -137,8 +137,8 @@ def test_they_take_no_matrix_of_all_rows(kernels):
 @pytest.mark.parametrize(
     ("units", "indptr", "message"),
     [
-        ([0, 5], [0, 1, 2], "units outside 0 to 4"),
-        ([0, -1], [0, 1, 2], "units outside 0 to 4"),
+        ([0, 5], [0, 1, 2], "neurons outside 0 to 4"),
+        ([0, -1], [0, 1, 2], "neurons outside 0 to 4"),
         ([0, 1], [0, 2, 1], "indptr must not fall"),
         ([0, 1], [0, 1, 3], "indptr must cut"),
         ([0, 1], [-1, 1, 2], "indptr must cut"),
@@ -168,4 +168,4 @@ def test_other_arrays_hold_the_same_targets():
     other = targets.with_arrays(np.copy)
     np.testing.assert_array_equal(other[:], targets[:])
     assert other.dtype == np.float32 and other.nbytes == 3 * 4 + 4 * 8
-    assert not np.shares_memory(other.units, targets.units)
+    assert not np.shares_memory(other.neurons, targets.neurons)

@@ -1,4 +1,4 @@
-"""The elementary functions as compilers make them for processors other than the one that runs the tests."""
+"""The elementary functions as compilers make them for other processors than that of the tests."""
 
 import ctypes
 import shutil

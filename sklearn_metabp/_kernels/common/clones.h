@@ -25,8 +25,8 @@
 #define UNUSED
 #endif
 
-/* An index that another thread may write: read once, so that the value that was looked at is the one used;
- * a negative one is beyond all others. */
+/* An index that another thread may write: read once, so that the value that was looked at is the
+ * one used; a negative one is beyond all others. */
 #define READ_INDEX(at) ((int64_t)(uint32_t)*(const volatile int32_t *)(at))
 
 #if defined(_MSC_VER)

@@ -1,7 +1,7 @@
 /* Includes the file that TEMPLATE names once for float64 and once for float32.
  *
- * In a template REAL is the type and NAME(loop) the function loop_f64 or loop_f32. The path in TEMPLATE is
- * relative to this folder. This header has no guard: each header of loops includes it.
+ * In a template REAL is the type and NAME(loop) the function loop_f64 or loop_f32. The path in
+ * TEMPLATE is relative to this folder. This header has no guard: each header of loops includes it.
  */
 #include <float.h>
 

@@ -52,8 +52,8 @@ LANE REAL NAME(log1p_lane)(REAL u)
     return 2 * s + 2 * s * ATANH_TAYLOR(q);
 }
 
-/* Probability above a >= 0 of the normal distribution, and in `power` exp(-a^2 / 2): a^2 is split into what
- * is exact and the rest, at most 1/12, whose exponential is multiplied in. */
+/* Probability above a >= 0 of the normal distribution, and in `power` exp(-a^2 / 2): a^2 is split
+ * into what is exact and the rest, at most 1/12, whose exponential is multiplied in. */
 LANE REAL NAME(normal_tail)(REAL a, REAL *power)
 {
     BITS bits;

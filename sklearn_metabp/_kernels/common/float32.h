@@ -15,8 +15,8 @@
 #define ROUND_SHIFT 0x1.8p23f
 #define EXP_TAYLOR(r) ((((((r / 5040.0f + 1 / 720.0f) * r + 1 / 120.0f) * r + 1 / 24.0f) * r \
     + 1 / 6.0f) * r + 0.5f) * r * r + r)
-#define ATANH_TAYLOR(q) ((((((((q / 17 + 1 / 15.0f) * q + 1 / 13.0f) * q + 1 / 11.0f) * q + 1 / 9.0f) * q \
-    + 1 / 7.0f) * q + 1 / 5.0f) * q + 1 / 3.0f) * q)
+#define ATANH_TAYLOR(q) ((((((((q / 17 + 1 / 15.0f) * q + 1 / 13.0f) * q + 1 / 11.0f) * q \
+    + 1 / 9.0f) * q + 1 / 7.0f) * q + 1 / 5.0f) * q + 1 / 3.0f) * q)
 #define TAIL_FLAT 13.0f
 #define SPLIT_MASK 0xfffff000u
 #define NORMAL_TAIL(t) (((((((((( \

@@ -18,8 +18,9 @@
     + 1 / 120.0) * r + 1 / 24.0) * r + 1 / 6.0) * r + 0.5) * r * r + r)
 /* atanh(s) / s - 1 for |s| <= 1/3, by s^2 */
 #define ATANH_TAYLOR(q) ((((((((((((((((q / 33 + 1 / 31.0) * q + 1 / 29.0) * q + 1 / 27.0) * q \
-    + 1 / 25.0) * q + 1 / 23.0) * q + 1 / 21.0) * q + 1 / 19.0) * q + 1 / 17.0) * q + 1 / 15.0) * q \
-    + 1 / 13.0) * q + 1 / 11.0) * q + 1 / 9.0) * q + 1 / 7.0) * q + 1 / 5.0) * q + 1 / 3.0) * q)
+    + 1 / 25.0) * q + 1 / 23.0) * q + 1 / 21.0) * q + 1 / 19.0) * q + 1 / 17.0) * q \
+    + 1 / 15.0) * q + 1 / 13.0) * q + 1 / 11.0) * q + 1 / 9.0) * q + 1 / 7.0) * q + 1 / 5.0) * q \
+    + 1 / 3.0) * q)
 #define TAIL_FLAT 37.5 /* of the normal distribution nothing is left beyond */
 #define SPLIT_MASK 0xfffffffff8000000u /* 26 digits, whose square is exact */
 #define NORMAL_TAIL(t) (((((((((((((((((((((( \

@@ -1,7 +1,7 @@
 """The table of activation functions: a record holds all that depends on which one it is."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -273,12 +273,12 @@ CLASS_OUT_ACTIVATIONS = tuple(
 )
 
 
-def column_groups(array: np.ndarray, widths: tuple[int, ...]) -> list[np.ndarray]:
+def column_groups(array: np.ndarray, widths: Sequence[int]) -> list[np.ndarray]:
     """Return neighbouring columns in groups of the given widths, as views."""
     bounds = np.concatenate([[0], np.cumsum(widths)])
     return [array[:, start:stop] for start, stop in pairwise(bounds)]
 
 
-def softmax_of_groups(net_inputs: np.ndarray, widths: tuple[int, ...]) -> np.ndarray:
+def softmax_of_groups(net_inputs: np.ndarray, widths: Sequence[int]) -> np.ndarray:
     """Return the softmax over each group of neurons."""
     return np.hstack([softmax(part, axis=1) for part in column_groups(net_inputs, widths)])

@@ -3,7 +3,7 @@
 Rules (2) and (5) stand here in NumPy, the fallback of ``loss_loops_template.h``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -247,12 +247,12 @@ CLASS_LOSSES = tuple(loss.name for loss in _TABLE if loss.class_output is not No
 
 
 def check_functions(
-    activations: tuple[str, ...],
+    activations: Sequence[str],
     out_activation: str,
     loss: str,
     n_layers: int,
     n_outputs: int,
-    out_groups: tuple[int, ...] | None,
+    out_groups: Sequence[int] | None,
 ) -> None:
     """Raise ValueError unless the names are known, one per hidden layer, and go together.
 
@@ -292,7 +292,7 @@ def output_rules(
     net_inputs: np.ndarray,
     outputs: np.ndarray,
     targets: np.ndarray,
-    groups: tuple[int, ...],
+    groups: Sequence[int],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the loss of every pattern and the output deltas: rules (2) and (5).
 
@@ -327,7 +327,7 @@ def output_rules(
 
 
 def _times_slope(
-    out_activation: str, pull: np.ndarray, outputs: np.ndarray, groups: tuple[int, ...]
+    out_activation: str, pull: np.ndarray, outputs: np.ndarray, groups: Sequence[int]
 ) -> np.ndarray:
     """Multiply by the derivative of the output activation, a matrix within a group of softmax."""
     activation = ACTIVATIONS[out_activation]

@@ -1,5 +1,6 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Forward and backward of a whole minibatch in one call. The fallback is in ``backprop_fallback``."""
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
+"""Forward and backward pass of a minibatch in one call; ``backprop_fallback`` has the fallback."""
 
 import numpy as np
 
@@ -9,20 +10,23 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows
 from sklearn_metabp._kernels.network._layer_loops cimport (
-    SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key, fill_rows,
-    multiply, output_rules, softmax, sparse_gradient, sparse_product, sum_of, times_slope,
+    SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
+    fill_rows, multiply, output_rules, softmax, sparse_gradient, sparse_product, sum_of,
+    times_slope,
 )
 from sklearn_metabp._kernels.network._products cimport (
     SMALL_PRODUCT, backward_product, forward_product, gradient_product,
 )
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
-from sklearn_metabp._kernels.network.backprop_fallback import check_backprop_arguments, check_dropout
+from sklearn_metabp._kernels.network.backprop_fallback import (
+    check_backprop_arguments, check_dropout,
+)
 
 __all__ = ["Backprop"]
 
-# How a forward pass ends: with the outputs, or with the output layer's net inputs, left to the loss; in
-# training the slopes of the hidden layers are kept.
+# How a forward pass ends: with the outputs, or with the output layer's net inputs, left to the
+# loss. In training the slopes of the hidden layers are kept.
 cdef enum:
     TO_OUTPUTS
     TO_LOSS
@@ -81,7 +85,8 @@ cdef class Backprop:
             raise TypeError("a kernel is made once: make another one.")
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
-            self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
+            self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch,
+            out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
         self._n_layers = len(self.layer_sizes) - 1
@@ -102,7 +107,8 @@ cdef class Backprop:
         self._groups = np.array(out_groups or self.layer_sizes[self._n_layers :], dtype=np.int64)
         self._groups_at = <int64_t*>_address(self._groups)
         self._n_groups = len(self._groups)
-        self._rows = BatchRows(self.layer_sizes[0], self.layer_sizes[self._n_layers], self.dtype, max_batch)
+        n_inputs, n_outputs = self.layer_sizes[0], self.layer_sizes[self._n_layers]
+        self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch)
         self._make_layers((*activations, out_activation))
 
     def _make_layers(self, functions):
@@ -125,7 +131,8 @@ cdef class Backprop:
             shape = (self.max_batch, layer.width)
             self.layer_outputs.append(np.zeros(shape, self.dtype))
             self.deltas.append(np.zeros(shape, self.dtype))
-            layer.outputs, layer.deltas = _address(self.layer_outputs[number]), _address(self.deltas[number])
+            layer.outputs = _address(self.layer_outputs[number])
+            layer.deltas = _address(self.deltas[number])
             if number < self._n_layers - 1:
                 keeps = self._drops or ACTIVATIONS[functions[number]].needs_net_inputs
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
@@ -143,27 +150,29 @@ cdef class Backprop:
 
     @property
     def activations(self):
-        """Of every layer, the input first; of a sparse X the batch, made dense."""
+        """Activations of every layer, the input first; the batch of a sparse X is made dense."""
         self._rows.fill_inputs()
         return [self._rows.inputs_array, *self.layer_outputs]
 
     @property
     def targets(self):
-        """Of the last training batch."""
+        """Targets of the last training batch."""
         return self._rows.targets_array
 
     def fill_inputs(self):
-        """Make the last batch of a sparse X dense, in ``activations[0]``; of a dense X it is there."""
+        """Write the last batch of a sparse X into ``activations[0]``; a dense one is there."""
         self._rows.fill_inputs()
 
     def load(self, X, targets=None, sample_weight=None, order=None):
-        """Name the rows that batches are drawn from; see the fallback."""
+        """Take the rows that batches are drawn from; see the fallback."""
         self._rows.load(X, targets, sample_weight, order)
 
     cdef inline int _check_batch(self, Py_ssize_t start, Py_ssize_t stop) except -1:
         cdef Py_ssize_t n_rows = self._rows.n_rows
         if start < 0 or stop > n_rows or stop - start > self.max_batch or start >= stop:
-            raise IndexError(f"batch {start}:{stop} of {n_rows} rows, at most {self.max_batch} at once")
+            raise IndexError(
+                f"batch {start}:{stop} of {n_rows} rows, at most {self.max_batch} at once"
+            )
         return 0
 
     def gradients(self, Py_ssize_t start, Py_ssize_t stop, send_back=None):
@@ -202,8 +211,10 @@ cdef class Backprop:
         return 0
 
     cdef double _part(self, Py_ssize_t start, Py_ssize_t stop, int n, int part) noexcept nogil:
-        """Take all of the backward pass (part -1), or the outputs (0), the gradient of a layer (1 + layer) or the
-        penalty (last)."""
+        """Take a part of the backward pass, or all of it (-1).
+
+        The parts are the outputs (0), the gradient of a layer (1 + layer) and the penalty (last).
+        """
         cdef int layer
         cdef double loss
         if part == 0:
@@ -223,7 +234,10 @@ cdef class Backprop:
         return loss + self._penalty()
 
     def summed_loss(self, Py_ssize_t start, Py_ssize_t stop):
-        """Sum of the losses of some rows, times their sample weights; no penalty, nothing dropped."""
+        """Return the sum of the losses of some rows times their sample weights.
+
+        It has no penalty, and nothing is dropped.
+        """
         self._check_batch(start, stop)
         if not self._rows.has_targets:
             raise ValueError("losses need targets: load them with X.")
@@ -255,7 +269,8 @@ cdef class Backprop:
             width, out = layer.width, layer.outputs
             fill_rows(is_double, out, layer.biases, n, width)
             if number == 0 and self._rows.is_sparse:
-                if sparse_product(is_double, &self._rows.sparse, out, layer.weights, n, width, layer.fan_in):
+                if sparse_product(is_double, &self._rows.sparse, out, layer.weights, n, width,
+                                  layer.fan_in):
                     self._rows.changed = COLUMNS
                     return
             else:
@@ -275,7 +290,8 @@ cdef class Backprop:
                 activate(is_double, layer.function, out, <int64_t>n * width)
             x = out
 
-    cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n, int end) noexcept nogil:
+    cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n,
+                              int end) noexcept nogil:
         """Forward, then rules (2) and (5): the mean loss of the batch, without penalty."""
         cdef Layer* last = &self._layers[self._n_layers - 1]
         self._rows.enter(start, stop)
@@ -288,17 +304,17 @@ cdef class Backprop:
             self._total = sum_of(self._is_double, self._rows.weight, n)
             if self._total == 0:
                 self._total = 1
-        return output_rules(self._is_double, self._loss, last.function, last.outputs, self._rows.targets,
-                            last.deltas, self._rows.weight, n, last.width, self._groups_at,
-                            self._n_groups) / self._total
+        return output_rules(self._is_double, self._loss, last.function, last.outputs,
+                            self._rows.targets, last.deltas, self._rows.weight, n, last.width,
+                            self._groups_at, self._n_groups) / self._total
 
     cdef void _layer_gradient(self, int number, int n) noexcept nogil:
         """dJ/dw = -mean delta x: rule (3) without its learning rate."""
         cdef Layer* layer = &self._layers[number]
         cdef double scale = -1 / self._total
         if number == 0 and self._rows.is_sparse:
-            if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients, layer.deltas, n,
-                               layer.width, layer.fan_in, scale):
+            if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients,
+                               layer.deltas, n, layer.width, layer.fan_in, scale):
                 self._rows.changed = COLUMNS
         else:
             gradient_product(self._is_double, n, layer.width, layer.fan_in, scale,
@@ -323,13 +339,13 @@ cdef class Backprop:
         cdef double squares
         if self.alpha == 0:
             return 0
-        squares = add_decay(self._is_double, self._layers[0].weight_gradients, self._layers[0].weights,
-                            self._n_weights, self.alpha / self._total)
+        squares = add_decay(self._is_double, self._layers[0].weight_gradients,
+                            self._layers[0].weights, self._n_weights, self.alpha / self._total)
         return 0.5 * self.alpha * squares / self._total
 
 
 cdef void* _address(array) except? NULL:
-    """Where a C-contiguous array lies; the caller keeps the array alive."""
+    """Return where a C-contiguous array lies; the caller keeps the array alive."""
     if not array.flags.c_contiguous:
         raise ValueError("the array must be C-contiguous")
     return <void*><size_t>array.ctypes.data

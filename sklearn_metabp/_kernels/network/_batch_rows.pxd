@@ -1,4 +1,4 @@
-"""The rows that batches are drawn from, and where the batch lies that was drawn last."""
+"""The rows that batches are drawn from, and where the last batch lies."""
 
 from libc.stdint cimport int32_t, int64_t
 
@@ -8,20 +8,20 @@ cdef enum Change:
     NOTHING
     ORDER
     COLUMNS
-    UNITS
+    NEURONS
 
 
 cdef class BatchRows:
-    cdef readonly object inputs_array       # activations[0]; None of a sparse X until it is asked for
+    cdef readonly object inputs_array       # activations[0]; None for a sparse X until it is needed
     cdef readonly object targets_array
     cdef Py_ssize_t n_rows
     cdef bint is_sparse, has_targets
-    cdef int n                              # rows of the batch
+    cdef int n                              # number of rows of the batch
     cdef SparseRows sparse
     cdef void* inputs                       # of the batch, of a dense X
     cdef void* targets                      # of the batch
     cdef void* weight                       # of the batch; NULL where the rows have none
-    cdef Change changed                     # what turned out to be other than it was when it was loaded
+    cdef Change changed                     # what is not as it was when it was loaded
 
     cdef object _rows, _dtype, _row_numbers, _input_buffer, _target_buffer, _weight_buffer
     cdef Py_ssize_t _max_batch, _item
@@ -31,8 +31,8 @@ cdef class BatchRows:
     cdef char* _targets_at
     cdef char* _weight_at
     cdef Py_ssize_t* _order_at
-    cdef int32_t* _units
-    cdef int64_t* _unit_starts
+    cdef int32_t* _neurons
+    cdef int64_t* _neuron_starts
     cdef double _no, _yes
 
     cdef void enter(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil

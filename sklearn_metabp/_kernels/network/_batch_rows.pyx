@@ -1,5 +1,6 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The rows that batches are drawn from; see ``rows``, which checks them."""
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
+"""The rows that batches are drawn from; ``rows.py`` checks them."""
 
 import numpy as np
 
@@ -14,12 +15,12 @@ from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 
 cdef class BatchRows:
-    """Draws batches: in the caller's own memory where the batch is all there is, else gathered into buffers.
+    """Batches, in the memory of the caller if they hold all rows, and else gathered into buffers.
 
     Parameters
     ----------
     n_inputs, n_outputs : int
-        Units of the first and of the last layer.
+        Neurons of the first and of the last layer.
     dtype : dtype
     max_batch : int
     """
@@ -29,15 +30,16 @@ cdef class BatchRows:
         self._dtype, self._item, self._max_batch = dtype, dtype.itemsize, max_batch
 
     def load(self, X, targets, sample_weight, order):
-        """Name the rows; what was loaded before stays where they do not fit."""
-        rows = check_rows((self._n_inputs, self._n_outputs), self._dtype, X, targets, sample_weight, order)
+        """Take the rows; if they do not fit, those that were loaded before stay."""
+        sizes = self._n_inputs, self._n_outputs
+        rows = check_rows(sizes, self._dtype, X, targets, sample_weight, order)
         X, targets, sample_weight, order, self.n_rows = rows
         self._rows = rows
         self.n, self.changed = 0, NOTHING
         self.has_targets = targets is not None
         self.is_sparse = isinstance(X, CSRRows)
         self._has_sparse_targets = isinstance(targets, SparseTargets)
-        # Training batches lie in the same buffers step after step, unless the batch is all there is.
+        # Training batches lie in the same buffers at every step, unless a batch has all rows.
         self._gathers = order is not None or (self.has_targets and self._max_batch < self.n_rows)
         self._order_at = <Py_ssize_t*>address(order)
         self.inputs_array, self._inputs_at = None, NULL
@@ -47,16 +49,19 @@ cdef class BatchRows:
             self._inputs_at = <char*>address(X)
             self.inputs_array = X
             if self._gathers:
-                self.inputs_array = self._input_buffer = self._buffer(self._input_buffer, self._n_inputs)
+                self._input_buffer = self._buffer(self._input_buffer, self._n_inputs)
+                self.inputs_array = self._input_buffer
             self.inputs = address(self.inputs_array)
         self.targets_array, self._targets_at = targets, NULL
         if self._has_sparse_targets:
-            self._units, self._unit_starts = <int32_t*>address(targets.units), <int64_t*>address(targets.indptr)
+            self._neurons = <int32_t*>address(targets.neurons)
+            self._neuron_starts = <int64_t*>address(targets.indptr)
             self._no, self._yes = targets.no, targets.yes
         else:
             self._targets_at = <char*>address(targets)
         if self._gathers or self._has_sparse_targets:
-            self.targets_array = self._target_buffer = self._buffer(self._target_buffer, self._n_outputs)
+            self._target_buffer = self._buffer(self._target_buffer, self._n_outputs)
+            self.targets_array = self._target_buffer
         self.targets = address(self.targets_array)
         self._weight_at = <char*>address(sample_weight)
         self.weight = self._weight_at
@@ -78,30 +83,31 @@ cdef class BatchRows:
         return np.zeros((self._max_batch, *width), self._dtype) if old is None else old
 
     def fill_inputs(self):
-        """Make the last batch of a sparse X dense, in ``inputs_array``; of a dense X it is there."""
+        """Write the last batch of a sparse X into ``inputs_array``; that of a dense X is there."""
         if not (self.is_sparse and self._inputs_are_stale):
             return
         if self.inputs_array is None:
             self.inputs_array = np.zeros((self._max_batch, self._n_inputs), self._dtype)
         cdef void* inputs = address(self.inputs_array)
-        cdef int outside = dense_rows(self._item == sizeof(double), &self.sparse, inputs, self.n, self._n_inputs)
+        cdef bint is_double = self._item == sizeof(double)
+        cdef int outside = dense_rows(is_double, &self.sparse, inputs, self.n, self._n_inputs)
         if outside:
             self.changed = COLUMNS
             self.raise_change()
         self._inputs_are_stale = False
 
     def raise_change(self):
-        """Raise the error that says what changed while it was held."""
+        """Raise the error for what changed while it was held."""
         message, last = {
             ORDER: (ORDER_CHANGED, self.n_rows),
             COLUMNS: (X_CHANGED, self._n_inputs),
-            UNITS: (TARGETS_CHANGED, self._n_outputs),
+            NEURONS: (TARGETS_CHANGED, self._n_outputs),
         }[self.changed]
         self.n, self.changed = 0, NOTHING
         raise ValueError(message.format(last - 1))
 
     cdef void enter(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-        """Draw a batch; where rows have changed so that it cannot be read, there is none and ``changed`` says so."""
+        """Draw a batch; if it cannot be read because rows changed, set ``changed``."""
         cdef Py_ssize_t p, row, item = self._item
         cdef Py_ssize_t n_inputs = self._n_inputs * item, n_outputs = self._n_outputs * item
         self.n, self._inputs_are_stale = <int>(stop - start), True
@@ -122,24 +128,26 @@ cdef class BatchRows:
             if self.is_sparse:
                 self.sparse.rows[p] = row
             elif self._gathers:
-                memcpy(<char*>self.inputs + p * n_inputs, self._inputs_at + row * n_inputs, n_inputs)
+                memcpy(<char*>self.inputs + p * n_inputs, self._inputs_at + row * n_inputs,
+                       n_inputs)
             if self._has_sparse_targets:
                 if self._write_targets(<char*>self.targets + p * n_outputs, row):
-                    self.n, self.changed = 0, UNITS
+                    self.n, self.changed = 0, NEURONS
                     return
             elif self._gathers and self._targets_at != NULL:
-                memcpy(<char*>self.targets + p * n_outputs, self._targets_at + row * n_outputs, n_outputs)
+                memcpy(<char*>self.targets + p * n_outputs, self._targets_at + row * n_outputs,
+                       n_outputs)
             if self._gathers and self._weight_at != NULL:
                 memcpy(<char*>self.weight + p * item, self._weight_at + row * item, item)
 
     cdef int _write_targets(self, char* target, Py_ssize_t row) noexcept nogil:
-        """Write the sparse targets of a row; return whether a unit is none."""
-        cdef const int32_t* units = self._units + self._unit_starts[row]
-        cdef int64_t n_units = self._unit_starts[row + 1] - self._unit_starts[row]
-        return write_targets(self._item == sizeof(double), target, units, n_units, self._n_outputs, self._no,
-                             self._yes)
+        """Write the sparse targets of a row; return whether a neuron does not exist."""
+        cdef const int32_t* neurons = self._neurons + self._neuron_starts[row]
+        cdef int64_t n_neurons = self._neuron_starts[row + 1] - self._neuron_starts[row]
+        return write_targets(self._item == sizeof(double), target, neurons, n_neurons,
+                             self._n_outputs, self._no, self._yes)
 
 
 cdef void* address(array) except? NULL:
-    """Where an array lies that ``rows`` has checked; its owner keeps it alive."""
+    """Return where an array lies that ``rows.py`` has checked; its owner keeps it alive."""
     return NULL if array is None else <void*><size_t>array.ctypes.data

@@ -1,4 +1,4 @@
-"""The C loops of a layer. The first argument chooses float64 or float32; the pointers have no type."""
+"""The C loops of a layer, on pointers without type; the first argument chooses the precision."""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 

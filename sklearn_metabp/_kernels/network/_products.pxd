@@ -1,4 +1,4 @@
-"""Products of a layer over SciPy's BLAS, all matrices row-major; the first argument is the precision."""
+"""Products of a layer over SciPy's BLAS; all matrices are row-major."""
 
 from libc.stdint cimport int64_t
 from scipy.linalg.cython_blas cimport dgemm, sgemm
@@ -11,16 +11,17 @@ cdef enum:
 
 
 cdef inline void _gemm(bint is_double, bint left_t, bint right_t, int rows, int cols, int inner,
-                       double scale, void* left, void* right, double keep, void* out) noexcept nogil:
-    """out = scale op(left) op(right) + keep out: BLAS sees the transposes."""
+                       double scale, void* left, void* right, double keep,
+                       void* out) noexcept nogil:
+    """Write scale op(left) op(right) + keep out to out: BLAS sees the transposes."""
     cdef char ta = b"T" if right_t else b"N"
     cdef char tb = b"T" if left_t else b"N"
     cdef int lda = inner if right_t else cols
     cdef int ldb = rows if left_t else inner
     cdef float scale_32 = <float>scale, keep_32 = <float>keep
     if is_double:
-        dgemm(&ta, &tb, &cols, &rows, &inner, &scale, <double*>right, &lda, <double*>left, &ldb, &keep,
-              <double*>out, &cols)
+        dgemm(&ta, &tb, &cols, &rows, &inner, &scale, <double*>right, &lda, <double*>left, &ldb,
+              &keep, <double*>out, &cols)
     else:
         sgemm(&ta, &tb, &cols, &rows, &inner, &scale_32, <float*>right, &lda, <float*>left, &ldb,
               &keep_32, <float*>out, &cols)
@@ -32,34 +33,35 @@ cdef inline void* _row(bint is_double, void* matrix, int64_t row, int64_t width)
 
 
 cdef inline int _parts(int rows, int cols, int inner) noexcept nogil:
-    """Return into how many products to split one: two to four small ones are 15 % faster than one."""
+    """Return how many products to split one into: two to four small ones are 15 % faster."""
     cdef double smalls = <double>rows * cols * inner / SMALL_PRODUCT
     return <int>smalls + 1 if 1 < smalls < 4 else 1
 
 
-cdef inline void forward_product(bint is_double, int n, int width, int fan_in, void* x, void* weights,
-                                 void* out) noexcept nogil:
-    """out += x weights, where out holds the biases; in parts of the batch."""
+cdef inline void forward_product(bint is_double, int n, int width, int fan_in, void* x,
+                                 void* weights, void* out) noexcept nogil:
+    """Add x weights to out, which holds the biases; in parts of the batch."""
     cdef int parts = _parts(n, width, fan_in), part, start, stop
     for part in range(parts):
         start, stop = n * part // parts, n * (part + 1) // parts
-        _gemm(is_double, False, False, stop - start, width, fan_in, 1, _row(is_double, x, start, fan_in),
-              weights, 1, _row(is_double, out, start, width))
+        _gemm(is_double, False, False, stop - start, width, fan_in, 1,
+              _row(is_double, x, start, fan_in), weights, 1, _row(is_double, out, start, width))
 
 
-cdef inline void gradient_product(bint is_double, int n, int width, int fan_in, double scale, void* x,
-                                  void* delta, void* out) noexcept nogil:
-    """out = scale x^T delta, in parts of the batch."""
+cdef inline void gradient_product(bint is_double, int n, int width, int fan_in, double scale,
+                                  void* x, void* delta, void* out) noexcept nogil:
+    """Write scale x^T delta to out, in parts of the batch."""
     cdef int parts = _parts(n, width, fan_in), part, start, stop
     for part in range(parts):
         start, stop = n * part // parts, n * (part + 1) // parts
         _gemm(is_double, True, False, fan_in, width, stop - start, scale,
-              _row(is_double, x, start, fan_in), _row(is_double, delta, start, width), part > 0, out)
+              _row(is_double, x, start, fan_in), _row(is_double, delta, start, width),
+              part > 0, out)
 
 
 cdef inline void backward_product(bint is_double, int n, int width, int fan_in, void* delta,
                                   void* weights, void* scratch, void* out) noexcept nogil:
-    """out = delta weights^T; a small product is faster after transposing the weights."""
+    """Write delta weights^T to out; a small product is faster with the weights transposed."""
     if <double>n * width * fan_in > SMALL_PRODUCT:
         _gemm(is_double, False, True, n, fan_in, width, 1, delta, weights, 0, out)
         return

@@ -1,11 +1,12 @@
-"""The kernels in NumPy, written as the equations read.
+"""Forward and backward pass in NumPy, written as the equations read.
 
-What the compiled modules compute, tests hold to what stands here; where no compiler was at hand
-when the package was installed, this is what runs. Arrays are flat and of one dtype, float32 or
-float64. Symbols are those of Jakša and Katrák (2006): ``x`` activations, ``in`` net inputs,
-``delta`` minus the derivative of the loss by the net input.
+This runs where there was no compiler when the package was installed, and tests hold the compiled
+kernel to it. Arrays are flat and of one dtype, float32 or float64. Symbols are those of Jakša and
+Katrák (2006): ``x`` activations, ``in`` net inputs, ``delta`` minus the derivative of the loss by
+the net input.
 """
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -28,33 +29,38 @@ __all__ = ["Backprop"]
 
 
 def check_backprop_arguments(
-    layer_sizes, activations, out_activation, loss, params, gradients, max_batch, out_groups
-):
+    layer_sizes: Sequence[int],
+    activations: Sequence[str],
+    out_activation: str,
+    loss: str,
+    params: np.ndarray,
+    gradients: np.ndarray | None,
+    max_batch: int,
+    out_groups: Sequence[int] | None,
+) -> None:
     """Raise ValueError unless the arrays fit the layers and the functions go together."""
     if len(layer_sizes) < 2 or min(layer_sizes) < 1 or max_batch < 1:
         raise ValueError(
-            f"two layers or more of one unit or more and batches of one row or more are needed; got "
-            f"{layer_sizes}, max_batch={max_batch}."
+            f"two layers or more of one neuron or more and batches of one row or more are needed; "
+            f"got {layer_sizes}, max_batch={max_batch}."
         )
     n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes))
-    for name, array, fit in (
+    for name, array, fits in (
         ("params", params, are_readable),
         ("gradients", gradients, are_writable),
     ):
-        if array is None and name == "gradients":
-            continue
-        if array.shape != (n_params,) or not fit([array], params.dtype):
+        if array is not None and (array.shape != (n_params,) or not fits([array], params.dtype)):
             raise ValueError(
-                f"{name} must hold {n_params} contiguous, aligned values of float32 or float64, all arrays "
-                f"alike, for layers {layer_sizes}; got shape {array.shape}, dtype {array.dtype}, flags "
-                f"{' '.join(str(array.flags).split())}."
+                f"{name} must hold {n_params} contiguous, aligned values of float32 or float64, "
+                f"all arrays alike, for layers {layer_sizes}; got shape {array.shape}, dtype "
+                f"{array.dtype}, flags {' '.join(str(array.flags).split())}."
             )
     check_functions(
         activations, out_activation, loss, len(layer_sizes) - 1, layer_sizes[-1], out_groups
     )
 
 
-def check_dropout(dropout, dropout_key, n_steps):
+def check_dropout(dropout: float, dropout_key: int | None, n_steps: int) -> None:
     """Raise ValueError unless masks can be drawn."""
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be at least 0 and below 1, got {dropout!r}.")
@@ -73,7 +79,7 @@ class Backprop:
     Parameters
     ----------
     layer_sizes : sequence of int
-        Units of every layer, input and output included.
+        Neurons of every layer, input and output included.
     activations : tuple of str
         Name in ``ACTIVATIONS`` of the activation function of every hidden layer.
     out_activation : str
@@ -82,54 +88,53 @@ class Backprop:
         Name in ``LOSSES``.
     params, gradients : ndarray of shape (n_params,)
         First every weight matrix in layer order, (fan_in, fan_out) row by row, then every bias
-        vector. ``params`` is read, ``gradients`` written; both lie aligned. ``gradients`` may be
-        None for a kernel that only goes forward.
+        vector. ``params`` is read, ``gradients`` written, and both are aligned. ``gradients`` may
+        be None for a kernel that only goes forward.
     max_batch : int
-        Rows of the largest batch.
+        Number of rows of the largest batch.
     alpha : float, default=0.0
         Strength of the L2 penalty.
     out_groups : tuple of int, default=None
         Widths of the groups of outputs that softmax is taken over; None is one group.
-
     dropout : float, default=0.0
-        Probability that ``gradients`` drops the output of a hidden unit; those kept are divided by
-        ``1 - dropout``. The masks are :func:`dropout_factors` of key and step: no state.
+        Probability that ``gradients`` drops the output of a hidden neuron; those kept are divided
+        by ``1 - dropout``. The masks are :func:`dropout_factors` of key and step: no state.
     dropout_key : int, default=None
-        Of 64 bits; None drops nothing.
+        An integer of 64 bits; None drops nothing.
     n_steps : int, default=0
-        Steps taken before the first one.
+        Number of steps taken before the first one.
 
     Attributes
     ----------
     n_steps : int
-        Steps taken: every call of ``gradients`` is one.
-    activations : list of ndarray of shape (max_batch, n_units)
+        Number of steps taken: every call of ``gradients`` is one.
+    activations : list of ndarray of shape (max_batch, n_neurons)
         x of every layer, input first; the first rows belong to the last batch.
-    layer_outputs, deltas : list of ndarray of shape (max_batch, n_units)
+    layer_outputs, deltas : list of ndarray of shape (max_batch, n_neurons)
         x and delta of every layer after the input; delta times the pattern's sample weight.
-    slopes : list of ndarray of shape (max_batch, n_units), or None
-        Of every hidden layer f'(in), as the last ``gradients`` found it, where x does not tell:
-        times the factor of dropout where there is one.
+    slopes : list of ndarray of shape (max_batch, n_neurons), or None
+        f'(in) of every hidden layer where x does not determine it, as the last ``gradients`` found
+        it, times the factor of dropout where there is one.
     targets : ndarray of shape (max_batch, n_outputs)
-        Of the last training batch.
+        Those of the last training batch.
     """
 
     def __init__(
         self,
-        layer_sizes,
-        activations,
-        out_activation,
-        loss,
-        params,
-        gradients,
+        layer_sizes: Sequence[int],
+        activations: Sequence[str],
+        out_activation: str,
+        loss: str,
+        params: np.ndarray,
+        gradients: np.ndarray | None,
         *,
-        max_batch,
-        alpha=0.0,
-        out_groups=None,
-        dropout=0.0,
-        dropout_key=None,
-        n_steps=0,
-    ):
+        max_batch: int,
+        alpha: float = 0.0,
+        out_groups: Sequence[int] | None = None,
+        dropout: float = 0.0,
+        dropout_key: int | None = None,
+        n_steps: int = 0,
+    ) -> None:
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
             self.layer_sizes,
@@ -142,7 +147,7 @@ class Backprop:
             out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
-        self.dropout, self._dropout_key, self.n_steps = dropout, dropout_key, n_steps
+        self.dropout, self._dropout_key, self.n_steps = dropout, dropout_key or 0, n_steps
         self._drops = dropout > 0 and dropout_key is not None
         self._functions = (*activations, out_activation)
         self._groups = out_groups or self.layer_sizes[-1:]
@@ -172,28 +177,34 @@ class Backprop:
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
 
     @property
-    def activations(self):
-        """Of every layer, the input first; of a sparse X the batch, made dense."""
+    def activations(self) -> list[Any]:
+        """Activations of every layer, the input first; the batch of a sparse X is made dense."""
         self.fill_inputs()
         return [self._inputs, *self.layer_outputs]
 
-    def fill_inputs(self):
-        """Make the last batch of a sparse X dense, in ``activations[0]``; of a dense X it is there."""
+    def fill_inputs(self) -> None:
+        """Write the last batch of a sparse X into ``activations[0]``; a dense one is there."""
         if self._inputs is None:
             self._inputs = np.zeros((self.max_batch, self.layer_sizes[0]), self.dtype)
         if issparse(self._batch):
             self._inputs[: self._batch.shape[0]] = self._batch.toarray()
 
-    def load(self, X, targets=None, sample_weight=None, order=None):
-        """Name the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``.
+    def load(
+        self,
+        X: Any,
+        targets: Any = None,
+        sample_weight: np.ndarray | None = None,
+        order: np.ndarray | None = None,
+    ) -> None:
+        """Take the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``.
 
-        Training batches are copied into ``activations[0]`` and ``targets``; where a batch is all
-        there is, and in prediction, those are the rows themselves. X may be a CSR matrix: its zeros
-        cost nothing but those of the gradient, and ``activations[0]`` is the batch made dense, when
-        it is asked for. Targets may be ``SparseTargets``, of which only the batch is ever a matrix.
+        Training batches are copied into ``activations[0]`` and ``targets``. Where a batch has all
+        rows, and in prediction, those are the rows themselves. X may be a CSR matrix: its zeros
+        cost nothing but those of the gradient, and ``activations[0]`` is the batch made dense when
+        it is read. Targets may be ``SparseTargets``, of which only the batch is made a matrix.
 
-        The arrays stay the caller's. Where one lies at an odd address, or columns are not int32, a
-        copy is made. A batch whose order, columns or units have come to lie outside raises
+        The arrays stay the caller's. An array at an odd address is copied, and so are columns that
+        are not int32. A batch whose order, columns or neurons have come to lie outside raises
         ValueError.
         """
         self._loaded: Rows = check_rows(
@@ -201,19 +212,19 @@ class Backprop:
         )
         self._batch = X[:0]
 
-    def _rows(self, start, stop):
+    def _rows(self, start: int, stop: int) -> slice | np.ndarray:
         n = self._loaded.n
         if start < 0 or stop > n or stop - start > self.max_batch or start >= stop:
             raise IndexError(f"batch {start}:{stop} of {n} rows, at most {self.max_batch} at once")
         return take_rows(self._loaded, start, stop)
 
     @np.errstate(all="ignore")
-    def forward(self, start, stop):
+    def forward(self, start: int, stop: int) -> None:
         """Fill the activations for a batch."""
         self._forward(start, stop)
 
-    def _forward(self, start, stop, training=False):
-        """Rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i). Returns the last layer's in."""
+    def _forward(self, start: int, stop: int, training: bool = False) -> np.ndarray:
+        """Apply rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i); return the last in."""
         x = self._enter(start, stop)
         for layer, function in enumerate(self._functions):
             net_inputs = x @ self._weights[layer] + self._biases[layer]
@@ -221,8 +232,8 @@ class Backprop:
             self.layer_outputs[layer][: stop - start] = x
         return net_inputs
 
-    def _enter(self, start, stop):
-        """The rows of a batch, noted in ``activations[0]``, ``targets`` and as their weights."""
+    def _enter(self, start: int, stop: int) -> Any:
+        """Return the rows of a batch; keep them, their targets and their weights."""
         taken = self._rows(start, stop)
         X, targets, sample_weight, _, _ = self._loaded
         if isinstance(X, CSRRows):
@@ -237,8 +248,10 @@ class Backprop:
         )
         return self._batch
 
-    def _activate(self, layer, function, net_inputs, training):
-        """f(in), and in training what is left of it by dropout; f'(in) where x does not tell."""
+    def _activate(
+        self, layer: int, function: str, net_inputs: np.ndarray, training: bool
+    ) -> np.ndarray:
+        """Return f(in), in training after dropout; keep f'(in) where x does not determine it."""
         activation = ACTIVATIONS[function]
         if activation.sums_to_one:
             return softmax_of_groups(net_inputs, self._groups)
@@ -254,8 +267,8 @@ class Backprop:
         self.slopes[layer][: len(x)] = slope * factors
         return x * factors
 
-    def _output_rules(self, start, stop, training):
-        """Forward, then rules (2) and (5): the sum of the losses, and what it is a sum of."""
+    def _output_rules(self, start: int, stop: int, training: bool) -> tuple[float, float]:
+        """Go forward and apply rules (2) and (5); return the summed loss and the summed weight."""
         n = stop - start
         net_outputs = self._forward(start, stop, training)
         outputs, targets, weight = self.layer_outputs[-1][:n], self.targets[:n], self._weight
@@ -266,14 +279,19 @@ class Backprop:
         return float(losses.astype(float) @ weight), weight.sum(dtype=float) or 1.0
 
     @np.errstate(all="ignore")
-    def summed_loss(self, start, stop):
-        """Sum of the losses of some rows, times their sample weights; no penalty, nothing dropped."""
+    def summed_loss(self, start: int, stop: int) -> float:
+        """Return the sum of the losses of some rows times their sample weights.
+
+        It has no penalty, and nothing is dropped.
+        """
         self._rows(start, stop)
         if self._loaded.targets is None:
             raise ValueError("losses need targets: load them with X.")
         return self._output_rules(start, stop, training=False)[0]
 
-    def gradients(self, start, stop, send_back=None):
+    def gradients(
+        self, start: int, stop: int, send_back: Callable[[int], Any] | None = None
+    ) -> float:
         """Fill activations, deltas and gradients for a batch and return its loss.
 
         ``send_back(layer)``, where given, fills the deltas of a hidden layer in place of rule (6).
@@ -285,9 +303,7 @@ class Backprop:
         if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
         self.n_steps += 1
-        with np.errstate(
-            all="ignore"
-        ):  # a training that diverges says so by a loss that is not finite
+        with np.errstate(all="ignore"):  # a training that diverges has a loss that is not finite
             loss, total = self._output_rules(start, stop, training=True)
             loss /= total
             for layer in reversed(range(len(self._weights))):

@@ -1,16 +1,16 @@
-"""Rows of a sparse matrix as arrays that a kernel can walk over."""
+"""The rows of a sparse matrix as the arrays that a kernel reads."""
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, csr_matrix
 
 from sklearn_metabp._kernels.arrays import readable
 
 # A training takes minutes, and X belongs to its caller: a callback or a thread may write to it.
 X_CHANGED = (
-    "X changed while a kernel held it: it has column indices outside 0 to {0}, which it had not when it was "
-    "loaded. Do not write to X, nor to its indices, before the training has ended."
+    "X changed while a kernel held it: it has column indices outside 0 to {0}, which it had not "
+    "when it was loaded. Do not write to X, nor to its indices, before the training has ended."
 )
 
 
@@ -22,9 +22,9 @@ class CSRRows(NamedTuple):
     values : ndarray of shape (n_values,)
         Copied only where they lie at an odd address.
     columns : ndarray of int32 of shape (n_values,)
-        Copied so too, and where the matrix has others than int32: no layer has more units than
-        int32 counts. They may be those of the matrix, so loops look at every one before they use
-        it.
+        Copied in the same case, and where those of the matrix are not int32: no layer has more
+        neurons than int32 counts. They may be those of the matrix, so loops check every one before
+        they use it.
     indptr : ndarray of int64 of shape (n_rows + 1,)
         A copy: it cuts the same rows whatever becomes of the matrix.
     """
@@ -34,8 +34,10 @@ class CSRRows(NamedTuple):
     indptr: np.ndarray
 
 
-def check_csr(X) -> CSRRows:
-    """The arrays of a CSR matrix; sorted or not, with duplicates, which add up, or zeros.
+def check_csr(X: csr_array | csr_matrix) -> CSRRows:
+    """Return the arrays of a CSR matrix.
+
+    It may be unsorted, and have zeros and duplicates, which add up.
 
     Raises
     ------
@@ -59,14 +61,14 @@ def check_csr(X) -> CSRRows:
     return CSRRows(values, readable(columns, np.int32), indptr)
 
 
-def entries_of(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Positions of the entries of rows that begin at ``starts`` and have ``counts`` entries each."""
+def entry_positions(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the positions of the entries of rows, by where each begins and how many it has."""
     before = np.cumsum(counts) - counts
     return np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
 
 
 def take_csr(X: CSRRows, taken: slice | np.ndarray, n_features: int) -> csr_array:
-    """Some rows of a sparse X, in arrays of their own.
+    """Return some rows of a sparse X, in arrays of their own.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def take_csr(X: CSRRows, taken: slice | np.ndarray, n_features: int) -> csr_arra
     """
     starts = X.indptr[:-1][taken]
     counts = X.indptr[1:][taken] - starts
-    entries = entries_of(starts, counts)
+    entries = entry_positions(starts, counts)
     columns = X.columns[entries]
     if len(columns) and (columns.min() < 0 or columns.max() >= n_features):
         raise ValueError(X_CHANGED.format(n_features - 1))

@@ -1,33 +1,39 @@
-"""Masks of dropout in NumPy, bit for bit those of ``dropout_hash.h``, where the sources are named."""
+"""Masks of dropout in NumPy, bit for bit those of ``dropout_hash.h``, which names the sources."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _64_BITS = 2**64 - 1
 
 
-def _mix64(z):
-    """Of one Python integer, or of an array of uint64."""
+def _mix64(z: Any) -> Any:
+    """Mix the bits of a Python integer, or of an array of uint64."""
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & _64_BITS
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB & _64_BITS
     return z ^ (z >> 31)
 
 
-def dropout_factors(key, step, layer, n, width, dropout, dtype) -> np.ndarray:
-    """What the outputs of a hidden layer are multiplied with in a step: 0, or 1 / (1 - dropout).
+def dropout_factors(
+    key: int, step: int, layer: int, n: int, width: int, dropout: float, dtype: DTypeLike
+) -> np.ndarray:
+    """Return the factors of the outputs of a hidden layer in a step: 0, or 1 / (1 - dropout).
 
-    A function of its arguments alone; for fewer patterns or units it is a part of the same matrix.
+    They follow from the arguments alone. Those of fewer patterns or neurons are a part of the same
+    matrix.
 
     Parameters
     ----------
     key : int
-        Of 64 bits.
+        An integer of 64 bits.
     step : int
         Number of the step, from 1.
     layer : int
         Number of the hidden layer, from 0.
     n, width : int
-        Patterns and units.
+        Patterns and neurons.
     dropout : float
         Probability of 0, from 0 to below 1.
     dtype : dtype
@@ -44,5 +50,5 @@ def dropout_factors(key, step, layer, n, width, dropout, dtype) -> np.ndarray:
     h = (h ^ (h >> 16)) * np.uint32(0x7FEB352D)
     h = (h ^ (h >> 15) ^ high) * np.uint32(0x846CA68B)
     h ^= h >> 16
-    dtype = np.dtype(dtype).type
-    return np.where(h < np.uint32(dropout * 2**32), dtype(0), dtype(1 / (1 - dropout)))
+    zero, scale = np.array([0, 1 / (1 - dropout)], dtype)
+    return np.where(h < np.uint32(dropout * 2**32), zero, scale)

@@ -1,9 +1,10 @@
 /* Random bits as a function of where they are used: no state, so that any step can be taken again.
  *
- * mix64 is the finalizer of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195). The bits of
- * a unit are 32-bit arithmetic, which vectorises: the rounds and constants of "lowbias32" (C. Wellons, "Prospecting
- * for hash functions", 2018), with the upper half of the row's key mixed in between them: added there instead of
- * xored, rows whose lower halves are neighbours would have masks that are alike.
+ * mix64 is the finalizer of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195).
+ * The bits of a neuron are 32-bit arithmetic, which vectorises: the rounds and constants of
+ * "lowbias32" (C. Wellons, "Prospecting for hash functions", 2018), with the upper half of the
+ * row's key mixed in between them: added there instead of xored, rows whose lower halves are
+ * neighbours would have masks that are alike.
  */
 #ifndef SKLEARN_METABP_DROPOUT_HASH_H
 #define SKLEARN_METABP_DROPOUT_HASH_H
@@ -25,7 +26,8 @@ UNUSED static uint64_t dropout_layer_key(uint64_t key, uint64_t step, uint64_t l
     return mix64(mix64(key + GOLDEN * step) + GOLDEN * (layer + 1));
 }
 
-CLONES UNUSED static void dropout_bits(uint32_t *restrict bits, uint64_t row_key, uint32_t first, int64_t count)
+CLONES UNUSED static void dropout_bits(uint32_t *restrict bits, uint64_t row_key, uint32_t first,
+                                       int64_t count)
 {
     const uint32_t low = (uint32_t)row_key, high = (uint32_t)(row_key >> 32);
     for (int64_t i = 0; i < count; i++) {

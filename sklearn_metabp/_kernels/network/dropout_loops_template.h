@@ -1,7 +1,8 @@
 /* Included by layer_loops.h, once per precision. */
 
-CLONES UNUSED static void NAME(drop_units)(REAL *restrict x, REAL *restrict slope, const uint32_t *restrict bits,
-                                           int64_t n, uint32_t threshold, REAL scale)
+CLONES UNUSED static void NAME(drop_neurons)(REAL *restrict x, REAL *restrict slope,
+                                             const uint32_t *restrict bits, int64_t n,
+                                             uint32_t threshold, REAL scale)
 {
     for (int64_t i = 0; i < n; i++) {
         REAL factor = bits[i] < threshold ? 0 : scale;
@@ -10,7 +11,8 @@ CLONES UNUSED static void NAME(drop_units)(REAL *restrict x, REAL *restrict slop
     }
 }
 
-/* A unit is dropped where its bits are below the threshold; the others, and their slopes, are scaled. */
+/* A neuron is dropped where its bits are below the threshold; the others, and their slopes, are
+ * scaled. */
 UNUSED static void NAME(drop)(REAL *restrict x, REAL *restrict slope, int64_t n, int64_t width,
                               uint64_t layer_key, uint32_t threshold, REAL scale)
 {
@@ -20,7 +22,8 @@ UNUSED static void NAME(drop)(REAL *restrict x, REAL *restrict slope, int64_t n,
         for (int64_t first = 0; first < width; first += DROPOUT_BLOCK) {
             const int64_t count = width - first < DROPOUT_BLOCK ? width - first : DROPOUT_BLOCK;
             dropout_bits(bits, row_key, (uint32_t)first, count);
-            NAME(drop_units)(x + p * width + first, slope + p * width + first, bits, count, threshold, scale);
+            NAME(drop_neurons)(x + p * width + first, slope + p * width + first, bits, count,
+                               threshold, scale);
         }
     }
 }

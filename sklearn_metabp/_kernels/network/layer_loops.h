@@ -31,30 +31,33 @@ typedef struct {
     int64_t *rows; /* of the batch */
 } SparseRows;
 
-/* One name for both precisions, for callers whose pointers have no type: is_double chooses the loop. */
-#define BY_PRECISION(name, parameters, arguments)   \
-    UNUSED static inline void name parameters       \
-    {                                               \
-        if (is_double)                              \
-            name##_f64 arguments;                   \
-        else                                        \
-            name##_f32 arguments;                   \
+/* One name for both precisions, for callers whose pointers have no type: is_double chooses the
+ * loop. */
+#define BY_PRECISION(name, parameters, arguments) \
+    UNUSED static inline void name parameters     \
+    {                                             \
+        if (is_double)                            \
+            name##_f64 arguments;                 \
+        else                                      \
+            name##_f32 arguments;                 \
     }
-#define RESULT_BY_PRECISION(type, name, parameters, arguments)           \
-    UNUSED static inline type name parameters                            \
-    {                                                                    \
-        return is_double ? name##_f64 arguments : name##_f32 arguments;  \
+#define RESULT_BY_PRECISION(type, name, parameters, arguments)          \
+    UNUSED static inline type name parameters                           \
+    {                                                                   \
+        return is_double ? name##_f64 arguments : name##_f32 arguments; \
     }
 
 BY_PRECISION(activate, (int is_double, int function, void *x, int64_t n), (function, x, n))
 BY_PRECISION(activate_and_slope, (int is_double, int function, void *x, void *slope, int64_t n),
              (function, x, slope, n))
 BY_PRECISION(softmax,
-             (int is_double, void *x, int64_t n, int64_t width, const int64_t *groups, int64_t n_groups),
+             (int is_double, void *x, int64_t n, int64_t width, const int64_t *groups,
+              int64_t n_groups),
              (x, n, width, groups, n_groups))
 BY_PRECISION(times_slope, (int is_double, int function, void *deltas, const void *x, int64_t n),
              (function, deltas, x, n))
-BY_PRECISION(multiply, (int is_double, void *deltas, const void *slope, int64_t n), (deltas, slope, n))
+BY_PRECISION(multiply, (int is_double, void *deltas, const void *slope, int64_t n),
+             (deltas, slope, n))
 BY_PRECISION(fill_rows, (int is_double, void *rows, const void *row, int64_t n, int64_t width),
              (rows, row, n, width))
 BY_PRECISION(column_sums,
@@ -71,11 +74,13 @@ RESULT_BY_PRECISION(double, add_decay,
                     (int is_double, void *gradients, const void *weights, int64_t n, double scale),
                     (gradients, weights, n, scale))
 RESULT_BY_PRECISION(double, output_rules,
-                    (int is_double, int loss, int function, void *x, const void *targets, void *deltas,
-                     const void *weight, int64_t n, int64_t width, const int64_t *groups, int64_t n_groups),
+                    (int is_double, int loss, int function, void *x, const void *targets,
+                     void *deltas, const void *weight, int64_t n, int64_t width,
+                     const int64_t *groups, int64_t n_groups),
                     (loss, function, x, targets, deltas, weight, n, width, groups, n_groups))
 
-/* Each of these returns whether a column or a neuron lies outside; what is written is then incomplete. */
+/* Each of these returns whether a column or a neuron lies outside; what is written is then
+ * incomplete. */
 RESULT_BY_PRECISION(int, sparse_product,
                     (int is_double, const SparseRows *x, void *out, const void *weights, int64_t n,
                      int64_t width, int64_t fan_in),
@@ -83,13 +88,14 @@ RESULT_BY_PRECISION(int, sparse_product,
 RESULT_BY_PRECISION(int, sparse_gradient,
                     (int is_double, const SparseRows *x, void *out, const void *deltas, int64_t n,
                      int64_t width, int64_t fan_in, double scale),
-                    (out, deltas, x->values, x->columns, x->indptr, x->rows, n, width, fan_in, scale))
+                    (out, deltas, x->values, x->columns, x->indptr, x->rows, n, width, fan_in,
+                     scale))
 RESULT_BY_PRECISION(int, dense_rows,
                     (int is_double, const SparseRows *x, void *out, int64_t n, int64_t fan_in),
                     (out, x->values, x->columns, x->indptr, x->rows, n, fan_in))
 RESULT_BY_PRECISION(int, write_targets,
-                    (int is_double, void *target, const int32_t *neurons, int64_t n_neurons, int64_t width,
-                     double no, double yes),
+                    (int is_double, void *target, const int32_t *neurons, int64_t n_neurons,
+                     int64_t width, double no, double yes),
                     (target, neurons, n_neurons, width, no, yes))
 
 #endif

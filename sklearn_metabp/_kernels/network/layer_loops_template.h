@@ -21,7 +21,7 @@ CLONES UNUSED static void NAME(exponential)(REAL *restrict x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] = NAME(exp_lane)(x[i]);
 }
 
-/* Softmax over each group of units of a row; width is the sum of the groups. */
+/* Softmax over each group of neurons of a row; width is the sum of the groups. */
 UNUSED static void NAME(softmax)(REAL *restrict x, int64_t n, int64_t width, const int64_t *groups,
                                  int64_t n_groups)
 {
@@ -46,7 +46,7 @@ UNUSED static void NAME(softmax)(REAL *restrict x, int64_t n, int64_t width, con
 }
 
 /* exp as an activation: infinite where it overflows, so that divergence shows. */
-CLONES UNUSED static void NAME(exp_units)(REAL *restrict x, int64_t n)
+CLONES UNUSED static void NAME(exp_neurons)(REAL *restrict x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         REAL y = NAME(exp_lane)(x[i]);
@@ -128,7 +128,7 @@ UNUSED static void NAME(activate)(int function, REAL *restrict x, int64_t n)
     case LOGISTIC: NAME(logistic)(x, n); break;
     case TANH: NAME(tanh)(x, n); break;
     case RELU: NAME(relu)(x, n); break;
-    case EXP: NAME(exp_units)(x, n); break;
+    case EXP: NAME(exp_neurons)(x, n); break;
     case LEAKY_RELU: NAME(leaky_relu)(x, n); break;
     case ELU: NAME(elu)(x, n); break;
     case SOFTPLUS: NAME(softplus)(x, n); break;
@@ -138,22 +138,26 @@ UNUSED static void NAME(activate)(int function, REAL *restrict x, int64_t n)
     }
 }
 
-CLONES UNUSED static void NAME(times_logistic_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+CLONES UNUSED static void NAME(times_logistic_slope)(REAL *restrict d, const REAL *restrict x,
+                                                     int64_t n)
 {
     for (int64_t i = 0; i < n; i++) d[i] *= x[i] * (1 - x[i]);
 }
 
-CLONES UNUSED static void NAME(times_tanh_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+CLONES UNUSED static void NAME(times_tanh_slope)(REAL *restrict d, const REAL *restrict x,
+                                                 int64_t n)
 {
     for (int64_t i = 0; i < n; i++) d[i] *= 1 - x[i] * x[i];
 }
 
-CLONES UNUSED static void NAME(times_relu_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+CLONES UNUSED static void NAME(times_relu_slope)(REAL *restrict d, const REAL *restrict x,
+                                                 int64_t n)
 {
     for (int64_t i = 0; i < n; i++) d[i] = x[i] > 0 ? d[i] : 0;
 }
 
-CLONES UNUSED static void NAME(times_leaky_relu_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+CLONES UNUSED static void NAME(times_leaky_relu_slope)(REAL *restrict d, const REAL *restrict x,
+                                                       int64_t n)
 {
     for (int64_t i = 0; i < n; i++) d[i] *= x[i] > 0 ? (REAL)1 : (REAL)LEAK;
 }
@@ -164,7 +168,8 @@ CLONES UNUSED static void NAME(times_elu_slope)(REAL *restrict d, const REAL *re
 }
 
 /* 1 / (1 + e^-in) = 1 - e^-x */
-CLONES UNUSED static void NAME(times_softplus_slope)(REAL *restrict d, const REAL *restrict x, int64_t n)
+CLONES UNUSED static void NAME(times_softplus_slope)(REAL *restrict d, const REAL *restrict x,
+                                                     int64_t n)
 {
     for (int64_t i = 0; i < n; i++) d[i] *= -NAME(expm1_lane)(-x[i]);
 }
@@ -175,7 +180,8 @@ CLONES UNUSED static void NAME(multiply)(REAL *restrict d, const REAL *restrict 
 }
 
 /* d *= f'(in), with the slope written in terms of the activation x = f(in). */
-UNUSED static void NAME(times_slope)(int function, REAL *restrict d, const REAL *restrict x, int64_t n)
+UNUSED static void NAME(times_slope)(int function, REAL *restrict d, const REAL *restrict x,
+                                     int64_t n)
 {
     switch (function) {
     case LOGISTIC: NAME(times_logistic_slope)(d, x, n); break;
@@ -190,7 +196,8 @@ UNUSED static void NAME(times_slope)(int function, REAL *restrict d, const REAL 
 }
 
 /* x = f(in) and, of any hidden function, slope = f'(in). */
-UNUSED static void NAME(activate_and_slope)(int function, REAL *restrict x, REAL *restrict slope, int64_t n)
+UNUSED static void NAME(activate_and_slope)(int function, REAL *restrict x, REAL *restrict slope,
+                                            int64_t n)
 {
     if (function == GELU) {
         NAME(gelu_and_slope)(x, slope, n);
@@ -203,13 +210,14 @@ UNUSED static void NAME(activate_and_slope)(int function, REAL *restrict x, REAL
     }
 }
 
-UNUSED static void NAME(fill_rows)(REAL *restrict rows, const REAL *restrict row, int64_t n, int64_t width)
+UNUSED static void NAME(fill_rows)(REAL *restrict rows, const REAL *restrict row, int64_t n,
+                                   int64_t width)
 {
     for (int64_t p = 0; p < n; p++) memcpy(rows + p * width, row, width * sizeof(REAL));
 }
 
-CLONES UNUSED static void NAME(column_sums)(REAL *restrict sums, const REAL *restrict rows, int64_t n,
-                                            int64_t width, REAL scale)
+CLONES UNUSED static void NAME(column_sums)(REAL *restrict sums, const REAL *restrict rows,
+                                            int64_t n, int64_t width, REAL scale)
 {
     for (int64_t k = 0; k < width; k++) sums[k] = 0;
     for (int64_t p = 0; p < n; p++)
@@ -226,7 +234,8 @@ UNUSED static double NAME(sum)(const REAL *values, int64_t n)
 }
 
 /* g += scale * w; returns sum w^2, of 8 sums that fit in vector registers. */
-CLONES UNUSED static double NAME(add_decay)(REAL *restrict g, const REAL *restrict w, int64_t n, REAL scale)
+CLONES UNUSED static double NAME(add_decay)(REAL *restrict g, const REAL *restrict w, int64_t n,
+                                            REAL scale)
 {
     double squares[8] = {0};
     int64_t i = 0;
@@ -244,7 +253,8 @@ CLONES UNUSED static double NAME(add_decay)(REAL *restrict g, const REAL *restri
 }
 
 /* out = in^T, for a matrix of n rows and m columns, in tiles of 8 by 8. */
-CLONES UNUSED static void NAME(transpose)(REAL *restrict out, const REAL *restrict in, int64_t n, int64_t m)
+CLONES UNUSED static void NAME(transpose)(REAL *restrict out, const REAL *restrict in, int64_t n,
+                                          int64_t m)
 {
     for (int64_t row = 0; row < n; row += 8) {
         const int64_t row_end = row + 8 < n ? row + 8 : n;

@@ -1,9 +1,11 @@
-/* Included by layer_loops.h, once per precision; x are net inputs, then outputs, d deltas, t targets. */
+/* Included by layer_loops.h, once per precision; x are net inputs, then outputs, d deltas, t
+ * targets. */
 
 /* Softmax over groups and its log-loss: J = -sum_k t_k log y_k, delta = t - (sum_k t_k) y. */
-UNUSED static double NAME(softmax_log_loss)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
-                                            const REAL *restrict weight, int64_t n, int64_t width,
-                                            const int64_t *groups, int64_t n_groups)
+UNUSED static double NAME(softmax_log_loss)(REAL *restrict x, const REAL *restrict t,
+                                            REAL *restrict d, const REAL *restrict weight,
+                                            int64_t n, int64_t width, const int64_t *groups,
+                                            int64_t n_groups)
 {
     double loss = 0;
     for (int64_t p = 0; p < n; p++) {
@@ -22,7 +24,8 @@ UNUSED static double NAME(softmax_log_loss)(REAL *restrict x, const REAL *restri
         REAL *row = x + p * width, *delta = d + p * width;
         const REAL *target = t + p * width;
         REAL s = weight ? weight[p] : 1;
-        for (int64_t g = 0; g < n_groups; row += groups[g], delta += groups[g], target += groups[g++]) {
+        for (int64_t g = 0; g < n_groups;
+             row += groups[g], delta += groups[g], target += groups[g++]) {
             REAL total = 0, mass = 0;
             for (int64_t k = 0; k < groups[g]; k++) total += row[k];
             for (int64_t k = 0; k < groups[g]; k++) mass += target[k];
@@ -35,9 +38,10 @@ UNUSED static double NAME(softmax_log_loss)(REAL *restrict x, const REAL *restri
     return loss;
 }
 
-/* Logistic units and the log-loss of each: J = sum_k max(in, 0) - t in + log(1 + e^-|in|). */
-UNUSED static double NAME(logistic_log_loss)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
-                                             const REAL *restrict weight, int64_t n, int64_t width)
+/* Logistic neurons and the log-loss of each: J = sum_k max(in, 0) - t in + log(1 + e^-|in|). */
+UNUSED static double NAME(logistic_log_loss)(REAL *restrict x, const REAL *restrict t,
+                                             REAL *restrict d, const REAL *restrict weight,
+                                             int64_t n, int64_t width)
 {
     double loss = 0;
     for (int64_t p = 0; p < n; p++) {
@@ -56,7 +60,8 @@ UNUSED static double NAME(logistic_log_loss)(REAL *restrict x, const REAL *restr
     return loss;
 }
 
-/* exp units: J = sum_k t log(t / y) - t + y, half the Poisson deviance, with log y the net input. */
+/* exp neurons: J = sum_k t log(t / y) - t + y, half the Poisson deviance, with log y the net input.
+ */
 UNUSED static double NAME(poisson)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
                                    const REAL *restrict weight, int64_t n, int64_t width)
 {
@@ -69,7 +74,7 @@ UNUSED static double NAME(poisson)(REAL *restrict x, const REAL *restrict t, REA
         }
         loss += row_loss * (weight ? weight[p] : 1);
     }
-    NAME(exp_units)(x, n * width);
+    NAME(exp_neurons)(x, n * width);
     for (int64_t p = 0; p < n; p++) {
         REAL s = weight ? weight[p] : 1;
         double row_loss = 0;
@@ -82,9 +87,11 @@ UNUSED static double NAME(poisson)(REAL *restrict x, const REAL *restrict t, REA
     return loss;
 }
 
-/* Half the sum of squares, J = 1/2 sum_k (t_k - y_k)^2: rule (2); d is minus its derivative by y. */
-UNUSED static double NAME(squared_error)(const REAL *restrict x, const REAL *restrict t, REAL *restrict d,
-                                         const REAL *restrict weight, int64_t n, int64_t width)
+/* Half the sum of squares, J = 1/2 sum_k (t_k - y_k)^2: rule (2); d is minus its derivative by y.
+ */
+UNUSED static double NAME(squared_error)(const REAL *restrict x, const REAL *restrict t,
+                                         REAL *restrict d, const REAL *restrict weight, int64_t n,
+                                         int64_t width)
 {
     double loss = 0;
     for (int64_t p = 0; p < n; p++) {
@@ -102,8 +109,8 @@ UNUSED static double NAME(squared_error)(const REAL *restrict x, const REAL *res
 
 /* J = sum_k |t_k - y_k| */
 CLONES UNUSED static double NAME(absolute_error)(const REAL *restrict x, const REAL *restrict t,
-                                                 REAL *restrict d, const REAL *restrict weight, int64_t n,
-                                                 int64_t width)
+                                                 REAL *restrict d, const REAL *restrict weight,
+                                                 int64_t n, int64_t width)
 {
     double loss = 0;
     for (int64_t p = 0; p < n; p++) {
@@ -120,8 +127,9 @@ CLONES UNUSED static double NAME(absolute_error)(const REAL *restrict x, const R
 }
 
 /* J = sum_k e^2 / 2 where |e| <= 1, |e| - 1/2 beyond, e = t_k - y_k */
-CLONES UNUSED static double NAME(huber)(const REAL *restrict x, const REAL *restrict t, REAL *restrict d,
-                                        const REAL *restrict weight, int64_t n, int64_t width)
+CLONES UNUSED static double NAME(huber)(const REAL *restrict x, const REAL *restrict t,
+                                        REAL *restrict d, const REAL *restrict weight, int64_t n,
+                                        int64_t width)
 {
     double loss = 0;
     for (int64_t p = 0; p < n; p++) {
@@ -129,7 +137,9 @@ CLONES UNUSED static double NAME(huber)(const REAL *restrict x, const REAL *rest
         double row_loss = 0;
         for (int64_t i = p * width; i < (p + 1) * width; i++) {
             REAL e = t[i] - x[i];
-            REAL pull = e > 1 ? 1 : e < -1 ? -1 : e; /* e^2/2 = pull (e - pull/2), and so beyond 1 */
+            REAL pull = e > 1    ? 1
+                        : e < -1 ? -1
+                                 : e; /* e^2/2 = pull (e - pull/2), and so beyond 1 */
             row_loss += (double)pull * (e - (REAL)0.5 * pull);
             d[i] = s * pull;
         }
@@ -139,8 +149,9 @@ CLONES UNUSED static double NAME(huber)(const REAL *restrict x, const REAL *rest
 }
 
 /* Rule (5): d, minus the derivative by the outputs x, becomes that by their net inputs. */
-UNUSED static void NAME(through_outputs)(int function, REAL *restrict d, const REAL *restrict x, int64_t n,
-                                         int64_t width, const int64_t *groups, int64_t n_groups)
+UNUSED static void NAME(through_outputs)(int function, REAL *restrict d, const REAL *restrict x,
+                                         int64_t n, int64_t width, const int64_t *groups,
+                                         int64_t n_groups)
 {
     if (function != SOFTMAX) {
         NAME(times_slope)(function, d, x, n * width);
@@ -155,14 +166,17 @@ UNUSED static void NAME(through_outputs)(int function, REAL *restrict d, const R
     }
 }
 
-/* Loss of outputs whose net inputs are x, the sum over n rows; x becomes the outputs, d the deltas. */
-UNUSED static double NAME(output_rules)(int loss, int function, REAL *restrict x, const REAL *restrict t,
-                                        REAL *restrict d, const REAL *restrict weight, int64_t n,
-                                        int64_t width, const int64_t *groups, int64_t n_groups)
+/* Loss of outputs whose net inputs are x, the sum over n rows; x becomes the outputs, d the deltas.
+ */
+UNUSED static double NAME(output_rules)(int loss, int function, REAL *restrict x,
+                                        const REAL *restrict t, REAL *restrict d,
+                                        const REAL *restrict weight, int64_t n, int64_t width,
+                                        const int64_t *groups, int64_t n_groups)
 {
     double sum;
     if (loss == LOG_LOSS) {
-        if (function == SOFTMAX) return NAME(softmax_log_loss)(x, t, d, weight, n, width, groups, n_groups);
+        if (function == SOFTMAX)
+            return NAME(softmax_log_loss)(x, t, d, weight, n, width, groups, n_groups);
         return NAME(logistic_log_loss)(x, t, d, weight, n, width);
     }
     if (loss == POISSON) return NAME(poisson)(x, t, d, weight, n, width);

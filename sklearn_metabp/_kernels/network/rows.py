@@ -1,6 +1,7 @@
 """The rows that batches are drawn from, checked and in a form that kernels read."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -12,7 +13,9 @@ from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 ORDER_CHANGED = (
     "the order of the rows changed while a kernel held it: it must hold rows from 0 to {0}."
 )
-TARGETS_CHANGED = "the targets changed while a kernel held them: they have units outside 0 to {0}."
+TARGETS_CHANGED = (
+    "the targets changed while a kernel held them: they have neurons outside 0 to {0}."
+)
 
 
 class Rows(NamedTuple):
@@ -36,8 +39,15 @@ class Rows(NamedTuple):
     n: int
 
 
-def check_rows(layer_sizes, dtype, X, targets, sample_weight, order) -> Rows:
-    """The rows as kernels read them: where an array lies at an odd address, a copy of it.
+def check_rows(
+    layer_sizes: Sequence[int],
+    dtype: np.dtype,
+    X: Any,
+    targets: np.ndarray | SparseTargets | None,
+    sample_weight: np.ndarray | None,
+    order: np.ndarray | None,
+) -> Rows:
+    """Return the rows as kernels read them: a copy of an array that lies at an odd address.
 
     Raises
     ------
@@ -45,7 +55,7 @@ def check_rows(layer_sizes, dtype, X, targets, sample_weight, order) -> Rows:
         If they do not fit the layers.
     """
     n = X.shape[0]
-    shapes = {
+    shapes: dict[str, tuple[Any, tuple[int, ...]]] = {
         "X": (X, (n, layer_sizes[0])),
         "targets": (targets, (n, layer_sizes[-1])),
         "sample_weight": (sample_weight, (n,)),
@@ -55,8 +65,8 @@ def check_rows(layer_sizes, dtype, X, targets, sample_weight, order) -> Rows:
         fits &= not isinstance(array, np.ndarray) or array.flags.c_contiguous
         if not fits:
             raise ValueError(
-                f"{name} must be C-contiguous of shape {shape}, dtype {dtype}; got shape {array.shape}, "
-                f"dtype {array.dtype}."
+                f"{name} must be C-contiguous of shape {shape}, dtype {dtype}; got shape "
+                f"{array.shape}, dtype {array.dtype}."
             )
     if order is not None:
         _check_order(order, n)
@@ -69,7 +79,7 @@ def check_rows(layer_sizes, dtype, X, targets, sample_weight, order) -> Rows:
     )
 
 
-def _check_order(order, n: int) -> None:
+def _check_order(order: np.ndarray, n: int) -> None:
     fits = (
         order.dtype == np.intp
         and order.shape == (n,)
@@ -83,7 +93,7 @@ def _check_order(order, n: int) -> None:
 
 
 def take_rows(rows: Rows, start: int, stop: int) -> slice | np.ndarray:
-    """Rows of a batch.
+    """Return which rows a batch has.
 
     Raises
     ------

@@ -1,7 +1,9 @@
-/* Included by layer_loops.h, once per precision; a sparse row's values and columns lie from indptr[row] on.
+/* Included by layer_loops.h, once per precision; a sparse row's values and columns lie from
+ * indptr[row] on.
  *
- * The columns may be the caller's own and may change while a network trains, in another thread too: each is
- * read once, looked at and only then used. A loop that meets one outside stops and returns 1.
+ * The columns may be the caller's own and may change while a network trains, in another thread too:
+ * each is read once, looked at and only then used. A loop that meets one outside stops and
+ * returns 1.
  */
 
 /* out += X W, for the given rows of X. */
@@ -13,14 +15,16 @@ CLONES UNUSED static int NAME(sparse_product)(REAL *restrict out, const REAL *re
     for (int64_t p = 0; p < n; p++, out += width) {
         int64_t k = indptr[rows[p]];
         const int64_t stop = indptr[rows[p] + 1];
-        for (; k + 4 <= stop; k += 4) { /* four at once: out is read and written a quarter as often */
+        for (; k + 4 <= stop;
+             k += 4) { /* four at once: out is read and written a quarter as often */
             const int64_t ia = READ_INDEX(columns + k), ib = READ_INDEX(columns + k + 1);
             const int64_t ic = READ_INDEX(columns + k + 2), id = READ_INDEX(columns + k + 3);
             if ((ia >= fan_in) | (ib >= fan_in) | (ic >= fan_in) | (id >= fan_in)) return 1;
             const REAL a = values[k], b = values[k + 1], c = values[k + 2], d = values[k + 3];
             const REAL *wa = weights + ia * width, *wb = weights + ib * width;
             const REAL *wc = weights + ic * width, *wd = weights + id * width;
-            for (int64_t j = 0; j < width; j++) out[j] += (a * wa[j] + b * wb[j]) + (c * wc[j] + d * wd[j]);
+            for (int64_t j = 0; j < width; j++)
+                out[j] += (a * wa[j] + b * wb[j]) + (c * wc[j] + d * wd[j]);
         }
         for (; k < stop; k++) {
             const int64_t i = READ_INDEX(columns + k);
@@ -35,8 +39,8 @@ CLONES UNUSED static int NAME(sparse_product)(REAL *restrict out, const REAL *re
 /* out = scale X^T delta, for the given rows of X, of which delta has one each. */
 CLONES UNUSED static int NAME(sparse_gradient)(REAL *restrict out, const REAL *restrict delta,
                                                const REAL *values, const int32_t *columns,
-                                               const int64_t *indptr, const int64_t *rows, int64_t n,
-                                               int64_t width, int64_t fan_in, REAL scale)
+                                               const int64_t *indptr, const int64_t *rows,
+                                               int64_t n, int64_t width, int64_t fan_in, REAL scale)
 {
     memset(out, 0, (size_t)(fan_in * width) * sizeof(REAL));
     for (int64_t p = 0; p < n; p++, delta += width)
@@ -52,7 +56,8 @@ CLONES UNUSED static int NAME(sparse_gradient)(REAL *restrict out, const REAL *r
 
 /* The given rows of X with their zeros; what stands in one place adds up. */
 UNUSED static int NAME(dense_rows)(REAL *restrict out, const REAL *values, const int32_t *columns,
-                                   const int64_t *indptr, const int64_t *rows, int64_t n, int64_t fan_in)
+                                   const int64_t *indptr, const int64_t *rows, int64_t n,
+                                   int64_t fan_in)
 {
     memset(out, 0, (size_t)(n * fan_in) * sizeof(REAL));
     for (int64_t p = 0; p < n; p++, out += fan_in)
@@ -64,13 +69,13 @@ UNUSED static int NAME(dense_rows)(REAL *restrict out, const REAL *values, const
     return 0;
 }
 
-/* A row of targets: yes in the given units, no in the others. */
-UNUSED static int NAME(write_targets)(REAL *restrict target, const int32_t *units, int64_t n_units,
-                                      int64_t width, REAL no, REAL yes)
+/* A row of targets: yes at the given neurons, no at the others. */
+UNUSED static int NAME(write_targets)(REAL *restrict target, const int32_t *neurons,
+                                      int64_t n_neurons, int64_t width, REAL no, REAL yes)
 {
     for (int64_t i = 0; i < width; i++) target[i] = no;
-    for (int64_t k = 0; k < n_units; k++) {
-        const int64_t i = READ_INDEX(units + k);
+    for (int64_t k = 0; k < n_neurons; k++) {
+        const int64_t i = READ_INDEX(neurons + k);
         if (i >= width) return 1;
         target[i] = yes;
     }

@@ -1,28 +1,33 @@
-"""Targets that are one value in few places and another in all others, without the others."""
+"""Targets that have one value at a few neurons and another at all others."""
 
 import copy
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from sklearn_metabp._kernels.network.csr_rows import entries_of
+from sklearn_metabp._kernels.network.csr_rows import entry_positions
 
 
 class SparseTargets:
-    """Targets of classes: the units of every row whose target is ``yes``; those of the rest are ``no``.
+    """Targets of classes: the output neurons of every row whose target is ``yes``.
 
-    A class a row takes 12 bytes, where a matrix takes the number of classes times 4 or 8. Kernels
-    write the rows of a batch into their buffer. Indexed by rows it gives a matrix, as a matrix of
-    targets does.
+    The targets of all other neurons are ``no``.
+
+    A row with one class takes 12 bytes. In a matrix it takes the number of classes times 4 or 8.
+    Kernels write the rows of a batch into their buffer. Indexed by rows, the targets give a matrix,
+    as a matrix of targets does.
 
     Parameters
     ----------
-    units : ndarray of shape (n_entries,)
-        Output units whose target is ``yes``, row after row; copied as int32.
+    neurons : ndarray of shape (n_entries,)
+        Numbers of the output neurons whose target is ``yes``, row after row; copied as int32.
     indptr : ndarray of shape (n_samples + 1,)
-        Where the units of a row begin, as in a CSR matrix; copied as int64.
+        Where the neurons of each row begin, as in a CSR matrix; copied as int64.
     n_outputs : int
     dtype : dtype
-        float32 or float64, the one of the matrices.
+        Dtype of the matrices, float32 or float64.
     no, yes : float, default=0.0 and 1.0
 
     Attributes
@@ -33,7 +38,7 @@ class SparseTargets:
     Raises
     ------
     ValueError
-        If the arrays do not make rows of units.
+        If the arrays do not make rows of neurons.
 
     Examples
     --------
@@ -44,112 +49,125 @@ class SparseTargets:
            [1., 0., 0.]])
     """
 
-    def __init__(self, units, indptr, n_outputs: int, dtype, no: float = 0.0, yes: float = 1.0):
-        self.units, self.indptr = np.array(units, np.int32), np.array(indptr, np.int64)
+    def __init__(
+        self,
+        neurons: ArrayLike,
+        indptr: ArrayLike,
+        n_outputs: int,
+        dtype: DTypeLike,
+        no: float = 0.0,
+        yes: float = 1.0,
+    ) -> None:
+        self.neurons, self.indptr = np.array(neurons, np.int32), np.array(indptr, np.int64)
         self.dtype = np.dtype(dtype)
         self.no, self.yes = no, yes
-        one_row = self.indptr.ndim == 1 and len(self.indptr) > 0 and self.units.ndim == 1
-        if not one_row or self.indptr[0] < 0 or self.indptr[-1] > len(self.units):
-            raise ValueError("indptr must cut the units of the targets into rows.")
+        one_row = self.indptr.ndim == 1 and len(self.indptr) > 0 and self.neurons.ndim == 1
+        if not one_row or self.indptr[0] < 0 or self.indptr[-1] > len(self.neurons):
+            raise ValueError("indptr must cut the neurons of the targets into rows.")
         if (np.diff(self.indptr) < 0).any():
-            raise ValueError("indptr must not fall: it cuts the units of the targets into rows.")
+            raise ValueError("indptr must not fall: it cuts the neurons of the targets into rows.")
         self.shape = len(self.indptr) - 1, int(n_outputs)
-        check_units(self.units, n_outputs)
+        check_neurons(self.neurons, n_outputs)
 
     @classmethod
     def one_hot(
-        cls, units, n_outputs: int, dtype, no: float = 0.0, yes: float = 1.0
-    ) -> "SparseTargets":
-        """Targets of rows that have ``yes`` in one unit each, or in one a column of ``units``.
+        cls,
+        neurons: ArrayLike,
+        n_outputs: int,
+        dtype: DTypeLike,
+        no: float = 0.0,
+        yes: float = 1.0,
+    ) -> Self:
+        """Return targets that have ``yes`` at one neuron of each row and column of ``neurons``.
 
         Parameters
         ----------
-        units : array-like of int of shape (n_samples,) or (n_samples, n_columns)
+        neurons : array-like of int of shape (n_samples,) or (n_samples, n_columns)
         n_outputs, dtype, no, yes
             As for the class.
         """
-        units = np.asarray(units)
-        n_columns = 1 if units.ndim == 1 else units.shape[1]
-        return cls(units.ravel(), n_columns * np.arange(len(units) + 1), n_outputs, dtype, no, yes)
+        table = np.asarray(neurons)
+        n_columns = 1 if table.ndim == 1 else table.shape[1]
+        return cls(table.ravel(), n_columns * np.arange(len(table) + 1), n_outputs, dtype, no, yes)
 
     def column_means(self, weights: np.ndarray) -> np.ndarray:
         """Return the mean of every column, (n_outputs,), with weights that add up to 1."""
         of_entries = np.repeat(weights, np.diff(self.indptr))
-        units = self.units[self.indptr[0] : self.indptr[-1]]
-        share_of_yes = np.bincount(units, of_entries, minlength=self.shape[1])
+        neurons = self.neurons[self.indptr[0] : self.indptr[-1]]
+        share_of_yes = np.bincount(neurons, of_entries, minlength=self.shape[1])
         return self.no + (self.yes - self.no) * share_of_yes
 
     @classmethod
-    def of_csr(cls, matrix, dtype, no: float = 0.0, yes: float = 1.0) -> "SparseTargets":
-        """Targets that are ``yes`` where a CSR matrix of shape (n_samples, n_outputs) is not 0."""
+    def of_csr(cls, matrix: Any, dtype: DTypeLike, no: float = 0.0, yes: float = 1.0) -> Self:
+        """Return targets that are ``yes`` where a CSR matrix (n_samples, n_outputs) is not 0."""
         present = matrix.data != 0
         before = np.concatenate([[0], np.cumsum(present)])
         return cls(matrix.indices[present], before[matrix.indptr], matrix.shape[1], dtype, no, yes)
 
     @classmethod
     def side_by_side(cls, parts: "list[SparseTargets | np.ndarray]") -> "SparseTargets":
-        """Targets of the units of all parts, whose numbers go on from part to part.
+        """Return targets of the neurons of all parts, numbered on from part to part.
 
         Parameters
         ----------
-        parts : list of SparseTargets and of ndarray of shape (n_samples, n_units)
-            Of one dtype, ``no`` and ``yes``; one at least is sparse, and the matrices have no other
-            values.
+        parts : list of SparseTargets and of ndarray of shape (n_samples, n_neurons)
+            All have one dtype, ``no`` and ``yes``. At least one is sparse, and the matrices have
+            no other values.
         """
         like = next(part for part in parts if isinstance(part, SparseTargets))
         rows: list[np.ndarray] = []
-        units: list[np.ndarray] = []
+        neurons: list[np.ndarray] = []
         width = 0
         for part in parts:
             if isinstance(part, SparseTargets):
                 rows.append(np.repeat(np.arange(len(part)), np.diff(part.indptr)))
-                units.append(part.units[part.indptr[0] : part.indptr[-1]] + width)
+                neurons.append(part.neurons[part.indptr[0] : part.indptr[-1]] + width)
             else:
-                of_rows, of_units = np.nonzero(part == like.yes)
-                rows.append(of_rows)
-                units.append(of_units + width)
+                part_rows, part_neurons = np.nonzero(part == like.yes)
+                rows.append(part_rows)
+                neurons.append(part_neurons + width)
             width += part.shape[1]
         every_row = np.concatenate(rows)
         indptr = np.concatenate([[0], np.cumsum(np.bincount(every_row, minlength=len(like)))])
         by_row = np.argsort(every_row, kind="stable")
-        return cls(np.concatenate(units)[by_row], indptr, width, like.dtype, like.no, like.yes)
+        return cls(np.concatenate(neurons)[by_row], indptr, width, like.dtype, like.no, like.yes)
 
-    def astype(self, dtype) -> "SparseTargets":
-        """Targets whose matrices are of another dtype."""
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return targets whose matrices have another dtype."""
         targets = copy.copy(self)
         targets.dtype = np.dtype(dtype)
         return targets
 
-    def with_arrays(self, replacement) -> "SparseTargets":
-        """The same targets in other arrays: ``replacement(array)`` of each."""
+    def with_arrays(self, replacement: Callable[[np.ndarray], np.ndarray]) -> Self:
+        """Return the same targets in other arrays, ``replacement(array)`` of each."""
         targets = copy.copy(self)
-        targets.units, targets.indptr = replacement(self.units), replacement(self.indptr)
+        targets.neurons, targets.indptr = replacement(self.neurons), replacement(self.indptr)
         return targets
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return self.units.nbytes + self.indptr.nbytes
+        return self.neurons.nbytes + self.indptr.nbytes
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows) -> np.ndarray:
-        """Matrix of some rows, of shape (n_rows, n_outputs)."""
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Return the matrix of some rows, of shape (n_rows, n_outputs)."""
         starts = self.indptr[:-1][rows]
         counts = self.indptr[1:][rows] - starts
         targets = np.full((len(starts), self.shape[1]), self.no, self.dtype)
-        units = self.units[entries_of(starts, counts)]
-        check_units(units, self.shape[1])
-        targets[np.repeat(np.arange(len(starts)), counts), units] = self.yes
+        neurons = self.neurons[entry_positions(starts, counts)]
+        check_neurons(neurons, self.shape[1])
+        targets[np.repeat(np.arange(len(starts)), counts), neurons] = self.yes
         return targets
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        """Matrix of all rows."""
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """Return the matrix of all rows."""
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
 
-def check_units(units: np.ndarray, n_outputs: int) -> None:
-    """Raise ValueError unless all are output units."""
-    if len(units) and (units.min() < 0 or units.max() >= n_outputs):
-        raise ValueError(f"targets have units outside 0 to {n_outputs - 1}.")
+def check_neurons(neurons: np.ndarray, n_outputs: int) -> None:
+    """Raise ValueError unless all are numbers of output neurons."""
+    if len(neurons) and (neurons.min() < 0 or neurons.max() >= n_outputs):
+        raise ValueError(f"targets have neurons outside 0 to {n_outputs - 1}.")

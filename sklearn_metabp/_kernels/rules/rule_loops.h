@@ -5,21 +5,21 @@
 #define TEMPLATE "../rules/rule_loops_template.h"
 #include "../common/each_precision.h"
 
-/* The steps that Python can call: the loop's name, its arrays in the order of the call, r for one that is only
- * read and w for one that is written, and how many numbers follow them. */
-#define RULE_STEPS(STEP) \
-    STEP(sgd, rw, 1)     \
-    STEP(momentum, rww, 3) \
-    STEP(rprop, rwww, 5) \
-    STEP(adagrad, rww, 2) \
+/* The steps that Python can call: the loop's name, its arrays in the order of the call, r for one
+ * that is only read and w for one that is written, and how many numbers follow them. */
+#define RULE_STEPS(STEP)    \
+    STEP(sgd, rw, 1)        \
+    STEP(momentum, rww, 3)  \
+    STEP(rprop, rwww, 5)    \
+    STEP(adagrad, rww, 2)   \
     STEP(adadelta, rwww, 3) \
-    STEP(rmsprop, rww, 3) \
-    STEP(adam, rwww, 5)  \
-    STEP(adamax, rwww, 5) \
-    STEP(nadam, rwww, 6) \
-    STEP(radam, rwww, 5) \
-    STEP(lion, rww, 3)   \
-    STEP(decay, rw, 1)   \
+    STEP(rmsprop, rww, 3)   \
+    STEP(adam, rwww, 5)     \
+    STEP(adamax, rwww, 5)   \
+    STEP(nadam, rwww, 6)    \
+    STEP(radam, rwww, 5)    \
+    STEP(lion, rww, 3)      \
+    STEP(decay, rw, 1)      \
     STEP(average, rrw, 1)
 
 enum { MAX_ARRAYS = 4, MAX_NUMBERS = 6 };
@@ -44,15 +44,17 @@ typedef struct {
 #define NUMBERS_6 NUMBERS_5, x[5]
 
 /* A function of one signature around every loop. */
-#define CALL(loop, arrays, n_numbers)                                          \
-    static void call_##loop(void *const *a, int64_t n, const double *x)        \
-    {                                                                          \
-        loop(ARRAYS_##arrays, n, NUMBERS_##n_numbers);                         \
+#define CALL(loop, arrays, n_numbers)                                   \
+    static void call_##loop(void *const *a, int64_t n, const double *x) \
+    {                                                                   \
+        loop(ARRAYS_##arrays, n, NUMBERS_##n_numbers);                  \
     }
-#define BOTH_CALLS(name, arrays, n_numbers) CALL(name##_f64, arrays, n_numbers) CALL(name##_f32, arrays, n_numbers)
+#define BOTH_CALLS(name, arrays, n_numbers) \
+    CALL(name##_f64, arrays, n_numbers) CALL(name##_f32, arrays, n_numbers)
 RULE_STEPS(BOTH_CALLS)
 
-#define ROW(name, arrays, n_numbers) {#name "_step", #arrays, n_numbers, call_##name##_f64, call_##name##_f32},
+#define ROW(name, arrays, n_numbers) \
+    {#name "_step", #arrays, n_numbers, call_##name##_f64, call_##name##_f32},
 UNUSED static const RuleStep rule_steps[] = {RULE_STEPS(ROW)};
 enum { N_RULE_STEPS = sizeof rule_steps / sizeof *rule_steps };
 

@@ -1,6 +1,7 @@
 /* Included by rule_loops.h, once per precision. g are the gradients, u the updates of a step. */
 
-CLONES UNUSED static void NAME(sgd)(const REAL *restrict g, REAL *restrict u, int64_t n, REAL learning_rate)
+CLONES UNUSED static void NAME(sgd)(const REAL *restrict g, REAL *restrict u, int64_t n,
+                                    REAL learning_rate)
 {
     for (int64_t i = 0; i < n; i++) u[i] = -learning_rate * g[i];
 }
@@ -21,8 +22,8 @@ CLONES UNUSED static void NAME(momentum)(const REAL *restrict g, REAL *restrict 
 }
 
 CLONES UNUSED static void NAME(adam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
-                                     REAL *restrict u, int64_t n, double learning_rate, double beta_1,
-                                     double beta_2, double epsilon, double t)
+                                     REAL *restrict u, int64_t n, double learning_rate,
+                                     double beta_1, double beta_2, double epsilon, double t)
 {
     /* 1 - beta in double: in float 1 - 0.999f is wrong in the fifth digit. */
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
@@ -39,11 +40,13 @@ CLONES UNUSED static void NAME(adam)(const REAL *restrict g, REAL *restrict m, R
 /* Zero for zero, NaN for NaN. */
 LANE REAL NAME(sign)(REAL x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 
-CLONES UNUSED static void NAME(rprop)(const REAL *restrict g, REAL *restrict previous, REAL *restrict size,
-                                      REAL *restrict u, int64_t n, double share, double increase,
-                                      double decrease, double min_step, double max_step)
+CLONES UNUSED static void NAME(rprop)(const REAL *restrict g, REAL *restrict previous,
+                                      REAL *restrict size, REAL *restrict u, int64_t n,
+                                      double share, double increase, double decrease,
+                                      double min_step, double max_step)
 {
-    const REAL up = (REAL)increase, down = (REAL)decrease, low = (REAL)min_step, high = (REAL)max_step;
+    const REAL up = (REAL)increase, down = (REAL)decrease, low = (REAL)min_step,
+               high = (REAL)max_step;
     const REAL part = (REAL)share;
     for (int64_t i = 0; i < n; i++) {
         const REAL now = NAME(sign)(g[i]), turned = now * NAME(sign)(previous[i]);
@@ -54,8 +57,9 @@ CLONES UNUSED static void NAME(rprop)(const REAL *restrict g, REAL *restrict pre
     }
 }
 
-CLONES UNUSED static void NAME(adagrad)(const REAL *restrict g, REAL *restrict total, REAL *restrict u,
-                                        int64_t n, double learning_rate, double epsilon)
+CLONES UNUSED static void NAME(adagrad)(const REAL *restrict g, REAL *restrict total,
+                                        REAL *restrict u, int64_t n, double learning_rate,
+                                        double epsilon)
 {
     const REAL rate = (REAL)learning_rate, tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
@@ -64,11 +68,12 @@ CLONES UNUSED static void NAME(adagrad)(const REAL *restrict g, REAL *restrict t
     }
 }
 
-CLONES UNUSED static void NAME(adadelta)(const REAL *restrict g, REAL *restrict v, REAL *restrict moved,
-                                         REAL *restrict u, int64_t n, double learning_rate, double decay,
-                                         double epsilon)
+CLONES UNUSED static void NAME(adadelta)(const REAL *restrict g, REAL *restrict v,
+                                         REAL *restrict moved, REAL *restrict u, int64_t n,
+                                         double learning_rate, double decay, double epsilon)
 {
-    const REAL rate = (REAL)learning_rate, keep = (REAL)decay, add = (REAL)(1 - decay), tiny = (REAL)epsilon;
+    const REAL rate = (REAL)learning_rate, keep = (REAL)decay, add = (REAL)(1 - decay),
+               tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         v[i] = keep * v[i] + add * g[i] * g[i];
         const REAL move = SQRT(moved[i] + tiny) / SQRT(v[i] + tiny) * g[i];
@@ -77,19 +82,22 @@ CLONES UNUSED static void NAME(adadelta)(const REAL *restrict g, REAL *restrict 
     }
 }
 
-CLONES UNUSED static void NAME(rmsprop)(const REAL *restrict g, REAL *restrict v, REAL *restrict u, int64_t n,
-                                        double learning_rate, double decay, double epsilon)
+CLONES UNUSED static void NAME(rmsprop)(const REAL *restrict g, REAL *restrict v, REAL *restrict u,
+                                        int64_t n, double learning_rate, double decay,
+                                        double epsilon)
 {
-    const REAL rate = (REAL)learning_rate, keep = (REAL)decay, add = (REAL)(1 - decay), tiny = (REAL)epsilon;
+    const REAL rate = (REAL)learning_rate, keep = (REAL)decay, add = (REAL)(1 - decay),
+               tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         v[i] = keep * v[i] + add * g[i] * g[i];
         u[i] = -rate * g[i] / (SQRT(v[i]) + tiny);
     }
 }
 
-CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m, REAL *restrict largest,
-                                       REAL *restrict u, int64_t n, double learning_rate, double beta_1,
-                                       double beta_2, double epsilon, double t)
+CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m,
+                                       REAL *restrict largest, REAL *restrict u, int64_t n,
+                                       double learning_rate, double beta_1, double beta_2,
+                                       double epsilon, double t)
 {
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1), keep_2 = (REAL)beta_2;
     const REAL rate = (REAL)(learning_rate / (1 - pow(beta_1, t))), tiny = (REAL)epsilon;
@@ -103,12 +111,14 @@ CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m,
 
 /* of_mean and of_gradient have learning rate and corrections in them. */
 CLONES UNUSED static void NAME(nadam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
-                                      REAL *restrict u, int64_t n, double of_mean, double of_gradient,
-                                      double beta_1, double beta_2, double epsilon, double t)
+                                      REAL *restrict u, int64_t n, double of_mean,
+                                      double of_gradient, double beta_1, double beta_2,
+                                      double epsilon, double t)
 {
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
     const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
-    const REAL by_m = (REAL)of_mean, by_g = (REAL)of_gradient, root = (REAL)(1 / sqrt(1 - pow(beta_2, t)));
+    const REAL by_m = (REAL)of_mean, by_g = (REAL)of_gradient,
+               root = (REAL)(1 / sqrt(1 - pow(beta_2, t)));
     const REAL tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         m[i] = keep_1 * m[i] + add_1 * g[i];
@@ -119,8 +129,8 @@ CLONES UNUSED static void NAME(nadam)(const REAL *restrict g, REAL *restrict m, 
 
 /* The rate has the corrections in it; without root the mean is not divided. */
 CLONES UNUSED static void NAME(radam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
-                                      REAL *restrict u, int64_t n, double corrected_rate, double beta_1,
-                                      double beta_2, double epsilon, int divided)
+                                      REAL *restrict u, int64_t n, double corrected_rate,
+                                      double beta_1, double beta_2, double epsilon, int divided)
 {
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
     const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
@@ -132,8 +142,8 @@ CLONES UNUSED static void NAME(radam)(const REAL *restrict g, REAL *restrict m, 
     }
 }
 
-CLONES UNUSED static void NAME(lion)(const REAL *restrict g, REAL *restrict m, REAL *restrict u, int64_t n,
-                                     double learning_rate, double beta_1, double beta_2)
+CLONES UNUSED static void NAME(lion)(const REAL *restrict g, REAL *restrict m, REAL *restrict u,
+                                     int64_t n, double learning_rate, double beta_1, double beta_2)
 {
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
     const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2), rate = (REAL)learning_rate;
@@ -144,14 +154,15 @@ CLONES UNUSED static void NAME(lion)(const REAL *restrict g, REAL *restrict m, R
 }
 
 /* u -= share w. */
-CLONES UNUSED static void NAME(decay)(const REAL *restrict w, REAL *restrict u, int64_t n, REAL share)
+CLONES UNUSED static void NAME(decay)(const REAL *restrict w, REAL *restrict u, int64_t n,
+                                      REAL share)
 {
     for (int64_t i = 0; i < n; i++) u[i] -= share * w[i];
 }
 
 /* a += share ((w + u) - a). */
-CLONES UNUSED static void NAME(average)(const REAL *restrict w, const REAL *restrict u, REAL *restrict a,
-                                        int64_t n, REAL share)
+CLONES UNUSED static void NAME(average)(const REAL *restrict w, const REAL *restrict u,
+                                        REAL *restrict a, int64_t n, REAL share)
 {
     for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] + u[i] - a[i]);
 }
@@ -164,7 +175,8 @@ CLONES UNUSED static double NAME(squares)(const REAL *restrict x, int64_t n)
     for (; i + 8 <= n; i += 8)
         for (int lane = 0; lane < 8; lane++) sums[lane] += (double)x[i + lane] * x[i + lane];
     for (; i < n; i++) sums[0] += (double)x[i] * x[i];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 /* w += u; 0 if an update was not finite: the exponent bits of NaN and infinity are all ones. */

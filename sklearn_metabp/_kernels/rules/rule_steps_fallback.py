@@ -1,7 +1,7 @@
 """The elementwise steps of the update rules in NumPy, written as the equations read.
 
-The twin of ``_rule_steps``. Arrays are flat, of one length and dtype; ``updates`` is written, and
-so is what a rule remembers from step to step.
+Arrays are flat, of one length and dtype. ``updates`` is written, and so is the state of a rule. The
+compiled steps are in ``_rule_steps``.
 """
 
 import numpy as np
@@ -26,21 +26,41 @@ __all__ = [
 
 
 @np.errstate(all="ignore")
-def sgd_step(gradients, updates, learning_rate):
-    """Delta w = -gamma g: rule (3)."""
+def sgd_step(gradients: np.ndarray, updates: np.ndarray, learning_rate: float) -> None:
+    """Write Delta w = -gamma g: rule (3)."""
     updates[...] = -learning_rate * gradients
 
 
 @np.errstate(all="ignore")
-def momentum_step(gradients, velocity, updates, learning_rate, momentum, nesterov):
-    """Momentum: v = mu v + g; Delta w = -gamma v, or with Nesterov's look ahead -gamma (g + mu v)."""
+def momentum_step(
+    gradients: np.ndarray,
+    velocity: np.ndarray,
+    updates: np.ndarray,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+) -> None:
+    """Take a step of momentum: v = mu v + g; Delta w = -gamma v.
+
+    With Nesterov's look ahead, Delta w = -gamma (g + mu v).
+    """
     velocity[...] = momentum * velocity + gradients
     updates[...] = -learning_rate * (gradients + momentum * velocity if nesterov else velocity)
 
 
 @np.errstate(all="ignore")
-def adam_step(gradients, mean, square, updates, learning_rate, beta_1, beta_2, epsilon, t):
-    """Adam's step t = 1, 2, ... with bias-corrected moments."""
+def adam_step(
+    gradients: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    updates: np.ndarray,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    t: int,
+) -> None:
+    """Take Adam's step t = 1, 2, ... with bias-corrected moments."""
     mean[...] = beta_1 * mean + (1 - beta_1) * gradients
     square[...] = beta_2 * square + (1 - beta_2) * gradients**2
     mean_hat = mean / (1 - beta_1**t)
@@ -49,8 +69,21 @@ def adam_step(gradients, mean, square, updates, learning_rate, beta_1, beta_2, e
 
 
 @np.errstate(all="ignore")
-def rprop_step(gradients, previous, sizes, updates, share, increase, decrease, min_step, max_step):
-    """Rprop: step sizes grow while the sign stays and shrink where it turned; there g counts as zero."""
+def rprop_step(
+    gradients: np.ndarray,
+    previous: np.ndarray,
+    sizes: np.ndarray,
+    updates: np.ndarray,
+    share: float,
+    increase: float,
+    decrease: float,
+    min_step: float,
+    max_step: float,
+) -> None:
+    """Take a step of Rprop.
+
+    Step sizes grow while the sign of g stays and shrink where it turned. There g counts as zero.
+    """
     turned = np.sign(gradients) * np.sign(previous)
     factor = np.where(turned > 0, increase, np.where(turned < 0, decrease, 1)).astype(sizes.dtype)
     sizes[...] = np.clip(factor * sizes, min_step, max_step)
@@ -59,15 +92,29 @@ def rprop_step(gradients, previous, sizes, updates, share, increase, decrease, m
 
 
 @np.errstate(all="ignore")
-def adagrad_step(gradients, total, updates, learning_rate, epsilon):
-    """AdaGrad: G = G + g^2; Delta w = -gamma g / (sqrt(G) + epsilon)."""
+def adagrad_step(
+    gradients: np.ndarray,
+    total: np.ndarray,
+    updates: np.ndarray,
+    learning_rate: float,
+    epsilon: float,
+) -> None:
+    """Take a step of AdaGrad: G = G + g^2; Delta w = -gamma g / (sqrt(G) + epsilon)."""
     total += gradients**2
     updates[...] = -learning_rate * gradients / (np.sqrt(total) + epsilon)
 
 
 @np.errstate(all="ignore")
-def adadelta_step(gradients, square, moved, updates, learning_rate, decay, epsilon):
-    """AdaDelta: the root mean square of the moves over that of the gradients, times g."""
+def adadelta_step(
+    gradients: np.ndarray,
+    square: np.ndarray,
+    moved: np.ndarray,
+    updates: np.ndarray,
+    learning_rate: float,
+    decay: float,
+    epsilon: float,
+) -> None:
+    """Take a step of AdaDelta: Delta w = -gamma g RMS(moves) / RMS(gradients)."""
     square[...] = decay * square + (1 - decay) * gradients**2
     move = np.sqrt(moved + epsilon) / np.sqrt(square + epsilon) * gradients
     moved[...] = decay * moved + (1 - decay) * move**2
@@ -75,23 +122,57 @@ def adadelta_step(gradients, square, moved, updates, learning_rate, decay, epsil
 
 
 @np.errstate(all="ignore")
-def rmsprop_step(gradients, square, updates, learning_rate, decay, epsilon):
-    """RMSprop: v = rho v + (1 - rho) g^2; Delta w = -gamma g / (sqrt(v) + epsilon)."""
+def rmsprop_step(
+    gradients: np.ndarray,
+    square: np.ndarray,
+    updates: np.ndarray,
+    learning_rate: float,
+    decay: float,
+    epsilon: float,
+) -> None:
+    """Take a step of RMSprop: Delta w = -gamma g / (sqrt(v) + epsilon).
+
+    The running mean square is v = rho v + (1 - rho) g^2.
+    """
     square[...] = decay * square + (1 - decay) * gradients**2
     updates[...] = -learning_rate * gradients / (np.sqrt(square) + epsilon)
 
 
 @np.errstate(all="ignore")
-def adamax_step(gradients, mean, largest, updates, learning_rate, beta_1, beta_2, epsilon, t):
-    """AdaMax: the corrected mean over a decaying maximum, at step t = 1, 2, ..."""
+def adamax_step(
+    gradients: np.ndarray,
+    mean: np.ndarray,
+    largest: np.ndarray,
+    updates: np.ndarray,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    t: int,
+) -> None:
+    """Take AdaMax's step t = 1, 2, ...: the corrected mean over a decaying maximum."""
     mean[...] = beta_1 * mean + (1 - beta_1) * gradients
     largest[...] = np.maximum(beta_2 * largest, np.abs(gradients) + epsilon)
     updates[...] = -learning_rate / (1 - beta_1**t) * mean / largest
 
 
 @np.errstate(all="ignore")
-def nadam_step(gradients, mean, square, updates, of_mean, of_gradient, beta_1, beta_2, epsilon, t):
-    """NAdam: Delta w = -(a m + b g) / (sqrt(v_hat) + epsilon), learning rate and corrections in a and b."""
+def nadam_step(
+    gradients: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    updates: np.ndarray,
+    of_mean: float,
+    of_gradient: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    t: int,
+) -> None:
+    """Take a step of NAdam: Delta w = -(a m + b g) / (sqrt(v_hat) + epsilon).
+
+    The factors a and b contain the learning rate and the corrections.
+    """
     mean[...] = beta_1 * mean + (1 - beta_1) * gradients
     square[...] = beta_2 * square + (1 - beta_2) * gradients**2
     square_hat = square / (1 - beta_2**t)
@@ -99,40 +180,62 @@ def nadam_step(gradients, mean, square, updates, of_mean, of_gradient, beta_1, b
 
 
 @np.errstate(all="ignore")
-def radam_step(gradients, mean, square, updates, corrected_rate, beta_1, beta_2, epsilon, divided):
-    """RAdam: Delta w = -a m / (sqrt(v) + epsilon), or -a m while v tells too little."""
+def radam_step(
+    gradients: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    updates: np.ndarray,
+    corrected_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    divided: bool,
+) -> None:
+    """Take a step of RAdam: Delta w = -a m / (sqrt(v) + epsilon), or -a m where not ``divided``."""
     mean[...] = beta_1 * mean + (1 - beta_1) * gradients
     square[...] = beta_2 * square + (1 - beta_2) * gradients**2
     updates[...] = -corrected_rate * mean / (np.sqrt(square) + epsilon if divided else 1)
 
 
 @np.errstate(all="ignore")
-def lion_step(gradients, mean, updates, learning_rate, beta_1, beta_2):
-    """Lion: Delta w = -gamma sign(beta_1 m + (1 - beta_1) g), then m = beta_2 m + (1 - beta_2) g."""
+def lion_step(
+    gradients: np.ndarray,
+    mean: np.ndarray,
+    updates: np.ndarray,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+) -> None:
+    """Take a step of Lion: Delta w = -gamma sign(beta_1 m + (1 - beta_1) g).
+
+    Then m = beta_2 m + (1 - beta_2) g.
+    """
     updates[...] = -learning_rate * np.sign(beta_1 * mean + (1 - beta_1) * gradients)
     mean[...] = beta_2 * mean + (1 - beta_2) * gradients
 
 
 @np.errstate(all="ignore")
-def decay_step(weights, updates, share):
-    """Decoupled decay: Delta w = Delta w - share w."""
+def decay_step(weights: np.ndarray, updates: np.ndarray, share: float) -> None:
+    """Add decoupled decay: Delta w = Delta w - share w."""
     updates -= share * weights
 
 
 @np.errstate(all="ignore")
-def average_step(params, updates, average, share):
+def average_step(
+    params: np.ndarray, updates: np.ndarray, average: np.ndarray, share: float
+) -> None:
     """Move the average towards the parameters after the step: a = a + share (w + Delta w - a)."""
     average += share * (params + updates - average)
 
 
 @np.errstate(all="ignore")
-def norm(values):
-    """Square root of the sum of squares, summed in double."""
+def norm(values: np.ndarray) -> float:
+    """Return the square root of the sum of squares, summed in double."""
     return float(np.sqrt(np.sum(np.square(values, dtype=np.float64))))
 
 
 @np.errstate(all="ignore")
-def apply_updates(params, updates):
-    """Add the updates; return False if one was not finite."""
+def apply_updates(params: np.ndarray, updates: np.ndarray) -> bool:
+    """Add the updates to the parameters; return False if an update was not finite."""
     params += updates
     return bool(np.isfinite(updates).all())

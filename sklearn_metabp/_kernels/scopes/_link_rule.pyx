@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What is known at every link, and the learned rule's MLP of it, in one pass over the parameters.
+"""The inputs of every link, and the learned rule's MLP of them, in one pass over the parameters.
 
 The fallbacks are in ``link_rule_fallback``.
 """
@@ -78,14 +78,16 @@ cdef class _Walk:
             walk_links_f32(&self.links)
 
 
-def link_inputs(gradients, params, history, Py_ssize_t t, sizes, codes, activations, deltas, double epsilon,
-                matrix):
+def link_inputs(gradients, params, history, Py_ssize_t t, sizes, codes, activations, deltas,
+                double epsilon, matrix):
     """Advance the history and write the inputs of every link, its normalizers last."""
     cdef _Walk walk = _Walk.over(gradients, params, history, sizes, codes, epsilon)
     check_neurons(activations, deltas, count_neurons(sizes, codes), params.dtype)
     shape = len(params), len(codes) + 1 + (LINK_INPUTS.index("last_step") in codes)
     if matrix.shape != shape or not are_writable([matrix], params.dtype):
-        raise ValueError(f"matrix must have shape {shape} and be aligned, of the dtype of the other arrays")
+        raise ValueError(
+            f"matrix must have shape {shape} and be aligned, of the dtype of the other arrays"
+        )
     workspace = np.empty(max(1, len(codes)) * BLOCK, params.dtype)
     walk.links.activations, walk.links.deltas = address(activations), address(deltas)
     walk.links.matrix, walk.links.mlp.workspace = address(matrix), address(workspace)
@@ -101,8 +103,8 @@ cdef class LinkRule:
     cdef tuple _n_neurons
     cdef bint _takes_neurons
 
-    def __init__(self, gradients, params, history, updates, sizes, codes, epsilon, mlp_params, mlp_sizes,
-                 hidden, output, scale, int normalizer, double first_step, centre=None):
+    def __init__(self, gradients, params, history, updates, sizes, codes, epsilon, mlp_params,
+                 mlp_sizes, hidden, output, scale, int normalizer, double first_step, centre=None):
         cdef _Walk walk = _Walk.over(gradients, params, history, sizes, codes, epsilon)
         check_updates(params, updates, codes, normalizer)
         mlp = CheckedMLP(len(codes), params.dtype, mlp_params, mlp_sizes, hidden, output, centre)
@@ -118,6 +120,7 @@ cdef class LinkRule:
         """Advance the history by step t and write the updates."""
         if self._takes_neurons or activations is not None or deltas is not None:
             check_neurons(activations, deltas, self._n_neurons, self._dtype)
-        self._walk.links.activations, self._walk.links.deltas = address(activations), address(deltas)
+        self._walk.links.activations = address(activations)
+        self._walk.links.deltas = address(deltas)
         with nogil:
             self._walk.take(t)

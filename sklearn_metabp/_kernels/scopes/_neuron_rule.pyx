@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What neurons send back, as a learned message per link. The fallback is in ``neuron_rule_fallback``."""
+"""Deltas sent back as learned messages, one per link; ``neuron_rule_fallback`` has the fallback."""
 
 import numpy as np
 
@@ -30,17 +30,18 @@ cdef extern from "neuron_loops.h" nogil:
 
 
 cdef class NeuronRule:
-    """What the neurons of one layer send back to the one before; see the fallback."""
+    """Deltas that a layer sends back to the one before; see the fallback."""
 
     cdef NeuronPass _pass
     cdef tuple _arrays  # keeps alive what the pass points to
     cdef bint _is_double
     cdef int64_t _max_batch
 
-    def __init__(self, deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes, hidden,
-                 output, scale, slopes=None, centre=None):
+    def __init__(self, deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes,
+                 hidden, output, scale, slopes=None, centre=None):
         mlp, codes = check_neuron_arguments(
-            deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes, hidden, output, slopes, centre
+            deltas, weights, activations, function, out, codes, mlp_params, mlp_sizes, hidden,
+            output, slopes, centre,
         )
         dtype = weights.dtype
         workspace = np.zeros((2, mlp.widest * BLOCK), dtype)

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, cdivision=True, initializedcheck=False
-"""All updates of a network from what is known of each pattern. The twin is ``reference.PatternRule``."""
+"""All updates of a network from its patterns; ``pattern_rule_fallback`` has the fallback."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ ctypedef struct Source:
 
 
 cdef class PatternRule:
-    """Gathers what is known of each pattern, runs the MLP and takes the mean; see ``reference.PatternRule``."""
+    """All updates of a network from the patterns of a batch; see the fallback."""
 
     cdef tuple _arrays
     cdef object _forward
@@ -62,8 +62,9 @@ cdef class PatternRule:
             self._sources[position].stride = array.shape[-1] if array.ndim == 2 else 0
             self._sources[position].values = <void*><size_t>array.ctypes.data
         self._centre = NULL if centre is None else <void*><size_t>centre.ctypes.data
-        self._matrix, self._outputs, self._updates = (
-            <void*><size_t>matrix.ctypes.data, <void*><size_t>outputs.ctypes.data, <void*><size_t>updates.ctypes.data)
+        self._matrix = <void*><size_t>matrix.ctypes.data
+        self._outputs = <void*><size_t>outputs.ctypes.data
+        self._updates = <void*><size_t>updates.ctypes.data
 
     def __dealloc__(self):
         PyMem_Free(self._sources)
@@ -92,7 +93,8 @@ cdef class PatternRule:
         for p in range(n):
             for k in range(self._n_sources):
                 source = &self._sources[k]
-                memcpy(matrix, <real*>source.values + p * source.stride, source.width * sizeof(real))
+                memcpy(matrix, <real*>source.values + p * source.stride,
+                       source.width * sizeof(real))
                 matrix += source.width
             if centre != NULL:
                 for i in range(self._n_columns):

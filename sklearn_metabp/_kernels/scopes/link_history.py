@@ -1,4 +1,4 @@
-"""The inputs of the link scope, and what links remember for them from step to step."""
+"""The inputs of the link scope, and the history that they are computed from."""
 
 from itertools import accumulate
 from typing import NamedTuple
@@ -70,7 +70,7 @@ def link_history(codes: np.ndarray, n_params: int, dtype: DTypeLike) -> np.ndarr
     Parameters
     ----------
     codes : ndarray of int64
-        Which of ``LINK_INPUTS``, by position.
+        Inputs, as positions in ``LINK_INPUTS``.
     n_params : int
     dtype : dtype
 
@@ -113,7 +113,7 @@ def row_positions(codes: np.ndarray) -> list[int]:
 
 
 def remember_steps(updates: np.ndarray, last: np.ndarray, strides: np.ndarray) -> None:
-    """Note the updates of a step: l is the update, s its size unless that is at most a quarter of s."""
+    """Note the updates of a step: l is the update, s its size if that is more than s / 4."""
     sizes = np.abs(updates)
     strides[...] = np.where(sizes > strides / 4, sizes, strides)
     last[...] = updates

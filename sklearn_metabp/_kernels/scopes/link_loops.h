@@ -8,10 +8,28 @@
 
 /* LINK_INPUTS: a quotient is spelled BY, and a decay is the digits after the point. */
 enum {
-    GRADIENT_BY_RMS_9, MOMENTUM_5_BY_RMS_9, MOMENTUM_9_BY_RMS_9, MOMENTUM_99_BY_RMS_9,
-    GRADIENT_BY_RMS_999, MOMENTUM_5_BY_RMS_999, MOMENTUM_9_BY_RMS_999, MOMENTUM_99_BY_RMS_999,
-    RMS_9_BY_RMS_999, WEIGHT, ACTIVATION, DELTA, IS_BIAS, IS_OUTPUT, DEPTH, WARMUP_9, WARMUP_99,
-    WARMUP_999, GRADIENT_BY_PEAK_999, MOMENTUM_9_BY_PEAK_999, GRADIENT_BY_NORM, LAST_STEP
+    GRADIENT_BY_RMS_9,
+    MOMENTUM_5_BY_RMS_9,
+    MOMENTUM_9_BY_RMS_9,
+    MOMENTUM_99_BY_RMS_9,
+    GRADIENT_BY_RMS_999,
+    MOMENTUM_5_BY_RMS_999,
+    MOMENTUM_9_BY_RMS_999,
+    MOMENTUM_99_BY_RMS_999,
+    RMS_9_BY_RMS_999,
+    WEIGHT,
+    ACTIVATION,
+    DELTA,
+    IS_BIAS,
+    IS_OUTPUT,
+    DEPTH,
+    WARMUP_9,
+    WARMUP_99,
+    WARMUP_999,
+    GRADIENT_BY_PEAK_999,
+    MOMENTUM_9_BY_PEAK_999,
+    GRADIENT_BY_NORM,
+    LAST_STEP
 };
 
 /* LINK_NORMALIZERS */
@@ -19,8 +37,15 @@ enum { NORMALIZER_1, NORMALIZER_RMS_9, NORMALIZER_STRIDE };
 
 /* HISTORY_ROWS */
 enum {
-    ROW_MOMENTUM_5, ROW_MOMENTUM_9, ROW_MOMENTUM_99, ROW_SQUARE_9, ROW_SQUARE_999, ROW_PEAK_999,
-    ROW_NORM, ROW_LAST_STEP, ROW_STRIDE
+    ROW_MOMENTUM_5,
+    ROW_MOMENTUM_9,
+    ROW_MOMENTUM_99,
+    ROW_SQUARE_9,
+    ROW_SQUARE_999,
+    ROW_PEAK_999,
+    ROW_NORM,
+    ROW_LAST_STEP,
+    ROW_STRIDE
 };
 enum { N_HISTORY_ROWS = ROW_STRIDE + 1 };
 
@@ -30,14 +55,15 @@ typedef struct {
     int64_t n_layers;     /* layers of weights */
     const int64_t *codes; /* of the inputs */
     int64_t n_inputs;
-    int64_t t; /* number of the step */
+    int64_t t;                                                        /* number of the step */
     double correction_5, correction_9, correction_99, correction_999; /* 1 - decay^t */
     double epsilon;
     int needs_weight_rms;
     const void *gradients, *params;
-    const void *activations, *deltas; /* of all layers before, and after, one of weights; NULL if no input */
-    void *history[N_HISTORY_ROWS];    /* NULL where no input needs the row */
-    void *matrix;                     /* NULL where updates are wanted */
+    const void *activations,
+        *deltas; /* of all layers before, and after, one of weights; NULL if no input */
+    void *history[N_HISTORY_ROWS]; /* NULL where no input needs the row */
+    void *matrix;                  /* NULL where updates are wanted */
     SmallMLP mlp;
     double scale, first_step;
     int normalizer;
@@ -47,8 +73,9 @@ typedef struct {
 /* What the links of one weight matrix or bias vector share at one step. */
 typedef struct {
     double inverse_weight_rms, is_bias, is_output, depth;
-    const void *activations; /* of the source neurons, by row; NULL for a bias or where it is no input */
-    const void *deltas;      /* of the target neurons, by column; NULL where it is no input */
+    const void
+        *activations;   /* of the source neurons, by row; NULL for a bias or where it is no input */
+    const void *deltas; /* of the target neurons, by column; NULL where it is no input */
     int64_t fan_out;
 } Tensor;
 

@@ -1,4 +1,5 @@
-/* Included by link_loops.h, once per precision. g are gradients, w weights and biases, v squares, m momenta. */
+/* Included by link_loops.h, once per precision. g are gradients, w weights and biases, v squares, m
+ * momenta. */
 
 LANE REAL NAME(clip)(REAL z)
 {
@@ -15,16 +16,23 @@ LANE REAL *NAME(row)(const LinkPass *pass, int row, int64_t at)
     return pass->history[row] ? (REAL *)pass->history[row] + at : NULL;
 }
 
-/* Advance the history of `count` links, the first of which is number `first` of its tensor and `at` of all links.
- * Write their inputs, one row of BLOCK lanes per input, and their root mean squares. */
-CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *tensor, int64_t at, int64_t first,
-                                           int64_t count, REAL *restrict inputs, REAL *restrict rms)
+/* Advance the history of `count` links, the first of which is number `first` of its tensor and `at`
+ * of all links. Write their inputs, one row of BLOCK lanes per input, and their root mean squares.
+ */
+CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *tensor, int64_t at,
+                                           int64_t first, int64_t count, REAL *restrict inputs,
+                                           REAL *restrict rms)
 {
-    const REAL *restrict g = (const REAL *)pass->gradients + at, *restrict w = (const REAL *)pass->params + at;
-    REAL *restrict m_5 = NAME(row)(pass, ROW_MOMENTUM_5, at), *restrict m_9 = NAME(row)(pass, ROW_MOMENTUM_9, at);
+    const REAL *restrict g = (const REAL *)pass->gradients + at, *restrict w =
+                                                                     (const REAL *)pass->params +
+                                                                     at;
+    REAL *restrict m_5 = NAME(row)(pass, ROW_MOMENTUM_5, at), *restrict m_9 = NAME(row)(
+                                                                  pass, ROW_MOMENTUM_9, at);
     REAL *restrict m_99 = NAME(row)(pass, ROW_MOMENTUM_99, at);
-    REAL *restrict v_9 = NAME(row)(pass, ROW_SQUARE_9, at), *restrict v_999 = NAME(row)(pass, ROW_SQUARE_999, at);
-    REAL *restrict peak = NAME(row)(pass, ROW_PEAK_999, at), *restrict norm = NAME(row)(pass, ROW_NORM, at);
+    REAL *restrict v_9 = NAME(row)(pass, ROW_SQUARE_9, at), *restrict v_999 =
+                                                                NAME(row)(pass, ROW_SQUARE_999, at);
+    REAL *restrict peak = NAME(row)(pass, ROW_PEAK_999, at), *restrict norm =
+                                                                 NAME(row)(pass, ROW_NORM, at);
     const REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at);
     const REAL *restrict strides = NAME(row)(pass, ROW_STRIDE, at);
     const int64_t *codes = pass->codes;
@@ -56,18 +64,22 @@ CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *t
         const REAL *restrict scale = code < GRADIENT_BY_RMS_999 ? fast : slow;
         REAL constant = 0;
         switch (code) {
-        case GRADIENT_BY_RMS_9: case GRADIENT_BY_RMS_999:
+        case GRADIENT_BY_RMS_9:
+        case GRADIENT_BY_RMS_999:
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] * scale[i]);
             continue;
-        case MOMENTUM_5_BY_RMS_9: case MOMENTUM_5_BY_RMS_999:
+        case MOMENTUM_5_BY_RMS_9:
+        case MOMENTUM_5_BY_RMS_999:
             constant = (REAL)1 / (REAL)pass->correction_5;
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_5[i] * scale[i] * constant);
             continue;
-        case MOMENTUM_9_BY_RMS_9: case MOMENTUM_9_BY_RMS_999:
+        case MOMENTUM_9_BY_RMS_9:
+        case MOMENTUM_9_BY_RMS_999:
             constant = (REAL)1 / (REAL)pass->correction_9;
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_9[i] * scale[i] * constant);
             continue;
-        case MOMENTUM_99_BY_RMS_9: case MOMENTUM_99_BY_RMS_999:
+        case MOMENTUM_99_BY_RMS_9:
+        case MOMENTUM_99_BY_RMS_999:
             constant = (REAL)1 / (REAL)pass->correction_99;
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_99[i] * scale[i] * constant);
             continue;
@@ -91,7 +103,8 @@ CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *t
             continue;
         case MOMENTUM_9_BY_PEAK_999:
             constant = (REAL)1 / (REAL)pass->correction_9;
-            for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(m_9[i] * constant / (peak[i] + epsilon));
+            for (int64_t i = 0; i < count; i++)
+                z[i] = NAME(clip)(m_9[i] * constant / (peak[i] + epsilon));
             continue;
         case GRADIENT_BY_NORM:
             for (int64_t i = 0; i < count; i++) z[i] = NAME(clip)(g[i] / (SQRT(norm[i]) + epsilon));
@@ -111,14 +124,15 @@ CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *t
     }
 }
 
-/* Write Delta w = scale * normalizer * output. A link that never saw a gradient stays, NaN is NaN. One that has
- * taken no step yet takes, where its stride is the normalizer, one of first_step. */
+/* Write Delta w = scale * normalizer * output. A link that never saw a gradient stays, NaN is NaN.
+ * One that has taken no step yet takes, where its stride is the normalizer, one of first_step. */
 CLONES UNUSED static void NAME(link_updates)(const LinkPass *pass, int64_t at, int64_t count,
                                              const REAL *restrict output, const REAL *restrict rms)
 {
     const REAL *restrict g = (const REAL *)pass->gradients + at;
     const REAL *restrict v_999 = NAME(row)(pass, ROW_SQUARE_999, at);
-    REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at), *restrict strides = NAME(row)(pass, ROW_STRIDE, at);
+    REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at), *restrict strides =
+                                                                  NAME(row)(pass, ROW_STRIDE, at);
     REAL *restrict updates = (REAL *)pass->updates + at;
     const REAL scale = (REAL)pass->scale, first_step = (REAL)pass->first_step;
     const int normalizer = pass->normalizer;
@@ -138,8 +152,8 @@ CLONES UNUSED static void NAME(link_updates)(const LinkPass *pass, int64_t at, i
 }
 
 /* Write a row of the matrix for every link of a block: its inputs, then its normalizers. */
-UNUSED static void NAME(fill_matrix)(const LinkPass *pass, int64_t at, int64_t count, const REAL *inputs,
-                                     const REAL *rms)
+UNUSED static void NAME(fill_matrix)(const LinkPass *pass, int64_t at, int64_t count,
+                                     const REAL *inputs, const REAL *rms)
 {
     const REAL *g = (const REAL *)pass->gradients + at, *strides = NAME(row)(pass, ROW_STRIDE, at);
     REAL *out = (REAL *)pass->matrix + at * (pass->n_inputs + 1 + (strides != NULL));
@@ -150,7 +164,8 @@ UNUSED static void NAME(fill_matrix)(const LinkPass *pass, int64_t at, int64_t c
     }
 }
 
-/* Walk once over all links: write their inputs into the matrix where there is one, else their updates. */
+/* Walk once over all links: write their inputs into the matrix where there is one, else their
+ * updates. */
 UNUSED static void NAME(walk_links)(LinkPass *pass)
 {
     const int64_t n_layers = pass->n_layers, *sizes = pass->sizes;
@@ -161,7 +176,8 @@ UNUSED static void NAME(walk_links)(LinkPass *pass)
     pass->correction_9 = 1 - pow(0.9, (double)pass->t);
     pass->correction_99 = 1 - pow(0.99, (double)pass->t);
     pass->correction_999 = 1 - pow(0.999, (double)pass->t);
-    for (int64_t number = 0; number < 2 * n_layers; number++) { /* weights of every layer, then biases */
+    for (int64_t number = 0; number < 2 * n_layers;
+         number++) { /* weights of every layer, then biases */
         const int64_t layer = number % n_layers;
         const int is_bias = number >= n_layers;
         const int64_t size = sizes[layer + 1] * (is_bias ? 1 : sizes[layer]);
@@ -171,7 +187,8 @@ UNUSED static void NAME(walk_links)(LinkPass *pass)
         tensor.is_output = layer == n_layers - 1;
         tensor.depth = layer / (double)(n_layers > 1 ? n_layers - 1 : 1);
         tensor.fan_out = sizes[layer + 1];
-        if (pass->activations && !is_bias) tensor.activations = (const REAL *)pass->activations + neuron_in;
+        if (pass->activations && !is_bias)
+            tensor.activations = (const REAL *)pass->activations + neuron_in;
         if (pass->deltas) tensor.deltas = (const REAL *)pass->deltas + neuron_out;
         if (pass->needs_weight_rms)
             tensor.inverse_weight_rms = NAME(inverse_rms)((const REAL *)pass->params + start, size);

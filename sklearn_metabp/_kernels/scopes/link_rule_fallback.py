@@ -22,34 +22,45 @@ __all__ = ["LinkRule", "link_inputs"]
 
 
 @np.errstate(all="ignore")
-def link_inputs(gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix):
-    """Advance the history and write what is known at every link, one row a link, its units last.
+def link_inputs(
+    gradients: np.ndarray,
+    params: np.ndarray,
+    history: np.ndarray,
+    t: int,
+    sizes: np.ndarray,
+    codes: np.ndarray,
+    activations: np.ndarray | None,
+    deltas: np.ndarray | None,
+    epsilon: float,
+    matrix: np.ndarray,
+) -> None:
+    """Advance the history and write the inputs of every link, one row a link, normalizers last.
 
-    With gradient g, ``m_d = d m_d + (1 - d) g`` and ``v_d = d v_d + (1 - d) g**2`` for the decays d
-    of ``history``, both divided by ``1 - d**t``: ``momentum_d`` is m_d, ``rms_d`` is ``sqrt(v_d) +
-    epsilon``. ``p = max(0.999 p, |g|)`` and ``n = n + g**2``: ``peak_0.999`` is ``p + epsilon``,
-    ``norm`` is ``sqrt(n) + epsilon``. With l, the last update, and s, the size of the last one that
-    was more than a quarter of the one before it, ``last_step`` is ``-sign(g) l / s``. The units of
-    a link are ``rms_0.9`` and, where ``last_step`` is an input, ``stride``, which is ``-sign(g)
-    s``; l and s are left to ``remember_steps``. A weight counts in root mean squares of its matrix;
-    every quotient is clipped to +-10.
+    With the gradient g and for each decay d, ``m_d = d m_d + (1 - d) g`` and ``v_d = d v_d +
+    (1 - d) g**2``, both divided by ``1 - d**t``: ``momentum_d`` is m_d, and ``rms_d`` is
+    ``sqrt(v_d) + epsilon``. With ``p = max(0.999 p, |g|)`` and ``n = n + g**2``, ``peak_0.999`` is
+    ``p + epsilon`` and ``norm`` is ``sqrt(n) + epsilon``. Let l be the last update, and s the size
+    of the last one that was more than a quarter of the s before it. Then ``last_step`` is
+    ``-sign(g) l / s``. The normalizers of a link are ``rms_0.9`` and, where ``last_step`` is an
+    input, ``stride``, which is ``-sign(g) s``; ``remember_steps`` advances l and s. A weight is
+    measured in root mean squares of its matrix. Every quotient is clipped to +-10.
 
     Parameters
     ----------
     gradients, params : ndarray of shape (n_params,)
     history : ndarray of shape (n_rows, n_params)
-        m for the decays 0.5, 0.9 and 0.99, v for 0.9 and 0.999, and where inputs need them p, n, l
-        and s: as ``link_history`` makes it; changed in place.
+        Those of m, v, p, n, l and s that the inputs need, as ``link_history`` makes them; changed
+        in place.
     t : int
         Number of the step, from 1.
     sizes : ndarray of int64
-        Units of every layer.
+        Neurons of every layer.
     codes : ndarray of int64
-        Which of ``LINK_INPUTS``, by position.
-    activations, deltas : ndarray of shape (n_units,) or None
+        Inputs, as positions in ``LINK_INPUTS``.
+    activations, deltas : ndarray of shape (n_neurons,) or None
         Of the layers before, respectively after, each layer of weights, one layer after another.
     epsilon : float
-    matrix : ndarray of shape (n_params, n_inputs + n_units)
+    matrix : ndarray of shape (n_params, n_inputs + n_normalizers)
         Written.
     """
     rows = memory_rows(codes)
@@ -84,14 +95,21 @@ def link_inputs(gradients, params, history, t, sizes, codes, activations, deltas
             last, strides = map(history.__getitem__, rows.steps)
             values = np.clip(-np.sign(gradients) * last / strides, -10, 10)
         else:
-            values = _of_each_tensor(name, params, sizes, activations, deltas)
+            values = _input_of_tensors(name, params, sizes, activations, deltas)
         matrix[:, column] = values
     matrix[:, len(codes)] = rms["rms_0.9"]
     if rows.steps:
         matrix[:, -1] = -np.sign(gradients) * history[rows.steps[1]]
 
 
-def _of_each_tensor(name, params, sizes, activations, deltas):
+def _input_of_tensors(
+    name: str,
+    params: np.ndarray,
+    sizes: np.ndarray,
+    activations: np.ndarray | None,
+    deltas: np.ndarray | None,
+) -> np.ndarray:
+    """Return an input that is computed one weight matrix or bias vector at a time."""
     values = np.empty_like(params)
     n_layers = len(sizes) - 1
     tensors = zip(
@@ -111,9 +129,11 @@ def _of_each_tensor(name, params, sizes, activations, deltas):
             scale = np.sqrt(np.mean(weights.astype(float) ** 2))
             view[...] = np.clip(weights / scale, -10, 10) if scale > 0 else 0
         elif name == "activation":
+            assert activations is not None
             source = activations[sum(sizes[:layer]) : sum(sizes[: layer + 1])]
             view[...] = 1 if is_bias else np.clip(source, -10, 10)[:, None]
         elif name == "delta":
+            assert deltas is not None
             view[...] = np.clip(
                 deltas[sum(sizes[1 : layer + 1]) : sum(sizes[1 : layer + 2])], -10, 10
             )

@@ -1,8 +1,8 @@
 /* Included by shared_loops_template.h, once per vector width. LAYER is the function's name.
  *
- * One layer for `count` links of a block at once, out_h = b_h + sum_k w_kh in_k. The compiler's vector types
- * hold four neurons by two vectors of links in registers, which it does not find by itself. Where a
- * compiler has no such types, a vector is one number.
+ * One layer for `count` links of a block at once, out_h = b_h + sum_k w_kh in_k. The compiler's
+ * vector types hold four neurons by two vectors of links in registers, which it does not find by
+ * itself. Where a compiler has no such types, a vector is one number.
  */
 #if defined(__GNUC__)
 typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
@@ -10,8 +10,9 @@ typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REA
 typedef REAL VECTOR;
 #endif
 
-TARGET UNUSED static void LAYER(const REAL *restrict weights, const REAL *restrict biases, int64_t fan_in,
-                                int64_t fan_out, int64_t count, const REAL *restrict in, REAL *restrict out)
+TARGET UNUSED static void LAYER(const REAL *restrict weights, const REAL *restrict biases,
+                                int64_t fan_in, int64_t fan_out, int64_t count,
+                                const REAL *restrict in, REAL *restrict out)
 {
     const int64_t lanes = sizeof(VECTOR) / sizeof(REAL);
     const VECTOR zero = {0};

@@ -1,8 +1,8 @@
 /* Included by neuron_loops.h, once per precision. */
 
-/* Compute the deltas of a layer (n x neurons) from those of the next (n x next) over the weights between them
- * (neurons x next): out_i = scale sum_h delta_h w_hi MLP(delta_h / delta_rms, w_hi / weight_rms, f'_i), BLOCK
- * messages at once. */
+/* Compute the deltas of a layer (n x neurons) from those of the next (n x next) over the weights
+ * between them (neurons x next): out_i = scale sum_h delta_h w_hi MLP(delta_h / delta_rms, w_hi /
+ * weight_rms, f'_i), BLOCK messages at once. */
 UNUSED static void NAME(send_back)(const NeuronPass *pass, int64_t n)
 {
     const int64_t neurons = pass->n_neurons, next = pass->n_next, n_inputs = pass->mlp.sizes[0];
@@ -23,9 +23,11 @@ UNUSED static void NAME(send_back)(const NeuronPass *pass, int64_t n)
     REAL normalizers[BLOCK];
     for (int64_t first = 0; first < total; first += BLOCK) {
         const int64_t count = total - first < BLOCK ? total - first : BLOCK;
-        int64_t h = first % next, neuron = first / next; /* neuron = pattern * neurons + its number */
+        int64_t h = first % next,
+                neuron = first / next; /* neuron = pattern * neurons + its number */
         for (int64_t m = 0; m < count; m++) {
-            const REAL delta = deltas[neuron / neurons * next + h], weight = weights[neuron % neurons * next + h];
+            const REAL delta = deltas[neuron / neurons * next + h],
+                       weight = weights[neuron % neurons * next + h];
             normalizers[m] = delta * weight;
             for (int64_t k = 0; k < n_inputs; k++)
                 inputs[k * BLOCK + m] = codes[k] == NEURON_DELTA    ? delta * inverse_delta

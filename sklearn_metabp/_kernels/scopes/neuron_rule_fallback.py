@@ -12,30 +12,31 @@ NEURON_INPUTS = ("delta", "weight", "derivative")
 
 
 class NeuronRule:
-    """What the neurons of one layer send back to the one before: delta_i = c sum_h delta_h w_hi MLP(z).
+    """Deltas that a layer sends back to the one before: delta_i = c sum_h delta_h w_hi MLP(z).
 
-    A message per link, with z, as far as ``codes`` ask for it, delta_h in root mean squares of the
-    layer's deltas, w_hi in root mean squares of its matrix, and f'(in_i); c is ``scale``.
+    Each link carries a message. Its inputs z are those that ``codes`` choose: delta_h in root mean
+    squares of the layer's deltas, w_hi in root mean squares of its matrix, and f'(in_i). The
+    constant c is ``scale``.
 
     Parameters
     ----------
     deltas : ndarray of shape (max_batch, n_next)
-        Of the layer, read.
-    weights : ndarray of shape (n_units, n_next)
-        Into the layer, read.
-    activations : ndarray of shape (max_batch, n_units)
-        Of the layer before, read.
+        Those of the layer; read.
+    weights : ndarray of shape (n_neurons, n_next)
+        Those into the layer; read.
+    activations : ndarray of shape (max_batch, n_neurons)
+        Those of the layer before; read.
     function : str
-        Its activation function.
-    out : ndarray of shape (max_batch, n_units)
-        Its deltas, written.
+        Activation function of the layer before.
+    out : ndarray of shape (max_batch, n_neurons)
+        Deltas of the layer before; written.
     codes : ndarray of int64
-        Which of ``NEURON_INPUTS``, by position.
+        Inputs, as positions in ``NEURON_INPUTS``.
     mlp_params, mlp_sizes, hidden, output
         As in ``LinkRule``.
     scale : float
-    slopes : ndarray of shape (max_batch, n_units), default=None
-        f'(in) of the layer before, read where x does not tell; see ``Backprop``.
+    slopes : ndarray of shape (max_batch, n_neurons), default=None
+        f'(in) of the layer before, needed where x does not determine it; see ``Backprop``.
     centre : ndarray of shape (n_inputs,), default=None
         Subtracted from the MLP's inputs.
     """
@@ -135,7 +136,7 @@ def check_neuron_arguments(
 
 
 def check_slopes_are_told(function: str) -> None:
-    """Raise ValueError for a function whose derivative its value does not tell."""
+    """Raise ValueError for a function whose value does not determine its derivative."""
     if ACTIVATIONS[function].needs_net_inputs:
         raise ValueError(
             f"the derivative of {function!r} is not told by its value: slopes are needed."

@@ -1,5 +1,7 @@
 """The kernel of the network scope in NumPy, written as the equations read."""
 
+from typing import Any
+
 import numpy as np
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable
@@ -8,13 +10,13 @@ __all__ = ["PatternRule"]
 
 
 class PatternRule:
-    """All updates of a network from what is known of each pattern: the mean over the batch of MLP(row).
+    """All updates of a network from the patterns of a batch: the mean of MLP(row) over the batch.
 
     Parameters
     ----------
     sources : list of ndarray
-        What a row is made of, side by side: of shape (max_batch, width) what each pattern has of
-        its own, of shape (width,) what they share. Read at every step.
+        Parts of a row, side by side: of shape (max_batch, width) what each pattern has of its own,
+        of shape (width,) what all share. Read at every step.
     mlp : Backprop
         The MLP, loaded with ``matrix``.
     matrix : ndarray of shape (max_batch, n_columns)
@@ -25,7 +27,14 @@ class PatternRule:
         Subtracted from every row.
     """
 
-    def __init__(self, sources, mlp, matrix, updates, centre=None):
+    def __init__(
+        self,
+        sources: list[np.ndarray],
+        mlp: Any,
+        matrix: np.ndarray,
+        updates: np.ndarray,
+        centre: np.ndarray | None = None,
+    ) -> None:
         batch, columns = matrix.shape
         outputs = mlp.layer_outputs[-1]
         fits = sum(a.shape[-1] for a in sources) == columns and outputs.shape[1] == len(updates)
@@ -38,7 +47,7 @@ class PatternRule:
         self._centre = centre
         self._sources, self._mlp, self._matrix, self._updates = sources, mlp, matrix, updates
 
-    def update(self, n):
+    def update(self, n: int) -> None:
         """Write the mean prediction over the first n patterns."""
         rows = [a[:n] if a.ndim == 2 else np.broadcast_to(a, (n, len(a))) for a in self._sources]
         self._matrix[:n] = np.hstack(rows)

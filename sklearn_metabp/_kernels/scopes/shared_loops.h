@@ -1,5 +1,5 @@
-/* What the kernels of the scopes share, for float32 (_f32) and float64 (_f64): the small MLP that is the learned
- * rule, and inverse root mean squares. */
+/* What the kernels of the scopes share, for float32 (_f32) and float64 (_f64): the small MLP that
+ * is the learned rule, and inverse root mean squares. */
 #ifndef SKLEARN_METABP_SHARED_LOOPS_H
 #define SKLEARN_METABP_SHARED_LOOPS_H
 
@@ -15,10 +15,10 @@
 /* An MLP with one output; all arrays are of the precision of the call. */
 typedef struct {
     const void *params;
-    const int64_t *sizes; /* neurons of every layer */
-    int64_t n_layers;     /* layers of weights */
-    int hidden, output;   /* activation functions */
-    const void *centre;   /* subtracted from the inputs; NULL for none */
+    const int64_t *sizes;    /* neurons of every layer */
+    int64_t n_layers;        /* layers of weights */
+    int hidden, output;      /* activation functions */
+    const void *centre;      /* subtracted from the inputs; NULL for none */
     void *workspace, *spare; /* BLOCK times the widest layer, each */
 } SmallMLP;
 

@@ -30,8 +30,8 @@ CLONES UNUSED static double NAME(inverse_rms)(const REAL *restrict w, int64_t n)
 #undef TARGET
 #endif
 
-UNUSED static void NAME(mlp_layer)(const REAL *weights, const REAL *biases, int64_t fan_in, int64_t fan_out,
-                                   int64_t count, const REAL *in, REAL *out)
+UNUSED static void NAME(mlp_layer)(const REAL *weights, const REAL *biases, int64_t fan_in,
+                                   int64_t fan_out, int64_t count, const REAL *in, REAL *out)
 {
 #if defined(WIDE_VECTORS)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
@@ -43,11 +43,12 @@ UNUSED static void NAME(mlp_layer)(const REAL *weights, const REAL *biases, int6
 }
 
 /* The MLP of a block: `in` holds the inputs; the answer is where the return value points. */
-UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, int64_t n_layers, int hidden,
-                                    int output, int64_t count, REAL *in, REAL *out)
+UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, int64_t n_layers,
+                                    int hidden, int output, int64_t count, REAL *in, REAL *out)
 {
     const REAL *weights = params, *biases = params;
-    /* Whole vectors, where it is more than one or two: what is beyond the count is not looked at. */
+    /* Whole vectors, where it is more than one or two: what is beyond the count is not looked at.
+     */
     const int64_t padded = count > 2 ? (count + 7) / 8 * 8 : count;
     for (int64_t l = 0; l < n_layers; l++) biases += sizes[l] * sizes[l + 1];
     for (int64_t l = 0; l < n_layers; l++) {
@@ -56,13 +57,15 @@ UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, in
             NAME(activate)(l + 1 < n_layers ? hidden : output, out + h * BLOCK, padded);
         weights += sizes[l] * sizes[l + 1];
         biases += sizes[l + 1];
-        REAL *swap = in; in = out; out = swap;
+        REAL *swap = in;
+        in = out;
+        out = swap;
     }
     return in;
 }
 
-/* Run the MLP on the inputs of a block of `count`, which are in its workspace, one row of BLOCK lanes per input.
- * Return where the outputs are. */
+/* Run the MLP on the inputs of a block of `count`, which are in its workspace, one row of BLOCK
+ * lanes per input. Return where the outputs are. */
 UNUSED static const REAL *NAME(run_mlp)(const SmallMLP *mlp, int64_t count)
 {
     REAL *inputs = mlp->workspace;
@@ -70,6 +73,6 @@ UNUSED static const REAL *NAME(run_mlp)(const SmallMLP *mlp, int64_t count)
     if (centre)
         for (int64_t k = 0; k < mlp->sizes[0]; k++)
             for (int64_t i = 0; i < count; i++) inputs[k * BLOCK + i] -= centre[k];
-    return NAME(mlp_block)(mlp->params, mlp->sizes, mlp->n_layers, mlp->hidden, mlp->output, count, inputs,
-                           mlp->spare);
+    return NAME(mlp_block)(mlp->params, mlp->sizes, mlp->n_layers, mlp->hidden, mlp->output, count,
+                           inputs, mlp->spare);
 }

@@ -7,13 +7,14 @@ import numpy as np
 
 from sklearn_metabp._kernels.scopes import (
     LINK_INPUTS,
+    LINK_NORMALIZERS,
+    SQUARE_999_ROW,
     LinkRule,
     link_history,
     link_inputs,
     memory_rows,
     remember_steps,
 )
-from sklearn_metabp._kernels.scopes import LINK_UNITS as LINK_NORMALIZERS
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.explain import InputRanges, equation
 from sklearn_metabp.learned.mlp import MLPArrays
@@ -273,7 +274,7 @@ class LinkScope(Scope):
 
     def update_from(self, predictions: np.ndarray, step: Any, state: dict) -> np.ndarray:
         """Return the predictions; a link that never saw a gradient stays."""
-        slowest = state["history"][memory_rows(self._codes).squares[-1]]
+        slowest = state["history"][SQUARE_999_ROW]
         return np.where(slowest == 0, 0, predictions)
 
     def bind(self, step: Any, state: dict) -> Callable[[], np.ndarray]:

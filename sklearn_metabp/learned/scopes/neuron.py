@@ -193,9 +193,11 @@ class NeuronScope(Scope):
 
     def bind(self, step: Any, state: Any) -> Callable[[], np.ndarray]:
         """Return a function that computes rule (3)."""
+        assert self.learning_rate is not None  # init_state raised otherwise
+        learning_rate = self.learning_rate
 
         def compute_update() -> np.ndarray:
-            sgd_step(step.gradients, step.updates, self.learning_rate)
+            sgd_step(step.gradients, step.updates, learning_rate)
             return step.updates
 
         return compute_update
