@@ -357,7 +357,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
-        """Whether the rule replaces rule (6), as its scope decides."""
+        """True if the rule replaces rule (6), as its scope decides."""
         return hasattr(self, "fitted_scope_") and self.fitted_scope_.acts_backward
 
     def predict(self, X: Any) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_adam_reads_as_the_quotient_of_its_moments():
     ids=["momentum", "Nesterov", "RMSprop"],
 )
 def test_rules_that_have_warmed_up_read_as_their_equations(teacher, formula):
-    """v = g + 0.9 v is ten times the mean gradient then; g + 0.9 v is g plus nine times that mean."""
+    """v = g + 0.9 v is ten times the mean gradient; g + 0.9 v is g plus nine times that mean."""
     trace = record(teacher, n_epochs=40)
     rule = LearnedUpdateRule(Ridge(alpha=1e-8)).fit(trace[trace.indices > 100])
     assert rule.explain().formula == formula

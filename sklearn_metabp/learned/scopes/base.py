@@ -59,7 +59,7 @@ class Fact:
 
 
 class Scope(ABC):
-    """What a learned rule models: a scope with its inputs and, once fitted, what was learned.
+    """The model of a learned rule: a scope with its inputs and, once fitted, all that was learned.
 
     A scope is one class in one file, and one line in the table ``SCOPES``. Nothing else in the
     package refers to a scope by its name. The docstring of the class, up to its first section, is
@@ -339,7 +339,7 @@ class Scope(ABC):
 
     @property
     def is_compiled(self) -> bool:
-        """Whether the learner runs inside the step, and not through its ``predict``."""
+        """True if the learner runs inside the step, and not through its ``predict``."""
         return self.has_kernel and self.mlp is not None
 
     @property

@@ -149,7 +149,7 @@ class LinkScope(Scope):
 
     @property
     def needed_arrays(self) -> frozenset[str]:
-        """What the history of a link and the inputs are computed from."""
+        """Arrays that the history of a link and its inputs are computed from."""
         layers = {"activation": "activations", "delta": "deltas"}
         more = {array for name, array in layers.items() if name in self.inputs}
         return frozenset({"gradients", "params", "updates"} | more)

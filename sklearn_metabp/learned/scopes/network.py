@@ -20,7 +20,7 @@ from sklearn_metabp.update_rules import Adam
 
 @dataclass(frozen=True)
 class PatternInput:
-    """What can be read of a pattern.
+    """One thing that can be read of a pattern.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class NetworkScope(Scope):
 
     @property
     def needed_arrays(self) -> frozenset[str]:
-        """The updates, and what the inputs are read from."""
+        """The updates, and the arrays that the inputs are read from."""
         arrays = (NETWORK_INPUTS[name].array for name in self.inputs)
         return frozenset({"updates", *(array for array in arrays if array is not None)})
 
