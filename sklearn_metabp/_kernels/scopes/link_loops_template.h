@@ -16,31 +16,15 @@ LANE REAL *NAME(row)(const LinkPass *pass, int row, int64_t at)
     return pass->history[row] ? (REAL *)pass->history[row] + at : NULL;
 }
 
-/* Advance the history of `count` links, the first of which is number `first` of its tensor and `at`
- * of all links. Write their inputs, one row of BLOCK lanes per input, and their root mean squares.
- */
-CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *tensor, int64_t at,
-                                           int64_t first, int64_t count, REAL *restrict inputs,
-                                           REAL *restrict rms)
+/* Advance the running means of `count` links, and write the reciprocals of their root mean squares.
+ * The arrays are parameters because compilers take `restrict` at its word there. */
+CLONES UNUSED static void NAME(advance_means)(const REAL *restrict g, REAL *restrict m_5,
+                                              REAL *restrict m_9, REAL *restrict m_99,
+                                              REAL *restrict v_9, REAL *restrict v_999,
+                                              int64_t count, REAL root_9, REAL root_999,
+                                              REAL epsilon, REAL *restrict rms,
+                                              REAL *restrict fast, REAL *restrict slow)
 {
-    const REAL *restrict g = (const REAL *)pass->gradients + at, *restrict w =
-                                                                     (const REAL *)pass->params +
-                                                                     at;
-    REAL *restrict m_5 = NAME(row)(pass, ROW_MOMENTUM_5, at), *restrict m_9 = NAME(row)(
-                                                                  pass, ROW_MOMENTUM_9, at);
-    REAL *restrict m_99 = NAME(row)(pass, ROW_MOMENTUM_99, at);
-    REAL *restrict v_9 = NAME(row)(pass, ROW_SQUARE_9, at), *restrict v_999 =
-                                                                NAME(row)(pass, ROW_SQUARE_999, at);
-    REAL *restrict peak = NAME(row)(pass, ROW_PEAK_999, at), *restrict norm =
-                                                                 NAME(row)(pass, ROW_NORM, at);
-    const REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at);
-    const REAL *restrict strides = NAME(row)(pass, ROW_STRIDE, at);
-    const int64_t *codes = pass->codes;
-    REAL fast[BLOCK], slow[BLOCK];
-    const REAL root_9 = (REAL)(1 / sqrt(pass->correction_9));
-    const REAL root_999 = (REAL)(1 / sqrt(pass->correction_999));
-    const REAL epsilon = (REAL)pass->epsilon;
-    const REAL *restrict activations = tensor->activations, *restrict deltas = tensor->deltas;
     for (int64_t i = 0; i < count; i++) {
         m_5[i] = (REAL)0.5 * m_5[i] + (REAL)0.5 * g[i];
         m_9[i] = (REAL)0.9 * m_9[i] + (REAL)(1 - 0.9) * g[i];
@@ -51,6 +35,33 @@ CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *t
         fast[i] = 1 / rms[i];
         slow[i] = 1 / (SQRT(v_999[i]) * root_999 + epsilon);
     }
+}
+
+/* Advance the history of `count` links, the first of which is number `first` of its tensor and `at`
+ * of all links. Write their inputs, one row of BLOCK lanes per input, and their root mean squares.
+ */
+CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *tensor, int64_t at,
+                                           int64_t first, int64_t count, REAL *restrict inputs,
+                                           REAL *restrict rms)
+{
+    const REAL *restrict g = (const REAL *)pass->gradients + at;
+    const REAL *restrict w = (const REAL *)pass->params + at;
+    const REAL *restrict m_5 = NAME(row)(pass, ROW_MOMENTUM_5, at);
+    const REAL *restrict m_9 = NAME(row)(pass, ROW_MOMENTUM_9, at);
+    const REAL *restrict m_99 = NAME(row)(pass, ROW_MOMENTUM_99, at);
+    REAL *restrict peak = NAME(row)(pass, ROW_PEAK_999, at);
+    REAL *restrict norm = NAME(row)(pass, ROW_NORM, at);
+    const REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at);
+    const REAL *restrict strides = NAME(row)(pass, ROW_STRIDE, at);
+    const REAL *restrict activations = tensor->activations, *restrict deltas = tensor->deltas;
+    const int64_t *codes = pass->codes;
+    const REAL epsilon = (REAL)pass->epsilon;
+    REAL fast[BLOCK], slow[BLOCK];
+    NAME(advance_means)(g, NAME(row)(pass, ROW_MOMENTUM_5, at), NAME(row)(pass, ROW_MOMENTUM_9, at),
+                        NAME(row)(pass, ROW_MOMENTUM_99, at), NAME(row)(pass, ROW_SQUARE_9, at),
+                        NAME(row)(pass, ROW_SQUARE_999, at), count,
+                        (REAL)(1 / sqrt(pass->correction_9)),
+                        (REAL)(1 / sqrt(pass->correction_999)), epsilon, rms, fast, slow);
     if (peak)
         for (int64_t i = 0; i < count; i++) {
             const REAL size = g[i] < 0 ? -g[i] : g[i];
@@ -126,16 +137,12 @@ CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *t
 
 /* Write Delta w = scale * normalizer * output. A link that never saw a gradient stays, NaN is NaN.
  * One that has taken no step yet takes, where its stride is the normalizer, one of first_step. */
-CLONES UNUSED static void NAME(link_updates)(const LinkPass *pass, int64_t at, int64_t count,
-                                             const REAL *restrict output, const REAL *restrict rms)
+CLONES UNUSED static void NAME(link_updates)(const REAL *restrict output, const REAL *restrict rms,
+                                             const REAL *restrict g, const REAL *restrict v_999,
+                                             REAL *restrict last, REAL *restrict strides,
+                                             int64_t count, REAL scale, int normalizer,
+                                             REAL first_step, REAL *restrict updates)
 {
-    const REAL *restrict g = (const REAL *)pass->gradients + at;
-    const REAL *restrict v_999 = NAME(row)(pass, ROW_SQUARE_999, at);
-    REAL *restrict last = NAME(row)(pass, ROW_LAST_STEP, at), *restrict strides =
-                                                                  NAME(row)(pass, ROW_STRIDE, at);
-    REAL *restrict updates = (REAL *)pass->updates + at;
-    const REAL scale = (REAL)pass->scale, first_step = (REAL)pass->first_step;
-    const int normalizer = pass->normalizer;
     for (int64_t i = 0; i < count; i++) {
         REAL u = scale * output[i];
         if (normalizer == NORMALIZER_RMS_9) u *= rms[i];
@@ -198,7 +205,11 @@ UNUSED static void NAME(walk_links)(LinkPass *pass)
             if (pass->matrix)
                 NAME(fill_matrix)(pass, at, count, inputs, rms);
             else
-                NAME(link_updates)(pass, at, count, NAME(run_mlp)(&pass->mlp, count), rms);
+                NAME(link_updates)(
+                    NAME(run_mlp)(&pass->mlp, count), rms, (const REAL *)pass->gradients + at,
+                    NAME(row)(pass, ROW_SQUARE_999, at), NAME(row)(pass, ROW_LAST_STEP, at),
+                    NAME(row)(pass, ROW_STRIDE, at), count, (REAL)pass->scale, pass->normalizer,
+                    (REAL)pass->first_step, (REAL *)pass->updates + at);
         }
         start += size;
         neuron_out += sizes[layer + 1];
