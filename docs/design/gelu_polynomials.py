@@ -34,7 +34,7 @@ def scaled_tail(a: Decimal) -> Decimal:
 
 
 def interpolate(points: list[Decimal], values: list[Decimal]) -> list[Decimal]:
-    """Return the coefficients, by rising power, of the polynomial through the points (by Newton)."""
+    """Return the coefficients, by rising power, of Newton's polynomial through the points."""
     divided = list(values)
     for order in range(1, len(points)):
         for i in range(len(points) - 1, order - 1, -1):

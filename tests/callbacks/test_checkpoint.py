@@ -291,8 +291,14 @@ import numpy as np
 from sklearn_metabp import Adam, BackpropMLPRegressor, Checkpoint
 rng = np.random.default_rng(0)
 X = rng.standard_normal((200, 5))
-model = BackpropMLPRegressor((16,), update_rule=Adam(), batch_size=10, max_iter=150, n_iter_no_change=np.inf,
-                             random_state=0)
+model = BackpropMLPRegressor(
+    (16,),
+    update_rule=Adam(),
+    batch_size=10,
+    max_iter=150,
+    n_iter_no_change=np.inf,
+    random_state=0,
+)
 if len(sys.argv) > 1:
     model.set_callbacks(Checkpoint(sys.argv[1]))
 print("started", flush=True)

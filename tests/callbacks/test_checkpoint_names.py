@@ -65,8 +65,17 @@ class Loud(BackpropMLPRegressor):
         return super()._make_batches(rows._replace(y=1.0 * rows.y), training)
 
 def train(folder, X, y):
-    model = Loud((4,), update_rule=RULE, init=start, scoring=make_scorer(metric, greater_is_better=False),
-                 early_stopping=True, batch_size=20, max_iter=12, n_iter_no_change=np.inf, random_state=0)
+    model = Loud(
+        (4,),
+        update_rule=RULE,
+        init=start,
+        scoring=make_scorer(metric, greater_is_better=False),
+        early_stopping=True,
+        batch_size=20,
+        max_iter=12,
+        n_iter_no_change=np.inf,
+        random_state=0,
+    )
     stopper = EarlyStopping(monitor=monitor, patience=3, restore_best=False)
     model.set_callbacks(stopper, StopAfter(11), *([Checkpoint(folder)] if folder else []))
     return model.fit(X, y)

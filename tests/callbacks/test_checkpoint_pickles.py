@@ -1,4 +1,4 @@
-"""Checkpoints of objects: pickled only where nobody else can write, and where it can be known early."""
+"""Checkpoints with objects: they are pickled only where nobody else can write."""
 
 import errno
 import os
@@ -193,7 +193,10 @@ def test_a_place_that_cannot_be_written_is_an_error_before_the_first_step(tmp_pa
         model = BackpropMLPRegressor((3,), max_iter=8).set_callbacks(Checkpoint(path), KillAfter(1))
         return model.fit(X, y)
 
-    said = "checkpoints cannot be written to .*: make it a directory that you can write to, or give Checkpoint"
+    said = (
+        "checkpoints cannot be written to .*: make it a directory that you can write to, or give "
+        "Checkpoint"
+    )
     with pytest.raises(CheckpointError, match=said):
         fit(tmp_path / "file" / "below")
     if os.geteuid():

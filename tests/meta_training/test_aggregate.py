@@ -80,7 +80,7 @@ def test_of_every_run_so_many_steps_are_learned_from(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a poor learner
 def test_aggregation_mends_what_imitation_of_one_run_leaves_broken():
-    """The rule of a whole network, from one run and from where that rule goes: unseen starts, mean loss."""
+    """Aggregation improves a network rule on unseen starts over imitation of one run."""
     losses = {}
     for n_rounds in (0, 6):
         rule = LearnedUpdateRule(scope="network", random_state=0)

@@ -72,7 +72,7 @@ class Recording(UpdateRule):
 
 
 class Wild(RegressorMixin, BaseEstimator):
-    """A learner whose every update is a factor of what it was fitted on, and that refuses what overflows."""
+    """A learner that predicts as Ridge does, times a factor, and refuses inputs that overflow."""
 
     def __init__(self, factor=1.0):
         self.factor = factor

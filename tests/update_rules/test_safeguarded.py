@@ -1,4 +1,4 @@
-"""What the guard promises: it helps where the rule within does not, and leaves alone one that helps."""
+"""Safeguarded helps where the rule within does not, and leaves a rule that helps alone."""
 
 import sys
 from pathlib import Path
@@ -132,7 +132,7 @@ def test_a_good_rule_drives_all_but_the_fallbacks_probes():
 
 
 def test_the_fallback_drives_one_block_then_two_then_four():
-    """Blocks of 19 steps: the fallback's first; a bad one and the step that undoes it; 1, 2, 4, … again."""
+    """After each bad block the fallback drives twice as many blocks: 1, 2, 4, … of 19 steps."""
     notes = StepNotes()
     fit(Safeguarded(Bad("uphill"), SGD(0.05)), n_epochs=150, callbacks=[notes])
     along = [np.dot(step["updates"], step["gradients"]) for step in notes.steps]

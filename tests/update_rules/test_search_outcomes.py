@@ -88,7 +88,7 @@ def test_where_there_is_nothing_to_do_the_loss_is_that_of_the_start(rule):
 
 
 def test_conjugate_gradients_go_on_past_a_kink():
-    """Diabetes with relu: strong Wolfe conditions fail where lower points lie straight down the gradient."""
+    """Check a network with relu, where the strong Wolfe conditions fail at some points."""
     A, b = load_diabetes(return_X_y=True)
     with pytest.warns(ConvergenceWarning, match="max_iter=500"):
         fitted = BackpropMLPRegressor(
@@ -98,7 +98,7 @@ def test_conjugate_gradients_go_on_past_a_kink():
 
 
 def test_a_step_over_a_kink_is_low_enough_by_armijo():
-    """|w| from 3/4: slopes are 1 or -1 everywhere, so no point satisfies the strong Wolfe conditions."""
+    """Check |w|: its slopes are 1 or -1, so no point satisfies the strong Wolfe conditions."""
     params, path, rule = np.array([0.75, 0.0]), [], ConjugateGradient()
 
     def objective(w):
