@@ -397,18 +397,18 @@ class _Fingerprint:
 
     def _names(self, function: FunctionType) -> None:
         """Add the values of the global names in the code, and of the user's modules in it."""
-        global_names, attributes, imports = names_in(function.__code__)
-        for name in sorted(global_names):
+        names = names_in(function.__code__)
+        for name in sorted(names.global_names):
             if name in function.__globals__:
                 self._write("global", name)
-                self._named(function.__globals__[name], attributes, set())
-        for name, level in imports:
+                self._named(function.__globals__[name], names.attributes, set())
+        for name, level in names.imports:
             self._write("import", name, level)
             module = module_of_user(
                 "." * level + name, function.__globals__.get("__package__") or ""
             )
             if module is not None:
-                self._named(module, attributes, set())
+                self._named(module, names.attributes, set())
 
     def _named(self, value: Any, attributes: set[str], seen: set[str]) -> None:
         self._value(value)

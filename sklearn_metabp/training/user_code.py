@@ -8,7 +8,7 @@ import sysconfig
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = __name__.partition(".")[0]
 # Libraries wherever they are installed. Their releases are taken to compute the same.
@@ -91,11 +91,11 @@ def _digest(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def names_in(code: CodeType) -> tuple[set[str], set[str], list[tuple[str, int]]]:
-    """Return the names that code and the code nested in it refer to.
+class CodeNames(NamedTuple):
+    """Names that code refers to.
 
-    Returns
-    -------
+    Attributes
+    ----------
     global_names : set of str
         Names read from the module.
     attributes : set of str
@@ -103,28 +103,34 @@ def names_in(code: CodeType) -> tuple[set[str], set[str], list[tuple[str, int]]]
     imports : list of (str, int)
         Modules that are imported when the code runs, and the level of a relative import.
     """
-    global_names: set[str] = set()
-    attributes: set[str] = set()
-    imports: list[tuple[str, int]] = []
+
+    global_names: set[str]
+    attributes: set[str]
+    imports: list[tuple[str, int]]
+
+
+def names_in(code: CodeType) -> CodeNames:
+    """Return the names that code and the code nested in it refer to."""
+    names = CodeNames(set(), set(), [])
     constants: list = [None, None]
     for instruction in dis.get_instructions(code):
         name = instruction.opname
         if name in ("LOAD_GLOBAL", "LOAD_NAME"):
-            global_names.add(instruction.argval)
+            names.global_names.add(instruction.argval)
         elif name in ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM"):
-            attributes.add(instruction.argval)
+            names.attributes.add(instruction.argval)
         elif name == "IMPORT_NAME":  # after its level and the names to take from it
             level = constants[-2]
-            imports.append((instruction.argval, level if type(level) is int else 0))
+            names.imports.append((instruction.argval, level if type(level) is int else 0))
         elif name in ("LOAD_CONST", "LOAD_SMALL_INT"):
             constants.append(instruction.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = names_in(constant)
-            global_names |= inner[0]
-            attributes |= inner[1]
-            imports += inner[2]
-    return global_names, attributes, imports
+            names.global_names.update(inner.global_names)
+            names.attributes.update(inner.attributes)
+            names.imports.extend(inner.imports)
+    return names
 
 
 def module_of_user(name: str, package: str) -> ModuleType | None:
