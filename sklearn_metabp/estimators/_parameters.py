@@ -110,6 +110,7 @@ def check_dropout(dropout: float, rule: TrainingRule) -> float:
             f"dropout={dropout} draws other neurons in every step, so there is no one loss for "
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
         )
+    # The class and not acts_backward: a learned rule of deltas takes dropped neurons into account.
     within = rule.rules_within() if isinstance(rule, WrapperRule) else ()
     if dropout > 0 and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
         raise ValueError(

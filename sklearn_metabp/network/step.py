@@ -1,13 +1,44 @@
 """One step of a training, views of it, and the loss of its batch at other parameters."""
 
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp._kernels.network import Backprop
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.network.network import Network
+
+
+class TrainingRows(NamedTuple):
+    """The rows that the batches of a training are drawn from, in the order that kernels load them.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features), C-contiguous, or CSR
+    targets : ndarray of shape (n_samples, n_outputs), C-contiguous, of X's dtype, or SparseTargets
+    sample_weight : ndarray of shape (n_samples,) of X's dtype, or None
+    order : ndarray of shape (n_samples,) of intp, or None
+        A batch has the rows ``order[start:stop]``. It is shuffled in place before every epoch. None
+        if a batch has the rows ``start:stop``.
+    """
+
+    X: np.ndarray | csr_array
+    targets: np.ndarray | SparseTargets
+    sample_weight: np.ndarray | None
+    order: np.ndarray | None
+
+    def take(self, indices: np.ndarray) -> "TrainingRows":
+        """Return a copy of some rows, in the order of the indices."""
+        weight = self.sample_weight
+        return TrainingRows(
+            self.X[indices],
+            self.targets[indices],
+            None if weight is None else weight[indices],
+            None,
+        )
 
 
 class BatchLoss:
@@ -23,12 +54,12 @@ class BatchLoss:
         Parameters, for their dtype.
     max_batch : int
         Rows of the largest batch.
-    rows : tuple
-        ``(X, targets, sample_weight, order)`` as kernels load them.
+    rows : TrainingRows
+        The rows that batches are drawn from.
     """
 
     def __init__(
-        self, network: Network, like: np.ndarray, max_batch: int, rows: tuple[Any, ...]
+        self, network: Network, like: np.ndarray, max_batch: int, rows: TrainingRows
     ) -> None:
         self._params, self._gradients = np.zeros_like(like), np.zeros_like(like)
         self._backprop = network.backprop(self._params, self._gradients, max_batch)
@@ -69,9 +100,8 @@ class Step:
         Change of the parameters that the rule makes. Symbols Δw, Δθ.
     backprop : Backprop
         Kernel whose buffers the arrays are views of, for rules that are bound to them once.
-    rows : tuple or None
-        ``(X, targets, sample_weight, order)``, the rows that batches are drawn from. None for a
-        recorded step.
+    rows : TrainingRows or None
+        The rows that batches are drawn from. None for a recorded step.
     """
 
     def __init__(
@@ -95,7 +125,7 @@ class Step:
         self.start = 0
         self.stop = 0
         self.backprop = backprop
-        self.rows: tuple[Any, ...] | None = None
+        self.rows: TrainingRows | None = None
         self._batch_loss: BatchLoss | None = None
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
+from sklearn_metabp.network import TrainingRows
 
 _LISTED_BATCHES = 1000
 
@@ -53,6 +54,11 @@ class Batches:
 
     def __len__(self) -> int:
         return self.X.shape[0]
+
+    @property
+    def rows(self) -> TrainingRows:
+        """The rows as kernels load them and steps hold them."""
+        return TrainingRows(self.X, self.targets, self.sample_weight, self.order)
 
     def draw(self, random_state: np.random.RandomState) -> Iterable[tuple[int, int]]:
         """Draw a new order of the rows, and return start and stop of every batch of an epoch."""

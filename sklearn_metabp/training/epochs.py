@@ -64,7 +64,7 @@ class Epochs:
             dropout_key=state.dropout_key,
             n_steps=state.n_steps,
         )
-        self.backprop.load(batches.X, batches.targets, batches.sample_weight, batches.order)
+        self.backprop.load(*batches.rows)
         self.listener = listener
         self.yields_steps = yields_steps or (listener is not None and listener.wants_steps)
         # A step is looked at after the weights have changed, and belongs to those before.
@@ -76,7 +76,7 @@ class Epochs:
         self.step = Step(
             network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned
         )
-        self.step.rows = batches.X, batches.targets, batches.sample_weight, batches.order
+        self.step.rows = batches.rows
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss: float | None = None
         self.mean_loss = np.nan

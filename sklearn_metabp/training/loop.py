@@ -15,7 +15,7 @@ from sklearn_metabp.training.listener import Listener, Validation
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.search import Search
 from sklearn_metabp.training.state import TrainingState
-from sklearn_metabp.update_rules import LineSearchRule, TrainingRule
+from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
 
 # A second Ctrl-C within this time is meant for everything that runs, and not for one fit.
@@ -88,10 +88,10 @@ def train(
     stopped = interrupted = False
     with one_blas_thread():
         trainer: Epochs | Search
-        if isinstance(rule, LineSearchRule):
-            trainer = Search(network, batches, rule, state, max_epochs, listener)
-        else:
+        if rule.takes_steps:
             trainer = Epochs(network, batches, rule, state, max_epochs, planned_epochs, listener)
+        else:
+            trainer = Search(network, batches, rule, state, max_epochs, listener)
         epoch_end = _EpochEnd(rule, state, trainer.step, validation, listener, verbose)
         try:
             stopped = trainer.run(epoch_end.handle)

@@ -47,7 +47,7 @@ class Search:
         self._updates = np.zeros_like(state.params)
         n_planned = state.n_steps + max_iter
         self.step = Step(network, seen_params, gradients, self._updates, backprop, n_planned)
-        self.step.rows = batches.X, batches.targets, batches.sample_weight, None
+        self.step.rows = batches.rows
         self.step.start, self.step.stop = 0, len(batches)
         self.step.index = state.n_steps + 1
         self._loss_at: tuple[np.ndarray, float] | None = None
@@ -55,9 +55,8 @@ class Search:
 
     def _load_kernel(self, network: Network, params: np.ndarray, gradients: np.ndarray) -> Backprop:
         """Return a kernel loaded with all rows."""
-        batches = self._batches
-        backprop = network.backprop(params, gradients, len(batches))
-        backprop.load(batches.X, batches.targets, batches.sample_weight)
+        backprop = network.backprop(params, gradients, len(self._batches))
+        backprop.load(*self._batches.rows)
         return backprop
 
     def run(self, epoch_ended: Callable[[float], bool]) -> bool:

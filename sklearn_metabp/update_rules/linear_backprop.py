@@ -67,6 +67,7 @@ class LinearBackprop(WrapperRule):
             If the rule within acts on the backward pass too, or is :class:`Safeguarded`, whose
             fallback needs true gradients.
         """
+        # The class and not a property: no other rule needs true gradients for a part of its steps.
         if any(isinstance(rule, Safeguarded) for rule in self.rules_within()):
             raise TypeError(
                 "LinearBackprop around Safeguarded would give the fallback gradients that are "

@@ -113,6 +113,7 @@ class Safeguarded(WrapperRule):
         TypeError
             If the rule within averages weights, or the fallback acts on the backward pass.
         """
+        # The class and not a property: no other rule keeps what the undoing of a step cannot undo.
         if any(isinstance(rule, Averaged) for rule in self.rules_within()):
             raise TypeError(
                 "Averaged within Safeguarded would average steps that are undone: write "
@@ -280,12 +281,11 @@ class _ProgressRows:
 
     def __init__(self, step: Step) -> None:
         assert step.rows is not None  # a recorded step has none
-        *arrays, _ = step.rows
-        n = arrays[0].shape[0]
+        n = step.rows.X.shape[0]
         self.n_rows = min(n, _MAX_ROWS)
         spread = np.linspace(0, n - 1, self.n_rows).astype(np.intp)
-        rows = (None if array is None else array[spread] for array in arrays)
-        self._batch_loss = BatchLoss(step.network, step.params, self.n_rows, (*rows, None))
+        rows = step.rows.take(spread)
+        self._batch_loss = BatchLoss(step.network, step.params, self.n_rows, rows)
 
     def loss_at(self, params: np.ndarray) -> float:
         """Compute the loss of these rows."""

@@ -107,7 +107,7 @@ def bad_columns(X):
 
 def bad_order(X):
     def write(step):
-        step.rows[3][:] = -(2**40)
+        step.rows.order[:] = -(2**40)
 
     return write
 
