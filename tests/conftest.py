@@ -44,7 +44,7 @@ def kernels(request):
 
 @pytest.fixture
 def fallback_kernels(monkeypatch):
-    """The estimators run on NumPy alone, as where no compiler was."""
+    """Run the estimators on the NumPy fallbacks, as without a compiler."""
     monkeypatch.setattr(network, "Backprop", fallback.Backprop)
     for module in (epochs, *map(import_module, RULE_MODULES)):
         for name in RULE_STEPS & set(vars(module)):

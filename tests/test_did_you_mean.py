@@ -1,4 +1,4 @@
-"""Names and parameters of other libraries are answered with ours."""
+"""Errors about names and parameters of other libraries suggest those of this package."""
 
 import inspect
 import pickle
@@ -143,7 +143,7 @@ def test_rules_of_other_libraries_are_answered_with_the_name_of_ours():
 
 
 @pytest.mark.parametrize("given", ["", "quite other", None, 3, "x" * 500])
-def test_what_is_like_nothing_has_no_answer(given):
+def test_a_name_that_resembles_none_gets_no_suggestion(given):
     assert did_you_mean(given, HIDDEN_ACTIVATIONS) == ""
 
 

@@ -1,4 +1,4 @@
-"""HTML representations link to the pages of this package, as soon as it says where they are."""
+"""HTML representations link to the pages of the package once its metadata have their address."""
 
 import importlib.metadata
 import re
@@ -33,7 +33,7 @@ PAGE = "https://docs.example.org/metabp/api/generated/sklearn_metabp."
 
 @pytest.fixture
 def urls(monkeypatch, tmp_path):
-    """Sets what the metadata of the installed package say; no pages are built."""
+    """Set the metadata of the installed package; no pages are built."""
     monkeypatch.setattr(doc_links, "BUILT_HERE", tmp_path / "html")
 
     def install(*entries):
@@ -78,7 +78,7 @@ def test_without_published_documentation_there_is_no_link(entries, urls):
     assert links_in(BackpropMLPClassifier()) == []
 
 
-def test_where_the_package_is_not_installed_there_is_no_link(monkeypatch, urls):
+def test_a_package_that_is_not_installed_has_no_link(monkeypatch, urls):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C between any two lines of the training: what belongs together changes together."""
+"""Ctrl-C between any two lines of a training leaves a consistent model."""
 
 import sys
 import warnings
@@ -67,7 +67,7 @@ def make(rule, early_stopping):
 
 
 def check(model, where):
-    """All that a model shows of its epochs is as long, and ends with the same epoch."""
+    """Assert that all curves and counters of a model end with the same epoch."""
     n = model.n_iter_
     assert len(model.loss_curve_) == n, where
     if model.validation_scores_ is not None:

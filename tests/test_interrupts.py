@@ -1,4 +1,4 @@
-"""Ctrl-C: one for a fit, two for all."""
+"""Ctrl-C once ends one fit, twice within a second ends all."""
 
 import os
 import signal
@@ -61,7 +61,7 @@ def test_a_second_ctrl_c_within_a_second_goes_through(clock, setting, pause, end
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_it_ends_what_runs_many_fits(clock, run):
+def test_a_second_ctrl_c_ends_searches_and_ensembles(clock, run):
     with (
         pytest.raises(KeyboardInterrupt),
         pytest.warns(UserWarning, match="counts it as it is") as warned,

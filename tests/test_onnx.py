@@ -1,4 +1,4 @@
-"""Converted to ONNX a model predicts what it predicted: labels equal, numbers to 1e-5."""
+"""A model converted to ONNX predicts the same: equal labels, numbers to 1e-5."""
 
 import math
 import subprocess
@@ -204,7 +204,7 @@ def test_an_activation_without_a_conversion_is_named(monkeypatch):
 
 @pytest.mark.parametrize("opset", [13, 18, 22])
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
-def test_older_opsets(opset, loss):
+def test_models_are_converted_to_older_opsets(opset, loss):
     X, y = classes("strings")
     model = BackpropMLPClassifier((4,), loss=loss, **SHORT).fit(X, y)
     label, probabilities = convert_and_run(model, X, opset, zipmap=False)
@@ -222,7 +222,7 @@ def test_any_number_of_rows(n):
 
 
 @pytest.mark.parametrize(("out_activation", "dtype"), cases(("auto", "softmax"), DTYPES))
-def test_a_single_class(out_activation, dtype):
+def test_a_model_of_a_single_class_is_converted(out_activation, dtype):
     X, _ = classes("binary")
     model = BackpropMLPClassifier((4,), out_activation=out_activation, **SHORT).fit(
         X, np.full(len(X), 7)
@@ -259,7 +259,7 @@ def test_maps_of_probabilities(kind, dtype):
     np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
 
 
-def test_an_output_a_class():
+def test_option_columns_gives_one_output_per_class():
     X, y = classes("strings")
     model = BackpropMLPClassifier((4,), **SHORT).fit(X, y)
     converted = to_onnx(model, X[:1], options={"zipmap": "columns"})
@@ -287,7 +287,7 @@ def test_class_labels_as_an_output():
     assert labels.tolist() == model.classes_.tolist()
 
 
-def test_in_pipelines_and_searches():
+def test_models_in_pipelines_and_searches_are_converted():
     X, y = classes("strings")
     columns = ColumnTransformer([("a", MinMaxScaler(), [0, 2]), ("b", "passthrough", [3])])
     classifier = BackpropMLPClassifier((4,), **SHORT)

@@ -1,4 +1,4 @@
-"""Warnings of a training that failed or had no effect, and none of one that went well."""
+"""Warnings of trainings that failed or had no effect; a good training raises none."""
 
 import re
 import warnings
@@ -46,7 +46,7 @@ def penalised_loss(model, X, y) -> float:
 
 
 class After(UpdateRule):
-    """Descends, and after some steps does what a function makes of the gradients."""
+    """A rule that descends, and after some steps returns a function of the gradients."""
 
     def __init__(self, n_steps, make):
         self.n_steps, self.make = n_steps, make
@@ -78,7 +78,7 @@ def test_a_training_that_blew_up_and_stayed_finite_says_so(rate, seed):
 
 
 def test_a_blow_up_that_only_the_penalty_shows_is_one():
-    """Dead units: the outputs are a constant again, of weights that have no use any more."""
+    """Check dead neurons: the outputs are a constant again, although the weights are large."""
     X, y = load_wine(return_X_y=True)
     model = BackpropMLPClassifier(update_rule=SGD(1.0), random_state=0)
     (message,) = warnings_of(lambda: model.fit(X, y))
@@ -277,7 +277,7 @@ def test_trainings_that_went_well_are_silent(rule, batch_size, seed):
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
-def test_where_there_is_nothing_to_learn_there_is_no_word_of_it(loss):
+def test_data_without_anything_to_learn_raise_no_warning(loss):
     X, _ = numbers()
     setting = {"max_iter": 20, "random_state": 0, **NO_END}
     assert (
@@ -353,7 +353,7 @@ def test_a_stream_on_a_plateau_is_silent():
     assert warnings_of(lambda: [model.partial_fit(*XOR, classes=[0, 1]) for _ in range(20)]) == []
 
 
-def test_an_interrupted_training_is_only_said_to_be_interrupted():
+def test_an_interrupted_training_has_no_other_warning():
     def interrupt(state, params):
         raise KeyboardInterrupt
 

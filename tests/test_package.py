@@ -1,4 +1,4 @@
-"""What is shipped: an sdist, from which an install works with a compiler and without one."""
+"""The sdist, from which an install works with a compiler and without one."""
 
 import importlib.metadata
 import importlib.util
@@ -74,7 +74,7 @@ def sdist(tmp_path_factory):
 
 
 def install(sdist, folder, **environment):
-    """Install without touching this environment; what an install says of itself."""
+    """Install outside this environment, and return what the installed package reports."""
     target = folder / "site"
     run(
         sys.executable,

@@ -1,4 +1,4 @@
-"""What the README shows runs as shown."""
+"""The examples of the README run as shown."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Models saved by skops: same predictions, same bits in further training, no other trust."""
+"""Models saved by skops: same predictions, same bits in further training, few trusted types."""
 
 import inspect
 import pickle
@@ -74,7 +74,7 @@ def learned(scope, learner=None):
 
 @pytest.fixture(scope="module")
 def models():
-    """By name everything that is saved."""
+    """Everything that is saved, by name."""
     with pytest.warns(UserWarning, match="predicts and cannot train"):
         of_no_scope = LearnedUpdateRule(BackpropMLPRegressor((3,), **SHORT)).fit(X, Y)
     found = {f"{kind.__name__}()": an_instance(kind) for kind in RULE_TYPES}
@@ -174,8 +174,8 @@ def test_a_recorder_is_not_trusted():
 # What a file may say, past every __init__: types are trusted, values are not.
 MADE_UP = {
     "few parameters": lambda model: vars(model).update(_params=model.params_[:-1]),
-    "many units": lambda model: vars(model.network_.layout).update(layer_sizes=(4, 4000, 3)),
-    "units less than none": lambda model: vars(model.network_.layout).update(
+    "many neurons": lambda model: vars(model.network_.layout).update(layer_sizes=(4, 4000, 3)),
+    "fewer than no neurons": lambda model: vars(model.network_.layout).update(
         layer_sizes=(4, -1, 4, 3)
     ),
     "groups": lambda model: vars(model.network_).update(out_groups=(2, 100)),

@@ -1,4 +1,4 @@
-"""The loop: batches, patience, how it ends."""
+"""The training loop: batches, patience, the ways in which it ends."""
 
 import pickle
 import tracemalloc
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import Interruption, Notes, StepNotes
 from helpers.data import classes, numbers
+from helpers.rules import FunctionRule
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,25 +20,10 @@ from sklearn_metabp import (
     BackpropMLPRegressor,
     Clipped,
     DivergenceError,
-    UpdateRule,
 )
 from sklearn_metabp.training import Batches, Patience, callable_fingerprint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-class Returning(UpdateRule):
-    """Returns what a function makes of the step."""
-
-    def __init__(self, make=None, after=0):
-        self.make, self.after = make, after
-
-    def init_state(self, layout):
-        return {}
-
-    def compute_update(self, step, state):
-        good = np.zeros_like(step.gradients)
-        return self.make(step) if step.index > self.after else good
 
 
 # tol, n_iter_no_change, losses, epoch after which it is exhausted (None: never)
@@ -101,7 +87,7 @@ def test_a_million_batches_take_no_memory(n):
 @pytest.mark.parametrize("n_iter_no_change", [1, 3, 10])
 def test_training_ends_after_exactly_that_many_epochs_without_improvement(n_iter_no_change):
     X, y = numbers()
-    still = Returning(lambda step: np.zeros_like(step.gradients))
+    still = FunctionRule(lambda step: np.zeros_like(step.gradients))
     model = BackpropMLPRegressor(
         (3,), update_rule=still, n_iter_no_change=n_iter_no_change, max_iter=50, batch_size="full"
     ).fit(X, y)
@@ -110,7 +96,7 @@ def test_training_ends_after_exactly_that_many_epochs_without_improvement(n_iter
 
 def test_training_goes_on_without_end_where_patience_is_infinite():
     X, y = numbers()
-    still = Returning(lambda step: np.zeros_like(step.gradients))
+    still = FunctionRule(lambda step: np.zeros_like(step.gradients))
     model = BackpropMLPRegressor(
         (3,), update_rule=still, n_iter_no_change=np.inf, max_iter=40, tol=1.0
     )
@@ -122,7 +108,7 @@ def test_training_that_might_go_on_warns_and_that_was_ended_does_not():
     model = BackpropMLPRegressor((3,), max_iter=4, batch_size="full")
     with pytest.warns(ConvergenceWarning, match=r"Maximum number of epochs \(4\) reached"):
         model.fit(X, y)
-    creep = Returning(lambda step: np.full_like(step.gradients, 1e-9))
+    creep = FunctionRule(lambda step: np.full_like(step.gradients, 1e-9))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.set_params(update_rule=Adam(0.01), n_iter_no_change=np.inf, max_iter=300).fit(X, y)
@@ -137,13 +123,13 @@ DIVERGING = {  # X scale, rule, settings: how it ends in numbers that are not fi
     "rate": (1.0, SGD(1e200), {}),
     "rate of Adam": (1.0, Adam(1e300), {"activation": "identity"}),
     "inputs at the end of the floats": (1e308, SGD(0.01), {}),
-    "update of NaN": (1.0, Returning(lambda step: np.full_like(step.gradients, np.nan)), {}),
+    "update of NaN": (1.0, FunctionRule(lambda step: np.full_like(step.gradients, np.nan)), {}),
     "update of infinity": (
         1.0,
-        Returning(lambda step: np.full_like(step.gradients, -np.inf), 4),
+        FunctionRule(lambda step: np.full_like(step.gradients, -np.inf), 4),
         {},
     ),
-    "one number of NaN": (1.0, Returning(lambda step: np.append(np.zeros(22), np.nan)), {}),
+    "one number of NaN": (1.0, FunctionRule(lambda step: np.append(np.zeros(22), np.nan)), {}),
 }
 
 
@@ -162,9 +148,9 @@ def diverging(name, **changed):
     return model, X / np.abs(X).max() * scale, y
 
 
-@pytest.mark.parametrize("installed", [True, False], ids=["installed", "twin"])
+@pytest.mark.parametrize("installed", [True, False], ids=["installed", "fallback"])
 @pytest.mark.parametrize("name", DIVERGING)
-def test_divergence_says_where_under_what_and_what_to_try(name, installed, request):
+def test_the_error_of_a_divergence_names_step_rule_and_remedy(name, installed, request):
     if not installed:
         request.getfixturevalue("fallback_kernels")
     model, X, y = diverging(name)
@@ -195,7 +181,7 @@ def test_divergence_names_the_step_in_which_it_happened():
         losses.append(step.loss)
         return np.full_like(step.gradients, -np.inf)
 
-    model.set_params(update_rule=Returning(infinite, 4))
+    model.set_params(update_rule=FunctionRule(infinite, 4))
     with pytest.raises(DivergenceError, match="NaN or infinity") as caught:
         model.fit(X, y)
     assert (caught.value.epoch, caught.value.step) == (2, 5)
@@ -206,12 +192,12 @@ def test_divergence_names_the_step_in_which_it_happened():
     assert len(notes.steps) == 4
 
 
-@pytest.mark.parametrize("installed", [True, False], ids=["installed", "twin"])
+@pytest.mark.parametrize("installed", [True, False], ids=["installed", "fallback"])
 def test_a_loss_that_overflows_is_enough_to_diverge(installed, request):
     if not installed:
         request.getfixturevalue("fallback_kernels")
     X, y = numbers()
-    still = Returning(lambda step: np.zeros_like(step.gradients))
+    still = FunctionRule(lambda step: np.zeros_like(step.gradients))
     with pytest.raises(DivergenceError, match="the loss of a batch is inf"):
         BackpropMLPRegressor((3,), update_rule=still).fit(X, y * 1e200)
 
@@ -252,7 +238,7 @@ def test_fitted_stays_as_fitted_when_training_diverges(name, warm_start):
     bad_rule = model.update_rule
     X, _ = numbers(2)
     model.set_params(update_rule=SGD(0.1), max_iter=3).fit(X, y)
-    twin = pickle.loads(pickle.dumps(model))
+    copied = pickle.loads(pickle.dumps(model))
     outputs = model.predict(X)
     if not warm_start:  # other columns too: nothing of the failed fit may stay
         bad_X = np.hstack([bad_X, bad_X])
@@ -261,9 +247,9 @@ def test_fitted_stays_as_fitted_when_training_diverges(name, warm_start):
     np.testing.assert_array_equal(model.predict(X), outputs)
     assert model.n_iter_ == 3
     assert model.n_features_in_ == 4
-    for one in (model, twin):
+    for one in (model, copied):
         one.set_params(update_rule=SGD(0.1), warm_start=True, max_iter=3).fit(X, y)
-    np.testing.assert_array_equal(model.params_, twin.params_)
+    np.testing.assert_array_equal(model.params_, copied.params_)
 
 
 BAD_UPDATES = {
@@ -281,10 +267,12 @@ BAD_UPDATES = {
 
 
 @pytest.mark.parametrize(("make", "message"), BAD_UPDATES.values(), ids=BAD_UPDATES)
-def test_a_rule_that_returns_no_update_is_told(make, message):
+def test_a_rule_that_returns_no_update_is_an_error(make, message):
     X, y = numbers()
-    model = BackpropMLPRegressor((3,), update_rule=Returning(make))
-    with pytest.raises(ValueError, match=r"^Returning.compute_update .*an array of shape \(19,\)"):
+    model = BackpropMLPRegressor((3,), update_rule=FunctionRule(make))
+    with pytest.raises(
+        ValueError, match=r"^FunctionRule.compute_update .*an array of shape \(19,\)"
+    ):
         model.fit(X, y)
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)
@@ -294,7 +282,7 @@ def test_a_number_of_numpys_may_widen_an_update():
     """np.float64(0.25) times float32 is float64; the update is its rounding."""
     X, y = numbers(dtype=np.float32)
     setting = {"max_iter": 4, "batch_size": 16, "random_state": 3}
-    widened = Returning(lambda step: np.float64(-0.25) * step.gradients)
+    widened = FunctionRule(lambda step: np.float64(-0.25) * step.gradients)
     wide = BackpropMLPRegressor((3,), update_rule=widened, **setting).fit(X, y)
     plain = BackpropMLPRegressor((3,), update_rule=SGD(0.25), **setting).fit(X, y)
     assert wide.params_.dtype == np.float32
@@ -311,19 +299,19 @@ def test_a_rule_may_return_an_array_or_fill_the_steps(in_place):
 
     X, y = numbers()
     setting = {"max_iter": 4, "batch_size": 16, "random_state": 3}
-    ours = BackpropMLPRegressor((3,), update_rule=Returning(descend), **setting).fit(X, y)
+    ours = BackpropMLPRegressor((3,), update_rule=FunctionRule(descend), **setting).fit(X, y)
     plain = BackpropMLPRegressor((3,), update_rule=SGD(0.25), **setting).fit(X, y)
     np.testing.assert_array_equal(ours.params_, plain.params_)
 
 
-class Keeping(Returning):
-    """Descends, and keeps what a function makes of the parameters."""
+class Keeping(FunctionRule):
+    """A rule that descends and whose kept parameters are a function of the parameters."""
 
     def compute_update(self, step, state):
         return -0.1 * step.gradients
 
     def kept_params(self, params, state):
-        return self.make(params)
+        return self.function(params)
 
 
 BAD_KEPT = {
@@ -340,7 +328,7 @@ BAD_KEPT = {
 
 @pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"callback": True}], ids=str)
 @pytest.mark.parametrize(("make", "message"), BAD_KEPT.values(), ids=BAD_KEPT)
-def test_a_rule_that_keeps_no_parameters_is_told(make, message, settings):
+def test_a_rule_whose_kept_params_returns_no_parameters_is_an_error(make, message, settings):
     X, y = numbers()
     model = BackpropMLPRegressor(
         (3,), update_rule=Keeping(make), early_stopping="early_stopping" in settings
@@ -392,7 +380,7 @@ def test_ctrl_c_keeps_what_was_trained(at_step):
 
 def test_verbose_prints_every_epoch_and_why_it_ended(capsys):
     X, y = numbers()
-    still = Returning(lambda step: np.zeros_like(step.gradients))
+    still = FunctionRule(lambda step: np.zeros_like(step.gradients))
     setting = {"hidden_layer_sizes": (3,), "update_rule": still, "batch_size": "full"}
     model = BackpropMLPRegressor(n_iter_no_change=2, verbose=True, **setting).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
@@ -402,7 +390,7 @@ def test_verbose_prints_every_epoch_and_why_it_ended(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_callback_that_says_so_ends_the_training():
+def test_a_callback_that_returns_true_ends_the_training():
     X, y = numbers()
     notes = Notes(stop_after=4)
     model = BackpropMLPRegressor((3,), max_iter=30).set_callbacks(notes).fit(X, y)
@@ -434,16 +422,20 @@ def test_iterations_of_a_line_search_are_steps_from_the_parameters_before_them(r
     assert [note["index"] for note in notes.steps] == list(range(1, 9))
 
 
-class _Judge:
+class _Scorer:
     def __call__(self, *given):
         return 0.0
 
 
-def test_the_name_of_a_judge_is_the_same_for_another_object_of_its_kind():
-    """As in the process that resumes a training."""
-    assert callable_fingerprint(_Judge()) == callable_fingerprint(_Judge())
-    assert callable_fingerprint(partial(_Judge(), 1)) == callable_fingerprint(partial(_Judge(), 1))
-    assert callable_fingerprint(partial(_Judge(), 1)) != callable_fingerprint(partial(_Judge(), 2))
+def test_equal_objects_have_equal_fingerprints():
+    """Check two equal objects, as in the process that resumes a training."""
+    assert callable_fingerprint(_Scorer()) == callable_fingerprint(_Scorer())
+    assert callable_fingerprint(partial(_Scorer(), 1)) == callable_fingerprint(
+        partial(_Scorer(), 1)
+    )
+    assert callable_fingerprint(partial(_Scorer(), 1)) != callable_fingerprint(
+        partial(_Scorer(), 2)
+    )
     assert callable_fingerprint(lambda s, p: 1.0) != callable_fingerprint(lambda s, p: 2.0)
     assert (
         callable_fingerprint("accuracy") != callable_fingerprint("r2") != callable_fingerprint(None)

@@ -1,4 +1,4 @@
-"""The door to the loops: what arrays they get, and what may happen to the arrays meanwhile."""
+"""The arrays that compiled loops get, and arrays that change while a kernel has them."""
 
 import numpy as np
 import pytest

@@ -35,18 +35,18 @@ SHAPES = [
 
 def expect_agreement(problem, dtype, least=0.0, **loading):
     compiled = problem.backprop(installed, dtype, **loading)
-    plain = problem.backprop(fallback, dtype, **loading)
+    by_fallback = problem.backprop(fallback, dtype, **loading)
     n = compiled.max_batch
     tolerance = TOLERANCES[dtype]
-    assert_near(compiled.gradients(0, n), plain.gradients(0, n), tolerance, "loss")
-    assert_near(compiled.gradients_, plain.gradients_, tolerance, "gradients", least)
+    assert_near(compiled.gradients(0, n), by_fallback.gradients(0, n), tolerance, "loss")
+    assert_near(compiled.gradients_, by_fallback.gradients_, tolerance, "gradients", least)
     for layer in range(1, len(problem.layer_sizes)):
-        ours, theirs = compiled.activations[layer], plain.activations[layer]
+        ours, theirs = compiled.activations[layer], by_fallback.activations[layer]
         assert_near(ours, theirs, tolerance, f"activations {layer}")
-        ours, theirs = compiled.deltas[layer - 1], plain.deltas[layer - 1]
+        ours, theirs = compiled.deltas[layer - 1], by_fallback.deltas[layer - 1]
         assert_near(ours, theirs, tolerance, f"deltas {layer}", least)
-    np.testing.assert_array_equal(compiled.activations[0][:n], plain.activations[0][:n])
-    np.testing.assert_array_equal(compiled.targets[:n], plain.targets[:n])
+    np.testing.assert_array_equal(compiled.activations[0][:n], by_fallback.activations[0][:n])
+    np.testing.assert_array_equal(compiled.targets[:n], by_fallback.targets[:n])
 
 
 # All of them together, then each at least once in other networks: one layer, three, without

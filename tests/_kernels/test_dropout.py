@@ -66,7 +66,7 @@ def mix(z):
 
 
 def row_key(key, step, layer, row):
-    """In Python's integers, step by step as the sources have it."""
+    """Compute the hash in Python's integers, step by step as the sources define it."""
     layer_key = mix((mix((key + step * GOLDEN) % 2**64) + (layer + 1) * GOLDEN) % 2**64)
     return mix((layer_key + (row + 1) * GOLDEN) % 2**64)
 
@@ -85,7 +85,7 @@ def test_the_first_masks_by_hand():
 
 
 @pytest.mark.parametrize("dropout", [0.01, 0.2, 0.5, 0.9])
-def test_the_share_of_dropped_units_is_the_probability(dropout):
+def test_the_share_of_dropped_neurons_is_the_probability(dropout):
     kept = sum(
         np.count_nonzero(dropout_factors(5, s, 0, 200, 100, dropout, float)) for s in range(50)
     )
@@ -121,7 +121,7 @@ def test_neighbours_are_independent(shift):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_sums_of_rows_and_of_units_scatter_as_coins_do(axis):
+def test_sums_of_rows_and_of_neurons_scatter_as_coins_do(axis):
     counts = np.concatenate([masks(3, step).sum(axis=axis) for step in range(100)])
     statistic = ((counts - 64.0) ** 2 / 32).sum()
     assert 1e-4 < chi2.cdf(statistic, len(counts)) < 1 - 1e-4
@@ -133,7 +133,7 @@ def test_pairs_of_rows_are_independent():
     assert np.abs(agreement).max() < 8 * 5.5  # 5.5 standard deviations, of 1e5 pairs
 
 
-def test_no_row_is_another_with_its_units_moved():
+def test_no_mask_of_a_row_is_that_of_another_row_shifted():
     """Rows whose keys' lower halves, which are added to the neuron, are next to each other."""
     n = 30_000
     low = np.array([row_key(2, 1, 0, row) % 2**32 for row in range(n)])
@@ -181,11 +181,13 @@ def test_compiled_core_agrees_with_the_fallback_under_dropout(
     problem = make_problem(
         (7, 300, 5, 4), activation, loss, out_activation, dropout=0.3, dropout_key=2**63
     )
-    compiled, plain = (problem.backprop(kernels, dtype) for kernels in (installed, fallback))
+    compiled, by_fallback = (problem.backprop(kernels, dtype) for kernels in (installed, fallback))
     for _ in range(2):
-        assert_near(compiled.gradients(0, 9), plain.gradients(0, 9), TOLERANCES[dtype], "loss")
-        assert_near(compiled.gradients_, plain.gradients_, TOLERANCES[dtype], "gradients")
-        for ours, theirs in zip(compiled.slopes, plain.slopes, strict=True):
+        assert_near(
+            compiled.gradients(0, 9), by_fallback.gradients(0, 9), TOLERANCES[dtype], "loss"
+        )
+        assert_near(compiled.gradients_, by_fallback.gradients_, TOLERANCES[dtype], "gradients")
+        for ours, theirs in zip(compiled.slopes, by_fallback.slopes, strict=True):
             assert_near(ours, theirs, TOLERANCES[dtype], "slopes")
 
 

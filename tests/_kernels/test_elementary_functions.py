@@ -1,4 +1,4 @@
-"""The kernels' own exp, tanh and logistic against long doubles, over all that floats hold."""
+"""The kernels' own exp, tanh and logistic against long doubles, over the whole range of floats."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ SLOPES = {
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("function", SLOPES)
 def test_slopes_are_right_to_the_last_digits(kernels, function, dtype):
-    """Of a unit before a linear one of weight 1, whose delta is 1."""
+    """The slope at a neuron before a linear one of weight 1, whose delta is 1."""
     x = np.concatenate([np.linspace(-80, 80, 40_000), np.linspace(-4, 4, 40_000)]).astype(dtype)[
         :, None
     ]

@@ -1,4 +1,4 @@
-"""The tables of activation functions and losses, and all that must not drift from them."""
+"""The tables of activation functions and losses, and everything that must agree with them."""
 
 import re
 from ast import literal_eval
@@ -36,7 +36,7 @@ OF_ERROR = [loss for loss in LOSSES.values() if loss.of_error is not None]
 
 
 def enumerators(text, first):
-    """Names and numbers of the C enum that begins with a name."""
+    """Return names and numbers of the C enum that begins with a name."""
     body = re.search(rf"enum {{ ({first}\b[^}}]*) }};", text).group(1)
     numbers, following = {}, 0
     for entry in body.split(","):
@@ -124,7 +124,7 @@ def test_outputs_fill_their_range_and_stay_in_it(activation):
 
 @pytest.mark.parametrize("loss", OF_ERROR, ids=lambda loss: loss.name)
 def test_pull_and_curvature_are_derivatives_by_the_output(loss):
-    """Of J(t - y) by y; the pull is minus the first one, so it is the derivative by the error."""
+    """Check derivatives of J(t - y) by y; the pull is minus the first, so that by the error."""
     errors, h = np.linspace(-3, 3, 101) + 1e-3, 1e-6  # no kink within a difference's reach
     rule = loss.of_error
     slopes = (rule.value(errors + h) - rule.value(errors - h)) / (2 * h)

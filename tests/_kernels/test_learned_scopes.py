@@ -1,4 +1,4 @@
-"""The backward step as a place for a rule, and the learned message that acts there."""
+"""Rules that replace the backward step, and the learned messages among them."""
 
 import numpy as np
 import pytest
@@ -75,11 +75,14 @@ def neuron_rule(
 )
 @pytest.mark.parametrize("codes", [[0, 1, 2], [2, 0], [1]], ids=str)
 @pytest.mark.parametrize("shape", [(1, 2, 1), (7, 5, 3), (32, 20, 9), (3, 1, 70)], ids=str)
-def test_core_and_fallback_send_the_same_back(shape, codes, function, dtype):
-    n, units, following = shape
-    rng = np.random.default_rng([n, units, len(codes)])
+def test_core_and_fallback_compute_the_same_deltas(shape, codes, function, dtype):
+    n, n_neurons, following = shape
+    rng = np.random.default_rng([n, n_neurons, len(codes)])
     deltas = 1e-3 * rng.standard_normal((n + 2, following))
-    weights, x = rng.standard_normal((units, following)), rng.uniform(-0.2, 1, size=(n + 2, units))
+    weights, x = (
+        rng.standard_normal((n_neurons, following)),
+        rng.uniform(-0.2, 1, size=(n + 2, n_neurons)),
+    )
     params, sizes = mlp(len(codes), n, dtype)
     written = []
     for kernels in (installed, fallback):
@@ -94,7 +97,7 @@ def test_core_and_fallback_send_the_same_back(shape, codes, function, dtype):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
-def test_slopes_that_are_told_are_taken(kernels, dtype):
+def test_given_slopes_are_used(kernels, dtype):
     rng = np.random.default_rng(3)
     deltas, weights, x = (
         rng.standard_normal((6, 3)),
@@ -128,7 +131,7 @@ def test_slopes_that_are_missing_or_do_not_fit_are_refused(kernels):
             neuron_rule(kernels, *good, codes=[1], slopes=slopes)
 
 
-def test_messages_are_summed_in_the_units_of_their_layer(kernels):
+def test_messages_are_summed_in_the_normalizers_of_their_layer(kernels):
     """An MLP that answers delta + 2 weight + 4 slope + 0.5: the sum is linear, by hand."""
     params, sizes = np.array([1.0, 2.0, 4.0, 0.5]), np.array([3, 1])
     deltas, weights = np.array([[3.0, -3.0]]), np.array([[2.0, 2.0], [-2.0, 2.0]])
@@ -144,7 +147,7 @@ def test_messages_are_summed_in_the_units_of_their_layer(kernels):
 
 
 @pytest.mark.parametrize("zero", ["deltas", "weights"])
-def test_nothing_comes_back_from_nothing(kernels, zero):
+def test_zero_deltas_or_weights_send_back_zero(kernels, zero):
     params, sizes = mlp(3, 1, np.float64)
     arrays = {"deltas": np.ones((4, 2)), "weights": np.ones((3, 2))}
     arrays[zero][...] = 0
@@ -155,7 +158,7 @@ def test_nothing_comes_back_from_nothing(kernels, zero):
     np.testing.assert_array_equal(out, 0)
 
 
-def test_what_does_not_fit_is_refused(kernels):
+def test_arrays_and_codes_that_do_not_fit_are_refused(kernels):
     params, sizes = mlp(2, 1, np.float64)
     good = [np.ones((4, 2)), np.ones((3, 2)), np.ones((4, 3))]
     negative = np.array([2, -1, 3, 1])  # one parameter, by the formula

@@ -28,7 +28,7 @@ def count_params(sizes):
 
 
 def draw(sizes, n_steps, seed, dtype):
-    """What a network of these sizes tells at every step."""
+    """Return the values of a network of these sizes at every step."""
     rng = np.random.default_rng([seed, *sizes])
     n = count_params(sizes)
     for _ in range(n_steps):
@@ -137,7 +137,7 @@ def test_inputs_are_what_their_names_say(kernels, sizes, n_steps):
         assert_near(matrix[:, column], expected[:, column], 1e-11, name)
 
 
-def test_a_constant_gradient_is_its_own_momentum_and_root_mean_square(kernels):
+def test_momentum_and_root_mean_square_of_a_constant_gradient_equal_it(kernels):
     sizes, gradient = np.array([1, 1]), np.array([0.02, -3.0])
     history, matrix = link_history(ALL, 2, float), np.zeros((2, len(LINK_INPUTS) + 2))
     x = delta = np.ones(1)

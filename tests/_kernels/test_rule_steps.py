@@ -57,8 +57,8 @@ def test_compiled_steps_are_those_of_the_fallback(name, n_states, settings, n, d
     scales = np.geomspace(1e-6, 1e3, n)
     gradients = [(rng.standard_normal(n) * scales).astype(dtype) for _ in range(60)]
     compiled = walk(installed, name, n_states, settings, gradients)
-    plain = walk(fallback, name, n_states, settings, gradients)
-    for t, (ours, theirs) in enumerate(zip(compiled, plain, strict=True)):
+    by_fallback = walk(fallback, name, n_states, settings, gradients)
+    for t, (ours, theirs) in enumerate(zip(compiled, by_fallback, strict=True)):
         for which, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             assert_near(a / scales, b / scales, TOLERANCES[dtype], f"step {t}, array {which}")
 
@@ -66,7 +66,9 @@ def test_compiled_steps_are_those_of_the_fallback(name, n_states, settings, n, d
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("name", "n_states", "settings"), SETTINGS, ids=str)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_not_hidden(kernels, name, n_states, settings, bad, dtype):
+def test_nan_and_infinity_reach_the_updates_or_the_state(
+    kernels, name, n_states, settings, bad, dtype
+):
     """Signs and maxima swallow NaN easily; the loop finds it in the updates or the state."""
     gradients = [np.array([1.0, bad, -1.0], dtype)] * 2
     if name in ("rprop_step", "lion_step") and np.isinf(bad):
@@ -78,7 +80,7 @@ def test_what_is_not_finite_is_not_hidden(kernels, name, n_states, settings, bad
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n", [1, 8, 1003])
-def test_decay_average_and_norm_are_what_they_say(kernels, n, dtype):
+def test_decay_average_and_norm_are_those_of_their_definitions(kernels, n, dtype):
     rng = np.random.default_rng(n)
     w, u, a = (rng.standard_normal(n).astype(dtype) for _ in range(3))
     decayed, averaged = u.copy(), a.copy()
@@ -110,7 +112,7 @@ def test_apply_updates_adds(kernels, dtype):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("position", [0, 8, 12])
-def test_apply_updates_tells_of_what_is_not_finite(kernels, bad, position, dtype):
+def test_apply_updates_returns_false_if_a_result_is_not_finite(kernels, bad, position, dtype):
     updates = np.ones(13, dtype)
     params = np.zeros(13, dtype)
     params[position] = np.finfo(dtype).max

@@ -1,4 +1,4 @@
-"""Sparse rows: the numbers of dense ones, whatever the CSR matrix looks like inside."""
+"""Sparse rows give the numbers of dense rows, in every valid form of the CSR matrix."""
 
 import tracemalloc
 
@@ -111,13 +111,15 @@ def test_compiled_core_agrees_with_the_fallback_on_sparse_rows(shape, dtype):
     problem = make_problem(
         (fan_in, width, 2), "tanh", "squared_error", "identity", n=33, density=0.3
     )
-    compiled, plain = (problem.backprop(k, dtype, rows_as=shuffled) for k in (installed, fallback))
-    assert_near(compiled.gradients(0, 33), plain.gradients(0, 33), TOLERANCES[dtype], "loss")
-    assert_near(compiled.gradients_, plain.gradients_, TOLERANCES[dtype], "gradients")
-    np.testing.assert_array_equal(compiled.activations[0], plain.activations[0])
+    compiled, by_fallback = (
+        problem.backprop(k, dtype, rows_as=shuffled) for k in (installed, fallback)
+    )
+    assert_near(compiled.gradients(0, 33), by_fallback.gradients(0, 33), TOLERANCES[dtype], "loss")
+    assert_near(compiled.gradients_, by_fallback.gradients_, TOLERANCES[dtype], "gradients")
+    np.testing.assert_array_equal(compiled.activations[0], by_fallback.activations[0])
 
 
-def test_arrays_longer_than_the_matrix_are_read_where_it_says(kernels):
+def test_arrays_longer_than_the_matrix_are_read_by_its_indptr(kernels):
     problem = make_problem((6, 4, 2), "tanh", "squared_error", "identity", density=0.5)
     dense = problem.backprop(kernels)
     other = problem.backprop(kernels, rows_as=sparse.csr_array)
@@ -202,7 +204,7 @@ def broken(**arrays):
         (broken(indices=[0, 1]), "does not cut"),
     ],
 )
-def test_what_is_no_csr_matrix_of_these_rows_is_refused(kernels, X, message):
+def test_invalid_csr_matrices_are_refused(kernels, X, message):
     params = np.zeros(8)
     backprop = kernels.Backprop(
         (3, 2), (), "identity", "squared_error", params, params.copy(), max_batch=5

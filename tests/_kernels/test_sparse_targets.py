@@ -1,4 +1,4 @@
-"""Targets without their zeros: the same steps as with matrices, bit for bit."""
+"""SparseTargets give the same steps as matrices of targets, bit for bit."""
 
 import tracemalloc
 
@@ -12,8 +12,8 @@ from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 DTYPES = [np.float64, np.float32]
 
 
-def many_units(n, n_outputs, seed=0):
-    """Units of rows with none, one or several of them, as a matrix of 0 and 1 and as arrays."""
+def many_neurons(n, n_outputs, seed=0):
+    """Return neurons of rows with none, one or several, as a matrix of 0 and 1 and as arrays."""
     matrix = np.random.default_rng(seed).uniform(size=(n, n_outputs)) < 0.4
     matrix[0] = False
     csr = sparse.csr_array(matrix)
@@ -23,8 +23,8 @@ def many_units(n, n_outputs, seed=0):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("no", "yes"), [(0, 1), (-1, 1), (0.25, 0.5)])
 def test_rows_are_those_of_the_matrix(no, yes, dtype):
-    matrix, units, indptr = many_units(20, 7)
-    targets = SparseTargets(units, indptr, 7, dtype, no, yes)
+    matrix, neurons, indptr = many_neurons(20, 7)
+    targets = SparseTargets(neurons, indptr, 7, dtype, no, yes)
     expected = np.where(matrix, yes, no).astype(dtype)
     assert (
         targets.shape == expected.shape and targets.dtype == expected.dtype and len(targets) == 20
@@ -45,7 +45,7 @@ def test_rows_are_those_of_the_matrix(no, yes, dtype):
     np.testing.assert_array_equal(targets.astype(float)[:2], np.where(matrix, yes, no)[:2])
 
 
-def test_one_unit_a_row_or_one_a_column():
+def test_one_hot_takes_one_class_per_row_or_one_per_column():
     np.testing.assert_array_equal(
         SparseTargets.one_hot([2, 0], 3, float)[:], [[0, 0, 1], [1, 0, 0]]
     )
@@ -53,7 +53,7 @@ def test_one_unit_a_row_or_one_a_column():
     np.testing.assert_array_equal(two[:], [[1, -1, 1, -1, -1], [-1, 1, -1, -1, 1]])
 
 
-def test_a_csr_matrix_with_zeros_and_duplicates_says_yes_where_it_is_not_zero():
+def test_a_csr_matrix_with_zeros_and_duplicates_is_yes_where_it_is_not_zero():
     X = sparse.csr_array(
         (np.array([1, 0, 1, 1, 1]), np.array([2, 0, 2, 1, 0]), np.array([0, 3, 3, 5])), (3, 3)
     )
@@ -63,8 +63,8 @@ def test_a_csr_matrix_with_zeros_and_duplicates_says_yes_where_it_is_not_zero():
 
 
 @pytest.mark.parametrize("no", [0, -1])
-def test_parts_stand_side_by_side(no):
-    matrices = [np.where(many_units(9, width, seed=width)[0], 1.0, no) for width in (3, 1, 4)]
+def test_sparse_and_dense_targets_are_joined_side_by_side(no):
+    matrices = [np.where(many_neurons(9, width, seed=width)[0], 1.0, no) for width in (3, 1, 4)]
     csr = [sparse.csr_array(matrix == 1) for matrix in matrices]
     parts = [SparseTargets.of_csr(m, float, no) for m in csr]
     for mixed in (parts, [parts[0], matrices[1], parts[2]], [matrices[0], matrices[1], parts[2]]):
@@ -89,8 +89,8 @@ def test_steps_are_those_of_the_matrix_to_the_bit(
 ):
     problem = make_problem((6, 4, 5), "tanh", loss, out, n=11, out_groups=groups)
     _, X, _, weight = problem.arrays(dtype)
-    _, units, indptr = many_units(11, 5)
-    targets = SparseTargets(units, indptr, 5, dtype, no=-1.0 if out == "tanh" else 0.0)
+    _, neurons, indptr = many_neurons(11, 5)
+    targets = SparseTargets(neurons, indptr, 5, dtype, no=-1.0 if out == "tanh" else 0.0)
     order = np.random.default_rng(2).permutation(11) if ordered else None
     one, other = (problem.backprop(kernels, dtype, max_batch=max_batch) for _ in range(2))
     for rows in (X, sparse.csr_array(X)):
@@ -105,7 +105,7 @@ def test_steps_are_those_of_the_matrix_to_the_bit(
 
 
 @pytest.mark.parametrize("outside", [-1, 5, 2**31 - 1, -(2**31)])
-def test_units_that_come_to_lie_outside_are_an_error(kernels, outside):
+def test_neurons_beyond_the_layer_are_an_error(kernels, outside):
     problem = make_problem((6, 5), "tanh", "log_loss", "softmax", n=11)
     kernel = problem.backprop(kernels)
     targets = SparseTargets.one_hot(np.arange(11) % 5, 5, float)
@@ -118,7 +118,7 @@ def test_units_that_come_to_lie_outside_are_an_error(kernels, outside):
     kernel.gradients(4, 11)
 
 
-def test_they_take_no_matrix_of_all_rows(kernels):
+def test_sparse_targets_take_no_matrix_of_all_rows(kernels):
     n, n_outputs = 20_000, 500  # 80 MB in float64
     params = np.zeros(2 * n_outputs)
     X = np.zeros((n, 1))
@@ -135,7 +135,7 @@ def test_they_take_no_matrix_of_all_rows(kernels):
 
 
 @pytest.mark.parametrize(
-    ("units", "indptr", "message"),
+    ("neurons", "indptr", "message"),
     [
         ([0, 5], [0, 1, 2], "neurons outside 0 to 4"),
         ([0, -1], [0, 1, 2], "neurons outside 0 to 4"),
@@ -146,9 +146,9 @@ def test_they_take_no_matrix_of_all_rows(kernels):
         ([[0, 1]], [0, 1, 2], "indptr must cut"),
     ],
 )
-def test_arrays_that_make_no_rows_of_units_are_refused(units, indptr, message):
+def test_arrays_that_make_no_rows_of_neurons_are_refused(neurons, indptr, message):
     with pytest.raises(ValueError, match=message):
-        SparseTargets(units, indptr, 5, float)
+        SparseTargets(neurons, indptr, 5, float)
 
 
 @pytest.mark.parametrize(

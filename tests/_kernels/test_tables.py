@@ -1,4 +1,4 @@
-"""Names that stand in C and in Python: neither side can change without the other."""
+"""Names that C and Python share are the same on both sides."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""BLAS is held to one thread, whoever trains."""
+"""BLAS is limited to one thread in every training."""
 
 import threading
 

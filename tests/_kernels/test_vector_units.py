@@ -1,4 +1,4 @@
-"""The elementary functions as compilers make them for other processors than that of the tests."""
+"""The elementary functions as compiled for other processors than the one of the tests."""
 
 import ctypes
 import shutil

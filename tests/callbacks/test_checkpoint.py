@@ -1,4 +1,4 @@
-"""Trainings that are killed and resumed end with the bits of those that were not."""
+"""Trainings that are killed and resumed end with the same bits as uninterrupted ones."""
 
 import os
 import pickle
@@ -66,7 +66,7 @@ def test_a_resumed_fit_ends_with_the_same_bits(case, every, killed_after, tmp_pa
 
 
 class CountSteps(KillAfter):
-    """Counts steps, and kills nobody."""
+    """A callback that counts steps."""
 
     def __init__(self):
         super().__init__(None)
@@ -76,7 +76,7 @@ class CountSteps(KillAfter):
         self.n += 1
 
 
-def test_what_was_saved_is_not_trained_again(tmp_path):
+def test_a_finished_training_is_not_repeated(tmp_path):
     X, y = numbers()
     regressor = BackpropMLPRegressor((5,), batch_size=20, max_iter=20, random_state=0)
     with pytest.raises(Killed):
@@ -90,7 +90,7 @@ def test_what_was_saved_is_not_trained_again(tmp_path):
 
 
 class PressCtrlC(KillAfter):
-    """Presses Ctrl-C at the end of a step."""
+    """A callback that raises KeyboardInterrupt at the end of a step."""
 
     def __init__(self, at_step):
         super().__init__(None)
@@ -208,7 +208,7 @@ def test_patience_of_a_callback_is_resumed(tmp_path):
     np.testing.assert_array_equal(resumed.params_, whole.params_)
 
 
-def test_what_was_left_half_written_is_removed(tmp_path):
+def test_half_written_files_of_the_same_training_are_removed(tmp_path):
     X, y = numbers()
     regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(
         Checkpoint(tmp_path)
@@ -253,7 +253,7 @@ def test_partial_fit_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     "damage", [b"", b"nonsense", pickle.dumps({"format": "other"}), pickle.dumps(5)]
 )
-def test_a_damaged_file_is_said_to_be_one(damage, tmp_path):
+def test_a_damaged_file_is_an_error_that_says_so(damage, tmp_path):
     X, y = numbers()
     regressor = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(
         Checkpoint(tmp_path)

@@ -53,7 +53,7 @@ def learned():
 
 
 def resumed_as_whole(rule, folder):
-    """Whether a training by the rule, killed and resumed, ends with the bits of a whole one."""
+    """Return whether a killed and resumed training ends with the bits of an uninterrupted one."""
     X, y = numbers(n=30, n_features=3, seed=6)
 
     def fit(*callbacks):
@@ -87,7 +87,7 @@ def test_states_of_learned_rules_are_arrays_and_json(scope, around, learned, tmp
     resumed_as_whole(around(learned[scope]), tmp_path)
 
 
-def test_it_is_a_safetensors_file(tmp_path):
+def test_a_checkpoint_is_a_safetensors_file(tmp_path):
     safetensors = pytest.importorskip("safetensors.numpy")
     X, y = numbers()
     model = (
@@ -146,7 +146,7 @@ def test_a_damaged_or_forged_file_is_refused_or_trains_to_the_same_bits(killed):
 
 
 @pytest.mark.parametrize("kind", IN_THE_WAY)
-def test_what_is_in_the_way_of_a_file_is_refused(kind, killed):
+def test_a_path_that_is_taken_by_something_else_is_refused(kind, killed):
     X, y, file = killed
     put_in_the_way(file, kind)
     with pytest.raises(CheckpointError, match=r"is not a checkpoint that can be read.*delete it"):

@@ -1,4 +1,4 @@
-"""A training is found again by the script that made it, and by no other."""
+"""A checkpoint is found by the script that wrote it, and by no other."""
 
 import os
 import subprocess
@@ -210,7 +210,7 @@ def test_a_warm_start_after_another_validation_is_another_training(tmp_path):
     assert len(os.listdir(tmp_path)) == 2
 
 
-def test_a_callback_that_only_looks_on_changes_no_name(tmp_path):
+def test_a_callback_that_only_observes_changes_no_name(tmp_path):
     X, y = numbers()
 
     class Looks:

@@ -139,7 +139,7 @@ def test_an_object_in_a_state_is_pickled_and_found_again(tmp_path):
 
 
 @needs_owners
-def test_where_a_pickle_could_not_be_read_none_is_written(tmp_path):
+def test_no_pickle_is_written_where_it_could_not_be_read(tmp_path):
     X, y = numbers()
     tmp_path.chmod(0o777)
     model = BackpropMLPRegressor((3,), update_rule=HoldsAnObject(), max_iter=8)
@@ -152,7 +152,7 @@ def test_where_a_pickle_could_not_be_read_none_is_written(tmp_path):
 
 
 class Quotes:
-    """What cannot be pickled, and says all it holds."""
+    """An object that cannot be pickled, whose error would quote all its data."""
 
     def __init__(self):
         self.numbers = np.arange(10000.0)
@@ -205,7 +205,7 @@ def test_a_place_that_cannot_be_written_is_an_error_before_the_first_step(tmp_pa
             fit(tmp_path / "closed")
 
 
-def test_what_has_ended_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+def test_finished_trainings_are_read_where_nothing_can_be_written(tmp_path, monkeypatch):
     X, y = numbers()
     model = BackpropMLPRegressor((3,), max_iter=3, random_state=0).set_callbacks(
         Checkpoint(tmp_path)
@@ -218,7 +218,7 @@ def test_what_has_ended_is_read_where_nothing_can_be_written(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_a_full_disk_is_said_with_what_is_still_there(at, tmp_path, monkeypatch):
+def test_the_error_of_a_full_disk_names_the_checkpoint_that_is_kept(at, tmp_path, monkeypatch):
     X, y = numbers()
     n_files = 0
 
@@ -259,7 +259,7 @@ def test_the_directory_is_flushed_after_the_file_has_its_name(tmp_path, monkeypa
 
 
 class Grows(UpdateRule):
-    """Its state takes another form with every step, which only a rule of one's own may do."""
+    """A rule whose state has another form after every step."""
 
     def init_state(self, layout):
         return {"seen": None, "norms": []}

@@ -1,4 +1,4 @@
-"""A callback that stops when what it watches no longer gets better."""
+"""A callback that stops a training when its monitor no longer improves."""
 
 import pickle
 
@@ -38,7 +38,7 @@ def rows(seed):
         ("validation_score", "validation_scores_", -1),
     ],
 )
-def test_it_stops_after_so_many_epochs_without_a_better_one(monitor, curve, sign, patience):
+def test_training_stops_after_patience_epochs_without_a_better_one(monitor, curve, sign, patience):
     data = rows(patience)
     free = model(max_iter=300, n_iter_no_change=np.inf).fit(**data)
     watched = sign * np.array(getattr(free, curve))
@@ -66,7 +66,7 @@ def test_the_last_parameters_are_kept_where_asked_for():
     np.testing.assert_array_equal(stopped.params_, free.params_)
 
 
-def test_a_function_can_be_watched():
+def test_a_function_can_be_the_monitor():
     def largest_weight(state, params):
         return np.abs(params).max()  # grows, so the first epoch stays the best
 
@@ -80,7 +80,7 @@ def test_a_function_can_be_watched():
     )
 
 
-def test_min_delta_asks_for_more():
+def test_min_delta_is_the_least_improvement_that_counts():
     X, y = numbers()
     curve = model(max_iter=100, n_iter_no_change=np.inf).fit(X, y).loss_curve_
     assert all(np.diff(curve[:30]) < 0)
@@ -126,7 +126,7 @@ def test_bad_parameters(parameters, message):
         EarlyStopping(**parameters)
 
 
-def test_there_must_be_something_to_watch():
+def test_early_stopping_without_validation_rows_is_an_error():
     X, y = classes("binary")
     with pytest.raises(ValueError, match="needs rows to validate on: pass X_val and y_val"):
         BackpropMLPClassifier().set_callbacks(EarlyStopping()).fit(X, y)
@@ -134,7 +134,7 @@ def test_there_must_be_something_to_watch():
         BackpropMLPClassifier(early_stopping=True).set_callbacks(EarlyStopping()).fit(X, y)
 
 
-def test_it_can_watch_the_rows_that_early_stopping_sets_aside():
+def test_early_stopping_callback_uses_the_rows_that_the_estimator_sets_aside():
     X, y = classes("binary")
     stopper = EarlyStopping("validation_score", patience=3, restore_best=False)
     fitted = BackpropMLPClassifier(early_stopping=True, n_iter_no_change=np.inf, random_state=0)

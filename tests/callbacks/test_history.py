@@ -1,4 +1,4 @@
-"""A row of numbers for every epoch."""
+"""HistoryLogger has a row of numbers for every epoch."""
 
 import pickle
 import subprocess
@@ -32,7 +32,7 @@ def test_the_rows_are_the_models_curves():
     assert (frame["run"] == 0).all()
 
 
-def test_trainings_are_told_apart_and_what_goes_on_is_one():
+def test_separate_trainings_are_separate_runs_and_a_continued_one_is_one_run():
     X, y = numbers()
     history = HistoryLogger()
     model = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(history)
@@ -49,7 +49,7 @@ def test_trainings_are_told_apart_and_what_goes_on_is_one():
     assert "5 epochs of 2 runs" in repr(history)
 
 
-def test_clones_share_it():
+def test_clones_share_their_history_logger():
     X, y = numbers()
     history = HistoryLogger()
     model = BackpropMLPRegressor((5,), max_iter=2, random_state=0).set_callbacks(history)
@@ -83,7 +83,7 @@ def test_a_saved_model_is_trained_in_another_process(tmp_path):
     assert printed.stdout.split() == ["4", "1"]
 
 
-def test_it_pickles():
+def test_a_history_pickles():
     X, y = numbers()
     history = HistoryLogger()
     BackpropMLPRegressor((5,), max_iter=2).set_callbacks(history).fit(X, y)

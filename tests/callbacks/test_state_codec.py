@@ -1,4 +1,4 @@
-"""Values as JSON and arrays, and back."""
+"""States are encoded as JSON and arrays, and decoded again."""
 
 import pickle
 
@@ -70,7 +70,7 @@ def test_plain_values_come_back_as_they_were(value):
     assert is_plain
 
 
-def test_what_is_one_object_stays_one():
+def test_one_object_in_two_places_is_decoded_as_one():
     array, items = np.arange(3.0), [1]
     items.append(items)
     found, _ = again({"a": array, "b": array, "c": items, "d": (items, items)})

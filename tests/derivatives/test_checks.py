@@ -1,4 +1,4 @@
-"""Arguments that the functions accept and refuse: one table of functions, many tests."""
+"""Arguments that the functions of derivatives accept and refuse."""
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ def test_a_frozen_model_must_be_a_network(fitted):
 
 
 @pytest.mark.parametrize("output", [True, 1.0, np.True_, np.float64(1)], ids=repr)
-def test_an_output_is_not_named_by_what_equals_its_number(output):
+def test_an_output_is_not_named_by_a_value_that_equals_its_number(output):
     X, y = classes("multiclass")
     for model, given in ((BackpropMLPClassifier, y), (BackpropMLPRegressor, np.eye(3)[y])):
         fitted = model((3,), **SETTINGS).fit(X, given)
@@ -156,7 +156,7 @@ def test_another_model_is_refused(fitted, function, kind):
         function(other, X, y)
 
 
-def test_of_a_pipeline_the_last_step_does_it():
+def test_the_last_step_of_a_pipeline_is_the_model():
     X, y = classes("binary")
     pipe = make_pipeline(StandardScaler(), BackpropMLPClassifier((5,), **SETTINGS)).fit(X, y)
     assert jacobian(pipe[-1], pipe[:-1].transform(X)).shape == (60, 1, 4)

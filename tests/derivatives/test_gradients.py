@@ -52,7 +52,7 @@ def test_gradient_of_the_loss_of_every_shape(layer_sizes):
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "strings"])
-def test_of_a_class_it_is_the_gradient_of_its_probability(kind):
+def test_the_gradient_of_a_class_is_that_of_its_probability(kind):
     model, X, _ = fitted_classifier(kind)
     for column, label in enumerate(model.classes_):
         expected = differences(lambda X, column=column: model.predict_proba(X)[:, column], X)
@@ -80,7 +80,7 @@ def test_two_classes_of_softmax_have_an_output_each():
         )
 
 
-def test_by_default_it_is_the_predicted_class_of_each_row():
+def test_the_default_output_is_the_predicted_class_of_each_row():
     model, X, _ = fitted_classifier("strings")
     actual, labels = input_gradients(model, X), model.predict(X)
     assert len(set(labels)) > 1
@@ -89,7 +89,7 @@ def test_by_default_it_is_the_predicted_class_of_each_row():
         np.testing.assert_array_equal(actual[labels == label], of_label[labels == label])
 
 
-def test_of_labels_and_of_numbers_it_is_a_column():
+def test_the_output_of_labels_or_numbers_is_chosen_by_column():
     for model, X, _ in (fitted_classifier("multilabel"), fitted_regressor(3)):
         for column in range(3):
             actual = input_gradients(model, X, output=column)
@@ -107,7 +107,7 @@ def test_of_labels_and_of_numbers_it_is_a_column():
 @pytest.mark.parametrize(
     "params", [{}, {"out_activation": "logistic", "loss": "squared_error"}], ids=str
 )
-def test_of_several_columns_it_is_a_class_of_one_of_them(params):
+def test_an_output_of_several_columns_is_a_class_of_one_of_them(params):
     X, y = classes("strings")
     columns = np.column_stack([y, np.where(X[:, 0] > 0, "hot", "cold"), np.roll(y, 1)]).astype(
         object

@@ -109,7 +109,7 @@ def test_class_weights_are_those_of_training(class_weight):
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7 * np.abs(expected).max())
 
 
-def test_of_a_linear_model_it_is_the_matrix_of_squares():
+def test_the_hessian_of_a_linear_model_is_the_matrix_of_squares():
     case = make_case((3, 1), (), "squared_error", "identity", n=20)
     X, y, sample_weight = case.arrays()
     with_ones = np.column_stack([X, np.ones(len(X))])

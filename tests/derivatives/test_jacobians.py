@@ -45,7 +45,7 @@ def test_one_activation_per_layer():
 
 
 @pytest.mark.parametrize("widths", [(1, 1, 1, 1), (2, 2), (1, 3), (4,), None])
-def test_groups_of_softmax_do_not_see_each_other(widths):
+def test_groups_of_softmax_are_independent(widths):
     case = make_case((3, 4, 4), "tanh", "log_loss", "softmax", widths)
     actual = jacobian(case.model(), case.arrays()[0])
     start = 0

@@ -83,7 +83,7 @@ def test_parameters_in_other_memory_predict_the_same(odd):
 
 
 class Writes:
-    """Writes into arrays at the end of a step."""
+    """A callback that writes into arrays at the end of a step."""
 
     def __init__(self, write):
         self.write = write
@@ -112,16 +112,16 @@ def bad_order(X):
     return write
 
 
-@pytest.mark.parametrize("twin", [False, True])
+@pytest.mark.parametrize("uses_fallback", [False, True])
 @pytest.mark.parametrize(
     ("write", "message"),
     [(bad_columns, "X changed while a kernel held it"), (bad_order, "order of the rows changed")],
 )
 @pytest.mark.parametrize("rule", ["sgd", Safeguarded("adam")], ids=str)
-def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(
-    rule, write, message, twin, request
+def test_writing_into_the_rows_in_a_callback_is_an_error_and_no_crash(
+    rule, write, message, uses_fallback, request
 ):
-    if twin:
+    if uses_fallback:
         request.getfixturevalue("fallback_kernels")
     X, y, _ = rows()
     X = sparse.csr_array(X)
@@ -130,9 +130,9 @@ def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(
         model.fit(X, y)
 
 
-@pytest.mark.parametrize("twin", [False, True])
-def test_a_callback_that_writes_row_pointers_changes_nothing(twin, request):
-    if twin:
+@pytest.mark.parametrize("uses_fallback", [False, True])
+def test_a_callback_that_writes_row_pointers_changes_nothing(uses_fallback, request):
+    if uses_fallback:
         request.getfixturevalue("fallback_kernels")
     X, y, _ = rows()
     expected = BackpropMLPClassifier(**SETTING).fit(sparse.csr_array(X), y)
@@ -151,8 +151,8 @@ def test_a_hundred_hidden_layers_train_with_and_without_compiler(n_hidden, reque
     setting = {**SETTING, "hidden_layer_sizes": (4,) * n_hidden, "activation": "leaky_relu"}
     compiled = BackpropMLPClassifier(**setting).fit(X, y)
     request.getfixturevalue("fallback_kernels")
-    twin = BackpropMLPClassifier(**setting).fit(X, y)
-    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=1e-9, atol=1e-9)
+    by_fallback = BackpropMLPClassifier(**setting).fit(X, y)
+    np.testing.assert_allclose(by_fallback.params_, compiled.params_, rtol=1e-9, atol=1e-9)
     assert compiled.predict(X).shape == (40,)
 
 

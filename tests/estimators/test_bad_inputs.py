@@ -1,4 +1,4 @@
-"""What is wrong, where, and what to do: a table of bad inputs and what is said of them."""
+"""Bad inputs and their error messages, as a table."""
 
 import warnings
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.data import classes, numbers
+from helpers.rules import FunctionRule
 from sklearn.exceptions import NotFittedError
 
 from sklearn_metabp import (
@@ -19,7 +20,6 @@ from sklearn_metabp import (
     LearnedUpdateRule,
     LinearBackprop,
     TraceRecorder,
-    UpdateRule,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -30,19 +30,6 @@ SEVERAL = classes("multilabel", n=40)[1]  # labels of a row
 ONE_HOT = np.eye(3, dtype=int)[Y]
 WITH_NAN = np.where(np.arange(160).reshape(40, 4) == 7, np.nan, X)
 COUNTS = np.random.default_rng(0).poisson(3, 40).astype(float)
-
-
-class Rule(UpdateRule):
-    """Returns what it is told to."""
-
-    def __init__(self, value=None):
-        self.value = value
-
-    def init_state(self, layout):
-        return {}
-
-    def compute_update(self, step, state):
-        return self.value(step)
 
 
 class Raising:
@@ -161,18 +148,22 @@ RULES = [
         r"call its fit with a trace first",
     ),
     (
-        lambda: fit(update_rule=Rule(lambda step: step.gradients * np.nan)),
+        lambda: fit(update_rule=FunctionRule(lambda step: step.gradients * np.nan)),
         DivergenceError,
         r"NaN or infinity",
     ),
-    (lambda: fit(update_rule=Rule(lambda step: np.zeros(3))), ValueError, r"got shape \(3,\)"),
     (
-        lambda: fit(update_rule=Rule(lambda step: None)),
+        lambda: fit(update_rule=FunctionRule(lambda step: np.zeros(3))),
+        ValueError,
+        r"got shape \(3,\)",
+    ),
+    (
+        lambda: fit(update_rule=FunctionRule(lambda step: None)),
         ValueError,
         r"returned None and must return the update",
     ),
     (
-        lambda: fit(update_rule=Rule(lambda step: step.gradients.astype(np.float32))),
+        lambda: fit(update_rule=FunctionRule(lambda step: step.gradients.astype(np.float32))),
         ValueError,
         r"got shape \(43,\), dtype float32",
     ),

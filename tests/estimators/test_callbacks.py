@@ -30,14 +30,14 @@ def data(model):
     return classes("multiclass") if is_classifier(model) else numbers()
 
 
-def test_callbacks_hear_of_the_fit_and_of_every_epoch(model):
+def test_callbacks_are_called_for_the_fit_and_every_epoch(model):
     notes = Notes()
     model.set_callbacks(notes).fit(*data(model))
     epoch = ["begin epoch", "end epoch"]
     assert notes.calls == ["setup", "begin fit", *epoch * EPOCHS, "end fit", "teardown"]
 
 
-def test_callbacks_hear_of_a_partial_fit(model):
+def test_callbacks_are_called_in_a_partial_fit(model):
     X, y = data(model)
     notes = Notes()
     model.set_callbacks(notes)
@@ -55,7 +55,7 @@ def test_callbacks_hear_of_a_partial_fit(model):
     ]
 
 
-def test_listening_changes_no_bit(model):
+def test_a_listener_changes_no_bit(model):
     X, y = data(model)
     alone = model.fit(X, y).params_.copy()
     for callbacks in ([Notes()], [StepNotes()], [StepNotes(), Notes(), StepNotes()]):

@@ -89,7 +89,7 @@ def test_probabilities_of_a_row_without_any_are_equal():
     ("out_activation", "no", "yes"), [("tanh", -1, 1), ("logistic", 0, 1), ("identity", 0, 1)]
 )
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
-def test_targets_are_the_ends_of_the_output_units_range(kind, out_activation, no, yes):
+def test_targets_are_the_ends_of_the_output_activations_range(kind, out_activation, no, yes):
     """At zero weights the first step moves the biases by rate * mean(target - f(0)) * f'(0)."""
     X, y = classes(kind)
     model = BackpropMLPClassifier(

@@ -1,4 +1,4 @@
-"""Trainings that diverge although an epoch was good: its weights are kept."""
+"""A training that diverges after a good epoch keeps the weights of that epoch."""
 
 import pickle
 
@@ -99,7 +99,7 @@ def test_nothing_of_the_divergence_is_left_in_the_training(way):
     ],
     ids=["in the first epoch", "without early stopping", "nothing kept"],
 )
-def test_without_a_good_epoch_it_is_an_error(model):
+def test_divergence_without_a_good_epoch_is_an_error(model):
     with pytest.raises(DivergenceError, match="Training diverged"):
         model.fit(X, Y)
     assert not hasattr(model, "params_")
@@ -129,7 +129,7 @@ def test_a_stream_goes_on_from_the_best_weights():
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_a_checkpoint_of_it_says_the_same_again(tmp_path):
+def test_a_resumed_training_gives_the_same_warning_again(tmp_path):
     model = make(Diverges(), early_stopping=True).set_callbacks(Checkpoint(tmp_path))
     with pytest.warns(ConvergenceWarning, match="diverged") as first:
         model.fit(X, Y)

@@ -1,4 +1,4 @@
-"""What both estimators promise beside the numbers of a training."""
+"""Promises of both estimators beside the numbers of a training."""
 
 import io
 import pickle
@@ -140,7 +140,7 @@ def test_integers_and_lists_are_taken(case):
     np.testing.assert_array_equal(make(case).fit(np.asfortranarray(X), y).params_, expected)
 
 
-def test_feature_names_are_remembered(case):
+def test_feature_names_are_kept(case):
     X, y = data(case[1])
     frame = pd.DataFrame(X, columns=[*"abcd"])
     model = make(case).fit(frame, y)
@@ -242,7 +242,7 @@ BAD = {
         r"must be integers of 1 or more.*got 3\.0",
     ),
     "a float for all": ({"hidden_layer_sizes": 10.5}, {}, "hidden_layer_sizes"),
-    "no unit": ({"hidden_layer_sizes": (4, 0)}, {}, "got 0 at position 1"),
+    "no neuron": ({"hidden_layer_sizes": (4, 0)}, {}, "got 0 at position 1"),
     "a negative size": ({"hidden_layer_sizes": -3}, {}, "hidden_layer_sizes"),
     "a truth": ({"hidden_layer_sizes": (True,)}, {}, "got True at position 0"),
     "a word": ({"hidden_layer_sizes": ("ten",)}, {}, "got 'ten'"),

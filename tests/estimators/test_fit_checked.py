@@ -1,4 +1,4 @@
-"""Fits to rows that were checked before: the same networks as by fit."""
+"""fit_checked, on data that were checked before, gives the same networks as fit."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_rule_start_and_length_may_be_others():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_callbacks_take_part():
+def test_callbacks_are_called_in_a_training():
     model = BackpropMLPRegressor((5,), **COMMON)
     by_fit, by_checked = Notes(stop_after=3), Notes(stop_after=3)
     clone(model).set_callbacks(by_fit).fit(X, Y)

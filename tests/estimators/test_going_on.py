@@ -1,4 +1,4 @@
-"""partial_fit and warm starts go on as if training had not stopped."""
+"""partial_fit and warm starts continue as if the training had not stopped."""
 
 import copy
 import io
@@ -47,7 +47,7 @@ def test_schedules_reckon_with_max_iter_partial_fits(case, schedule):
 
 
 def factors_seen(schedule, train):
-    """What a schedule by name says at every step of a training."""
+    """Return the factors of a named schedule at every step of a training."""
     seen = []
 
     def spy(t, t_planned):
@@ -213,7 +213,7 @@ def test_training_goes_on_from_weights_that_were_written(way):
     assert (model.fit(X, y).coefs_[0] == 0.25).all()
 
 
-def test_a_warm_start_may_change_the_loss_and_not_the_output_units():
+def test_a_warm_start_may_change_the_loss_and_not_the_output_activation():
     X, y = numbers()
     model = make(CASES[4], warm_start=True).fit(X, y)
     loss = model.set_params(loss="absolute_error").fit(X, y).loss_

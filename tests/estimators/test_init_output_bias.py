@@ -1,4 +1,4 @@
-"""Output biases that start where the best constant prediction is."""
+"""Output biases that start at the best constant prediction."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ STILL = {
 
 
 def only_biases(layout, activations, random_state):
-    """A start whose output weights are 0: it predicts what its output biases say."""
+    """Return a start with output weights of 0: the network predicts from its output biases."""
     params = random_state.standard_normal(layout.n_params)
     layout.coefs(params)[-1][...] = 0.0
     return params

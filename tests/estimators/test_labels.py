@@ -1,4 +1,4 @@
-"""Labels in whatever container and type: all that takes labels takes the same ones."""
+"""Labels in every container and type: everything that takes labels takes the same ones."""
 
 import numpy as np
 import pandas as pd
@@ -138,7 +138,7 @@ def test_callbacks_get_labels_that_scorers_take(name):
 @pytest.mark.parametrize(
     "name", ["boolean", "Int64", "string", "categories", "categories of booleans"]
 )
-def test_what_comes_back_is_equal_to_what_was_given_for_scikit_learn_too(name):
+def test_decoded_labels_equal_the_given_ones_for_scikit_learn_too(name):
     y = LABELS[name]
     model = network().fit(X, y)
     assert accuracy_score(y, model.predict(X)) == model.score(X, y)
@@ -180,7 +180,7 @@ def test_meta_estimators_and_scorers_take_the_labels(name):
     ],
     ids=range(10),
 )
-def test_a_missing_label_is_said_to_be_missing(y):
+def test_a_missing_label_is_an_error_that_says_so(y):
     with pytest.raises(ValueError, match=r"Input y.* contains NaN"):
         network().fit(X, y)
     with pytest.raises(ValueError, match=r"Input y_val.* contains NaN|Input y contains NaN"):

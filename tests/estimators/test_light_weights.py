@@ -1,4 +1,4 @@
-"""Weights of rows in another unit, and the penalty."""
+"""Sample weights in another unit change the strength of the penalty, with a warning."""
 
 import warnings
 
@@ -26,7 +26,7 @@ def silent(train):
         return train()
 
 
-def test_weights_that_sum_to_1_say_how_strong_the_penalty_is():
+def test_weights_that_sum_to_1_warn_of_a_strong_penalty():
     X, y = numbers()
     with pytest.warns(
         UserWarning,
@@ -39,7 +39,7 @@ def test_weights_that_sum_to_1_say_how_strong_the_penalty_is():
     np.testing.assert_allclose(light.params_, same.params_, rtol=1e-9)
 
 
-def test_the_remedy_of_the_message_is_one():
+def test_the_remedy_of_the_message_works():
     X, y = numbers()
     plain = make().fit(X, y)
     divided = silent(lambda: make(alpha=1e-4 / 60).fit(X, y, np.full(60, 1 / 60)))
@@ -66,7 +66,7 @@ def test_weights_of_classes_are_named():
         model.fit(X, y)
 
 
-def test_a_stream_is_told_once():
+def test_a_stream_warns_once():
     X, y = numbers()
     model = make()
     with pytest.warns(UserWarning, match="rows weigh") as caught:
@@ -75,7 +75,7 @@ def test_a_stream_is_told_once():
     assert len(caught) == 1
 
 
-def test_boosting_trains_and_is_told_what_to_do():
+def test_boosting_trains_and_its_warning_names_a_remedy():
     X, y = classes("binary", n=200)
     network = BackpropMLPClassifier((8,), update_rule=SGD(0.5), max_iter=20, random_state=0)
     with pytest.warns(UserWarning, match="AdaBoostClassifier makes them, divide alpha by 200"):

@@ -1,4 +1,4 @@
-"""A fitted estimator lets go of the data it was trained on."""
+"""A fitted estimator keeps no reference to the data it was trained on."""
 
 import gc
 import pickle
@@ -82,8 +82,8 @@ def learned():
         for scope in ("link", "neuron", "network")
         for learner in (small, Ridge())
     }
-    units = ["gradient/rms_0.9", "activation", "delta", "last_step"]
-    rules["link of units"] = LearnedUpdateRule(small, inputs=units).fit(trace)
+    inputs = ["gradient/rms_0.9", "activation", "delta", "last_step"]
+    rules["link of four inputs"] = LearnedUpdateRule(small, inputs=inputs).fit(trace)
     patterns = ["loss", "net_inputs", "derivatives"]
     rules["network of net inputs"] = LearnedUpdateRule(small, scope="network", inputs=patterns).fit(
         trace
@@ -93,7 +93,7 @@ def learned():
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 @pytest.mark.parametrize("rule", [*ALL_RULES, LBFGS(), ConjugateGradient()], ids=repr)
-def test_rules_let_go_of_the_data(rule, kind):
+def test_rules_keep_no_reference_to_the_data(rule, kind):
     assert_lets_go(lambda X, y: network(rule).fit(X, y), kind)
 
 
@@ -106,11 +106,11 @@ def test_rules_let_go_of_the_data(rule, kind):
             for scope in ("link", "neuron", "network")
             for learner in ("BackpropMLPRegressor", "Ridge")
         ),
-        "link of units",
+        "link of four inputs",
         "network of net inputs",
     ],
 )
-def test_learned_rules_let_go_of_the_data(name, kind, learned):
+def test_learned_rules_keep_no_reference_to_the_data(name, kind, learned):
     rule = learned[name]
     around = [rule, Clipped(rule, max_norm=0.1), Averaged(rule), Safeguarded(rule, Clipped("sgd"))]
     if not rule.acts_backward:
@@ -147,15 +147,15 @@ TRAININGS = {
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_whatever_listens_or_validates_lets_go_of_the_data(name):
+def test_validation_and_callbacks_keep_no_reference_to_the_data(name):
     assert_lets_go(TRAININGS[name])
 
 
-def test_a_checkpoint_lets_go_of_the_data(tmp_path):
+def test_a_checkpoint_keeps_no_reference_to_the_data(tmp_path):
     assert_lets_go(lambda X, y: network(RULE).set_callbacks(Checkpoint(tmp_path)).fit(X, y))
 
 
-def test_a_fit_that_fails_leaves_an_estimator_that_lets_go_of_the_data():
+def test_an_estimator_whose_fit_failed_keeps_no_reference_to_the_data():
     def train(X, y):
         model = BackpropMLPRegressor(
             (3,), "identity", update_rule=Clipped(SGD(1e9), max_norm=1e300), **SETTING
@@ -171,7 +171,7 @@ def test_a_fit_that_fails_leaves_an_estimator_that_lets_go_of_the_data():
 
 
 def test_the_state_of_a_training_is_small():
-    """A pickle of it has the parameters, what the rule remembers and the order of the rows."""
+    """Check that a pickle has parameters, the rule's state and the order of rows, but no data."""
     model = network(Safeguarded("adam")).fit(*data("dense"))
     n_params = model.layout_.n_params
     assert len(pickle.dumps(model._training_state)) < 8 * (8 * n_params + N_ROWS) + 20_000

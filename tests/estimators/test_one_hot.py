@@ -1,4 +1,4 @@
-"""One-hot rows are multilabel, and are said to look like classes."""
+"""One-hot rows are multilabel, with a warning that they look like classes."""
 
 import numpy as np
 import pandas as pd
@@ -40,14 +40,14 @@ def test_rows_with_one_label_each_are_warned_of_and_stay_multilabel(kind, encode
 
 
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
-def test_softmax_on_them_names_the_way_to_classes(make):
+def test_softmax_for_multilabel_is_an_error_that_names_the_remedy(make):
     X, y = classes("multiclass")
     with pytest.raises(ValueError, match=r"pass y\.argmax\(axis=1\)"):
         network(out_activation="softmax").fit(X, make(np.eye(3)[y]))
     assert network(out_activation="softmax").fit(X, np.eye(3)[y].argmax(axis=1)).n_outputs_ == 3
 
 
-def test_labels_that_do_not_exclude_each_other_are_nothing_to_warn_of():
+def test_labels_that_do_not_exclude_each_other_raise_no_warning():
     X, y = classes("multiclass")
     one_hot = np.eye(3, dtype=int)[y]
     for place, value in (((7, (y[7] + 1) % 3), 1), ((7, y[7]), 0)):  # a second label; none

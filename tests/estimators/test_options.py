@@ -72,7 +72,7 @@ def test_class_weights_reach_those_of_logistic_regression():
 
 
 def test_columns_of_classes_without_hidden_layers_are_separate_classifiers():
-    """Nothing is shared then, so the oracle is one logistic regression a column."""
+    """Check columns that share no weights: the oracle is one logistic regression per column."""
     X, y = columns(n=300)
     model = BackpropMLPClassifier((), alpha=3.0, update_rule=LBFGS(), tol=1e-9, max_iter=1000).fit(
         X, y
@@ -316,7 +316,7 @@ def test_dropout_draws_by_the_random_state():
     assert not np.array_equal(one.params_, other.params_)
 
 
-def test_dropout_keeps_a_wide_network_from_learning_by_heart():
+def test_dropout_keeps_a_wide_network_from_overfitting():
     X, y = numbers(n=60, seed=5)
     noise = np.random.default_rng(0).standard_normal(60)
     common = {
@@ -332,7 +332,7 @@ def test_dropout_keeps_a_wide_network_from_learning_by_heart():
     assert dropped.score(X, y) > by_heart.score(X, y)
 
 
-def test_a_start_of_ones_own():
+def test_a_function_may_be_the_start():
     X, y = numbers(n=50)
 
     def halves(layout, activations, random_state):

@@ -99,7 +99,7 @@ class ThreadNotes(Notes):
         self.calls.append(blas_threads())
 
 
-def test_a_fit_holds_blas_to_one_thread_and_lets_go():
+def test_a_fit_limits_blas_to_one_thread_and_restores_it():
     X, y = rows()
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()

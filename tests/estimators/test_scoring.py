@@ -1,4 +1,4 @@
-"""Scorers on validation rows: the rows they can score, and what is said where they cannot."""
+"""Scorers on validation rows, and the errors and warnings of scorers that fail."""
 
 import re
 import warnings
@@ -153,7 +153,7 @@ def test_labels_that_a_scorer_cannot_take_fail_before_the_first_epoch_with_the_c
     ],
     ids=["method", "own", "scikit-learn's"],
 )
-def test_advice_on_a_scorer_that_fails_goes_by_the_cause(scoring, kind, message):
+def test_advice_on_a_scorer_that_fails_depends_on_the_cause(scoring, kind, message):
     X, y = classes(kind, n=80, seed=6)
     said = epochs_of(network(scoring=scoring, early_stopping=True), X, y)[1]
     assert re.search(message, said)
@@ -216,7 +216,7 @@ def test_a_scorer_of_ones_own_is_called_once_an_epoch():
     assert len(calls) == model.n_iter_ == 3
 
 
-def test_a_score_that_is_not_defined_is_said_to_be_once():
+def test_a_score_that_is_not_defined_warns_once():
     X, y = classes("binary", n=80)
     few = y == 1
     with warnings.catch_warnings(record=True) as caught:

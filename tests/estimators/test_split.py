@@ -1,4 +1,4 @@
-"""Which rows are set aside to validate on."""
+"""Choice of the rows that are set aside to validate on."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 def labels_validated(y, fraction=0.1, **setting):
-    """Labels of the rows that are set aside; X is their number, so it tells which rows they are."""
+    """Return labels and numbers of the rows that are set aside; X is the number of the row."""
     seen = []
 
     def scorer(model, X, y):
@@ -87,7 +87,7 @@ def test_few_rows_beside_classes_of_one_row_are_not_all_set_aside():
     assert 2 <= len(labels) < 10
 
 
-def test_of_several_columns_a_class_of_one_row_is_trained_on_too():
+def test_a_class_of_one_row_in_one_of_several_columns_is_trained_on():
     for seed in range(5):
         y = np.column_stack([np.repeat(["a", "b"], 20), np.r_[["x"], ["y"] * 38, ["z"]]])
         y = y[np.random.default_rng(seed).permutation(40)]

@@ -1,4 +1,4 @@
-"""Early stopping, validation rows of one's own, scorers."""
+"""Early stopping, validation rows given by the user, scorers."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", ["binary", "strings", "multilabel", "regression"])
 def test_early_stopping_takes_scikit_learns_course(kind, weighted):
-    """Same rows set aside, same scores, same best weights. Both stratify only two classes."""
+    """Check the same validation rows, scores and best weights. Both stratify only two classes."""
     seed = len(kind)
     X, y = numbers(n=200, seed=seed) if kind == "regression" else classes(kind, n=200, seed=seed)
     if kind == "strings":
@@ -145,7 +145,7 @@ def test_a_scorer_that_takes_no_weights_gets_none():
         assert len(model.fit(X, y, weight).validation_scores_) == 2
 
 
-def test_a_scorer_that_fails_says_on_what():
+def test_the_error_of_a_scorer_that_fails_names_the_rows():
     X, y = classes("multiclass", n=60)
     for scoring in (lambda model, X, y: "high", lambda model, X, y: 1 / 0):
         with pytest.raises(ValueError, match="failed on the 6 validation rows"):
@@ -174,7 +174,7 @@ def test_validation_rows_must_weigh_something():
         model.fit(X, y, weight)
 
 
-def test_scores_that_are_all_nan_are_said_to_be():
+def test_scores_that_are_all_nan_are_errors_that_say_so():
     X, y = numbers(n=50)
     model = BackpropMLPRegressor(max_iter=2)
     with pytest.warns(
@@ -201,7 +201,7 @@ def test_partial_fits_with_early_stopping_are_the_epochs_of_a_fit():
     assert parts.score(X, y) == whole.score(X, y)
 
 
-def test_patience_that_changes_what_it_listens_to_begins_anew():
+def test_patience_begins_anew_when_its_monitor_changes():
     X, y = numbers(n=80)
     model = BackpropMLPRegressor((9,), warm_start=True, random_state=0, max_iter=5).fit(X, y)
     model.set_params(early_stopping=True).fit(X, y)
@@ -228,7 +228,7 @@ def test_two_epochs_are_printed(capsys):
     assert [line.split(" ")[0] for line in lines] == ["Iteration", "Validation"] * 2
 
 
-def test_ctrl_c_says_which_weights_are_there(monkeypatch):
+def test_the_warning_of_ctrl_c_names_the_weights_that_are_kept(monkeypatch):
     X, y = classes("binary", n=80)
     model = BackpropMLPClassifier(max_iter=9, batch_size=10, random_state=0).set_callbacks(
         Interruption(30)

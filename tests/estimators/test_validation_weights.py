@@ -1,4 +1,4 @@
-"""Weights of the rows to validate on, and what is said of such rows that do not fit."""
+"""Weights of the validation rows, and errors about validation rows that do not fit."""
 
 import numpy as np
 import pandas as pd
@@ -195,7 +195,7 @@ def test_weights_and_labels_that_do_not_fit_are_named(call, given, message):
     ],
     ids=["words", "other columns", "missing values", "categories", "objects"],
 )
-def test_X_val_that_a_pipeline_did_not_transform_is_said_to_be(X_val, message):
+def test_X_val_that_a_pipeline_did_not_transform_is_an_error_that_names_it(X_val, message):
     model, training, (_, y_val), _ = rows("multiclass")
     with pytest.raises(ValueError, match=r"^X_val: " + message) as caught:
         model.fit(*training, X_val=X_val, y_val=y_val)

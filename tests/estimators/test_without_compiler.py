@@ -46,23 +46,25 @@ def fit(kind, rule, dtype=np.float64, callbacks=(), **setting):
 def test_training_is_the_same_to_rounding(kind, rule, dtype, request):
     compiled, X, _ = fit(kind, rule, dtype, activation="tanh")
     request.getfixturevalue("fallback_kernels")
-    twin, *_ = fit(kind, rule, dtype, activation="tanh")
-    assert twin.params_.dtype == dtype
+    by_fallback, *_ = fit(kind, rule, dtype, activation="tanh")
+    assert by_fallback.params_.dtype == dtype
     tolerance = 1e-9 if dtype == np.float64 else 1e-3
-    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(twin.loss_curve_, compiled.loss_curve_, rtol=tolerance)
-    np.testing.assert_array_equal(twin.predict(X).shape, compiled.predict(X).shape)
+    np.testing.assert_allclose(
+        by_fallback.params_, compiled.params_, rtol=tolerance, atol=tolerance
+    )
+    np.testing.assert_allclose(by_fallback.loss_curve_, compiled.loss_curve_, rtol=tolerance)
+    np.testing.assert_array_equal(by_fallback.predict(X).shape, compiled.predict(X).shape)
 
 
 @pytest.mark.parametrize("rule", OTHER_RULES, ids=str)
 def test_every_rule_trains_the_same_to_rounding(rule, request):
     compiled, *_ = fit("multiclass", rule, activation="tanh")
     request.getfixturevalue("fallback_kernels")
-    twin, *_ = fit("multiclass", rule, activation="tanh")
-    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=1e-9, atol=1e-9)
+    by_fallback, *_ = fit("multiclass", rule, activation="tanh")
+    np.testing.assert_allclose(by_fallback.params_, compiled.params_, rtol=1e-9, atol=1e-9)
 
 
-def test_the_twin_is_what_runs(fallback_kernels, monkeypatch):
+def test_the_fallback_runs_without_a_compiler(fallback_kernels, monkeypatch):
     calls = []
     gradients = fallback.Backprop.gradients
     monkeypatch.setattr(
@@ -82,7 +84,7 @@ def test_parts_add_up_to_the_whole(fallback_kernels):
     np.testing.assert_array_equal(warm.params_, whole.params_)
 
 
-def test_steps_are_told(fallback_kernels):
+def test_callbacks_get_every_step(fallback_kernels):
     notes = StepNotes()
     model, *_ = fit("numbers", SGD(0.1), callbacks=[notes], max_iter=2)
     for before, after in zip(notes.steps, notes.steps[1:], strict=False):
@@ -92,7 +94,7 @@ def test_steps_are_told(fallback_kernels):
     np.testing.assert_array_equal(last["params"] + last["updates"], model.params_)
 
 
-def test_divergence_is_told_without_a_numpy_warning(fallback_kernels):
+def test_divergence_raises_no_numpy_warning(fallback_kernels):
     for rule in (SGD(1e300), SGD(1e300, 0.9), Adam(1e308)):
         with pytest.raises(DivergenceError):
             fit("numbers", rule, activation="identity")

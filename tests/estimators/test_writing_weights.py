@@ -116,7 +116,7 @@ KEEPING = {
 
 
 @pytest.mark.parametrize("write", WAYS)
-def test_what_was_written_predicts_and_survives_copies(write):
+def test_written_weights_predict_and_are_kept_by_copies(write):
     model = fitted()
     model.predict(X)
     coefs, intercepts = others(model)
@@ -269,7 +269,7 @@ def test_patience_begins_anew_after_weights_were_written():
         (lambda m: m.coefs_.__imul__(2), TypeError, "as many as they are"),
     ],
 )
-def test_what_does_not_fit_names_the_layer_and_changes_nothing(write, error, message):
+def test_weights_that_do_not_fit_are_an_error_that_names_the_layer(write, error, message):
     model = fitted()
     before = model.params_.copy()
     with pytest.raises(error, match=message):
@@ -300,7 +300,7 @@ def test_a_network_that_is_not_fitted_has_no_weights_to_write(name):
         setattr(model, name, [])
 
 
-def test_what_one_model_is_given_stays_its_own():
+def test_arrays_given_to_one_model_are_copied():
     one, other = fitted(), fitted()
     one.params_ = given = np.ones_like(one.params_)
     other.params_ = given

@@ -1,1 +1,1 @@
-"""Shared by the tests: tables of cases, oracles written from the equations, small data sets."""
+"""Helpers of the tests: tables of cases, oracles written from the equations, small data sets."""

@@ -1,4 +1,4 @@
-"""Scripts in processes of their own, which always end."""
+"""Scripts that run in processes of their own and are killed in the end."""
 
 import os
 import signal

@@ -23,6 +23,7 @@ from sklearn_metabp import (
     RMSprop,
     Rprop,
     Safeguarded,
+    UpdateRule,
 )
 from sklearn_metabp.network import ParameterLayout
 
@@ -104,6 +105,7 @@ OTHERS = [
     Averaged(Adam(0.01), decay=0.9),
     Averaged(Clipped("rmsprop"), decay=0.9),
 ]
+WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
 # Rules that use more of a network than its gradients.
 OF_NETWORKS = [
     LinearBackprop(SGD(0.1)),
@@ -111,6 +113,39 @@ OF_NETWORKS = [
     Clipped(LinearBackprop("sgd")),
 ]
 ALL_RULES = [*(rule for rule, _ in RULES), *OTHERS, *OF_NETWORKS]
+
+
+class FunctionRule(UpdateRule):
+    """A rule without a state whose update is a function of the step.
+
+    Parameters
+    ----------
+    function : callable
+    after : int
+        Number of steps before the first that the function is called for; their updates are 0.
+    """
+
+    def __init__(self, function=None, after=0):
+        self.function, self.after = function, after
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return self.function(step) if step.index > self.after else np.zeros_like(step.gradients)
+
+
+class NumPySGD(UpdateRule):
+    """Plain backpropagation that is not replayable, so that recorders copy every step."""
+
+    def __init__(self, learning_rate=0.1):
+        self.learning_rate = learning_rate
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return -step.params.dtype.type(self.learning_rate) * step.gradients
 
 
 def make_step(layout, gradients, params, index=1, n_planned=100):

@@ -4,23 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_metabp import BackpropMLPClassifier, UpdateRule
+from sklearn_metabp import BackpropMLPClassifier
 
 FIXED = {"n_iter_no_change": np.inf, "max_iter": 4}
 ARRAYS = ("params", "updates", "gradients", "targets", "outputs")
 LAYERS = ("activations", "net_inputs", "derivatives", "deltas")
 SCALARS = ("losses", "indices", "epochs", "n_patterns", "runs")
-
-
-class NumPySGD(UpdateRule):
-    def __init__(self, learning_rate=0.1):
-        self.learning_rate = learning_rate
-
-    def init_state(self, layout):
-        return {}
-
-    def compute_update(self, step, state):
-        return -step.params.dtype.type(self.learning_rate) * step.gradients
 
 
 def model(sizes=(5,), rule="adam", **params):

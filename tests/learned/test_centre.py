@@ -84,7 +84,7 @@ def test_folded_scalers_do_not_cancel(name, mean):
 
 @pytest.mark.parametrize("mean", [0.0, 1e4, 1e6])
 @pytest.mark.parametrize("name", LEARNERS)
-def test_in_float32_they_lose_no_more_than_float32_has(name, mean):
+def test_folded_scalers_lose_no_more_precision_than_float32_has(name, mean):
     """The inputs are those of float32, so what is left is the rounding of the sums."""
     learner, _ = LEARNERS[name]
     X, y = patterns(mean)
@@ -173,7 +173,7 @@ def test_a_training_that_is_compiled_is_that_of_predict(name, mean):
 
 @pytest.mark.parametrize("name", SCOPES)
 @pytest.mark.parametrize("mean", [0.0, 1e4])
-def test_in_float32_it_is_that_of_predict_too(name, mean):
+def test_predictions_in_float32_are_those_of_predict(name, mean):
     rule = learned(name, mean)
     (_, trace), (_, expected) = (
         network(one, np.float32, mean, 1) for one in (rule, by_predict(rule))
@@ -204,7 +204,7 @@ def test_a_rule_out_of_its_file_trains_to_the_same_bits(name, dtype, mean, tmp_p
 
 
 def test_a_file_without_a_centre_is_read(tmp_path):
-    """Files were written so before there was a centre."""
+    """Check a file without a centre, as earlier versions wrote it."""
     rule = learned("network")
     rule.fitted_scope_.mlp = as_mlp(rule.learner_, rule.fitted_scope_.n_outputs)
     assert rule.fitted_scope_.mlp.centre is None

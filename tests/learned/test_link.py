@@ -141,7 +141,7 @@ def test_bad_inputs_are_named(inputs, message):
         record(1).features("link", inputs)
 
 
-def test_what_the_inputs_need_must_have_been_recorded():
+def test_variables_that_the_inputs_need_must_have_been_recorded():
     trace = record(1, variables="default")
     with pytest.raises(ValueError, match=r"needs \['deltas', 'gradients', 'params', 'updates'\]"):
         trace.features("link", ["delta"])

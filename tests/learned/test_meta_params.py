@@ -101,7 +101,7 @@ def test_the_vector_is_the_mlp_and_what_drives_besides(rules, name):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", CASES)
-def test_its_own_vector_trains_to_the_same_bits(rules, name, dtype):
+def test_with_its_own_vector_a_rule_trains_to_the_same_bits(rules, name, dtype):
     rule = rules[name]
     same = rule.with_meta_params(rule.meta_params_)
     assert same is not rule

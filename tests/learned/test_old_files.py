@@ -1,4 +1,4 @@
-"""Rule files that an earlier version wrote: they load, and train as they did there."""
+"""Rule files of earlier versions load, and train as they did there."""
 
 from pathlib import Path
 

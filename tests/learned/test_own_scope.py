@@ -1,4 +1,4 @@
-"""A scope of one class and one line in the table goes through all that a learned rule can do."""
+"""A new scope, one class and one line of a table, can do everything that other scopes can."""
 
 import pickle
 
@@ -32,10 +32,10 @@ DECAY = 0.9
 
 
 class TensorScope(Scope):
-    """For networks of any architecture, one prediction a weight matrix or bias vector.
+    """For networks of any architecture, one prediction per weight matrix or bias vector.
 
     From statistics of a tensor, f sets two step sizes: along the gradient and along the velocity
-    v = 0.9 v + g, which the scope remembers.
+    v = 0.9 v + g, which is part of the state.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ def test_a_trace_has_its_features_and_targets(trace):
         trace.features("tensor", ["weight"])
 
 
-def test_it_learns_and_trains_as_its_teacher(rule, trace):
+def test_a_rule_of_the_new_scope_trains_as_its_teacher(rule, trace):
     assert rule.scope_ == "tensor"
     assert not rule.is_compiled_  # an MLP without a kernel
     assert rule.predict(trace).shape == (4 * len(trace), 2)
@@ -179,7 +179,7 @@ def test_two_matrices_teach_the_same(rule, trace):
     np.testing.assert_array_equal(other.predict(features), rule.predict(features))
 
 
-def test_its_vector_is_moved_cloned_pickled_and_saved(rule, tmp_path):
+def test_a_vector_of_the_new_scope_is_moved_cloned_pickled_and_saved(rule, tmp_path):
     expected = network(rule).params_
     vector = rule.meta_params_
     assert len(vector) == 2 * 4 + 4 + 4 * 2 + 2 + 1
@@ -200,7 +200,7 @@ def test_its_vector_is_moved_cloned_pickled_and_saved(rule, tmp_path):
     assert network(started).n_iter_ == 8
 
 
-def test_its_file_is_checked(rule, tmp_path, monkeypatch):
+def test_a_file_of_the_new_scope_is_checked(rule, tmp_path, monkeypatch):
     path = tmp_path / "rule"
     rule.save(path)
     data = path.read_bytes()
@@ -215,7 +215,7 @@ def test_its_file_is_checked(rule, tmp_path, monkeypatch):
     assert path.read_bytes() == data
 
 
-def test_it_is_explained_and_drawn(rule, trace):
+def test_a_rule_of_the_new_scope_is_explained_and_drawn(rule, trace):
     mpl.use("Agg")
     explanation = rule.explain(5)
     assert explanation.inputs == ("log_rms", "alignment")
@@ -229,7 +229,7 @@ def test_it_is_explained_and_drawn(rule, trace):
     mpl.pyplot.close("all")
 
 
-def test_it_is_searched_and_tagged(trace):
+def test_a_rule_of_the_new_scope_is_searched_and_tagged(trace):
     search = GridSearchCV(
         LearnedUpdateRule(random_state=0),
         {"scope": ["tensor", "link"], "inputs": [None]},
@@ -242,7 +242,7 @@ def test_it_is_searched_and_tagged(trace):
     assert rule.fit(trace).fitted_scope_.mlp.layout.layer_sizes == (2, 2, 2)
 
 
-def test_docstrings_list_it():
+def test_docstrings_list_a_scope_of_ones_own():
     @documents(SCOPES)
     class Documented:
         """A rule.
@@ -264,9 +264,9 @@ def test_docstrings_list_it():
     at = next(i for i, line in enumerate(lines) if line.endswith('``"tensor"``'))
     indent = lines[at][: lines[at].index("`")]
     assert lines[at + 1].startswith(
-        f"{indent}    For networks of any architecture, one prediction a "
+        f"{indent}    For networks of any architecture, one prediction per "
     )
-    assert any(line.endswith("v = 0.9 v + g, which the scope remembers.") for line in lines)
+    assert any(line.endswith("v = 0.9 v + g, which is part of the state.") for line in lines)
     assert not any(line.strip() == "floor : float" for line in lines)
     assert any(
         line.strip().startswith('- ``"log_rms"`` (default): the logarithm') for line in lines

@@ -1,4 +1,4 @@
-"""A rule learned from traces: a regressor, and an update rule."""
+"""A rule learned from traces is a regressor and an update rule."""
 
 import pickle
 
@@ -93,7 +93,7 @@ def small_digits(rule, sizes, seed):
     ids=["SGD", "Adam"],
 )
 def test_a_student_ends_where_its_teacher_does(teacher, normalizer, within):
-    """Unseen data, widths and depths; benchmarks/imitation.py is the whole of it."""
+    """Check unseen data, widths and depths; benchmarks/imitation.py has more of them."""
     ratios = []
     for seed, load, sizes in (
         (3, load_wine, (20,)),
@@ -236,7 +236,7 @@ def test_the_estimator_that_holds_a_rule_can_be_cloned_searched_and_pickled(sgd_
 @pytest.mark.parametrize("scope", ["link", "neuron", "network"])
 @pytest.mark.parametrize("learner", [Ridge(), SMALL], ids=["Ridge", "compiled"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a poor learner
-def test_a_rule_that_blows_up_is_a_divergence_whatever_its_learner_says(scope, learner):
+def test_a_rule_that_blows_up_is_a_divergence_under_every_learner(scope, learner):
     trace = record(SGD(0.1), 0, n_epochs=3, variables="all")
     rule = LearnedUpdateRule(learner, scope=scope, random_state=0).fit(trace)
     for name in ("scale", "learning_rate"):
@@ -280,7 +280,7 @@ def test_the_default_learner_can_be_searched(sgd_trace):
     assert LearnedUpdateRule().learner is None
 
 
-def test_a_trace_and_its_two_matrices_teach_the_same(sgd_trace):
+def test_fitting_a_trace_equals_fitting_its_features_and_targets(sgd_trace):
     few = sgd_trace[:5]  # fewer links than are drawn
     from_trace = LearnedUpdateRule(Ridge()).fit(few)
     from_matrices = LearnedUpdateRule(Ridge()).fit(few.features("link"), few.targets_of("link"))
@@ -433,7 +433,7 @@ def test_one_name_reaches_the_network_of_every_default_learner(scope):
     assert rule.fitted_scope_.mlp.layout.layer_sizes[1] == 2
 
 
-def test_a_pickle_of_a_rule_does_not_tell_whether_it_has_trained(sgd_trace):
+def test_a_pickle_of_a_rule_is_the_same_before_and_after_a_training(sgd_trace):
     rule = LearnedUpdateRule(SMALL, random_state=0).fit(sgd_trace)
     before = pickle.dumps(rule)
     X, y = classes("multiclass", n=40, dtype=np.float32)

@@ -171,7 +171,7 @@ def test_saving_replaces_a_file_and_leaves_no_other(tmp_path, trace, rule):
     assert os.listdir(tmp_path) == ["rule"]
 
 
-def test_where_saving_fails_the_old_file_stays(tmp_path, rule, monkeypatch):
+def test_a_failed_save_keeps_the_old_file(tmp_path, rule, monkeypatch):
     rule.save(tmp_path / "rule")
     before = (tmp_path / "rule").read_bytes()
 
@@ -253,7 +253,7 @@ def test_no_flipped_bit_of_a_header_goes_unnoticed(tmp_path, saved):
 
 
 @pytest.mark.parametrize("kind", IN_THE_WAY)
-def test_things_that_are_no_files(tmp_path, saved, kind):
+def test_other_things_in_place_of_a_file_are_refused(tmp_path, saved, kind):
     (tmp_path / "rule").write_bytes(saved[0][0])
     put_in_the_way(tmp_path / "rule", kind)
     assert not loads_the_same_or_says_why_not(tmp_path / "rule", None)

@@ -132,7 +132,7 @@ def test_messages_add_up_to_the_deltas_that_were_sent_back():
 @pytest.mark.parametrize("scope", ["neuron", "network"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # poor learners
-def test_compiled_scopes_do_what_their_learner_predicts(scope, dtype):
+def test_compiled_scopes_make_the_updates_that_their_learner_predicts(scope, dtype):
     """The same learner behind a step that cannot be compiled trains the same."""
     trace = record(4, 0, n_epochs=50)
     learner = BackpropMLPRegressor(

@@ -1,8 +1,9 @@
-"""Dataset aggregation: the student drives, the teacher says what it would have done."""
+"""Dataset aggregation: the student drives, and the teacher's updates at its steps are learned."""
 
 import numpy as np
 import pytest
 from helpers.data import classes
+from helpers.rules import FunctionRule
 from sklearn.datasets import load_iris
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import scale
@@ -15,7 +16,6 @@ from sklearn_metabp import (
     BackpropMLPRegressor,
     LearnedUpdateRule,
     Trace,
-    UpdateRule,
 )
 from sklearn_metabp.meta_training import aggregate
 
@@ -37,7 +37,7 @@ def network(rule="sgd", sizes=(1,), n_epochs=300, seed=0):
 
 
 class Fits:
-    """Notes the traces that a rule is fitted on."""
+    """Record the traces that a rule is fitted on."""
 
     def __init__(self, monkeypatch):
         self.traces = []
@@ -67,7 +67,7 @@ def test_every_round_adds_the_students_states_with_what_the_teacher_would_have_d
     assert len(starts) == 9
 
 
-def test_of_every_run_so_many_steps_are_learned_from(monkeypatch):
+def test_every_is_the_share_of_steps_of_each_run_to_learn_from(monkeypatch):
     fits = Fits(monkeypatch)
     tasks = [(network(n_epochs=5), X, Y)]  # 20 steps
     rule = LearnedUpdateRule(scope="network", random_state=0)
@@ -120,19 +120,10 @@ def test_tasks_of_several_architectures_and_data_go_together():
     assert classifier.set_params(update_rule=rule, random_state=0).fit(X_more, y_more).n_iter_ == 3
 
 
-class Wild(UpdateRule):
-    """Learns nothing and throws far: trainings under it diverge."""
-
-    def init_state(self, layout):
-        return {}
-
-    def compute_update(self, step, state):
-        return np.full_like(step.gradients, np.inf)
-
-
 def test_students_that_diverge_do_not_end_it(monkeypatch):
+    diverging = FunctionRule(lambda step: np.full_like(step.gradients, np.inf))
     monkeypatch.setattr(
-        LearnedUpdateRule, "bind", lambda rule, step, state: Wild().bind(step, state)
+        LearnedUpdateRule, "bind", lambda rule, step, state: diverging.bind(step, state)
     )
     fits = Fits(monkeypatch)
     aggregate(
@@ -169,7 +160,7 @@ def test_a_teacher_that_diverges_leaves_what_came_before():
     assert np.isfinite(learned.scale_)
 
 
-def test_losses_that_have_bounds_are_never_taken_for_a_blow_up(monkeypatch):
+def test_bounded_losses_are_never_warned_of_as_a_blow_up(monkeypatch):
     """One pattern a step, one step in twenty: the first of them may happen to be right."""
     learned_from = []
     fit = LearnedUpdateRule.fit

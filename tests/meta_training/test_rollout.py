@@ -39,7 +39,7 @@ def learned():
 
 
 class Scripted(UpdateRule):
-    """Does what a function of the number of the step says."""
+    """A rule whose update is a function of the number of the step."""
 
     def __init__(self, act):
         self.act = act
@@ -147,7 +147,7 @@ def test_a_rollout_changes_neither_the_task_nor_the_rule_and_copies_no_rule():
 
 
 class Start:
-    """An initializer that remembers how often it was called."""
+    """An initializer that counts its calls."""
 
     n_calls = 0
 

@@ -1,10 +1,11 @@
-"""A scorer that judges a rule by the networks it trains."""
+"""The scorer that rates a rule by the networks that it trains."""
 
 import pickle
 
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
+from helpers.rules import FunctionRule
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -57,7 +58,7 @@ def rule(trace):
 
 
 class Recording(UpdateRule):
-    """Notes the first weights of every training."""
+    """A rule that records the first weights of every training."""
 
     def __init__(self, starts):
         self.starts = starts
@@ -125,8 +126,8 @@ def test_a_good_rule_is_above_a_bad_one_and_that_above_one_that_diverges(trace, 
     "learner", [None, Wild(-1e3), Wild(-1e30), DecisionTreeRegressor(max_depth=3)], ids=repr
 )
 @pytest.mark.parametrize("scope", ["link", "neuron", "network"])
-def test_what_diverges_has_the_documented_score(learner, scope, dtype):
-    """Uphill on a squared error, whatever refuses to predict first."""
+def test_a_diverged_training_has_the_documented_score(learner, scope, dtype):
+    """Check a rule that climbs: the score is the worst, whatever overflows first."""
     X, y = numbers(dtype=dtype)
     teacher = BackpropMLPRegressor(
         (4,), batch_size=20, max_iter=3, n_iter_no_change=np.inf, random_state=0
@@ -153,28 +154,20 @@ def test_what_diverges_has_the_documented_score(learner, scope, dtype):
     assert ratio(Uphill()) == -1000
 
 
-class Constant(UpdateRule):
-    """Every update is the same number."""
-
-    def __init__(self, number):
-        self.number = number
-
-    def init_state(self, layout):
-        return None
-
-    def compute_update(self, step, state):
-        return np.full_like(step.params, self.number)
+def constant(number):
+    """Return a rule whose every update is the same number."""
+    return FunctionRule(lambda step: np.full_like(step.params, number))
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, 1e14, 1e60, 1e200])
 def test_no_number_that_a_rule_returns_is_an_error(number):
     scorer = make_rollout_scorer(tasks()[1:], random_state=0)
-    assert scorer(Constant(number)) == pytest.approx(WORST_SCORE)
-    assert make_rollout_scorer(tasks()[1:], metric="ratio")(Constant(number)) == -1000
+    assert scorer(constant(number)) == pytest.approx(WORST_SCORE)
+    assert make_rollout_scorer(tasks()[1:], metric="ratio")(constant(number)) == -1000
 
 
 @pytest.mark.parametrize("factor", [1e7, 1e30])
-def test_one_rollout_beyond_the_worst_does_not_hide_the_others(factor):
+def test_one_very_bad_rollout_does_not_dominate_the_score(factor):
     (first, (regressor, X, y)) = tasks()
     scorer = make_rollout_scorer([first, (regressor, X, factor * y)], random_state=0)
     (good,), (bad,) = (scorer.losses_of(number, SGD(1e-9)) for number in (0, 1))
@@ -206,7 +199,7 @@ def test_the_same_score_twice_pickled_and_in_a_frozen_rule(rule):
 
 
 @pytest.mark.parametrize("metric", ["final_loss", "ratio"])
-def test_in_a_search_over_a_trace_with_one_job_and_with_two(trace, metric):
+def test_a_search_over_a_trace_is_the_same_with_one_job_and_with_two(trace, metric):
     scorer = make_rollout_scorer(tasks(), metric=metric, random_state=0)
     estimator, grid = LearnedUpdateRule(Wild()), {"learner__factor": [1e-3, 1.0, -1e9]}
     one, two = (
@@ -268,7 +261,7 @@ def test_tasks_that_are_none_are_refused(arguments, message):
         ({"n_starts": 0}, "n_starts must be an integer of 1 or more, got 0"),
         ({"n_starts": 1.5}, r"n_starts must be an integer of 1 or more, got 1\.5"),
         ({"baseline": "sgd"}, "metric='final_loss' has no use for it"),
-        ({"metric": "ratio", "baseline": Constant(1e200)}, "the baseline diverges on task 0"),
+        ({"metric": "ratio", "baseline": constant(1e200)}, "the baseline diverges on task 0"),
         ({"random_state": "a"}, "random_state|seed"),
     ],
 )
@@ -285,7 +278,7 @@ def test_validation_rows_of_a_task_change_no_score(rule):
     assert plain(rule) == validated(rule) == tuples(rule)
 
 
-def test_callbacks_of_a_task_do_not_hear_of_rollouts():
+def test_callbacks_of_a_task_are_not_called_in_rollouts():
     X, y = load_iris(return_X_y=True)
     recorder = TraceRecorder()
     network = BackpropMLPClassifier((4,), max_iter=3, n_iter_no_change=np.inf, update_rule=SGD(0.1))

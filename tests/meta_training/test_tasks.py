@@ -122,7 +122,7 @@ def test_the_seed_and_the_callbacks_of_the_estimator_are_no_part_of_a_task():
     assert Task(estimator, X, Y) == task() != "a task"
 
 
-def test_a_task_says_what_it_is():
+def test_the_repr_of_a_task_names_its_network_and_data():
     shown = repr(Task(network(), X, Y, X_OTHER[:7], Y_OTHER[:7]))
     assert shown.startswith("Task(BackpropMLPClassifier(")
     assert shown.endswith(f"60 rows, 7 validation rows, {X.shape[1]} features)")
@@ -157,7 +157,7 @@ NAN = np.where(np.arange(X.size).reshape(X.shape) == 3, np.nan, X)
         ),
     ],
 )
-def test_what_is_no_task_is_refused_with_its_number_where_it_has_one(arguments, message):
+def test_invalid_tasks_are_refused_with_their_number(arguments, message):
     with pytest.raises(ValueError, match=message):
         Task(*arguments)
     if len(arguments) != 4:
@@ -184,6 +184,6 @@ def test_what_is_no_task_is_refused_with_its_number_where_it_has_one(arguments, 
         ([task(), task(), None], "task 2 is a NoneType"),
     ],
 )
-def test_what_is_no_list_of_tasks_is_refused(tasks, message):
+def test_objects_that_are_no_list_of_tasks_are_refused(tasks, message):
     with pytest.raises(ValueError, match=message):
         as_tasks(tasks)

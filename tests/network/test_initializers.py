@@ -119,7 +119,7 @@ def test_a_callable_makes_its_own_start():
 
 
 @pytest.mark.parametrize("init", ["xavier", None, 3])
-def test_what_is_no_initializer_is_refused(init):
+def test_objects_that_are_no_initializers_are_refused(init):
     with pytest.raises(ValueError, match="init must be a name of"):
         resolve_initializer(init)
 

@@ -88,7 +88,7 @@ def test_the_estimator_ends_where_the_step_goes(ours):
 
 
 @pytest.mark.parametrize("slip", lectures.SLIPS, ids=lambda slip: f"{slip.lecture} {slip.name}")
-def test_where_the_slips_come_from(ours, slip):
+def test_the_slips_of_the_lectures_have_a_cause(ours, slip):
     """The calculation that the lectures must have made gives the numbers that they print."""
     printed = next(n.printed[slip.lecture] for n in lectures.NUMBERS if n.name == slip.name)
     four = {name: round(value, 4) for name, value in ours.items()}

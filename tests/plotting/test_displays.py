@@ -1,4 +1,4 @@
-"""What is drawn is what the trace and the rule say."""
+"""Displays draw the values of the trace and the rule."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_a_trace_is_drawn_as_it_is(trace, run):
     assert display.figure_ is display.ax_[0].figure
 
 
-def test_of_large_tensors_so_many_parameters_are_drawn_and_always_the_same(trace):
+def test_n_params_of_a_large_tensor_are_drawn_and_always_the_same(trace):
     first, second = (TraceDisplay.from_trace(trace, n_params=4) for _ in range(2))
     assert {name: len(lines) for name, lines in first.param_lines_.items()} == {
         "coefs_[0]": 4,
@@ -103,7 +103,7 @@ def test_of_large_tensors_so_many_parameters_are_drawn_and_always_the_same(trace
         assert (weights == drawn(line)[:, None]).all(axis=0).sum() == 1
 
 
-def test_of_a_long_run_steps_are_evenly_spread(monkeypatch, trace):
+def test_steps_of_a_long_run_are_evenly_spread(monkeypatch, trace):
     monkeypatch.setattr("sklearn_metabp.plotting.trace.MAX_STEPS", 4)
     display = TraceDisplay.from_trace(trace)
     rows = trace.run(0)[[0, 10, 19, 29]]
@@ -120,7 +120,7 @@ def test_rows_that_were_selected_and_steps_that_were_recorded_are_those_drawn():
     np.testing.assert_array_equal(np.hstack(list(display.params.values())), trace.params)
 
 
-def test_a_trace_display_says_what_it_lacks(trace):
+def test_a_trace_display_names_the_missing_variable(trace):
     with pytest.raises(ValueError, match=r"no rows of run 7; it has runs \[0, 1\]"):
         TraceDisplay.from_trace(trace, 7)
     with pytest.raises(
@@ -193,7 +193,7 @@ def test_r2_is_that_of_every_step(trace, rules, scope):
         assert drawn(display.r2_lines_["coefs_[1]"])[row] == pytest.approx(r2_score(y_true, y_pred))
 
 
-def test_of_a_large_network_fewer_steps_are_predicted(monkeypatch, trace, rules):
+def test_fewer_steps_of_a_large_network_are_predicted(monkeypatch, trace, rules):
     monkeypatch.setattr("sklearn_metabp.plotting.imitation._MAX_VALUES", 55 * 15)
     assert len(ImitationDisplay.from_rule(rules["link"], trace).steps) == 15
     monkeypatch.setattr("sklearn_metabp.plotting.imitation._MAX_VALUES", 1)
@@ -297,11 +297,11 @@ def test_effects_are_drawn_as_the_rule_explains_them(rules, scope):
         np.testing.assert_array_equal(line.get_xdata(), values)
         np.testing.assert_array_equal(drawn(line), predictions)
     assert not display.teacher_lines_
-    unit = {"link": "update / (rms_0.9)", "neuron": "message / (δ_h·w_hi)"}[scope]
-    assert display.ax_[0].get_ylabel() == unit
+    label = {"link": "update / (rms_0.9)", "neuron": "message / (δ_h·w_hi)"}[scope]
+    assert display.ax_[0].get_ylabel() == label
 
 
-def test_of_many_inputs_and_updates_those_that_move_most_are_drawn(rules):
+def test_the_inputs_and_updates_that_change_most_are_drawn(rules):
     display = LearnedRuleDisplay.from_rule(rules["network"])
     effects = rules["network"].explain(50).effects
     moves = {name: np.ptp(predictions, axis=0) for name, (_, predictions) in effects.items()}
@@ -326,7 +326,7 @@ TEACHERS = [
 
 
 @pytest.mark.parametrize(("teacher", "followed", "slope"), TEACHERS)
-def test_a_teacher_is_drawn_as_its_equation_says(teacher, followed, slope):
+def test_a_teacher_is_drawn_by_its_equation(teacher, followed, slope):
     rule = LearnedUpdateRule(Ridge(alpha=1e-8)).fit(record(teacher, n_epochs=20))
     display = LearnedRuleDisplay.from_rule(rule, teacher)
     for name, line in display.teacher_lines_.items():
@@ -339,7 +339,7 @@ def test_a_teacher_is_drawn_as_its_equation_says(teacher, followed, slope):
             assert heights == pytest.approx(learned, abs=0.05 * abs(slope))
 
 
-def test_of_messages_the_teacher_is_rule_6(trace):
+def test_the_teacher_of_messages_is_rule_6(trace):
     rule = LearnedUpdateRule(LinearRegression(), scope="neuron").fit(trace)
     display = LearnedRuleDisplay.from_rule(rule, Adam())
     line = display.teacher_lines_["derivative"]

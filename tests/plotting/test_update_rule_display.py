@@ -52,7 +52,7 @@ def test_medians_and_quantiles_are_those_of_the_trace():
             assert line.axes is bands[tensor.name].axes
 
 
-def test_a_column_is_a_layer():
+def test_a_column_of_the_display_is_a_layer():
     display = UpdateRuleDisplay.from_trace(record(SGD(0.1)))
     assert len(display.ax_) == 6
     for row, lines in enumerate((display.step_size_lines_, display.learning_rate_lines_)):
@@ -122,7 +122,7 @@ def test_a_pipeline_is_recorded_with_its_weights():
         np.testing.assert_array_equal(display.step_sizes[name], sizes)
 
 
-def test_of_a_long_run_steps_are_evenly_spread_and_one_step_is_seen(monkeypatch):
+def test_steps_of_a_long_run_are_evenly_spread_and_one_step_is_visible(monkeypatch):
     monkeypatch.setattr("sklearn_metabp.plotting.update_rule.MAX_STEPS", 4)
     trace = record(SGD(0.1))
     assert UpdateRuleDisplay.from_trace(trace).steps.tolist() == [1, 11, 20, 30]
@@ -139,7 +139,7 @@ def test_quantiles_are_two_in_order(quantiles):
         UpdateRuleDisplay.from_trace(trace, quantiles=quantiles)
 
 
-def test_it_says_what_it_lacks(monkeypatch):
+def test_the_error_of_a_display_names_the_missing_data(monkeypatch):
     with pytest.raises(
         ValueError, match="run 0 was recorded without gradients and updates: record with"
     ):

@@ -1,4 +1,4 @@
-"""Class weights by the classes that are here."""
+"""Class weights of the classes that the rows have."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def network(**setting):
     return BackpropMLPClassifier((4,), max_iter=3, random_state=0, **setting)
 
 
-def test_a_class_that_the_rows_lack_has_a_weight_that_nobody_has():
+def test_a_class_without_rows_has_a_weight_that_no_row_has():
     X, y = classes("strings", seed=2)
     few = y != "cat"
     weighted = network(class_weight={"ant": 3.0, "cat": 9.0, "dog": 2.0}).fit(X[few], y[few])
@@ -46,7 +46,7 @@ def test_weights_of_which_none_is_of_a_class_here_are_warned_of():
         network(class_weight={0: 2.0}).partial_fit(X, y, classes=["ant", "bee", "cat"])
 
 
-def test_where_an_estimator_around_it_encodes_y_the_warning_says_so():
+def test_the_warning_mentions_an_outer_estimator_that_encodes_y():
     X, y = classes("strings", seed=2)
     voting = VotingClassifier([("one", network(class_weight={"ant": 3.0}))])
     with pytest.warns(UserWarning, match=r"classes_ are \[0, 1, 2\]\. If an estimator around"):
@@ -77,7 +77,7 @@ def test_weights_of_several_columns_are_ignored_column_by_column():
 
 
 @pytest.mark.parametrize("weight", [-1, np.nan, "2"])
-def test_a_weight_that_is_none_is_refused_for_a_class_that_is_not_here_too(weight):
+def test_an_invalid_weight_is_refused_for_an_absent_class_too(weight):
     X, y = classes("multiclass")
     with pytest.raises(ValueError, match="that of class 7 is"):
         network(class_weight={0: 1.0, 7: weight}).fit(X, y)

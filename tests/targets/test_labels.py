@@ -1,4 +1,4 @@
-"""The one door for labels."""
+"""Labels of every container and type are read by one function."""
 
 import enum
 from decimal import Decimal
@@ -81,12 +81,12 @@ def test_columns_of_several_kinds_stay_what_they_are(given):
     ],
     ids=range(10),
 )
-def test_labels_that_are_none_are_said_to_be(given, message):
+def test_invalid_labels_are_errors_that_say_so(given, message):
     with pytest.raises(ValueError, match=message):
         as_labels(given)
 
 
-def test_what_is_no_array_is_left_to_scikit_learn():
+def test_objects_that_are_no_arrays_are_passed_to_scikit_learn():
     matrix = sp.csr_array(np.eye(2))
     assert as_labels(matrix) is matrix
     assert as_labels(None) is None

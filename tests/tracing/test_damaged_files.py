@@ -68,7 +68,7 @@ def chunks(path):
 
 
 def opens_to_the_same_or_says_why_not(path, expected):
-    """Whether it opens; any other exception than the one is an error of the test."""
+    """Return whether the trace opens; any exception but TraceFileError is an error of the test."""
     try:
         read = values(Trace.open(path))
     except TraceFileError as error:
@@ -79,7 +79,7 @@ def opens_to_the_same_or_says_why_not(path, expected):
     return True
 
 
-def test_what_is_not_damaged_opens(whole):
+def test_undamaged_files_open(whole):
     assert opens_to_the_same_or_says_why_not(*whole)
 
 
@@ -116,7 +116,7 @@ def test_a_header_that_is_another_but_possible_is_found_out(copy):
 
 
 @pytest.mark.parametrize("kind", IN_THE_WAY)
-def test_things_that_are_no_files(copy, whole, kind):
+def test_other_things_in_place_of_a_file_are_refused(copy, whole, kind):
     put_in_the_way(chunks(copy)[2], kind)
     assert not opens_to_the_same_or_says_why_not(copy, whole[1])
     if kind in ("device", "pipe", "directory"):
@@ -190,7 +190,7 @@ def test_epochs_that_run_backwards_from_chunk_to_chunk(copy):
         *(("indices", 0), ("indices", 3), ("epochs", 3), ("n_patterns", 0), ("n_patterns", 17)),
     ],
 )
-def test_steps_that_no_training_has(copy, name, value):
+def test_forged_steps_that_no_training_has_are_refused(copy, name, value):
     """Forged with the right checksum."""
 
     def change(array):
@@ -204,7 +204,7 @@ def test_steps_that_no_training_has(copy, name, value):
         Trace.open(copy)
 
 
-def test_arrays_that_share_their_bytes(copy):
+def test_arrays_that_share_their_bytes_are_refused(copy):
     file = chunks(copy)[0]
     table, header, body = take_apart(file.read_bytes())
     table["gradients"]["data_offsets"] = table["updates"]["data_offsets"]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from helpers.callbacks import Interruption, Notes, StepNotes
 from helpers.data import classes, numbers
-from helpers.traces import ARRAYS, LAYERS, SCALARS, NumPySGD, assert_same, chunk_files, model
+from helpers.rules import NumPySGD
+from helpers.traces import ARRAYS, LAYERS, SCALARS, assert_same, chunk_files, model
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -42,7 +43,7 @@ def small_chunks(monkeypatch):
     "rule", [SGD(0.1, momentum=0.9), Adam(), NumPySGD()], ids=lambda r: type(r).__name__
 )
 @pytest.mark.parametrize("batch_size", [16, 1, "full"])  # 16: the last of an epoch is shorter
-def test_what_is_recorded_to_disk_is_what_is_recorded_in_memory(tmp_path, rule, dtype, batch_size):
+def test_traces_on_disk_equal_traces_in_memory(tmp_path, rule, dtype, batch_size):
     X, y = classes("multiclass", n=70, seed=3, dtype=dtype)
     memory, disk = TraceRecorder("all"), TraceRecorder("all", path=tmp_path / "trace")
     model(rule=rule, batch_size=batch_size).set_callbacks(memory, disk).fit(X, y)
@@ -91,7 +92,7 @@ def test_every_max_steps_and_dtype(tmp_path, every, max_steps, dtype):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("rule", ["lbfgs", "conjugategradient"])
 def test_the_weights_that_a_search_set(tmp_path, rule, dtype):
-    """Sums of their differences, which are rounded, would not be them."""
+    """Check that parameters are stored, because sums of rounded differences would differ."""
     X, y = classes("multiclass", n=60, seed=8, dtype=dtype)
     memory, disk, notes = TraceRecorder(), TraceRecorder(path=tmp_path / "trace"), StepNotes()
     searching = model(rule=rule, batch_size="auto", max_iter=30).set_callbacks(memory, disk, notes)
@@ -118,7 +119,7 @@ def test_a_search_that_continues_with_steps_is_a_run_of_its_own(tmp_path):
         np.testing.assert_array_equal(trace.params, [step["params"] for step in notes.steps])
 
 
-def test_what_a_teacher_would_have_done(tmp_path):
+def test_updates_of_a_teacher_on_disk_are_those_in_memory(tmp_path):
     X, y = classes("binary", seed=2)
     given = {"teacher": SGD(0.5, momentum=0.9)}
     memory, disk = TraceRecorder("all", **given), TraceRecorder("all", path=tmp_path, **given)
@@ -161,7 +162,9 @@ def test_a_training_that_goes_on_is_one_run(tmp_path, going_on):
     "rule", [SGD(0.1, momentum=0.9), NumPySGD()], ids=lambda r: type(r).__name__
 )
 @pytest.mark.parametrize("variables", ["default", "all"])
-def test_larger_batches_go_on_with_the_run_where_there_is_room(tmp_path, variables, rule):
+def test_larger_batches_continue_the_run_where_its_buffers_are_large_enough(
+    tmp_path, variables, rule
+):
     X, y = classes("multiclass", n=60, seed=8)
     memory, disk, notes = (
         TraceRecorder(variables),
@@ -286,7 +289,7 @@ def test_ctrl_c_in_the_midst_of_recording(tmp_path, monkeypatch, place, call, af
     np.testing.assert_array_equal(trace.params, in_memory.params)
 
 
-def test_the_finished_chunks_of_a_running_training_can_be_read(tmp_path):
+def test_the_finished_chunks_of_a_running_training_are_readable(tmp_path):
     X, y = classes("multiclass", seed=1)
     seen = []
 

@@ -1,4 +1,4 @@
-"""Files of ours: what a checksum finds, and files that grow."""
+"""Files of traces and rules: errors that a checksum finds, and files that grow."""
 
 import os
 import pickle
@@ -104,7 +104,7 @@ def test_a_writer_does_not_write_over_another(tmp_path):
     ],
     ids=["pickle", "zip", "text", "empty", "half"],
 )
-def test_a_file_of_another_kind_is_told_from_one_that_is_cut_short(tmp_path, content, message):
+def test_a_file_of_another_kind_is_distinguished_from_a_truncated_one(tmp_path, content, message):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         open_file(tmp_path / "file", "kind", ValueError)

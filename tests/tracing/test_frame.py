@@ -37,7 +37,7 @@ def test_a_row_is_a_step_and_a_column_a_parameter(trace):
     np.testing.assert_array_equal(frame["params intercepts_[1][2]"], expected)
 
 
-def test_it_goes_to_parquet_and_back(trace, tmp_path):
+def test_a_frame_is_the_same_after_parquet(trace, tmp_path):
     pytest.importorskip("pyarrow")
     frame = trace.to_frame(["params", "updates"])
     frame.to_parquet(tmp_path / "trace.parquet")

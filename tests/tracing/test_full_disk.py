@@ -1,4 +1,4 @@
-"""What happens to a recorded training when its trace cannot be written."""
+"""Recorded trainings whose trace cannot be written."""
 
 import errno
 import os
@@ -127,7 +127,7 @@ def test_an_error_of_the_thread_is_not_lost_when_nothing_follows(tmp_path, full_
         )  # four steps
 
 
-def test_with_space_again_the_next_fit_is_a_run_of_its_own(tmp_path, full_after, monkeypatch):
+def test_after_a_full_disk_the_next_fit_is_a_run_of_its_own(tmp_path, full_after, monkeypatch):
     X, y = classes("binary", seed=1)
     going = model(max_iter=4, warm_start=True).set_callbacks(TraceRecorder(path=tmp_path)).fit(X, y)
     full_after(0)
@@ -140,7 +140,7 @@ def test_with_space_again_the_next_fit_is_a_run_of_its_own(tmp_path, full_after,
     assert trace.run(1).indices[0] == 17
 
 
-def test_what_lost_its_end_is_not_gone_on_with(tmp_path, full_after, monkeypatch):
+def test_a_run_whose_last_chunk_is_lost_is_not_continued(tmp_path, full_after, monkeypatch):
     """The error comes when the fit is over and the estimator fitted."""
     X, y = classes("binary", seed=1)
     going = model(max_iter=1, batch_size=12, warm_start=True).set_callbacks(

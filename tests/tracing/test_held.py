@@ -1,4 +1,4 @@
-"""The limits of a recorder bound what it holds, and not what it shows alone."""
+"""The limits of a recorder bound the memory that it takes, and not only the steps that it shows."""
 
 import gc
 import pickle
@@ -111,7 +111,7 @@ def test_data_that_differ_in_one_number_are_not_shared(make):
     )
 
 
-def test_shared_arrays_are_told_apart_by_every_byte_and_die_with_their_holders():
+def test_shared_arrays_differ_by_every_byte_and_live_as_long_as_their_holders():
     one = np.array([0.0, np.nan, 1.0])
     first = shared_copy(one)
     assert shared_copy(one.copy()) is first
@@ -133,7 +133,7 @@ def test_arrays_whose_checksums_are_equal_are_still_two(monkeypatch):
     assert [array[0] for array in kept] == [1.0, 2.0, 1.0]
 
 
-def test_steps_past_max_steps_leave_nothing():
+def test_steps_after_max_steps_take_no_memory():
     X, y = numbers(n=40)
     recorder = TraceRecorder(max_steps=10)
     model = BackpropMLPRegressor((2,), batch_size=1, max_iter=400, **FIXED).set_callbacks(recorder)
@@ -143,7 +143,7 @@ def test_steps_past_max_steps_leave_nothing():
 
 
 class Remembered:
-    """The state of a rule, to see when it is let go of."""
+    """The state of a rule, to see when it is deleted."""
 
 
 class Remembering(SGD):
@@ -178,7 +178,7 @@ def test_estimators_that_are_gone_leave_nothing_but_their_runs(tmp_path, on_disk
     assert len(recorder.trace_) == len(history.history_) == 8
 
 
-def test_a_teacher_is_asked_no_longer_than_steps_are_recorded():
+def test_a_teacher_computes_no_updates_after_the_last_recorded_step():
     X, y = numbers(n=40)
     Remembering.states.clear()
     recorder = TraceRecorder(teacher=Remembering(), max_steps=1)
@@ -189,7 +189,7 @@ def test_a_teacher_is_asked_no_longer_than_steps_are_recorded():
     assert recorder.trace_.teacher_updates.shape == (1, len(model.params_))
 
 
-def test_a_callback_that_is_given_twice_is_told_once():
+def test_a_callback_that_is_given_twice_is_called_once():
     X, y = numbers(n=40)
     once, twice = (TraceRecorder(), HistoryLogger()), (TraceRecorder(), HistoryLogger())
     model = BackpropMLPRegressor((2,), max_iter=3, batch_size=16, **FIXED)
@@ -201,7 +201,7 @@ def test_a_callback_that_is_given_twice_is_told_once():
 
 
 def test_parts_that_are_copied_and_parts_that_are_computed_again_make_one_run():
-    """Few rows take less memory than copies of the steps on them, many rows take more."""
+    """Check few rows, which take less memory than copies of steps, and many, which take more."""
     rng = np.random.default_rng(5)
     recorder, notes = TraceRecorder("all"), StepNotes()
     lean = TraceRecorder(["params", "gradients", "updates"])
@@ -234,7 +234,7 @@ def test_one_step_in_several_of_a_fit_is_a_whole_run():
     np.testing.assert_array_equal(part.trace_.features("link"), whole.trace_[rows].features("link"))
 
 
-def test_a_stream_of_which_few_steps_are_recorded_is_none():
+def test_a_stream_recorded_every_100th_step_has_no_features_of_links():
     recorder = stream(TraceRecorder(every=100))
     with pytest.raises(ValueError, match="scope='link' follows the gradients along the run"):
         recorder.trace_.features("link")
@@ -254,7 +254,7 @@ def test_steps_are_counted_as_they_are_recorded(every, max_steps):
 
 
 def test_classes_are_held_and_computed_again_as_they_are_trained_on():
-    """Targets of many classes are no matrix."""
+    """Check that targets of many classes are not held as a matrix."""
     rng = np.random.default_rng(7)
     X, y = rng.standard_normal((600, 5)), rng.integers(0, 40, 600)
     recorder, notes = TraceRecorder("all"), StepNotes()

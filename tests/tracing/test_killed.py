@@ -69,7 +69,7 @@ def uninterrupted(n_epochs):
 
 
 @pytest.mark.parametrize("n_kills", [5, pytest.param(50, marks=pytest.mark.slow)])
-def test_what_was_finished_is_there_and_is_right(tmp_path, n_kills):
+def test_finished_chunks_of_a_killed_training_are_right(tmp_path, n_kills):
     command = [
         sys.executable,
         "-c",
@@ -139,7 +139,7 @@ def unfinished(tmp_path, monkeypatch):
 
 
 def wipe_checksums(path, first_piece):
-    """As long as its checksums are not there, a piece does not count."""
+    """Check that a piece without its checksums does not count."""
     data = path.read_bytes()
     table, _, body = take_apart(data)
     start = len(data) - len(body) + table["checksums"]["data_offsets"][0]
@@ -161,7 +161,7 @@ def test_the_pieces_of_an_unfinished_chunk_are_read(unfinished, n_pieces):
 
 
 def test_an_unfinished_chunk_ends_a_run_whatever_is_wrong_with_it(unfinished):
-    """Where the power failed, some of its bytes may be missing."""
+    """Check a file of which bytes are missing, as after a power failure."""
     folder, whole = unfinished
     first, second = (folder / f"0000000{number}{UNFINISHED_SUFFIX}" for number in (1, 2))
     data = first.read_bytes()

@@ -1,4 +1,4 @@
-"""What killed saves leave behind is removed by the next one, and what others are writing is not."""
+"""The next save removes the leftovers of killed saves, but no file that is being written."""
 
 import os
 import signal
@@ -85,8 +85,8 @@ def test_recording_into_a_directory_removes_what_killed_trainings_left(tmp_path,
     assert len(Trace.open(tmp_path)) == 8
 
 
-def test_what_another_process_is_writing_stays(tmp_path, rule, monkeypatch):
-    """Its file is written and not named yet when this one saves the same rule."""
+def test_files_that_another_process_is_writing_are_not_removed(tmp_path, rule, monkeypatch):
+    """Check a file of another process that is written but not renamed yet."""
     path = tmp_path / "rule.safetensors"
     (told, tell), (may_go_on, go_on), real = os.pipe(), os.pipe(), os.replace
 

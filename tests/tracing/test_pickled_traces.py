@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import StepNotes
 from helpers.data import classes, numbers
-from helpers.traces import NumPySGD
+from helpers.rules import NumPySGD
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
@@ -49,7 +49,7 @@ def test_a_recorded_model_pickles_to_little_more_than_its_data():
     "rule", [SGD(0.1), NumPySGD(), SGD(0.1, schedule=lambda t, n: 1.0)], ids=["1", "2", "3"]
 )
 def test_a_pickled_trace_reads_as_the_one_that_was_pickled(rule, limits):
-    """Of rules that are computed again, that are copied, and that cannot be pickled themselves."""
+    """Check rules that are replayed, rules that are copied, and rules that cannot be pickled."""
     _, recorder = recorded(rule, **limits)
     trace = recorder.trace_
     for copy in (pickle.loads(pickle.dumps(trace)), pickle.loads(pickle.dumps(recorder)).trace_):
@@ -60,7 +60,7 @@ def test_a_pickled_trace_reads_as_the_one_that_was_pickled(rule, limits):
 
 
 def with_losses_times(recorder, factor):
-    """As if another machine read it, and computed losses that are so much larger."""
+    """Return the trace as another machine reads it, with losses that differ by a factor."""
     loaded = pickle.loads(pickle.dumps(recorder))
     for run in loaded._runs.values():
         assert isinstance(run._parts[0], ReplayedPart)
@@ -68,7 +68,7 @@ def with_losses_times(recorder, factor):
     return loaded.trace_
 
 
-def test_rounding_of_another_machine_is_told_and_read():
+def test_a_trace_with_the_rounding_of_another_machine_is_read_with_a_warning():
     _, recorder = recorded()
     other = with_losses_times(recorder, 1 + 1e-12)
     with pytest.warns(

@@ -1,4 +1,4 @@
-"""What is drawn of the steps of a trace is found again along its runs, each prediction once."""
+"""A sample of predictions: each one that was drawn is found once, at its own step."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a recorder keeps is what the steps were."""
+"""A recorder keeps the values of the steps."""
 
 import pickle
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import Notes, StepNotes
 from helpers.data import classes, numbers
+from helpers.rules import NumPySGD
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -24,21 +25,8 @@ from sklearn_metabp import (
 FIXED = {"n_iter_no_change": np.inf, "max_iter": 3}
 
 
-class NumPySGD(UpdateRule):
-    """Is not said to be replayable, so every step is copied."""
-
-    def __init__(self, learning_rate=0.1):
-        self.learning_rate = learning_rate
-
-    def init_state(self, layout):
-        return {}
-
-    def compute_update(self, step, state):
-        return -step.params.dtype.type(self.learning_rate) * step.gradients
-
-
 class Dice(UpdateRule):
-    """Is no function of the step and its state, whatever it says."""
+    """A rule that claims to be replayable, but is no function of the step and its state."""
 
     replayable = True
     rng = np.random.default_rng(0)
@@ -187,7 +175,7 @@ def test_every_fit_and_every_clone_is_a_run_of_its_own():
     assert recorder.trace_.runs.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
-def test_what_was_recorded_stays_whatever_happens_to_the_data_and_the_rule():
+def test_a_recorded_trace_does_not_change_with_the_data_or_the_rule():
     X, y = classes("binary", seed=4)
     rule, notes, recorder = SGD(0.1), StepNotes(), TraceRecorder("all")
     model = BackpropMLPClassifier((3,), update_rule=rule, random_state=0, **FIXED)
@@ -238,7 +226,7 @@ class FailsAtItsStart(Notes):
 
 
 def test_a_fit_that_ended_before_its_first_step_leaves_nothing_to_the_next():
-    """What the failed one would have been computed from is not what the next one is."""
+    """Check that a run after a failed one is computed from its own data."""
     X, y = classes("binary", seed=4)
     notes, recorder = StepNotes(), TraceRecorder()
     model = BackpropMLPClassifier((3,), update_rule=SGD(1e-3), random_state=0, **FIXED)
@@ -331,7 +319,7 @@ def test_an_empty_recorder_says_what_to_do():
         _ = TraceRecorder().trace_
 
 
-def test_a_training_of_no_seed_is_replayed_whoever_else_draws_random_numbers():
+def test_a_training_without_a_seed_is_replayed_although_others_draw_random_numbers():
     class Draws(StepNotes):
         def on_step_end(self, estimator, context, step):
             np.random.standard_normal()  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""What a chunk says of its run: written, read, and refused where it is impossible."""
+"""Headers of chunks: written, read, and refused where they are impossible."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def test_a_header_is_read_as_it_was_written(network):
     assert RunHeader.from_json(written) == header(network)
 
 
-def test_a_run_without_pattern_variables_has_no_room_for_patterns():
+def test_a_run_without_pattern_variables_reserves_no_memory_for_patterns():
     written = json.loads(json.dumps(header_without_patterns().to_json()))
     assert RunHeader.from_json(written) == header_without_patterns()
     with pytest.raises(ValueError, match="max_patterns must be null"):

@@ -1,4 +1,4 @@
-"""Directories of traces: saving, opening, and what else may be in them."""
+"""Directories of traces: saving, opening, and foreign files in them."""
 
 import os
 import pickle
@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 from helpers.data import classes
-from helpers.traces import SCALARS, NumPySGD, assert_same, chunk_files, model
+from helpers.rules import NumPySGD
+from helpers.traces import SCALARS, assert_same, chunk_files, model
 from safetensors.numpy import load_file
 from sklearn.exceptions import NotFittedError
 
@@ -136,7 +137,7 @@ def test_the_library_reads_the_files_too(tmp_path):
     )
 
 
-def test_what_is_unfinished_or_foreign_is_left_out(tmp_path):
+def test_unfinished_and_foreign_files_are_skipped(tmp_path):
     X, y = classes("binary", seed=1)
     recorder = TraceRecorder(path=tmp_path)
     model().set_callbacks(recorder).fit(X, y)

@@ -29,7 +29,7 @@ def rows(seed=0, n=30):
 
 
 def trained(X, T, rule, recorder=None, *, activation="tanh", n_epochs=4):
-    """Parameters after a training; the recorder, where there is one, has heard of every step."""
+    """Return the parameters after a training, which the recorder, if any, records."""
     model = BackpropMLPRegressor(
         SIZES[1:-1],
         activation,
@@ -91,7 +91,7 @@ def test_a_learned_rule_trains_on_sparse_rows_as_on_dense_ones(name):
 
 
 @pytest.mark.parametrize("activation", ["gelu", "silu", "softplus"])
-def test_the_neuron_scope_learns_functions_that_do_not_tell_their_slope(activation):
+def test_the_neuron_scope_learns_functions_whose_slope_does_not_follow_from_the_output(activation):
     X, T = rows()
     recorder = TraceRecorder("all")
     trained(X, T, SGD(0.2), recorder, activation=activation, n_epochs=12)

@@ -1,4 +1,4 @@
-"""A teacher that looks on says what it would have done at the states that are visited."""
+"""A teacher of a recorder computes its updates at the steps of a training under another rule."""
 
 import gc
 import weakref
@@ -30,7 +30,9 @@ def fit(rule, recorder, *, seed=0, max_iter=4):
 
 @pytest.mark.parametrize("on_disk", [False, True])
 @pytest.mark.parametrize("teacher", TEACHERS, ids=str)
-def test_a_teacher_that_watches_itself_would_have_done_what_was_done(teacher, on_disk, tmp_path):
+def test_a_teacher_of_its_own_training_computes_the_updates_of_the_training(
+    teacher, on_disk, tmp_path
+):
     recorder = TraceRecorder(teacher=teacher, path=tmp_path / "trace" if on_disk else None)
     fit(teacher, recorder)
     trace = recorder.trace_
@@ -38,8 +40,8 @@ def test_a_teacher_that_watches_itself_would_have_done_what_was_done(teacher, on
 
 
 @pytest.mark.parametrize("teacher", TEACHERS, ids=str)
-def test_the_teacher_sees_the_students_gradients_and_remembers_them(teacher):
-    """Its updates along a run are those of the rule, applied to the gradients one by one."""
+def test_the_teachers_state_follows_the_students_gradients(teacher):
+    """Check that its updates along a run are those of the rule on the gradients one by one."""
     recorder = TraceRecorder("all", teacher=teacher)
     model = fit(SGD(0.05), recorder)
     trace = recorder.trace_
@@ -56,7 +58,7 @@ def test_the_teacher_sees_the_students_gradients_and_remembers_them(teacher):
         np.testing.assert_array_equal(teacher.compute_update(Seen, state), expected)
 
 
-def test_the_training_is_none_the_wiser():
+def test_a_teacher_changes_no_bit_of_the_training():
     plain, watched = (
         fit(Adam(), recorder).params_
         for recorder in (TraceRecorder(), TraceRecorder(teacher=SGD(9.0)))
@@ -107,7 +109,7 @@ def test_without_a_teacher_there_are_no_such_updates():
 
 
 class Odd(SGD):
-    """Returns what is no update."""
+    """A rule that returns no valid update."""
 
     def __init__(self, returned=None):
         super().__init__()
@@ -119,7 +121,7 @@ class Odd(SGD):
 
 @pytest.mark.parametrize("returned", [None, 1.0, np.zeros(3), np.zeros((1, 35))], ids=str)
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_what_a_teacher_returns_is_an_update(returned, on_disk, tmp_path):
+def test_updates_of_a_teacher_are_validated(returned, on_disk, tmp_path):
     recorder = TraceRecorder(teacher=Odd(returned), path=tmp_path if on_disk else None)
     with pytest.raises(ValueError, match=r"^Odd\.compute_update .*an array of shape \(35,\)"):
         fit(SGD(0.1), recorder)
@@ -164,6 +166,6 @@ class Backwards(SGD):
     ],
     ids=["name", "class", "backwards", "search", "another search", "unfitted"],
 )
-def test_what_can_be_no_teacher_is_refused(teacher, error, message):
+def test_objects_that_cannot_be_teachers_are_refused(teacher, error, message):
     with pytest.raises(error, match=message):
         TraceRecorder(teacher=teacher)

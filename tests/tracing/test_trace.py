@@ -50,7 +50,7 @@ def test_runs_of_one_architecture_are_stacked():
         trace.run(3)
 
 
-def test_runs_of_several_architectures_are_asked_for_one_by_one():
+def test_runs_of_several_architectures_are_read_one_by_one():
     trace = record((4,), (5, 2), variables="all")
     assert [trace.run(i).params.shape for i in (0, 1)] == [(9, 35), (9, 46)]
     for name in ("params", "deltas"):
@@ -60,7 +60,7 @@ def test_runs_of_several_architectures_are_asked_for_one_by_one():
     assert repr(trace) == "Trace of 18 steps in 2 runs: 4-4-3, 4-5-2-3"
 
 
-def test_joined_traces_number_their_runs_anew_and_know_the_same_run_again():
+def test_joined_traces_renumber_their_runs_and_join_parts_of_one_run():
     first, second = record((4,)), record((4,), (4,))
     both = first + second
     assert sorted(set(both.runs)) == [0, 1, 2]
@@ -107,7 +107,7 @@ def test_shape_counts_rows_and_variables():
     assert record((4,), variables=["loss", "deltas"]).shape == (9, 2)
 
 
-def test_what_was_not_recorded_says_how_to():
+def test_the_error_for_a_variable_that_was_not_recorded_says_how_to_record_it():
     trace = record((4,), variables=["loss"])
     for name in ("params", "deltas", "updates"):
         with pytest.raises(AttributeError, match=rf"has no {name}.*\[\.\.\., '{name}'\]"):
@@ -126,7 +126,7 @@ def test_an_unknown_scope_is_named():
         record((4,)).features("synapse")
 
 
-def test_inputs_that_are_no_names_are_named():
+def test_unknown_inputs_are_errors_that_name_them():
     with pytest.raises(ValueError, match="inputs must be a list of names or None, got 3"):
         record((4,)).features("link", 3)
 

@@ -1,4 +1,4 @@
-"""One table of trace variables: what is recorded, stored, read and documented follows from it."""
+"""One table of trace variables determines what is recorded, stored, read and documented."""
 
 import shutil
 
@@ -129,7 +129,7 @@ class TestNewVariable:
             monkeypatch.setitem(variables.VARIABLES, variable.name, variable)
 
     @pytest.mark.parametrize("rule", [SGD(0.1), SGD(0.1, schedule="adaptive")], ids=str)
-    def test_it_is_recorded_saved_and_read(self, tmp_path, rule):
+    def test_a_new_variable_is_recorded_saved_and_read(self, tmp_path, rule):
         X, y = classes("multiclass", n=70, seed=3)
         memory, disk = TraceRecorder("all"), TraceRecorder("all", path=tmp_path / "recorded")
         model(rule=rule).set_callbacks(memory, disk).fit(X, y)
@@ -145,7 +145,7 @@ class TestNewVariable:
         assert_same(traces[0], traces[1], ["squares", "errors", "steepness"])
         assert_same(traces[0], traces[2], ["squares", "errors", "steepness"])
 
-    def test_it_is_a_default_a_table_and_part_of_a_drawing(self):
+    def test_a_new_variable_can_be_a_default_a_column_of_a_frame_and_drawn(self):
         X, y = classes("multiclass", seed=3)
         recorder = TraceRecorder()
         model(rule=SGD(0.1)).set_callbacks(recorder).fit(X, y)

@@ -151,7 +151,7 @@ def in_a_worker(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [HistoryLogger, TraceRecorder])
-def test_a_copy_that_can_reach_nobody_says_so_once_and_collects_by_itself(kind, in_a_worker):
+def test_a_copy_without_its_original_warns_once_and_collects_by_itself(kind, in_a_worker):
     X, y = numbers()
     callback = kind()
     state = pickle.dumps(callback)
@@ -175,7 +175,7 @@ def _fit_and_tell(model, queue):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks beside threads
 @pytest.mark.parametrize("pickled_before", [False, True])
-def test_a_recorder_that_a_fork_took_along_sends_where_it_can(pickled_before):
+def test_a_recorder_copied_by_a_fork_sends_to_its_original(pickled_before):
     recorder = TraceRecorder()
     model = BackpropMLPRegressor((3,), **FIXED).set_callbacks(recorder)
     if pickled_before:
@@ -191,7 +191,7 @@ def test_a_recorder_that_a_fork_took_along_sends_where_it_can(pickled_before):
 
 
 def test_a_message_that_cannot_be_taken_in_is_an_error_where_it_was_sent(monkeypatch):
-    """Sent over the socket to this process itself."""
+    """Check a message that is sent over the socket to this process itself."""
 
     class Fails:
         def receive(self, message):

@@ -1,4 +1,4 @@
-"""Names of judges: the same for as long as the judge is."""
+"""Fingerprints of scorers and monitors, which are constant while their attributes change."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from sklearn_metabp import BackpropMLPRegressor, EarlyStopping
 from sklearn_metabp.training import callable_fingerprint
 
 
-def test_a_judge_keeps_its_name_while_it_takes_notes():
+def test_the_fingerprint_of_a_callable_stays_while_its_notes_change():
     calls = []
 
     def monitor(state, params):
@@ -26,7 +26,7 @@ class Smoothed:
         return params.sum()
 
 
-def test_an_object_that_judges_is_named_by_what_it_was_made_with():
+def test_the_fingerprint_of_an_object_depends_on_its_constructor_call():
     one, other = Smoothed(0.5), Smoothed(0.5)
     one.mean = 3.0
     assert (
@@ -36,13 +36,13 @@ def test_an_object_that_judges_is_named_by_what_it_was_made_with():
     )
 
 
-def test_a_word_is_its_own_name():
+def test_the_fingerprint_of_a_string_or_none_is_its_repr():
     assert callable_fingerprint("accuracy") == "'accuracy'"
     assert callable_fingerprint(None) == "None"
 
 
 def test_patience_and_the_best_weights_outlast_a_monitor_that_takes_notes():
-    """Its fingerprint is another one after every call."""
+    """Check a monitor whose attributes, and so its plain fingerprint, change in every call."""
     X = np.random.default_rng(2).standard_normal((40, 3))
     notes = []
 

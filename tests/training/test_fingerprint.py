@@ -1,4 +1,4 @@
-"""A fingerprint follows what code computes, and nothing else."""
+"""A fingerprint depends on what code computes, and on nothing else."""
 
 import importlib
 import os
@@ -102,7 +102,7 @@ class Mine(Base):
     def __init__(self, factor=1):
         self.factor = factor
 
-class Judge:
+class Scorer:
     def __init__(self, low):
         self.low = low
     def __call__(self, state, params):
@@ -147,11 +147,11 @@ EDITS = [
     ("Mine()", "7 * x", "8 * x"),
     ("Mine()", "RATE, TABLE, WEIGHTS = 0.5", "RATE, TABLE, WEIGHTS = 0.6"),
     ("Mine()", "return {}", "return []"),
-    ("Judge(1)", "max(self.low", "min(self.low"),
-    ("Judge(1).method", "return self.low", "return -self.low"),
+    ("Scorer(1)", "max(self.low", "min(self.low"),
+    ("Scorer(1).method", "return self.low", "return -self.low"),
     ("SGD(schedule=schedule)", "RATE / t", "RATE / t**2"),
     ("make_scorer(metric)", ".max()", ".min()"),
-    ("EarlyStopping(monitor=Judge(1))", "max(self.low", "min(self.low"),
+    ("EarlyStopping(monitor=Scorer(1))", "max(self.low", "min(self.low"),
     ("functools.partial(metric, 1)", ".max()", ".min()"),
     ("np.vectorize(helper)", "7 * x", "8 * x"),
 ]
@@ -193,8 +193,8 @@ def test_an_edit_that_computes_the_same_does_not(before, after):
     ("one", "other"),
     [
         ("adder(1)", "adder(2)"),
-        ("Judge(1)", "Judge(2)"),
-        ("Judge(1).method", "Judge(2).method"),
+        ("Scorer(1)", "Scorer(2)"),
+        ("Scorer(1).method", "Scorer(2).method"),
         ("Mine(1)", "Mine(2)"),
         ("functools.partial(metric, 1)", "functools.partial(metric, 2)"),
         ("make_scorer(metric)", "make_scorer(metric, greater_is_better=False)"),
@@ -209,12 +209,12 @@ def test_an_edit_that_computes_the_same_does_not(before, after):
         ("np.random.default_rng(0)", "np.random.default_rng(1)"),
     ],
 )
-def test_other_values_have_another_one(one, other):
+def test_other_values_have_another_fingerprint(one, other):
     assert look_at(one) == look_at(one)
     assert look_at(one) != look_at(other)
 
 
-def test_it_is_the_same_in_every_process():
+def test_a_fingerprint_is_the_same_in_every_process():
     program = textwrap.dedent("""
         import sys
         names = {"__name__": "__main__"}
@@ -236,7 +236,7 @@ def test_it_is_the_same_in_every_process():
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_it_is_the_same_where_the_code_was_sent_by_value(subject):
+def test_a_fingerprint_is_the_same_where_the_code_was_sent_by_value(subject):
     cloudpickle = pytest.importorskip("cloudpickle")
     if subject in ("through_module", "cached"):
         pytest.skip(
@@ -248,10 +248,10 @@ def test_it_is_the_same_where_the_code_was_sent_by_value(subject):
     assert fingerprint(pickle.loads(cloudpickle.dumps(value))) == fingerprint(value)
 
 
-def test_code_that_has_run_and_objects_that_were_pickled_keep_it():
+def test_code_that_has_run_and_objects_that_were_pickled_keep_their_fingerprint():
     names = {"__name__": __name__}
     exec(SCRIPT, names)
-    subjects = [names["helper"], names["cached"], names["Judge"](1.0), names["adder"](3)]
+    subjects = [names["helper"], names["cached"], names["Scorer"](1.0), names["adder"](3)]
     before = [fingerprint(subject) for subject in subjects]
     for x in range(50):
         names["helper"](2), names["cached"](x), subjects[2](None, np.ones(3)), subjects[3](x)
@@ -259,7 +259,7 @@ def test_code_that_has_run_and_objects_that_were_pickled_keep_it():
     assert [fingerprint(subject) for subject in subjects] == before
 
 
-def test_what_cannot_be_pickled_counts_by_its_class():
+def test_objects_that_cannot_be_pickled_have_the_fingerprint_of_their_class():
     lock, numbers = threading.Lock(), (n for n in range(3))
 
     def monitor(state, params):
@@ -319,7 +319,7 @@ def test_a_module_that_is_installed_counts_by_its_source(edited, tmp_path, monke
     assert found[0] != found[1]
 
 
-def test_what_code_imports_when_it_runs_is_followed(tmp_path, monkeypatch):
+def test_imports_within_functions_are_part_of_the_fingerprint(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     source = (
         "def f(x):\n"
@@ -351,7 +351,7 @@ def test_code_of_a_namespace_without_a_name_counts_by_its_content():
     assert found[0][1] != found[1][1]
 
 
-def test_scorers_of_a_library_are_told_apart():
+def test_scorers_of_a_library_have_different_fingerprints():
     scorers = [
         make_scorer(accuracy_score),
         make_scorer(f1_score),
@@ -368,7 +368,7 @@ class Smoothed:
         return params.sum()
 
 
-def test_addresses_are_no_part_of_it():
+def test_a_fingerprint_does_not_depend_on_addresses():
     assert fingerprint(EarlyStopping(monitor=Smoothed(1))) == fingerprint(
         EarlyStopping(monitor=Smoothed(1))
     )

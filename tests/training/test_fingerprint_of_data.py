@@ -1,4 +1,4 @@
-"""A fingerprint follows the values of arrays, not their memory."""
+"""A fingerprint depends on the values of arrays, not on their memory."""
 
 import numpy as np
 from scipy.sparse import csr_array

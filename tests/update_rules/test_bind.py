@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import StepNotes
 from helpers.data import classes
-from helpers.rules import ALL_RULES
+from helpers.rules import ALL_RULES, WRAPPERS, FunctionRule
 from sklearn.linear_model import Ridge
 
 from sklearn_metabp import (
@@ -21,14 +21,12 @@ from sklearn_metabp import (
     LinearBackprop,
     Safeguarded,
     TraceRecorder,
-    UpdateRule,
 )
 from sklearn_metabp.update_rules import resolve
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LONG = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0, "batch_size": 16}
-WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
 by_wrapper = pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.__name__)
 
 
@@ -45,11 +43,11 @@ def learned():
     recorder = TraceRecorder("all")
     fit(SGD(0.1), callbacks=[recorder])
     small = BackpropMLPRegressor((3,), tol=0.1, random_state=0)
-    units = ["gradient/rms_0.9", "activation", "delta", "last_step"]
+    inputs = ["gradient/rms_0.9", "activation", "delta", "last_step"]
     rules = [
         *(LearnedUpdateRule(small, scope=scope) for scope in ("link", "neuron", "network")),
         *(LearnedUpdateRule(Ridge(), scope=scope) for scope in ("link", "neuron", "network")),
-        LearnedUpdateRule(small, inputs=units),
+        LearnedUpdateRule(small, inputs=inputs),
     ]
     rules = [rule.fit(recorder.trace_) for rule in rules]
     return [
@@ -61,7 +59,7 @@ def learned():
 
 
 class Counting(SGD):
-    """Notes when it is bound, and every step."""
+    """A rule that counts how often it is bound, and its steps."""
 
     def init_state(self, layout):
         return super().init_state(layout) | {"n_bound": 0, "n_steps": 0}
@@ -115,8 +113,8 @@ def test_a_teacher_is_bound_once_per_training():
     np.testing.assert_allclose(recorder.trace_.teacher_updates, -0.1 * recorder.trace_.gradients)
 
 
-class Asked(WrapperRule):
-    """Asks the rule within at every step, as a caller who knows no binding does."""
+class Unbound(WrapperRule):
+    """A wrapper without ``bind``, which calls compute_update of the rule within at every step."""
 
     def __init__(self, rule):
         self.rule = rule
@@ -131,21 +129,23 @@ class Asked(WrapperRule):
         return self.inner.compute_deltas(step, layer, state["rule"])
 
 
-def assert_asking_is_binding(rule):
-    asked, bound = fit(Asked(rule)), fit(rule)
-    assert asked.params_.tobytes() == bound.params_.tobytes()
-    np.testing.assert_array_equal(fit(Asked(rule), callbacks=[StepNotes()]).params_, bound.params_)
+def assert_same_when_unbound(rule):
+    unbound, bound = fit(Unbound(rule)), fit(rule)
+    assert unbound.params_.tobytes() == bound.params_.tobytes()
+    np.testing.assert_array_equal(
+        fit(Unbound(rule), callbacks=[StepNotes()]).params_, bound.params_
+    )
 
 
 @pytest.mark.parametrize("rule", [*ALL_RULES, Safeguarded(SGD(5.0), SGD(0.05))], ids=repr)
-def test_rules_can_be_asked_at_any_time(rule):
-    assert_asking_is_binding(rule)
+def test_compute_update_equals_the_bound_update(rule):
+    assert_same_when_unbound(rule)
 
 
 @pytest.mark.parametrize("position", range(16))
-def test_learned_rules_can_be_asked_at_any_time(position, learned):
+def test_compute_update_of_learned_rules_equals_their_bound_updates(position, learned):
     assert len(learned) == 16
-    assert_asking_is_binding(learned[position])
+    assert_same_when_unbound(learned[position])
 
 
 def assert_plain(value):
@@ -236,19 +236,12 @@ def test_a_wrapper_of_ones_own_may_bind():
     np.testing.assert_array_equal(fit(Halved(SGD(0.25))).params_, fit(SGD(0.125)).params_)
 
 
-@pytest.mark.parametrize("around", [Asked, Clipped])
-@pytest.mark.parametrize("callbacks", [[], [StepNotes()]], ids=["alone", "listened to"])
+@pytest.mark.parametrize("around", [Unbound, Clipped])
+@pytest.mark.parametrize("callbacks", [[], [StepNotes()]], ids=["alone", "with a callback"])
 def test_weights_of_the_checkpoint_are_kept_within_any_wrapper(around, callbacks):
-    """A guarded rule that climbs: after 36 steps it stands in the middle of a bad block."""
-
-    class Uphill(UpdateRule):
-        def init_state(self, layout):
-            return {}
-
-        def compute_update(self, step, state):
-            return (0.02 if step.index >= 20 else -0.1) * step.gradients
-
-    rule = Safeguarded(Uphill(), SGD(0.05))
+    """Check a safeguarded rule that climbs: step 36 is in the middle of a bad block."""
+    uphill = FunctionRule(lambda step: (0.02 if step.index >= 20 else -0.1) * step.gradients)
+    rule = Safeguarded(uphill, SGD(0.05))
     model = fit(around(rule), n_epochs=9, callbacks=callbacks)
     state = model._training_state.rule_state["rule"]
     assert not state["is_ahead"]
@@ -256,7 +249,7 @@ def test_weights_of_the_checkpoint_are_kept_within_any_wrapper(around, callbacks
     assert np.abs(model._training_state.params - model.params_).max() > 0.001
 
 
-def test_a_binding_that_is_none_is_named():
+def test_a_bind_that_returns_none_is_an_error():
     class Forgot(SGD):
         def bind(self, step, state):
             super().bind(step, state)

@@ -1,4 +1,4 @@
-"""L-BFGS and conjugate gradients: the same minima as others, the same steps where that can be."""
+"""L-BFGS and conjugate gradients find the minima of other implementations."""
 
 import copy
 import warnings
@@ -40,7 +40,7 @@ def never(params):
 
 
 def search(rule, objective, start, *, max_iter=1000, tol=1e-8, on_iteration=never, state=None):
-    """What ended it before it converged, where, and the points on the way."""
+    """Return the reason of a search to end early, its last point, and the points on the way."""
     params, path = np.array(start), []
 
     def follow(new):
@@ -264,14 +264,14 @@ def test_a_callback_stops_it(rule):
 
 
 @pytest.mark.parametrize("rule", LINE_SEARCHES, ids=str)
-def test_it_ends_at_max_iter_and_says_so(rule):
+def test_a_search_ends_at_max_iter_with_a_message(rule):
     why_not, _, path = search(rule, rosenbrock, [-1.2, 1.0], max_iter=4)
     assert why_not == "it took max_iter=4 iterations; raise max_iter or tol"
     assert len(path) == 4
 
 
 @pytest.mark.parametrize("rule", LINE_SEARCHES, ids=str)
-def test_at_the_minimum_there_is_nothing_to_do(rule):
+def test_at_the_minimum_a_search_takes_no_iteration(rule):
     why_not, found, path = search(rule, rosenbrock, [1.0, 1.0])
     assert why_not is None
     assert path == []
@@ -279,8 +279,8 @@ def test_at_the_minimum_there_is_nothing_to_do(rule):
 
 
 @pytest.mark.parametrize("rule", LINE_SEARCHES, ids=str)
-def test_where_no_step_leads_lower_it_says_so(rule):
-    """Gradients that lie, as rounding makes them lie near a minimum."""
+def test_a_search_without_a_lower_point_ends_with_a_message(rule):
+    """Check wrong gradients, which rounding causes near a minimum."""
     why_not, found, _ = search(rule, lambda w: (float(w @ w), -2 * w), [1.0, 2.0], max_iter=50)
     assert why_not.startswith("no lower loss was found")
     np.testing.assert_array_equal(found, [1.0, 2.0])
@@ -314,7 +314,7 @@ def test_parameters_out_of_range_are_refused(rule, message):
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "conjugategradient"])
-def test_they_have_no_single_steps(name):
+def test_line_search_rules_cannot_take_single_steps(name):
     rule = resolve_update_rule(name)
     assert isinstance(rule, LineSearchRule) and not isinstance(rule, UpdateRule)
     assert rule.full_batch and not rule.replayable

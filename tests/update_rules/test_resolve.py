@@ -64,7 +64,7 @@ def test_the_users_guide_mentions_every_public_rule():
 
 
 @pytest.mark.parametrize("rule", [SGD(0.3), Adam(), Fittable().fit(None)], ids=str)
-def test_a_rule_is_itself_and_a_frozen_one_is_what_was_frozen(rule):
+def test_a_rule_resolves_to_itself_and_a_frozen_rule_to_the_rule_within(rule):
     assert resolve_update_rule(rule) is rule
     assert resolve_update_rule(FrozenEstimator(rule)) is rule
 
@@ -81,6 +81,6 @@ def test_a_rule_is_itself_and_a_frozen_one_is_what_was_frozen(rule):
     ],
     ids=str,
 )
-def test_anything_else_says_what_is_wanted(update_rule, error, message):
+def test_the_error_for_another_argument_names_the_expected_kinds(update_rule, error, message):
     with pytest.raises(error, match=message):
         resolve_update_rule(update_rule)

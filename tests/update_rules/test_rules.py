@@ -1,4 +1,4 @@
-"""What holds for every rule that ships: oracles, parameters, state."""
+"""Every rule of the package: oracles, parameters, state."""
 
 import pickle
 
@@ -55,7 +55,7 @@ def test_a_hundred_steps_are_the_oracles(rule, oracle, seed):
 
 @ORACLES
 def test_a_hundred_steps_of_a_network_are_the_oracles(rule, oracle):
-    """On logistic regression, whose gradient takes one line."""
+    """Train by hand on logistic regression, whose gradient takes one line."""
     X, y = classes("binary", n=24, seed=3)
     model = BackpropMLPClassifier(
         (),
@@ -209,7 +209,7 @@ def test_a_training_in_parts_is_the_whole(rule):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("rule", ALL_RULES, ids=str)
 def test_a_trace_computed_again_is_the_training(rule, dtype):
-    """Every rule says that it is replayable; the recorder compares every loss on the way."""
+    """Check that every rule is replayable: the recorder compares the loss of every step."""
     X, y = classes("multiclass", seed=2, dtype=dtype)
     recorder = TraceRecorder()
     model = BackpropMLPClassifier((5,), update_rule=rule, max_iter=5, batch_size=16, random_state=0)

@@ -37,7 +37,7 @@ def test_infinity_is_no_sane_step_from_weights_whose_length_has_no_number():
 
 
 class Bad(UpdateRule):
-    """Updates of one bad kind, from some step on."""
+    """A rule whose updates are bad in one way, from some step on."""
 
     def __init__(self, kind, since=1):
         self.kind = kind
@@ -111,7 +111,7 @@ def test_a_rule_that_turns_bad_is_stopped(kind):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # bad on purpose
-def test_without_a_guard_they_are_bad():
+def test_the_bad_rules_do_not_lower_the_loss_alone():
     curves = {
         kind: fit(Bad(kind), n_epochs=50).loss_curve_
         for kind in ("uphill", "steep", "noise", "still")
@@ -143,7 +143,7 @@ def test_the_fallback_drives_one_block_then_two_then_four():
     )
 
 
-def test_what_was_bad_is_undone():
+def test_a_bad_block_is_undone():
     notes = StepNotes()
     fit(Safeguarded(Bad("noise"), SGD(0.05)), n_epochs=20, callbacks=[notes])
     np.testing.assert_allclose(
@@ -153,8 +153,8 @@ def test_what_was_bad_is_undone():
     )
 
 
-def test_steps_of_no_size_are_not_taken():
-    """Longer than 1 + |w|, or not a number: the fallback's in its place, at once."""
+def test_steps_that_are_too_long_or_not_finite_are_not_taken():
+    """Check updates longer than 1 + |w| or NaN: the fallback's update is taken instead, at once."""
     notes = StepNotes()
     fit(Safeguarded(Bad("infinite"), SGD(0.05)), n_epochs=20, callbacks=[notes])
     for step in notes.steps:
@@ -186,7 +186,7 @@ def test_weights_that_are_kept_are_those_of_the_checkpoint_where_they_are_better
 
 @pytest.mark.parametrize("batch_size", [1, 16, "full"])
 def test_the_fallback_works_with_true_gradients(batch_size):
-    """Under a rule within that acts on the backward step, and always fails."""
+    """Check a rule within that acts on the backward step and always fails."""
 
     class Reversed(Bad):
         acts_backward = True
@@ -195,7 +195,7 @@ def test_the_fallback_works_with_true_gradients(batch_size):
             return -step.deltas[layer + 1] @ step.coefs[layer + 1].T
 
     class Hidden(UpdateRule):
-        """Sees what the fallback sees."""
+        """A fallback that records the gradients that it gets."""
 
         def init_state(self, layout):
             return {}
@@ -212,7 +212,7 @@ def test_the_fallback_works_with_true_gradients(batch_size):
         np.testing.assert_allclose(guarded.params_, plain.params_, rtol=1e-9)
 
 
-def test_what_cannot_be_guarded_is_refused():
+def test_rules_that_cannot_be_safeguarded_are_refused():
     with pytest.raises(TypeError, match=r"write Averaged\(Safeguarded"):
         fit(Safeguarded(Clipped(Averaged("adam"))))
     with pytest.raises(TypeError, match="must work with true gradients"):
@@ -226,7 +226,7 @@ def test_what_cannot_be_guarded_is_refused():
     "ignore:The network predicts no better:sklearn.exceptions.ConvergenceWarning"
 )
 def test_the_papers_fourth_experiment_does_not_diverge():
-    """Its learning network ends at J = 0.6; guarded, training ends as backpropagation's."""
+    """Check the paper's rule: alone it ends at J = 0.6, guarded as backpropagation does."""
     folder = Path(__file__).parents[2] / "examples" / "paper"
     sys.path.insert(0, str(folder))
     try:
@@ -263,7 +263,7 @@ def test_a_learned_rule_that_helps_drives():
 
 @pytest.mark.parametrize("max_iter", [3, 7, 9, 14])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_what_is_copied_of_a_training_keeps_the_weights_that_it_keeps(seed, max_iter, tmp_path):
+def test_a_copied_or_resumed_training_keeps_the_same_weights(seed, max_iter, tmp_path):
     X, y = load_iris(return_X_y=True)
     X = scale(X)
 

@@ -89,7 +89,7 @@ def test_names_follow_the_steps(name):
     np.testing.assert_allclose(updates[:, 0], -0.5 * np.array(factors), rtol=1e-12)
 
 
-def test_a_training_tells_its_steps_to_a_callable():
+def test_a_training_calls_a_callable_with_its_steps():
     seen = []
 
     def warmup(t, t_planned):
@@ -158,7 +158,7 @@ def test_a_factor_of_zero_stands_still():
 
 @pytest.mark.parametrize("rule", SCHEDULED, ids=lambda rule: rule.__name__)
 def test_plateaus_divide_an_adaptive_rate_by_five_down_to_the_floor(rule):
-    """As scikit-learn's SGDOptimizer: the plateau at a rate of 1e-6 or less is the last."""
+    """Check as scikit-learn's SGDOptimizer: a plateau at a rate of 1e-6 or less is the last."""
     adaptive = rule(learning_rate=1e-3, schedule="adaptive")
     state = adaptive.init_state(ParameterLayout((1, 1)))
     step = SimpleNamespace(index=1, n_planned=10)

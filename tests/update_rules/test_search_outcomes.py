@@ -1,4 +1,4 @@
-"""How a search along lines ends, and what an estimator makes of it."""
+"""The ways in which a search along lines ends, and the warnings of estimators."""
 
 import warnings
 
@@ -29,7 +29,7 @@ def model(rule, **setting):
 
 
 class Descent(LineSearchRule):
-    """Steps of one length; what it returns and sends is a subclass's."""
+    """A search with steps of one length; subclasses choose what it returns and reports."""
 
     def init_state(self, layout):
         return {}
@@ -77,7 +77,7 @@ def test_one_that_converged_is_silent():
 
 
 @pytest.mark.parametrize("rule", ["lbfgs", "conjugategradient"])
-def test_where_there_is_nothing_to_do_the_loss_is_that_of_the_start(rule):
+def test_a_search_that_starts_at_the_minimum_has_the_loss_of_the_start(rule):
     with pytest.warns(ConvergenceWarning, match=r"no better than a constant .* lower tol\.$"):
         fitted = model(rule, tol=1e9).fit(X, Y)
     theirs = MLPRegressor(hidden_layer_sizes=(6,), solver="lbfgs", tol=1e9, random_state=0).fit(
@@ -149,7 +149,7 @@ def endless(params, on_iteration, max_iter):
         ),
     ],
 )
-def test_a_rule_that_misuses_the_protocol_is_told(send, error, message):
+def test_a_rule_that_misuses_the_protocol_is_an_error(send, error, message):
     with pytest.raises(error, match=message):
         model(answering(send)).fit(X, Y)
 
@@ -168,7 +168,7 @@ def test_a_rule_that_does_not_count_is_stopped_at_max_iter():
 
 
 class Remembers(Descent):
-    """Keeps the buffer of gradients until it asks for the loss again, as it may."""
+    """A rule that keeps the buffer of gradients until it computes the loss again, as it may."""
 
     def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
         _, gradients = objective(params)
@@ -183,7 +183,7 @@ class Remembers(Descent):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("rule", [LBFGS(), ConjugateGradient(), Descent(), Remembers()], ids=str)
-def test_a_search_is_the_same_whoever_listens(rule):
+def test_a_search_has_the_same_bits_with_and_without_listeners(rule):
     alone = model(rule, max_iter=12).fit(X, Y)
     heard = model(rule, max_iter=12).set_callbacks(TraceRecorder(), StepNotes()).fit(X, Y)
     np.testing.assert_array_equal(alone.params_, heard.params_)

@@ -1,4 +1,4 @@
-"""A training that goes on under other hyperparameters goes on with its state or starts it anew."""
+"""A training continued under other hyperparameters keeps its state or starts a new one."""
 
 import copy
 import inspect
@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from helpers.data import classes
+from helpers.rules import WRAPPERS
 
 from sklearn_metabp import (
     SGD,
@@ -17,7 +18,6 @@ from sklearn_metabp import (
     BackpropMLPRegressor,
     Clipped,
     LearnedUpdateRule,
-    LinearBackprop,
     Safeguarded,
     TraceRecorder,
     UpdateRule,
@@ -26,7 +26,6 @@ from sklearn_metabp.estimators._parameters import rule_key
 from sklearn_metabp.update_rules.resolve import UPDATE_RULES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
 # Two values for every parameter that a rule has, by its name.
 OTHER = {
     "learning_rate": [0.003, 0.01],
@@ -88,16 +87,16 @@ def test_a_training_goes_on_under_every_other_parameter(kind, name):
         model.update_rule.set_params(**{name: value})
         if kind is SGD and name == "momentum" and not value:
             model.update_rule.nesterov = False
-        goes_on = rule_key(model.update_rule) == before
-        assert goes_on or name in ("rule", "fallback")
-        twin = copy.deepcopy(model)
-        if not goes_on:  # as if it had never had a state
-            state = twin._training_state
+        continues = rule_key(model.update_rule) == before
+        assert continues or name in ("rule", "fallback")
+        copied = copy.deepcopy(model)
+        if not continues:  # as if it had never had a state
+            state = copied._training_state
             state.rule_state, state.n_planned = model.update_rule.init_state(model.layout_), None
             state.rule_key = rule_key(model.update_rule)
         model.fit(X, y)
         assert np.isfinite(model.params_).all() and model.n_iter_ <= 8
-        np.testing.assert_array_equal(model.params_, twin.fit(X, y).params_)
+        np.testing.assert_array_equal(model.params_, copied.fit(X, y).params_)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +119,8 @@ INPUTS = [
 ]
 
 
-def test_a_learned_rule_takes_over_what_the_last_one_remembered_and_nothing_else(trace):
-    """The peaks of one are never read as the norms of the other, and one too few are none."""
+def test_a_learned_rule_takes_over_only_the_parts_of_the_history_with_the_same_meaning(trace):
+    """Check that peaks are never read as norms, and that too short a history is not used."""
     X, y = classes("multiclass", seed=2)
     small = BackpropMLPRegressor((3,), tol=0.1, random_state=0)
     rules = [
@@ -162,7 +161,7 @@ def test_scopes_do_not_take_over_each_others_states(order, trace):
         assert model._training_state.rule_state["n_steps"] == 16
 
 
-def test_keys_tell_apart_how_rules_are_nested():
+def test_keys_distinguish_how_rules_are_nested():
     rules = [
         Safeguarded(Clipped(Averaged("adam")), "sgd"),
         Clipped(Safeguarded(Averaged("adam"), "sgd")),
@@ -195,7 +194,7 @@ class Keyed(UpdateRule):
 
 
 class Adam2(Adam):
-    """Another class that calls itself Adam."""
+    """Another class with the name Adam."""
 
 
 Adam2.__qualname__ = "Adam"

@@ -1,4 +1,4 @@
-"""Rules around rules: what each changes, and that it leaves the rest to the rule within."""
+"""Wrappers: each changes one thing and leaves the rest to the rule within."""
 
 import pickle
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import StepNotes
 from helpers.data import classes, numbers
-from helpers.rules import walk
+from helpers.rules import WRAPPERS, walk
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -27,30 +27,29 @@ from sklearn_metabp import (
 )
 from sklearn_metabp.network import ParameterLayout
 
-WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
 by_name = pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.__name__)
 LONG = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0, "batch_size": 16}
 LAYOUT = ParameterLayout((1, 1))
 
 
-class Told(UpdateRule):
-    """Says what it was told, and answers so that it shows."""
+class Recording(UpdateRule):
+    """A rule that records its calls and returns recognisable values."""
 
     acts_backward, full_batch = True, True
 
     def init_state(self, layout):
-        return {"told": []}
+        return {"calls": []}
 
     def compute_update(self, step, state):
-        state["told"].append("update")
+        state["calls"].append("update")
         return step.gradients * 0
 
     def compute_deltas(self, step, layer, state):
-        state["told"].append(layer)
+        state["calls"].append(layer)
         return "deltas"
 
     def on_plateau(self, state):
-        state["told"].append("plateau")
+        state["calls"].append("plateau")
         return True
 
     def kept_params(self, params, state):
@@ -79,14 +78,14 @@ def fit(rule, n_epochs=10, hidden=(5,), **setting):
 
 
 @by_name
-def test_what_a_wrapper_does_not_change_is_left_to_the_rule_within(wrapper):
+def test_a_wrapper_delegates_to_the_rule_within(wrapper):
     if wrapper is not LinearBackprop:  # it says itself how deltas go back
-        rule = wrapper(Told())
+        rule = wrapper(Recording())
         state = rule.init_state(LAYOUT)
         assert rule.acts_backward and rule.full_batch and not rule.replayable
         assert rule.compute_deltas(None, 3, state) == "deltas"
         assert rule.on_plateau(state) is True
-        assert state["rule"]["told"] == [3, "plateau"]
+        assert state["rule"]["calls"] == [3, "plateau"]
         assert rule.kept_params(np.zeros(2), state)[0] == (wrapper is Clipped)
     for inner in (SGD(), Rprop(), Adam(schedule="adaptive"), "rprop", "sgd"):
         rule, named = wrapper(inner), {"rprop": Rprop(), "sgd": SGD()}.get(inner, inner)
@@ -116,7 +115,7 @@ def test_names_and_frozen_rules_stand_for_rules(wrapper):
     ],
     ids=str,
 )
-def test_a_rule_within_that_is_none_is_told_as_everywhere(wrapper, inner, error, message):
+def test_an_invalid_rule_within_raises_the_usual_error(wrapper, inner, error, message):
     with pytest.raises(error, match=message):
         fit(wrapper(inner))
 
@@ -158,7 +157,7 @@ def test_a_clone_keeps_what_was_learned(wrapper, learned):
 
 
 @by_name
-def test_what_a_rule_returns_is_checked(wrapper):
+def test_updates_of_the_rule_within_are_validated(wrapper):
     class Short(SGD):
         def compute_update(self, step, state):
             return step.gradients[:-1]
@@ -224,7 +223,7 @@ def test_recorders_see_true_gradients_under_clipping(scope, learned):
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )  # SGD(1e-300) moves nothing
 def test_a_learned_rule_sees_clipped_gradients(learned):
-    """Its kernel is bound to buffers: to those of the view."""
+    """Check that the kernel is bound to the buffers of the view."""
     wide, *_ = fit(Clipped(learned["link"], max_norm=1e9))
     plain, *_ = fit(learned["link"])
     np.testing.assert_array_equal(wide.params_, plain.params_)
@@ -289,7 +288,7 @@ def test_linear_backprop_is_rule_6_without_its_derivative():
             np.testing.assert_allclose(step["deltas"][layer], expected, rtol=1e-12)
 
 
-def test_with_linear_units_linear_backprop_is_backprop():
+def test_with_linear_neurons_linear_backprop_is_backprop():
     X, y = classes("multiclass")
     setting = {"activation": "identity", "hidden_layer_sizes": (5, 4), "max_iter": 10, **LONG}
     linear = BackpropMLPClassifier(update_rule=LinearBackprop(SGD(0.1)), **setting).fit(X, y)
@@ -305,13 +304,13 @@ def test_with_linear_units_linear_backprop_is_backprop():
     )
 
 
-def test_one_way_back_is_enough(learned):
+def test_linear_backprop_around_another_backward_rule_is_an_error(learned):
     for rule in (LinearBackprop(learned["neuron"]), LinearBackprop(Clipped(LinearBackprop("sgd")))):
         with pytest.raises(TypeError, match="says how deltas go back, and so does its rule"):
             fit(rule)
 
 
-def test_a_fallback_is_not_given_gradients_that_are_none():
+def test_a_fallback_gets_true_gradients():
     for rule in (Safeguarded("adam"), Clipped(Safeguarded("adam"))):
         with pytest.raises(TypeError, match=r"write Safeguarded\(LinearBackprop\(...\)\)"):
             fit(LinearBackprop(rule))
