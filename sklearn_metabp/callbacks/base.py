@@ -1,4 +1,4 @@
-"""The base of callbacks: what scikit-learn's callback protocol requires of every one."""
+"""The base of callbacks: the hooks that scikit-learn's callback protocol requires."""
 
 from numbers import Integral
 from typing import Any
@@ -20,8 +20,8 @@ class BaseCallback:
         """Clean up after a fit, however it ended."""
 
 
-def check_count(name: str, value: object) -> int:
-    """Return a parameter as an int; raise ValueError unless it is an integer of 1 or more."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}.")
+def check_count(name: str, value: object, least: int = 1) -> int:
+    """Return a parameter as an int; raise ValueError unless it is at least ``least``."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}.")
     return int(value)

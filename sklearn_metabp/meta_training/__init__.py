@@ -1,4 +1,4 @@
-"""Many trainings at once: to learn rules from, and to judge them by the networks they train."""
+"""Many trainings at once: to learn rules from, and to rate rules by the networks they train."""
 
 from sklearn_metabp.meta_training.aggregate import aggregate
 from sklearn_metabp.meta_training.rollout import Rollout, rollout, rollout_seed

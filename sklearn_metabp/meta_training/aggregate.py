@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.learned import LearnedUpdateRule
-from sklearn_metabp.meta_training.rollout import check_count, name_rollout_in_errors, rollout
+from sklearn_metabp.meta_training.rollout import name_rollout_in_errors, rollout
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule
@@ -30,11 +31,11 @@ def aggregate(
     """Fit a rule at the states that it visits itself, by dataset aggregation.
 
     A rule that imitates the trainings of a teacher visits, as soon as it trains, states that the
-    teacher never visited, and what it has learned does not hold there. So first the rule is fitted
-    on trainings of the teacher. Then the rule trains networks itself, and at every state the
-    teacher computes its own update. These steps are added to the trace, and the rule is fitted
-    again. This is repeated ``n_rounds`` times. The steps of a run after a loss of more than a
-    thousand times the median of its first five are left out, because they teach nothing useful.
+    teacher never visited, where its predictions may be wrong. So first the rule is fitted on
+    trainings of the teacher. Then the rule trains networks itself, and at every state the teacher
+    computes its own update. These steps are added to the trace, and the rule is fitted again. This
+    is repeated ``n_rounds`` times. The steps of a run after a loss of more than a thousand times
+    the median of its first five are left out, because they teach nothing useful.
     ``scope="network"`` still needs bounded outputs, like the logistic ones of the paper; linear
     ones blow up before the student has learned.
 
@@ -87,10 +88,10 @@ def aggregate(
     (2, 2, 1)
     """
     checked = as_tasks(tasks)
-    n_rounds, n_starts = check_count("n_rounds", n_rounds, 0), check_count("n_starts", n_starts, 1)
+    n_rounds, n_starts = check_count("n_rounds", n_rounds, 0), check_count("n_starts", n_starts)
     generator = check_random_state(random_state)
     learned = clone(rule)
-    recorder = TraceRecorder("all", every=check_count("every", every, 1), teacher=teacher)
+    recorder = TraceRecorder("all", every=check_count("every", every), teacher=teacher)
     n_steps = _record(teacher, recorder, checked, n_starts, generator)
     if n_steps == 0:
         raise ValueError(
@@ -106,7 +107,7 @@ def aggregate(
 
 
 def _drop_blown_up_steps(trace: Trace) -> Trace:
-    """Return the steps of every run up to the first loss far beyond those of its first steps."""
+    """Return the steps of every run before the first loss far above the losses of its start."""
     losses, runs = trace.losses, trace.runs
     is_sound = np.zeros(len(trace), bool)
     for number in np.unique(runs):

@@ -6,13 +6,13 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
+from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.meta_training.tasks import BackpropMLP, Task
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
@@ -138,7 +138,7 @@ def rollout(
     network = _make_network(task, resolve_update_rule(rule, "rule"))
     network.random_state = random_state
     if n_epochs is not None:
-        network.max_iter = check_count("n_epochs", n_epochs, 1)
+        network.max_iter = check_count("n_epochs", n_epochs)
     network.set_callbacks(*callbacks)
     validation = {} if task.X_val is None else {"X_val": task.X_val, "y_val": task.y_val}
     began = time.perf_counter()
@@ -208,19 +208,6 @@ def name_rollout_in_errors(task: int, start: int) -> Iterator[None]:
             f"This was in the rollout of task {task} from start {start}; both count from 0."
         )
         raise
-
-
-def check_count(name: str, value: Any, least: int) -> int:
-    """Return a parameter as an int if it is an integer of ``least`` or more.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}.")
-    return int(value)
 
 
 def _make_network(task: Task, rule: TrainingRule) -> BackpropMLP:

@@ -1,4 +1,4 @@
-"""A scorer that judges an update rule by the networks it trains."""
+"""A scorer that rates an update rule by the networks that it trains."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
+from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.meta_training.rollout import (
-    check_count,
     name_rollout_in_errors,
     rollout,
     rollout_seed,
@@ -33,7 +33,7 @@ def make_rollout_scorer(
     n_starts: int = 1,
     random_state: int | np.random.RandomState | None = None,
 ) -> "RolloutScorer":
-    """Make a scorer that judges a learned rule by the networks it trains.
+    """Make a scorer that rates a learned rule by the networks that it trains.
 
     R² measures how well a rule imitates. A rule of nearly perfect R² may still fail to train,
     because the student leaves the states that the teacher visited. The scorer trains: one
@@ -44,7 +44,7 @@ def make_rollout_scorer(
     Parameters
     ----------
     tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
-        The trainings to judge by: a :class:`BackpropMLPClassifier` or
+        The trainings to rate by: a :class:`BackpropMLPClassifier` or
         :class:`BackpropMLPRegressor`, whose ``update_rule`` the rule replaces, and its data. Each
         start trains a copy.
     metric : {"final_loss", "ratio"}, default="final_loss"
@@ -99,7 +99,7 @@ def make_rollout_scorer(
     """
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
-    n_starts = check_count("n_starts", n_starts, 1)
+    n_starts = check_count("n_starts", n_starts)
     if baseline is not None and metric != "ratio":
         raise ValueError(
             f"baseline is what metric='ratio' compares with; metric={metric!r} has no use for it."

@@ -1,4 +1,4 @@
-"""Tasks: the networks and data that rules are learned from and judged by."""
+"""Tasks: the networks and data that rules are learned from and rated by."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, is_dataclass
@@ -153,7 +153,7 @@ def _as_task(number: int, task: Any, wanted: str) -> Task:
 def _check_rows(
     estimator: BackpropMLP, X_name: str, X: Any, y_name: str, y: Any
 ) -> tuple[Any, Any]:
-    """Check rows as the estimator's ``fit`` does, and return them in the form it computes with."""
+    """Check rows as the estimator's ``fit`` does, and return them in the same form."""
     try:
         check_consistent_length(X, y)
     except (TypeError, ValueError) as error:

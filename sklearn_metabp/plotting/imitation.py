@@ -1,6 +1,5 @@
 """A display of how well a learned rule imitates a training."""
 
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
 from sklearn_metabp.plotting.trace import steps_of_run
@@ -33,7 +33,7 @@ class ImitationDisplay:
     y_true, y_pred : ndarray of shape (n_points,)
         The points: true targets, and the predictions of the rule.
     groups : ndarray of int of shape (n_points,)
-        Position in ``names`` of what each point belongs to.
+        Position in ``names`` of the group of each point.
     names : list of str
         Names of the groups: the weight matrices and bias vectors, or the hidden layers that
         messages go to.
@@ -60,7 +60,7 @@ class ImitationDisplay:
 
     See Also
     --------
-    LearnedRuleDisplay : Draws what the rule has learned, input by input.
+    LearnedRuleDisplay : Draws the learned updates, input by input.
 
     Examples
     --------
@@ -116,8 +116,8 @@ class ImitationDisplay:
         rule : LearnedUpdateRule
             Fitted.
         trace : Trace
-            With what the rule's scope needs. Of more than 200 steps so many are predicted, evenly
-            spread; of a large network fewer.
+            It must have the variables that the rule's scope needs. Of more than 200 steps 200 are
+            predicted, evenly spread; of a large network fewer.
         run : int, default=0
             As in ``trace.runs``.
         max_points : int, default=3000
@@ -138,12 +138,11 @@ class ImitationDisplay:
         NotFittedError
             If the rule has not been fitted.
         ValueError
-            If the trace has no rows of that run, or lacks what the scope needs.
+            If the trace has no rows of that run, or lacks a variable that the scope needs.
         """
         check_matplotlib_support(f"{cls.__name__}.from_rule")
         check_is_fitted(rule)
-        if not isinstance(max_points, Integral) or max_points < 1:
-            raise ValueError(f"max_points must be an integer of 1 or more, got {max_points!r}.")
+        max_points = check_count("max_points", max_points)
         rows, scope = steps_of_run(trace, run), rule.fitted_scope_
         layout = rows.layouts[run]
         names = scope.group_names(layout)
@@ -176,7 +175,7 @@ class ImitationDisplay:
         return display.plot(ax=ax, scatter_kwargs=scatter_kwargs)
 
     def plot(self, ax: Any = None, *, scatter_kwargs: dict[str, Any] | None = None) -> Self:
-        """Draw; see :meth:`from_rule`. The axis of R² ends at -1: what is below is no imitation.
+        """Draw; see :meth:`from_rule`. The axis of R² ends at -1: lower values are no imitation.
 
         Parameters
         ----------

@@ -1,6 +1,5 @@
 """The display of a recorded training."""
 
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
+from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
 from sklearn_metabp.tracing import Trace
@@ -111,8 +111,7 @@ class TraceDisplay:
             If the trace has no steps of that run, or was recorded without params or updates.
         """
         check_matplotlib_support(f"{cls.__name__}.from_trace")
-        if not isinstance(n_params, Integral) or n_params < 1:
-            raise ValueError(f"n_params must be an integer of 1 or more, got {n_params!r}.")
+        n_params = check_count("n_params", n_params)
         steps = steps_of_run(trace, run)
         recorded = steps.recorded[run]
         lacking = {"params", "updates"} - set(recorded.stored)
