@@ -101,8 +101,8 @@ def _parameters(cls: Any) -> frozenset[str] | None:
 class ExplainsParameters:
     """Mixin whose errors about unknown parameters and values suggest the right ones.
 
-    It stands before ``BaseEstimator``. The class may have ``_parameters_elsewhere``: a mapping from
-    parameters of other libraries to their counterparts in this class.
+    Among the bases it comes before ``BaseEstimator``. The class may have ``_parameters_elsewhere``:
+    a mapping from parameters of other libraries to their counterparts in this class.
     """
 
     _parameters_elsewhere: Mapping[str, str] = {}

@@ -1,7 +1,7 @@
 """The types of this package that ``skops.io`` has to trust to load a saved model.
 
 skops writes a model as a file that can be read without running code from it. It builds only objects
-of types that it knows or that the caller trusts. ``TRUSTED_TYPES`` names those of this package.
+of types that skops or the caller trusts. ``TRUSTED_TYPES`` names those of this package.
 
 Examples
 --------

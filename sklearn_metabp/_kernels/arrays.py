@@ -1,9 +1,9 @@
-"""Checks of arrays, which the loops read as they lie in memory.
+"""Checks of arrays before compiled loops read their memory.
 
 A loop takes every array to be C-contiguous, in the machine's byte order and aligned: each value at
 an address that its size divides. Anything else is undefined behaviour in C. An array that is only
-read may be copied. One that is written, or that changes while a kernel holds it, has to fit as it
-is.
+read may be copied. An array that is written, or that changes while a kernel holds it, is never
+copied, so it has to fit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ def readable(array: np.ndarray, dtype: DTypeLike | None = None) -> np.ndarray:
 
 
 def are_readable(arrays: Iterable[np.ndarray], dtype: DTypeLike) -> bool:
-    """Tell whether loops can read all the arrays, which must be of this dtype, as they lie."""
+    """Tell whether loops can read all the arrays without a copy; they must be of this dtype."""
     return dtype in FLOATS and all(
         array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
         for array in arrays

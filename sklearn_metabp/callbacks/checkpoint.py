@@ -1,4 +1,4 @@
-"""A callback that saves a training, so that it can go on after its process was killed."""
+"""A callback that saves a training, so that it can continue after its process was killed."""
 
 import os
 from collections.abc import Iterator
@@ -47,12 +47,12 @@ class Checkpoint(BaseCallback):
     Notes
     -----
     **A training is identified by all that it is computed from:** the release of this package, the
-    estimator's class and parameters, the values of the data however they lie in memory, and the
-    code of the user's update rules, schedules, ``init`` functions, scorers, monitors and callbacks
-    that can stop a training. To edit a method, or a function or constant of the script that it
-    refers to, makes another training. Comments and docstrings do not, nor do other releases of
-    NumPy or scikit-learn. Another minor version of Python compiles the user's code to other bytes,
-    so a training by such code starts again. A user's callback is identified by its code and by the
+    estimator's class and parameters, the values of the data in any memory layout, and the code of
+    the user's update rules, schedules, ``init`` functions, scorers, monitors and callbacks that can
+    stop a training. To edit a method, or a function or constant of the script that it refers to,
+    makes another training. Comments and docstrings do not, nor do other releases of NumPy or
+    scikit-learn. Another minor version of Python compiles the user's code to other bytes, so a
+    training by such code starts again. A user's callback is identified by its code and by the
     attributes with the names of its constructor's parameters; it does not count if its hooks return
     nothing. ``docs/design/training.md`` has the details.
 
@@ -66,8 +66,8 @@ class Checkpoint(BaseCallback):
     that nobody else writes to.
 
     For an update rule that searches along lines only the end of the training is saved, because part
-    of what the search remembers is inside SciPy. ``partial_fit`` is not saved: pickle the
-    estimator, which keeps all its state.
+    of the state of the search is inside SciPy. ``partial_fit`` is not saved: pickle the estimator,
+    which keeps all its state.
 
     Examples
     --------

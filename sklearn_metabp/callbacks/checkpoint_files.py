@@ -22,7 +22,7 @@ _MAX_MESSAGE = 200
 
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be read or cannot be written."""
+    """An error about a checkpoint that cannot be read or written."""
 
 
 class CheckpointFiles:
@@ -134,7 +134,7 @@ class CheckpointFiles:
             )
 
     def write(self, state: TrainingState, stopped: bool | None) -> None:
-        """Write the state; the file replaces an older one of the training when it is whole.
+        """Write the state; the finished file replaces an older one of the training.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class CheckpointFiles:
         part = self._part(suffix)
         file = FileWriter(self._path(suffix), part, layout)
         try:
-            if suffix == _PICKLED:  # others must not write to what will be unpickled
+            if suffix == _PICKLED:  # others must not write to a file that will be unpickled
                 part.chmod(part.stat().st_mode & 0o755)
             file.write(0, arrays)
             file.finish()

@@ -18,7 +18,7 @@ def training_name(estimator: Any, state: TrainingState, data: Any) -> str:
 
     It includes the release of this package; the estimator's class and parameters, with the code of
     every rule, schedule, ``init`` function, scorer and monitor of the user's; the rows, validation
-    rows and given start; the callbacks that can stop the training; and the state that it goes on
+    rows and given start; the callbacks that can stop the training; and the state that it continues
     from. It does not include the releases of NumPy and scikit-learn.
 
     Parameters
@@ -41,15 +41,15 @@ def training_name(estimator: Any, state: TrainingState, data: Any) -> str:
         for arrays in (data.given.coef_init, data.given.intercept_init)
     ]
     stoppers = [_identify(callback) for callback in estimator._skl_callbacks if _can_stop(callback)]
-    goes_on = state if state.n_epochs else None
-    parts = (type(estimator), parameters, rows, validation_rows, given, stoppers, goes_on)
+    continued = state if state.n_epochs else None
+    parts = (type(estimator), parameters, rows, validation_rows, given, stoppers, continued)
     return fingerprint((_FORMAT, package_release(), *parts))
 
 
 def _identify(callback: Any) -> Any:
-    """Return an EarlyStopping whole, and of a user's callback the call of its constructor.
+    """Return an EarlyStopping itself, and for a user's callback the call of its constructor.
 
-    What a user's callback notes during a training must not change the name of the training.
+    Values that a user's callback records during a training must not change its name.
     """
     return callback if isinstance(callback, EarlyStopping) else constructor_call(callback)
 

@@ -30,8 +30,8 @@ class EarlyStopping(BaseCallback):
         A value improves if it is better by more than this.
     restore_best : bool, default=True
         Whether the estimator gets the parameters of the best epoch instead of those of the last.
-        They stay the best over ``warm_start`` and ``partial_fit`` as long as the estimator has the
-        callback.
+        They remain the best over ``warm_start`` and ``partial_fit`` as long as the estimator has
+        the callback.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class EarlyStopping(BaseCallback):
     def resume_training(
         self, estimator: Any, context: Any, state: TrainingState, data: Any
     ) -> None:
-        """Renew patience that has run out before a training goes on; keep the best parameters."""
+        """Renew patience that has run out before a training continues; keep the best parameters."""
         memory = state.callback_memory.get(self.memory_key(estimator))
         if memory is None:
             return
@@ -133,7 +133,7 @@ class EarlyStopping(BaseCallback):
         }
 
     def _validated_on(self, state: TrainingState) -> str:
-        """Return the validation that values belong to; only values of the same one are compared."""
+        """Return a key of the validation rows; only values with the same key are compared."""
         return state.validated_on if self.monitor in ("validation_loss", "validation_score") else ""
 
     def _monitored_value(self, state: TrainingState, params: np.ndarray) -> float:

@@ -29,7 +29,7 @@ class _Epoch(NamedTuple):
 
 
 class _Fit:
-    """A fit that is going on, and the run that it belongs to."""
+    """A fit in progress, and its run."""
 
     def __init__(self) -> None:
         self.run_key, self.n_epochs = "", 0
@@ -42,8 +42,8 @@ class HistoryLogger(Collector, BaseCallback):
     Clones of an estimator share it, so after a search it has all trainings of the search with any
     backend of joblib: worker processes send their epochs to the process that started them.
 
-    A pickle of a fitted estimator includes the table of its logger, which goes on from there after
-    loading. A pickle of an estimator that is not fitted has an empty table.
+    A pickle of a fitted estimator includes the table of its logger, which continues from there
+    after loading. A pickle of an estimator that is not fitted has an empty table.
 
     Attributes
     ----------

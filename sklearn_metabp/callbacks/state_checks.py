@@ -30,10 +30,9 @@ def check_training(state: Any, fresh: TrainingState) -> None:
     _check(type(state.n_planned) in (int, type(None)), "its plan is none")
     for reason in (state.why_not_converged, state.divergence):
         _check(isinstance(reason, (str, type(None))), "it does not say why it ended")
-    told = state.warned_of
-    _check(
-        type(told) is tuple and all(isinstance(word, str) for word in told), "its warnings are none"
-    )
+    warned_of = state.warned_of
+    is_valid = type(warned_of) is tuple and all(isinstance(word, str) for word in warned_of)
+    _check(is_valid, "its warnings are none")
     _check(isinstance(state.validated_on, str), "it does not say what was validated")
     _check(state.rule_key == fresh.rule_key, "it is of another update rule")
     _check_patience(state.patience)

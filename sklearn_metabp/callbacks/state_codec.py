@@ -25,7 +25,7 @@ class MisfitError(ValueError):
 
 
 class StateWriter:
-    """It encodes a state as JSON and arrays.
+    """An encoder of states as JSON and arrays.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class StateWriter:
 
 
 class StateReader:
-    """It decodes a state. It runs only the code of the given classes, and trusts no number.
+    """A decoder of states, which runs only the code of the given classes and checks every number.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ class StateReader:
         return self._fill(position, np.random.Generator(made))
 
     def _bit_generator(self, content: Any) -> tuple[dict[str, Any], Any]:
-        """Return the state of a bit generator, and a new generator that it fits."""
+        """Return the state of a bit generator, and a new generator of that kind."""
         state = self.decode(content)
         kind = _BIT_GENERATORS.get(str(_require(state, dict).get("bit_generator")))
         if kind is None:

@@ -87,7 +87,7 @@ def _find_by_name(owners: list[Any], module: str, qualname: str) -> Any:
 
 
 def find_reason_to_distrust(file: Path) -> str | None:
-    """Return the reason why others may have written a file, and what to do; None if they cannot.
+    """Return the reason why others may have written a file, with a remedy; None if they cannot.
 
     It checks owner and mode of the file and of its directory. On a system without such owners, as
     Windows, it returns None.

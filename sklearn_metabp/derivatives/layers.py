@@ -15,7 +15,7 @@ from sklearn_metabp.network import Network
 
 
 class Factor(Protocol):
-    """The derivative F of a layer's activation function at its net inputs, one matrix a sample."""
+    """The derivative F of a layer's activation function, one matrix per sample."""
 
     def times(self, vectors: np.ndarray) -> np.ndarray:
         """Multiply vectors, (n_vectors, n_samples, n_neurons), by F, which keeps their shape."""

@@ -155,10 +155,10 @@ class BaseBackpropMLP(
 
     @abstractmethod
     def _learn_targets(self, y: Any, classes: Any) -> Targets:
-        """Return targets learned from y; ``classes`` are those announced, or None."""
+        """Return targets learned from y; ``classes`` are the announced classes, or None."""
 
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
-        """Return labels that the split into training and validation rows goes by, or None."""
+        """Return labels by which to split into training and validation rows, or None."""
         return None
 
     def set_params(self, **params: Any) -> Self:
@@ -203,7 +203,7 @@ class BaseBackpropMLP(
         return self._become_fitted(start, end)
 
     def _check_data(self, given: GivenData, classes: Any, continues: bool) -> FitData:
-        """Take the first step: check the rows, and learn from y how it becomes targets."""
+        """Take the first step of a fit: check the rows, and learn the targets from y."""
         rows = check_rows(self, given.X, given.y, given.sample_weight, reset=not continues)
         validation_rows = check_validation_rows(self, given, rows.X.dtype)
         targets = self._targets_so_far() if continues else self._learn_targets(rows.y, classes)
@@ -215,7 +215,7 @@ class BaseBackpropMLP(
         return FitData(given, rows, validation_rows, targets)
 
     def _find_start(self, data: FitData, *, continues: bool, incremental: bool) -> FitStart:
-        """Take the second step: make the network, its state and the batches to train on."""
+        """Take the second step of a fit: make the network, its state and the batches."""
         rule = resolve_update_rule(self.update_rule)
         network = self._make_network(data, rule, continues)
         if continues:
@@ -312,7 +312,7 @@ class BaseBackpropMLP(
         )
 
     def _targets_so_far(self) -> Targets:
-        """Return the targets of the last fit, for the loss as it is now."""
+        """Return the targets of the last fit, for the present loss."""
         targets = self.targets_.for_output(self.out_activation, self.loss)
         if targets.out_activation != self.out_activation_:
             raise ValueError(
@@ -326,7 +326,7 @@ class BaseBackpropMLP(
     def _choose_validation_rows(
         self, data: FitData, state: TrainingState
     ) -> tuple[Rows, Rows | None]:
-        """Return the rows to train on and those to validate on, and note in the state which."""
+        """Return the rows to train on and to validate on, and record the choice in the state."""
         rows, validation_rows = data.rows, data.validation_rows
         if validation_rows is None and not self.early_stopping:
             return rows, None
@@ -371,7 +371,7 @@ class BaseBackpropMLP(
         return ValidationRows(training.network, training.targets, rows, self.early_stopping, score)
 
     def _state_to_continue(self, rule: TrainingRule) -> TrainingState:
-        """Return a copy of the last state to continue from: a failed fit changes nothing."""
+        """Return a copy of the last state to continue, so that a failed fit changes nothing."""
         state = self._training_state.copy()
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
@@ -382,7 +382,7 @@ class BaseBackpropMLP(
         if state.patience.watches_score != self.early_stopping:
             state.reset_patience(Patience(self.tol, self.n_iter_no_change, self.early_stopping))
         elif not self.early_stopping:
-            state.best_params = None  # a callback's: if it is still there, it remembers them
+            state.best_params = None  # of a callback: if it is still there, it has a copy
         drop_removed_callbacks(self, state)
         written = self._written_params()
         if written is not None:

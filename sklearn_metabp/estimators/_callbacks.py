@@ -63,7 +63,7 @@ class CallbackSupportMixin(callback.CallbackSupportMixin):
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         callbacks = state.get("_skl_callbacks")
-        # An estimator that is not fitted has no part in what its callbacks collected, and a search
+        # Recordings of callbacks do not belong to an estimator that is not fitted, and a search
         # pickles one for every fit in a worker process.
         if callbacks and not self.__sklearn_is_fitted__():
             state = state | {

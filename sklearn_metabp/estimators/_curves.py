@@ -36,7 +36,7 @@ class TrainingCurves:
 
     @property
     def validation_scores_(self) -> list[float] | None:
-        """Score on the validation rows after every epoch, NaN for one without; or None."""
+        """Score or NaN on the validation rows after every epoch; None without such rows."""
         state = self._training("validation_scores_")
         return state.curve(state.validation_scores) if state.validation_scores else None
 

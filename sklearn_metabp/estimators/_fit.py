@@ -1,4 +1,4 @@
-"""The start of a fit and its end: records of what a training is made of."""
+"""The start of a fit and its end, with records of the parts of a training."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -57,7 +57,7 @@ class Training:
 
 @dataclass
 class FitStart:
-    """The training that a call starts or continues, and what it is trained on.
+    """The training that a call starts or continues, with its data.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class FitStart:
     batches : Batches
         The rows to train on, encoded.
     validation : ValidationRows or None
-        The rows to validate on: those that were given, or a part of the others.
+        The rows to validate on: given ones, or a part of the training rows.
     listener : CallbackListener or None
         Passes the course of the training on to callbacks; None without callbacks.
     began : Start

@@ -34,7 +34,7 @@ def scores_probabilities(scorer: Callable) -> bool:
 
 
 def advice(scoring: Any, scorer: Callable, targets: Targets, lacking: np.ndarray) -> str:
-    """Return what to do about a scorer that failed, by its metric and the labels.
+    """Return a remedy for a scorer that failed, by its metric and the labels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rows of data: what a user passes to a fit, checked and kept as records."""
+"""Rows of data: the arguments of a fit, checked and kept as records."""
 
 import warnings
 from dataclasses import dataclass
@@ -139,8 +139,8 @@ def check_validation_rows(
     Raises
     ------
     ValueError
-        If one of X_val and y_val is missing, or if the rows do not fit: with the name of what does
-        not.
+        If one of X_val and y_val is missing, or if the rows do not fit; the message names the
+        argument.
     """
     X_val, y_val, sample_weight_val = given.X_val, given.y_val, given.sample_weight_val
     if (X_val is None) != (y_val is None):

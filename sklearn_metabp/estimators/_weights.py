@@ -72,7 +72,7 @@ class WritableWeights:
 
     @property
     def params_(self) -> np.ndarray:
-        """All weights and biases as one vector of shape (n_params,); one that is set is copied."""
+        """All weights and biases as one vector of shape (n_params,); setting copies the array."""
         try:
             return self._params
         except AttributeError:
@@ -108,7 +108,7 @@ class WritableWeights:
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
-        # One array has to stay one array, and not every format of files preserves that.
+        # One array must not become two, but not every file format preserves this.
         training = state.get("_training_state")  # a learner that was loaded with its rule has none
         if training is not None and training.params is state.get("_params"):
             state = {name: value for name, value in state.items() if name != "_params"}
@@ -164,7 +164,7 @@ def check_one_per_layer(name: str, values: list, n_layers: int) -> None:
 
 
 def check_tensor(tensor: Tensor, value: Any, dtype: DTypeLike) -> np.ndarray:
-    """Check what a user gives for a tensor, and return it as a fresh array.
+    """Check a tensor from a user, and return a copy.
 
     Raises
     ------

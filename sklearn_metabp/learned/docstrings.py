@@ -62,7 +62,7 @@ def describe_facts(scopes: Mapping[str, type[Scope]]) -> str:
 def documents(scopes: Mapping[str, type[Scope]]) -> Callable[[_Type], _Type]:
     """Return a decorator that fills ``{scopes}``, ``{inputs}`` and ``{facts}`` into a docstring.
 
-    Each stands in a line of its own, whose indentation the list takes over.
+    Each is in a line of its own; the list gets the indentation of that line.
     """
     lists = {
         "{scopes}": describe_scopes(scopes),

@@ -114,7 +114,7 @@ def linear_terms(
 def significant_terms(
     values: np.ndarray, constant: float, ranges: InputRanges
 ) -> tuple[np.ndarray, float]:
-    """Set coefficients and constant to zero that move the target by a thousandth of the most.
+    """Set to zero the terms that change the target less than a thousandth of the largest does.
 
     The term of an input that hardly varies is a constant: its value at the median is added to the
     constant.

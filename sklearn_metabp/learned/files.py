@@ -1,4 +1,4 @@
-"""Files of learned rules: the arrays of one MLP, and in JSON what its scope learned besides."""
+"""Files of learned rules: the arrays of one MLP, and in JSON the facts of its scope."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _KEYS = {"scope", "inputs", "layer_sizes", "hidden", "output", "learner_dtype", 
 
 
 class RuleFileError(ValueError):
-    """A file is no rule file, or a damaged one; the message names it and says what is wrong."""
+    """An error about a file that is damaged or no rule file; the message names file and fault."""
 
 
 def save_scope(path: str | os.PathLike[str], scope: Scope) -> None:
@@ -63,7 +63,7 @@ def _as_json(value: Any) -> Any:
 
 
 def read_scope(path: str | os.PathLike[str], scopes: Mapping[str, type[Scope]]) -> Scope:
-    """Read the file of a rule: the fitted scope in it.
+    """Read the file of a rule, and return the fitted scope.
 
     Raises
     ------
@@ -94,7 +94,7 @@ _OTHER_FILES = {
 
 
 def _check_is_ours(path: Path) -> None:
-    """Raise RuleFileError for a file that begins as no rule file does.
+    """Raise RuleFileError for a file without the beginning of a rule file.
 
     A file that cannot be read passes: opening it has an error of its own.
     """
@@ -113,7 +113,7 @@ def _check_is_ours(path: Path) -> None:
 
 
 def _checked(file: CheckedFile, scopes: Mapping[str, type[Scope]]) -> Scope:
-    """Check all that a file holds, and make the scope that it is."""
+    """Check the content of a file, and return its scope."""
     header = file.header
     if set(header) != _KEYS:
         raise ValueError(f"its header has {sorted(header)[:20]} and not {sorted(_KEYS)}")

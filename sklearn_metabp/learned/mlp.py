@@ -37,7 +37,7 @@ _OFFSETS: dict[type, str | None] = {
 
 @dataclass(frozen=True)
 class MLPArrays:
-    """A multilayer perceptron as the kernels take it.
+    """A multilayer perceptron in the form that kernels take.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class MLPArrays:
     centre: np.ndarray | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Without what is cached: a pickle does not depend on what was done before.
+        # Without caches: a pickle does not depend on earlier calls.
         return {
             name: self.__dict__[name] for name in ("layout", "params", "hidden", "output", "centre")
         }
@@ -179,7 +179,7 @@ def _is_affine(transformer: Any) -> bool:
 
 
 def _linear_part(transformer: Any, name: str) -> np.ndarray:
-    """Return the matrix A of the X A + b that a method computes; a large b would round it away."""
+    """Return the matrix A of a method that computes X A + b; a large b would round A away."""
     linear, offset = copy.copy(transformer), _OFFSETS[type(transformer)]
     if offset is not None and getattr(linear, offset) is not None:
         setattr(linear, offset, np.zeros_like(getattr(linear, offset)))
@@ -191,7 +191,7 @@ def _linear_part(transformer: Any, name: str) -> np.ndarray:
 
 @np.errstate(over="ignore")
 def _rounded(centre: np.ndarray) -> np.ndarray:
-    """Round to numbers that float32 has, so that in either precision the same is subtracted."""
+    """Round to float32 numbers, so that both precisions subtract the same."""
     rounded = centre.astype(np.float32).astype(np.float64)
     return np.where(np.isfinite(rounded), rounded, centre)
 
@@ -203,7 +203,7 @@ def are_layer_sizes(value: Any) -> bool:
 
 
 def make_learner(mlp: MLPArrays, dtype: np.dtype) -> BackpropMLPRegressor | Pipeline:
-    """Make the fitted regressor that an MLP is, behind a scaler that subtracts its centre."""
+    """Return an MLP as a fitted regressor, behind a scaler that subtracts its centre."""
     if mlp.centre is not None:
         scaler = StandardScaler(with_std=False)
         scaler.mean_, scaler.var_, scaler.scale_ = mlp.centre, None, None

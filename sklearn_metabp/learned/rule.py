@@ -26,7 +26,7 @@ from sklearn_metabp.update_rules import UpdateRule
 # Predictions drawn from a trace to fit on, and to score on: more change the third digit.
 _MAX_FIT_SAMPLES = 40_000
 _MAX_SCORE_SAMPLES = 200_000
-# Samples that a default learner sees, epochs times samples: longer training shows no more.
+# Samples of a default learner's training, epochs times samples: more do not improve it.
 _LEARNER_SAMPLES = 2_000_000
 _LEARNER_EPOCHS = 60
 
@@ -51,8 +51,8 @@ def _check_is_data(X: Any) -> None:
 class LearnedUpdateRule(RegressorMixin, UpdateRule):
     r"""An update rule that imitates the trainings it was fitted on.
 
-    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule``. The scope decides
-    what one prediction is about:
+    ``fit`` takes a :class:`Trace`; the fitted estimator is an ``update_rule``. The scope is the
+    part of a network that one prediction is for:
 
     {scopes}
 
@@ -64,9 +64,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         or with scalers in a ``Pipeline`` or ``TransformedTargetRegressor``, runs compiled inside
         the step; any other runs through its ``predict``.
     scope : str, default="link"
-        What one prediction is about: one of the scopes above.
+        One of the scopes above.
     inputs : list of str, default=None
-        What the learner sees; None for the default inputs of the scope.
+        Inputs of the learner; None for the default inputs of the scope.
 
         {inputs}
     random_state : int, RandomState instance or None, default=None
@@ -79,7 +79,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     scope_ : str
         Name of the scope that was fitted.
     fitted_scope_ : Scope
-        The scope with all that was learned, which the methods of the rule go to.
+        The scope with all that was learned; the methods of the rule call its methods.
     inputs_ : tuple of str
         Names of the inputs.
     {facts}
@@ -99,8 +99,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     Sampling a training, learning it and training with what was learned is due to R. Jakša and M.
     Katrák, "Neural Network Model of the Backpropagation Algorithm" (2006).
 
-    A clone keeps what was fitted, because searches and pipelines clone the estimator that holds the
-    rule; fitting starts afresh all the same.
+    A clone remains fitted, because searches and pipelines clone the estimator that holds the rule.
+    Nevertheless ``fit`` starts anew.
 
     Examples
     --------
@@ -165,7 +165,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         TypeError
             If X is a recorder or the path of a trace.
         ValueError
-            If the trace lacks what the inputs need, or has no rows.
+            If the trace lacks a variable that the inputs need, or has no rows.
 
         Warns
         -----
@@ -203,7 +203,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self._take(scope)
 
     def _take(self, scope: Scope) -> Self:
-        """Become the rule that a fitted scope makes."""
+        """Take a fitted scope as the rule's own."""
         if hasattr(self, "fitted_scope_"):
             for fact in self.fitted_scope_.facts:
                 self.__dict__.pop(f"{fact.name}_", None)
@@ -214,16 +214,16 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self
 
     def initialize(self, **facts: Any) -> Self:
-        """Become a rule that has learned nothing: an MLP with random weights, to be searched from.
+        """Set an MLP with random weights, as the start of a search over ``meta_params_``.
 
         The MLP has the hidden layers, the activation functions and the initialiser of ``learner``
         and no scalers. Its parameters are seeded by ``random_state``. As there are no data,
-        :meth:`explain` looks at every input from -1 to 1.
+        :meth:`explain` varies every input from -1 to 1.
 
         Parameters
         ----------
         **facts : dict
-            Values of what is learned besides the MLP, by the names of the attributes without the
+            Values that are learned besides the MLP, by the names of the attributes without the
             underscore: ``scale=0.01``. The learning rate of rule (3) and an architecture must be
             given where the scope has them.
 
@@ -259,7 +259,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self._take_mlp_scope(scope)
 
     def _take_mlp_scope(self, scope: Scope) -> Self:
-        """Become the rule of a scope that was made of an MLP and not fitted."""
+        """Take a scope that was made from an MLP and not fitted."""
         self.__dict__.pop("feature_names_in_", None)
         self.n_features_in_ = len(scope.ranges.typical) + len(scope.extra_columns)
         return self._take(scope)
@@ -269,15 +269,15 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         """Flat float64 vector of all numbers that drive a training, read-only.
 
         First the parameters of the MLP, scalers folded in, in the order of a
-        :class:`~sklearn_metabp.network.ParameterLayout`; then what the scope learns besides:
-        ``scale_``, ``first_step_`` where the normalizer is the stride, ``learning_rate_``. A
-        ValueError says why where there are none: the learner is no MLP, or the rule cannot train.
+        :class:`~sklearn_metabp.network.ParameterLayout`; then the other numbers of the scope:
+        ``scale_``, ``first_step_`` where the normalizer is the stride, ``learning_rate_``. It
+        raises ValueError if there are none: the learner is no MLP, or the rule cannot train.
         """
         self._check_is_fitted()
         return self.fitted_scope_.meta_params
 
     def with_meta_params(self, meta_params: ArrayLike) -> Self:
-        """Return a rule that drives with other numbers and is the same in everything else.
+        """Return a copy of the rule with other numbers in its MLP and facts.
 
         Nothing is fitted or copied: the new rule shares ``learner`` and all other parameters with
         this one. Its ``learner_`` is the MLP of the numbers.
@@ -305,7 +305,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return rule._take(self.fitted_scope_.with_meta_params(meta_params))
 
     def _check_is_fitted(self) -> None:
-        """Raise NotFittedError as scikit-learn's check does, which alone takes longer."""
+        """Raise NotFittedError as scikit-learn's check does, but faster for a fitted rule."""
         if "fitted_scope_" not in vars(self):
             check_is_fitted(self)
 
@@ -320,10 +320,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         if name == "unit_":
             kind = type(self).__name__
             raise AttributeError(f"{kind} has no attribute 'unit_': it is called normalizer_.")
-        return super().__getattribute__(name)  # raises again what a property raised
+        return super().__getattribute__(name)  # raises again the error of a property
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters of this rule, of its learner or, where there is none, the default one.
+        """Set parameters of this rule, and of its learner or the default one.
 
         Of a default learner behind a scaler the network's parameters have the names that they have
         where there is no scaler: ``learner__hidden_layer_sizes``.
@@ -357,7 +357,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
-        """True if the rule replaces rule (6), as its scope decides."""
+        """True if the scope replaces rule (6)."""
         return hasattr(self, "fitted_scope_") and self.fitted_scope_.acts_backward
 
     def predict(self, X: Any) -> np.ndarray:
@@ -383,7 +383,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def score(
         self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Compute the coefficient of determination R² of what is predicted.
+        """Compute the coefficient of determination R² of the predictions.
 
         Parameters
         ----------
@@ -406,24 +406,24 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return r2_score(y, predicted, sample_weight=sample_weight, multioutput="variance_weighted")
 
     def init_state(self, layout: ParameterLayout) -> Any:
-        """Return what the scope remembers before the first step; see :meth:`UpdateRule.init_state`.
+        """Return the scope's state before the first step; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
         NotFittedError
             If the rule has not been fitted.
         ValueError
-            If what was fitted cannot train, or cannot train a network of this architecture.
+            If the rule cannot train, or cannot train a network of this architecture.
         """
         check_is_fitted(self)
         return self.fitted_scope_.init_state(layout)
 
     def state_key(self) -> tuple:
-        """Return its class and what the scope remembers; see :meth:`UpdateRule.state_key`."""
+        """Return the class and the key of the scope; see :meth:`UpdateRule.state_key`."""
         return type(self), self.fitted_scope_.state_key()
 
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
-        """Compute what the learner predicts; see :meth:`UpdateRule.compute_update`."""
+        """Compute the update that the learner predicts; see :meth:`UpdateRule.compute_update`."""
         return LearnedUpdateRule.bind(self, step, state)()
 
     def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
@@ -431,12 +431,12 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return self.fitted_scope_.bind(step, state)
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
-        """Compute what the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
+        """Compute the deltas that the learner sends back; see :meth:`UpdateRule.compute_deltas`."""
         LearnedUpdateRule.bind_deltas(self, step, state)(layer)
         return step.backprop.deltas[layer]
 
     def bind_deltas(self, step: Step, state: Any) -> Callable[[int], None]:
-        """Bind what the learner sends back; see :meth:`UpdateRule.bind_deltas`."""
+        """Bind the deltas that the learner sends back; see :meth:`UpdateRule.bind_deltas`."""
         return self.fitted_scope_.bind_deltas(step, state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -454,18 +454,18 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         ValueError
             If its learner is no MLP, alone or behind scalers: such a rule is pickled.
         OSError
-            If the file cannot be written; then what was there stays.
+            If the file cannot be written; an older file is then kept.
         """
         check_is_fitted(self)
         save_scope(path, self.fitted_scope_)
 
     def explain(self, n_points: int = 25) -> RuleExplanation:
-        """Explain what the rule has learned.
+        """Explain the learned rule.
 
         Parameters
         ----------
         n_points : int, default=25
-            Values to look at along every input.
+            Number of values to compute along every input.
 
         Returns
         -------
@@ -544,7 +544,7 @@ def load_rule(path: str | os.PathLike[str]) -> LearnedUpdateRule:
 
 
 def set_epochs(learner: Any, n_epochs: int) -> Any:
-    """Make the MLP inside a default learner train for a number of epochs, whatever its loss."""
+    """Make the MLP inside a default learner train for a fixed number of epochs."""
     for name in list(learner.get_params()):
         if name == "max_iter" or name.endswith("__max_iter"):
             prefix = name.removesuffix("max_iter")

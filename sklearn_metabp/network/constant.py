@@ -90,7 +90,7 @@ def constant_loss(
 
 
 def _log_shares(means: np.ndarray, groups: tuple[int, ...], half_a_row: float) -> np.ndarray:
-    """Return logarithms of the shares that the means have of their group."""
+    """Return logarithms of the means, as shares of the sum over their group."""
     shares = np.maximum(means, 0)
     shares = np.where(shares > 0, shares, half_a_row)
     parts = np.split(shares, np.cumsum(groups)[:-1])

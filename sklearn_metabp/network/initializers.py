@@ -135,7 +135,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def resolve_initializer(init: str | Initializer) -> Initializer:
-    """Return the initialiser of a name, or a user's callable with a check of what it returns.
+    """Return the initialiser of a name, or a user's callable with a check of its return value.
 
     Parameters
     ----------

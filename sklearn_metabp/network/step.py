@@ -236,7 +236,7 @@ class StepView(Step):
     """A step with other buffers for ``gradients``, ``updates`` or both.
 
     It is made once per training, for a rule inside another one or for a teacher. All other arrays
-    are those of the step.
+    are the arrays of the step.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def network_outputs(graph: Graph, model: Any, x: Node) -> Node:
 
 
 def regressor_shapes(operator: Any) -> None:
-    """Set the shape of the variable: one column an output, as for all of skl2onnx's regressors.
+    """Set the shape of the variable: one column per output, as skl2onnx's regressors do.
 
     This holds also where ``predict`` returns a vector.
     """
@@ -102,7 +102,7 @@ def classifier_shapes(operator: Any) -> None:
 
 
 def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
-    """Write the network, and after it what ``predict`` and ``predict_proba`` do."""
+    """Write the network, then the computations of ``predict`` and ``predict_proba``."""
     model, (given,) = operator.raw_operator, operator.inputs
     function = model.out_activation_
     graph = Graph(container.target_opset, given.type)
@@ -134,7 +134,7 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _goes_into_maps(probabilities: Any, scope: Any) -> bool:
-    """Return whether option ``zipmap`` makes maps of them, by an operator for float32 alone."""
+    """Return whether ``zipmap`` makes maps of the probabilities, which needs float32."""
     users = [other for other in scope.operators.values() if other.type == "SklearnZipMap"]
     return any(probabilities is variable for other in users for variable in other.inputs)
 

@@ -1,4 +1,4 @@
-"""A display of what a learned rule does along each of its inputs."""
+"""A display of the updates of a learned rule along each of its inputs."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -21,7 +21,8 @@ _MAX_COLUMNS = 4
 class LearnedRuleDisplay:
     """The step of a learned rule as a function of each input, the others at their medians.
 
-    Made by :meth:`from_rule`. All panels have one y axis, so that what matters most moves most.
+    Made by :meth:`from_rule`. All panels share the y axis, so the most important input has the
+    steepest line.
 
     Parameters
     ----------
@@ -33,15 +34,15 @@ class LearnedRuleDisplay:
     formula : str, default=None
         The rule as an equation.
     ylabel : str, default="update"
-        Name of what is predicted.
+        Name of the predicted values.
 
     Attributes
     ----------
     ax_ : ndarray of Axes of shape (n_inputs,)
     figure_ : Figure
     lines_ : dict of str to list of Line2D
-        By input: one line, or a line for every predicted update; of more than 20 those that move
-        most.
+        By input: one line, or a line for every predicted update; of more than 20 lines only the
+        steepest.
     teacher_lines_ : dict of str to Line2D
         By input; empty without a teacher.
 
@@ -100,9 +101,9 @@ class LearnedRuleDisplay:
             without momentum, and ``Adam`` are. Its coefficients are read off a small training under
             it, after the running means have warmed up.
         inputs : list of str, default=None
-            Inputs to draw. None is all; of more than 12 those along which the step moves most.
+            Inputs to draw. None is all; of more than 12 those along which the step changes most.
         n_points : int, default=50
-            Values to look at along every input.
+            Number of values to compute along every input.
         ax : Axes or array-like of Axes, default=None
             One is divided, or one an input; None makes a figure.
         line_kwargs : dict, default=None
@@ -133,7 +134,7 @@ class LearnedRuleDisplay:
         return display.plot(ax=ax, line_kwargs=line_kwargs)
 
     def plot(self, ax: Any = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
-        """Draw; see :meth:`from_rule`. A figure that is made bears the formula, where there is one.
+        """Draw; see :meth:`from_rule`. A new figure shows the formula, if there is one.
 
         Parameters
         ----------
@@ -193,7 +194,7 @@ def _choose_effects(
 
 
 def _pick_lines(predictions: np.ndarray) -> np.ndarray:
-    """Return all columns or, of many, those that move most, in order."""
+    """Return all columns or, of many, those that change most, in order."""
     if predictions.ndim == 1 or predictions.shape[1] <= _MAX_LINES:
         return predictions
     most = np.argsort(-np.ptp(predictions, axis=0), kind="stable")[:_MAX_LINES]

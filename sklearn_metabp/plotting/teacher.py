@@ -21,10 +21,9 @@ def teacher_effects(
 
     The other inputs are at their medians.
 
-    It is measured in what the rule's updates are measured in. A small training under the teacher is
-    recorded, and a linear model is fitted to it. The teacher must be linear in the inputs: plain
-    backpropagation, momentum and Adam are in those of a link, and rule (6) is in those of a
-    message.
+    A small training under the teacher is recorded, and a linear model is fitted to it. The teacher
+    must be linear in the inputs: plain backpropagation, momentum and Adam are in those of a link,
+    and rule (6) is in those of a message.
 
     Parameters
     ----------

@@ -38,8 +38,8 @@ class UpdateRuleDisplay:
         Lower quantile, median and upper quantile over the parameters of a matrix or vector, by its
         name.
     learning_rates : dict of str to ndarray of shape (n_steps, 3)
-        The same of the effective learning rates, over the parameters whose gradient is not 0; NaN
-        if there are none.
+        The same quantiles of the effective learning rates, over the parameters whose gradient is
+        not 0; NaN if there are none.
     quantiles : tuple of float
         The lower and the upper quantile.
 

@@ -21,7 +21,7 @@ class ClassTargets(Targets):
     """Classes as targets of the output neurons, and outputs as probabilities and labels.
 
     Two classes have one neuron, more classes one neuron each, multilabel one neuron a label.
-    Softmax always has one neuron a class. The target of a neuron is 1 for yes and 0 for no; with
+    Softmax always has one neuron per class. The target of a neuron is 1 for yes and 0 for no; with
     tanh neurons it is -1 for no.
 
     Parameters

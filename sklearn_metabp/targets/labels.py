@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-# scikit-learn's own errors say what to do about these.
+# For these scikit-learn's own errors name the remedy.
 _LEFT_TO_SKLEARN = (list, tuple, np.ndarray, bytes)
 
 

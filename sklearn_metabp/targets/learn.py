@@ -22,7 +22,7 @@ _ONE_HOT = (
 def learn_targets(
     y: Any, classes: Any, out_activation: str, loss: str
 ) -> ClassTargets | MultiOutputTargets:
-    """Return targets for y, with the announced classes or, if there are none, those of y.
+    """Return targets for y, with the announced classes or else the classes of y.
 
     Raises
     ------

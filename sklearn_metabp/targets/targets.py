@@ -10,7 +10,7 @@ from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 
 class Targets(ABC):
-    """The conversion between y and the outputs of a network: what an estimator learns from y.
+    """The conversion between y and the outputs of a network, learned from y.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Targets(ABC):
 
     @property
     def fitted_attributes(self) -> dict[str, Any]:
-        """Attributes that a fitted estimator takes over from its targets."""
+        """Attributes of a fitted estimator that belong to its targets."""
         return {}
 
     @abstractmethod

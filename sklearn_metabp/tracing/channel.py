@@ -1,7 +1,7 @@
 """Messages from worker processes to objects of the process that they work for.
 
-A process that pickles a callback for its workers listens at one local socket, whose address and key
-are in the pickle. Workers send over it, and wait until the message has been received.
+A process that pickles a callback for its workers opens one local socket. Its address and key are in
+the pickle. Workers send over it, and wait until the message has been received.
 """
 
 import multiprocessing

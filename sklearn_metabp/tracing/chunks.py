@@ -57,7 +57,7 @@ class RunHeader:
     adds_updates : bool
         See :class:`Run`.
     run_id : str of 32 hexadecimal digits
-        Random number, which tells a chunk from one of another run of the same shape.
+        Random number, which distinguishes chunks of different runs of the same shape.
     task : Task or None
         See :class:`Run`.
     """
@@ -96,7 +96,7 @@ class RunHeader:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is written as JSON."""
+        """Return the header as it is written in JSON."""
         network = self.network
         return {
             "layer_sizes": list(network.layout.layer_sizes),

@@ -1,4 +1,4 @@
-"""A callback that collects in one process what its copies record in other processes."""
+"""A callback that collects in one process the recordings of its copies in other processes."""
 
 import multiprocessing
 import os
@@ -12,10 +12,10 @@ _OF_THIS_PROCESS = {"_lock", "_pid", "_home", "_is_cut_off"}
 
 
 class Collector:
-    """A callback whose copies in worker processes send what they collect to the original.
+    """A callback whose copies in worker processes send their recordings to the original.
 
     joblib pickles an estimator and its callbacks for every task of a worker process. A copy in a
-    worker process sends what it collects. A copy that was loaded from a file has what was collected
+    worker process sends its recordings. A copy that was loaded from a file has the recordings from
     before, and collects on its own.
 
     Subclasses define ``receive(message)`` and ``_forget()``.
@@ -30,11 +30,11 @@ class Collector:
         self._is_cut_off = False
 
     def receive(self, message: Any) -> None:
-        """Take in what was collected here or by a copy in a worker process."""
+        """Add a recording that was made here or by a copy in a worker process."""
         raise NotImplementedError
 
     def _forget(self) -> None:
-        """Drop what was collected, because the original has it."""
+        """Drop all recordings, because the original has them."""
         raise NotImplementedError
 
     def _collects(self) -> bool:
@@ -42,7 +42,7 @@ class Collector:
         return True
 
     def _deliver(self, message: Any) -> None:
-        """Send what was collected to the original, which may be this object.
+        """Send a recording to the original, which may be this object.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Collector:
         return _collector_at, (type(self), self.__getstate__())
 
     def emptied(self) -> "Collector":
-        """Return a copy without what was collected, to be pickled with an unfitted estimator.
+        """Return a copy without recordings, to be pickled with an unfitted estimator.
 
         Unpickled in a worker process it sends to this object, and in this process it is this
         object. Elsewhere it has collected nothing.

@@ -97,7 +97,7 @@ class CheckedFile:
         Raises
         ------
         error
-            If the bytes are not those that were written, or cannot be read.
+            If the bytes differ from those that were written, or cannot be read.
         """
         if name in self._loaded:
             return self._loaded[name]
@@ -190,7 +190,7 @@ def open_file(path: Path, kind: str, error: type[ValueError]) -> CheckedFile:
 
 
 class _FaultError(Exception):
-    """A fault of a file whose path the raising function does not have."""
+    """A fault of a file, raised where the path of the file is not at hand."""
 
 
 def _read_header(path: Path) -> tuple[int, bytes]:

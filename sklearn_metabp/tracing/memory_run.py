@@ -248,7 +248,7 @@ class MemoryRun(Run):
         Raises
         ------
         RuntimeError
-            If the training, computed again, is not what was recorded.
+            If the training, computed again, differs from the recorded one.
         """
         n_wanted = self.n_steps if n_steps is None else min(n_steps, self.n_steps)
         for part, start, stop in self._spans():

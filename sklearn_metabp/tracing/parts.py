@@ -29,7 +29,7 @@ class Replay(Protocol):
         """Number of bytes of the rows that the steps are computed from."""
 
     def kept(self) -> Self:
-        """Return a copy that stays valid."""
+        """Return a copy that remains valid."""
 
     def is_picklable(self, by_value: bool) -> bool:
         """Tell whether it can be pickled, with the code of the rule if ``by_value``."""

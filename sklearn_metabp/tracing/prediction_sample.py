@@ -74,8 +74,8 @@ class PredictionSample:
 
         Yields
         ------
-        step : Step or what was recorded of one
-            Good until the next one.
+        step : Step or recorded step
+            Valid until the next one.
         drawn : list of (slice, ndarray of int)
             Place of the drawn predictions in the sample, and their numbers among those of the step;
             several where the trace has the step several times.

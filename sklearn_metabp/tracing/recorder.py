@@ -70,8 +70,8 @@ class TraceRecorder(Collector):
         A rule whose update is computed at every step too, without changing the weights. It is
         recorded as ``teacher_updates``, which are the targets of scopes. Every step is then copied.
     path : str or path-like, default=None
-        Directory to record into, which is made if it does not exist. Runs that are there stay.
-        None records in memory.
+        Directory to record into, which is made if it does not exist. Runs in it are kept. None
+        records in memory.
     dtype : dtype, default=None
         Dtype of the stored arrays; None for that of the training. float32 halves the memory.
 
@@ -358,7 +358,7 @@ class _Training:
         self.is_replayable, self.adds_updates, self.has_stepped = False, True, False
 
     def end_fit(self) -> None:
-        """Drop what only the steps of the fit needed."""
+        """Drop the data that only the steps of the fit needed."""
         if isinstance(self.run, MemoryRun) and self.has_stepped:
             self.run.end_fit()
         # A fit that ended before its first step leaves a replay, which the next must not use.

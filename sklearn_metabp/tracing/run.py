@@ -157,7 +157,7 @@ class Run(ABC):
             Number of recorded steps before this one.
         step : Step or SimpleNamespace
             The step, or its recorded values under the same names. It is valid until the next one,
-            so copy what is to be kept.
+            so copy values that are to be kept.
         """
 
 

@@ -1,4 +1,4 @@
-"""The scopes of learned rules, as a trace sees them.
+"""The scopes of learned rules, as a trace uses them.
 
 They are defined in ``sklearn_metabp.learned``, a lower package, which registers its table here.
 """
@@ -16,10 +16,10 @@ class TraceReader(Protocol):
     """A scope with its inputs: it turns a trace into the two matrices of a regression."""
 
     def features(self, trace: "Trace") -> np.ndarray:
-        """Return what is known, one row a prediction."""
+        """Return the inputs of the learner, one row per prediction."""
 
     def targets(self, trace: "Trace") -> np.ndarray:
-        """Return what is to be predicted."""
+        """Return the targets of the predictions."""
 
 
 _tables: list[Mapping[str, Callable[[Any], TraceReader]]] = []

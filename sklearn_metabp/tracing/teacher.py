@@ -12,12 +12,12 @@ from sklearn_metabp.update_rules.checks import bind_validated
 
 
 class Teacher:
-    """A rule that sees the steps of one training and changes no weights.
+    """A rule that computes its updates in the steps of one training, without changing weights.
 
     Parameters
     ----------
     rule : UpdateRule
-        Its state is updated at every step that it sees.
+        Its state is updated at every step.
     layout : ParameterLayout
     """
 

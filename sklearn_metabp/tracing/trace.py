@@ -162,7 +162,7 @@ class Trace:
         step : object
             Has the recorded variables as attributes, besides ``index``, ``epoch``, ``loss``,
             ``n_patterns``, ``network`` and ``layout``. It is valid until the next one, so copy
-            what is to be kept.
+            values that are to be kept.
         """
         mine = np.flatnonzero(self.runs == run)
         if not len(mine):
@@ -191,8 +191,8 @@ class Trace:
     def concatenate(cls, traces: Iterable["Trace"]) -> "Trace":
         """Join the steps of several traces in order, and number their runs anew.
 
-        A run that several traces have, as after selecting steps or opening a directory twice, stays
-        one run.
+        A run that several traces have, as after selecting steps or opening a directory twice,
+        remains one run.
 
         Raises
         ------

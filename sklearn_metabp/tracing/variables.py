@@ -1,4 +1,4 @@
-"""The table of trace variables: what can be recorded of a step, and in which shape."""
+"""The table of trace variables: the values that can be recorded of a step, and their shapes."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -210,7 +210,7 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def stored_variables(names: Iterable[str]) -> list[TraceVariable]:
-    """Return those of the named variables that are stored as arrays."""
+    """Return the named variables that are stored as arrays."""
     variables = [VARIABLES[name] for name in names]
     return [variable for variable in variables if not variable.is_always_recorded]
 

@@ -57,7 +57,7 @@ class Batches:
 
     @property
     def rows(self) -> TrainingRows:
-        """The rows as kernels load them and steps hold them."""
+        """The rows and their order, for kernels and steps."""
         return TrainingRows(self.X, self.targets, self.sample_weight, self.order)
 
     def draw(self, random_state: np.random.RandomState) -> Iterable[tuple[int, int]]:

@@ -38,7 +38,7 @@ class Epochs:
         ``max_epochs``.
     listener : Listener, default=None
     yields_steps : bool, default=False
-        Whether ``run_one`` yields the steps although no listener wants them.
+        Whether ``run_one`` yields the steps even without a listener to steps.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Epochs:
         self.backprop.load(*batches.rows)
         self.listener = listener
         self.yields_steps = yields_steps or (listener is not None and listener.wants_steps)
-        # A step is looked at after the weights have changed, and belongs to those before.
+        # Listeners read a step after the weights have changed; it has the weights before.
         self.seen_params = state.params.copy() if self.yields_steps else state.params
         # Planned once per training: if the plan moved, the rate of a schedule would jump back.
         if state.n_planned is None:
@@ -119,7 +119,7 @@ class Epochs:
                 raise self.divergence(f"the loss of a batch is {loss}")
             self.last_loss = loss
             try:
-                change = compute_update()  # rule (3), or what stands in for it
+                change = compute_update()  # rule (3), or its replacement
             except ValueError as error:
                 explain_read_only(error, self.rule)
                 raise

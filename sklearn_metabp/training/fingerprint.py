@@ -76,17 +76,17 @@ def fingerprint(value: Any) -> str:
 _first_fingerprints: dict[int, tuple[weakref.ref, str]] = {}
 
 
-def callable_fingerprint(judge: Callable | str | None) -> str:
-    """Return the fingerprint of a scorer or a monitor, which stays while the object takes notes.
+def callable_fingerprint(function: Callable | str | None) -> str:
+    """Return the fingerprint of a scorer or a monitor, the same while the object changes itself.
 
-    A training that continues has to find out whether scores of now and before can be compared. A
-    scorer stays the same while what it notes changes: a list of its calls, a running mean. So an
-    object keeps the fingerprint that it had first, and one of a class counts by the class and the
-    arguments of its constructor.
+    A continued training compares its scores with those before only if the scorer is the same. A
+    scorer may change attributes as it is called, such as a list of its calls or a running mean. So
+    an object keeps its first fingerprint. That of an instance of a class depends on the class and
+    the arguments of its constructor.
 
     Parameters
     ----------
-    judge : callable, str or None
+    function : callable, str or None
         A string is the name of a scorer or of a curve.
 
     Returns
@@ -94,19 +94,19 @@ def callable_fingerprint(judge: Callable | str | None) -> str:
     fingerprint : str
         40 hexadecimal digits; of a string or None its ``repr``.
     """
-    if judge is None or isinstance(judge, str):
-        return repr(judge)
-    if not callable(judge):
+    if function is None or isinstance(function, str):
+        return repr(function)
+    if not callable(function):
         raise TypeError(
-            f"callable_fingerprint takes what can be called, got a {type(judge).__name__}."
+            f"callable_fingerprint takes what can be called, got a {type(function).__name__}."
         )
-    known = _first_fingerprints.get(id(judge))
-    if known is not None and known[0]() is judge:
+    known = _first_fingerprints.get(id(function))
+    if known is not None and known[0]() is function:
         return known[1]
-    first = fingerprint(constructor_call(judge))
+    first = fingerprint(constructor_call(function))
     with suppress(TypeError):  # an object without weak references is examined every time
-        reference = weakref.ref(judge, partial(_forget, id(judge)))
-        _first_fingerprints[id(judge)] = reference, first
+        reference = weakref.ref(function, partial(_forget, id(function)))
+        _first_fingerprints[id(function)] = reference, first
     return first
 
 

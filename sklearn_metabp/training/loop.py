@@ -1,4 +1,4 @@
-"""The loop over epochs, and what follows an epoch: validation, patience, callbacks."""
+"""The loop over epochs, and the work after an epoch: validation, patience, callbacks."""
 
 import time
 import warnings
@@ -18,7 +18,7 @@ from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
 
-# A second Ctrl-C within this time is meant for everything that runs, and not for one fit.
+# A second Ctrl-C within this time ends everything that runs, and not one fit alone.
 _SECONDS = 1.0
 _last_interrupt = -_SECONDS
 
@@ -63,8 +63,8 @@ def train(
     max_epochs : int
         Or iterations, of a rule that searches along lines.
     planned_epochs : int, default=None
-        Epochs from now on that schedules of the learning rate reckon with, where the state has no
-        plan yet; None is ``max_epochs``.
+        Epochs from now on that schedules of the learning rate are planned for, where the state has
+        no plan yet; None is ``max_epochs``.
     validation : Validation, default=None
     listener : Listener, default=None
     verbose : bool, default=False
@@ -122,11 +122,11 @@ def train(
 
 
 def _is_second_interrupt() -> bool:
-    """Note a Ctrl-C that met a fit; return whether another one did so within the last second.
+    """Record a Ctrl-C in a fit; return whether there was another one within the last second.
 
     A search continues with its next fit after the first, so only a second one that is let through
-    ends the search. The time is one for the process, because a fit cannot know that it is one of
-    many.
+    ends the search. All fits of a process share the time, because a fit has no access to the
+    others.
     """
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()
@@ -177,7 +177,7 @@ class _EpochEnd:
         return self._listener.epoch_ends(state, params, stopped)
 
     def _update_patience(self, loss: float) -> bool:
-        """Count the epoch; return True if patience has run out and the rule has no answer to it."""
+        """Count the epoch; return True if patience has run out and the rule does not renew it."""
         rule, state = self._rule, self._state
         name, watched = "Training loss", loss
         if self._watches_score:

@@ -33,7 +33,7 @@ _A_WHILE = 10
 _ROSE = 2.0
 # From this alpha on, the penalty is mentioned where nothing was learned.
 _STRONG_PENALTY = 1e-3
-# The first calls of partial_fit, whose losses are the measure of what is usual on a stream.
+# The first calls of partial_fit; later losses of a stream are compared with theirs.
 _FIRST_CALLS = 10
 
 

@@ -26,7 +26,7 @@ class Replay:
 
     The steps have the same bits as those of the training if the rule is a function of the step and
     its state. A new replay is valid until the training begins. :meth:`kept` returns a copy that
-    stays valid.
+    remains valid.
 
     Attributes
     ----------
@@ -70,11 +70,11 @@ class Replay:
         return sum(array.nbytes for array in (*arrays, weight) if array is not None)
 
     def kept(self) -> "Replay":
-        """Return a copy that stays valid; equal data of several replays are held once."""
+        """Return a copy that remains valid; equal data of several replays are held once."""
         shared = copy.copy(self)
         shared.network, shared._batches = copy.copy(self.network), _shared(self._batches)
         # No step reads the validation scores or the memory of callbacks, and both grow with the
-        # training. The loss curve stays, because it counts the epochs; its copies share one list.
+        # training. The loss curve is kept, because it counts the epochs; its copies share one list.
         state = replace(
             self._state,
             validation_scores=Curve(),

@@ -37,8 +37,9 @@ class Search:
         self._trial = state.params.copy()
         self._gradients = np.zeros_like(state.params)
         self._backprop = self._load_kernel(network, self._trial, self._gradients)
-        # A listener sees every iteration from the parameters before it. A second kernel computes
-        # that, so that the numbers of the rule do not depend on whether there is a listener.
+        # A listener gets every iteration with the parameters before it. A second kernel computes
+        # these values, so that the numbers of the rule do not depend on whether there is a
+        # listener.
         seen_params, gradients, backprop = self._trial, self._gradients, self._backprop
         if listener is not None and listener.wants_steps:
             seen_params, gradients = state.params.copy(), np.zeros_like(state.params)

@@ -26,13 +26,13 @@ class Patience:
     n_without_improvement: int = 0
 
     def continue_with(self, tol: float, n_iter_no_change: float) -> None:
-        """Take new limits, and new patience where the old has run out."""
+        """Set new limits, and renew patience that has run out."""
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         if self.n_without_improvement >= n_iter_no_change:
             self.renew()
 
     def renew(self) -> None:
-        """Count from the beginning; the best loss stays."""
+        """Restart the count of epochs; keep the best loss."""
         self.n_without_improvement = 0
 
     def update(self, loss: float) -> bool:
@@ -83,7 +83,7 @@ class TrainingState:
         Data of callbacks about this training, by their ``memory_key``.
     n_planned : int or None
         Number of steps from the beginning that schedules of the learning rate are made for. The
-        first call sets it, and it stays; None before.
+        first call sets it for good; None before.
     start_loss : float
         Loss before the first iteration of a search along lines; NaN where there was none.
     why_not_converged : str or None

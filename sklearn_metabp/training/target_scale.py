@@ -11,7 +11,7 @@ _USUAL, _FAR = (0.1, 10.0), 3.0
 def advice_on_scale(
     out_activation: str, targets: np.ndarray, sample_weight: np.ndarray | None, tol: float
 ) -> str | None:
-    """Return what is unusual about numbers to predict, and what to do about it.
+    """Return a description of unusual numbers to predict, with a remedy.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Code of the user and of libraries: how to tell them apart, and the names in code."""
+"""Code of the user and of libraries: the distinction between them, and the names in code."""
 
 import dis
 import hashlib
@@ -168,7 +168,7 @@ def returns_something(function: Any) -> bool:
 
 
 def is_importable(code: Any) -> bool:
-    """Return whether the module and name of a class or function lead to it."""
+    """Return whether a class or function can be imported by its module and name."""
     found = sys.modules.get(code.__module__ or "")
     return found is not None and attribute_at(found, code.__qualname__) is code
 

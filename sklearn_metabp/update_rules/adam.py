@@ -1,4 +1,4 @@
-"""Adaptive moment estimation, and what the rules related to Adam share with it."""
+"""Adaptive moment estimation, and functions for the rules related to Adam."""
 
 from collections.abc import Callable
 from numbers import Real

@@ -22,7 +22,7 @@ class Averaged(WrapperRule):
     .. math::
         a_t = \beta a_{t-1} + (1 - \beta) w_t, \qquad \hat w_t = a_t / (1 - \beta^t)
 
-    Training itself goes on from :math:`w_t`, as if there were no average. A fitted estimator
+    Training itself continues from :math:`w_t`, as if there were no average. A fitted estimator
     predicts with :math:`\hat w_t`. The division corrects for the start of the average at zero, as
     in Adam.
 

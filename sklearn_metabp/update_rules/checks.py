@@ -1,4 +1,4 @@
-"""Checks of what a user's rule returns, before anything is done with it."""
+"""Checks of the return values of a user's rule before they are used."""
 
 import reprlib
 from collections.abc import Callable
@@ -14,13 +14,13 @@ if TYPE_CHECKING:  # which import this module
 
 
 def validate_update(rule: "UpdateRule", change: object, wanted: np.ndarray) -> np.ndarray:
-    """Return the update that a rule computed if it has the shape and dtype that is wanted.
+    """Return the update that a rule computed if its shape and dtype are right.
 
     Parameters
     ----------
     rule : UpdateRule
     change : object
-        What its ``compute_update`` returned.
+        The value that its ``compute_update`` returned.
     wanted : ndarray of shape (n_params,)
         ``step.updates``, which passes as it is.
 
@@ -47,13 +47,13 @@ def validate_update(rule: "UpdateRule", change: object, wanted: np.ndarray) -> n
 
 
 def validate_kept_params(rule: "TrainingRule", kept: object, params: np.ndarray) -> np.ndarray:
-    """Return the parameters that a rule keeps if they are like those that are trained.
+    """Return the parameters that a rule keeps if they fit the trained ones.
 
     Parameters
     ----------
     rule : TrainingRule
     kept : object
-        What its ``kept_params`` returned.
+        The value that its ``kept_params`` returned.
     params : ndarray of shape (n_params,)
         The parameters after the last update, which pass as they are.
 
@@ -100,7 +100,7 @@ def explain_read_only(error: ValueError, rule: "UpdateRule") -> None:
     Parameters
     ----------
     error : ValueError
-        What came out of the rule.
+        The value that the rule returned.
     rule : UpdateRule
 
     Raises
@@ -169,7 +169,7 @@ def write_deltas(
     rule : UpdateRule
     layer : int
     deltas : object
-        What its ``compute_deltas`` returned; ``buffer`` itself passes as it is.
+        The value that its ``compute_deltas`` returned; ``buffer`` itself is accepted as it is.
     buffer : ndarray of shape (max_batch, n_neurons)
     n_patterns : int
 

@@ -167,7 +167,7 @@ class ConjugateGradient(LineSearchRule):
         return -gradient, length
 
     def _direction(self, gradient: np.ndarray, state: dict[str, Any]) -> np.ndarray | None:
-        """Return the conjugate direction; None if the step has to be one of steepest descent."""
+        """Return the conjugate direction, or None if the step must be one of steepest descent."""
         if not state["n_iterations"] or state["n_iterations"] < self.n_steepest:
             return None
         with np.errstate(all="ignore"):

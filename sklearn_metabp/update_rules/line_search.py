@@ -43,7 +43,7 @@ class LineSearchRule(TrainingRule):
     adds_updates = False  # an update here is the rounded difference of two points
     tests_convergence = True
     needs_fixed_loss = True
-    resumable = False  # part of what a search remembers is in SciPy
+    resumable = False  # part of the state of a search is in SciPy
     full_batch = True
 
     @abstractmethod

@@ -13,7 +13,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class NAdam(MomentRule):
-    r"""NAdam: Adam whose momentum looks one step ahead.
+    r"""NAdam: Adam with the momentum of the next step.
 
     At step t = 1, 2, … with the moments :math:`m_t` and :math:`\hat v_t` of :class:`Adam`:
 

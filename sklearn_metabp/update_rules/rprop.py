@@ -26,8 +26,9 @@ class Rprop(ScheduledRule):
         \end{cases} \\
         \Delta w &= -\Delta_t \operatorname{sign}(g_t)
 
-    A parameter whose gradient has changed its sign stays for one step; its step before is not taken
-    back. The rule is made for batches of all rows: ``batch_size="auto"`` is ``"full"`` with it.
+    A parameter whose gradient has changed its sign does not move for one step; its step before is
+    not taken back. The rule is made for batches of all rows: ``batch_size="auto"`` is ``"full"``
+    with it.
 
     Parameters
     ----------

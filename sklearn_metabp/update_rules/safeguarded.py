@@ -21,12 +21,12 @@ _ROWS_PER_MEASURED_ROW = 5
 _MIN_STEPS = 10  # of a block
 # The rule has to make this share of the fallback's progress.
 _NEEDED_SHARE = 0.5
-# A batch whose loss is this many times that of the checkpoint ends a block of the rule early.
+# A batch with this many times the loss of the checkpoint ends a block of the rule early.
 _ALARM = 10.0
 
 
 class Safeguarded(WrapperRule):
-    r"""A rule around a rule that hands over to a fallback where the rule does not help.
+    r"""A wrapper that replaces a rule by a fallback where the rule makes too little progress.
 
     Training goes in blocks of steps; either the rule or the fallback drives each block. A
     checkpoint between two blocks measures the loss J, always on the same rows, up to 500 spread
@@ -113,7 +113,8 @@ class Safeguarded(WrapperRule):
         TypeError
             If the rule within averages weights, or the fallback acts on the backward pass.
         """
-        # The class and not a property: no other rule keeps what the undoing of a step cannot undo.
+        # The class and not a property: no other rule keeps values that undoing a step does not
+        # undo.
         if any(isinstance(rule, Averaged) for rule in self.rules_within()):
             raise TypeError(
                 "Averaged within Safeguarded would average steps that are undone: write "
@@ -162,8 +163,8 @@ class Safeguarded(WrapperRule):
 
     def on_plateau(self, state: dict[str, Any]) -> bool:
         """React as both rules do; see :meth:`UpdateRule.on_plateau`."""
-        goes_on = self._fallback.on_plateau(state["fallback"])
-        return self.inner.on_plateau(state["rule"]) or goes_on
+        continues = self._fallback.on_plateau(state["fallback"])
+        return self.inner.on_plateau(state["rule"]) or continues
 
     def on_new_params(self, state: dict[str, Any]) -> None:
         """Drop the last checkpoint; see :meth:`UpdateRule.on_new_params`."""
@@ -183,7 +184,7 @@ class Safeguarded(WrapperRule):
 
 
 class _GuardedSteps:
-    """The steps of one training: it chooses the rule that drives and judges each block.
+    """The steps of one training: it chooses the rule that drives and evaluates each block.
 
     Parameters
     ----------
@@ -213,7 +214,7 @@ class _GuardedSteps:
         self._n_steps = max(
             _MIN_STEPS, -(-_ROWS_PER_MEASURED_ROW * self._rows.n_rows // step.backprop.max_batch)
         )
-        if state["loss"] is not None:  # the training goes on, perhaps with other rows
+        if state["loss"] is not None:  # the training continues, perhaps with other rows
             state["loss"] = self._rows.loss_at(state["checkpoint"])
 
     def compute_update(self) -> np.ndarray:
@@ -222,7 +223,7 @@ class _GuardedSteps:
         proposed = self._propose()
         if state["loss"] is None:
             self._set_checkpoint(self._rows.loss_at(step.params))
-        elif self._checkpoint_is_due() and not self._judge_block():
+        elif self._checkpoint_is_due() and not self._evaluate_block():
             with np.errstate(all="ignore"):  # the loop finds numbers that overflow
                 return state["checkpoint"] - step.params
         state["n_steps"] += 1
@@ -236,8 +237,8 @@ class _GuardedSteps:
             not state["n_blocks_left"] and self._step.loss > state["alarm"]
         )
 
-    def _judge_block(self) -> bool:
-        """Judge the block and plan the next one; return False if it has to be undone."""
+    def _evaluate_block(self) -> bool:
+        """Evaluate the block and plan the next one; return False if the block has to be undone."""
         state = self._state
         loss = self._rows.loss_at(self._step.params)
         won = state["loss"] - loss
@@ -246,7 +247,7 @@ class _GuardedSteps:
             state["n_blocks_left"] -= 1
             self._set_checkpoint(loss)
             return True
-        if won > 0 and state["n_steps"] < self._n_steps:  # a false alarm: the block goes on
+        if won > 0 and state["n_steps"] < self._n_steps:  # a false alarm: the block continues
             state["alarm"] = 2 * self._step.loss
             return True
         if won > 0 and won >= _NEEDED_SHARE * state["won_by_fallback"]:

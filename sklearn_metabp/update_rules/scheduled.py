@@ -30,7 +30,7 @@ class ScheduledRule(UpdateRule):
 
     @property
     def replayable(self) -> bool:  # type: ignore[override]
-        """Whether steps can be computed again: not where plateaus between them change the rate."""
+        """True unless plateaus between the steps change the rate."""
         return self.schedule != "adaptive"
 
     def rate_at(self, step: Step, state: dict[str, Any]) -> float:
@@ -66,7 +66,7 @@ class ScheduledRule(UpdateRule):
         return n_steps >= n_planned and isinstance(self.schedule, str) and self.schedule in ENDING
 
     def _adapted_rate(self, state: dict[str, Any]) -> float:
-        """Return the rate after its plateaus; a rate that was set since then has had none."""
+        """Return the rate after its plateaus; a newly set rate has had none."""
         if state.setdefault("rate_of_plateaus", self.learning_rate) != self.learning_rate:
             state.update(n_plateaus=0, rate_of_plateaus=self.learning_rate)
         return self.learning_rate / _DIVISOR ** state["n_plateaus"]

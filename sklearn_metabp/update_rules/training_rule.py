@@ -16,7 +16,7 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
 
     A rule follows one of two protocols, and subclasses one of two classes. An :class:`UpdateRule`
     computes an update from every batch. A :class:`LineSearchRule` minimizes the loss of all rows.
-    Both share what is here.
+    Both have the attributes and methods of this class.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Whether the loss must stay the same function of the parameters: batches of all rows and no
         dropout.
     resumable : bool
-        Whether ``state`` between two epochs holds all that the rule needs to go on.
+        Whether ``state`` between two epochs holds all that the rule needs to continue.
     replayable : bool
         Whether the same start gives the same steps again, to the bit. False unless a subclass sets
         it.
@@ -85,9 +85,9 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         state : object
-            Anything that pickles; the rule may change it in place. Arrays and numbers in a dict
-            are best. What is bound to the arrays of one training does not belong here but into
-            what ``bind`` returns.
+            Anything that pickles; the rule may change it in place. Arrays and numbers in a dict are
+            best. Objects that are bound to the arrays of one training do not belong here but into
+            the function that ``bind`` returns.
         """
 
     def on_plateau(self, state: Any) -> bool:
@@ -96,18 +96,18 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Parameters
         ----------
         state : object
-            What ``init_state`` returned; may be changed in place.
+            The state from ``init_state``; may be changed in place.
 
         Returns
         -------
-        goes_on : bool
+        continues : bool
             True if the rule changed something, for example to a smaller learning rate, so that
-            training should go on with fresh patience. False, the default, ends it.
+            training should continue with fresh patience. False, the default, ends it.
         """
         return False
 
     def measure(self, params: np.ndarray, step: Step, state: Any) -> None:
-        """Measure what ``kept_params`` depends on and only a training can measure.
+        """Measure the values for ``kept_params`` that only a training can measure.
 
         The training calls it before every ``kept_params``, while its rows are there. The result
         goes into the state. Does nothing by default.
@@ -119,13 +119,13 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         step : Step
             The last step; ``step.params`` may be the parameters before its update.
         state : object
-            What ``init_state`` returned; may be changed in place.
+            The state from ``init_state``; may be changed in place.
         """
 
     def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
         """Return the parameters that a fitted estimator gets.
 
-        The training itself goes on from ``params``. Called after an epoch and after the training,
+        The training itself continues from ``params``. Called after an epoch and after the training,
         when its rows may be gone.
 
         Parameters
@@ -133,7 +133,7 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         params : ndarray of shape (n_params,)
             After the last update.
         state : object
-            What ``init_state`` returned.
+            The state from ``init_state``.
 
         Returns
         -------
@@ -144,15 +144,15 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         return params
 
     def on_new_params(self, state: Any) -> None:
-        """React before a training goes on from parameters that somebody wrote in between.
+        """React before a training continues from parameters that were written in between.
 
         A state that contains parameters, for example an average, has to drop them here. Running
-        means of gradients may stay. Does nothing by default.
+        means of gradients may be kept. Does nothing by default.
 
         Parameters
         ----------
         state : object
-            What ``init_state`` returned; may be changed in place.
+            The state from ``init_state``; may be changed in place.
         """
         return
 
@@ -169,20 +169,20 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Returns
         -------
         has_ended : bool
-            False by default. Estimators warn of a training that goes on under such a rule.
+            False by default. Estimators warn of a training that continues under such a rule.
         """
         return False
 
     def state_key(self) -> tuple:
         """Return the key of the state.
 
-        A training goes on with its state under any rule of the same key. If a hyperparameter
+        A training continues with its state under any rule of the same key. If a hyperparameter
         changes which arrays the state has, or their meaning, it belongs into the key.
 
         Returns
         -------
         key : tuple
             Of classes, strings, numbers, arrays and tuples of them. The class alone by default, so
-            that a rule with another learning rate goes on with the moments it finds.
+            that a rule with another learning rate continues with the present moments.
         """
         return (type(self),)

@@ -11,14 +11,14 @@ from sklearn_metabp.network import Step
 from sklearn_metabp.update_rules.checks import explain_read_only, write_deltas
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 
-# What computes one step, and what binds it to all steps of a training.
+# The methods that compute one step, and those that bind them to all steps of a training.
 _BOUND_VERBS = {"compute_update": "bind", "compute_deltas": "bind_deltas"}
 
 
 class UpdateRule(TrainingRule):
-    """A rule that computes the change of every parameter from what one step knows.
+    """A rule that computes the change of every parameter from one step.
 
-    A rule consists of its hyperparameters. What it remembers from step to step is its state, which
+    A rule consists of its hyperparameters. All that changes from step to step is its state, which
     belongs to the training: one rule may serve many trainings at once, and ``clone``,
     ``get_params`` and ``update_rule__learning_rate`` work as for any estimator.
 
@@ -86,9 +86,9 @@ class UpdateRule(TrainingRule):
         Parameters
         ----------
         step : Step
-            What is known at this step; most rules need ``step.gradients`` alone.
+            Values of this step; most rules need ``step.gradients`` alone.
         state : object
-            What ``init_state`` returned.
+            The state from ``init_state``.
 
         Returns
         -------
@@ -111,9 +111,9 @@ class UpdateRule(TrainingRule):
         Parameters
         ----------
         step : Step
-            The training refills it at every step; its arrays stay where they are.
+            The training refills it at every step; its arrays keep their memory.
         state : object
-            What ``init_state`` returned, or what an earlier training left.
+            The state from ``init_state``, or from an earlier training.
 
         Returns
         -------
@@ -139,7 +139,7 @@ class UpdateRule(TrainingRule):
         layer : int
             Number of the hidden layer; 0 is the first.
         state : object
-            What ``init_state`` returned.
+            The state from ``init_state``.
 
         Returns
         -------
@@ -156,15 +156,15 @@ class UpdateRule(TrainingRule):
         Parameters
         ----------
         step : Step
-            The training refills it at every step; its arrays stay where they are.
+            The training refills it at every step; its arrays keep their memory.
         state : object
-            What ``init_state`` returned.
+            The state from ``init_state``.
 
         Returns
         -------
         send_back : callable
             ``send_back(layer)`` fills the first ``step.n_patterns`` rows of
-            ``step.backprop.deltas[layer]``, by default with what ``compute_deltas`` returns.
+            ``step.backprop.deltas[layer]``, by default with the array from ``compute_deltas``.
         """
 
         def send_back(layer: int) -> None:

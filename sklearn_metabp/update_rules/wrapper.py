@@ -25,7 +25,7 @@ class WrapperRule(UpdateRule):
 
     @property
     def inner(self) -> UpdateRule:
-        """The rule within, also where a name stands for it.
+        """The rule within, resolved if it is given by its name.
 
         Raises
         ------
@@ -54,17 +54,17 @@ class WrapperRule(UpdateRule):
 
     @property
     def acts_backward(self) -> bool:  # type: ignore[override]
-        """That of the rule within."""
+        """The value of the rule within."""
         return self.inner.acts_backward
 
     @property
     def replayable(self) -> bool:  # type: ignore[override]
-        """That of the rule within."""
+        """The value of the rule within."""
         return self.inner.replayable
 
     @property
     def full_batch(self) -> bool:  # type: ignore[override]
-        """That of the rule within."""
+        """The value of the rule within."""
         return self.inner.full_batch
 
     @abstractmethod
@@ -97,7 +97,7 @@ class WrapperRule(UpdateRule):
         return self.inner.on_plateau(state["rule"])
 
     def measure(self, params: np.ndarray, step: Step, state: dict[str, Any]) -> None:
-        """Measure what the rule within measures; see :meth:`UpdateRule.measure`."""
+        """Measure the same as the rule within; see :meth:`UpdateRule.measure`."""
         self.inner.measure(params, step, state["rule"])
 
     def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:

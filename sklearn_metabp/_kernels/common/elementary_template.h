@@ -53,7 +53,7 @@ LANE REAL NAME(log1p_lane)(REAL u)
 }
 
 /* Probability above a >= 0 of the normal distribution, and in `power` exp(-a^2 / 2): a^2 is split
- * into what is exact and the rest, at most 1/12, whose exponential is multiplied in. */
+ * into an exact part and a rest of at most 1/12, and their exponentials are multiplied. */
 LANE REAL NAME(normal_tail)(REAL a, REAL *power)
 {
     BITS bits;

@@ -79,9 +79,9 @@ def _huber_centre(column: np.ndarray, weights: np.ndarray) -> float:
 class Loss:
     """One loss J, summed over the outputs of a pattern.
 
-    A loss is either a function of the error, and then goes with every output activation, or it is
-    written in terms of the net inputs of the output layer, for some output activations. Those are
-    the ones whose f' cancels, which leaves the output deltas t - y.
+    A loss is either a function of the error, and then goes with every output activation. Or it is
+    written in terms of the net inputs of the output layer, for some output activations. With these
+    f' cancels, which leaves the output deltas t - y.
 
     Attributes
     ----------

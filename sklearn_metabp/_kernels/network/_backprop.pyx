@@ -343,7 +343,7 @@ cdef class Backprop:
 
 
 cdef void* _address(array) except? NULL:
-    """Return where a C-contiguous array lies; the caller keeps the array alive."""
+    """Return the address of a C-contiguous array; the caller keeps the array alive."""
     if not array.flags.c_contiguous:
         raise ValueError("the array must be C-contiguous")
     return <void*><size_t>array.ctypes.data

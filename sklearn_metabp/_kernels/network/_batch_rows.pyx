@@ -30,7 +30,7 @@ cdef class BatchRows:
         self._dtype, self._item, self._max_batch = dtype, dtype.itemsize, max_batch
 
     def load(self, X, targets, sample_weight, order):
-        """Take the rows; if they do not fit, those that were loaded before stay."""
+        """Take the rows; if they do not fit, keep the rows that were loaded before."""
         sizes = self._n_inputs, self._n_outputs
         rows = check_rows(sizes, self._dtype, X, targets, sample_weight, order)
         X, targets, sample_weight, order, self.n_rows = rows
@@ -39,7 +39,7 @@ cdef class BatchRows:
         self.has_targets = targets is not None
         self.is_sparse = isinstance(X, CSRRows)
         self._has_sparse_targets = isinstance(targets, SparseTargets)
-        # Training batches lie in the same buffers at every step, unless a batch has all rows.
+        # Training batches use the same buffers at every step, unless a batch has all rows.
         self._gathers = order is not None or (self.has_targets and self._max_batch < self.n_rows)
         self._order_at = <Py_ssize_t*>address(order)
         self.inputs_array, self._inputs_at = None, NULL
@@ -97,7 +97,7 @@ cdef class BatchRows:
         self._inputs_are_stale = False
 
     def raise_change(self):
-        """Raise the error for what changed while it was held."""
+        """Raise the error that names the array that changed while it was held."""
         message, last = {
             ORDER: (ORDER_CHANGED, self.n_rows),
             COLUMNS: (X_CHANGED, self._n_inputs),
@@ -149,5 +149,5 @@ cdef class BatchRows:
 
 
 cdef void* address(array) except? NULL:
-    """Return where an array lies that ``rows.py`` has checked; its owner keeps it alive."""
+    """Return the address of an array that ``rows.py`` has checked; its owner keeps it alive."""
     return NULL if array is None else <void*><size_t>array.ctypes.data

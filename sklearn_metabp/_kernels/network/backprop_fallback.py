@@ -97,7 +97,7 @@ class Backprop:
     out_groups : tuple of int, default=None
         Widths of the groups of outputs that softmax is taken over; None is one group.
     dropout : float, default=0.0
-        Probability that ``gradients`` drops the output of a hidden neuron; those kept are divided
+        Probability that ``gradients`` drops the output of a hidden neuron; kept outputs are divided
         by ``1 - dropout``. The masks are :func:`dropout_factors` of key and step: no state.
     dropout_key : int, default=None
         An integer of 64 bits; None drops nothing.
@@ -116,7 +116,7 @@ class Backprop:
         f'(in) of every hidden layer where x does not determine it, as the last ``gradients`` found
         it, times the factor of dropout where there is one.
     targets : ndarray of shape (max_batch, n_outputs)
-        Those of the last training batch.
+        Targets of the last training batch.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Backprop:
         return [self._inputs, *self.layer_outputs]
 
     def fill_inputs(self) -> None:
-        """Write the last batch of a sparse X into ``activations[0]``; a dense one is there."""
+        """Write the last batch of a sparse X into ``activations[0]``; do nothing for a dense X."""
         if self._inputs is None:
             self._inputs = np.zeros((self.max_batch, self.layer_sizes[0]), self.dtype)
         if issparse(self._batch):
@@ -199,13 +199,13 @@ class Backprop:
         """Take the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``.
 
         Training batches are copied into ``activations[0]`` and ``targets``. Where a batch has all
-        rows, and in prediction, those are the rows themselves. X may be a CSR matrix: its zeros
-        cost nothing but those of the gradient, and ``activations[0]`` is the batch made dense when
-        it is read. Targets may be ``SparseTargets``, of which only the batch is made a matrix.
+        rows, and in prediction, they are the rows themselves. X may be a CSR matrix: its zeros cost
+        no time, except that the gradient is dense, and ``activations[0]`` is the batch made dense
+        when it is read. Targets may be ``SparseTargets``, of which only the batch is made a matrix.
 
-        The arrays stay the caller's. An array at an odd address is copied, and so are columns that
-        are not int32. A batch whose order, columns or neurons have come to lie outside raises
-        ValueError.
+        The caller keeps the arrays and may change them. An array at an odd address is copied, and
+        so are columns that are not int32. A batch whose order, columns or neurons are out of range
+        by then raises ValueError.
         """
         self._loaded: Rows = check_rows(
             self.layer_sizes, self.dtype, X, targets, sample_weight, order

@@ -20,13 +20,13 @@ class CSRRows(NamedTuple):
     Attributes
     ----------
     values : ndarray of shape (n_values,)
-        Copied only where they lie at an odd address.
+        Copied only if they are at an odd address.
     columns : ndarray of int32 of shape (n_values,)
-        Copied in the same case, and where those of the matrix are not int32: no layer has more
-        neurons than int32 counts. They may be those of the matrix, so loops check every one before
-        they use it.
+        Copied in the same case, and if the matrix has another dtype: no layer has more neurons than
+        int32 counts. They may be the array of the matrix, which can change, so loops check every
+        column before they use it.
     indptr : ndarray of int64 of shape (n_rows + 1,)
-        A copy: it cuts the same rows whatever becomes of the matrix.
+        A copy, so that changes of the matrix do not move the rows.
     """
 
     values: np.ndarray

@@ -1,4 +1,4 @@
-"""Masks of dropout in NumPy, bit for bit those of ``dropout_hash.h``, which names the sources."""
+"""Masks of dropout in NumPy, with the bits of ``dropout_hash.h``, which names the sources."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def dropout_factors(
 ) -> np.ndarray:
     """Return the factors of the outputs of a hidden layer in a step: 0, or 1 / (1 - dropout).
 
-    They follow from the arguments alone. Those of fewer patterns or neurons are a part of the same
+    They depend on the arguments alone. For fewer patterns or neurons they are a part of the same
     matrix.
 
     Parameters

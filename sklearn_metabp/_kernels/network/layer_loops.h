@@ -23,7 +23,7 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #define TEMPLATE "../network/sparse_loops_template.h"
 #include "../common/each_precision.h"
 
-/* Rows of a sparse matrix: the values and columns of a row lie from indptr[row] on. */
+/* Rows of a sparse matrix: the values and columns of a row begin at indptr[row]. */
 typedef struct {
     const void *values;
     const int32_t *columns;
@@ -79,7 +79,7 @@ RESULT_BY_PRECISION(double, output_rules,
                      const int64_t *groups, int64_t n_groups),
                     (loss, function, x, targets, deltas, weight, n, width, groups, n_groups))
 
-/* Each of these returns whether a column or a neuron lies outside; what is written is then
+/* Each of these returns whether a column or a neuron is out of range. The output is then
  * incomplete. */
 RESULT_BY_PRECISION(int, sparse_product,
                     (int is_double, const SparseRows *x, void *out, const void *weights, int64_t n,

@@ -10,7 +10,7 @@ CLONES UNUSED static void NAME(tanh)(REAL *restrict x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] = NAME(tanh_lane)(x[i]);
 }
 
-/* NaN stays NaN: a network that diverged must not look alive. */
+/* NaN stays NaN, so that a network that diverged is found out. */
 CLONES UNUSED static void NAME(relu)(REAL *restrict x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) x[i] = x[i] < 0 ? 0 : x[i];

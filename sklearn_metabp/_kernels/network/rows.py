@@ -47,7 +47,7 @@ def check_rows(
     sample_weight: np.ndarray | None,
     order: np.ndarray | None,
 ) -> Rows:
-    """Return the rows as kernels read them: a copy of an array that lies at an odd address.
+    """Return the rows as kernels read them; arrays at odd addresses are copied.
 
     Raises
     ------

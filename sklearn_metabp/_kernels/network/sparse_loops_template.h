@@ -1,5 +1,5 @@
-/* Included by layer_loops.h, once per precision; a sparse row's values and columns lie from
- * indptr[row] on.
+/* Included by layer_loops.h, once per precision; a sparse row's values and columns begin at
+ * indptr[row].
  *
  * The columns may be the caller's own and may change while a network trains, in another thread too:
  * each is read once, looked at and only then used. A loop that meets one outside stops and
@@ -54,7 +54,7 @@ CLONES UNUSED static int NAME(sparse_gradient)(REAL *restrict out, const REAL *r
     return 0;
 }
 
-/* The given rows of X with their zeros; what stands in one place adds up. */
+/* The given rows of X with their zeros; several values at one place are added. */
 UNUSED static int NAME(dense_rows)(REAL *restrict out, const REAL *values, const int32_t *columns,
                                    const int64_t *indptr, const int64_t *rows, int64_t n,
                                    int64_t fan_in)

@@ -133,7 +133,7 @@ class SparseTargets:
         return cls(np.concatenate(neurons)[by_row], indptr, width, like.dtype, like.no, like.yes)
 
     def astype(self, dtype: DTypeLike) -> Self:
-        """Return targets whose matrices have another dtype."""
+        """Return the same targets in another dtype."""
         targets = copy.copy(self)
         targets.dtype = np.dtype(dtype)
         return targets

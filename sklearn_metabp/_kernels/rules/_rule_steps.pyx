@@ -52,7 +52,7 @@ cdef struct Arrays:
 
 
 cdef int open_array(Arrays* arrays, object array, bint is_written) except -1:
-    """Open the next array, or raise ValueError if it is not like those before it."""
+    """Open the next array, or raise ValueError if it does not fit the arrays before it."""
     cdef Py_buffer* view = &arrays.views[arrays.n_open]
     PyObject_GetBuffer(array, view, PyBUF_ND | PyBUF_FORMAT | (PyBUF_WRITABLE if is_written else 0))
     arrays.at[arrays.n_open] = view.buf
@@ -74,7 +74,7 @@ cdef inline void close_arrays(Arrays* arrays) noexcept:
 
 
 cdef class _Step:
-    """A row of the table, and what makes a Python function of it."""
+    """A row of the table as a Python function."""
 
     cdef const RuleStep* step
     cdef Py_ssize_t n_arrays

@@ -82,7 +82,7 @@ def rprop_step(
 ) -> None:
     """Take a step of Rprop.
 
-    Step sizes grow while the sign of g stays and shrink where it turned. There g counts as zero.
+    Step sizes grow while g keeps its sign. They shrink where it changed, and there g counts as 0.
     """
     turned = np.sign(gradients) * np.sign(previous)
     factor = np.where(turned > 0, increase, np.where(turned < 0, decrease, 1)).astype(sizes.dtype)

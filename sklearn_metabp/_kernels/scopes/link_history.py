@@ -41,10 +41,10 @@ LINK_INPUTS = (
     "gradient/norm",
     "last_step",
 )
-# What a link's update may be measured in.
+# Normalizers in which a link's update may be measured.
 LINK_NORMALIZERS = ("1", "rms_0.9", "stride")
 
-# What links may remember, in the order of the rows of a history. The first five are always there.
+# Values that a history may keep of every link, in the order of its rows; the first five always.
 HISTORY_ROWS = (
     "momentum_0.5",
     "momentum_0.9",
@@ -56,7 +56,7 @@ HISTORY_ROWS = (
     "last_step",
     "stride",
 )
-# It is 0 for a link that never saw a gradient.
+# It is 0 for a link whose gradients have all been zero.
 SQUARE_999_ROW = HISTORY_ROWS.index("square_0.999")
 
 MOMENTUM_DECAYS = (0.5, 0.9, 0.99)
@@ -65,7 +65,7 @@ PEAK_DECAY = 0.999
 
 
 def link_history(codes: np.ndarray, n_params: int, dtype: DTypeLike) -> np.ndarray:
-    """Return what links remember before the first step: five rows, and more where inputs need them.
+    """Return the history before the first step: five rows, and more where inputs need them.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def link_history(codes: np.ndarray, n_params: int, dtype: DTypeLike) -> np.ndarr
     Returns
     -------
     history : ndarray of shape (n_rows, n_params)
-        Those of ``HISTORY_ROWS`` that the inputs need, in that order.
+        The rows among ``HISTORY_ROWS`` that the inputs need, in that order.
     """
     rows = memory_rows(codes)
     history = np.zeros((sum(map(len, rows)), n_params), dtype)
@@ -97,7 +97,7 @@ class MemoryRows(NamedTuple):
 
 
 def memory_rows(codes: np.ndarray) -> MemoryRows:
-    """Return which rows of a history mean what for these inputs."""
+    """Return the positions of the rows of a history for these inputs."""
     names = [LINK_INPUTS[code] for code in codes]
     has_peak = any(name.endswith("/peak_0.999") for name in names)
     lengths = (3, 2, int(has_peak), int("gradient/norm" in names), 2 * ("last_step" in names))
@@ -113,7 +113,7 @@ def row_positions(codes: np.ndarray) -> list[int]:
 
 
 def remember_steps(updates: np.ndarray, last: np.ndarray, strides: np.ndarray) -> None:
-    """Note the updates of a step: l is the update, s its size if that is more than s / 4."""
+    """Record the updates of a step: l is the update, s its size if that is more than s / 4."""
     sizes = np.abs(updates)
     strides[...] = np.where(sizes > strides / 4, sizes, strides)
     last[...] = updates

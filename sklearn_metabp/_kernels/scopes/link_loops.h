@@ -70,7 +70,7 @@ typedef struct {
     void *updates;
 } LinkPass;
 
-/* What the links of one weight matrix or bias vector share at one step. */
+/* Values that the links of one weight matrix or bias vector share at one step. */
 typedef struct {
     double inverse_weight_rms, is_bias, is_output, depth;
     const void

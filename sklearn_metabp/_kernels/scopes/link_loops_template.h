@@ -135,8 +135,9 @@ CLONES UNUSED static void NAME(link_block)(const LinkPass *pass, const Tensor *t
     }
 }
 
-/* Write Delta w = scale * normalizer * output. A link that never saw a gradient stays, NaN is NaN.
- * One that has taken no step yet takes, where its stride is the normalizer, one of first_step. */
+/* Write Delta w = scale * normalizer * output. A link without a gradient so far does not move. NaN
+ * stays NaN. A link that has taken no step yet takes one of first_step, where the stride is the
+ * normalizer. */
 CLONES UNUSED static void NAME(link_updates)(const REAL *restrict output, const REAL *restrict rms,
                                              const REAL *restrict g, const REAL *restrict v_999,
                                              REAL *restrict last, REAL *restrict strides,

@@ -34,7 +34,7 @@ def link_inputs(
     epsilon: float,
     matrix: np.ndarray,
 ) -> None:
-    """Advance the history and write the inputs of every link, one row a link, normalizers last.
+    """Advance the history and write the inputs of every link, one row per link, normalizers last.
 
     With the gradient g and for each decay d, ``m_d = d m_d + (1 - d) g`` and ``v_d = d v_d +
     (1 - d) g**2``, both divided by ``1 - d**t``: ``momentum_d`` is m_d, and ``rms_d`` is
@@ -49,8 +49,8 @@ def link_inputs(
     ----------
     gradients, params : ndarray of shape (n_params,)
     history : ndarray of shape (n_rows, n_params)
-        Those of m, v, p, n, l and s that the inputs need, as ``link_history`` makes them; changed
-        in place.
+        The rows among m, v, p, n, l and s that the inputs need, as ``link_history`` makes them;
+        changed in place.
     t : int
         Number of the step, from 1.
     sizes : ndarray of int64
@@ -143,8 +143,8 @@ def _input_of_tensors(
 class LinkRule:
     """The update of every link of one training: ``scale * normalizer * MLP(inputs)``.
 
-    A link that never saw a gradient stays where it is. Where the normalizer is the stride, a link
-    that has taken no step takes one of ``first_step``.
+    A link whose gradients have all been zero does not move. Where the normalizer is the stride, a
+    link that has taken no step takes one of ``first_step``.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class LinkRule:
     sizes, codes, epsilon
         As in ``link_inputs``.
     mlp_params : ndarray
-        In the order of those of ``Backprop``.
+        In the order of the parameters of ``Backprop``.
     mlp_sizes : ndarray of int64
         Neurons of the MLP's layers: as many inputs as codes, one output.
     hidden, output : str
@@ -231,7 +231,7 @@ def check_links(
     sizes: np.ndarray,
     codes: np.ndarray,
 ) -> None:
-    """Raise ValueError unless the arrays are those of the links of a network with these layers."""
+    """Raise ValueError unless the arrays fit the links of a network with these layers."""
     if not all(0 <= code < len(LINK_INPUTS) for code in codes):
         raise ValueError(
             f"codes must be from 0 to {len(LINK_INPUTS) - 1}, positions in LINK_INPUTS"

@@ -7,7 +7,7 @@
 /* NEURON_INPUTS of neuron_rule_fallback.py; a test holds the names and the order to it. */
 enum { NEURON_DELTA, NEURON_WEIGHT, NEURON_DERIVATIVE };
 
-/* What one layer sends back to the one before; all arrays are of the precision of the call. */
+/* The messages of one layer to the one before; all arrays are of the precision of the call. */
 typedef struct {
     int64_t n_neurons, n_next; /* of the layer that receives, and of the one that sends */
     const int64_t *codes;      /* of the inputs */

@@ -14,18 +14,18 @@ NEURON_INPUTS = ("delta", "weight", "derivative")
 class NeuronRule:
     """Deltas that a layer sends back to the one before: delta_i = c sum_h delta_h w_hi MLP(z).
 
-    Each link carries a message. Its inputs z are those that ``codes`` choose: delta_h in root mean
-    squares of the layer's deltas, w_hi in root mean squares of its matrix, and f'(in_i). The
-    constant c is ``scale``.
+    Each link carries a message. ``codes`` choose its inputs z among delta_h in root mean squares of
+    the layer's deltas, w_hi in root mean squares of its matrix, and f'(in_i). The constant c is
+    ``scale``.
 
     Parameters
     ----------
     deltas : ndarray of shape (max_batch, n_next)
-        Those of the layer; read.
+        Deltas of the layer; read.
     weights : ndarray of shape (n_neurons, n_next)
-        Those into the layer; read.
+        Weights into the layer; read.
     activations : ndarray of shape (max_batch, n_neurons)
-        Those of the layer before; read.
+        Activations of the layer before; read.
     function : str
         Activation function of the layer before.
     out : ndarray of shape (max_batch, n_neurons)
@@ -122,7 +122,7 @@ def check_neuron_arguments(
     dtype = weights.dtype
     mlp = SmallMLP(len(codes), dtype, mlp_params, mlp_sizes, hidden, output, centre)
     if slopes is None:
-        check_slopes_are_told(function)
+        check_needs_no_slopes(function)
     batch, (neurons, following) = len(deltas), weights.shape
     wanted = [(batch, following), (neurons, following), (batch, neurons), (batch, neurons)]
     arrays = [deltas, weights, activations, out]
@@ -135,7 +135,7 @@ def check_neuron_arguments(
     return mlp, readable(codes, np.int64)
 
 
-def check_slopes_are_told(function: str) -> None:
+def check_needs_no_slopes(function: str) -> None:
     """Raise ValueError for a function whose value does not determine its derivative."""
     if ACTIVATIONS[function].needs_net_inputs:
         raise ValueError(

@@ -15,8 +15,8 @@ class PatternRule:
     Parameters
     ----------
     sources : list of ndarray
-        Parts of a row, side by side: of shape (max_batch, width) what each pattern has of its own,
-        of shape (width,) what all share. Read at every step.
+        Parts of a row, side by side, read at every step: of shape (max_batch, width) if every
+        pattern has its own values, of shape (width,) if all patterns share them.
     mlp : Backprop
         The MLP, loaded with ``matrix``.
     matrix : ndarray of shape (max_batch, n_columns)

@@ -1,11 +1,11 @@
-/* What the kernels of the scopes share, for float32 (_f32) and float64 (_f64): the small MLP that
+/* Shared by the kernels of the scopes, for float32 (_f32) and float64 (_f64): the small MLP that
  * is the learned rule, and inverse root mean squares. */
 #ifndef SKLEARN_METABP_SHARED_LOOPS_H
 #define SKLEARN_METABP_SHARED_LOOPS_H
 
 #include "../network/layer_loops.h"
 
-/* Links that go through the small MLP together: its activations stay in the first cache. */
+/* Links that go through the small MLP together, so that its activations fit the first cache. */
 #define BLOCK 64
 
 #if defined(__GNUC__) && defined(__x86_64__)

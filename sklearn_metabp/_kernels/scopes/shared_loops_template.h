@@ -47,8 +47,7 @@ UNUSED static REAL *NAME(mlp_block)(const REAL *params, const int64_t *sizes, in
                                     int hidden, int output, int64_t count, REAL *in, REAL *out)
 {
     const REAL *weights = params, *biases = params;
-    /* Whole vectors, where it is more than one or two: what is beyond the count is not looked at.
-     */
+    /* Whole vectors, if there are more than two: values beyond the count are not used. */
     const int64_t padded = count > 2 ? (count + 7) / 8 * 8 : count;
     for (int64_t l = 0; l < n_layers; l++) biases += sizes[l] * sizes[l + 1];
     for (int64_t l = 0; l < n_layers; l++) {

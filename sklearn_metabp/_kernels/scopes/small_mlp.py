@@ -15,7 +15,7 @@ class SmallMLP:
     n_inputs : int
     dtype : dtype
     params : ndarray of shape (n_mlp_params,)
-        In the order of those of ``Backprop``.
+        In the order of the parameters of ``Backprop``.
     sizes : ndarray of int64
         Neurons of every layer, the inputs and the output included.
     hidden, output : str

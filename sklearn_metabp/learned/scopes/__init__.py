@@ -10,7 +10,7 @@ from sklearn_metabp.tracing.scopes import register_scopes
 SCOPES: dict[str, type[Scope]] = {
     scope.name: scope for scope in (LinkScope, NeuronScope, NetworkScope)
 }
-register_scopes(SCOPES)  # for Trace.features, which stands above and imports no scope
+register_scopes(SCOPES)  # for Trace.features, in a higher tier that cannot import them
 
 __all__ = [
     "NETWORK_INPUTS",

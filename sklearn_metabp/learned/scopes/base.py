@@ -65,15 +65,15 @@ class Scope(ABC):
     package refers to a scope by its name. The docstring of the class, up to its first section, is
     the paragraph about the scope in the docstring of :class:`LearnedUpdateRule`.
 
-    A scope must define ``name``, ``input_descriptions`` and ``default_inputs``;
-    ``needed_arrays``, ``n_predictions``, ``features_at`` and ``targets_at``, which read a step,
-    recorded or live; and ``default_learner``. Everything else has a default that fits a scope
-    whose learner sees its inputs as they are and predicts the updates of all parameters, one
-    prediction a parameter. The sections of the class list what can be defined otherwise:
+    A scope must define ``name``, ``input_descriptions`` and ``default_inputs``; ``needed_arrays``,
+    ``n_predictions``, ``features_at`` and ``targets_at``, which read a step, recorded or live; and
+    ``default_learner``. Everything else has a default that fits a scope whose learner gets its
+    inputs as they are and predicts the updates of all parameters, one prediction per parameter. The
+    sections of the class list what can be defined otherwise:
 
-    - *reading*: what a learner sees of a step and what it is to predict;
-    - *learning*: the learner, and what is learned besides;
-    - *driving*: the state of a training, and what is bound to it;
+    - *reading*: the inputs and the targets of a learner at a step;
+    - *learning*: the learner, and the facts that are learned besides;
+    - *driving*: the state of a training, and functions bound to it;
     - *parameters*: the flat vector of all that was learned;
     - *files*: the facts that a rule file keeps, and how they are checked;
     - *displays*: groups of targets, explanation.
@@ -81,12 +81,12 @@ class Scope(ABC):
     Parameters
     ----------
     inputs : list of str or None
-        Names of what the learner sees; None for ``default_inputs``.
+        Names of the learner's inputs; None for ``default_inputs``.
 
     Attributes
     ----------
     inputs : tuple of str
-        Names of what the learner sees.
+        Names of the learner's inputs.
     mlp : MLPArrays or None
         The learner as one MLP, which a kernel computes; None before a fit, and where the learner
         is no MLP.
@@ -104,7 +104,7 @@ class Scope(ABC):
     input_descriptions: ClassVar[Mapping[str, str]]
     #: Inputs of a rule that was given none.
     default_inputs: ClassVar[tuple[str, ...]]
-    #: What is learned besides the MLP.
+    #: Values that are learned besides the MLP.
     facts: ClassVar[tuple[Fact, ...]] = ()
     #: Whether a prediction has several values, so that targets are a matrix.
     has_many_targets: ClassVar[bool] = False
@@ -154,7 +154,7 @@ class Scope(ABC):
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """Names of the columns that follow the inputs in the features, as normalizers do."""
+        """Names of the columns after the inputs in the features, such as normalizers."""
         return ()
 
     def n_columns(self, layout: ParameterLayout | None) -> int:
@@ -189,13 +189,13 @@ class Scope(ABC):
 
     @abstractmethod
     def features_at(self, step: Any, state: Any) -> np.ndarray:
-        """Return what is known at a step, one row a prediction; may advance the state.
+        """Return the inputs at a step, one row per prediction; may advance the state.
 
         Parameters
         ----------
-        step : Step, or what a run stored of one
+        step : Step, or a recorded step
         state : object
-            What ``empty_state`` returned before the first step.
+            Before the first step, the state from ``empty_state``.
 
         Returns
         -------
@@ -204,20 +204,20 @@ class Scope(ABC):
 
     @abstractmethod
     def targets_at(self, step: Any, state: Any) -> np.ndarray:
-        """Return what should be predicted at a recorded step, one row a prediction.
+        """Return the targets at a recorded step, one row per prediction.
 
         It is called after ``features_at``.
         """
 
     def empty_state(self, layout: ParameterLayout) -> Any:
-        """Return what is remembered before the first step of a training."""
+        """Return the state before the first step of a training."""
         return {}
 
     def remember(self, updates: np.ndarray, state: Any) -> None:  # noqa: B027
-        """Note in the state what a step did; does nothing by default."""
+        """Record the updates of a step in the state; do nothing by default."""
 
     def check_trace(self, trace: Trace) -> None:  # noqa: B027
-        """Raise ValueError for a trace that the scope cannot learn from; accepts all by default."""
+        """Raise ValueError for a trace that the scope cannot learn from; accept all by default."""
 
     def check_run(self, run: Run) -> None:
         """Raise ValueError for a run that lacks steps or arrays that the inputs need."""
@@ -250,7 +250,7 @@ class Scope(ABC):
         Raises
         ------
         ValueError
-            If the trace holds no predictions, or lacks what the inputs need.
+            If the trace holds no predictions, or lacks a variable that the inputs need.
         """
         self.check_trace(trace)
         sample = PredictionSample(trace, self.count_predictions(trace), max_predictions, rng)
@@ -285,14 +285,14 @@ class Scope(ABC):
     @classmethod
     @abstractmethod
     def default_learner(cls) -> Any:
-        """Return the unfitted regressor that learns where none is given."""
+        """Return the unfitted regressor that is used if none is given."""
 
     def takes_columns(self, n_columns: int) -> bool:
         """Return whether a matrix with that many columns can be features of this scope."""
         return n_columns == self.n_columns(None)
 
     def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
-        """Fit the learner to features and targets; by default as they are.
+        """Fit the learner to features and targets, by default without scaling.
 
         Parameters
         ----------
@@ -308,7 +308,7 @@ class Scope(ABC):
         self.take_learner(learner.fit(Z, y), 1 if y.ndim == 1 else y.shape[1])
 
     def take_learner(self, learner: Any, n_outputs: int = 1) -> None:
-        """Keep a fitted learner, and the MLP that it is, if it is one; ``ranges`` must be set."""
+        """Keep a fitted learner, also as one MLP if possible; ``ranges`` must be set."""
         self._learner, self.n_outputs = learner, n_outputs
         self.mlp = as_mlp(learner, n_outputs, self.ranges.typical)
         is_ours = isinstance(learner, BackpropMLPRegressor)
@@ -316,13 +316,13 @@ class Scope(ABC):
 
     @property
     def learner(self) -> Any:
-        """The fitted regressor; of a rule made of a vector it is put together when asked for."""
+        """The fitted regressor; of a rule made from a vector it is built on access."""
         if self._learner is None and self.mlp is not None:
             return make_learner(self.mlp, np.dtype(self.learner_dtype))
         return self._learner
 
     def normalizer_at(self, X: np.ndarray) -> np.ndarray:
-        """Return what each prediction is measured in, by rows of the features; 1 by default."""
+        """Return the normalizer of each prediction, by rows of the features; 1 by default."""
         return np.ones(len(X))
 
     def predict_normalized(self, Z: np.ndarray) -> np.ndarray:
@@ -332,7 +332,7 @@ class Scope(ABC):
         return predicted.ravel() if is_flat else predicted.reshape(len(Z), self.n_outputs)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return predictions for features, measured as the targets are."""
+        """Return predictions for features, in the measure of the targets."""
         return self.predict_normalized(X[:, : X.shape[1] - len(self.extra_columns)])
 
     # Driving.
@@ -344,11 +344,11 @@ class Scope(ABC):
 
     @property
     def cannot_train_because(self) -> str | None:
-        """Why what was fitted cannot train, and what to do; None where it can."""
+        """Reason why the fitted rule cannot train, with a remedy; None if it can."""
         return None
 
     def check_layout(self, layout: ParameterLayout) -> None:  # noqa: B027
-        """Raise ValueError for a network that the rule cannot train; accepts all by default."""
+        """Raise ValueError for a network that the rule cannot train; accept all by default."""
 
     def init_state(self, layout: ParameterLayout) -> Any:
         """Return the state of a training before its first step.
@@ -356,7 +356,7 @@ class Scope(ABC):
         Raises
         ------
         ValueError
-            If what was fitted cannot train, or cannot train this network.
+            If the fitted rule cannot train, or cannot train this network.
         """
         if self.cannot_train_because is not None:
             raise ValueError(self.cannot_train_because)
@@ -364,7 +364,7 @@ class Scope(ABC):
         return self.empty_state(layout)
 
     def state_key(self) -> tuple:
-        """Return what a state depends on: the scope, where there is nothing else."""
+        """Return the key of a state: by default the scope alone."""
         return (type(self),)
 
     def bind(self, step: Any, state: Any) -> Callable[[], np.ndarray]:
@@ -377,7 +377,7 @@ class Scope(ABC):
         scope._learner = self.learner  # put together once, and not at every step
         return partial(scope._predict_update, step, state)
 
-    @np.errstate(all="ignore")  # the loop finds out what overflows
+    @np.errstate(all="ignore")  # the loop finds numbers that overflow
     def _predict_update(self, step: Any, state: Any) -> np.ndarray:
         features = self.features_at(step, state)
         shape = (len(features), self.n_outputs) if self.has_many_targets else (len(features),)
@@ -387,7 +387,7 @@ class Scope(ABC):
         return step.updates
 
     def update_from(self, predictions: np.ndarray, step: Any, state: Any) -> np.ndarray:
-        """Return the update that the predictions for a step make; by default themselves."""
+        """Return the update from the predictions for a step; by default the predictions."""
         return predictions
 
     def bind_deltas(self, step: Any, state: Any) -> Callable[[int], None]:
@@ -398,12 +398,12 @@ class Scope(ABC):
 
     @property
     def meta_facts(self) -> tuple[str, ...]:
-        """Names of the facts whose values follow those of the MLP in the flat vector."""
+        """Names of the facts that follow the parameters of the MLP in the flat vector."""
         return tuple(fact.name for fact in self.facts if fact.is_meta_param)
 
     @property
     def meta_params(self) -> np.ndarray:
-        """Flat vector of all numbers that drive a training: those of the MLP, then facts.
+        """Flat vector of all numbers that drive a training: parameters of the MLP, then facts.
 
         Raises
         ------
@@ -419,7 +419,7 @@ class Scope(ABC):
         return vector
 
     def with_meta_params(self, vector: ArrayLike) -> Self:
-        """Return a scope that drives with other numbers and is the same in everything else.
+        """Return a copy of the scope with other numbers in its MLP and facts.
 
         Raises
         ------
@@ -457,7 +457,7 @@ class Scope(ABC):
         return len(self.inputs), 1
 
     def check_ends(self, n_inputs: int, n_outputs: int) -> None:
-        """Raise ValueError for an MLP, out of a file, whose ends do not fit the facts."""
+        """Raise ValueError for an MLP of a file whose inputs or outputs do not fit the facts."""
         ends = self.mlp_ends()
         if ends not in (None, (n_inputs, n_outputs)):
             raise ValueError(
@@ -466,7 +466,7 @@ class Scope(ABC):
             )
 
     def set_facts(self, values: Mapping[str, Any]) -> None:
-        """Set facts by name, to start a rule that has learned nothing.
+        """Set facts by name, to start a rule without a fit.
 
         Raises
         ------
@@ -488,7 +488,7 @@ class Scope(ABC):
             raise ValueError(f"scope={self.name!r} needs a value of {missing} to start from.")
 
     def take_mlp(self, mlp: MLPArrays, ranges: InputRanges, learner_dtype: str) -> None:
-        """Become the scope of a rule that has this MLP; the facts must be set."""
+        """Set the MLP of the scope; the facts must be set."""
         self.mlp, self.ranges, self.learner_dtype = mlp, ranges, learner_dtype
         self.n_outputs = mlp.layout.layer_sizes[-1]
 
@@ -505,11 +505,11 @@ class Scope(ABC):
 
     @property
     def normalizer_symbol(self) -> str:
-        """Symbol of what predictions are measured in; ``"1"`` where they are as the targets."""
+        """Symbol of the normalizer of predictions; ``"1"`` if they have none."""
         return "1"
 
     def column_names(self) -> tuple[str, ...]:
-        """Return the names of what the learner sees, column by column."""
+        """Return the names of the columns of the learner's inputs."""
         return self.inputs
 
     def output_names(self) -> list[str]:
@@ -523,7 +523,7 @@ class Scope(ABC):
         return equation(output, terms, constant)
 
     def explain(self, n_points: int) -> RuleExplanation:
-        """Return an explanation of what was learned."""
+        """Return an explanation of the learned rule."""
         names = self.column_names()
         formula, coefficients = self._formula()
         return RuleExplanation(
@@ -537,7 +537,7 @@ class Scope(ABC):
         )
 
     def _formula(self) -> tuple[str | None, dict[str, float]]:
-        """Return an equation a line if all outputs are linear; of a single one its coefficients."""
+        """Return an equation per output if all are linear, and coefficients of a single output."""
         names, lines, coefficients = self.column_names(), [], {}
         for position, output in enumerate(self.output_names()):
 
@@ -558,7 +558,7 @@ class Scope(ABC):
 def predict_or_nan(
     predict: Callable[[np.ndarray], np.ndarray], matrix: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Return what a learner predicts; NaN for a matrix that the learner would refuse.
+    """Return the predictions of a learner; NaN for a matrix that the learner would refuse.
 
     A training that overflows is then found out by the loop, as under any other rule.
     """

@@ -1,4 +1,4 @@
-"""The scope of one link: an update in the link's own normalizer, from what is known there."""
+"""The scope of one link: its update in its own normalizer, from local inputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,9 +41,9 @@ _QUOTIENTS = {
 
 
 class LinkScope(Scope):
-    r"""For networks of any architecture, one prediction a weight or bias.
+    r"""For networks of any architecture, one prediction per weight or bias.
 
-    From what is known at a link, the learner f predicts its update in the link's own normalizer,
+    From local inputs of a link, the learner f predicts its update in the link's own normalizer,
 
     .. math::
         \Delta w = c \, u \, f(z)
@@ -51,12 +51,11 @@ class LinkScope(Scope):
     where z are the ``inputs``, c is a constant and u the normalizer. With the running root mean
     square of the link's gradient (decay 0.9) for u, updates grow with the gradient, as those of
     plain backpropagation do; with 1 they do not, as those of Adam. Where ``"last_step"`` is an
-    input, u may also be the stride, the size of the link's last step, against the gradient:
-    Rprop's updates are shares of it. ``fit`` takes the normalizer under which more of the updates
-    is linear in z. The inputs are quotients of the gradient, its running means and its running
-    root mean squares, so the rule does not depend on the scale of loss or data. A link that never
-    saw a gradient stays where it is. The features of a trace have the normalizers behind the
-    inputs.
+    input, u may also be the stride, the size of the link's last step, against the gradient: Rprop's
+    updates are shares of it. ``fit`` takes the normalizer under which more of the updates is linear
+    in z. The inputs are quotients of the gradient, its running means and its running root mean
+    squares, so the rule does not depend on the scale of loss or data. A link whose gradients have
+    all been zero does not move. The features of a trace have the normalizers behind the inputs.
 
     Attributes
     ----------
@@ -135,7 +134,7 @@ class LinkScope(Scope):
 
     @property
     def _codes(self) -> np.ndarray:
-        """Positions of the inputs in ``LINK_INPUTS``, as the kernels take them."""
+        """Positions of the inputs in ``LINK_INPUTS``, for the kernels."""
         return np.array([LINK_INPUTS.index(name) for name in self.inputs], dtype=np.int64)
 
     @property
@@ -144,7 +143,7 @@ class LinkScope(Scope):
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """The normalizers that a link has."""
+        """Normalizers of a link."""
         return LINK_NORMALIZERS[1 : 2 + self._remembers_steps]
 
     @property
@@ -159,7 +158,7 @@ class LinkScope(Scope):
         return layout.n_params
 
     def empty_state(self, layout: ParameterLayout) -> dict:
-        """Return the memory of links that have seen nothing yet."""
+        """Return the state of links before the first step."""
         history = link_history(self._codes, layout.n_params, layout.dtype)
         return {"history": history, "n_steps": 0}
 
@@ -196,13 +195,13 @@ class LinkScope(Scope):
         return taught_updates(step)
 
     def remember(self, updates: np.ndarray, state: dict) -> None:
-        """Note what the step did to every link, where that is an input."""
+        """Record the step of every link, where that is an input."""
         if self._remembers_steps:
             last, strides = memory_rows(self._codes).steps
             remember_steps(updates, state["history"][last], state["history"][strides])
 
     def targets(self, trace: Trace) -> np.ndarray:
-        """Return the update of every link of every row: read, as no history is needed."""
+        """Return the update of every link of every row, read from the trace without any history."""
         parts: list[np.ndarray] = [np.empty(0)] * len(trace)
         for number in np.unique(trace.runs):
             rows = np.flatnonzero(trace.runs == number)
@@ -217,7 +216,7 @@ class LinkScope(Scope):
 
     @classmethod
     def default_learner(cls) -> BackpropMLPRegressor:
-        """Return 8 relu neurons: they continue in a straight line beyond what they saw."""
+        """Return 8 relu neurons: they extrapolate in straight lines."""
         return BackpropMLPRegressor((8,), "relu", update_rule=Adam(learning_rate=0.005), alpha=0.0)
 
     def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
@@ -268,12 +267,12 @@ class LinkScope(Scope):
     # Driving.
 
     def state_key(self) -> tuple:
-        """Return the scope, and what links remember: more of it where an input needs it."""
+        """Return the scope and the names of the parts of the history that the inputs need."""
         rows = memory_rows(self._codes)
         return type(self), tuple(name for name in rows._fields if len(getattr(rows, name)))
 
     def update_from(self, predictions: np.ndarray, step: Any, state: dict) -> np.ndarray:
-        """Return the predictions; a link that never saw a gradient stays."""
+        """Return the predictions; 0 for a link whose gradients have all been zero."""
         slowest = state["history"][SQUARE_999_ROW]
         return np.where(slowest == 0, 0, predictions)
 
@@ -317,11 +316,11 @@ class LinkScope(Scope):
 
     @property
     def meta_facts(self) -> tuple[str, ...]:
-        """The scale, and the first step where it is taken."""
+        """The scale, and the first step if the normalizer is the stride."""
         return ("scale", "first_step") if self.normalizer == "stride" else ("scale",)
 
     def check_ends(self, n_inputs: int, n_outputs: int) -> None:
-        """Raise ValueError for an MLP of other ends, or a stride that nothing remembers."""
+        """Raise ValueError for an MLP of other ends, or a stride that the history does not have."""
         super().check_ends(n_inputs, n_outputs)
         if self.normalizer not in ("1", *self.extra_columns):
             raise ValueError("its unit is the stride, which goes with the input last_step")

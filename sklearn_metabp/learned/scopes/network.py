@@ -1,4 +1,4 @@
-"""The scope of the whole network: the paper's full set of rules, one prediction a pattern."""
+"""The scope of the whole network: the paper's full set of rules, one prediction per pattern."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from sklearn_metabp.update_rules import Adam
 
 @dataclass(frozen=True)
 class PatternInput:
-    """One thing that can be read of a pattern.
+    """One input that is read of every pattern.
 
     Attributes
     ----------
@@ -33,8 +33,8 @@ class PatternInput:
         ``read(step)`` returns its values at a step, recorded or live, (n_patterns, width), or
         (width,) where all patterns share them.
     buffers : callable or None
-        ``buffers(step)`` returns the arrays in which it lies, step after step in the same place,
-        with room for the largest batch; None where it lies in none.
+        ``buffers(step)`` returns the arrays that hold it at every step, large enough for the
+        largest batch; None if it is in no such arrays.
     """
 
     description: str
@@ -120,7 +120,7 @@ NETWORK_INPUTS = {
 
 
 class NetworkScope(Scope):
-    """For the one architecture that was recorded, one prediction a pattern: all updates at once.
+    """For the one architecture that was recorded, one prediction per pattern: all updates at once.
 
     This is the paper's full set of rules. From all weights, biases, inputs, outputs and targets of
     a pattern, f predicts every update; a batch takes the mean over its patterns.
@@ -154,7 +154,7 @@ class NetworkScope(Scope):
     # Reading.
 
     def n_columns(self, layout: ParameterLayout | None) -> int:
-        """Return the width of all inputs; without a network, that of what was fitted."""
+        """Return the width of all inputs; without a network, that of the fitted rule."""
         if layout is None:
             return len(self.ranges.typical)
         return sum(NETWORK_INPUTS[name].width(layout) for name in self.inputs)
@@ -174,7 +174,7 @@ class NetworkScope(Scope):
         return n_patterns
 
     def features_at(self, step: Any, state: Any) -> np.ndarray:
-        """Return what is known of every pattern of a step."""
+        """Return the inputs of every pattern of a step."""
         matrix = np.empty((step.n_patterns, self.n_columns(step.layout)))
         _fill(matrix, step, self.inputs)
         return matrix
@@ -204,7 +204,7 @@ class NetworkScope(Scope):
         return layouts.pop()
 
     def targets(self, trace: Trace) -> np.ndarray:
-        """Return the updates for every pattern of every row, whatever the inputs need."""
+        """Return the updates for every pattern of every row, without the arrays of the inputs."""
         return type(self)(["loss"]).sample(trace)[1]
 
     # Learning.
@@ -248,9 +248,9 @@ class NetworkScope(Scope):
         """Return a function that computes the mean update, by a kernel for an MLP."""
         if self.mlp is None:
             return super().bind(step, state)
-        # What lies in no buffer is computed at every step into a copy.
+        # Inputs without buffers are computed into copies at every step.
         copies = {
-            name: self._room_for(name, step)
+            name: self._allocate(name, step)
             for name in self.inputs
             if NETWORK_INPUTS[name].buffers is None
         }
@@ -267,7 +267,7 @@ class NetworkScope(Scope):
 
         return compute_update
 
-    def _room_for(self, name: str, step: Any) -> np.ndarray:
+    def _allocate(self, name: str, step: Any) -> np.ndarray:
         width = NETWORK_INPUTS[name].width(step.layout)
         return np.zeros((step.backprop.max_batch, width), step.params.dtype)
 

@@ -23,16 +23,16 @@ _SYMBOLS = {"delta": "δ_h/d", "weight": "w_hi/v", "derivative": "f'(in_i)"}
 
 
 class NeuronScope(Scope):
-    r"""For networks of any architecture, one prediction a message: rule (6) alone.
+    r"""For networks of any architecture, one prediction per message: rule (6) alone.
 
-    What a neuron sends back to an earlier one is learned as a message per link, which is summed
-    over the next layer,
+    The learner predicts the message that a neuron sends back over each link. A delta is the sum of
+    the messages from the next layer,
 
     .. math::
         \delta_i = c \sum_h \delta_h w_{hi} \, f(\delta_h / d, \; w_{hi} / v, \; f'(in_i))
 
-    where d and v are the root mean squares of the next layer's deltas and of its weights. Rules
-    (3) and (5) stay as they are, with the learning rate that the trace shows. The features of a
+    where d and v are the root mean squares of the next layer's deltas and of its weights. Rules (3)
+    and (5) are not changed; their learning rate is estimated from the trace. The features of a
     trace have the normalizer of the message, :math:`\delta_h w_{hi}`, behind the inputs.
 
     Attributes
@@ -92,7 +92,7 @@ class NeuronScope(Scope):
             )
 
     def n_predictions(self, layout: ParameterLayout, n_patterns: np.ndarray) -> np.ndarray:
-        """Return the number of messages: of every pattern one a weight behind the first layer."""
+        """Return the number of messages: one per pattern and weight behind the first layer."""
         return n_patterns * sum(_links_behind_first(layout))
 
     def features_at(self, step: Any, state: Any) -> np.ndarray:
@@ -183,7 +183,7 @@ class NeuronScope(Scope):
 
     @property
     def cannot_train_because(self) -> str | None:
-        """Without a trace, the learning rate of rule (3) is missing."""
+        """Reason: without a trace, rule (3) has no learning rate."""
         if self.learning_rate is not None:
             return None
         return (
@@ -236,7 +236,7 @@ class NeuronScope(Scope):
             mlp.centre_as(step.params.dtype),
         )
 
-    @np.errstate(all="ignore")  # the loop finds out what overflows
+    @np.errstate(all="ignore")  # the loop finds numbers that overflow
     def _predict_deltas(self, step: Any, layer: int) -> np.ndarray:
         deltas, weights = step.deltas[layer + 1], step.coefs[layer + 1]
         columns = self._inputs_of(deltas, weights, step.derivatives_of(layer))
@@ -268,7 +268,7 @@ class NeuronScope(Scope):
 
 
 def _links_behind_first(layout: ParameterLayout) -> list[int]:
-    """Return the number of weights of every layer of them but the first."""
+    """Return the number of weights of every weight matrix but the first."""
     return [fan_in * fan_out for fan_in, fan_out in pairwise(layout.layer_sizes[1:])]
 
 

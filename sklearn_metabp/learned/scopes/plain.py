@@ -1,4 +1,4 @@
-"""A regression on columns that are those of no scope."""
+"""A regression on columns that belong to no scope."""
 
 from typing import Any, NoReturn
 
@@ -31,7 +31,7 @@ class PlainRegression(Scope):
 
     @property
     def cannot_train_because(self) -> str:
-        """The columns are those of no scope."""
+        """Reason: the columns belong to no scope."""
         return self._reason
 
     def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
@@ -40,7 +40,7 @@ class PlainRegression(Scope):
         self._learner = learner.fit(X, y / self._scale)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return predictions, measured as the targets are."""
+        """Return predictions, in the measure of the targets."""
         return self.learner.predict(X) * self._scale
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
