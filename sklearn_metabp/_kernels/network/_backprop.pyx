@@ -19,7 +19,9 @@ from sklearn_metabp._kernels.network._products cimport (
 )
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
-from sklearn_metabp._kernels.network.backprop_fallback import check_backprop_arguments, check_dropout
+from sklearn_metabp._kernels.network.backprop_fallback import (
+    check_backprop_arguments, check_dropout,
+)
 
 __all__ = ["Backprop"]
 
