@@ -36,9 +36,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Sum over the outputs, mean over the batch: ``"log_loss"`` is minus the log-likelihood of the
         classes, ``"squared_error"`` is half the square of the error.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
-        Activation function of the output units. ``"auto"`` is ``"softmax"`` for three classes or
+        Activation function of the output neurons. ``"auto"`` is ``"softmax"`` for three classes or
         more under log-loss and ``"logistic"`` otherwise. ``"identity"`` and ``"tanh"`` need
-        ``loss="squared_error"``; the targets of tanh units are -1 and 1.
+        ``loss="squared_error"``; the targets of tanh neurons are -1 and 1.
     update_rule : str or UpdateRule, default="adam"
         Rule that computes the change of the weights: the name of a rule in lower case, as
         ``"sgd"`` or ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a

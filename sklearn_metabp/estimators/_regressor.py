@@ -35,8 +35,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         square of the error up to an error of 1, and linear beyond, ``"poisson"`` is half the
         Poisson deviance, for y of 0 and above.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax", "exp"}, default="auto"
-        Activation function of the output units; ``"auto"`` is ``"exp"`` for the Poisson loss, which
-        needs it, and ``"identity"`` otherwise.
+        Activation function of the output neurons; ``"auto"`` is ``"exp"`` for the Poisson loss,
+        which needs it, and ``"identity"`` otherwise.
     update_rule : str or UpdateRule, default="adam"
         Rule that computes the change of the weights: the name of a rule in lower case, as
         ``"sgd"`` or ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a

@@ -90,7 +90,7 @@ def test_a_hundred_steps_are_the_oracles(nesterov):
 
 
 def test_a_first_step_by_hand():
-    """A column (3, 4) of one hidden unit: length 5, so its one singular value becomes that of 1."""
+    """A column (3, 4) of one hidden neuron: of length 5, so its one singular value becomes 1."""
     rule = Muon(learning_rate=1.0, n_iterations=1, weight_decay=0.0)
     gradients = np.array([[3.0, 4.0, 0.0, 0.0, 0.0]])  # 2-1-1: two weights, one weight, two biases
     updates, *_ = walk(rule, gradients, np.zeros(5), layer_sizes=(2, 1, 1))
