@@ -83,7 +83,7 @@ def test_a_call_that_fails_changes_nothing_and_what_was_taken_before_stays():
     model = BackpropMLPRegressor(
         (3,), update_rule=Fails(), batch_size=20, random_state=0
     ).partial_fit(X, y)
-    twin = BackpropMLPRegressor(
+    other = BackpropMLPRegressor(
         (3,), update_rule=Fails(), batch_size=20, random_state=0
     ).partial_fit(X, y)
     curve, params = model.loss_curve_, model.params_.copy()
@@ -93,9 +93,9 @@ def test_a_call_that_fails_changes_nothing_and_what_was_taken_before_stays():
     assert model.loss_curve_ == curve
     np.testing.assert_array_equal(model.params_, params)
     model.set_params(update_rule__fails=False)
-    for one in (model, twin):
+    for one in (model, other):
         one.partial_fit(X, y)
-    assert model.loss_curve_ == twin.loss_curve_
+    assert model.loss_curve_ == other.loss_curve_
     assert len(curve) == 1  # a list that was taken does not grow
 
 

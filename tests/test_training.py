@@ -162,7 +162,7 @@ def diverging(name, **changed):
     return model, X / np.abs(X).max() * scale, y
 
 
-@pytest.mark.parametrize("installed", [True, False], ids=["installed", "twin"])
+@pytest.mark.parametrize("installed", [True, False], ids=["installed", "fallback"])
 @pytest.mark.parametrize("name", DIVERGING)
 def test_divergence_says_where_under_what_and_what_to_try(name, installed, request):
     if not installed:
@@ -206,7 +206,7 @@ def test_divergence_names_the_step_in_which_it_happened():
     assert len(notes.steps) == 4
 
 
-@pytest.mark.parametrize("installed", [True, False], ids=["installed", "twin"])
+@pytest.mark.parametrize("installed", [True, False], ids=["installed", "fallback"])
 def test_a_loss_that_overflows_is_enough_to_diverge(installed, request):
     if not installed:
         request.getfixturevalue("fallback_kernels")
@@ -252,7 +252,7 @@ def test_fitted_stays_as_fitted_when_training_diverges(name, warm_start):
     bad_rule = model.update_rule
     X, _ = numbers(2)
     model.set_params(update_rule=SGD(0.1), max_iter=3).fit(X, y)
-    twin = pickle.loads(pickle.dumps(model))
+    loaded = pickle.loads(pickle.dumps(model))
     outputs = model.predict(X)
     if not warm_start:  # other columns too: nothing of the failed fit may stay
         bad_X = np.hstack([bad_X, bad_X])
@@ -261,9 +261,9 @@ def test_fitted_stays_as_fitted_when_training_diverges(name, warm_start):
     np.testing.assert_array_equal(model.predict(X), outputs)
     assert model.n_iter_ == 3
     assert model.n_features_in_ == 4
-    for one in (model, twin):
+    for one in (model, loaded):
         one.set_params(update_rule=SGD(0.1), warm_start=True, max_iter=3).fit(X, y)
-    np.testing.assert_array_equal(model.params_, twin.params_)
+    np.testing.assert_array_equal(model.params_, loaded.params_)
 
 
 BAD_UPDATES = {

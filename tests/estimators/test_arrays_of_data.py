@@ -112,16 +112,16 @@ def bad_order(X):
     return write
 
 
-@pytest.mark.parametrize("twin", [False, True])
+@pytest.mark.parametrize("fallback", [False, True])
 @pytest.mark.parametrize(
     ("write", "message"),
     [(bad_columns, "X changed while a kernel held it"), (bad_order, "order of the rows changed")],
 )
 @pytest.mark.parametrize("rule", ["sgd", Safeguarded("adam")], ids=str)
 def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(
-    rule, write, message, twin, request
+    rule, write, message, fallback, request
 ):
-    if twin:
+    if fallback:
         request.getfixturevalue("fallback_kernels")
     X, y, _ = rows()
     X = sparse.csr_array(X)
@@ -130,9 +130,9 @@ def test_what_a_callback_writes_into_the_rows_is_an_error_and_no_crash(
         model.fit(X, y)
 
 
-@pytest.mark.parametrize("twin", [False, True])
-def test_a_callback_that_writes_row_pointers_changes_nothing(twin, request):
-    if twin:
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_callback_that_writes_row_pointers_changes_nothing(fallback, request):
+    if fallback:
         request.getfixturevalue("fallback_kernels")
     X, y, _ = rows()
     expected = BackpropMLPClassifier(**SETTING).fit(sparse.csr_array(X), y)
@@ -151,8 +151,8 @@ def test_a_hundred_hidden_layers_train_with_and_without_compiler(n_hidden, reque
     setting = {**SETTING, "hidden_layer_sizes": (4,) * n_hidden, "activation": "leaky_relu"}
     compiled = BackpropMLPClassifier(**setting).fit(X, y)
     request.getfixturevalue("fallback_kernels")
-    twin = BackpropMLPClassifier(**setting).fit(X, y)
-    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=1e-9, atol=1e-9)
+    fallback = BackpropMLPClassifier(**setting).fit(X, y)
+    np.testing.assert_allclose(fallback.params_, compiled.params_, rtol=1e-9, atol=1e-9)
     assert compiled.predict(X).shape == (40,)
 
 

@@ -46,23 +46,23 @@ def fit(kind, rule, dtype=np.float64, callbacks=(), **setting):
 def test_training_is_the_same_to_rounding(kind, rule, dtype, request):
     compiled, X, _ = fit(kind, rule, dtype, activation="tanh")
     request.getfixturevalue("fallback_kernels")
-    twin, *_ = fit(kind, rule, dtype, activation="tanh")
-    assert twin.params_.dtype == dtype
+    on_numpy, *_ = fit(kind, rule, dtype, activation="tanh")
+    assert on_numpy.params_.dtype == dtype
     tolerance = 1e-9 if dtype == np.float64 else 1e-3
-    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(twin.loss_curve_, compiled.loss_curve_, rtol=tolerance)
-    np.testing.assert_array_equal(twin.predict(X).shape, compiled.predict(X).shape)
+    np.testing.assert_allclose(on_numpy.params_, compiled.params_, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(on_numpy.loss_curve_, compiled.loss_curve_, rtol=tolerance)
+    np.testing.assert_array_equal(on_numpy.predict(X).shape, compiled.predict(X).shape)
 
 
 @pytest.mark.parametrize("rule", OTHER_RULES, ids=str)
 def test_every_rule_trains_the_same_to_rounding(rule, request):
     compiled, *_ = fit("multiclass", rule, activation="tanh")
     request.getfixturevalue("fallback_kernels")
-    twin, *_ = fit("multiclass", rule, activation="tanh")
-    np.testing.assert_allclose(twin.params_, compiled.params_, rtol=1e-9, atol=1e-9)
+    on_numpy, *_ = fit("multiclass", rule, activation="tanh")
+    np.testing.assert_allclose(on_numpy.params_, compiled.params_, rtol=1e-9, atol=1e-9)
 
 
-def test_the_twin_is_what_runs(fallback_kernels, monkeypatch):
+def test_the_fallback_runs(fallback_kernels, monkeypatch):
     calls = []
     gradients = fallback.Backprop.gradients
     monkeypatch.setattr(

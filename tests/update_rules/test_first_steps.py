@@ -92,10 +92,10 @@ def expect(rule, gradients, of_weight, of_bias, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("kernel", ["installed", "twin"])
+@pytest.mark.parametrize("kernel", ["installed", "fallback"])
 @pytest.mark.parametrize(("rule", "gradients", "updates"), FIRST_STEPS, ids=str)
 def test_first_three_steps_are_those_by_hand(rule, gradients, updates, kernel, dtype, request):
-    if kernel == "twin":
+    if kernel == "fallback":
         request.getfixturevalue("fallback_kernels")
     expect(rule, gradients, updates, updates, dtype)
     mirrored = -np.array(updates)
@@ -103,14 +103,14 @@ def test_first_three_steps_are_those_by_hand(rule, gradients, updates, kernel, d
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("kernel", ["installed", "twin"])
+@pytest.mark.parametrize("kernel", ["installed", "fallback"])
 @pytest.mark.parametrize(
     ("rule", "gradients", "of_weight", "of_bias"), FIRST_STEPS_WITH_DECAY, ids=str
 )
 def test_weights_decay_and_biases_do_not(
     rule, gradients, of_weight, of_bias, kernel, dtype, request
 ):
-    if kernel == "twin":
+    if kernel == "fallback":
         request.getfixturevalue("fallback_kernels")
     expect(rule, gradients, of_weight, of_bias, dtype)
 

@@ -90,14 +90,14 @@ def test_a_training_goes_on_under_every_other_parameter(kind, name):
             model.update_rule.nesterov = False
         goes_on = rule_key(model.update_rule) == before
         assert goes_on or name in ("rule", "fallback")
-        twin = copy.deepcopy(model)
+        copied = copy.deepcopy(model)
         if not goes_on:  # as if it had never had a state
-            state = twin._training_state
+            state = copied._training_state
             state.rule_state, state.n_planned = model.update_rule.init_state(model.layout_), None
             state.rule_key = rule_key(model.update_rule)
         model.fit(X, y)
         assert np.isfinite(model.params_).all() and model.n_iter_ <= 8
-        np.testing.assert_array_equal(model.params_, twin.fit(X, y).params_)
+        np.testing.assert_array_equal(model.params_, copied.fit(X, y).params_)
 
 
 @pytest.fixture(scope="module")
