@@ -52,10 +52,11 @@ setting = dict(
 )
 
 def fit(rule, *callbacks, dtype=np.float64):
-    model = BackpropMLPRegressor((5,), "relu6", loss="log_cosh", update_rule=rule, **setting)
+    model = BackpropMLPRegressor((5,), "scaled_tanh", loss="log_cosh", update_rule=rule, **setting)
     return model.set_callbacks(*callbacks).fit(X.astype(dtype), y.astype(dtype))
 
-norms, recorder = GradientNorms(), TraceRecorder(["params", "gradients", "updates", "gradient_norm"])
+norms = GradientNorms()
+recorder = TraceRecorder(["params", "gradients", "updates", "gradient_norm"])
 model = fit(SGD(0.1), norms, recorder)
 trace = recorder.trace_
 rule = LearnedUpdateRule(scope="parameter").fit(trace)
