@@ -37,7 +37,7 @@ OF_ERROR = [loss for loss in LOSSES.values() if loss.of_error is not None]
 
 def enumerators(text, first):
     """Return names and numbers of the C enum that begins with a name."""
-    body = re.search(rf"enum {{ ({first}\b[^}}]*) }};", text).group(1)
+    body = re.search(rf"enum {{\s*({first}\b[^}}]*)}};", text).group(1)
     numbers, following = {}, 0
     for entry in body.split(","):
         name, _, given = (part.strip() for part in entry.partition("="))
