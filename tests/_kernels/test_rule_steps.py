@@ -20,6 +20,8 @@ SETTINGS = [
     ("radam_step", 2, (1e-3, 0.9, 0.999, 1e-8, True)),
     ("radam_step", 2, (1e-3, 0.9, 0.999, 1e-8, False)),
     ("lion_step", 1, (1e-4, 0.9, 0.99)),
+    ("prodigy_step", 2, (1e-3, 0.5, 0.9, 0.999, 1e-8)),
+    ("prodigy_step", 2, (2.0, 1.0, 0.5, 0.25, 0.5)),
 ]
 
 
@@ -95,6 +97,68 @@ def test_decay_average_and_norm_are_those_of_their_definitions(kernels, n, dtype
     assert kernels.norm(np.full(n, 1e30, dtype)) == pytest.approx(1e30 * np.sqrt(n), rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 8, 1003])
+def test_cautious_decay_leaves_out_weights_that_grow(kernels, n, dtype):
+    rng = np.random.default_rng(n)
+    w, u, factors, shares = (rng.standard_normal(n).astype(dtype) for _ in range(4))
+    w[::5] = 0
+    u[::7] = 0
+    exact_w, exact_u = w.astype(np.longdouble), u.astype(np.longdouble)
+    decays = ~((w > 0) & (u > 0) | (w < 0) & (u < 0))
+    decayed = u.copy()
+    kernels.cautious_decay_step(w, decayed, 0.25)
+    assert_near(decayed, (exact_u - decays * exact_w / 4).astype(dtype), TOLERANCES[dtype])
+    for cautious, counts in ((False, np.ones(n)), (True, decays)):
+        scaled = u.copy()
+        kernels.layerwise_step(w, factors, shares, scaled, cautious)
+        expected = factors * exact_u - counts * shares * exact_w
+        assert_near(scaled, expected.astype(dtype), TOLERANCES[dtype])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_cautious_decay_by_hand(kernels, dtype):
+    """Updates 1, -1, 0 of a weight of 2 and of -2: it does not decay where it grows."""
+    weights = np.array([2, 2, 2, -2, -2, -2, 0], dtype)
+    updates = np.array([1, -1, 0, 1, -1, 0, 1], dtype)
+    kernels.cautious_decay_step(weights, updates, 0.25)
+    np.testing.assert_array_equal(updates, [1, -1.5, -0.5, 1.5, -1, 0.5, 1])
+    tiny = np.finfo(dtype).tiny
+    updates = np.array([tiny, -tiny], dtype)  # their products with tiny weights are zero
+    kernels.cautious_decay_step(np.full(2, tiny, dtype), updates, 0.5)
+    np.testing.assert_array_equal(updates, np.array([tiny, -1.5 * tiny], dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 8, 1003])
+def test_schedule_free_steps_are_those_of_three_points(kernels, n, dtype):
+    rng = np.random.default_rng(n)
+    z, x, u = (rng.standard_normal(n).astype(dtype) for _ in range(3))
+    exact_z, exact_x, exact_u = (array.astype(np.longdouble) for array in (z, x, u))
+    offset = (exact_x - exact_z).astype(dtype)
+    after_z = exact_z + 0.5 * exact_u
+    after_x = 0.875 * exact_x + 0.125 * after_z
+    moved = 0.25 * (after_z - exact_z) + 0.75 * (after_x - exact_x)
+    kernels.schedule_free_step(offset, u, 0.75, 0.5, 0.125)
+    assert_near(offset, (after_x - after_z).astype(dtype), TOLERANCES[dtype])
+    assert_near(u, moved.astype(dtype), TOLERANCES[dtype])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 7, 8, 1003])
+def test_sums_of_the_distance_are_what_they_say(kernels, n, dtype):
+    rng = np.random.default_rng(n)
+    g, w, s = (rng.standard_normal(n).astype(dtype) for _ in range(3))
+    start = (w + 1e-5 * rng.standard_normal(n)).astype(dtype)  # the weights have hardly moved
+    way = start.astype(np.longdouble) - w
+    expected_s = 0.75 * s.astype(np.longdouble) + 2 * g.astype(np.longdouble)
+    dot, size = kernels.distance_sums(g, w, start, s, 0.75, 2.0)
+    assert_near(s, expected_s.astype(dtype), TOLERANCES[dtype])
+    scale = float((np.abs(g) * np.abs(way)).sum())
+    assert dot == pytest.approx(float((g * way).sum()), abs=1e-13 * scale)
+    assert size == pytest.approx(float(np.abs(s.astype(np.longdouble)).sum()), rel=1e-13)
+
+
 def test_steps_leave_the_gradients_alone(kernels):
     gradients = np.linspace(-1, 1, 9)
     for name, n_states, settings in SETTINGS:
@@ -142,6 +206,11 @@ def test_compiled_steps_refuse_arrays_that_do_not_fit(arrays, message):
         lambda g, u: installed.nadam_step(g, u.copy(), u.copy(), u, 0.1, 0.1, 0.9, 0.99, 1e-8, 1),
         lambda g, u: installed.lion_step(g, u.copy(), u, 0.1, 0.9, 0.99),
         lambda g, u: installed.decay_step(g, u, 0.1),
+        lambda g, u: installed.cautious_decay_step(g, u, 0.1),
+        lambda g, u: installed.layerwise_step(g, g, g, u, False),
+        lambda g, u: installed.schedule_free_step(g, u, 0.9, 1.0, 0.5),
+        lambda g, u: installed.distance_sums(g, g, g, u, 0.9, 1.0),
+        lambda g, u: installed.prodigy_step(g, u.copy(), u.copy(), u, 1.0, 1.0, 0.9, 0.9, 0.1),
         lambda g, u: installed.average_step(g, u, u.copy(), 0.1),
         lambda g, u: installed.apply_updates(u, g),
     ):

@@ -28,6 +28,10 @@ cdef extern from "rule_loops.h" nogil:
     const RuleStep rule_steps[]
     double squares_f64(const double*, int64_t)
     double squares_f32(const float*, int64_t)
+    void distance_f64(const double*, const double*, const double*, double*, int64_t, double, double,
+                      double*)
+    void distance_f32(const float*, const float*, const float*, float*, int64_t, double, double,
+                      double*)
     int apply_f64(double*, const double*, int64_t)
     int apply_f32(float*, const float*, int64_t)
 
@@ -134,6 +138,27 @@ def norm(values):
     return sqrt(total)
 
 
+def distance_sums(gradients, params, start, direction, double decay, double share):
+    """Move s towards the gradient; return the sum of g (start - w), and that of the sizes of s."""
+    cdef Arrays arrays
+    cdef double sums[2]
+    cdef int k
+    arrays.n_open = 0
+    try:
+        for k, array in enumerate((gradients, params, start, direction)):
+            open_array(&arrays, array, k == 3)
+        with nogil:
+            if arrays.is_double:
+                distance_f64(<double*>arrays.at[0], <double*>arrays.at[1], <double*>arrays.at[2],
+                             <double*>arrays.at[3], arrays.n, decay, share, sums)
+            else:
+                distance_f32(<float*>arrays.at[0], <float*>arrays.at[1], <float*>arrays.at[2],
+                             <float*>arrays.at[3], arrays.n, decay, share, sums)
+    finally:
+        close_arrays(&arrays)
+    return sums[0], sums[1]
+
+
 def apply_updates(params, updates):
     """Add the updates to the parameters; return False if an update was not finite."""
     cdef Arrays arrays
@@ -152,7 +177,7 @@ def apply_updates(params, updates):
     return is_finite != 0
 
 
-__all__ = ["apply_updates", "norm"]
+__all__ = ["apply_updates", "distance_sums", "norm"]
 
 cdef int position
 for position in range(N_RULE_STEPS):

@@ -7,20 +7,24 @@
 
 /* The steps that Python can call: the loop's name, its arrays in the order of the call, r for one
  * that is only read and w for one that is written, and how many numbers follow them. */
-#define RULE_STEPS(STEP)    \
-    STEP(sgd, rw, 1)        \
-    STEP(momentum, rww, 3)  \
-    STEP(rprop, rwww, 5)    \
-    STEP(adagrad, rww, 2)   \
-    STEP(adadelta, rwww, 3) \
-    STEP(rmsprop, rww, 3)   \
-    STEP(adam, rwww, 5)     \
-    STEP(adamax, rwww, 5)   \
-    STEP(nadam, rwww, 6)    \
-    STEP(radam, rwww, 5)    \
-    STEP(lion, rww, 3)      \
-    STEP(decay, rw, 1)      \
-    STEP(average, rrw, 1)
+#define RULE_STEPS(STEP)        \
+    STEP(sgd, rw, 1)            \
+    STEP(momentum, rww, 3)      \
+    STEP(rprop, rwww, 5)        \
+    STEP(adagrad, rww, 2)       \
+    STEP(adadelta, rwww, 3)     \
+    STEP(rmsprop, rww, 3)       \
+    STEP(adam, rwww, 5)         \
+    STEP(adamax, rwww, 5)       \
+    STEP(nadam, rwww, 6)        \
+    STEP(radam, rwww, 5)        \
+    STEP(lion, rww, 3)          \
+    STEP(prodigy, rwww, 5)      \
+    STEP(decay, rw, 1)          \
+    STEP(cautious_decay, rw, 1) \
+    STEP(layerwise, rrrw, 1)    \
+    STEP(average, rrw, 1)       \
+    STEP(schedule_free, ww, 3)
 
 enum { MAX_ARRAYS = 4, MAX_NUMBERS = 6 };
 
@@ -34,8 +38,10 @@ typedef struct {
 } RuleStep;
 
 #define ARRAYS_rw a[0], a[1]
+#define ARRAYS_ww a[0], a[1]
 #define ARRAYS_rrw a[0], a[1], a[2]
 #define ARRAYS_rww a[0], a[1], a[2]
+#define ARRAYS_rrrw a[0], a[1], a[2], a[3]
 #define ARRAYS_rwww a[0], a[1], a[2], a[3]
 #define NUMBERS_1 x[0]
 #define NUMBERS_2 NUMBERS_1, x[1]

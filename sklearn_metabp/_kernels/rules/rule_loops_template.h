@@ -153,6 +153,48 @@ CLONES UNUSED static void NAME(lion)(const REAL *restrict g, REAL *restrict m, R
     }
 }
 
+/* The moments are those of the distance d times g. */
+CLONES UNUSED static void NAME(prodigy)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
+                                        REAL *restrict u, int64_t n, double distance,
+                                        double learning_rate, double beta_1, double beta_2,
+                                        double epsilon)
+{
+    const REAL d = (REAL)distance, tiny = (REAL)(distance * epsilon);
+    const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
+    const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
+    const REAL rate = (REAL)(learning_rate * distance);
+    for (int64_t i = 0; i < n; i++) {
+        const REAL scaled = d * g[i];
+        m[i] = keep_1 * m[i] + add_1 * scaled;
+        v[i] = keep_2 * v[i] + add_2 * scaled * scaled;
+        u[i] = -rate * m[i] / (SQRT(v[i]) + tiny);
+    }
+}
+
+/* s = keep s + add g. Writes the sum of g (start - w) and that of |s|, each in lanes of double. */
+CLONES UNUSED static void NAME(distance)(const REAL *restrict g, const REAL *restrict w,
+                                         const REAL *restrict start, REAL *restrict s, int64_t n,
+                                         double decay, double share, double *restrict sums)
+{
+    enum { LANES = 64 }; /* so many that the compiler keeps the loop over them, and vectorises it */
+    const REAL keep = (REAL)decay, add = (REAL)share;
+    double dots[LANES] = {0}, sizes[LANES] = {0};
+    for (int64_t i = 0; i < n; i += LANES) {
+        const int n_lanes = n - i < LANES ? (int)(n - i) : LANES;
+        for (int lane = 0; lane < n_lanes; lane++) {
+            const REAL now = keep * s[i + lane] + add * g[i + lane];
+            s[i + lane] = now;
+            dots[lane] += (double)g[i + lane] * ((double)start[i + lane] - (double)w[i + lane]);
+            sizes[lane] += (double)(now < 0 ? -now : now);
+        }
+    }
+    sums[0] = sums[1] = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        sums[0] += dots[lane];
+        sums[1] += sizes[lane];
+    }
+}
+
 /* u -= share w. */
 CLONES UNUSED static void NAME(decay)(const REAL *restrict w, REAL *restrict u, int64_t n,
                                       REAL share)
@@ -160,11 +202,47 @@ CLONES UNUSED static void NAME(decay)(const REAL *restrict w, REAL *restrict u, 
     for (int64_t i = 0; i < n; i++) u[i] -= share * w[i];
 }
 
+/* u -= share w, but not where u and w have the same sign. */
+CLONES UNUSED static void NAME(cautious_decay)(const REAL *restrict w, REAL *restrict u, int64_t n,
+                                               REAL share)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const REAL grows = NAME(sign)(u[i]) * NAME(sign)(w[i]);
+        u[i] -= (grows > 0 ? 0 : share) * w[i];
+    }
+}
+
+/* u = factor u - share w; if cautious, without decay where u and w have the same sign. */
+CLONES UNUSED static void NAME(layerwise)(const REAL *restrict w, const REAL *restrict factors,
+                                          const REAL *restrict shares, REAL *restrict u, int64_t n,
+                                          int cautious)
+{
+    if (cautious)
+        for (int64_t i = 0; i < n; i++) {
+            const REAL grows = NAME(sign)(u[i]) * NAME(sign)(w[i]);
+            u[i] = factors[i] * u[i] - (grows > 0 ? 0 : shares[i]) * w[i];
+        }
+    else
+        for (int64_t i = 0; i < n; i++) u[i] = factors[i] * u[i] - shares[i] * w[i];
+}
+
 /* a += share ((w + u) - a). */
 CLONES UNUSED static void NAME(average)(const REAL *restrict w, const REAL *restrict u,
                                         REAL *restrict a, int64_t n, REAL share)
 {
     for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] + u[i] - a[i]);
+}
+
+/* e is x - z. z takes the step, x moves a share of the way to z, and u becomes the step of y. */
+CLONES UNUSED static void NAME(schedule_free)(REAL *restrict e, REAL *restrict u, int64_t n,
+                                              double beta, double factor, double share)
+{
+    const REAL mix = (REAL)beta, scale = (REAL)factor, rest = (REAL)(1 - share);
+    for (int64_t i = 0; i < n; i++) {
+        const REAL of_z = scale * u[i], before = e[i];
+        e[i] = rest * (before - of_z);
+        u[i] = of_z + mix * (e[i] - before);
+    }
 }
 
 /* Sum of squares in eight lanes of double. */

@@ -13,14 +13,19 @@ __all__ = [
     "adamax_step",
     "apply_updates",
     "average_step",
+    "cautious_decay_step",
     "decay_step",
+    "distance_sums",
+    "layerwise_step",
     "lion_step",
     "momentum_step",
     "nadam_step",
     "norm",
+    "prodigy_step",
     "radam_step",
     "rmsprop_step",
     "rprop_step",
+    "schedule_free_step",
     "sgd_step",
 ]
 
@@ -215,9 +220,70 @@ def lion_step(
 
 
 @np.errstate(all="ignore")
+def prodigy_step(
+    gradients: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    updates: np.ndarray,
+    distance: float,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> None:
+    """Take a step of Prodigy: Delta w = -gamma d m / (sqrt(v) + d epsilon).
+
+    The moments m and v are those of d g, where d is the distance estimated so far.
+    """
+    scaled = distance * gradients
+    mean[...] = beta_1 * mean + (1 - beta_1) * scaled
+    square[...] = beta_2 * square + (1 - beta_2) * scaled**2
+    updates[...] = -learning_rate * distance * mean / (np.sqrt(square) + distance * epsilon)
+
+
+@np.errstate(all="ignore")
+def distance_sums(
+    gradients: np.ndarray,
+    params: np.ndarray,
+    start: np.ndarray,
+    direction: np.ndarray,
+    decay: float,
+    share: float,
+) -> tuple[float, float]:
+    """Compute s = decay s + share g, and return the sums of g (start - w) and of |s| in double."""
+    direction[...] = decay * direction + share * gradients
+    way = start.astype(np.float64) - params
+    return float(np.sum(gradients * way)), float(np.sum(np.abs(direction), dtype=np.float64))
+
+
+@np.errstate(all="ignore")
 def decay_step(weights: np.ndarray, updates: np.ndarray, share: float) -> None:
     """Add decoupled decay: Delta w = Delta w - share w."""
     updates -= share * weights
+
+
+@np.errstate(all="ignore")
+def cautious_decay_step(weights: np.ndarray, updates: np.ndarray, share: float) -> None:
+    """Add decoupled decay, but not where Delta w and w have the same sign."""
+    updates -= np.where(np.sign(updates) * np.sign(weights) > 0, 0, share * weights)
+
+
+@np.errstate(all="ignore")
+def layerwise_step(
+    params: np.ndarray,
+    factors: np.ndarray,
+    shares: np.ndarray,
+    updates: np.ndarray,
+    cautious: bool,
+) -> None:
+    """Compute Delta w = factor Delta w - share w, with a factor and a share per parameter.
+
+    If ``cautious``, there is no decay where Delta w and w have the same sign.
+    """
+    decay = shares * params
+    if cautious:
+        decay = np.where(np.sign(updates) * np.sign(params) > 0, 0, decay)
+    updates[...] = factors * updates - decay
 
 
 @np.errstate(all="ignore")
@@ -226,6 +292,20 @@ def average_step(
 ) -> None:
     """Move the average towards the parameters after the step: a = a + share (w + Delta w - a)."""
     average += share * (params + updates - average)
+
+
+@np.errstate(all="ignore")
+def schedule_free_step(
+    offset: np.ndarray, updates: np.ndarray, beta: float, factor: float, share: float
+) -> None:
+    """Turn the step of z into that of y = (1 - beta) z + beta x, where the offset is x - z.
+
+    z takes the step times the factor. Then x moves the given share of its way to z.
+    """
+    of_z = factor * updates
+    moved = (1 - share) * (offset - of_z)
+    updates[...] = of_z + beta * (moved - offset)
+    offset[...] = moved
 
 
 @np.errstate(all="ignore")
