@@ -15,11 +15,14 @@ from workloads import digits_workloads, fit_seconds
 from sklearn_metabp import (
     SGD,
     Adam,
+    AdamW,
     Averaged,
     BackpropMLPClassifier,
     Clipped,
+    Layerwise,
     LinearBackprop,
     Safeguarded,
+    ScheduleFree,
 )
 from sklearn_metabp.update_rules import UPDATE_RULES
 
@@ -30,6 +33,9 @@ def rules() -> dict:
     return named | {
         "Clipped(Adam)": Clipped(Adam()),
         "Averaged(Adam)": Averaged(Adam()),
+        "ScheduleFree(Adam)": ScheduleFree(Adam()),
+        "Layerwise(Adam)": Layerwise(Adam(), {0: 0.5}, decay_epochs=50.0),
+        "AdamW(cautious)": AdamW(cautious=True),
         "LinearBackprop(Adam)": LinearBackprop(Adam()),
         "Safeguarded(Adam)": Safeguarded(Adam(), SGD()),
     }
@@ -56,6 +62,7 @@ class StepOnly:
     def __init__(self, layout, gradients, params):
         self.layout, self.gradients, self.params = layout, gradients, params
         self.updates = np.zeros_like(params)
+        self.steps_per_epoch = 10
         self.index, self.n_planned, self.epoch, self.loss, self.start, self.stop = (
             1,
             10**9,

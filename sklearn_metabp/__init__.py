@@ -9,6 +9,7 @@ from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import (
     Averaged,
     Clipped,
+    Layerwise,
     LinearBackprop,
     LineSearchRule,
     Safeguarded,
@@ -31,6 +32,7 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "HistoryLogger",
+    "Layerwise",
     "LearnedUpdateRule",
     "LineSearchRule",
     "LinearBackprop",

@@ -84,6 +84,8 @@ class Step:
         Number of this step in the training, from 1.
     n_planned : int
         Number of steps planned when the training began. A continued training may take more.
+    steps_per_epoch : int
+        Number of batches that an epoch has; 1 for a line search.
     epoch : int
         Number of the epoch, from 0.
     loss : float
@@ -119,6 +121,7 @@ class Step:
         self.gradients = read_only(gradients)
         self.updates = updates
         self.n_planned = n_planned
+        self.steps_per_epoch = 1
         self.index = 0
         self.epoch = 0
         self.loss = np.nan

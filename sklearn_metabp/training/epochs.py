@@ -77,6 +77,7 @@ class Epochs:
             network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned
         )
         self.step.rows = batches.rows
+        self.step.steps_per_epoch = batches.n_batches
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss: float | None = None
         self.mean_loss = np.nan

@@ -3,11 +3,11 @@
 from sklearn_metabp.update_rules import named_rules as _named_rules
 from sklearn_metabp.update_rules.averaged import Averaged
 from sklearn_metabp.update_rules.clipped import Clipped
+from sklearn_metabp.update_rules.layerwise import Layerwise
 from sklearn_metabp.update_rules.line_search import LineSearchRule
 from sklearn_metabp.update_rules.linear_backprop import LinearBackprop
 from sklearn_metabp.update_rules.named_rules import *  # noqa: F403
-from sklearn_metabp.update_rules.named_rules import UPDATE_RULES
-from sklearn_metabp.update_rules.resolve import resolve_update_rule
+from sklearn_metabp.update_rules.resolve import UPDATE_RULES, resolve_update_rule
 from sklearn_metabp.update_rules.safeguarded import Safeguarded
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.update_rule import UpdateRule
@@ -16,6 +16,7 @@ __all__ = [
     "UPDATE_RULES",
     "Averaged",
     "Clipped",
+    "Layerwise",
     "LineSearchRule",
     "LinearBackprop",
     "Safeguarded",

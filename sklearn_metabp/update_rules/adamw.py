@@ -1,24 +1,27 @@
-"""Adam with decoupled weight decay, and the decay for other rules."""
+"""Adam with decoupled weight decay."""
 
-from numbers import Real
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels.rules import adam_step, decay_step
+from sklearn_metabp._kernels.rules import adam_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
+from sklearn_metabp.update_rules.decaying import DecayingRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class AdamW(MomentRule):
+class AdamW(DecayingRule, MomentRule):
     r"""AdamW: Adam, and a decay of the weights that bypasses its moments.
 
     With the corrected moments :math:`\hat m_t` and :math:`\hat v_t` of :class:`Adam`:
 
     .. math::
         \Delta w = -\gamma \left( \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} + \lambda w \right)
+
+    With ``cautious``, :math:`\lambda w` counts only where :math:`\hat m_t w \ge 0`: where the step
+    without it shrinks the weight or leaves it.
 
     Parameters
     ----------
@@ -37,22 +40,37 @@ class AdamW(MomentRule):
         How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
         the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
+    decay_epochs : float, default=None
+        The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
+        alone would divide a weight by e. With M steps per epoch,
+        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. It then does not
+        depend on the learning rate or the batch size. The schedule applies to it as to
+        :math:`\gamma`.
+    cautious : bool, default=False
+        Whether a weight decays only where the rest of its update does not make it larger.
 
     References
     ----------
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization" (2019), algorithm 2, in the
-    form of ``torch.optim.AdamW``, which lets biases decay too.
+    form of ``torch.optim.AdamW``, which lets biases decay too. For ``cautious``: L. Chen et al.,
+    "Cautious Weight Decay" (2025). For ``decay_epochs``: X. Wang and L. Aitchison, "How to set
+    AdamW's weight decay as you scale model and dataset size" (2024).
 
     Examples
     --------
     >>> from sklearn_metabp import AdamW, BackpropMLPClassifier
     >>> BackpropMLPClassifier(update_rule=AdamW(weight_decay=0.1), alpha=0.0).update_rule
     AdamW(weight_decay=0.1)
+
+    Alone, this decay would divide a weight by e every 20 epochs:
+
+    >>> rule = AdamW(decay_epochs=20, cautious=True)
+    >>> model = BackpropMLPClassifier(update_rule=rule, alpha=0.0)
     """
 
     _parameter_constraints: dict = {
         **MomentRule._parameter_constraints,
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        **DecayingRule._parameter_constraints,
     }
 
     def __init__(
@@ -63,6 +81,8 @@ class AdamW(MomentRule):
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
         schedule: str | Schedule = "constant",
+        decay_epochs: float | None = None,
+        cautious: bool = False,
     ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
@@ -70,6 +90,8 @@ class AdamW(MomentRule):
         self.epsilon = epsilon
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.decay_epochs = decay_epochs
+        self.cautious = cautious
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start both moments at zero; see :meth:`UpdateRule.init_state`.
@@ -77,32 +99,28 @@ class AdamW(MomentRule):
         Raises
         ------
         ValueError
-            If a parameter is out of its range.
+            If a parameter is out of its range, or both ``weight_decay`` and ``decay_epochs`` are
+            given.
         """
         self._validate_params()
         return two_moments(layout)
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
         """Compute Adam's step and the decay; see :meth:`UpdateRule.compute_update`."""
-        state["t"] += 1
-        rate = self.rate_at(step, state)
-        adam_step(
-            step.gradients,
-            state["mean"],
-            state["square"],
-            step.updates,
-            rate,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            state["t"],
-        )
-        decay_weights(step, rate * self.weight_decay)
-        return step.updates
+        return AdamW.bind(self, step, state)()
 
+    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
+        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
+        gradients, updates = step.gradients, step.updates
+        mean, square, decay = state["mean"], state["square"], self.bind_decay(step)
 
-def decay_weights(step: Step, share: float) -> None:
-    """Subtract a share of every weight from the updates; biases do not decay, as with ``alpha``."""
-    if share:
-        n_weights = step.layout.n_weights
-        decay_step(step.params[:n_weights], step.updates[:n_weights], share)
+        def compute_update() -> np.ndarray:
+            state["t"] = t = state["t"] + 1
+            rate = self.rate_at(step, state)
+            adam_step(
+                gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t
+            )
+            decay(rate, rate / self.learning_rate)
+            return updates
+
+        return compute_update

@@ -45,6 +45,8 @@ class Averaged(WrapperRule):
     Averaged(decay=0.995, rule='adamw')
     """
 
+    follows_updates = True
+
     _parameter_constraints: dict = {
         "rule": "no_validation",  # resolve_update_rule gives better errors
         "decay": [Interval(Real, 0, 1, closed="left")],

@@ -1,5 +1,6 @@
 """Lion: steps of one size, by the sign of a mean."""
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -8,12 +9,11 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import lion_step
 from sklearn_metabp.network import ParameterLayout, Step
-from sklearn_metabp.update_rules.adamw import decay_weights
-from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.decaying import DecayingRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class Lion(ScheduledRule):
+class Lion(DecayingRule):
     r"""Lion: a step of one size by the sign of a mean of gradients.
 
     With :math:`m_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -22,6 +22,8 @@ class Lion(ScheduledRule):
         c_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t \\
         \Delta w &= -\gamma \left( \operatorname{sign}(c_t) + \lambda w \right) \\
         m_t &= \beta_2 m_{t-1} + (1 - \beta_2) g_t
+
+    With ``cautious``, :math:`\lambda w` counts only where :math:`c_t w \ge 0`.
 
     Parameters
     ----------
@@ -39,10 +41,19 @@ class Lion(ScheduledRule):
         How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
         the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
+    decay_epochs : float, default=None
+        The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
+        alone would divide a weight by e. With M steps per epoch,
+        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. It then does not
+        depend on the learning rate or the batch size. The schedule applies to it as to
+        :math:`\gamma`.
+    cautious : bool, default=False
+        Whether a weight decays only where the rest of its update does not make it larger.
 
     References
     ----------
-    X. Chen et al., "Symbolic Discovery of Optimization Algorithms" (2023), algorithm 2.
+    X. Chen et al., "Symbolic Discovery of Optimization Algorithms" (2023), algorithm 2. For
+    ``cautious`` and ``decay_epochs`` see :class:`AdamW`.
 
     Examples
     --------
@@ -52,10 +63,9 @@ class Lion(ScheduledRule):
     """
 
     _parameter_constraints: dict = {
-        **ScheduledRule._parameter_constraints,
+        **DecayingRule._parameter_constraints,
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -65,12 +75,16 @@ class Lion(ScheduledRule):
         beta_2: float = 0.99,
         weight_decay: float = 0.0,
         schedule: str | Schedule = "constant",
+        decay_epochs: float | None = None,
+        cautious: bool = False,
     ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.decay_epochs = decay_epochs
+        self.cautious = cautious
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the mean at zero; see :meth:`UpdateRule.init_state`.
@@ -78,14 +92,25 @@ class Lion(ScheduledRule):
         Raises
         ------
         ValueError
-            If a parameter is out of its range.
+            If a parameter is out of its range, or both ``weight_decay`` and ``decay_epochs`` are
+            given.
         """
         self._validate_params()
         return {"n_plateaus": 0, "mean": layout.zeros()}
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
         """Compute the step by the sign, and the decay; see :meth:`UpdateRule.compute_update`."""
-        rate = self.rate_at(step, state)
-        lion_step(step.gradients, state["mean"], step.updates, rate, self.beta_1, self.beta_2)
-        decay_weights(step, rate * self.weight_decay)
-        return step.updates
+        return Lion.bind(self, step, state)()
+
+    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
+        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
+        gradients, updates = step.gradients, step.updates
+        mean, decay = state["mean"], self.bind_decay(step)
+
+        def compute_update() -> np.ndarray:
+            rate = self.rate_at(step, state)
+            lion_step(gradients, mean, updates, rate, self.beta_1, self.beta_2)
+            decay(rate, rate / self.learning_rate)
+            return updates
+
+        return compute_update

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels.rules import adam_step, decay_step, momentum_step
+from sklearn_metabp._kernels.rules import adam_step, momentum_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.decaying import DecayingRule
 from sklearn_metabp.update_rules.norms import safe_norm
-from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 # The coefficients of the quintic a x + b x^3 + c x^5, which brings singular values from (0, 1] near
@@ -17,7 +17,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
-class Muon(ScheduledRule):
+class Muon(DecayingRule):
     r"""Muon: every weight matrix moves by its momentum made orthogonal.
 
     For a weight matrix with gradient :math:`G_t`:
@@ -62,12 +62,21 @@ class Muon(ScheduledRule):
         How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
         the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
+    decay_epochs : float, default=None
+        The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
+        alone would divide a weight by e. With M steps per epoch,
+        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. It then does not
+        depend on the learning rate or the batch size. The schedule applies to it as to
+        :math:`\gamma`.
+    cautious : bool, default=False
+        Whether a weight decays only where the rest of its update does not make it larger.
 
     References
     ----------
     K. Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024),
     kellerjordan.github.io/posts/muon; the matrices' steps as in ``torch.optim.Muon``, which
-    iterates in bfloat16, this rule in the dtype of the parameters.
+    iterates in bfloat16, this rule in the dtype of the parameters. For ``cautious`` and
+    ``decay_epochs`` see :class:`AdamW`.
 
     Examples
     --------
@@ -77,11 +86,10 @@ class Muon(ScheduledRule):
     """
 
     _parameter_constraints: dict = {
-        **ScheduledRule._parameter_constraints,
+        **DecayingRule._parameter_constraints,
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "nesterov": ["boolean"],
         "n_iterations": [Interval(Integral, 1, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
         "adamw_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -100,6 +108,8 @@ class Muon(ScheduledRule):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         schedule: str | Schedule = "constant",
+        decay_epochs: float | None = None,
+        cautious: bool = False,
     ) -> None:
         self.learning_rate = learning_rate
         self.momentum = momentum
@@ -111,6 +121,8 @@ class Muon(ScheduledRule):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.schedule = schedule
+        self.decay_epochs = decay_epochs
+        self.cautious = cautious
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the momentum and both moments at zero; see :meth:`UpdateRule.init_state`.
@@ -118,7 +130,8 @@ class Muon(ScheduledRule):
         Raises
         ------
         ValueError
-            If a parameter is out of its range.
+            If a parameter is out of its range, or both ``weight_decay`` and ``decay_epochs`` are
+            given.
         """
         self._validate_params()
         n_hidden = _n_hidden_weights(layout)
@@ -138,7 +151,7 @@ class Muon(ScheduledRule):
         n_hidden = len(state["velocity"])
         if n_hidden:
             self._step_hidden(step, state, rate, n_hidden)
-        self._step_rest(step, state, rate / self.learning_rate * self.adamw_learning_rate, n_hidden)
+        self._step_rest(step, state, rate / self.learning_rate, n_hidden)
         return step.updates
 
     def _step_hidden(self, step: Step, state: dict[str, Any], rate: float, n_hidden: int) -> None:
@@ -153,10 +166,10 @@ class Muon(ScheduledRule):
             scale = -rate * max(1.0, fan_out / fan_in) ** 0.5
             matrix = orthogonal(direction.reshape(tensor.shape), self.n_iterations)
             np.multiply(matrix, scale, out=direction.reshape(tensor.shape))
-        if self.weight_decay:
-            decay_step(step.params[:n_hidden], updates, rate * self.weight_decay)
+        self.bind_decay(step, slice(n_hidden))(rate, rate / self.learning_rate)
 
-    def _step_rest(self, step: Step, state: dict[str, Any], rate: float, n_hidden: int) -> None:
+    def _step_rest(self, step: Step, state: dict[str, Any], factor: float, n_hidden: int) -> None:
+        rate = factor * self.adamw_learning_rate
         updates = step.updates[n_hidden:]
         adam_step(
             step.gradients[n_hidden:],
@@ -169,9 +182,7 @@ class Muon(ScheduledRule):
             self.epsilon,
             state["t"],
         )
-        if self.weight_decay:
-            output = slice(n_hidden, step.layout.n_weights)
-            decay_step(step.params[output], step.updates[output], rate * self.weight_decay)
+        self.bind_decay(step, slice(n_hidden, step.layout.n_weights))(rate, factor)
 
 
 @np.errstate(all="ignore")  # the loop finds numbers that overflow

@@ -14,11 +14,13 @@ from sklearn_metabp.update_rules.lbfgs import LBFGS
 from sklearn_metabp.update_rules.lion import Lion
 from sklearn_metabp.update_rules.muon import Muon
 from sklearn_metabp.update_rules.nadam import NAdam
+from sklearn_metabp.update_rules.prodigy import Prodigy
 from sklearn_metabp.update_rules.radam import RAdam
+from sklearn_metabp.update_rules.resolve import UPDATE_RULES
 from sklearn_metabp.update_rules.rmsprop import RMSprop
 from sklearn_metabp.update_rules.rprop import Rprop
+from sklearn_metabp.update_rules.schedule_free import ScheduleFree
 from sklearn_metabp.update_rules.sgd import SGD
-from sklearn_metabp.update_rules.training_rule import TrainingRule
 
 __all__ = [
     "LBFGS",
@@ -32,12 +34,12 @@ __all__ = [
     "Lion",
     "Muon",
     "NAdam",
+    "Prodigy",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "ScheduleFree",
 ]
 
 # A rule's name is its class in lower case.
-UPDATE_RULES: dict[str, type[TrainingRule]] = {
-    name.lower(): globals()[name] for name in sorted(__all__, key=str.lower)
-}
+UPDATE_RULES.update({name.lower(): globals()[name] for name in sorted(__all__, key=str.lower)})

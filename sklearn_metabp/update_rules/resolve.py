@@ -7,8 +7,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.did_you_mean import did_you_mean
-from sklearn_metabp.update_rules.named_rules import UPDATE_RULES
 from sklearn_metabp.update_rules.training_rule import TrainingRule
+
+# The classes by name. The table in named_rules fills it, because wrappers use names and may have
+# one.
+UPDATE_RULES: dict[str, type[TrainingRule]] = {}
 
 
 def resolve_update_rule(update_rule: Any, name: str = "update_rule") -> TrainingRule:

@@ -8,7 +8,6 @@ from sklearn.frozen import FrozenEstimator
 
 from sklearn_metabp._kernels.rules import norm
 from sklearn_metabp.network import BatchLoss, ParameterLayout, Step, StepView
-from sklearn_metabp.update_rules.averaged import Averaged
 from sklearn_metabp.update_rules.checks import bind_validated
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.update_rule import UpdateRule
@@ -86,6 +85,9 @@ class Safeguarded(WrapperRule):
     True
     """
 
+    alters_updates = True
+    follows_updates = True
+
     _parameter_constraints: dict = {"rule": "no_validation", "fallback": "no_validation"}
 
     def __init__(
@@ -111,15 +113,9 @@ class Safeguarded(WrapperRule):
         Raises
         ------
         TypeError
-            If the rule within averages weights, or the fallback acts on the backward pass.
+            If a rule within is :class:`Averaged`, :class:`ScheduleFree` or :class:`Safeguarded`, or
+            the fallback acts on the backward pass.
         """
-        # The class and not a property: no other rule keeps values that undoing a step does not
-        # undo.
-        if any(isinstance(rule, Averaged) for rule in self.rules_within()):
-            raise TypeError(
-                "Averaged within Safeguarded would average steps that are undone: write "
-                "Averaged(Safeguarded(...))."
-            )
         if self._fallback.acts_backward:
             raise TypeError(
                 f"fallback={self.fallback!r} acts on the backward step; what is fallen back to "

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -19,9 +19,22 @@ class WrapperRule(UpdateRule):
 
     The rule within does everything that the wrapper does not change: the backward pass, plateaus,
     kept parameters. The state of the wrapper has the state of the rule within under ``"rule"``.
+
+    Attributes
+    ----------
+    alters_updates : bool
+        Whether the updates are not, or not always, those of the rule within. False unless a
+        subclass sets it.
+    follows_updates : bool
+        Whether the state follows the weights by the updates, so that every one of them has to be
+        added as it is. Then no rule that alters updates may stand around it. False unless a
+        subclass sets it.
     """
 
-    rule: "str | TrainingRule | FrozenEstimator"
+    alters_updates: ClassVar[bool] = False
+    follows_updates: ClassVar[bool] = False
+
+    rule: "str | TrainingRule | FrozenEstimator | None"
 
     @property
     def inner(self) -> UpdateRule:
@@ -72,8 +85,32 @@ class WrapperRule(UpdateRule):
         """Start the state, the inner one under ``"rule"``; see :meth:`UpdateRule.init_state`."""
 
     def inner_state(self, layout: ParameterLayout) -> Any:
-        """Start the state of the rule within; raise NotFittedError if it has to be fitted."""
+        """Start the state of the rule within.
+
+        Raises
+        ------
+        NotFittedError
+            If it has to be fitted.
+        TypeError
+            If a rule within follows updates that this rule alters.
+        """
+        if self.alters_updates:
+            for rule in self.rules_within():
+                if isinstance(rule, WrapperRule) and rule.follows_updates:
+                    raise TypeError(self._explain_order(rule))
         return resolve_update_rule(self.inner, "rule").init_state(layout)
+
+    def _explain_order(self, within: "WrapperRule") -> str:
+        own, other = type(self).__name__, type(within).__name__
+        advice = (
+            "one of them has to go."
+            if within.alters_updates and self.follows_updates
+            else f"write {other}({own}(...))."
+        )
+        return (
+            f"{other} within {own} would follow updates that are not added to the weights as they "
+            f"are: {advice}"
+        )
 
     def inner_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
         """Compute the update of the rule within, and validate it as the loop does."""

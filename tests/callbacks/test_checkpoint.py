@@ -24,6 +24,9 @@ from sklearn_metabp import (
     Checkpoint,
     CheckpointError,
     EarlyStopping,
+    Layerwise,
+    Prodigy,
+    ScheduleFree,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -33,6 +36,9 @@ CASES = {
     "adam": {"update_rule": Adam(0.01)},
     "momentum": {"update_rule": SGD(0.05, 0.9)},
     "averaged": {"update_rule": Averaged(Adam(0.01))},
+    "schedule-free": {"update_rule": ScheduleFree(warmup_steps=30)},
+    "prodigy": {"update_rule": Prodigy(decay_epochs=20, cautious=True)},
+    "layerwise": {"update_rule": Layerwise("adam", {0: 0.5}, 20.0, frozen=["intercepts_[1]"])},
     "adaptive": {"update_rule": SGD(0.3, schedule="adaptive"), "n_iter_no_change": 2, "tol": 0.01},
     "cosine": {"update_rule": SGD(0.3, schedule="cosine")},
     "early stopping": {"early_stopping": True, "n_iter_no_change": 4},

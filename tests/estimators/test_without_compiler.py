@@ -10,11 +10,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_metabp import (
     SGD,
     Adam,
+    AdamW,
     Averaged,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     Clipped,
     DivergenceError,
+    Layerwise,
     LinearBackprop,
     Safeguarded,
 )
@@ -27,6 +29,7 @@ OTHER_RULES = [
     *(name for name, kind in UPDATE_RULES.items() if kind.takes_steps and kind not in (SGD, Adam)),
     Averaged(Clipped("adam", max_norm=0.1)),
     LinearBackprop("sgd"),
+    Layerwise(AdamW(cautious=True), {0: 0.5}, decay_epochs=9.0, cautious=True, frozen=[-1]),
     Safeguarded("adam"),
 ]
 TARGETS = ["binary", "multiclass", "multilabel", "numbers"]

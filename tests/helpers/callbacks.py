@@ -52,7 +52,7 @@ class StepNotes(Notes):
         note |= {name: np.array(getattr(step, name)) for name in flat}
         note |= {
             name: getattr(step, name)
-            for name in ("index", "epoch", "loss", "n_patterns", "n_planned")
+            for name in ("index", "epoch", "loss", "n_patterns", "n_planned", "steps_per_epoch")
         }
         self.steps.append(note)
         if step.index == self.raise_at_step:

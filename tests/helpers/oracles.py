@@ -5,6 +5,7 @@ weight (biases do not decay). It returns the updates of that parameter. Running 
 by their definition, as sums over the whole past.
 """
 
+import itertools
 import math
 
 
@@ -18,11 +19,16 @@ def squares(values):
     return [value**2 for value in values]
 
 
-def decaying(direction, share, start, is_weight):
-    """Return updates along a list of directions, minus a share of the weight at every step."""
+def decaying(direction, share, start, is_weight, cautious=False):
+    """Return updates along a list of directions, minus a share of the weight at every step.
+
+    The update vector u of "Cautious Weight Decay" is minus the direction: there is decay where
+    u w >= 0.
+    """
     updates, w = [], start
     for d in direction:
-        updates.append(d - share * w if is_weight else d)
+        decays = is_weight and (not cautious or -d * w >= 0)
+        updates.append(d - share * w if decays else d)
         w += updates[-1]
     return updates
 
@@ -96,9 +102,57 @@ def adam_oracle(
     ]
 
 
-def adamw_oracle(gradients, start, is_weight, learning_rate=0.001, weight_decay=0.01, **betas):
+def adamw_oracle(
+    gradients,
+    start,
+    is_weight,
+    learning_rate=0.001,
+    weight_decay=0.01,
+    cautious=False,
+    **betas,
+):
     steps = adam_oracle(gradients, start, is_weight, learning_rate, **betas)
-    return decaying(steps, learning_rate * weight_decay, start, is_weight)
+    return decaying(steps, learning_rate * weight_decay, start, is_weight, cautious)
+
+
+def layerwise_adam_oracle(
+    gradients, start, is_weight, learning_rate, factors, epochs, cautious=False
+):
+    """Compute Adam with a rate for weights and one for biases, and weights that decay.
+
+    In so many steps as there are epochs, decay alone divides a weight by e.
+    """
+    factor = factors[0] if is_weight else factors[1]
+    steps = adam_oracle(gradients, start, is_weight, factor * learning_rate)
+    return decaying(steps, 1 - math.e ** (-1 / epochs), start, is_weight, cautious)
+
+
+def schedule_free_adamw_oracle(
+    gradients,
+    start,
+    is_weight,
+    learning_rate=0.0025,
+    beta=0.9,
+    beta_2=0.999,
+    epsilon=1e-8,
+    weight_decay=0.0,
+    warmup_steps=0,
+):
+    """Compute algorithm 1 of "The Road Less Scheduled", with x as a sum over all z so far.
+
+    All points are counted from the start, for their digits.
+    """
+    z, ys, zs, weights = 0.0, [0.0], [], []
+    for t, _, _, _, square_hat in moments(gradients, 0.0, beta_2):
+        rate = learning_rate * min(1, t / warmup_steps) if warmup_steps else learning_rate
+        decay = weight_decay * (start + ys[-1]) if is_weight else 0.0
+        z -= rate * (gradients[t - 1] / (math.sqrt(square_hat) + epsilon) + decay)
+        zs.append(z)
+        weights.append(rate**2)
+        behind = math.fsum(a * (z - b) for a, b in zip(weights, zs, strict=True))
+        x = z - behind / math.fsum(weights)
+        ys.append((1 - beta) * z + beta * x)
+    return [after - before for before, after in itertools.pairwise(ys)]
 
 
 def adamax_oracle(
@@ -150,10 +204,77 @@ def radam_oracle(
 
 
 def lion_oracle(
-    gradients, start, is_weight, learning_rate=1e-4, beta_1=0.9, beta_2=0.99, weight_decay=0.0
+    gradients,
+    start,
+    is_weight,
+    learning_rate=1e-4,
+    beta_1=0.9,
+    beta_2=0.99,
+    weight_decay=0.0,
+    cautious=False,
 ):
     steps = []
     for t, g in enumerate(gradients):
         mixed = beta_1 * running_mean(gradients[:t], beta_2) + (1 - beta_1) * g
         steps.append(0.0 if mixed == 0 else -learning_rate * math.copysign(1, mixed))
-    return decaying(steps, learning_rate * weight_decay, start, is_weight)
+    return decaying(steps, learning_rate * weight_decay, start, is_weight, cautious)
+
+
+def prodigy_oracle(
+    gradients_at,
+    start,
+    n_weights,
+    n_steps,
+    learning_rate=1.0,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-8,
+    weight_decay=0.0,
+    d0=1e-6,
+    d_coef=1.0,
+    growth_rate=math.inf,
+    bias_correction=False,
+    safeguard_warmup=False,
+):
+    """Compute Prodigy, algorithm 4 of Mishchenko and Defazio (2023), for a whole vector.
+
+    r and s are the sums that their recursions stand for. Returns the points w_0, w_1, … and the
+    estimates d_0, d_1, ….
+    """
+    points, ds, gs, rates = [list(start)], [d0], [], []
+    largest = d0
+    for k in range(n_steps):
+        w, d = points[-1], ds[-1]
+        gs.append(list(gradients_at(w)))
+        rate = learning_rate
+        if bias_correction:
+            rate *= math.sqrt(1 - beta_2 ** (k + 1)) / (1 - beta_1 ** (k + 1))
+        rates.append(rate)
+        faded = [math.sqrt(beta_2) ** (k - i) for i in range(k + 1)]
+        r = math.fsum(
+            faded[i] * rates[i] * ds[i] ** 2 * gs[i][j] * (start[j] - points[i][j])
+            for i in range(k + 1)
+            for j in range(len(start))
+        )
+        size = math.fsum(
+            abs(
+                math.fsum(
+                    faded[i] * (1 if safeguard_warmup else rates[i]) * ds[i] ** 2 * gs[i][j]
+                    for i in range(k + 1)
+                )
+            )
+            for j in range(len(start))
+        )
+        after = []
+        for j in range(len(start)):
+            scaled = [ds[i] * gs[i][j] for i in range(k + 1)]
+            step = running_mean(scaled, beta_1) / (
+                math.sqrt(running_mean(squares(scaled), beta_2)) + d * epsilon
+            )
+            decay = weight_decay * w[j] if j < n_weights else 0.0
+            after.append(w[j] - rate * d * (step + decay))
+        points.append(after)
+        estimate = d_coef * r / size
+        largest = max(largest, estimate)
+        ds.append(min(largest, (max(d, estimate) if d == d0 else d) * growth_rate))
+    return points, ds

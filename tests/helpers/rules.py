@@ -1,6 +1,7 @@
 """The table of update rules, and functions that run one of them without a network."""
 
 from functools import partial
+from math import e
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,14 +16,17 @@ from sklearn_metabp import (
     AdamW,
     Averaged,
     Clipped,
+    Layerwise,
     LinearBackprop,
     Lion,
     Muon,
     NAdam,
+    Prodigy,
     RAdam,
     RMSprop,
     Rprop,
     Safeguarded,
+    ScheduleFree,
     UpdateRule,
 )
 from sklearn_metabp.network import ParameterLayout
@@ -95,17 +99,79 @@ RULES = [
         Lion(0.01, 0.5, 0.75, 0.3),
         partial(oracles.lion_oracle, learning_rate=0.01, beta_1=0.5, beta_2=0.75, weight_decay=0.3),
     ),
+    (
+        AdamW(0.1, weight_decay=0.3, cautious=True),
+        partial(oracles.adamw_oracle, learning_rate=0.1, weight_decay=0.3, cautious=True),
+    ),
+    (
+        Lion(0.01, 0.5, 0.75, 0.3, cautious=True),
+        partial(
+            oracles.lion_oracle,
+            learning_rate=0.01,
+            beta_1=0.5,
+            beta_2=0.75,
+            weight_decay=0.3,
+            cautious=True,
+        ),
+    ),
+    (
+        AdamW(0.1, decay_epochs=7),  # an epoch is one step where these oracles are asked
+        partial(oracles.adamw_oracle, learning_rate=0.1, weight_decay=(1 - e ** (-1 / 7)) / 0.1),
+    ),
+    (ScheduleFree(), oracles.schedule_free_adamw_oracle),
+    (
+        ScheduleFree(AdamW(0.1, 0.0, 0.75, 0.5, weight_decay=0.3), beta=0.6, warmup_steps=30),
+        partial(
+            oracles.schedule_free_adamw_oracle,
+            learning_rate=0.1,
+            beta=0.6,
+            beta_2=0.75,
+            epsilon=0.5,
+            weight_decay=0.3,
+            warmup_steps=30,
+        ),
+    ),
+    (
+        ScheduleFree(AdamW(0.1, 0.0, 0.75, 0.5, weight_decay=0.0), beta=0.0),
+        partial(
+            oracles.schedule_free_adamw_oracle,
+            learning_rate=0.1,
+            beta=0.0,
+            beta_2=0.75,
+            epsilon=0.5,
+        ),
+    ),
+    (
+        Layerwise(Adam(0.1), {"coefs_": 0.5, "intercepts_": 3.0}, {"coefs_": 7.0}),
+        partial(oracles.layerwise_adam_oracle, learning_rate=0.1, factors=(0.5, 3.0), epochs=7.0),
+    ),
+    (
+        Layerwise(Adam(0.1), {"coefs_": 0.5, "intercepts_": 3.0}, 7.0, cautious=True),
+        partial(
+            oracles.layerwise_adam_oracle,
+            learning_rate=0.1,
+            factors=(0.5, 3.0),
+            epochs=7.0,
+            cautious=True,
+        ),
+    ),
 ]
 
 # Rules without an oracle of one parameter, and wrappers.
 OTHERS = [
     Muon(),
     Muon(0.1, 0.5, False, 3, 0.3),
+    Muon(decay_epochs=5, cautious=True),
+    Prodigy(),
+    Prodigy(2.0, 0.5, 0.75, 0.01, 0.3, 1e-3, 0.5, 1.5, True, True, cautious=True),
     Clipped(SGD(0.3), max_norm=0.1),
     Averaged(Adam(0.01), decay=0.9),
     Averaged(Clipped("rmsprop"), decay=0.9),
+    Clipped(ScheduleFree("sgd", warmup_steps=5)),
+    ScheduleFree(Layerwise(Muon(), rates={-1: 0.5}, decay_epochs=9.0, frozen=["intercepts_[0]"])),
+    Averaged(Layerwise(Clipped("prodigy"), frozen=[0])),
 ]
-WRAPPERS = [Clipped, Averaged, LinearBackprop, Safeguarded]
+WRAPPERS = [Clipped, Averaged, Layerwise, LinearBackprop, Safeguarded, ScheduleFree]
 # Rules that use more of a network than its gradients.
 OF_NETWORKS = [
     LinearBackprop(SGD(0.1)),
@@ -157,6 +223,7 @@ def make_step(layout, gradients, params, index=1, n_planned=100):
         layout=layout,
         index=index,
         n_planned=n_planned,
+        steps_per_epoch=1,
         epoch=0,
         loss=1.0,
         start=0,

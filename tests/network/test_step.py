@@ -73,6 +73,7 @@ def test_steps_obey_the_equations(case):
         e for e in range(EPOCHS) for _ in range(per_epoch)
     ]
     assert {step["n_planned"] for step in notes.steps} == {EPOCHS * per_epoch}
+    assert {step["steps_per_epoch"] for step in notes.steps} == {per_epoch}
 
     functions = [activation] * len(hidden) + [out]
     sizes = (3, *hidden, 2)

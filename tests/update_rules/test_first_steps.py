@@ -1,5 +1,7 @@
 """The first three steps of every rule, worked out by hand."""
 
+import math
+
 import numpy as np
 import pytest
 from helpers.rules import walk
@@ -11,11 +13,13 @@ from sklearn_metabp import (
     Adam,
     AdaMax,
     AdamW,
+    Layerwise,
     Lion,
     NAdam,
     RAdam,
     RMSprop,
     Rprop,
+    ScheduleFree,
 )
 
 ADAM = (-0.08, -0.03684651, 0.03997887)
@@ -68,6 +72,21 @@ FIRST_STEPS = [
     (RAdam(0.1, 0.5, 0.75, 0.5), (2.0, 0.0, -2.0), (-0.2, -0.2 / 3, 0.6 / 7)),
     # signs of 1; 0.25 - 0.2; 0.1375 - 0.5
     (Lion(0.1, 0.5, 0.75), (2.0, -0.4, -1.0), (-0.1, -0.1, 0.1)),
+    # z = -0.2, -0.2, 0.2; x = -0.2, -0.2, -0.2/3; y = (z + x) / 2
+    (ScheduleFree(SGD(0.1), beta=0.5), (2.0, 0.0, -4.0), (-0.2, 0.0, 0.8 / 3)),
+    # steps of z times 1/2, 1, 1: z = -0.1, -0.1, 0.3; c = 1, 4/5, 4/9: x = -0.1, -0.1, 0.7/9
+    (
+        ScheduleFree(SGD(0.1), beta=0.5, warmup_steps=2),
+        (2.0, 0.0, -4.0),
+        (-0.1, 0.0, (0.3 + 0.7 / 9) / 2 + 0.1),
+    ),
+    # roots of 4, 12/7, 100/37 as for Adam; z = -0.08, -0.08, -0.08 + 0.2 / 2.143990 = 0.01328406
+    # x = -0.08, -0.08, -0.04890531; y = 0.1 z + 0.9 x
+    (
+        ScheduleFree(AdamW(0.1, 0.0, 0.75, 0.5, weight_decay=0.0)),
+        (2.0, 0.0, -2.0),
+        (-0.08, 0.0, 0.037313609),
+    ),
 ]
 
 # rule, gradients, updates of a weight that begins at 1: those of the bias, and 0.1 * decay * w less
@@ -81,6 +100,40 @@ FIRST_STEPS_WITH_DECAY = [
     ),
     # w = 1, 0.85, 0.7075
     (Lion(0.1, 0.5, 0.75, 0.5), (2.0, -0.4, -1.0), (-0.15, -0.1425, 0.064625), (-0.1, -0.1, 0.1)),
+    # the third step makes the weight larger: it does not decay
+    (
+        Lion(0.1, 0.5, 0.75, 0.5, cautious=True),
+        (2.0, -0.4, -1.0),
+        (-0.15, -0.1425, 0.1),
+        (-0.1, -0.1, 0.1),
+    ),
+    (
+        AdamW(0.1, 0.5, 0.75, 0.5, weight_decay=1.0, cautious=True),
+        (2.0, 0.0, -2.0),
+        (-0.18, -0.11884651, 0.03997887),
+        ADAM,
+    ),
+    # one epoch is one step: a quarter of the weight decays in each, w = 1, 0.65, 0.3875
+    (
+        Lion(0.1, 0.5, 0.75, decay_epochs=1 / math.log(4 / 3)),
+        (2.0, -0.4, -1.0),
+        (-0.35, -0.2625, 0.003125),
+        (-0.1, -0.1, 0.1),
+    ),
+    # half of -0.2, 0, 0.4, and a quarter of 1, 0.65, 0.4875
+    (
+        Layerwise(SGD(0.1), {"coefs_": 0.5}, 1 / math.log(4 / 3)),
+        (2.0, 0.0, -4.0),
+        (-0.35, -0.1625, 0.078125),
+        (-0.2, 0.0, 0.4),
+    ),
+    # the third step makes the weight larger
+    (
+        Layerwise(SGD(0.1), {"coefs_": 0.5}, 1 / math.log(4 / 3), cautious=True),
+        (2.0, 0.0, -4.0),
+        (-0.35, -0.1625, 0.2),
+        (-0.2, 0.0, 0.4),
+    ),
 ]
 
 

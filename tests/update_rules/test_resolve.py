@@ -38,7 +38,7 @@ RULE_NAMES = {
 
 def test_every_named_rule_is_a_public_name():
     named = {kind.__name__ for kind in UPDATE_RULES.values()}
-    wrappers = {"Averaged", "Clipped", "LinearBackprop", "Safeguarded"}
+    wrappers = {"Averaged", "Clipped", "Layerwise", "LinearBackprop", "Safeguarded"}
     assert named | wrappers | {"UpdateRule", "LineSearchRule"} == RULE_NAMES
     assert set(sklearn_metabp.__all__) >= RULE_NAMES <= set(update_rules.__all__)
 

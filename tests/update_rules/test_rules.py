@@ -18,12 +18,15 @@ from sklearn_metabp import (
     Averaged,
     BackpropMLPClassifier,
     Clipped,
+    Layerwise,
     Lion,
     Muon,
     NAdam,
+    Prodigy,
     RAdam,
     RMSprop,
     Rprop,
+    ScheduleFree,
     TraceRecorder,
 )
 from sklearn_metabp.network import ParameterLayout
@@ -74,7 +77,7 @@ def test_a_hundred_steps_of_a_network_are_the_oracles(rule, oracle):
     for _ in range(100):
         seen.append(inputs.T @ (1 / (1 + np.exp(-inputs @ weights)) - y) / len(X))
         weights = weights + [oracle([g[i] for g in seen], start[i], i < 4)[-1] for i in range(5)]
-    np.testing.assert_allclose(model.params_, weights, rtol=1e-9)
+    np.testing.assert_allclose(model._training_state.params, weights, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +115,32 @@ def test_a_hundred_steps_of_a_network_are_the_oracles(rule, oracle):
         (Muon(adamw_learning_rate=0), "adamw_learning_rate"),
         (Clipped(max_norm=0), "max_norm"),
         (Averaged(decay=1.0), "decay"),
+        (AdamW(decay_epochs=0), "decay_epochs"),
+        (Lion(cautious="yes"), "cautious"),
+        (AdamW(weight_decay=0.1, decay_epochs=5), "weight_decay=0.1 and decay_epochs=5 both say"),
+        (Lion(weight_decay=0.1, decay_epochs=5), "weight_decay=0.1 and decay_epochs=5 both say"),
+        (Muon(weight_decay=0.1, decay_epochs=5), "weight_decay=0.1 and decay_epochs=5 both say"),
+        (Prodigy(weight_decay=0.1, decay_epochs=5), "weight_decay=0.1 and decay_epochs=5 both say"),
+        (Prodigy(d0=0.0), "d0"),
+        (Prodigy(growth_rate=1.0), "growth_rate"),
+        (Prodigy(d_coef=-1.0), "d_coef"),
+        (Prodigy(beta_2=1.0), "beta_2"),
+        (ScheduleFree(beta=1.1), "beta"),
+        (ScheduleFree(warmup_steps=-1), "warmup_steps"),
+        (ScheduleFree(warmup_steps=0.1), "warmup_steps"),
+        (ScheduleFree(Adam(schedule="cosine")), "takes the place of a schedule, and Adam within"),
+        (ScheduleFree(Clipped(Adam(schedule="cosine"))), "leave it out"),
+        (Layerwise(rates={0: -1.0}), r"rates has -1.0 for coefs_\[0\]"),
+        (Layerwise(rates={0: np.inf}), "rates has inf"),
+        (Layerwise(rates=lambda tensor: None), "rates has None for"),
+        (Layerwise(rates={7: 1.0}), "rates has the key 7, and this network has layers 0 to"),
+        (Layerwise(rates={True: 1.0}), "rates has the key True"),
+        (Layerwise(decay_epochs={"coef_": 1.0}), "Did you mean 'coefs_'"),
+        (Layerwise(decay_epochs={0: 0.0}), "decay_epochs has 0.0"),
+        (Layerwise(decay_epochs=-1.0), "decay_epochs"),
+        (Layerwise(frozen=[-3]), "frozen has the key -3"),
+        (Layerwise(frozen="coefs_"), "frozen"),
+        (Layerwise(cautious=2), "cautious"),
     ],
     ids=str,
 )
@@ -223,8 +252,9 @@ def test_a_trace_computed_again_is_the_training(rule, dtype):
 
 def test_named_rules_are_all_there_are():
     """One name a class; the two that search along lines have their tests elsewhere."""
-    tried = {type(rule).__name__.lower() for rule, _ in RULES} | {
+    tried = {type(rule).__name__.lower() for rule, _ in RULES} - {"layerwise"} | {
         "muon",
+        "prodigy",
         "lbfgs",
         "conjugategradient",
     }

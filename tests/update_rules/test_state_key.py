@@ -49,6 +49,17 @@ OTHER = {
     "beta_1": [0.0, 0.5],
     "beta_2": [0.0, 0.9],
     "weight_decay": [0.0, 0.1],
+    "decay_epochs": [3.0, None],
+    "cautious": [True, False],
+    "d0": [1e-3, 1e-8],
+    "d_coef": [0.5, 2.0],
+    "growth_rate": [1.02, np.inf],
+    "bias_correction": [True, False],
+    "safeguard_warmup": [True, False],
+    "beta": [0.0, 0.5, 1.0],
+    "warmup_steps": [0, 100],
+    "rates": [{0: 0.5}, None],
+    "frozen": [[1], ()],
     "momentum_decay": [0.0, 0.1],
     "n_iterations": [1, 7],
     "max_fun": [10, 15000],
@@ -63,7 +74,7 @@ OTHER = {
 START = {"SGD": {"momentum": 0.9}, "Safeguarded": {"rule": "adam"}}
 CASES = [
     (kind, name)
-    for kind in [*UPDATE_RULES.values(), *WRAPPERS]
+    for kind in [*{*UPDATE_RULES.values(), *WRAPPERS}]
     for name in inspect.signature(kind).parameters
 ]
 

@@ -1,0 +1,82 @@
+"""The base of rules with decoupled weight decay."""
+
+import inspect
+import math
+from collections.abc import Callable
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from sklearn_metabp._kernels.rules import cautious_decay_step, decay_step
+from sklearn_metabp.network import Step
+from sklearn_metabp.update_rules.scheduled import ScheduledRule
+
+
+class DecayingRule(ScheduledRule):
+    """Base of rules with decoupled weight decay; not to be used directly.
+
+    A subclass takes ``weight_decay``, ``decay_epochs`` and ``cautious`` as parameters. At every
+    step it calls what :meth:`bind_decay` returned, when ``step.updates`` has everything else.
+    """
+
+    _parameter_constraints: dict = {
+        **ScheduledRule._parameter_constraints,
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "decay_epochs": [Interval(Real, 0, None, closed="right"), None],
+        "cautious": ["boolean"],
+    }
+    weight_decay: float
+    decay_epochs: float | None
+    cautious: bool
+
+    def _validate_params(self) -> None:
+        """Validate each parameter, and that one of them alone sets the decay."""
+        super()._validate_params()
+        if self.decay_epochs is None or not self.weight_decay:
+            return
+        parameter = inspect.signature(type(self)).parameters.get("weight_decay")
+        if parameter is None or self.weight_decay != parameter.default:
+            raise ValueError(
+                f"weight_decay={self.weight_decay} and decay_epochs={self.decay_epochs} both say "
+                "how fast weights decay: leave out one of them."
+            )
+
+    def bind_decay(
+        self, step: Step, weights: slice | None = None
+    ) -> Callable[[float, float], None]:
+        """Bind the decay to one training, as ``bind`` binds the update.
+
+        Parameters
+        ----------
+        step : Step
+        weights : slice, default=None
+            Of the flat vector. None is all weights; biases do not decay.
+
+        Returns
+        -------
+        decay : callable
+            ``decay(rate, factor)`` subtracts the decay from the updates. ``weight_decay`` is
+            multiplied by the rate, and the share that ``decay_epochs`` stands for by the factor,
+            that of the schedule.
+        """
+        if weights is None:
+            weights = slice(step.layout.n_weights)
+        params, updates = step.params[weights], step.updates[weights]
+
+        def decay(rate: float, factor: float) -> None:
+            if self.decay_epochs is None:
+                share = rate * self.weight_decay
+            else:
+                share = factor * share_of_epochs(self.decay_epochs, step)
+            if share:
+                (cautious_decay_step if self.cautious else decay_step)(params, updates, share)
+
+        return decay
+
+
+def share_of_epochs(n_epochs: float, step: Step) -> float:
+    """Return the share per step by which a weight shrinks to 1/e of itself in a number of epochs.
+
+    It is 1 - exp(-1 / (n_epochs M)) with M steps per epoch.
+    """
+    return -math.expm1(-1 / (n_epochs * step.steps_per_epoch))
