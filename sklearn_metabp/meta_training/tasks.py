@@ -44,6 +44,11 @@ class Task:
     y_val : {array-like, sparse matrix} of shape (n_val_samples,) or (n_val_samples, n_outputs), \
             default=None
         Their labels or numbers.
+    X_test : {array-like, sparse matrix} of shape (n_test_samples, n_features), default=None
+        Rows on which :func:`compare_rules` reports. No training sees them. They need ``y_test``.
+    y_test : {array-like, sparse matrix} of shape (n_test_samples,) or \
+            (n_test_samples, n_outputs), default=None
+        Their labels or numbers.
 
     Raises
     ------
@@ -71,6 +76,8 @@ class Task:
     y: ArrayLike | spmatrix
     X_val: ArrayLike | spmatrix | None = None
     y_val: ArrayLike | spmatrix | None = None
+    X_test: ArrayLike | spmatrix | None = None
+    y_test: ArrayLike | spmatrix | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.estimator, BackpropMLP):
@@ -78,20 +85,27 @@ class Task:
                 "the estimator must be a BackpropMLPClassifier or BackpropMLPRegressor, whose "
                 f"update_rule can be replaced, got {self.estimator!r}."
             )
-        if (self.X_val is None) != (self.y_val is None):
-            raise ValueError("X_val and y_val go together: pass both or neither.")
         checked = {"estimator": clone(self.estimator).set_callbacks().set_params(random_state=None)}
         checked["X"], checked["y"] = _check_rows(self.estimator, "X", self.X, "y", self.y)
-        if self.X_val is not None:
-            X_val, y_val = _check_rows(self.estimator, "X_val", self.X_val, "y_val", self.y_val)
-            if X_val.shape[1] != checked["X"].shape[1]:
-                raise ValueError(
-                    f"X_val has {X_val.shape[1]} features and X has {checked['X'].shape[1]}: both "
-                    "must have the same."
-                )
-            checked["X_val"], checked["y_val"] = X_val, y_val
+        for kind in ("val", "test"):
+            checked |= self._check_other_rows(f"X_{kind}", f"y_{kind}", checked["X"].shape[1])
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def _check_other_rows(self, X_name: str, y_name: str, n_features: int) -> dict[str, Any]:
+        """Return rows that are not trained on, checked, by name; nothing if there are none."""
+        X, y = getattr(self, X_name), getattr(self, y_name)
+        if (X is None) != (y is None):
+            raise ValueError(f"{X_name} and {y_name} go together: pass both or neither.")
+        if X is None:
+            return {}
+        X, y = _check_rows(self.estimator, X_name, X, y_name, y)
+        if X.shape[1] != n_features:
+            raise ValueError(
+                f"{X_name} has {X.shape[1]} features and X has {n_features}: both must have the "
+                "same."
+            )
+        return {X_name: X, y_name: y}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):
@@ -106,6 +120,8 @@ class Task:
         rows = f"{n_rows} rows"
         if self.X_val is not None:
             rows += f", {self.X_val.shape[0]} validation rows"  # type: ignore[union-attr]
+        if self.X_test is not None:
+            rows += f", {self.X_test.shape[0]} test rows"  # type: ignore[union-attr]
         return f"Task({self.estimator!r}, {rows}, {n_features} features)"
 
 
