@@ -4,12 +4,13 @@ from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._checked import check_data, fit_checked
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
 from sklearn_metabp.estimators._regressor import BackpropMLPRegressor
-from sklearn_metabp.estimators._rows import check_rows
+from sklearn_metabp.estimators._rows import FitData, check_rows
 
 __all__ = [
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
     "BaseBackpropMLP",
+    "FitData",
     "check_data",
     "check_rows",
     "fit_checked",

@@ -244,7 +244,7 @@ class BaseBackpropMLP(
         began = Start.of(state)
         return FitStart(training, batches, validation, listener, began, n_epochs, stopped)
 
-    def _train(self, start: FitStart, incremental: bool) -> FitEnd:
+    def _train(self, start: FitStart, incremental: bool, examines: bool = True) -> FitEnd:
         """Take the third step: train, and examine how training ended."""
         training, stopped, interrupted = start.training, start.stopped, False
         if stopped is None:
@@ -260,7 +260,7 @@ class BaseBackpropMLP(
                 verbose=self.verbose,
             )
         message = None
-        if not interrupted:
+        if examines and not interrupted:
             outcome = Outcome(
                 training.network,
                 start.batches,
