@@ -67,7 +67,6 @@ from sklearn_metabp.training import (
     Start,
     TrainingState,
     callable_fingerprint,
-    fingerprint,
     train,
 )
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
@@ -332,7 +331,7 @@ class BaseBackpropMLP(
             return rows, None
         scoring = callable_fingerprint(self.scoring)
         if validation_rows is not None:
-            state.validate_on(f"{fingerprint(validation_rows)} by {scoring}")
+            state.validate_on(f"{data.validation_fingerprint} by {scoring}")
             return rows, validation_rows
         state.validate_on(f"validation_fraction={self.validation_fraction} by {scoring}")
         labels = self._labels_to_split_by(rows.y, data.targets)

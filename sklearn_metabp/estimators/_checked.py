@@ -4,11 +4,12 @@ import copy
 from collections.abc import Collection
 from typing import Any, TypeVar
 
+import numpy as np
 from sklearn import config_context
 from sklearn.base import _fit_context
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._rows import FitData, GivenData
+from sklearn_metabp.estimators._rows import FitData, GivenData, Rows
 
 Estimator = TypeVar("Estimator", bound=BaseBackpropMLP)
 
@@ -46,6 +47,33 @@ def check_data(
     estimator._validate_params()
     given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
     return estimator._check_data(given, classes=None, continues=False)
+
+
+def trust_data(
+    estimator: BaseBackpropMLP,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    X_val: np.ndarray,
+    y_val: np.ndarray,
+) -> FitData:
+    """Return what :func:`check_data` returns for parameters and arrays that are known to be good.
+
+    Parameters
+    ----------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+    X, X_val : ndarray of shape (n_rows, n_features)
+        Finite, C-contiguous, both float32 or both float64.
+    y, y_val : ndarray of shape (n_rows,) or (n_rows, n_columns)
+        Integers of a classifier or finite float64 numbers of a regressor.
+
+    Returns
+    -------
+    data : FitData
+    """
+    given = GivenData(X, y, None, X_val, y_val)
+    targets = estimator._learn_targets(y, None)
+    return FitData(given, Rows(X, y, None), Rows(X_val, y_val, None), targets)
 
 
 def fit_checked(

@@ -1,8 +1,22 @@
 """Many trainings at once: to learn rules from, and to rate rules by the networks they train."""
 
 from sklearn_metabp.meta_training.aggregate import aggregate
+from sklearn_metabp.meta_training.evolution import EvolutionSearch
+from sklearn_metabp.meta_training.families import TaskFamily
 from sklearn_metabp.meta_training.rollout import Rollout, rollout, rollout_seed
 from sklearn_metabp.meta_training.scoring import make_rollout_scorer
+from sklearn_metabp.meta_training.synthetic_tasks import SyntheticTask, SyntheticTasks
 from sklearn_metabp.meta_training.tasks import Task
 
-__all__ = ["Rollout", "Task", "aggregate", "make_rollout_scorer", "rollout", "rollout_seed"]
+__all__ = [
+    "EvolutionSearch",
+    "Rollout",
+    "SyntheticTask",
+    "SyntheticTasks",
+    "Task",
+    "TaskFamily",
+    "aggregate",
+    "make_rollout_scorer",
+    "rollout",
+    "rollout_seed",
+]

@@ -119,8 +119,8 @@ def rollout(
     ------
     ValueError
         If ``n_epochs`` or ``n_validations`` is out of its range, if ``n_validations`` is given for
-        an estimator that stops early by its validation score, or if the estimator's ``fit`` refuses a parameter or the
-        data.
+        an estimator that stops early by its validation score, or if the estimator's ``fit`` refuses
+        a parameter or the data.
     NotFittedError
         If the rule is a learned one that has not been fitted.
     KeyboardInterrupt

@@ -17,6 +17,7 @@ from sklearn_metabp.estimators import (
     BackpropMLPRegressor,
     FitData,
     check_data,
+    trust_data,
 )
 
 BackpropMLP: TypeAlias = BackpropMLPClassifier | BackpropMLPRegressor
@@ -98,6 +99,26 @@ class Task:
             checked["X_val"], checked["y_val"] = X_val, y_val
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def of_trusted(
+        cls,
+        estimator: BackpropMLP,
+        X: np.ndarray,
+        y: np.ndarray,
+        X_val: np.ndarray,
+        y_val: np.ndarray,
+    ) -> "Task":
+        """Return a task of parts that are known to be good, which are neither checked nor copied.
+
+        The checks take as long as a rollout of a small network. See
+        :func:`~sklearn_metabp.estimators.trust_data`.
+        """
+        task = object.__new__(cls)
+        parts = {"estimator": estimator, "X": X, "y": y, "X_val": X_val, "y_val": y_val}
+        data = trust_data(estimator, X, y, X_val=X_val, y_val=y_val)
+        task.__dict__.update(parts, fit_data=data)
+        return task
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):
