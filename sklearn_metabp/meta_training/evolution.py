@@ -50,9 +50,9 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
     and one of this package's update rules takes the step. Tasks are fresh in every iteration. The
     average of the iterates is kept.
 
-    A rollout that fails (it diverges, or ends at ten times the loss of its first epoch) counts, with
-    bounded values. The state of its network before the failure is kept, so that later pairs can
-    start there: a rule that never starts in such a state is never taught to leave it.
+    A rollout that fails (it diverges, or ends at ten times the loss of its first epoch) counts,
+    with bounded values. The state of its network before the failure is kept, so that later pairs
+    can start there: a rule that never starts in such a state is never taught to leave it.
 
     Parameters
     ----------
