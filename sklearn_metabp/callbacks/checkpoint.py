@@ -8,6 +8,7 @@ from typing import Any
 from sklearn_metabp.callbacks.base import BaseCallback, check_count
 from sklearn_metabp.callbacks.checkpoint_files import CheckpointError, CheckpointFiles
 from sklearn_metabp.callbacks.checkpoint_name import training_name
+from sklearn_metabp.callbacks.state_checks import check_same_form, check_training
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.training.user_code import PACKAGE
 from sklearn_metabp.update_rules import resolve_update_rule
@@ -110,7 +111,14 @@ class Checkpoint(BaseCallback):
         name = training_name(estimator, state, data)
         files = self._files(estimator, name)
         files.remove_parts()
-        saved = files.read(state, _has_rule_of_package(estimator))
+        is_form_known = _has_rule_of_package(estimator)
+
+        def check(saved: TrainingState) -> None:
+            check_training(saved, state)
+            if is_form_known:
+                check_same_form(state.rule_state, saved.rule_state, len(state.params))
+
+        saved = files.read(state, check)
         if saved is not None and saved[1] is not None:  # it has ended: there is nothing to write
             saved[0].callback_memory.pop("Checkpoint", None)
             return saved

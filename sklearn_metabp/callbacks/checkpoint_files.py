@@ -2,19 +2,20 @@
 
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sklearn_metabp.callbacks import state_pickles
-from sklearn_metabp.callbacks.state_checks import check_same_form, check_training
 from sklearn_metabp.callbacks.state_codec import MisfitError, StateReader, StateWriter, classes_in
 from sklearn_metabp.tracing.file_writer import FileLayout, FileWriter
 from sklearn_metabp.tracing.files import CheckedFile, open_file
-from sklearn_metabp.training import Patience, TrainingState
+from sklearn_metabp.training import Patience
+
+State = TypeVar("State")
 
 KIND = "sklearn_metabp checkpoint 2"
 _PLAIN, _PICKLED = ".safetensors", ".pickle"
@@ -26,7 +27,7 @@ class CheckpointError(ValueError):
 
 
 class CheckpointFiles:
-    """The files of one training in a directory.
+    """The files of one training, or of one search, in a directory.
 
     Parameters
     ----------
@@ -41,17 +42,16 @@ class CheckpointFiles:
         self._directory, self._name, self._owners = directory, name, list(owners)
 
     def read(
-        self, fresh: TrainingState, rule_is_ours: bool
-    ) -> tuple[TrainingState, bool | None] | None:
+        self, fresh: State, check: Callable[[State], None]
+    ) -> tuple[State, bool | None] | None:
         """Return the saved state and whether the training was stopped; None if nothing was saved.
 
         Parameters
         ----------
-        fresh : TrainingState
-            The state that the training would start with. The saved state must have its form.
-        rule_is_ours : bool
-            True if the update rule and all rules within it are of this package, so that the form
-            of its state is known.
+        fresh : object
+            The state that the training would start with.
+        check : callable
+            ``check(state)`` raises an exception unless the saved state has the form of that one.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class CheckpointFiles:
                 "the file to train afresh."
             )
         try:
-            return self._decode(open_file(path, KIND, MisfitError), fresh, rule_is_ours)
+            return self._decode(open_file(path, KIND, MisfitError), fresh, check)
         except Exception as error:
             raise CheckpointError(
                 f"{path} is not a checkpoint that can be read ({_short(error)}): delete it to "
@@ -78,8 +78,8 @@ class CheckpointFiles:
             ) from error
 
     def _decode(
-        self, file: CheckedFile, fresh: TrainingState, rule_is_ours: bool
-    ) -> tuple[TrainingState, bool | None]:
+        self, file: CheckedFile, fresh: State, check: Callable[[State], None]
+    ) -> tuple[State, bool | None]:
         header = file.header
         if header.keys() != {"name", "stopped", "state"} or header["name"] != self._name:
             raise MisfitError("it is of another training")
@@ -91,9 +91,7 @@ class CheckpointFiles:
         }
         unpickle = self._unpickle if file.path.suffix == _PICKLED else None
         state = StateReader(file.array, classes, unpickle).decode(header["state"])
-        check_training(state, fresh)
-        if rule_is_ours:
-            check_same_form(fresh.rule_state, state.rule_state, len(fresh.params))
+        check(state)
         return state, stopped
 
     def _pickle(self, value: Any) -> bytes:
@@ -102,7 +100,7 @@ class CheckpointFiles:
     def _unpickle(self, raw: bytes) -> Any:
         return state_pickles.loads(raw, self._owners)
 
-    def prepare(self, state: TrainingState) -> None:
+    def prepare(self, state: Any) -> None:
         """Make the directory and check that the state can be saved there and read again.
 
         Raises
@@ -133,7 +131,7 @@ class CheckpointFiles:
                 f"{why_not}."
             )
 
-    def write(self, state: TrainingState, stopped: bool | None) -> None:
+    def write(self, state: Any, stopped: bool | None) -> None:
         """Write the state; the finished file replaces an older one of the training.
 
         Raises
@@ -159,7 +157,7 @@ class CheckpointFiles:
             self._path(_PLAIN if suffix == _PICKLED else _PICKLED).unlink(missing_ok=True)
 
     def _content(
-        self, state: TrainingState, stopped: bool | None
+        self, state: Any, stopped: bool | None
     ) -> tuple[str, FileLayout, dict[str, np.ndarray]]:
         try:
             writer = StateWriter(self._pickle)

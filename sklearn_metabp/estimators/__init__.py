@@ -1,16 +1,21 @@
 """The estimators: multilayer perceptrons with a pluggable update rule."""
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._checked import check_data, fit_checked
+from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, IterationListener
+from sklearn_metabp.estimators._checked import check_data, fit_checked, trust_data
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
 from sklearn_metabp.estimators._regressor import BackpropMLPRegressor
-from sklearn_metabp.estimators._rows import check_rows
+from sklearn_metabp.estimators._rows import FitData, check_rows
 
 __all__ = [
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
     "BaseBackpropMLP",
+    "CallbackSupportMixin",
+    "FitData",
+    "IterationListener",
     "check_data",
     "check_rows",
     "fit_checked",
+    "trust_data",
 ]

@@ -67,7 +67,6 @@ from sklearn_metabp.training import (
     Start,
     TrainingState,
     callable_fingerprint,
-    fingerprint,
     train,
 )
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
@@ -244,7 +243,7 @@ class BaseBackpropMLP(
         began = Start.of(state)
         return FitStart(training, batches, validation, listener, began, n_epochs, stopped)
 
-    def _train(self, start: FitStart, incremental: bool) -> FitEnd:
+    def _train(self, start: FitStart, incremental: bool, examines: bool = True) -> FitEnd:
         """Take the third step: train, and examine how training ended."""
         training, stopped, interrupted = start.training, start.stopped, False
         if stopped is None:
@@ -260,7 +259,7 @@ class BaseBackpropMLP(
                 verbose=self.verbose,
             )
         message = None
-        if not interrupted:
+        if examines and not interrupted:
             outcome = Outcome(
                 training.network,
                 start.batches,
@@ -332,7 +331,7 @@ class BaseBackpropMLP(
             return rows, None
         scoring = callable_fingerprint(self.scoring)
         if validation_rows is not None:
-            state.validate_on(f"{fingerprint(validation_rows)} by {scoring}")
+            state.validate_on(f"{data.validation_fingerprint} by {scoring}")
             return rows, validation_rows
         state.validate_on(f"validation_fraction={self.validation_fraction} by {scoring}")
         labels = self._labels_to_split_by(rows.y, data.targets)

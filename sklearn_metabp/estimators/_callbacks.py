@@ -13,6 +13,7 @@ from sklearn_metabp.training import Replay, TrainingState
 __all__ = [
     "CallbackListener",
     "CallbackSupportMixin",
+    "IterationListener",
     "drop_removed_callbacks",
     "open_listener",
 ]
@@ -158,4 +159,50 @@ class CallbackListener:
             hook(self._estimator, self._root, state, stopped, finished=True)
         self._root.call_on_fit_task_end(
             **self._known, reconstruction_attributes=self._fitted_attributes
+        )
+
+
+class IterationListener:
+    """It passes the iterations of a search on to the callbacks of the estimator that searches.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``fit`` is decorated with ``_fit_context``, which tears the callbacks down.
+    n_iterations : int
+    fitted_attributes : callable
+        Returns the attributes that make a copy of the estimator fitted as it is now.
+    """
+
+    def __init__(
+        self, estimator: Any, n_iterations: int, fitted_attributes: Callable[[], dict[str, Any]]
+    ):
+        self._root = estimator._init_callback_context(task_name="fit", max_subtasks=n_iterations)
+        self._is_heard = bool(getattr(estimator, "_skl_callbacks", None))
+        self._known = {"estimator": estimator, "X": None, "y": None, "metadata": None}
+        self._fitted_attributes = fitted_attributes
+        self._iteration: Any = None
+        if self._is_heard:
+            self._root.call_on_fit_task_begin(**self._known)
+
+    def iteration_begins(self) -> None:
+        """Open the iteration's task."""
+        if self._is_heard:
+            self._iteration = self._root.subcontext(task_name="iteration")
+            self._iteration.call_on_fit_task_begin(**self._known)
+
+    def iteration_ends(self) -> bool:
+        """Close the iteration's task; return True if a callback ends the search."""
+        return self._is_heard and self._end(self._iteration)
+
+    def search_ends(self) -> None:
+        """Close the root task."""
+        if self._is_heard:
+            self._end(self._root)
+
+    def _end(self, context: Any) -> bool:
+        return bool(
+            context.call_on_fit_task_end(
+                **self._known, reconstruction_attributes=self._fitted_attributes
+            )
         )

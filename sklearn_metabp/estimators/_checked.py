@@ -1,13 +1,15 @@
 """Many fits on the same rows: the rows are checked once."""
 
 import copy
+from collections.abc import Collection
 from typing import Any, TypeVar
 
+import numpy as np
 from sklearn import config_context
 from sklearn.base import _fit_context
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._rows import FitData, GivenData
+from sklearn_metabp.estimators._rows import FitData, GivenData, Rows
 
 Estimator = TypeVar("Estimator", bound=BaseBackpropMLP)
 
@@ -47,11 +49,46 @@ def check_data(
     return estimator._check_data(given, classes=None, continues=False)
 
 
-def fit_checked(estimator: Estimator, data: FitData) -> Estimator:
+def trust_data(
+    estimator: BaseBackpropMLP,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    X_val: np.ndarray,
+    y_val: np.ndarray,
+) -> FitData:
+    """Return what :func:`check_data` returns for parameters and arrays that are known to be good.
+
+    Parameters
+    ----------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+    X, X_val : ndarray of shape (n_rows, n_features)
+        Finite, C-contiguous, both float32 or both float64.
+    y, y_val : ndarray of shape (n_rows,) or (n_rows, n_columns)
+        Integers of a classifier or finite float64 numbers of a regressor.
+
+    Returns
+    -------
+    data : FitData
+    """
+    given = GivenData(X, y, None, X_val, y_val)
+    targets = estimator._learn_targets(y, None)
+    return FitData(given, Rows(X, y, None), Rows(X_val, y_val, None), targets)
+
+
+def fit_checked(
+    estimator: Estimator,
+    data: FitData,
+    *,
+    validation_epochs: Collection[int] | None = None,
+    validation_scores: bool = True,
+    warns: bool = True,
+) -> Estimator:
     """Fit an estimator to data that were checked before.
 
     The result is that of ``fit``, to the bit, without the checks of parameters and data, which take
-    most of the time of a tiny fit. Names of features are not stored, and ``warm_start`` does not
+    most of the time of a tiny fit, and where ``warns`` is False without the examination of the
+    outcome. Names of features are not stored, and ``warm_start`` does not
     continue an earlier fit.
 
     Parameters
@@ -61,18 +98,34 @@ def fit_checked(estimator: Estimator, data: FitData) -> Estimator:
     data : FitData
         From :func:`check_data`, with an estimator of the same class, ``loss`` and
         ``out_activation``.
+    validation_epochs : collection of int, default=None
+        Numbers of the epochs, from 1, after which to validate, the last among them; None for all.
+        The curves have NaN elsewhere. Only without ``early_stopping``.
+    validation_scores : bool, default=True
+        Whether to compute scores on the validation rows. They may take longer than the losses.
+        Otherwise minus the loss is the score.
+    warns : bool, default=True
+        Whether to examine the outcome, and to warn of a training that did not converge.
 
     Returns
     -------
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
     """
     with config_context(skip_parameter_validation=True):
-        return _fit_in_context(estimator, data)
+        return _fit_in_context(estimator, data, validation_epochs, validation_scores, warns)
 
 
 @_fit_context(prefer_skip_nested_validation=True)  # for the callbacks
-def _fit_in_context(estimator: Estimator, data: FitData) -> Estimator:
+def _fit_in_context(
+    estimator: Estimator,
+    data: FitData,
+    epochs: Collection[int] | None,
+    scores: bool,
+    warns: bool,
+) -> Estimator:
     start = estimator._find_start(data, continues=False, incremental=False)
-    end = estimator._train(start, incremental=False)
+    if start.validation is not None:
+        start.validation = start.validation.restricted(epochs, with_scores=scores)
+    end = estimator._train(start, incremental=False, examines=warns)
     estimator.n_features_in_ = data.rows.X.shape[1]
     return estimator._become_fitted(start, end)

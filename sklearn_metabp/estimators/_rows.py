@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, _get_feature_names, v
 
 from sklearn_metabp.targets import Targets, as_labels
 from sklearn_metabp.targets.class_weights import check_row_weights
+from sklearn_metabp.training import fingerprint
 
 DTYPES = (np.float64, np.float32)
 _PIPELINE = (
@@ -74,6 +76,11 @@ class FitData:
     rows: Rows
     validation_rows: Rows | None
     targets: Targets
+
+    @cached_property
+    def validation_fingerprint(self) -> str:
+        """Fingerprint of the validation rows, computed once for all fits to the data."""
+        return fingerprint(self.validation_rows)
 
 
 def check_rows(

@@ -1,6 +1,8 @@
 """The rows that a network is validated on while it trains."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Collection
+from typing import Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -33,6 +35,8 @@ class ValidationRows:
         score: Callable | None,
     ):
         self.stops_training = stops_training
+        self._epochs: Collection[int] | None = None
+        self._losses_only = False
         self._network, self._targets, self._rows, self._score = network, targets, rows, score
         dtype = network.layout.dtype
         X, y, sample_weight = rows
@@ -42,9 +46,31 @@ class ValidationRows:
         if sample_weight is not None:
             self._weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
 
+    def restricted(self, epochs: Collection[int] | None, *, with_scores: bool) -> Self:
+        """Return the same rows, validated more cheaply.
+
+        Parameters
+        ----------
+        epochs : collection of int or None
+            Numbers of the epochs, from 1, after which to validate; None for all.
+        with_scores : bool
+            Whether to compute scores, which may take longer than losses. Otherwise minus the loss
+            is the score.
+        """
+        other = copy.copy(self)
+        other._epochs = epochs
+        other._losses_only = not with_scores
+        return other
+
+    def is_due(self, n_epochs: int) -> bool:
+        """Return whether to validate after the epoch of this number, from 1."""
+        return self._epochs is None or n_epochs in self._epochs
+
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
         """Return the score, and the mean loss without the penalty."""
         loss = self._network.mean_loss(params, self._X, self._encoded, self._weight)
+        if self._losses_only:
+            return -loss, loss
         if self._score is not None:
             return self._score(params), loss
         _, y, sample_weight = self._rows

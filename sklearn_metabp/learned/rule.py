@@ -276,6 +276,12 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         self._check_is_fitted()
         return self.fitted_scope_.meta_params
 
+    @property
+    def meta_scales_(self) -> np.ndarray:
+        """Sizes that a search measures changes of ``meta_params_`` in, of the same shape."""
+        self._check_is_fitted()
+        return self.fitted_scope_.meta_scales
+
     def with_meta_params(self, meta_params: ArrayLike) -> Self:
         """Return a copy of the rule with other numbers in its MLP and facts.
 

@@ -2,14 +2,21 @@
 
 from sklearn_metabp.meta_training.aggregate import aggregate
 from sklearn_metabp.meta_training.comparison import RuleComparison, compare_rules
+from sklearn_metabp.meta_training.evolution import EvolutionSearch
+from sklearn_metabp.meta_training.families import TaskFamily
 from sklearn_metabp.meta_training.rollout import Rollout, rollout, rollout_seed
 from sklearn_metabp.meta_training.scoring import make_rollout_scorer
+from sklearn_metabp.meta_training.synthetic_tasks import SyntheticTask, SyntheticTasks
 from sklearn_metabp.meta_training.tasks import Task
 
 __all__ = [
+    "EvolutionSearch",
     "Rollout",
     "RuleComparison",
+    "SyntheticTask",
+    "SyntheticTasks",
     "Task",
+    "TaskFamily",
     "aggregate",
     "compare_rules",
     "make_rollout_scorer",

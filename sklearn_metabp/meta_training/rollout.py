@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_metabp.callbacks.base import check_count
+from sklearn_metabp.estimators import fit_checked
 from sklearn_metabp.meta_training.tasks import BackpropMLP, Task
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
@@ -77,6 +79,8 @@ def rollout(
     random_state: int | np.random.RandomState | None = None,
     *,
     n_epochs: int | None = None,
+    n_validations: int | None = None,
+    validation_scores: bool = True,
     callbacks: Sequence[Any] = (),
     return_estimator: bool = False,
 ) -> Rollout:
@@ -96,6 +100,13 @@ def rollout(
         The source of the start and of the order of the rows. The same integer gives the same bits.
     n_epochs : int, default=None
         The largest number of epochs, in place of the estimator's ``max_iter``.
+    n_validations : int, default=None
+        Number of epochs, spread evenly and the last among them, after which the validation rows are
+        evaluated; None for all epochs. The curves of the validation have NaN elsewhere. It saves
+        time: on small networks a validation takes as long as many steps.
+    validation_scores : bool, default=True
+        Whether to compute the scores on the validation rows. They may take longer than the losses.
+        Otherwise the scores are minus the losses.
     callbacks : sequence of callback, default=()
         Callbacks of this training, such as a :class:`TraceRecorder`.
     return_estimator : bool, default=False
@@ -108,8 +119,9 @@ def rollout(
     Raises
     ------
     ValueError
-        If ``n_epochs`` is out of its range, or the estimator's ``fit`` refuses a parameter or the
-        data.
+        If ``n_epochs`` or ``n_validations`` is out of its range, if ``n_validations`` is given for
+        an estimator that stops early by its validation score, or if the estimator's ``fit`` refuses
+        a parameter or the data.
     NotFittedError
         If the rule is a learned one that has not been fitted.
     KeyboardInterrupt
@@ -135,20 +147,34 @@ def rollout(
     """
     if not isinstance(task, Task):
         raise ValueError(f"task must be a Task, got {task!r}.")
+    if not isinstance(random_state, (Integral, np.random.RandomState, type(None))):
+        raise ValueError(
+            f"random_state must be an integer, a RandomState or None, got {random_state!r}."
+        )
     network = _make_network(task, resolve_update_rule(rule, "rule"))
     network.random_state = random_state
     if n_epochs is not None:
         network.max_iter = check_count("n_epochs", n_epochs)
     network.set_callbacks(*callbacks)
-    validation = {} if task.X_val is None else {"X_val": task.X_val, "y_val": task.y_val}
+    epochs = None
+    if n_validations is not None:
+        epochs = _spread_epochs(network, check_count("n_validations", n_validations, 1))
+    data = task.fit_data
     began = time.perf_counter()
     try:
         with _quiet():
-            network.fit(task.X, task.y, **validation)
+            fit_checked(
+                network,
+                data,
+                validation_epochs=epochs,
+                validation_scores=validation_scores,
+                warns=False,
+            )
     except DivergenceError as error:
         seconds = time.perf_counter() - began
         # A fit that raises leaves no validation curve.
-        curve = np.empty(0) if validation or network.early_stopping else None
+        is_validated = task.X_val is not None or network.early_stopping
+        curve = np.empty(0) if is_validated else None
         return Rollout(
             loss=np.inf,
             n_steps=error.step - 1,
@@ -237,6 +263,18 @@ def _quiet() -> Iterator[None]:
             if isinstance(warning.__context__, KeyboardInterrupt):
                 raise warning.__context__ from None
             raise
+
+
+def _spread_epochs(network: BackpropMLP, n_validations: int) -> frozenset[int]:
+    """Return the numbers of the epochs, from 1, after which to validate."""
+    if network.early_stopping:
+        raise ValueError(
+            "n_validations leaves epochs out, and this estimator validates every epoch to stop "
+            "early: set its early_stopping=False."
+        )
+    n_epochs = network.max_iter
+    n = min(n_validations, n_epochs)
+    return frozenset(n_epochs * number // n for number in range(1, n + 1))
 
 
 def _array_or_none(curve: list[float] | None) -> np.ndarray | None:

@@ -1,7 +1,8 @@
 """Tasks: the networks and data that rules are learned from and rated by."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeAlias
 
@@ -11,7 +12,13 @@ from scipy.sparse import issparse, spmatrix
 from sklearn.base import clone
 from sklearn.utils import check_array, check_consistent_length
 
-from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.estimators import (
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    FitData,
+    check_data,
+    trust_data,
+)
 
 BackpropMLP: TypeAlias = BackpropMLPClassifier | BackpropMLPRegressor
 
@@ -107,10 +114,45 @@ class Task:
             )
         return {X_name: X, y_name: y}
 
+    @classmethod
+    def of_trusted(
+        cls,
+        estimator: BackpropMLP,
+        X: np.ndarray,
+        y: np.ndarray,
+        X_val: np.ndarray,
+        y_val: np.ndarray,
+    ) -> "Task":
+        """Return a task of parts that are known to be good, which are neither checked nor copied.
+
+        The checks take as long as a rollout of a small network. See
+        :func:`~sklearn_metabp.estimators.trust_data`.
+        """
+        task = object.__new__(cls)
+        parts = {"estimator": estimator, "X": X, "y": y, "X_val": X_val, "y_val": y_val}
+        data = trust_data(estimator, X, y, X_val=X_val, y_val=y_val)
+        task.__dict__.update(parts, fit_data=data)
+        return task
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):
             return NotImplemented
-        return _same_value(vars(self), vars(other))
+        return _same_value(self.__getstate__(), other.__getstate__())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what is computed from the fields: copies, pickles and == do not depend on it.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @cached_property
+    def fit_data(self) -> FitData:
+        """The data as ``fit`` checks them, once for all rollouts of the task.
+
+        Raises
+        ------
+        ValueError
+            If ``fit`` would refuse a parameter of the estimator or the data.
+        """
+        return check_data(self.estimator, self.X, self.y, X_val=self.X_val, y_val=self.y_val)
 
     def __hash__(self) -> int:
         return hash((type(self.estimator), np.shape(self.X), np.shape(self.y)))

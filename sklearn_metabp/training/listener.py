@@ -51,6 +51,10 @@ class Validation(Protocol):
     stops_training: bool
     """Whether patience goes by the score, and the parameters with the best score are kept."""
 
+    def is_due(self, n_epochs: int) -> bool:
+        """Return whether to validate after the epoch of this number, from 1."""
+        ...
+
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
         """Return the score, higher is better, and the mean loss with these parameters."""
         ...

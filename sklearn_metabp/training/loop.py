@@ -160,15 +160,18 @@ class _EpochEnd:
         rule, state = self._rule, self._state
         if self._verbose:
             print(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
-        if self._validation is None and self._listener is None:
+        validation = self._validation
+        if validation is not None and not validation.is_due(state.n_epochs):
+            validation = None
+        if validation is None and self._listener is None:
             return self._update_patience(loss)
         rule.measure(state.params, self._step, state.rule_state)
         params = validate_kept_params(
             rule, rule.kept_params(state.params, state.rule_state), state.params
         )
-        if self._validation is not None:
-            score, validation_loss = self._validation.evaluate(params)
-            state.note_validation(score, validation_loss, params, self._validation.stops_training)
+        if validation is not None:
+            score, validation_loss = validation.evaluate(params)
+            state.note_validation(score, validation_loss, params, validation.stops_training)
             if self._verbose:
                 print(f"Validation score: {score:f}, loss = {validation_loss:.8f}")
         stopped = self._update_patience(loss)

@@ -286,3 +286,46 @@ def test_a_seed_depends_on_the_three_numbers_alone():
     scorer = make_rollout_scorer([(network(), X, Y)] * 2, n_starts=2, random_state=1)
     record = rollout(Task(network(), X, Y), "adam", rollout_seed(scorer.seed, 1, 1))
     assert scorer.losses_of(1, "adam")[1] == record.loss
+
+
+@pytest.mark.parametrize(
+    ("n_validations", "epochs"),
+    [(1, [8]), (2, [4, 8]), (3, [2, 5, 8]), (8, range(1, 9)), (9, range(1, 9))],
+)
+@pytest.mark.parametrize("scores", [True, False])
+def test_some_epochs_are_validated_and_nothing_else_changes(n_validations, epochs, scores):
+    task = Task(network(), X, Y, X_VAL, Y_VAL)
+    every = rollout(task, "adam", 3, return_estimator=True)
+    some = rollout(
+        task,
+        "adam",
+        3,
+        n_validations=n_validations,
+        validation_scores=scores,
+        return_estimator=True,
+    )
+    np.testing.assert_array_equal(some.estimator.params_, every.estimator.params_)
+    wanted = np.full(8, np.nan)
+    at = np.array(epochs) - 1
+    wanted[at] = every.validation_loss_curve[at]
+    np.testing.assert_array_equal(some.validation_loss_curve, wanted)
+    if scores:
+        wanted[at] = every.validation_scores[at]
+        np.testing.assert_array_equal(some.validation_scores, wanted)
+    else:
+        np.testing.assert_array_equal(some.validation_scores, -some.validation_loss_curve)
+
+
+def test_no_epoch_is_left_out_where_the_score_stops_the_training():
+    task = Task(network(early_stopping=True), X, Y)
+    with pytest.raises(ValueError, match="early_stopping=False"):
+        rollout(task, "adam", 0, n_validations=2)
+
+
+def test_rows_are_checked_once_per_task(monkeypatch):
+    task = Task(network(), X, Y, X_VAL, Y_VAL)
+    first = rollout(task, "adam", 0)
+    monkeypatch.setattr("sklearn_metabp.estimators._rows.validate_data", None)
+    assert rollout(task, "adam", 0).loss == first.loss
+    assert task == pickle.loads(pickle.dumps(task))
+    assert len(pickle.dumps(task)) == len(pickle.dumps(Task(network(), X, Y, X_VAL, Y_VAL)))

@@ -418,6 +418,16 @@ class Scope(ABC):
         vector.flags.writeable = False
         return vector
 
+    @property
+    def meta_scales(self) -> np.ndarray:
+        """Sizes that changes of the flat vector are measured in, (n_meta_params,).
+
+        1 for a parameter of the MLP, whose inputs and outputs are normalized; for a fact its size,
+        or 1 where that is 0.
+        """
+        facts = [abs(getattr(self, name)) or 1.0 for name in self.meta_facts]
+        return np.concatenate([np.ones(self._required_mlp().layout.n_params), facts])
+
     def with_meta_params(self, vector: ArrayLike) -> Self:
         """Return a copy of the scope with other numbers in its MLP and facts.
 

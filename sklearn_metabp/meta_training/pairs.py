@@ -1,0 +1,131 @@
+"""Antithetic pairs: two rollouts whose rules differ in the sign of a perturbation alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_metabp.callbacks.base import BaseCallback
+from sklearn_metabp.meta_training.objectives import Objective, bounded_value, n_sound_epochs
+from sklearn_metabp.meta_training.rollout import name_rollout_in_errors, rollout
+from sklearn_metabp.meta_training.tasks import Task
+from sklearn_metabp.network import ParameterLayout
+
+
+class Judgement(NamedTuple):
+    """What one rollout gave.
+
+    Attributes
+    ----------
+    value : float
+        Of the objective; finite and bounded.
+    n_steps : int
+    has_failed : bool
+    state : ndarray of shape (n_params,) or None
+        Parameters of the network after the last epoch before the failure; None where the rollout
+        did not fail, or failed in its first epoch.
+    """
+
+    value: float
+    n_steps: int
+    has_failed: bool
+    state: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rollouts on the same task, from the same start and with the same batches.
+
+    It depends on nothing outside, so any process can run it.
+
+    Attributes
+    ----------
+    index : int
+        Number of the task.
+    seed : int
+        Seed of the starts and of the batches.
+    make_task : callable
+        Returns the task.
+    rules : tuple of two UpdateRule
+        The rules with the perturbation added and subtracted.
+    objective : Objective
+    start : ndarray of shape (n_params,) or None
+        Parameters of the network to start from; None for new ones.
+    """
+
+    index: int
+    seed: int
+    make_task: Callable[[], Task]
+    rules: tuple[Any, Any]
+    objective: Objective
+    start: np.ndarray | None = None
+
+    def run(self) -> tuple[Judgement, Judgement]:
+        """Train both networks."""
+        with name_rollout_in_errors(self.index, 0):
+            task = self.make_task()
+            if self.objective.needs_validation and task.X_val is None:
+                raise ValueError(
+                    f"task {self.index} has no validation rows, and the objective needs them: give "
+                    "the tasks X_val and y_val, or choose another objective, such as 'fit'."
+                )
+            if self.start is not None:
+                task = start_from(task, self.start)
+            plus, minus = (self._judge(task, rule) for rule in self.rules)
+            return plus, minus
+
+    def _judge(self, task: Task, rule: Any) -> Judgement:
+        record = rollout(
+            task,
+            rule,
+            self.seed,
+            n_validations=self.objective.n_validations,
+            validation_scores=self.objective.validation_scores,
+            return_estimator=True,
+        )
+        n_sound = n_sound_epochs(record)
+        state = self._state_after(task, rule, n_sound) if n_sound else None
+        value = bounded_value(self.objective, record, task)
+        return Judgement(value, record.n_steps, n_sound is not None, state)
+
+    def _state_after(self, task: Task, rule: Any, n_epochs: int) -> np.ndarray | None:
+        """Train once more up to an epoch; so rollouts that do not fail keep no states."""
+        stop = _StopAfter(n_epochs)
+        rollout(task, rule, self.seed, callbacks=[stop])
+        return stop.params
+
+
+class _StopAfter(BaseCallback):
+    """A callback that ends a training after a number of epochs and keeps its parameters."""
+
+    params: np.ndarray | None = None
+
+    def __init__(self, n_epochs: int):
+        self._n_epochs = n_epochs
+
+    def on_epoch_end(self, estimator: Any, context: Any, state: Any, params: np.ndarray) -> bool:
+        """Keep the parameters, and stop, in the last epoch."""
+        if state.n_epochs < self._n_epochs:
+            return False
+        self.params = state.params.copy()
+        return True
+
+
+@dataclass(frozen=True)
+class _Start:
+    """An initialiser that returns given parameters."""
+
+    params: np.ndarray
+
+    def __call__(
+        self, layout: ParameterLayout, activations: Any, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        return self.params.astype(layout.dtype)
+
+
+def start_from(task: Task, params: np.ndarray) -> Task:
+    """Return a task whose trainings start from given parameters."""
+    network = clone(task.estimator).set_params(init=_Start(params), init_output_bias="init")
+    return Task(network, task.X, task.y, task.X_val, task.y_val)
