@@ -1,8 +1,18 @@
 """Many trainings at once: to learn rules from, and to rate rules by the networks they train."""
 
 from sklearn_metabp.meta_training.aggregate import aggregate
+from sklearn_metabp.meta_training.pool import Pool, record_pool
 from sklearn_metabp.meta_training.rollout import Rollout, rollout, rollout_seed
 from sklearn_metabp.meta_training.scoring import make_rollout_scorer
 from sklearn_metabp.meta_training.tasks import Task
 
-__all__ = ["Rollout", "Task", "aggregate", "make_rollout_scorer", "rollout", "rollout_seed"]
+__all__ = [
+    "Pool",
+    "Rollout",
+    "Task",
+    "aggregate",
+    "make_rollout_scorer",
+    "record_pool",
+    "rollout",
+    "rollout_seed",
+]
