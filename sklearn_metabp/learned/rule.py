@@ -12,13 +12,19 @@ from sklearn.base import RegressorMixin, _fit_context, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from sklearn_metabp.learned.docstrings import documents
 from sklearn_metabp.learned.explain import InputRanges, RuleExplanation
 from sklearn_metabp.learned.files import read_scope, save_scope
 from sklearn_metabp.learned.mlp import draw_mlp
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression, Scope
+from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule
@@ -45,6 +51,17 @@ def _check_is_data(X: Any) -> None:
         raise TypeError(
             f"a rule learns from one trace and got {len(X)}: pass their sum, trace_1 + trace_2."
         )
+
+
+def _weighted(sample_weight: ArrayLike | None, X: Any, *others: Any) -> tuple[Any, ...]:
+    """Return weights, X and others without what has the weight 0; all of it if there are none."""
+    if sample_weight is None:
+        return None, X, *others
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    counts = weights > 0
+    if not counts.any():
+        raise ValueError("sample_weight is 0 everywhere: there is nothing to learn from.")
+    return weights[counts], X[counts], *(other[counts] for other in others)
 
 
 @documents(SCOPES)
@@ -144,7 +161,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn to predict updates.
 
         Parameters
@@ -155,6 +172,12 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             predicts but cannot train.
         y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
             Targets as ``Trace.targets_of`` gives; None for a trace, which has its own.
+        sample_weight : array-like of shape (n_steps,) or (n_samples,), default=None
+            How much every step of the trace, or every row of the matrix, counts: 0 or more.
+            ``Trace.advantage`` gives weights of steps. A step passes its weight to all of its
+            predictions. Steps of weight 0 are left out before predictions are drawn. The learner
+            must take weights, alone or at the end of a ``Pipeline`` or inside a
+            ``TransformedTargetRegressor``.
 
         Returns
         -------
@@ -165,7 +188,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         TypeError
             If X is a recorder or the path of a trace.
         ValueError
-            If the trace lacks a variable that the inputs need, or has no rows.
+            If the trace lacks a variable that the inputs need, or has no rows; if there are
+            weights and the learner takes none, one is negative or not finite, or all are 0.
 
         Warns
         -----
@@ -180,17 +204,22 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         if trace is not None:
             if y is not None:
                 raise ValueError("a trace has its own targets: call fit(trace) without y.")
-            X, y = scope.sample(trace, _MAX_FIT_SAMPLES, random_state)
+            steps, trace = _weighted(sample_weight, trace)
+            sample = scope.draw(trace, _MAX_FIT_SAMPLES, random_state)
+            X, y = scope.read(trace, sample)
+            weights = ALIKE if steps is None else SampleWeights(sample.spread(steps), steps)
         else:
             several = scope.has_many_targets
             X, y = validate_data(
                 self, X, y, y_numeric=True, multi_output=several, dtype=(np.float64, np.float32)
             )
             y = y if several and y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)
+            samples, X, y = _weighted(sample_weight, X, y)
+            weights = SampleWeights(samples)
         learner = self._new_learner(scope, random_state, len(X))
         if not scope.takes_columns(X.shape[1]):
             scope = PlainRegression(scope, X.shape[1])
-        scope.fit(X, y, learner, trace)
+        scope.fit(X, y, learner, trace, weights)
         if scope.cannot_train_because is not None:
             warnings.warn(
                 f"This rule predicts and cannot train: {scope.cannot_train_because}",
@@ -397,7 +426,8 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             Of a large trace 200,000 predictions are drawn, always the same.
         y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
             None for a trace.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_steps,) or (n_samples,), default=None
+            As in :meth:`fit`.
 
         Returns
         -------
@@ -407,7 +437,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         check_is_fitted(self)
         _check_is_data(X)
         if isinstance(X, Trace):
-            X, y = self.fitted_scope_.sample(X, _MAX_SCORE_SAMPLES, np.random.RandomState(0))
+            scope, rng = self.fitted_scope_, np.random.RandomState(0)
+            steps, trace = _weighted(sample_weight, X)
+            sample = scope.draw(trace, _MAX_SCORE_SAMPLES, rng)
+            X, y = scope.read(trace, sample)
+            sample_weight = None if steps is None else sample.spread(steps)
         predicted = self.predict(X)
         return r2_score(y, predicted, sample_weight=sample_weight, multioutput="variance_weighted")
 

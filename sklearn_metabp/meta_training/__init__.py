@@ -4,6 +4,7 @@ from sklearn_metabp.meta_training.aggregate import aggregate
 from sklearn_metabp.meta_training.comparison import RuleComparison, compare_rules
 from sklearn_metabp.meta_training.evolution import EvolutionSearch
 from sklearn_metabp.meta_training.families import TaskFamily
+from sklearn_metabp.meta_training.pool import Pool, record_pool
 from sklearn_metabp.meta_training.rollout import Rollout, rollout, rollout_seed
 from sklearn_metabp.meta_training.scoring import make_rollout_scorer
 from sklearn_metabp.meta_training.synthetic_tasks import SyntheticTask, SyntheticTasks
@@ -11,6 +12,7 @@ from sklearn_metabp.meta_training.tasks import Task
 
 __all__ = [
     "EvolutionSearch",
+    "Pool",
     "Rollout",
     "RuleComparison",
     "SyntheticTask",
@@ -20,6 +22,7 @@ __all__ = [
     "aggregate",
     "compare_rules",
     "make_rollout_scorer",
+    "record_pool",
     "rollout",
     "rollout_seed",
 ]

@@ -1,6 +1,7 @@
 """Dataset aggregation: the student trains, the teacher corrects it, the student is refitted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -8,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.learned import LearnedUpdateRule
+from sklearn_metabp.meta_training.pool import check_rules, choose_rules
 from sklearn_metabp.meta_training.rollout import name_rollout_in_errors, rollout
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
 from sklearn_metabp.tracing import Trace, TraceRecorder
@@ -20,7 +22,7 @@ _BLOW_UP_FACTOR, _N_FIRST_STEPS = 1000, 5
 
 def aggregate(
     rule: LearnedUpdateRule,
-    teacher: UpdateRule | str,
+    teacher: UpdateRule | str | Sequence[UpdateRule | str],
     tasks: Iterable[Task | tuple],
     *,
     n_rounds: int = 5,
@@ -36,6 +38,12 @@ def aggregate(
     computes its own update. These steps are added to the trace, and the rule is fitted again. This
     is repeated ``n_rounds`` times. The steps of a run after a loss of more than a thousand times
     the median of its first five are left out, because they teach nothing useful.
+
+    Of several teachers the best for a task teaches there: each trains the task from the starts of
+    the first round, and the one with the lowest validation loss along the training (the training
+    loss at its end where the task has no validation rows) is recorded and corrects the student in
+    every round.
+
     ``scope="network"`` still needs bounded outputs, like the logistic ones of the paper; linear
     ones blow up before the student has learned.
 
@@ -43,8 +51,9 @@ def aggregate(
     ----------
     rule : LearnedUpdateRule
         The rule to fit. It is cloned and does not change.
-    teacher : str or UpdateRule
-        The rule to imitate.
+    teacher : str, UpdateRule or list of them
+        The rule to imitate, or a pool of rules of which every task has its own best one. A rule
+        with several learning rates is several rules of the pool.
     tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
         The networks that are trained in every round, each in a :func:`rollout`. With
         ``scope="network"`` all must have one architecture.
@@ -88,21 +97,28 @@ def aggregate(
     (2, 2, 1)
     """
     checked = as_tasks(tasks)
+    is_pool = isinstance(teacher, (list, tuple))
+    teachers: list[Any] = check_rules("teacher", teacher) if is_pool else [teacher]
     n_rounds, n_starts = check_count("n_rounds", n_rounds, 0), check_count("n_starts", n_starts)
     generator = check_random_state(random_state)
+    every = check_count("every", every)
+    for one in teachers:
+        TraceRecorder(teacher=one)  # raises unless it can be a teacher
     learned = clone(rule)
-    recorder = TraceRecorder("all", every=check_count("every", every), teacher=teacher)
-    n_steps = _record(teacher, recorder, checked, n_starts, generator)
-    if n_steps == 0:
+    seeds = _draw_seeds(generator, len(checked), n_starts)
+    chosen = choose_rules(checked, teachers, seeds)
+    trace = _record(checked, chosen, chosen, seeds, every)
+    if not len(trace):
         raise ValueError(
             f"Every training under teacher={teacher!r} diverged in its first step, so there is "
             "nothing to learn from. Give it a smaller learning rate, or scale X and y of the "
             "tasks."
         )
-    learned.fit(_drop_blown_up_steps(recorder.trace_))
+    learned.fit(_drop_blown_up_steps(trace))
     for _ in range(n_rounds):
-        _record(learned, recorder, checked, n_starts, generator)
-        learned.fit(_drop_blown_up_steps(recorder.trace_))
+        seeds = _draw_seeds(generator, len(checked), n_starts)
+        trace += _record(checked, [learned] * len(checked), chosen, seeds, every)
+        learned.fit(_drop_blown_up_steps(trace))
     return learned
 
 
@@ -118,21 +134,24 @@ def _drop_blown_up_steps(trace: Trace) -> Trace:
     return trace[is_sound]
 
 
+def _draw_seeds(generator: np.random.RandomState, n_tasks: int, n_starts: int) -> np.ndarray:
+    return np.array(
+        [[generator.randint(_MOST_SEEDS) for _ in range(n_starts)] for _ in range(n_tasks)]
+    )
+
+
 def _record(
-    rule: UpdateRule | str,
-    recorder: TraceRecorder,
-    tasks: list[Task],
-    n_starts: int,
-    generator: np.random.RandomState,
-) -> int:
-    """Record trainings of every task from new starts; return the number of steps.
+    tasks: list[Task], rules: list[Any], teachers: list[Any], seeds: np.ndarray, every: int
+) -> Trace:
+    """Return the trace of trainings of every task by its rule, with its teacher's updates.
 
     A training that diverges is recorded up to that step.
     """
-    n_steps = 0
-    for number, task in enumerate(tasks):
-        for start in range(n_starts):
-            seed = generator.randint(_MOST_SEEDS)
-            with name_rollout_in_errors(number, start):
-                n_steps += rollout(task, rule, seed, callbacks=[recorder]).n_steps
-    return n_steps
+    traces = [Trace([])]
+    for number, start in np.ndindex(seeds.shape):
+        recorder = TraceRecorder("all", every=every, teacher=teachers[number])
+        seed = int(seeds[number, start])
+        with name_rollout_in_errors(number, start):
+            if rollout(tasks[number], rules[number], seed, callbacks=[recorder]).n_steps:
+                traces.append(recorder.trace_)
+    return Trace.concatenate(traces)

@@ -53,7 +53,7 @@ class PredictionSample:
         else:
             self._drawn = np.arange(total)
         bounds = np.searchsorted(self._drawn, starts)
-        holds_some = np.flatnonzero(bounds[1:] > bounds[:-1])
+        self._holds_some = holds_some = np.flatnonzero(bounds[1:] > bounds[:-1])
         # Of the steps from which something is drawn: the number of the first prediction, and where
         # the drawn ones begin and end in the sample.
         self._trace, self._firsts = trace[holds_some], starts[holds_some]
@@ -82,6 +82,20 @@ class PredictionSample:
         """
         for positions, step in self._trace.iter_steps(run, with_others=with_others):
             yield step, [self._drawn_from(position) for position in positions]
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Return for every prediction of the sample the value of its step.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_steps,)
+            One value for every step of the trace.
+
+        Returns
+        -------
+        spread : ndarray of shape (len(self),)
+        """
+        return np.repeat(values[self._holds_some], self._ends - self._begins)
 
     def _drawn_from(self, position: int) -> Drawn:
         where = slice(int(self._begins[position]), int(self._ends[position]))

@@ -5,8 +5,10 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.tracing.advantage import advantage_weights
 from sklearn_metabp.tracing.columns import assemble
 from sklearn_metabp.tracing.folders import open_runs, save_runs
 from sklearn_metabp.tracing.frame import as_frame
@@ -403,6 +405,88 @@ class Trace:
             teacher, the targets are computed from those, and not from the updates of the run.
         """
         return make_scope(scope).targets(self)
+
+    def advantage(
+        self,
+        tasks: ArrayLike | None = None,
+        *,
+        losses: ArrayLike | None = None,
+        horizon: int | None = None,
+        temperature: float = 1.0,
+        max_weight: float = 20.0,
+    ) -> np.ndarray:
+        r"""Weigh every step by what its run achieved, compared with other runs of the same task.
+
+        Advantage-weighted regression: pass the weights to ``fit`` of a :class:`LearnedUpdateRule`
+        as ``sample_weight``, and it imitates the steps that paid more than those that did not. With
+        the loss :math:`J` and the temperature :math:`\beta`, a step has the weight
+
+        .. math::
+            \omega = \min\left(\exp\left(\frac{R - V}{\beta}\right), \omega_{max}\right)
+
+        where the return :math:`R` is what the run achieved and the baseline :math:`V` the median of
+        what the runs of the task achieved. Without a horizon, :math:`R = -\log J` of the last
+        epoch, the same for all steps of a run. With a horizon of h epochs it is the decrease of the
+        logarithm, :math:`R = \log J_e - \log J_{e+h}` from the epoch e of the step, and :math:`V`
+        is taken at the same epoch. Only runs are compared of which the trace has steps; their
+        losses are those of whole runs. With a temperature of 1 a run that ends at half of the
+        typical loss has the weight 2.
+
+        Parameters
+        ----------
+        tasks : array-like of shape (n_runs,), default=None
+            Label of the task of every run, by the run's number. A task is a network with its data:
+            losses of different data say nothing about the rules. None: all runs are of one task.
+        losses : array-like of shape (n_runs,), default=None
+            What every run achieved, by its number, such as its validation loss; infinite for a run
+            that diverged. None: the training loss of its last recorded epoch.
+        horizon : int, default=None
+            Number of epochs in which a step has to pay, or as many as there are until the run ends.
+            None: the whole run.
+        temperature : float, default=1.0
+            :math:`\beta`. A small one leaves the best runs alone, a large one weighs all alike.
+        max_weight : float, default=20.0
+            :math:`\omega_{max}`.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_steps,)
+            0 where a loss is not finite.
+
+        Raises
+        ------
+        ValueError
+            If runs of several networks have no ``tasks``, or an argument is out of its range.
+
+        Notes
+        -----
+        The source takes the mean for :math:`V`. Of the few runs of a task one that blows up would
+        then give all others the largest weight; the median stays.
+
+        References
+        ----------
+        X. B. Peng, A. Kumar, G. Zhang and S. Levine, "Advantage-Weighted Regression: Simple and
+        Scalable Off-Policy Reinforcement Learning" (2019), algorithm 1 and section 3.2.
+
+        Examples
+        --------
+        Plain backpropagation with two learning rates, on the same data:
+
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.preprocessing import scale
+        >>> from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
+        >>> X, y = load_iris(return_X_y=True)
+        >>> recorder = TraceRecorder()
+        >>> network = BackpropMLPClassifier((8,), batch_size=30, max_iter=20, random_state=0)
+        >>> for rate in (0.03, 0.3):
+        ...     network = network.set_params(update_rule=SGD(rate), n_iter_no_change=np.inf)
+        ...     network = network.set_callbacks(recorder).fit(scale(X), y)
+        >>> trace = recorder.trace_
+        >>> slow, fast = (weights[0] for weights in np.split(trace.advantage(), 2))
+        >>> print(f"{slow:.2f} {fast:.2f}")
+        0.46 2.15
+        """
+        return advantage_weights(self, tasks, losses, horizon, temperature, max_weight)
 
     def __repr__(self) -> str:
         numbers = np.unique(self.runs)

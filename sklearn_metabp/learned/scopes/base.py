@@ -20,6 +20,7 @@ from sklearn_metabp.learned.explain import (
     significant_terms,
 )
 from sklearn_metabp.learned.mlp import MLPArrays, as_mlp, make_learner
+from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import Run, Trace, taught_updates
 from sklearn_metabp.tracing.prediction_sample import PredictionSample
@@ -242,20 +243,30 @@ class Scope(ABC):
             counts[mine] = self.n_predictions(layouts[number], n_patterns[mine])
         return counts
 
-    def sample(
+    def draw(
         self, trace: Trace, max_predictions: int | None = None, rng: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return features and targets of all predictions in a trace, or of some drawn at random.
+    ) -> PredictionSample:
+        """Return a sample of all predictions in a trace, or of some drawn at random.
 
         Raises
         ------
         ValueError
-            If the trace holds no predictions, or lacks a variable that the inputs need.
+            If the trace holds no predictions, or the scope cannot learn from it.
         """
         self.check_trace(trace)
         sample = PredictionSample(trace, self.count_predictions(trace), max_predictions, rng)
         if not len(sample):
             raise ValueError(self.empty_trace_message)
+        return sample
+
+    def read(self, trace: Trace, sample: PredictionSample) -> tuple[np.ndarray, np.ndarray]:
+        """Return features and targets of the predictions that were drawn from a trace.
+
+        Raises
+        ------
+        ValueError
+            If the trace lacks what the inputs need.
+        """
         layout = trace.layouts[trace.runs[0]]
         n_targets = self.n_targets(layout)
         features = np.empty((len(sample), self.n_columns(layout)))
@@ -271,6 +282,18 @@ class Scope(ABC):
                     targets[where] = self.targets_at(step, state)[which]
                 self.remember(taught_updates(step), state)
         return features, targets
+
+    def sample(
+        self, trace: Trace, max_predictions: int | None = None, rng: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return features and targets of all predictions in a trace, or of some drawn at random.
+
+        Raises
+        ------
+        ValueError
+            If the trace holds no predictions, or lacks what the inputs need.
+        """
+        return self.read(trace, self.draw(trace, max_predictions, rng))
 
     def features(self, trace: Trace) -> np.ndarray:
         """Return the features of every row of a trace; see ``Trace.features``."""
@@ -291,7 +314,14 @@ class Scope(ABC):
         """Return whether a matrix with that many columns can be features of this scope."""
         return n_columns == self.n_columns(None)
 
-    def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        learner: Any,
+        trace: Trace | None,
+        weights: SampleWeights = ALIKE,
+    ) -> None:
         """Fit the learner to features and targets, by default without scaling.
 
         Parameters
@@ -302,10 +332,12 @@ class Scope(ABC):
             Unfitted.
         trace : Trace or None
             Where X and y were sampled, if they were.
+        weights : SampleWeights
+            Weights of the rows of X, and of the steps of the trace.
         """
         Z = X[:, : X.shape[1] - len(self.extra_columns)]
         self.ranges = InputRanges.of(Z)
-        self.take_learner(learner.fit(Z, y), 1 if y.ndim == 1 else y.shape[1])
+        self.take_learner(weights.fit(learner, Z, y), 1 if y.ndim == 1 else y.shape[1])
 
     def take_learner(self, learner: Any, n_outputs: int = 1) -> None:
         """Keep a fitted learner, also as one MLP if possible; ``ranges`` must be set."""

@@ -19,6 +19,7 @@ from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.explain import InputRanges, equation
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes.base import Fact, Scope, is_number
+from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import TEACHER_UPDATES, Trace, taught_updates
 from sklearn_metabp.update_rules import Adam
@@ -219,7 +220,14 @@ class LinkScope(Scope):
         """Return 8 relu neurons: they extrapolate in straight lines."""
         return BackpropMLPRegressor((8,), "relu", update_rule=Adam(learning_rate=0.005), alpha=0.0)
 
-    def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        learner: Any,
+        trace: Trace | None,
+        weights: SampleWeights = ALIKE,
+    ) -> None:
         """Choose the normalizer, then fit the learner to updates in it."""
         Z = X[:, : len(self.inputs)]
         self.ranges = InputRanges.of(Z)
@@ -228,18 +236,27 @@ class LinkScope(Scope):
             for name in LINK_NORMALIZERS[: 1 + len(self.extra_columns)]
         }
         explained = {
-            name: _linear_r2(Z[has_one], y[has_one] / normalizer[has_one])
+            name: _linear_r2(Z[has_one], y[has_one] / normalizer[has_one], weights[has_one])
             for name, (normalizer, has_one) in candidates.items()
-            if name != "stride" or _evens_out_sizes(normalizer[has_one], y[has_one])
+            if name != "stride"
+            or _evens_out_sizes(normalizer[has_one], y[has_one], weights[has_one])
         }
         self.normalizer = max(explained, key=explained.__getitem__)
         normalizer, has_one = candidates[self.normalizer]
         if self.normalizer == "stride":
-            first = np.abs(y[~has_one & (y != 0)])
-            self.first_step = float(np.median(first if len(first) else np.abs(normalizer[has_one])))
-            Z, y, normalizer = Z[has_one], y[has_one], normalizer[has_one]
-        self.scale = float(np.sqrt(np.mean((y / normalizer) ** 2))) or 1.0
-        self.take_learner(learner.fit(Z, y / normalizer / self.scale))
+            is_first = ~has_one & (y != 0)
+            if not is_first.any():
+                self.first_step = weights[has_one].median(np.abs(normalizer[has_one]))
+            else:
+                self.first_step = weights[is_first].median(np.abs(y[is_first]))
+            Z, y, normalizer, weights = (
+                Z[has_one],
+                y[has_one],
+                normalizer[has_one],
+                weights[has_one],
+            )
+        self.scale = float(np.sqrt(weights.mean((y / normalizer) ** 2))) or 1.0
+        self.take_learner(weights.fit(learner, Z, y / normalizer / self.scale))
 
     def _normalizer_of(self, X: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return a normalizer of every row, 1 where a gradient is 0, and whether there is one."""
@@ -368,7 +385,7 @@ def _means(layers: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
     return np.concatenate(means).astype(dtype, copy=False)
 
 
-def _evens_out_sizes(normalizer: np.ndarray, y: np.ndarray) -> bool:
+def _evens_out_sizes(normalizer: np.ndarray, y: np.ndarray, weights: SampleWeights) -> bool:
     """Return whether updates in the normalizer differ far less in size than updates do.
 
     A rule that goes by its own last step adds up the errors of all steps before, so this must be
@@ -378,14 +395,15 @@ def _evens_out_sizes(normalizer: np.ndarray, y: np.ndarray) -> bool:
     if not moved.any():
         return False
     sizes, normalized = np.log(np.abs(y[moved])), np.log(np.abs(y[moved] / normalizer[moved]))
-    return bool(normalized.std() < sizes.std() / 2)
+    return weights[moved].std(normalized) < weights[moved].std(sizes) / 2
 
 
-def _linear_r2(X: np.ndarray, y: np.ndarray) -> float:
+def _linear_r2(X: np.ndarray, y: np.ndarray, weights: SampleWeights) -> float:
     """Return the share of the variance of y that is linear in X."""
-    spread = y - y.mean()
+    spread = y - weights.mean(y)
     if not spread.any():
         return 0.0
-    centred = X - X.mean(axis=0)
-    weights = np.linalg.lstsq(centred, spread, rcond=None)[0]
-    return 1 - np.sum((spread - centred @ weights) ** 2) / np.sum(spread**2)
+    root = np.sqrt(weights.column)
+    centred, spread = root * (X - weights.mean(X)), root[:, 0] * spread
+    coefficients = np.linalg.lstsq(centred, spread, rcond=None)[0]
+    return 1 - np.sum((spread - centred @ coefficients) ** 2) / np.sum(spread**2)

@@ -13,6 +13,7 @@ from sklearn_metabp._kernels.scopes import PatternRule
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.mlp import MLPArrays, are_layer_sizes
 from sklearn_metabp.learned.scopes.base import Fact, Scope
+from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing import Trace, taught_updates
 from sklearn_metabp.update_rules import Adam
@@ -221,10 +222,17 @@ class NetworkScope(Scope):
         """Return True: the number of columns depends on the network."""
         return True
 
-    def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        learner: Any,
+        trace: Trace | None,
+        weights: SampleWeights = ALIKE,
+    ) -> None:
         """Fit the learner to all updates at once."""
         self.layer_sizes = None if trace is None else self._one_layout(trace).layer_sizes
-        super().fit(X, y, learner, trace)
+        super().fit(X, y, learner, trace, weights)
 
     # Driving.
 

@@ -14,6 +14,7 @@ from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.explain import InputRanges, equation
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes.base import Fact, Scope, is_number, predict_or_nan
+from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import Run, Trace, taught_updates
 from sklearn_metabp.update_rules import Adam
@@ -145,18 +146,27 @@ class NeuronScope(Scope):
         )
         return make_pipeline(StandardScaler(), learner)
 
-    def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        learner: Any,
+        trace: Trace | None,
+        weights: SampleWeights = ALIKE,
+    ) -> None:
         """Fit the learner to messages in their normalizers, and rule (3)'s learning rate."""
         normalizer = X[:, -1]
         is_sent = normalizer != 0
         if not is_sent.any():
             raise ValueError("every message of the trace is zero: there is nothing to learn from.")
-        share = y[is_sent] / normalizer[is_sent]
+        share, of_sent = y[is_sent] / normalizer[is_sent], weights[is_sent]
         self.ranges = InputRanges.of(X[is_sent, :-1])
-        self.scale = float(np.sqrt(np.mean(share**2))) or 1.0
-        self.take_learner(learner.fit(*self._mirrored(X[is_sent, :-1], share / self.scale)))
+        self.scale = float(np.sqrt(of_sent.mean(share**2))) or 1.0
+        mirrored, shares = self._mirrored(X[is_sent, :-1], share / self.scale)
+        of_mirrored = of_sent.repeated(len(mirrored) // len(share))
+        self.take_learner(of_mirrored.fit(learner, mirrored, shares))
         if trace is not None:
-            self.learning_rate = _learning_rate(trace)
+            self.learning_rate = _learning_rate(trace, weights.steps)
 
     def _mirrored(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return every message with both signs of delta and weight: a trace may show only one."""
@@ -287,11 +297,13 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=float))))
 
 
-def _learning_rate(trace: Trace) -> float:
-    """Return γ of ``Δw = -γ g``, by least squares over the steps of a trace."""
+def _learning_rate(trace: Trace, step_weights: np.ndarray | None) -> float:
+    """Return γ of ``Δw = -γ g``, by least squares over the weighted steps of a trace."""
     along = power = 0.0
     for number in np.unique(trace.runs).tolist():
-        for _, step in trace.iter_steps(number):
-            along -= float(np.dot(taught_updates(step), step.gradients))
-            power += float(np.dot(step.gradients, step.gradients))
+        for positions, step in trace.iter_steps(number):
+            # A step that the trace has several times counts so many times.
+            weight = len(positions) if step_weights is None else step_weights[positions].sum()
+            along -= weight * float(np.dot(taught_updates(step), step.gradients))
+            power += weight * float(np.dot(step.gradients, step.gradients))
     return along / power if power else 0.0

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sklearn_metabp.learned.scopes.base import Scope
+from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.tracing import Trace
 
 
@@ -34,10 +35,17 @@ class PlainRegression(Scope):
         """Reason: the columns belong to no scope."""
         return self._reason
 
-    def fit(self, X: np.ndarray, y: np.ndarray, learner: Any, trace: Trace | None) -> None:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        learner: Any,
+        trace: Trace | None,
+        weights: SampleWeights = ALIKE,
+    ) -> None:
         """Fit the learner to targets whose root mean square is 1."""
-        self._scale = float(np.sqrt(np.mean(np.square(y)))) or 1.0
-        self._learner = learner.fit(X, y / self._scale)
+        self._scale = float(np.sqrt(np.mean(weights.mean(np.square(y))))) or 1.0
+        self._learner = weights.fit(learner, X, y / self._scale)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return predictions, in the measure of the targets."""
