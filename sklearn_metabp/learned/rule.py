@@ -216,15 +216,16 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         """Set an MLP with random weights, as the start of a search over ``meta_params_``.
 
         The MLP has the hidden layers, the activation functions and the initialiser of ``learner``
-        and no scalers. Its parameters are seeded by ``random_state``. As there are no data,
-        :meth:`explain` varies every input from -1 to 1.
+        and no scalers; of ``scope="layer"`` its last layer is zero. Its parameters are seeded by
+        ``random_state``. As there are no data, :meth:`explain` varies every input from -1 to 1.
 
         Parameters
         ----------
         **facts : dict
             Values that are learned besides the MLP, by the names of the attributes without the
             underscore: ``scale=0.01``. The learning rate of rule (3) and an architecture must be
-            given where the scope has them.
+            given where the scope has them. ``scope="layer"`` also takes ``start``, the name of the
+            rule made by hand that it is as long as it has learned nothing.
 
         Returns
         -------
