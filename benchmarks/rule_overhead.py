@@ -62,6 +62,9 @@ def main(n_rounds: int) -> None:
             sides = {
                 "Adam": lambda: model(Adam()),
                 "SGD": lambda: model(SGD()),
+                "layer rule": lambda: model(
+                    LearnedUpdateRule(scope="layer").initialize(start="averaged_adamw")
+                ),
                 "learned link rule": lambda rule=learned: model(rule),
                 "Adam in NumPy": lambda: model(NumPyAdam()),
                 "Adam, default recorder": lambda: recorded("default"),

@@ -25,6 +25,7 @@ from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression
+from sklearn_metabp.learned.scopes.layer import zero_params
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets
 from sklearn_metabp.training import Curve, Patience, TrainingState
@@ -54,6 +55,7 @@ _TYPES: list[Any] = [
     LearnedUpdateRule,
     *SCOPES.values(),
     PlainRegression,
+    zero_params,
     MLPArrays,
     InputRanges,
 ]

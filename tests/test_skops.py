@@ -20,6 +20,7 @@ from sklearn_metabp import (
     TraceRecorder,
     update_rules,
 )
+from sklearn_metabp.learned.scopes import LayerScope
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.skops import TRUSTED_TYPES
 
@@ -98,8 +99,9 @@ def models():
         "generator of its own": classifier(random_state=np.random.RandomState(0)).fit(X, Y),
         "rule of no scope": of_no_scope,
         "ridge": learned("link", Ridge()),
+        "linear controller": learned("layer", LayerScope.default_learner()),
     }
-    for scope in ("link", "neuron", "network"):
+    for scope in ("link", "neuron", "network", "layer"):
         rule = learned(scope)
         found[f"rule of scope {scope}"] = rule
         student = classifier(update_rule=rule, batch_size=20)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from sklearn_metabp.learned.scopes import Fact, Scope
+from sklearn_metabp.learned.scopes import Scope
 
 _Type = TypeVar("_Type", bound=type)
 _WIDTH = 92
@@ -43,19 +43,26 @@ def _item(text: str) -> str:
 
 def describe_facts(scopes: Mapping[str, type[Scope]]) -> str:
     """Write an entry of an attribute for every fact, with the scopes that have it."""
-    owners: dict[str, list[str]] = {}
-    facts: dict[str, Fact] = {}
+    kinds: dict[str, str] = {}
+    meanings: dict[str, dict[str, list[str]]] = {}
     for name, scope in scopes.items():
         for fact in scope.facts:
-            owners.setdefault(fact.name, []).append(f'``"{name}"``')
-            facts.setdefault(fact.name, fact)
+            kinds.setdefault(fact.name, fact.kind)
+            owners = meanings.setdefault(fact.name, {}).setdefault(fact.description, [])
+            owners.append(f'``"{name}"``')
     return "\n".join(
-        f"{name}_ : {fact.kind}\n"
+        f"{name}_ : {kind}\n"
         + textwrap.indent(
-            textwrap.fill(f"{fact.description} Only of {' and '.join(owners[name])}.", _WIDTH),
+            textwrap.fill(
+                " ".join(
+                    f"{description} Only of {' and '.join(owners)}."
+                    for description, owners in meanings[name].items()
+                ),
+                _WIDTH,
+            ),
             "    ",
         )
-        for name, fact in facts.items()
+        for name, kind in kinds.items()
     )
 
 

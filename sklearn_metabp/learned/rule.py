@@ -22,7 +22,6 @@ from sklearn.utils.validation import (
 from sklearn_metabp.learned.docstrings import documents
 from sklearn_metabp.learned.explain import InputRanges, RuleExplanation
 from sklearn_metabp.learned.files import read_scope, save_scope
-from sklearn_metabp.learned.mlp import draw_mlp
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression, Scope
 from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout, Step
@@ -246,15 +245,16 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         """Set an MLP with random weights, as the start of a search over ``meta_params_``.
 
         The MLP has the hidden layers, the activation functions and the initialiser of ``learner``
-        and no scalers. Its parameters are seeded by ``random_state``. As there are no data,
-        :meth:`explain` varies every input from -1 to 1.
+        and no scalers; of ``scope="layer"`` its last layer is zero. Its parameters are seeded by
+        ``random_state``. As there are no data, :meth:`explain` varies every input from -1 to 1.
 
         Parameters
         ----------
         **facts : dict
             Values that are learned besides the MLP, by the names of the attributes without the
             underscore: ``scale=0.01``. The learning rate of rule (3) and an architecture must be
-            given where the scope has them.
+            given where the scope has them. ``scope="layer"`` also takes ``start``, the name of the
+            rule made by hand that it is as long as it has learned nothing.
 
         Returns
         -------
@@ -274,16 +274,9 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         self._validate_params()
         scope = SCOPES[self.scope](self.inputs)
         scope.set_facts(facts)
-        ends = scope.mlp_ends()
-        if ends is None:
-            raise ValueError(
-                f"scope={self.scope!r} must know the network to train: pass one of "
-                f"{[fact.name for fact in scope.facts]} to initialize."
-            )
-        scope.check_ends(*ends)
         template = scope.default_learner() if self.learner is None else self.learner
-        mlp = draw_mlp(template, *ends, check_random_state(self.random_state))
-        ones = np.ones(ends[0])
+        mlp = scope.draw_start(template, check_random_state(self.random_state))
+        ones = np.ones(mlp.layout.layer_sizes[0])
         scope.take_mlp(mlp, InputRanges(-ones, 0 * ones, ones), "float64")
         return self._take_mlp_scope(scope)
 
@@ -478,6 +471,14 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def bind_deltas(self, step: Step, state: Any) -> Callable[[int], None]:
         """Bind the deltas that the learner sends back; see :meth:`UpdateRule.bind_deltas`."""
         return self.fitted_scope_.bind_deltas(step, state)
+
+    def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
+        """Return what the scope keeps; see :meth:`UpdateRule.kept_params`."""
+        return self.fitted_scope_.kept_params(params, state)
+
+    def on_new_params(self, state: Any) -> None:
+        """Drop parameters from the state; see :meth:`UpdateRule.on_new_params`."""
+        self.fitted_scope_.on_new_params(state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the rule as one file of arrays, which :func:`load_rule` reads.

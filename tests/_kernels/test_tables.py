@@ -11,6 +11,8 @@ from helpers.kernels import compiled_only, fallback, installed
 from sklearn_metabp import _kernels
 from sklearn_metabp._kernels.scopes import (
     HISTORY_ROWS,
+    LAYER_CONTROLS,
+    LAYER_INPUTS,
     LINK_INPUTS,
     LINK_NORMALIZERS,
     NEURON_INPUTS,
@@ -41,8 +43,10 @@ def c_name(name, prefix=""):
         ("link_loops.h", LINK_NORMALIZERS, "NORMALIZER_"),
         ("link_loops.h", HISTORY_ROWS, "ROW_"),
         ("neuron_loops.h", NEURON_INPUTS, "NEURON_"),
+        ("controller_loops.h", LAYER_INPUTS, "LAYER_"),
+        ("controller_loops.h", LAYER_CONTROLS, "SET_"),
     ],
-    ids=["inputs", "normalizers", "history", "neuron"],
+    ids=["inputs", "normalizers", "history", "neuron", "layer", "controls"],
 )
 def test_enums_have_the_names_and_the_order_of_the_python_tables(header, names, prefix):
     assert [c_name(name, prefix) for name in names] in enums(header)

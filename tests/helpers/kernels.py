@@ -9,6 +9,7 @@ from sklearn_metabp._kernels import network, rules, scopes
 from sklearn_metabp._kernels.network import backprop_fallback
 from sklearn_metabp._kernels.rules import rule_steps_fallback
 from sklearn_metabp._kernels.scopes import (
+    layer_rule_fallback,
     link_rule_fallback,
     neuron_rule_fallback,
     pattern_rule_fallback,
@@ -17,6 +18,7 @@ from sklearn_metabp._kernels.scopes import (
 FALLBACKS = (
     backprop_fallback,
     rule_steps_fallback,
+    layer_rule_fallback,
     link_rule_fallback,
     neuron_rule_fallback,
     pattern_rule_fallback,

@@ -264,7 +264,7 @@ def test_other_things_in_place_of_a_file_are_refused(tmp_path, saved, kind):
 @pytest.mark.parametrize(
     ("number", "changes", "message"),
     [
-        (0, {"scope": "layer"}, "scope is none of"),
+        (0, {"scope": "synapse"}, "scope is none of"),
         (0, {"inputs": ["gradient"]}, "must be different names"),
         (0, {"inputs": ["weight"]}, "7 inputs and 1 outputs, not 1 and 1"),
         (0, {"inputs": "weight"}, "inputs are not names"),

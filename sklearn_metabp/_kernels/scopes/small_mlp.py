@@ -8,7 +8,7 @@ from sklearn_metabp._kernels.functions import ACTIVATIONS
 
 
 class SmallMLP:
-    """An MLP with one output, applied to many links at once.
+    """An MLP applied to many links, or tensors, at once.
 
     Parameters
     ----------
@@ -22,6 +22,7 @@ class SmallMLP:
         Activation functions of the hidden layers and of the output.
     centre : ndarray of shape (n_inputs,) or None
         Subtracted from the inputs.
+    n_outputs : int, default=1
 
     Raises
     ------
@@ -38,11 +39,13 @@ class SmallMLP:
         hidden: str,
         output: str,
         centre: np.ndarray | None,
+        n_outputs: int = 1,
     ) -> None:
-        if not fits_layers(len(params), sizes) or sizes[0] != n_inputs or sizes[-1] != 1:
+        ends = (sizes[0], sizes[-1])
+        if not fits_layers(len(params), sizes) or ends != (n_inputs, n_outputs):
             raise ValueError(
                 f"the MLP does not fit the inputs: it has {len(params)} parameters and layers of "
-                f"{list(sizes)} for {n_inputs} inputs"
+                f"{list(sizes)} for {n_inputs} inputs and {n_outputs} outputs"
             )
         self.params, self.sizes = readable(params), readable(sizes, np.int64)
         self.hidden_code, self.output_code = ACTIVATIONS[hidden].code, ACTIVATIONS[output].code
@@ -60,6 +63,7 @@ class SmallMLP:
                 strict=True,
             )
         )
+        self._has_one_output = n_outputs == 1
         self._functions = [hidden] * (len(self._layers) - 1) + [output]
 
     @property
@@ -68,9 +72,15 @@ class SmallMLP:
         return int(self.sizes.max())
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return the outputs for a matrix of inputs, of shape (n,): the NumPy fallback."""
+        """Return the outputs for a matrix of inputs: the NumPy fallback.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n,) or (n, n_outputs)
+            Flat if there is one output.
+        """
         if self.centre is not None:
             x = x - self.centre
         for (weights, biases), function in zip(self._layers, self._functions, strict=True):
             x = ACTIVATIONS[function].function(x @ weights + biases)
-        return x[:, 0]
+        return x[:, 0] if self._has_one_output else x

@@ -19,7 +19,7 @@ from sklearn_metabp.learned.explain import (
     linear_terms,
     significant_terms,
 )
-from sklearn_metabp.learned.mlp import MLPArrays, as_mlp, make_learner
+from sklearn_metabp.learned.mlp import MLPArrays, as_mlp, draw_mlp, make_learner
 from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import Run, Trace, taught_updates
@@ -214,6 +214,10 @@ class Scope(ABC):
         """Return the state before the first step of a training."""
         return {}
 
+    def run_state(self, run: Run) -> Any:
+        """Return what is remembered before the first step of a recorded training."""
+        return self.empty_state(run.layout)
+
     def remember(self, updates: np.ndarray, state: Any) -> None:  # noqa: B027
         """Record the updates of a step in the state; do nothing by default."""
 
@@ -274,7 +278,7 @@ class Scope(ABC):
         for number in np.unique(trace.runs).tolist():
             run = trace.recorded[number]
             self.check_run(run)
-            state = self.empty_state(run.layout)
+            state = self.run_state(run)
             for step, drawn in sample.steps(number, with_others=self.follows_runs):
                 matrix = self.features_at(step, state)
                 for where, which in drawn:
@@ -338,6 +342,29 @@ class Scope(ABC):
         Z = X[:, : X.shape[1] - len(self.extra_columns)]
         self.ranges = InputRanges.of(Z)
         self.take_learner(weights.fit(learner, Z, y), 1 if y.ndim == 1 else y.shape[1])
+
+    def draw_start(self, template: Any, rng: np.random.RandomState) -> MLPArrays:
+        """Draw the MLP of a rule that has learned nothing; the facts must be set.
+
+        Parameters
+        ----------
+        template : regressor
+            Unfitted; its hidden layers, functions and initialiser are taken.
+        rng : RandomState
+
+        Raises
+        ------
+        ValueError
+            If the template is no MLP, or the ends of the MLP are not known or do not fit the facts.
+        """
+        ends = self.mlp_ends()
+        if ends is None:
+            raise ValueError(
+                f"scope={self.name!r} must know the network to train: pass one of "
+                f"{[fact.name for fact in self.facts]} to initialize."
+            )
+        self.check_ends(*ends)
+        return draw_mlp(template, *ends, rng)
 
     def take_learner(self, learner: Any, n_outputs: int = 1) -> None:
         """Keep a fitted learner, also as one MLP if possible; ``ranges`` must be set."""
@@ -421,6 +448,13 @@ class Scope(ABC):
     def update_from(self, predictions: np.ndarray, step: Any, state: Any) -> np.ndarray:
         """Return the update from the predictions for a step; by default the predictions."""
         return predictions
+
+    def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
+        """Return the parameters that a fitted estimator gets; the last ones by default."""
+        return params
+
+    def on_new_params(self, state: Any) -> None:  # noqa: B027
+        """Drop parameters from the state, as somebody wrote others; does nothing by default."""
 
     def bind_deltas(self, step: Any, state: Any) -> Callable[[int], None]:
         """Return a function that fills the deltas of a hidden layer; only if ``acts_backward``."""
@@ -618,6 +652,6 @@ def is_number(value: Any) -> bool:
 def _as_in_file(value: Any) -> Any:
     """Return a value of a fact as the header of a rule file has it."""
     if isinstance(value, (tuple, np.ndarray)):
-        return [int(one) for one in value]
+        return [one if isinstance(one, str) else int(one) for one in value]
     is_numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     return float(value) if is_numeric else value

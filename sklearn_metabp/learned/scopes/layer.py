@@ -1,0 +1,479 @@
+"""The scope of one layer's weights or biases: a controller of a step like Adam's."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_metabp._kernels.scopes import (
+    LAYER_CONTROLS,
+    LAYER_INPUTS,
+    LayerRule,
+    LayerStart,
+    LayerTask,
+    layer_inputs,
+    layer_memory,
+    layer_moments,
+    layer_move,
+    layer_terms,
+)
+from sklearn_metabp.estimators import BackpropMLPRegressor
+from sklearn_metabp.learned.explain import equation
+from sklearn_metabp.learned.mlp import MLPArrays
+from sklearn_metabp.learned.scopes.base import Fact, Scope, is_number
+from sklearn_metabp.learned.weights import ALIKE, SampleWeights
+from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.tracing import Run, Trace, taught_updates
+
+#: Rules made by hand that a controller can start as, by the name that ``initialize`` takes.
+STARTS = {
+    "adam": LayerStart(0.001, cautious=True),
+    "averaged_adamw": LayerStart(0.008, weight_decay=0.3, horizon=100.0),
+}
+# Inputs that look at the tensor itself.
+_STATISTICS = frozenset(LAYER_INPUTS[LAYER_INPUTS.index("log_rms/first") :])
+_MIX = slice(LAYER_CONTROLS.index("gradient"), LAYER_CONTROLS.index("fast_squares"))
+_STEP, _DECAY = LAYER_CONTROLS.index("step"), LAYER_CONTROLS.index("decay")
+# Penalty of a coefficient that is not the start's, in squares of its term: at the first step all
+# terms are one.
+_RIDGE = 1e-5
+# Of a target: what updates in float32 show. A teacher of constant controls has constant targets.
+_DIGITS = 5
+# Size of the largest target of the step: 2 to the power of twice it.
+_LARGEST_STEP = 4.0
+
+
+@dataclass(frozen=True)
+class RecordedTask:
+    """What a live step tells and a recorded one does not.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows of the first epoch.
+    n_planned : int
+        Number of the last recorded step.
+    """
+
+    n_rows: int
+    n_planned: int
+
+
+class LayerScope(Scope):
+    r"""For networks of any architecture, one prediction a weight matrix or bias vector.
+
+    From the course of the training and statistics of the tensor, the learner f, a controller, sets
+    how every tensor moves. With bias-corrected running means m of the gradient (decays 0.5, 0.9,
+    0.99, and the gradient itself) and of its square (0.999, and 0.95 for the fast one),
+
+    .. math::
+        u &= \sum_d a_d m_d / (\sqrt{q v_{fast} + (1 - q) v} + \epsilon), \quad |u| \le 8 \\
+        \Delta w &= -\gamma 2^{2 o} (u + \lambda w)
+
+    The controls are the step o, the mix a, of absolute sum 1, the share q of the fast squares, the
+    decoupled decay λ of weights, which is never negative, the horizon of the average of weights
+    that the fitted network has, and a gain of the initial weights in the first step. Where the
+    controller's outputs are zero the rule is one made by hand, which ``initialize(start=...)``
+    names: ``"adam"``, or ``"averaged_adamw"``,
+    ``Averaged(AdamW(0.008, weight_decay=0.3), decay=0.99)``. So nothing has to be learned before
+    it is as good.
+
+    Attributes
+    ----------
+    learning_rate : float
+    weight_decay : float
+    horizon : float
+    cautious : bool
+    controls : tuple of str
+    """
+
+    name = "layer"
+    input_descriptions = {
+        "progress": "p = t/T, the share of the planned steps that were taken",
+        "remaining": "log2(1/(1.01 - p)), at most 3; the horizon, as all that have p or T",
+        "early": "tanh(8 p)",
+        "last_tenth": "0 until p = 0.9, from there on rising to 1",
+        "log_planned": "log2(T/300) / 2",
+        "warmup_10": "tanh(t/10) at the step of number t",
+        "warmup_100": "tanh(t/100)",
+        "log_epochs": "log2(1 + epochs so far) / 3",
+        "log_batch": "log2(patterns of the batch / 32) / 2",
+        "log_loss": "log2 of the loss / 4, a running mean with decay 0.9",
+        "log_loss/first": "log2(that running mean over the first loss) / 2",
+        "log_loss_fast/slow": "log2(that running mean over one with decay 0.99)",
+        "log_fan_in": "log2(neurons before the layer) / 4",
+        "log_fan_out": "log2(neurons of the layer) / 4",
+        "is_bias": "1 for a bias vector, 0 for a weight matrix",
+        "is_last": "1 in the last layer, 0 elsewhere",
+        "is_first": "1 in the first layer, 0 elsewhere",
+        "depth": "0 in the first layer to 1 in the last",
+        "is_classification": "1 where the outputs are logistic or softmax, 0 elsewhere",
+        "is_saturating": "1 where the first hidden layer is logistic or tanh, 0 elsewhere",
+        "log_rows": "log2(rows / 256) / 2",
+        "log_params/rows": "log2(parameters of the network / rows) / 2",
+        "log_rms/first": "log2(root mean square of the tensor over its first one)",
+        "log_signal_0.9": "log2(energy of the running mean of decay 0.9 over the squares) / 4",
+        "log_signal_0.99": "log2(energy of the running mean of decay 0.99 over the squares) / 4",
+        "cosine_0.9": "cosine of gradient and running mean of decay 0.9, itself a running mean",
+        "cosine_0.5_0.99": "cosine of the running means of decays 0.5 and 0.99",
+        "log_squares_fast/slow": "log2(mean of the fast squares over that of the slow) / 2",
+        "log_net_inputs": "log2(root of the layer's inputs times root mean square) / 2",
+    }
+    default_inputs = (
+        "remaining",
+        "warmup_100",
+        "is_bias",
+        "is_last",
+        "is_first",
+        "log_batch",
+        "log_loss/first",
+        "log_loss_fast/slow",
+        "is_classification",
+        "log_rows",
+        "log_params/rows",
+        "log_epochs",
+        "log_loss",
+    )
+    facts = (
+        Fact(
+            "learning_rate",
+            "float",
+            "The learning rate of a controller whose output is 0.",
+            lambda value: is_number(value) and value > 0,
+        ),
+        Fact(
+            "weight_decay",
+            "float",
+            "Decay of the weights where the controller's output is 0.",
+            lambda value: is_number(value) and value >= 0,
+        ),
+        Fact(
+            "horizon",
+            "float",
+            "Number of steps that the weights are averaged over where the controller's output is "
+            "0; 1 for no average.",
+            lambda value: is_number(value) and value >= 1,
+        ),
+        Fact(
+            "cautious",
+            "bool",
+            "Whether only weights decay that shrink by the step without decay.",
+            lambda value: isinstance(value, bool),
+        ),
+        Fact(
+            "controls",
+            "tuple of str",
+            f"What the controller sets, in the order of its outputs: some of {LAYER_CONTROLS}. "
+            "The others stay as they start.",
+            lambda value: _are_controls(value),
+        ),
+    )
+    has_many_targets = True
+    follows_runs = True
+    has_kernel = True
+    prediction_noun = "control"
+    no_teacher_because = "a rule of scope='layer' predicts controls, and a teacher has updates."
+
+    learning_rate: float = STARTS["adam"].learning_rate
+    weight_decay: float = 0.0
+    horizon: float = 1.0
+    cautious: bool = False
+    controls: tuple[str, ...] = LAYER_CONTROLS
+
+    # Reading.
+
+    @property
+    def _codes(self) -> np.ndarray:
+        return np.array([LAYER_INPUTS.index(name) for name in self.inputs], dtype=np.int64)
+
+    @property
+    def _control_codes(self) -> np.ndarray:
+        return np.array([LAYER_CONTROLS.index(name) for name in self.controls], dtype=np.int64)
+
+    @property
+    def _start(self) -> LayerStart:
+        return LayerStart(self.learning_rate, self.weight_decay, self.horizon, self.cautious)
+
+    @property
+    def needed_arrays(self) -> frozenset[str]:
+        """Arrays that running means, decay and targets are computed from."""
+        return frozenset({"gradients", "params", "updates"})
+
+    def n_predictions(self, layout: ParameterLayout, n_patterns: np.ndarray) -> int:
+        """Return the number of weight matrices and bias vectors."""
+        return len(layout.tensors)
+
+    def n_targets(self, layout: ParameterLayout) -> int:
+        """Return the number of controls."""
+        return len(self.controls)
+
+    def empty_state(self, layout: ParameterLayout) -> dict[str, Any]:
+        """Return running means of nothing yet."""
+        memory = layer_memory(layout.n_params, len(layout.tensors), layout.dtype)
+        return {"n_steps": 0, **memory}
+
+    def run_state(self, run: Run) -> dict[str, Any]:
+        """Return the state before the first step of a run, with what only the whole run tells."""
+        first = np.asarray(run.scalars["epochs"]) == run.scalars["epochs"][0]
+        n_rows = int(np.asarray(run.scalars["n_patterns"])[first].sum())
+        task = RecordedTask(n_rows, int(run.scalars["indices"][-1]))
+        return {**self.empty_state(run.layout), "task": task}
+
+    def features_at(self, step: Any, state: dict[str, Any]) -> np.ndarray:
+        """Advance the running means by a step; return the inputs of every tensor."""
+        state["n_steps"] += 1
+        dtype = state["average"].dtype
+        return layer_inputs(
+            layer_moments(step.gradients, state),
+            step.params.astype(dtype, copy=False),
+            state,
+            _task_of(step, state.get("task")),
+            self._codes,
+            state["n_steps"],
+            step.epoch,
+            step.loss,
+            step.n_patterns,
+        )
+
+    def targets_at(self, step: Any, state: dict[str, Any]) -> np.ndarray:
+        """Return the controls that make the recorded updates, by least squares.
+
+        Horizon, gain and fast squares do not show in an update of one step: they stay at the start.
+        """
+        task = _task_of(step, state.get("task"))
+        terms = layer_terms(step.gradients, state, state["n_steps"])
+        updates = taught_updates(step)
+        targets = np.zeros((len(task.fixed), len(LAYER_CONTROLS)))
+        decays = np.full(len(targets), np.nan)
+        for k, tensor in enumerate(step.layout.tensors):
+            mix, share = _coefficients(
+                terms[:, tensor.slice],
+                None if tensor.is_bias else np.asarray(step.params[tensor.slice], dtype=float),
+                np.asarray(updates[tensor.slice], dtype=float),
+            )
+            size = np.abs(mix).sum()
+            if not size:
+                continue
+            targets[k, _STEP] = np.log2(size / self.learning_rate) / 2
+            targets[k, _MIX] = mix / size
+            targets[k, _MIX][2] -= 1
+            if share is not None:
+                decays[k] = share / size
+        # Biases do not decay, whatever their controller says; what it says of weights fits too.
+        found = decays[~np.isnan(decays)]
+        unknown = found.mean() if len(found) else self.weight_decay
+        targets[:, _DECAY] = np.where(np.isnan(decays), unknown, decays) - self.weight_decay
+        targets[:, _STEP] = np.clip(targets[:, _STEP], -_LARGEST_STEP, _LARGEST_STEP)
+        return np.round(targets, _DIGITS)[:, self._control_codes]
+
+    # Learning.
+
+    @classmethod
+    def default_learner(cls) -> Any:
+        """Return a linear controller that is the start where the data say nothing.
+
+        Its weights begin at zero and are penalised, and what never changed in the data is zero
+        behind the scaler: it gets no weight.
+        """
+        learner = BackpropMLPRegressor((), update_rule="lbfgs", alpha=1.0, init=zero_params)
+        return make_pipeline(StandardScaler(), learner)
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        learner: Any,
+        trace: Trace | None,
+        weights: SampleWeights = ALIKE,
+    ) -> None:
+        """Take mean step and decay for the start, then fit the learner to what differs from it."""
+        y = y.copy()
+        if "step" in self.controls:
+            column = y[:, self.controls.index("step")]
+            mean = float(weights.mean(column))
+            self.learning_rate *= 4**mean
+            column -= mean
+        if "decay" in self.controls:
+            column = y[:, self.controls.index("decay")]
+            mean = max(float(weights.mean(column)) + self.weight_decay, 0.0) - self.weight_decay
+            self.weight_decay += mean
+            column -= mean
+        super().fit(X, y, learner, trace, weights)
+
+    def draw_start(self, template: Any, rng: np.random.RandomState) -> MLPArrays:
+        """Draw hidden layers; the outputs are zero, so that the rule is the start."""
+        mlp = super().draw_start(template, rng)
+        coefs, intercepts = mlp.layout.coefs(mlp.params), mlp.layout.intercepts(mlp.params)
+        coefs[-1], intercepts[-1] = 0 * coefs[-1], 0 * intercepts[-1]
+        return replace(mlp, params=mlp.layout.flatten(coefs, intercepts))
+
+    def set_facts(self, values: Mapping[str, Any]) -> None:
+        """Set facts by name, those of a named start first; see :meth:`Scope.set_facts`."""
+        given = dict(values)
+        name = given.pop("start", "adam")
+        if name not in STARTS:
+            raise ValueError(f"start must be one of {list(STARTS)}, got {name!r}.")
+        super().set_facts({**vars(STARTS[name]), **given})
+
+    # Driving.
+
+    def state_key(self) -> tuple:
+        """Return the scope, and whether statistics of the first step are remembered."""
+        return type(self), bool(_STATISTICS & set(self.inputs))
+
+    def update_from(self, predictions: np.ndarray, step: Any, state: dict[str, Any]) -> np.ndarray:
+        """Return the update that the controls make, and move the average."""
+        outputs = np.zeros((len(predictions), len(LAYER_CONTROLS)))
+        outputs[:, self._control_codes] = predictions
+        updates = np.empty_like(step.params)
+        layer_move(
+            step.gradients,
+            step.params,
+            updates,
+            state,
+            _task_of(step, state.get("task")),
+            self._start,
+            outputs,
+            state["n_steps"],
+            step.index == 1,
+        )
+        return updates
+
+    def bind(self, step: Any, state: dict[str, Any]) -> Callable[[], np.ndarray]:
+        """Return a function that computes every tensor's update, by a kernel for an MLP."""
+        mlp, updates = self.mlp, step.updates
+        if mlp is None:
+            return super().bind(step, state)
+        update = LayerRule(
+            step.gradients,
+            step.params,
+            updates,
+            state,
+            _task_of(step, None),
+            self._start,
+            self._codes,
+            self._control_codes,
+            mlp.params,
+            mlp.sizes,
+            mlp.hidden,
+            mlp.output,
+            mlp.centre,
+        ).update
+
+        def compute_update() -> np.ndarray:
+            state["n_steps"] = t = state["n_steps"] + 1
+            update(t, step.index == 1, step.epoch, step.loss, step.stop - step.start)
+            return updates
+
+        return compute_update
+
+    def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
+        """Return the average of the weights once there was a step."""
+        return state["average"] if state["tensors"][0, 0] else params
+
+    def on_new_params(self, state: dict[str, Any]) -> None:
+        """Begin a new average."""
+        state["tensors"][:, 0] = 0
+
+    # Files and displays.
+
+    def mlp_ends(self) -> tuple[int, int]:
+        """Return the numbers of inputs and of controls."""
+        return len(self.inputs), len(self.controls)
+
+    def group_names(self, layout: ParameterLayout) -> list[str]:
+        """Return the names of the controls."""
+        return list(self.controls)
+
+    def target_groups(self, layout: ParameterLayout, n_patterns: int) -> np.ndarray:
+        """Return the number of the control of every target."""
+        return np.tile(np.arange(len(self.controls)), len(layout.tensors))
+
+    def output_names(self) -> list[str]:
+        """Return the names of the controls."""
+        return list(self.controls)
+
+    def write_equation(self, output: str, terms: dict[str, float], constant: float) -> str:
+        """Return how a control is made of its start and the controller's output."""
+        text = equation("", terms, constant).removeprefix(" = ")
+        before = {
+            "step": f"{self.learning_rate:.4g}",
+            "horizon": f"{self.horizon:.4g}",
+            "gain": "1",
+        }
+        sums = {"decay": self.weight_decay, "momentum_0.9": 1.0}
+        if output in before:
+            return f"{output} = {before[output]}" + ("" if text == "0" else f"·4^({text})")
+        start = sums.get(output, 0.0)
+        if text == "0":
+            return f"{output} = {start:.4g}"
+        added = text if not start else f"{start:.4g} + {text}".replace("+ -", "- ")
+        if output == "decay":
+            return f"{output} = max(0, {added})"
+        return (
+            f"{output} = max(0, tanh(({added})/2))"
+            if output == "fast_squares"
+            else (f"{output} ∝ {added}")
+        )
+
+
+def zero_params(
+    layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+) -> np.ndarray:
+    """Return zeros: an initialiser for linear networks, which nothing has to make different."""
+    return layout.zeros()
+
+
+def _are_controls(value: Any) -> bool:
+    """Return whether a value out of a file is a list of different controls."""
+    is_list = isinstance(value, list) and 0 < len(value) == len(set(map(str, value)))
+    return is_list and all(isinstance(one, str) and one in LAYER_CONTROLS for one in value)
+
+
+def _task_of(step: Any, recorded: RecordedTask | None) -> LayerTask:
+    """Return what does not change in the training of a step, which may be recorded."""
+    network: Network = step.network
+    return LayerTask.of(
+        network.layout.layer_sizes,
+        is_classification=network.out_activation in ("logistic", "softmax"),
+        is_saturating=network.activations[0] in ("logistic", "tanh")
+        if network.activations
+        else False,
+        n_rows=step.rows[0].shape[0] if recorded is None else recorded.n_rows,
+        n_planned=step.n_planned if recorded is None else recorded.n_planned,
+    )
+
+
+def _coefficients(
+    terms: np.ndarray, weights: np.ndarray | None, updates: np.ndarray
+) -> tuple[np.ndarray, float | None]:
+    """Find a and s of ``Δw = -a·terms - s w`` by least squares, drawn to the start.
+
+    The start is a multiple of momentum 0.9, with a decay of weights if that leaves less than half
+    of what would be left without one.
+
+    Returns
+    -------
+    mix : ndarray of shape (4,)
+    share : float or None
+        None for biases.
+    """
+    columns = -terms
+    momentum = columns[2]
+    size = (momentum @ updates) / ((momentum @ momentum) or 1.0)
+    share, target = (None if weights is None else 0.0), updates
+    if weights is not None and weights.any():
+        both = np.column_stack([momentum, -weights])
+        (with_decay, decay), *_ = np.linalg.lstsq(both, updates, rcond=1e-9)
+        left = updates - both @ (with_decay, decay)
+        before = updates - size * momentum
+        if decay > 0 and with_decay > 0 and left @ left < 0.5 * (before @ before):
+            size, share, target = with_decay, float(decay), updates + decay * weights
+    start = np.array([0.0, 0.0, size, 0.0])
+    penalty = _RIDGE * np.diag(np.einsum("ij,ij->i", columns, columns))
+    gram = columns @ columns.T + penalty
+    change, *_ = np.linalg.lstsq(gram, columns @ (target - start @ columns), rcond=1e-12)
+    return start + change, share

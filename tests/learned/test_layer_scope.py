@@ -1,0 +1,264 @@
+"""The layer scope: a controller of each tensor, from its start to a rule that imitates."""
+
+import pickle
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from helpers.checkpoints import KillAfter, Killed
+from helpers.data import classes
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    AdamW,
+    Averaged,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Checkpoint,
+    LearnedUpdateRule,
+    RuleFileError,
+    TraceRecorder,
+    load_rule,
+)
+from sklearn_metabp.learned import SCOPES
+from sklearn_metabp.plotting import ImitationDisplay, LearnedRuleDisplay
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, Y = classes("multiclass", n=120, seed=3)
+ALL = list(SCOPES["layer"].input_descriptions)
+STARTS = {
+    "adam": Adam(),
+    "averaged_adamw": Averaged(AdamW(8e-3, weight_decay=0.3), decay=0.99),
+}
+
+
+def started(start="averaged_adamw", by=0.0, inputs=None, learner=None, **facts):
+    rule = LearnedUpdateRule(learner, scope="layer", inputs=inputs, random_state=0)
+    rule = rule.initialize(start=start, **facts)
+    vector = rule.meta_params_
+    return rule.with_meta_params(
+        vector + by * np.random.default_rng(0).standard_normal(len(vector))
+    )
+
+
+def network(rule, sizes=(6, 5), n_epochs=10, dtype=np.float64, seed=0, callbacks=(), **params):
+    model = BackpropMLPClassifier(
+        sizes, "tanh", update_rule=rule, batch_size=12, max_iter=n_epochs, n_iter_no_change=np.inf
+    )
+    model.set_params(random_state=seed, alpha=0.0, **params).set_callbacks(*callbacks)
+    return model.fit(X.astype(dtype), Y)
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("inputs", [None, ALL], ids=["default", "all"])
+def test_its_start_trains_as_the_rule_made_by_hand(start, inputs):
+    """100 steps; the fitted network has the average of the weights where the rule has one."""
+    rule = LearnedUpdateRule(scope="layer", inputs=inputs).initialize(start=start)
+    assert rule.is_compiled_
+    ours, theirs = network(rule), network(STARTS[start])
+    assert ours._training_state.n_steps == 100
+    np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-10)
+    ours, theirs = (network(r, dtype=np.float32) for r in (rule, STARTS[start]))
+    np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-3, atol=1e-5)
+
+
+def test_hidden_layers_of_a_controller_start_at_the_start_too():
+    learner = BackpropMLPRegressor((7,), "tanh")
+    rule = started(learner=learner)
+    assert rule.meta_params_.shape == (13 * 7 + 7 + 7 * 9 + 9,)
+    assert np.count_nonzero(rule.meta_params_) > 50
+    np.testing.assert_allclose(network(rule).params_, network(started()).params_, rtol=1e-12)
+
+
+def test_facts_of_a_start_can_be_set_and_are_checked():
+    rule = started(learning_rate=0.02, controls=["step", "momentum_0.99"])
+    assert (rule.learning_rate_, rule.weight_decay_, rule.horizon_) == (0.02, 0.3, 100.0)
+    assert rule.controls_ == ("step", "momentum_0.99")
+    assert rule.meta_params_.shape == (14 * 2,)
+    hand = Averaged(AdamW(0.02, weight_decay=0.3), decay=0.99)
+    np.testing.assert_allclose(network(rule).params_, network(hand).params_, rtol=1e-9)
+    for facts in (
+        {"start": "sgd"},
+        {"learning_rate": 0.0},
+        {"weight_decay": -1.0},
+        {"horizon": 0.5},
+        {"controls": ["step", "step"]},
+        {"controls": []},
+        {"controls": ["dropout rate"]},
+        {"cautious": 1},
+    ):
+        with pytest.raises(ValueError, match=r"start must be|not possible"):
+            LearnedUpdateRule(scope="layer").initialize(**facts)
+    with pytest.raises(NotFittedError):
+        network(LearnedUpdateRule(scope="layer"))
+
+
+@pytest.mark.parametrize("inputs", [None, ALL], ids=["default", "all"])
+def test_any_learner_drives_as_the_kernel_does(inputs):
+    """The same controller through ``predict`` of a regressor that no kernel knows."""
+    rule = started(by=0.2, inputs=inputs)
+    layout = rule.fitted_scope_.mlp.layout
+    (weights,), (biases,) = layout.coefs(rule.meta_params_), layout.intercepts(rule.meta_params_)
+    rng = np.random.default_rng(0)
+    Z = rng.uniform(-1, 1, (300, len(rule.inputs_)))
+    slow = LearnedUpdateRule(Ridge(alpha=0.0), scope="layer", inputs=inputs).fit(
+        Z, Z @ weights + biases
+    )
+    assert not slow.is_compiled_
+    scope = slow.fitted_scope_  # fit moves means into the start
+    step, decay = (rule.controls_.index(name) for name in ("step", "decay"))
+    means = (Z @ weights + biases).mean(axis=0)
+    assert scope.learning_rate == pytest.approx(0.001 * 4 ** means[step])
+    assert scope.weight_decay == pytest.approx(max(0.0, means[decay]))
+    vector = rule.meta_params_.copy()
+    vector[-len(biases) :][[step, decay]] -= [means[step], max(0.0, means[decay])]
+    fast = LearnedUpdateRule(scope="layer", inputs=inputs).initialize(
+        learning_rate=scope.learning_rate, weight_decay=scope.weight_decay, cautious=False
+    )
+    fast = fast.with_meta_params(vector)
+    ours, theirs = network(slow, n_epochs=3), network(fast, n_epochs=3)
+    np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_moved_rule_is_copied_to_the_same_bits(dtype, tmp_path):
+    rule = started(by=0.3, inputs=ALL, learner=BackpropMLPRegressor((4,), "tanh"))
+    expected = network(rule, dtype=dtype).params_
+    assert np.isfinite(expected).all()
+    rule.save(tmp_path / "rule")
+    for copy in (
+        rule.with_meta_params(rule.meta_params_),
+        clone(rule),
+        pickle.loads(pickle.dumps(rule)),
+        load_rule(tmp_path / "rule"),
+    ):
+        np.testing.assert_array_equal(network(copy, dtype=dtype).params_, expected)
+        assert copy.controls_ == rule.controls_
+        assert copy.cautious_ is rule.cautious_
+
+
+def test_a_file_of_other_ends_or_controls_is_refused(tmp_path):
+    rule = started(controls=["step", "decay"])
+    path = tmp_path / "rule"
+    rule.save(path)
+    data = path.read_bytes()
+    for old, new in ((b'"decay"', b'"delay"'), (b'"step"', b'"decay"'[:6])):
+        if old in data and len(old) == len(new):
+            path.write_bytes(data.replace(old, new))
+            with pytest.raises(RuleFileError):
+                load_rule(path)
+
+
+@pytest.mark.parametrize("inputs", [None, ALL], ids=["default", "all"])
+def test_it_is_resumed_and_replayed_to_the_same_bits(inputs, tmp_path):
+    rule = started(by=0.2, inputs=inputs)
+    expected = network(rule, n_epochs=8)
+    with pytest.raises(Killed):
+        network(rule, n_epochs=8, callbacks=[Checkpoint(tmp_path), KillAfter(3)])
+    resumed = network(rule, n_epochs=8, callbacks=[Checkpoint(tmp_path)])
+    assert resumed.loss_curve_ == expected.loss_curve_
+    np.testing.assert_array_equal(resumed.params_, expected.params_)
+    recorder = TraceRecorder()
+    model = network(rule, n_epochs=8, callbacks=[recorder])
+    np.testing.assert_array_equal(model.params_, expected.params_)
+    trace = recorder.trace_
+    np.testing.assert_array_equal(
+        trace.params[-1] + trace.updates[-1], model._training_state.params
+    )
+
+
+def test_new_weights_begin_a_new_average():
+    model = network(started(horizon=50.0), warm_start=True, n_epochs=5)
+    model.params_ = np.zeros_like(model.params_)
+    model.set_params(max_iter=1).fit(X, Y)
+    assert np.abs(model.params_).max() < 0.2
+
+
+def test_the_gain_changes_the_first_weights_of_a_training_alone():
+    rule = started("adam", controls=["gain"], inputs=["is_bias"])
+    halved = rule.with_meta_params([0.0, -0.5])
+    recorder = TraceRecorder()
+    network(halved, n_epochs=2, callbacks=[recorder])
+    trace = recorder.trace_
+    first = trace.params[0]
+    plain = network(rule, n_epochs=1, callbacks=[other := TraceRecorder()])
+    assert plain.n_iter_ == 1
+    np.testing.assert_allclose(trace.updates[0], other.trace_.updates[0] - 0.5 * first, rtol=1e-12)
+    assert np.abs(trace.updates[1:]).max() < 0.01
+
+
+# A step of SGD grows with each weight's own gradient, which no control of a tensor does.
+TEACHERS = {
+    "adam": (Adam(0.003), 1.0001),
+    "adamw": (AdamW(8e-3, weight_decay=0.3), 1.0001),
+    "momentum": (SGD(0.05, momentum=0.9), 1.5),
+}
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_a_student_trains_as_its_teacher(name):
+    teacher, factor = TEACHERS[name]
+    recorder = TraceRecorder()
+    for seed in (1, 2):
+        network(teacher, seed=seed, n_epochs=15, callbacks=[recorder])
+    trace = recorder.trace_
+    rule = LearnedUpdateRule(scope="layer", random_state=0).fit(trace)
+    assert rule.is_compiled_
+    if name != "momentum":
+        assert rule.learning_rate_ == pytest.approx(teacher.learning_rate, rel=1e-4)
+        assert rule.weight_decay_ == pytest.approx(getattr(teacher, "weight_decay", 0.0), rel=1e-4)
+        assert rule.score(trace) == pytest.approx(1.0)
+    for sizes in ((6, 5), (9,)):
+        ours, theirs = (network(r, sizes, n_epochs=15) for r in (rule, teacher))
+        assert ours.loss_ < factor * theirs.loss_ + 1e-6
+    assert rule.predict(trace).shape == (6 * len(trace), 9)
+
+
+def test_features_of_copied_and_replayed_steps_are_those_of_the_training():
+    """The same inputs from steps that are computed again and from steps that were stored."""
+    rule = started(by=0.1, inputs=ALL)
+    recorders = TraceRecorder(), TraceRecorder(max_steps=30)
+    for recorder in recorders:
+        network(rule, n_epochs=3, callbacks=[recorder])
+    first, second = (r.trace_.features("layer", ALL) for r in recorders)
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (30 * 6, len(ALL))
+    at = ALL.index("log_rows")
+    np.testing.assert_allclose(first[:, at], np.log2(120 / 256) / 2)
+    np.testing.assert_allclose(first[-1, ALL.index("progress")], 1.0)
+
+
+def test_it_is_explained_in_words_and_drawn():
+    mpl.use("Agg")
+    assert str(started("adam").explain()).split("\n") == [
+        "step = 0.001",
+        "gradient = 0",
+        "momentum_0.5 = 0",
+        "momentum_0.9 = 1",
+        "momentum_0.99 = 0",
+        "fast_squares = 0",
+        "decay = 0",
+        "horizon = 1",
+        "gain = 1",
+    ]
+    rule = started(controls=["step", "decay", "gradient"], inputs=["is_bias", "remaining"])
+    vector = np.array([0.5, 0.0, 0.0, -1.0, 0.1, 0.2, 0.0, -0.25, 0.0])
+    explanation = rule.with_meta_params(vector).explain(3)
+    assert str(explanation).split("\n") == [
+        "step = 0.008·4^(0.5·is_bias - 1·remaining)",
+        "decay = max(0, 0.3 + 0.1·remaining - 0.25)",
+        "gradient ∝ 0.2·remaining",
+    ]
+    assert explanation.effects["remaining"][1].shape == (3, 3)
+    display = LearnedRuleDisplay.from_rule(rule.with_meta_params(vector))
+    assert len(display.lines_["remaining"]) == 3
+    recorder = TraceRecorder()
+    network(Adam(), n_epochs=2, callbacks=[recorder])
+    imitation = ImitationDisplay.from_rule(started("adam"), recorder.trace_)
+    assert imitation.names == list(started("adam").controls_)
+    mpl.pyplot.close("all")
