@@ -1,5 +1,6 @@
 """The page on extending: its changes, made in a copy of the package, give what it promises."""
 
+import importlib.util
 import json
 import os
 import re
@@ -191,8 +192,10 @@ def test_additions_train_on_the_fallbacks(copy_on_numpy):
 @compiled_only
 @pytest.mark.skipif(not (shutil.which("cc") or shutil.which("gcc")), reason="no C compiler here")
 def test_additions_train_compiled_as_on_the_fallbacks(copy_on_numpy, tmp_path_factory):
-    pytest.importorskip("Cython")
-    pytest.importorskip("setuptools")
+    # Looked for and not imported: setuptools refuses a process that has imported distutils.
+    missing = [name for name in ("Cython", "setuptools") if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not installed")
     root = tmp_path_factory.mktemp("compiled")
     copy_package(root)  # with the compiled modules: only those of changed files are built again
     for text in sections().values():
