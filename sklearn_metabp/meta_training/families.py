@@ -1,26 +1,27 @@
 """Families of tasks: tasks by index, for meta-training."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
 
 
-class Tasks(Protocol):
-    """Tasks by index, as a search takes them: ``SyntheticTasks``, ``TaskFamily`` or the like."""
+class Tasks(ABC):
+    """Tasks by index, as a search takes them; base of ``SyntheticTasks`` and ``TaskFamily``."""
 
-    def __getitem__(self, index: int) -> Task:
+    @abstractmethod
+    def __getitem__(self, index: Any) -> Any:
         """Return the task of an index, the same for the same index."""
-        ...
 
+    @abstractmethod
     def maker(self, index: int) -> Callable[[], Task]:
         """Return a function without arguments that makes the task, in this or another process."""
-        ...
 
 
-class TaskFamily:
+class TaskFamily(Tasks):
     """Tasks of a user's own: a function of an index, or a list.
 
     Parameters
@@ -86,8 +87,7 @@ class TaskFamily:
 
 def as_family(tasks: Any) -> Tasks:
     """Return what a user gave as ``tasks`` as tasks by index."""
-    is_family = hasattr(tasks, "maker") and hasattr(tasks, "__getitem__")
-    return tasks if is_family else TaskFamily(tasks)
+    return tasks if isinstance(tasks, Tasks) else TaskFamily(tasks)
 
 
 def _return(task: Task) -> Task:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.meta_training.families import Tasks
 from sklearn_metabp.meta_training.synthetic_problems import (
     FUNCTIONS,
     PatchProblem,
@@ -97,7 +98,7 @@ class SyntheticTask:
         return self._test_rows(n_rows)
 
 
-class SyntheticTasks:
+class SyntheticTasks(Tasks):
     """Synthetic tasks without end; ``tasks[i]`` is the :class:`Task` of index i.
 
     A task depends on ``random_state`` and its index alone, so it has the same bits on every machine

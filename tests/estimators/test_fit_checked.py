@@ -6,6 +6,7 @@ from helpers.callbacks import Notes
 from helpers.data import classes, numbers
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_metabp import SGD, BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.estimators import check_data, fit_checked
@@ -76,3 +77,12 @@ def test_callbacks_are_called_in_a_training():
 def test_parameters_and_data_are_checked_once_and_for_all(setting, y, message):
     with pytest.raises(ValueError, match=message):
         check_data(BackpropMLPRegressor((5,), **setting), X, y)
+
+
+def test_an_outcome_is_examined_where_it_is_to_be_warned_of():
+    model = BackpropMLPRegressor((5,), **COMMON | {"n_iter_no_change": 10})
+    data = check_data(model, X, Y)
+    with pytest.warns(ConvergenceWarning, match="Maximum number of epochs"):
+        warned = fit_checked(clone(model), data)
+    quiet = fit_checked(clone(model), data, warns=False)  # a warning would be an error
+    np.testing.assert_array_equal(quiet.params_, warned.params_)
