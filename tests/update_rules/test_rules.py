@@ -142,7 +142,7 @@ def test_a_hundred_steps_of_a_network_are_the_oracles(rule, oracle):
         (Layerwise(frozen="coefs_"), "frozen"),
         (Layerwise(cautious=2), "cautious"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_parameters_out_of_range_are_refused(rule, message):
     with pytest.raises(ValueError, match=message):

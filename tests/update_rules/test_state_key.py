@@ -74,7 +74,7 @@ OTHER = {
 START = {"SGD": {"momentum": 0.9}, "Safeguarded": {"rule": "adam"}}
 CASES = [
     (kind, name)
-    for kind in [*{*UPDATE_RULES.values(), *WRAPPERS}]
+    for kind in dict.fromkeys([*UPDATE_RULES.values(), *WRAPPERS])
     for name in inspect.signature(kind).parameters
 ]
 
