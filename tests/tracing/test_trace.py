@@ -122,7 +122,7 @@ def test_group_k_fold_keeps_runs_together():
 
 
 def test_an_unknown_scope_is_named():
-    with pytest.raises(ValueError, match=r"scope must be one of \['link', .*\], got 'synapse'"):
+    with pytest.raises(ValueError, match=r"scope must be one of \[.*'link', .*\], got 'synapse'"):
         record((4,)).features("synapse")
 
 

@@ -41,8 +41,8 @@ class SmallMLP:
         centre: np.ndarray | None,
         n_outputs: int = 1,
     ) -> None:
-        ends = (sizes[0], sizes[-1])
-        if not fits_layers(len(params), sizes) or ends != (n_inputs, n_outputs):
+        ends = (n_inputs, n_outputs)
+        if not fits_layers(len(params), sizes) or (sizes[0], sizes[-1]) != ends:
             raise ValueError(
                 f"the MLP does not fit the inputs: it has {len(params)} parameters and layers of "
                 f"{list(sizes)} for {n_inputs} inputs and {n_outputs} outputs"

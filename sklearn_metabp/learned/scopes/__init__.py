@@ -9,7 +9,13 @@ from sklearn_metabp.learned.scopes.plain import PlainRegression
 from sklearn_metabp.tracing.scopes import register_scopes
 
 SCOPES: dict[str, type[Scope]] = {
-    scope.name: scope for scope in (LinkScope, NeuronScope, NetworkScope, LayerScope)
+    scope.name: scope
+    for scope in (
+        LinkScope,
+        NeuronScope,
+        NetworkScope,
+        LayerScope,
+    )
 }
 register_scopes(SCOPES)  # for Trace.features, in a higher tier that cannot import them
 
