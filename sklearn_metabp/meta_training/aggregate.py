@@ -39,9 +39,9 @@ def aggregate(
     is repeated ``n_rounds`` times. The steps of a run after a loss of more than a thousand times
     the median of its first five are left out, because they teach nothing useful.
 
-    Of several teachers the best for a task teaches there: each trains the task from the starts of
-    the first round, and the one with the lowest validation loss along the training (the training
-    loss at its end where the task has no validation rows) is recorded and corrects the student in
+    With several teachers, the best one for a task teaches there. Each trains the task from the
+    starts of the first round. The one with the lowest validation loss along the training (without
+    validation rows: the lowest training loss at its end) is recorded, and corrects the student in
     every round.
 
     ``scope="network"`` still needs bounded outputs, like the logistic ones of the paper; linear

@@ -60,9 +60,9 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         The rule to start from, fitted or initialized; or any update rule with ``meta_params_`` and
         ``with_meta_params``. It is not changed.
     tasks : SyntheticTasks, TaskFamily, list of Task or callable
-        What to train. A list or a function of an index becomes a :class:`TaskFamily`.
+        The tasks to train. A list or a function of an index becomes a :class:`TaskFamily`.
     objective : str, dict of float or callable, default="generalise"
-        What to minimise.
+        The number to minimise.
 
         - ``"fit"``: half the mean of log(training loss + 0.005) over 20 segments of the training,
           half log(final training loss + 0.005);

@@ -28,7 +28,7 @@ class Objective(Protocol):
 
     @property
     def needs_validation(self) -> bool:
-        """Whether tasks must have validation rows."""
+        """True if tasks must have validation rows."""
         ...
 
     @property
@@ -38,7 +38,7 @@ class Objective(Protocol):
 
     @property
     def validation_scores(self) -> bool:
-        """Whether scores are computed on the validation rows."""
+        """True if scores are computed on the validation rows."""
         ...
 
     def value(self, record: Rollout, task: Task) -> float:
@@ -113,7 +113,7 @@ def _minus_score(name: str, record: Rollout, task: Task) -> float:
     return -float(get_scorer(name)(record.estimator, task.X_val, task.y_val))
 
 
-#: What can be weighed in an objective, by name.
+#: The measures that an objective can weigh, by name.
 MEASURES: Mapping[str, Measure] = {
     "final_loss": Measure(_final_loss, "log(final training loss + 0.005)"),
     "log_curve": Measure(

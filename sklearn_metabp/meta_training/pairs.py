@@ -15,12 +15,12 @@ from sklearn_metabp.network import ParameterLayout
 
 
 class Judgement(NamedTuple):
-    """What one rollout gave.
+    """The result of one rollout of a pair.
 
     Attributes
     ----------
     value : float
-        Of the objective; finite and bounded.
+        Value of the objective; finite and bounded.
     n_steps : int
     has_failed : bool
     state : ndarray of shape (n_params,) or None

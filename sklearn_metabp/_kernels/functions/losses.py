@@ -300,7 +300,7 @@ def output_rules(
     ----------
     loss, out_activation : str
     net_inputs, outputs, targets : ndarray of shape (n, n_outputs)
-        Of the output layer.
+        Values of the output layer.
     groups : tuple of int
         Widths of the groups that softmax is taken over.
 

@@ -32,7 +32,7 @@ class LayerRule:
     codes : ndarray of int64 of shape (n_inputs,)
         Inputs of the controller, as positions in ``LAYER_INPUTS``.
     controls : ndarray of int64 of shape (n_outputs,)
-        Its outputs, as positions in ``LAYER_CONTROLS``.
+        The controls that the outputs set, as positions in ``LAYER_CONTROLS``.
     mlp_params : ndarray of float64
         In either precision of the other arrays.
     mlp_sizes, hidden, output, centre

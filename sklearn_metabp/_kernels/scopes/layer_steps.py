@@ -1,4 +1,4 @@
-"""What a controller of layers sees, remembers and sets, in NumPy, written as the equations read."""
+"""The inputs, the memory and the controls of a controller of layers, as NumPy equations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ LAYER_INPUTS = (
     "log_net_inputs",
 )
 N_CHANGING, N_FIXED = 12, 10
-# What the controller sets of every tensor.
+# The values that a controller sets for every tensor.
 LAYER_CONTROLS = (
     "step",
     "gradient",
@@ -89,12 +89,12 @@ MASS, COSINE, FIRST_RMS = range(3)
 
 @dataclass(frozen=True)
 class LayerTask:
-    """What does not change while a network trains.
+    """The properties of a training that no step changes.
 
     Attributes
     ----------
     bounds : ndarray of int64 of shape (n_tensors + 1,)
-        Where the tensors begin in the flat vector, and where the last one ends.
+        Starts of the tensors in the flat vector, and the end of the last one.
     fixed : ndarray of shape (n_tensors, N_FIXED)
         Values of the inputs that do not change.
     n_planned : int
@@ -141,7 +141,7 @@ class LayerTask:
 
     @property
     def is_bias(self) -> np.ndarray:
-        """Whether each tensor is a bias vector."""
+        """Mask of the tensors that are bias vectors."""
         return self.fixed[:, LAYER_INPUTS.index("is_bias") - N_CHANGING] > 0
 
     @property
@@ -152,7 +152,7 @@ class LayerTask:
 
 @dataclass(frozen=True)
 class LayerStart:
-    """The rule made by hand that a controller whose outputs are zero is.
+    """The rule made by hand from which a controller starts: its outputs are zero.
 
     Attributes
     ----------
@@ -160,9 +160,9 @@ class LayerStart:
     weight_decay : float
         Decoupled, of weight matrices.
     horizon : float
-        Steps that the weights are averaged over; 1 for no average.
+        Number of steps over which the weights are averaged; 1 for no average.
     cautious : bool
-        Whether only weights decay that the step shrinks without decay.
+        If True, a weight decays only in steps that shrink it anyway.
     """
 
     learning_rate: float
@@ -229,7 +229,7 @@ def layer_inputs(
     Parameters
     ----------
     gradients : ndarray of shape (n_params,)
-        What ``layer_moments`` returned.
+        The gradients that ``layer_moments`` returned.
     params : ndarray of shape (n_params,)
     memory : dict of ndarray
     task : LayerTask
@@ -350,18 +350,18 @@ def layer_move(
     Parameters
     ----------
     gradients : ndarray of shape (n_params,)
-        What ``layer_moments`` returned.
+        The gradients that ``layer_moments`` returned.
     params, updates : ndarray of shape (n_params,)
         Read, and written.
     memory : dict of ndarray
     task : LayerTask
     start : LayerStart
     outputs : ndarray of shape (n_tensors, len(LAYER_CONTROLS))
-        Those of the controller; 0 is the start.
+        Outputs of the controller; 0 is the start.
     t : int
         Step of the rule, from 1.
     is_first : bool
-        Whether it is the first step of the training.
+        True in the first step of the training.
     """
     dtype = params.dtype.type
     mean_mass, square_mass = 1 - MOMENTUM_DECAYS**t, 1 - SQUARE_DECAYS**t

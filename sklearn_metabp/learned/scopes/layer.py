@@ -33,14 +33,14 @@ STARTS = {
     "adam": LayerStart(0.001, cautious=True),
     "averaged_adamw": LayerStart(0.008, weight_decay=0.3, horizon=100.0),
 }
-# Inputs that look at the tensor itself.
+# Inputs that are statistics of the tensor itself.
 _STATISTICS = frozenset(LAYER_INPUTS[LAYER_INPUTS.index("log_rms/first") :])
 _MIX = slice(LAYER_CONTROLS.index("gradient"), LAYER_CONTROLS.index("fast_squares"))
 _STEP, _DECAY = LAYER_CONTROLS.index("step"), LAYER_CONTROLS.index("decay")
 # Penalty of a coefficient that is not the start's, in squares of its term: at the first step all
 # terms are one.
 _RIDGE = 1e-5
-# Of a target: what updates in float32 show. A teacher of constant controls has constant targets.
+# Decimals of a target that updates in float32 determine: so constant controls are constant targets.
 _DIGITS = 5
 # Size of the largest target of the step: 2 to the power of twice it.
 _LARGEST_STEP = 4.0
@@ -48,7 +48,7 @@ _LARGEST_STEP = 4.0
 
 @dataclass(frozen=True)
 class RecordedTask:
-    """What a live step tells and a recorded one does not.
+    """The properties of a training that a recorded step lacks.
 
     Attributes
     ----------
