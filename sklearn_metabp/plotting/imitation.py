@@ -151,7 +151,8 @@ class ImitationDisplay:
         most = max(_MIN_STEPS, int(_MAX_VALUES / max(sizes.mean(), 1)))
         taken = evenly(len(rows), min(_MAX_STEPS, most))
         rows, sizes = rows[taken], sizes[taken]
-        y_true, y_pred = rows.targets_of(rule.scope_).ravel(), rule.predict(rows).ravel()
+        # By the fitted scope: targets of a controller count from the start that was fitted.
+        y_true, y_pred = scope.targets(rows).ravel(), rule.predict(rows).ravel()
         groups = np.concatenate([scope.target_groups(layout, n) for n in rows.n_patterns])
         step_of = np.repeat(np.arange(len(rows)), sizes)
         r2 = _r2_by(step_of, len(rows), y_true, y_pred)

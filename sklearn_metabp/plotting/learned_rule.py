@@ -15,6 +15,8 @@ from sklearn_metabp.update_rules import UpdateRule
 # Numbers of panels, and of lines in one of them, that can still be read.
 _MAX_INPUTS = 12
 _MAX_LINES = 20
+# A formula with longer lines is not drawn as a title; in characters.
+_MAX_TITLE_WIDTH = 140
 _MAX_COLUMNS = 4
 
 
@@ -134,7 +136,7 @@ class LearnedRuleDisplay:
         return display.plot(ax=ax, line_kwargs=line_kwargs)
 
     def plot(self, ax: Any = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
-        """Draw; see :meth:`from_rule`. A new figure shows the formula, if there is one.
+        """Draw; see :meth:`from_rule`. A new figure shows the formula, if there is a short one.
 
         Parameters
         ----------
@@ -173,9 +175,14 @@ class LearnedRuleDisplay:
         if self.teacher_lines_:
             axes[0].legend(frameon=False, fontsize="small")
         self.ax_, self.figure_ = axes, axes[0].figure
-        if ax is None and self.formula is not None:
+        if ax is None and self.formula is not None and _fits_title(self.formula):
             self.figure_.suptitle(self.formula, fontsize="medium")
         return self
+
+
+def _fits_title(formula: str) -> bool:
+    """Return whether no line of a formula is wider than a figure of four axes."""
+    return max(map(len, formula.splitlines())) <= _MAX_TITLE_WIDTH
 
 
 def _choose_effects(

@@ -431,3 +431,18 @@ def test_imitation_is_that_of_the_scope_that_was_fitted():
     assert rule.scope_ == "link"
     np.testing.assert_array_equal(after.y_pred, before.y_pred)
     assert before.ax_[0].get_xlabel() == "true update"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_displays_of_a_layer_rule_count_from_the_start_that_was_fitted():
+    X, y = load_iris(return_X_y=True)
+    recorder = TraceRecorder()
+    model = BackpropMLPClassifier((4,), update_rule=Adam(0.03), max_iter=4, random_state=0)
+    model.set_callbacks(recorder).fit(X, y)
+    rule = LearnedUpdateRule(scope="layer", random_state=0).fit(recorder.trace_)
+    display = ImitationDisplay.from_rule(rule, recorder.trace_)
+    # The start took over the teacher's rate: of a step by that rate nothing is left to control.
+    np.testing.assert_allclose(display.y_true, 0.0, atol=0.1)
+    assert recorder.trace_.targets_of("layer").max() > 1  # counted from Adam(0.001)
+    title = LearnedRuleDisplay.from_rule(rule).figure_.get_suptitle()
+    assert all(len(line) <= 140 for line in title.splitlines())
