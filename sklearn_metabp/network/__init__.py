@@ -12,7 +12,7 @@ from sklearn_metabp.network.constant import constant_biases, constant_loss
 from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
 from sklearn_metabp.network.network import Network
-from sklearn_metabp.network.step import BatchLoss, Step, StepView, TrainingRows
+from sklearn_metabp.network.step import BatchLoss, OtherStep, Step, StepView, TrainingRows
 
 __all__ = [
     "CLASS_LOSSES",
@@ -24,6 +24,7 @@ __all__ = [
     "OUT_ACTIVATIONS",
     "BatchLoss",
     "Network",
+    "OtherStep",
     "ParameterLayout",
     "Step",
     "StepView",

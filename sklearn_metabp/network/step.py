@@ -104,6 +104,8 @@ class Step:
         Kernel whose buffers the arrays are views of, for rules that are bound to them once.
     rows : TrainingRows or None
         The rows that batches are drawn from. None for a recorded step.
+    dropout_key : int or None
+        Key of the masks of dropout of the training. None drops nothing.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Step:
         self.stop = 0
         self.backprop = backprop
         self.rows: TrainingRows | None = None
+        self.dropout_key: int | None = None
         self._batch_loss: BatchLoss | None = None
 
     @property
@@ -267,6 +270,42 @@ class StepView(Step):
         step = self._step
         self.index, self.epoch, self.loss = step.index, step.epoch, step.loss
         self.start, self.stop = step.start, step.stop
+
+
+class OtherStep(Step):
+    """The step of a second training on the batches of a first one, from parameters of its own.
+
+    It has a kernel of its own over the same rows, and the same masks of dropout.
+
+    Parameters
+    ----------
+    step : Step
+        Of the first training.
+    params : ndarray of shape (n_params,)
+        Parameters of the second training. The owner changes them in place.
+    """
+
+    def __init__(self, step: Step, params: np.ndarray) -> None:
+        gradients = np.zeros_like(params)
+        backprop = step.network.backprop(
+            params, gradients, step.backprop.max_batch, dropout_key=step.dropout_key
+        )
+        assert step.rows is not None  # a recorded step has none
+        backprop.load(*step.rows)
+        super().__init__(
+            step.network, params, gradients, np.zeros_like(params), backprop, step.n_planned
+        )
+        self.rows, self.steps_per_epoch = step.rows, step.steps_per_epoch
+        self.dropout_key = step.dropout_key
+        self._step = step
+
+    def fill(self) -> None:
+        """Go forward and backward over the batch of the first training's step."""
+        step = self._step
+        self.index, self.epoch = step.index, step.epoch
+        self.start, self.stop = step.start, step.stop
+        self.backprop.n_steps = step.backprop.n_steps - 1  # the masks of the same step
+        self.loss = self.backprop.gradients(step.start, step.stop)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ class Epochs:
         self.step = Step(
             network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned
         )
-        self.step.rows = batches.rows
+        self.step.rows, self.step.dropout_key = batches.rows, state.dropout_key
         self.step.steps_per_epoch = batches.n_batches
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss: float | None = None
