@@ -174,14 +174,15 @@ def of_many(parallel, numbers, n_seeds: int) -> None:
 
 
 EVERY_SCOPE = {**SCOPES, "layer": "layer"}
-GUARDED_CYCLES = 200  # recorded, every step of them
+GUARDED_CYCLES = 50  # recorded, every step of them
 
 
 def guarded_rule(name: str) -> LearnedUpdateRule:
     """Return a rule for experiment 4, fitted on every step of the first cycles of one run."""
     experiment = EXPERIMENTS[4]
-    learner = {PAPER: papers_learner(experiment), WIDE: wide(4, "one run")}.get(name)
     n_steps = GUARDED_CYCLES * len(experiment.X)
+    quick = wide_learner(n_steps, n_seen=500_000, alpha=0.3)
+    learner = {PAPER: papers_learner(experiment), WIDE: quick}.get(name)
     trace = record(experiment, [TEACHERS], GUARDED_CYCLES, n_steps)
     return rule_for(experiment, EVERY_SCOPE[name], learner).fit(trace)
 
@@ -209,6 +210,7 @@ def guarded_ends(name: str, n_seeds: int) -> dict[str, list[tuple[float, bool]]]
             for way, trained_by in rules.items():
                 end = final_loss(trained_by, seed)
                 judged[way].append((end / reference, not end < started))
+    print(f"{name} done", file=sys.stderr, flush=True)
     return judged
 
 
