@@ -39,8 +39,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         which needs it, and ``"identity"`` otherwise.
     update_rule : str or UpdateRule, default="adam"
         Rule that computes the change of the weights: the name of a rule in lower case, as
-        ``"sgd"`` or ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a
-        ``FrozenEstimator`` of one.
+        ``"sgd"`` or ``"lbfgs"``, ``"learned"`` for the rule of :func:`load_pretrained`, an
+        :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
         With sample weights n_batch is their sum, because a row of weight 2 is one given twice.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
+from sklearn_metabp._kernels.scopes import LAYER_INPUTS
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.meta_training import EvolutionSearch, SyntheticTasks
 from sklearn_metabp.update_rules import Adam
@@ -123,3 +124,20 @@ def _record(search: EvolutionSearch) -> dict[str, Any]:
         "n_failed": int(history["n_failed"].sum()),
         "curve": [round(float(part.mean()), 4) for part in parts],
     }
+
+
+# All inputs that are no statistics of a tensor: those would make a step half as slow again.
+_INPUTS = LAYER_INPUTS[: LAYER_INPUTS.index("log_rms/first")]
+_BROAD = {"max_width": 128, "scale_share": 0.25}
+
+#: The recipes by the names of the rules.
+RECIPES: Mapping[str, Recipe] = {
+    "fit": Recipe(
+        inputs=_INPUTS,
+        start={"start": "adam", "learning_rate": 0.004},
+        stages=[
+            [SearchPlan("fit", 1, 600, 0.012, {"curriculum": 8000, **_BROAD})],
+            [SearchPlan("fit", s, 600, 0.01, {"horizon": (30, 1000), **_BROAD}) for s in (2, 3)],
+        ],
+    ),
+}

@@ -57,8 +57,8 @@ def resolve_update_rule(update_rule: Any, name: str = "update_rule") -> Training
         ):  # the class of another library
             hint = did_you_mean(getattr(rule, "__name__", type(rule).__name__), UPDATE_RULES)
         raise TypeError(
-            f"{name} must be one of {sorted({*UPDATE_RULES, *FITTED_RULES})} or an instance of UpdateRule, got "
-            f"{rule!r}.{hint}"
+            f"{name} must be one of {sorted({*UPDATE_RULES, *FITTED_RULES})} or an instance of "
+            f"UpdateRule, got {rule!r}.{hint}"
         )
     if hasattr(rule, "fit"):
         try:
