@@ -61,7 +61,7 @@ class Epochs:
             state.params,
             gradients,
             min(batches.size, len(batches)),
-            dropout_key=state.dropout_key,
+            dropout_key=state.dropout_key if network.dropout else None,
             n_steps=state.n_steps,
         )
         self.backprop.load(*batches.rows)
