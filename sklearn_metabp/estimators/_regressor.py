@@ -74,7 +74,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         the rule's state, the order of the rows and the counters.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
-        The other outputs are divided by ``1 - dropout``.
+        The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
+        place.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations

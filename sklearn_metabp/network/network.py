@@ -104,7 +104,8 @@ class Network:
         max_batch : int
         dropout_key : int, default=None
             Key from which, with the number of the step, the masks of dropout are drawn. None drops
-            nothing.
+            nothing. With a key each step reads the share to drop of every hidden layer from the
+            kernel's ``dropout``, which begins as the network's and may be changed.
         n_steps : int, default=0
             Number of steps taken before the first one of this kernel.
 

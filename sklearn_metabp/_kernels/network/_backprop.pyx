@@ -20,7 +20,7 @@ from sklearn_metabp._kernels.network._products cimport (
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.backprop_fallback import (
-    check_backprop_arguments, check_dropout,
+    check_backprop_arguments, check_dropout, check_shares,
 )
 
 __all__ = ["Backprop"]
@@ -61,7 +61,7 @@ cdef class Backprop:
     cdef readonly object gradients_
     cdef readonly object dtype
     cdef readonly double alpha
-    cdef readonly double dropout
+    cdef readonly object dropout
     cdef readonly uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
@@ -75,6 +75,7 @@ cdef class Backprop:
     cdef double _total                      # patterns of the batch, or their sample weights
     cdef bint _drops
     cdef uint64_t _dropout_key
+    cdef const double* _shares              # of neurons to drop, by hidden layer
     cdef int64_t* _groups_at
     cdef int64_t _n_groups
     cdef void* _scratch_at
@@ -94,9 +95,10 @@ cdef class Backprop:
         self._is_double = self.dtype == np.float64
         self.alpha = alpha
         self.max_batch = max_batch
-        self.dropout = dropout
+        self.dropout = np.full(self._n_layers - 1, dropout, np.float64)
+        self._shares = <const double*>_address(self.dropout)
         self.n_steps = n_steps
-        self._drops = dropout > 0 and dropout_key is not None
+        self._drops = dropout_key is not None
         self._dropout_key = dropout_key or 0
         self._loss = LOSSES[loss].code
         self.params = params
@@ -185,6 +187,8 @@ cdef class Backprop:
             raise ValueError("gradients need targets: load them with X.")
         if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
+        if self._drops:
+            self._check_shares()
         self.n_steps += 1
         cdef double loss
         cdef int n = <int>(stop - start), layer
@@ -203,6 +207,14 @@ cdef class Backprop:
                     raise ValueError("send_back must not load other rows, nor draw another batch.")
         self._check_change()
         return loss + self._part(start, stop, n, self._n_layers + 1)
+
+    cdef inline int _check_shares(self) except -1:
+        """Raise ValueError unless every hidden layer can drop its share."""
+        cdef int number
+        for number in range(self._n_layers - 1):
+            if not 0 <= self._shares[number] < 1:  # also for NaN
+                check_shares(self.dropout)
+        return 0
 
     cdef inline int _check_change(self) except -1:
         """Raise ValueError if the last batch could not be read as it was when it was loaded."""
@@ -261,6 +273,7 @@ cdef class Backprop:
         """Rule (1): in = W x + theta, x = f(in)."""
         cdef bint is_double = self._is_double
         cdef int number, width
+        cdef double share
         cdef Layer* layer
         cdef void* out
         cdef void* x = self._rows.inputs
@@ -282,10 +295,11 @@ cdef class Backprop:
                     activate(is_double, layer.function, out, <int64_t>n * width)
             elif end == TRAINING and layer.slopes != NULL:
                 activate_and_slope(is_double, layer.function, out, layer.slopes, <int64_t>n * width)
-                if self._drops:
+                share = self._shares[number] if self._drops else 0
+                if share > 0:
                     drop(is_double, out, layer.slopes, n, width,
                          dropout_layer_key(self._dropout_key, self.n_steps, number),
-                         <uint32_t>(self.dropout * 4294967296.0), 1 / (1 - self.dropout))
+                         <uint32_t>(share * 4294967296.0), 1 / (1 - share))
             else:
                 activate(is_double, layer.function, out, <int64_t>n * width)
             x = out
