@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from sklearn_metabp._kernels.scopes import LAYER_INPUTS
+from sklearn_metabp._kernels.scopes import LAYER_CONTROLS, LAYER_INPUTS
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.meta_training import EvolutionSearch, SyntheticTasks
 from sklearn_metabp.update_rules import Adam
@@ -129,9 +129,26 @@ def _record(search: EvolutionSearch) -> dict[str, Any]:
 # All inputs that are no statistics of a tensor: those would make a step half as slow again.
 _INPUTS = LAYER_INPUTS[: LAYER_INPUTS.index("log_rms/first")]
 _BROAD = {"max_width": 128, "scale_share": 0.25}
+_NOISY = {"max_width": 128, "scale_share": 0.15}
+_LONG = {"horizon": (30, 1000), **_NOISY}
 
 #: The recipes by the names of the rules.
 RECIPES: Mapping[str, Recipe] = {
+    "generalise": Recipe(
+        inputs=_INPUTS,
+        start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
+        stages=[
+            [SearchPlan("generalise", 11, 600, 0.012, {"curriculum": 8000, **_NOISY})],
+            [
+                SearchPlan("generalise", 12, 700, 0.01, _LONG),
+                SearchPlan("chosen_test_loss", 13, 700, 0.01, {"n_test": 300, **_LONG}),
+            ],
+            [
+                SearchPlan("generalise", 14, 700, 0.008, _LONG),
+                SearchPlan("chosen_test_loss", 15, 700, 0.008, {"n_test": 300, **_LONG}),
+            ],
+        ],
+    ),
     "fit": Recipe(
         inputs=_INPUTS,
         start={"start": "adam", "learning_rate": 0.004},
