@@ -1,5 +1,6 @@
 """The real data sets of the benchmarks as tasks: what is in them, and what is kept apart."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import sklearn_metabp
+from sklearn_metabp import SGD, Adam
 
 BENCHMARKS = Path(sklearn_metabp.__file__).parents[1] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks are not installed")
@@ -32,6 +34,16 @@ def real_tasks(monkeypatch):
     import real_tasks
 
     return real_tasks
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import pretrained_vs_tuned
+
+    few = {"Adam, tuned": [Adam(0.01), Adam(0.001)], "AdamW, tuned": ["adamw"]}
+    monkeypatch.setattr(pretrained_vs_tuned, "TUNED", few)
+    return pretrained_vs_tuned
 
 
 def of_sklearn(real_tasks):
@@ -132,3 +144,42 @@ def test_the_double_pendulum_keeps_its_energy(real_data_sets):
     end = real_data_sets.swing(start, n_steps=300)
     assert abs(end - start).max() > 1
     np.testing.assert_allclose(energy(end), energy(start), rtol=1e-6)
+
+
+def test_baselines_are_read_where_they_are_known(real_tasks, benchmark, monkeypatch, tmp_path):
+    task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("small",), 1)
+    names = [*benchmark.TUNED, "Adam 1e-3"]
+    arguments = [], names, task_set, tmp_path, 1
+    made = benchmark.compare(*arguments)
+    assert made.reference == "Adam, tuned" and made.rules == tuple(names)
+    assert len(list(tmp_path.iterdir())) == 3
+    monkeypatch.setattr(benchmark, "train", None)
+    read = benchmark.compare(*arguments)
+    assert read.trainings == made.trainings
+    assert (read.settings, read.groups) == (made.settings, made.groups)
+    monkeypatch.setitem(benchmark.UNTUNED, "Adam 1e-3", SGD(0.1))
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        benchmark.compare(*arguments)  # another rule of that name is not known
+    other = real_tasks.make_tasks(of_sklearn(real_tasks), ("full",), 1)
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        benchmark.compare([], names, other, tmp_path, 1)
+
+
+def test_the_report_has_every_rule_and_kind(real_tasks, benchmark, capsys):
+    task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("full", "small"), 1)
+    names = [*benchmark.TUNED, "Adam 1e-3"]
+    comparison = benchmark.compare([], names, task_set, None, 1)
+    report = benchmark.Report(comparison, task_set)
+    report.overview("test_loss")
+    report.against_all("Adam 1e-3", "training_loss")
+    report.losses("Adam 1e-3", 3)
+    text = capsys.readouterr().out
+    (summary,) = (one for one in comparison.summary() if one.rule == "Adam 1e-3")
+    assert f"{summary.iqm:6.3f} [{summary.iqm_low:6.3f},{summary.iqm_high:6.3f}]" in text
+    assert text.count("regression\n") == 2 and text.count("best of all tuned") == 3
+    worst = comparison.ratios()["Adam 1e-3"]
+    name = list(dict.fromkeys(comparison.settings))[worst.argmax()]
+    assert re.search(rf"{name} +{worst.max():.3f}", text)
+    best = np.minimum(*(comparison.ratios("training_loss")[name] for name in benchmark.TUNED))
+    ratio = comparison.ratios("training_loss")["Adam 1e-3"] / best
+    assert f"{np.median(ratio):7.3f}" in text.split("best of all tuned")[1].split("\n")[0]

@@ -1,0 +1,290 @@
+"""Compare learned rules, untuned, with update rules that are tuned for every task, on real data.
+
+The tasks are those of ``real_tasks.py``. Every rule trains every task from the same start with the
+same batches, without early stopping, and validates after the same 51 epochs at most. The validation
+rows choose the epoch, and the candidate of a rule that is tuned; the test rows are reported. A
+ratio of a setting is the geometric mean over its splits; the intervals come from a bootstrap over
+data sets. Accuracy is of classifications alone and R² of regressions alone.
+
+Choose by ``--tasks choosing``. Report on ``--tasks reporting`` and ``--tasks large_clean`` once, at
+the end. ``--cache`` keeps the trainings of the baselines, so that the next rule is judged in a
+minute. They are known by the data, the networks and the parameters of the rules: delete the folder
+after a change of the code of an update rule, and leave it out where seconds are reported, because
+those of a cached baseline were measured in another run.
+
+Run ``python benchmarks/pretrained_vs_tuned.py --tasks choosing --rules FILE --baselines few``.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from baselines import FEW, REFERENCE, TUNED, UNTUNED
+from joblib import hash as hash_of
+from real_tasks import TaskSet, load_tasks
+
+from sklearn_metabp import load_rule
+from sklearn_metabp.meta_training import RuleComparison, compare_rules
+from sklearn_metabp.meta_training.rule_comparison import ComparedTraining, RuleSummary
+
+N_VALIDATIONS = 51
+#: Settings with fewer training rows than that may have any worst ratio.
+MANY_ROWS = 300
+TITLES = {
+    "test_loss": "test loss at the epoch that validation chose",
+    "validation_loss": "lowest validation loss",
+    "final_test_loss": "test loss after the last epoch",
+    "training_loss": "final training loss",
+    "steps_to_reference": "steps to the final training loss of the other rule",
+    "seconds_to_reference": "seconds to it, without those of tuning",
+    "seconds": "seconds in total, those of tuning included",
+}
+#: The best of the tuned baselines for every task: by the training loss for the measures that are
+#: about it, by the validation loss for the others.
+BEST = "best of all tuned"
+OF_TRAINING = {"training_loss", "steps_to_reference", "seconds_to_reference"}
+
+
+# Trainings ----------------------------------------------------------------------------------------
+
+
+def load_candidates(name: str) -> list[Any]:
+    """Return the candidates of a rule by the name of a baseline, of a file or of a shipped rule."""
+    if name in TUNED:
+        return TUNED[name]
+    if name in UNTUNED:
+        return [UNTUNED[name]]
+    if Path(name).exists():
+        return [load_rule(name)]
+    from sklearn_metabp.pretrained import load_pretrained
+
+    return [load_pretrained(name)]
+
+
+def train(name: str, task_set: TaskSet, n_jobs: int) -> RuleComparison:
+    """Train all tasks by one rule."""
+    return compare_rules(
+        {},
+        task_set.tasks,
+        tuned={name: load_candidates(name)},
+        settings=task_set.settings,
+        groups=task_set.groups,
+        n_validations=N_VALIDATIONS,
+        random_state=0,
+        n_jobs=n_jobs,
+    )
+
+
+def train_or_read(
+    name: str, task_set: TaskSet, fingerprint: str, folder: Path | None, n_jobs: int
+) -> RuleComparison:
+    """Return the trainings of a baseline, from a file if they are known."""
+    if folder is None:
+        return train(name, task_set, n_jobs)
+    # The representation of a function has its address.
+    candidates = re.sub(r" at 0x\w+", "", repr(load_candidates(name)))
+    key = hashlib.sha256(f"{fingerprint} {N_VALIDATIONS} {candidates}".encode()).hexdigest()[:16]
+    path = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '_', name)}-{key}.json"
+    if not path.exists():
+        comparison = train(name, task_set, n_jobs)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps([dataclasses.asdict(one) for one in comparison.trainings])
+        unfinished = path.with_suffix(f".{time.time_ns()}")
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    records = json.loads(path.read_text(encoding="utf-8"))
+    trainings = [
+        ComparedTraining(**{**one, "loss_curve": tuple(one["loss_curve"])}) for one in records
+    ]
+    labels = tuple(task_set.settings), tuple(task_set.groups)
+    return RuleComparison(trainings, (name,), name, *labels)
+
+
+def compare(
+    rules: Sequence[str],
+    baselines: Sequence[str],
+    task_set: TaskSet,
+    folder: Path | None,
+    n_jobs: int,
+) -> RuleComparison:
+    """Train or read all rules; the reference is tuned Adam."""
+    fingerprint = hash_of([task.__getstate__() for task in task_set.tasks])
+    parts = []
+    for name in (*baselines, *rules):
+        began = time.perf_counter()
+        if name in rules:
+            parts.append(train(name, task_set, n_jobs))
+        else:
+            parts.append(train_or_read(name, task_set, fingerprint, folder, n_jobs))
+        print(f"# {name}: {time.perf_counter() - began:.0f} s", flush=True)
+    return RuleComparison.concatenate(parts)
+
+
+# Tables -------------------------------------------------------------------------------------------
+
+
+def print_table(
+    title: str,
+    rows: Mapping[str, RuleSummary],
+    worst: Mapping[str, float],
+    gains: Mapping[str, float],
+    score: str,
+) -> None:
+    """Print a line for every summary, with the worst of large settings and the gain in score."""
+    print(f"\n{title}")
+    print(
+        f"    {'':<26} {'IQM':>6} {'95 %':>15} {'geo':>7} {'median':>7} {'won':>5} {'worst':>8} "
+        f"{f'>={MANY_ROWS} rows':>10} {'diverged':>8} {score:>9}"
+    )
+    for name, one in rows.items():
+        print(
+            f"    {name:<26} {one.iqm:6.3f} [{one.iqm_low:6.3f},{one.iqm_high:6.3f}] "
+            f"{one.geometric_mean:7.3f} {one.median:7.3f} {one.won:5.2f} {one.worst:8.2f} "
+            f"{worst[name]:10.2f} {one.diverged:8.3f} {gains[name]:+9.2f}"
+        )
+
+
+class Report:
+    """The tables of a comparison on a set of tasks."""
+
+    def __init__(self, comparison: RuleComparison, task_set: TaskSet):
+        self.comparison = comparison
+        self.classifications = [
+            name for name, is_one in task_set.are_classifications.items() if is_one
+        ]
+        self.kinds = {
+            "all settings": list(task_set.are_classifications),
+            "classification": self.classifications,
+            "regression": [
+                name for name, is_one in task_set.are_classifications.items() if not is_one
+            ],
+        }
+        self.large = {
+            setting
+            for task, setting in zip(task_set.tasks, task_set.settings, strict=True)
+            if task.X.shape[0] >= MANY_ROWS
+        }
+
+    def overview(self, measure: str) -> None:
+        """Print all rules against tuned Adam."""
+        for kind in self.kinds:
+            self._print(
+                f"{TITLES[measure]}, over that of {REFERENCE}, {kind}",
+                kind,
+                measure,
+                {name: (name, REFERENCE) for name in self.comparison.rules if name != REFERENCE},
+            )
+
+    def against_all(self, rule: str, measure: str) -> None:
+        """Print one rule against all others."""
+        others = [name for name in self.comparison.rules if name != rule]
+        tuned = [name for name in others if name in TUNED]
+        by = "training_loss" if measure in OF_TRAINING else "validation_loss"
+        comparison = self.comparison.with_best(BEST, tuned, by=by)
+        for kind in self.kinds:
+            self._print(
+                f"{rule}: {TITLES[measure]}, over that of …, {kind}",
+                kind,
+                measure,
+                {other: (rule, other) for other in (*others, BEST)},
+                comparison,
+            )
+
+    def _print(
+        self,
+        title: str,
+        kind: str,
+        measure: str,
+        pairs: Mapping[str, tuple[str, str]],
+        comparison: RuleComparison | None = None,
+    ) -> None:
+        comparison = self.comparison if comparison is None else comparison
+        settings = self.kinds[kind]
+        if not settings:
+            return
+        scored = settings if kind == "regression" else self.classifications
+        large = [name for name in settings if name in self.large]
+        rows, worst, gains = {}, {}, {}
+        for label, (rule, other) in pairs.items():
+            both = comparison.select(rules=[rule], reference=other)
+            rows[label] = _summary(both, rule, settings, measure)
+            worst[label] = np.nan
+            if large:
+                worst[label] = both.select(settings=large).ratios(measure)[rule].max()
+            gains[label] = np.nan
+            if scored:
+                gains[label] = _summary(both, rule, scored, measure, n_resamples=1).score_gain
+        score = "R², pt" if kind == "regression" else "acc., pt"
+        print_table(title, rows, worst, gains, score)
+
+    def losses(self, rule: str, n: int = 10) -> None:
+        """Print the settings in which a rule loses most against tuned Adam."""
+        both = self.comparison.select(rules=[rule])
+        names = list(dict.fromkeys(both.settings))
+        ratios = both.ratios("test_loss")[rule]
+        print(f"\n{rule}: the {n} settings with the highest test loss over that of {REFERENCE}")
+        for number in np.argsort(-ratios)[:n]:
+            rows = ">=" if names[number] in self.large else "< "
+            print(f"    {names[number]:<32} {ratios[number]:8.3f}   {rows} {MANY_ROWS} rows")
+
+    def all_settings(self, rule: str) -> None:
+        """Print every setting, for task sets that are small."""
+        both = self.comparison.select(rules=[rule])
+        names = list(dict.fromkeys(both.settings))
+        print(f"\n{rule}, over {REFERENCE}, by setting")
+        columns = ("test_loss", "validation_loss", "final_test_loss", "training_loss")
+        print(f"    {'':<32} " + " ".join(f"{name:>16}" for name in columns))
+        ratios = [both.ratios(measure)[rule] for measure in columns]
+        for name, values in zip(names, np.transpose(ratios), strict=True):
+            print(f"    {name:<32} " + " ".join(f"{value:16.3f}" for value in values))
+
+
+def _summary(
+    comparison: RuleComparison,
+    rule: str,
+    settings: Sequence[str],
+    measure: str,
+    n_resamples: int = 2000,
+) -> RuleSummary:
+    part = comparison.select(settings=settings)
+    return next(one for one in part.summary(measure, n_resamples=n_resamples) if one.rule == rule)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    names = list(FEW) if arguments.baselines == "few" else [*TUNED, *UNTUNED]
+    task_set = load_tasks(arguments.tasks, arguments.splits)
+    n_settings = len(task_set.are_classifications)
+    print(
+        f"{arguments.tasks}: {n_settings} settings of {len(set(task_set.groups))} data sets, "
+        f"{arguments.splits} splits each"
+    )
+    comparison = compare(arguments.rules, names, task_set, arguments.cache, arguments.jobs)
+    report = Report(comparison, task_set)
+    for measure in ("test_loss", "validation_loss", "final_test_loss", "training_loss"):
+        report.overview(measure)
+    for rule in arguments.rules:
+        for measure in TITLES:
+            report.against_all(rule, measure)
+        report.losses(rule)
+        if n_settings <= 10:
+            report.all_settings(rule)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--tasks", default="choosing", choices=["choosing", "reporting", "large_clean"]
+    )
+    parser.add_argument("--rules", nargs="+", default=[], help="files or names of learned rules")
+    parser.add_argument("--baselines", default="few", choices=["few", "all"])
+    parser.add_argument("--cache", type=Path, help="folder for the trainings of the baselines")
+    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
+    main(parser.parse_args())
