@@ -21,13 +21,12 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from baselines import FEW, REFERENCE, TUNED, UNTUNED
-from joblib import hash as hash_of
 from real_tasks import TaskSet, load_tasks
 
 from sklearn_metabp import load_rule
@@ -82,6 +81,16 @@ def train(name: str, task_set: TaskSet, n_jobs: int) -> RuleComparison:
     )
 
 
+def fingerprint_of(task_set: TaskSet) -> str:
+    """Return a hash of the networks, the data and the settings."""
+    found = hashlib.sha256()
+    for task, setting in zip(task_set.tasks, task_set.settings, strict=True):
+        found.update(f"{setting} {task!r}".encode())
+        for name in ("X", "y", "X_val", "y_val", "X_test", "y_test"):
+            found.update(np.ascontiguousarray(getattr(task, name)).tobytes())
+    return found.hexdigest()
+
+
 def train_or_read(
     name: str, task_set: TaskSet, fingerprint: str, folder: Path | None, n_jobs: int
 ) -> RuleComparison:
@@ -115,7 +124,7 @@ def compare(
     n_jobs: int,
 ) -> RuleComparison:
     """Train or read all rules; the reference is tuned Adam."""
-    fingerprint = hash_of([task.__getstate__() for task in task_set.tasks])
+    fingerprint = fingerprint_of(task_set)
     parts = []
     for name in (*baselines, *rules):
         began = time.perf_counter()
@@ -130,42 +139,18 @@ def compare(
 # Tables -------------------------------------------------------------------------------------------
 
 
-def print_table(
-    title: str,
-    rows: Mapping[str, RuleSummary],
-    worst: Mapping[str, float],
-    gains: Mapping[str, float],
-    score: str,
-) -> None:
-    """Print a line for every summary, with the worst of large settings and the gain in score."""
-    print(f"\n{title}")
-    print(
-        f"    {'':<26} {'IQM':>6} {'95 %':>15} {'geo':>7} {'median':>7} {'won':>5} {'worst':>8} "
-        f"{f'>={MANY_ROWS} rows':>10} {'diverged':>8} {score:>9}"
-    )
-    for name, one in rows.items():
-        print(
-            f"    {name:<26} {one.iqm:6.3f} [{one.iqm_low:6.3f},{one.iqm_high:6.3f}] "
-            f"{one.geometric_mean:7.3f} {one.median:7.3f} {one.won:5.2f} {one.worst:8.2f} "
-            f"{worst[name]:10.2f} {one.diverged:8.3f} {gains[name]:+9.2f}"
-        )
-
-
 class Report:
     """The tables of a comparison on a set of tasks."""
 
     def __init__(self, comparison: RuleComparison, task_set: TaskSet):
         self.comparison = comparison
-        self.classifications = [
-            name for name, is_one in task_set.are_classifications.items() if is_one
-        ]
-        self.kinds = {
-            "all settings": list(task_set.are_classifications),
-            "classification": self.classifications,
-            "regression": [
-                name for name, is_one in task_set.are_classifications.items() if not is_one
-            ],
+        self.kinds: dict[str, list[str]] = {
+            "all": list(task_set.are_classifications),
+            "classification": [],
+            "regression": [],
         }
+        for name, is_classification in task_set.are_classifications.items():
+            self.kinds["classification" if is_classification else "regression"].append(name)
         self.large = {
             setting
             for task, setting in zip(task_set.tasks, task_set.settings, strict=True)
@@ -174,55 +159,50 @@ class Report:
 
     def overview(self, measure: str) -> None:
         """Print all rules against tuned Adam."""
-        for kind in self.kinds:
-            self._print(
-                f"{TITLES[measure]}, over that of {REFERENCE}, {kind}",
-                kind,
-                measure,
-                {name: (name, REFERENCE) for name in self.comparison.rules if name != REFERENCE},
-            )
+        title = f"{TITLES[measure]}, over that of {REFERENCE}"
+        others = [name for name in self.comparison.rules if name != REFERENCE]
+        for kind in filter(self.kinds.get, self.kinds):
+            self._print_head(f"{title}, {kind} settings", kind)
+            for name in others:
+                self._print_line(name, self.comparison.select(rules=[name]), name, kind, measure)
 
     def against_all(self, rule: str, measure: str) -> None:
-        """Print one rule against all others."""
+        """Print one rule against all others, and against the best of those that are tuned."""
         others = [name for name in self.comparison.rules if name != rule]
         tuned = [name for name in others if name in TUNED]
         by = "training_loss" if measure in OF_TRAINING else "validation_loss"
         comparison = self.comparison.with_best(BEST, tuned, by=by)
-        for kind in self.kinds:
-            self._print(
-                f"{rule}: {TITLES[measure]}, over that of …, {kind}",
-                kind,
-                measure,
-                {other: (rule, other) for other in (*others, BEST)},
-                comparison,
-            )
+        for kind in filter(self.kinds.get, self.kinds):
+            self._print_head(f"{rule}: {TITLES[measure]}, over that of …, {kind} settings", kind)
+            for other in (*others, BEST):
+                both = comparison.select(rules=[rule], reference=other)
+                self._print_line(other, both, rule, kind, measure)
 
-    def _print(
-        self,
-        title: str,
-        kind: str,
-        measure: str,
-        pairs: Mapping[str, tuple[str, str]],
-        comparison: RuleComparison | None = None,
-    ) -> None:
-        comparison = self.comparison if comparison is None else comparison
-        settings = self.kinds[kind]
-        if not settings:
-            return
-        scored = settings if kind == "regression" else self.classifications
-        large = [name for name in settings if name in self.large]
-        rows, worst, gains = {}, {}, {}
-        for label, (rule, other) in pairs.items():
-            both = comparison.select(rules=[rule], reference=other)
-            rows[label] = _summary(both, rule, settings, measure)
-            worst[label] = np.nan
-            if large:
-                worst[label] = both.select(settings=large).ratios(measure)[rule].max()
-            gains[label] = np.nan
-            if scored:
-                gains[label] = _summary(both, rule, scored, measure, n_resamples=1).score_gain
+    def _print_head(self, title: str, kind: str) -> None:
         score = "R², pt" if kind == "regression" else "acc., pt"
-        print_table(title, rows, worst, gains, score)
+        print(f"\n{title}")
+        print(
+            f"    {'':<26} {'IQM':>6} {'95 %':>15} {'geo':>7} {'median':>7} {'won':>5} "
+            f"{'worst':>8} {f'>={MANY_ROWS} rows':>10} {'diverged':>8} {score:>9}"
+        )
+
+    def _print_line(
+        self, label: str, both: RuleComparison, rule: str, kind: str, measure: str
+    ) -> None:
+        """Print the summary of a rule, its worst ratio with many rows, and its gain in score."""
+        settings = self.kinds[kind]
+        one = _summary(both, rule, settings, measure)
+        large = [name for name in settings if name in self.large]
+        worst = both.select(settings=large).ratios(measure)[rule].max() if large else np.nan
+        gain = one.score_gain
+        if kind == "all" and self.kinds["regression"]:  # accuracy and R² do not add up
+            scored = self.kinds["classification"]
+            gain = _summary(both, rule, scored, measure, 1).score_gain if scored else np.nan
+        print(
+            f"    {label:<26} {one.iqm:6.3f} [{one.iqm_low:6.3f},{one.iqm_high:6.3f}] "
+            f"{one.geometric_mean:7.3f} {one.median:7.3f} {one.won:5.2f} {one.worst:8.2f} "
+            f"{worst:10.2f} {one.diverged:8.3f} {gain:+9.2f}"
+        )
 
     def losses(self, rule: str, n: int = 10) -> None:
         """Print the settings in which a rule loses most against tuned Adam."""
@@ -263,7 +243,7 @@ def main(arguments: argparse.Namespace) -> None:
     n_settings = len(task_set.are_classifications)
     print(
         f"{arguments.tasks}: {n_settings} settings of {len(set(task_set.groups))} data sets, "
-        f"{arguments.splits} splits each"
+        f"splits of each: {arguments.splits}"
     )
     comparison = compare(arguments.rules, names, task_set, arguments.cache, arguments.jobs)
     report = Report(comparison, task_set)

@@ -176,7 +176,7 @@ def test_the_report_has_every_rule_and_kind(real_tasks, benchmark, capsys):
     text = capsys.readouterr().out
     (summary,) = (one for one in comparison.summary() if one.rule == "Adam 1e-3")
     assert f"{summary.iqm:6.3f} [{summary.iqm_low:6.3f},{summary.iqm_high:6.3f}]" in text
-    assert text.count("regression\n") == 2 and text.count("best of all tuned") == 3
+    assert text.count("regression settings\n") == 2 and text.count("best of all tuned") == 3
     worst = comparison.ratios()["Adam 1e-3"]
     name = list(dict.fromkeys(comparison.settings))[worst.argmax()]
     assert re.search(rf"{name} +{worst.max():.3f}", text)
