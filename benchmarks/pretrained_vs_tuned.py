@@ -2,9 +2,10 @@
 
 The tasks are those of ``real_tasks.py``. Every rule trains every task from the same start with the
 same batches, without early stopping, and validates after the same 51 epochs at most. The validation
-rows choose the epoch, and the candidate of a rule that is tuned; the test rows are reported. A
-ratio of a setting is the geometric mean over its splits; the intervals come from a bootstrap over
-data sets. Accuracy is of classifications alone and R² of regressions alone.
+rows choose the epoch, and the candidate of a rule that is tuned; the test rows are reported. For
+training losses, tables where the lowest final training loss chooses the candidate stand beside
+those. A ratio of a setting is the geometric mean over its splits; the intervals come from a
+bootstrap over data sets. Accuracy is of classifications alone and R² of regressions alone.
 
 Choose by ``--tasks choosing``. Report on ``--tasks reporting`` and ``--tasks large_clean`` once, at
 the end. ``--cache`` keeps the trainings of the baselines, so that the next rule is judged in a
@@ -23,7 +24,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from baselines import FEW, REFERENCE, TUNED, UNTUNED
@@ -45,10 +46,15 @@ TITLES = {
     "seconds_to_reference": "seconds to it, without those of tuning",
     "seconds": "seconds in total, those of tuning included",
 }
-#: The best of the tuned baselines for every task: by the training loss for the measures that are
-#: about it, by the validation loss for the others.
+#: The best of the tuned baselines for every task, by what they are tuned by.
 BEST = "best of all tuned"
-OF_TRAINING = {"training_loss", "steps_to_reference", "seconds_to_reference"}
+#: What chooses among the candidates of a rule that is tuned, and the measures that are reported.
+TUNED_BY = {
+    "validation_loss": tuple(TITLES),
+    "training_loss": ("training_loss", "steps_to_reference", "seconds_to_reference"),
+}
+#: Comparisons of the same trainings, by what the rules are tuned by.
+Comparisons: TypeAlias = dict[str, RuleComparison]
 
 
 # Trainings ----------------------------------------------------------------------------------------
@@ -67,18 +73,22 @@ def load_candidates(name: str) -> list[Any]:
     return [load_pretrained(name)]
 
 
-def train(name: str, task_set: TaskSet, n_jobs: int) -> RuleComparison:
-    """Train all tasks by one rule."""
-    return compare_rules(
-        {},
+def train(name: str, task_set: TaskSet, n_jobs: int) -> Comparisons:
+    """Train all tasks by all candidates of a rule, and choose one for every task in two ways."""
+    candidates = {str(number): rule for number, rule in enumerate(load_candidates(name))}
+    every = compare_rules(
+        candidates,
         task_set.tasks,
-        tuned={name: load_candidates(name)},
         settings=task_set.settings,
         groups=task_set.groups,
         n_validations=N_VALIDATIONS,
         random_state=0,
         n_jobs=n_jobs,
     )
+    return {
+        by: every.with_best(name, candidates, by=by).select(rules=[name], reference=name)
+        for by in TUNED_BY
+    }
 
 
 def fingerprint_of(task_set: TaskSet) -> str:
@@ -93,7 +103,7 @@ def fingerprint_of(task_set: TaskSet) -> str:
 
 def train_or_read(
     name: str, task_set: TaskSet, fingerprint: str, folder: Path | None, n_jobs: int
-) -> RuleComparison:
+) -> Comparisons:
     """Return the trainings of a baseline, from a file if they are known."""
     if folder is None:
         return train(name, task_set, n_jobs)
@@ -102,18 +112,21 @@ def train_or_read(
     key = hashlib.sha256(f"{fingerprint} {N_VALIDATIONS} {candidates}".encode()).hexdigest()[:16]
     path = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '_', name)}-{key}.json"
     if not path.exists():
-        comparison = train(name, task_set, n_jobs)
+        trained = train(name, task_set, n_jobs)
+        records = {by: [dataclasses.asdict(one) for one in trained[by].trainings] for by in trained}
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps([dataclasses.asdict(one) for one in comparison.trainings])
         unfinished = path.with_suffix(f".{time.time_ns()}")
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(json.dumps(records), encoding="utf-8")
         unfinished.replace(path)
-    records = json.loads(path.read_text(encoding="utf-8"))
-    trainings = [
-        ComparedTraining(**{**one, "loss_curve": tuple(one["loss_curve"])}) for one in records
-    ]
     labels = tuple(task_set.settings), tuple(task_set.groups)
-    return RuleComparison(trainings, (name,), name, *labels)
+    return {
+        by: RuleComparison([_training_of(record) for record in records], (name,), name, *labels)
+        for by, records in json.loads(path.read_text(encoding="utf-8")).items()
+    }
+
+
+def _training_of(record: dict[str, Any]) -> ComparedTraining:
+    return ComparedTraining(**{**record, "loss_curve": tuple(record["loss_curve"])})
 
 
 def compare(
@@ -122,7 +135,7 @@ def compare(
     task_set: TaskSet,
     folder: Path | None,
     n_jobs: int,
-) -> RuleComparison:
+) -> Comparisons:
     """Train or read all rules; the reference is tuned Adam."""
     fingerprint = fingerprint_of(task_set)
     parts = []
@@ -133,7 +146,7 @@ def compare(
         else:
             parts.append(train_or_read(name, task_set, fingerprint, folder, n_jobs))
         print(f"# {name}: {time.perf_counter() - began:.0f} s", flush=True)
-    return RuleComparison.concatenate(parts)
+    return {by: RuleComparison.concatenate(part[by] for part in parts) for by in TUNED_BY}
 
 
 # Tables -------------------------------------------------------------------------------------------
@@ -142,8 +155,8 @@ def compare(
 class Report:
     """The tables of a comparison on a set of tasks."""
 
-    def __init__(self, comparison: RuleComparison, task_set: TaskSet):
-        self.comparison = comparison
+    def __init__(self, comparison: RuleComparison, task_set: TaskSet, tuned_by: str):
+        self.comparison, self.tuned_by = comparison, tuned_by
         self.kinds: dict[str, list[str]] = {
             "all": list(task_set.are_classifications),
             "classification": [],
@@ -170,8 +183,7 @@ class Report:
         """Print one rule against all others, and against the best of those that are tuned."""
         others = [name for name in self.comparison.rules if name != rule]
         tuned = [name for name in others if name in TUNED]
-        by = "training_loss" if measure in OF_TRAINING else "validation_loss"
-        comparison = self.comparison.with_best(BEST, tuned, by=by)
+        comparison = self.comparison.with_best(BEST, tuned, by=self.tuned_by)
         for kind in filter(self.kinds.get, self.kinds):
             self._print_head(f"{rule}: {TITLES[measure]}, over that of …, {kind} settings", kind)
             for other in (*others, BEST):
@@ -180,7 +192,7 @@ class Report:
 
     def _print_head(self, title: str, kind: str) -> None:
         score = "R², pt" if kind == "regression" else "acc., pt"
-        print(f"\n{title}")
+        print(f"\n{title} (tuned by {self.tuned_by.replace('_', ' ')})")
         print(
             f"    {'':<26} {'IQM':>6} {'95 %':>15} {'geo':>7} {'median':>7} {'won':>5} "
             f"{'worst':>8} {f'>={MANY_ROWS} rows':>10} {'diverged':>8} {score:>9}"
@@ -245,16 +257,22 @@ def main(arguments: argparse.Namespace) -> None:
         f"{arguments.tasks}: {n_settings} settings of {len(set(task_set.groups))} data sets, "
         f"splits of each: {arguments.splits}"
     )
-    comparison = compare(arguments.rules, names, task_set, arguments.cache, arguments.jobs)
-    report = Report(comparison, task_set)
-    for measure in ("test_loss", "validation_loss", "final_test_loss", "training_loss"):
-        report.overview(measure)
+    comparisons = compare(arguments.rules, names, task_set, arguments.cache, arguments.jobs)
+    reports = {by: Report(comparisons[by], task_set, by) for by in TUNED_BY}
+    overview = {
+        "validation_loss": ("test_loss", "validation_loss", "final_test_loss", "training_loss"),
+        "training_loss": ("training_loss",),
+    }
+    for by, measures in overview.items():
+        for measure in measures:
+            reports[by].overview(measure)
     for rule in arguments.rules:
-        for measure in TITLES:
-            report.against_all(rule, measure)
-        report.losses(rule)
+        for by, measures in TUNED_BY.items():
+            for measure in measures:
+                reports[by].against_all(rule, measure)
+        reports["validation_loss"].losses(rule)
         if n_settings <= 10:
-            report.all_settings(rule)
+            reports["validation_loss"].all_settings(rule)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 
 import sklearn_metabp
 from sklearn_metabp import SGD, Adam
+from sklearn_metabp.meta_training import compare_rules
 
 BENCHMARKS = Path(sklearn_metabp.__file__).parents[1] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks are not installed")
@@ -151,12 +152,14 @@ def test_baselines_are_read_where_they_are_known(real_tasks, benchmark, monkeypa
     names = [*benchmark.TUNED, "Adam 1e-3"]
     arguments = [], names, task_set, tmp_path, 1
     made = benchmark.compare(*arguments)
-    assert made.reference == "Adam, tuned" and made.rules == tuple(names)
+    assert list(made) == ["validation_loss", "training_loss"]
     assert len(list(tmp_path.iterdir())) == 3
     monkeypatch.setattr(benchmark, "train", None)
     read = benchmark.compare(*arguments)
-    assert read.trainings == made.trainings
-    assert (read.settings, read.groups) == (made.settings, made.groups)
+    for by, comparison in made.items():
+        assert comparison.reference == "Adam, tuned" and comparison.rules == tuple(names)
+        assert read[by].trainings == comparison.trainings
+        assert (read[by].settings, read[by].groups) == (comparison.settings, comparison.groups)
     monkeypatch.setitem(benchmark.UNTUNED, "Adam 1e-3", SGD(0.1))
     with pytest.raises(TypeError, match="'NoneType' object is not callable"):
         benchmark.compare(*arguments)  # another rule of that name is not known
@@ -165,21 +168,45 @@ def test_baselines_are_read_where_they_are_known(real_tasks, benchmark, monkeypa
         benchmark.compare([], names, other, tmp_path, 1)
 
 
+def test_candidates_are_chosen_by_validation_or_by_training(real_tasks, benchmark):
+    task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("small",), 2)
+    tuned = benchmark.train("Adam, tuned", task_set, 1)
+    by_hand = compare_rules(
+        {},
+        task_set.tasks,
+        tuned={"Adam, tuned": benchmark.TUNED["Adam, tuned"]},
+        n_validations=benchmark.N_VALIDATIONS,
+        random_state=0,
+    )
+    for one, other in zip(tuned["validation_loss"].trainings, by_hand.trainings, strict=True):
+        assert (one.candidate, one.test_loss) == (other.candidate, other.test_loss)
+    lowest = tuned["training_loss"].ratios("training_loss")
+    assert lowest == {"Adam, tuned": pytest.approx(1.0)}
+    for one, other in zip(tuned["training_loss"].trainings, by_hand.trainings, strict=True):
+        assert one.training_loss <= other.training_loss
+
+
 def test_the_report_has_every_rule_and_kind(real_tasks, benchmark, capsys):
     task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("full", "small"), 1)
     names = [*benchmark.TUNED, "Adam 1e-3"]
-    comparison = benchmark.compare([], names, task_set, None, 1)
-    report = benchmark.Report(comparison, task_set)
+    comparisons = benchmark.compare([], names, task_set, None, 1)
+    comparison = comparisons["validation_loss"]
+    report = benchmark.Report(comparison, task_set, "validation_loss")
     report.overview("test_loss")
-    report.against_all("Adam 1e-3", "training_loss")
     report.losses("Adam 1e-3", 3)
     text = capsys.readouterr().out
     (summary,) = (one for one in comparison.summary() if one.rule == "Adam 1e-3")
     assert f"{summary.iqm:6.3f} [{summary.iqm_low:6.3f},{summary.iqm_high:6.3f}]" in text
-    assert text.count("regression settings\n") == 2 and text.count("best of all tuned") == 3
     worst = comparison.ratios()["Adam 1e-3"]
     name = list(dict.fromkeys(comparison.settings))[worst.argmax()]
     assert re.search(rf"{name} +{worst.max():.3f}", text)
+    comparison = comparisons["training_loss"]
+    benchmark.Report(comparison, task_set, "training_loss").against_all(
+        "Adam 1e-3", "training_loss"
+    )
+    text = capsys.readouterr().out
+    assert text.count("regression settings (tuned by training loss)") == 1
+    assert text.count("best of all tuned") == 3
     best = np.minimum(*(comparison.ratios("training_loss")[name] for name in benchmark.TUNED))
     ratio = comparison.ratios("training_loss")["Adam 1e-3"] / best
     assert f"{np.median(ratio):7.3f}" in text.split("best of all tuned")[1].split("\n")[0]

@@ -247,7 +247,8 @@ class RuleComparison:
         name : str
             Name of the new rule.
         rules : collection of str
-            Names of the rules to choose among. The seconds of the new one are theirs together.
+            Names of the rules to choose among, which are the candidates of the new one. Its seconds
+            are theirs together.
         by : str, default="validation_loss"
             The measure that chooses. With a measure that is reported, such as ``"training_loss"``,
             the new rule is a bound that no rule reaches in practice.
@@ -274,9 +275,12 @@ class RuleComparison:
             seconds[place] = seconds.get(place, 0.0) + one.seconds
             if place not in chosen or getattr(one, by) < getattr(chosen[place], by):
                 chosen[place] = one
-        best = [replace(one, rule=name, seconds=seconds[at]) for at, one in chosen.items()]
-        rules = (*self.rules, name)
-        return replace(self, trainings=self.trainings + best, rules=rules)
+        numbers = {rule: number for number, rule in enumerate(rules)}
+        best = [
+            replace(one, rule=name, candidate=numbers[one.rule], seconds=seconds[at])
+            for at, one in chosen.items()
+        ]
+        return replace(self, trainings=self.trainings + best, rules=(*self.rules, name))
 
     def ratios(self, measure: str = "test_loss") -> dict[str, np.ndarray]:
         """Return the ratios to the reference, by rule.

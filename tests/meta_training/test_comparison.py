@@ -220,6 +220,7 @@ def test_the_best_of_several_rules_is_chosen_for_every_task():
     best = joined.with_best("best", ["it", "most"], by="test_loss")
     np.testing.assert_allclose(best.ratios()["best"], [0.1, 2.0], rtol=1e-6)
     np.testing.assert_allclose(best.ratios("seconds")["best"], [2.0, 2.0], rtol=1e-6)
+    assert [one.candidate for one in best.trainings if one.rule == "best"] == [1, 0]
     for arguments, message in [
         (("it", ["it"], "test_loss"), "'it' is a rule"),
         (("best", [], "test_loss"), "at least one"),
