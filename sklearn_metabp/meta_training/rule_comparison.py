@@ -337,6 +337,7 @@ class RuleComparison:
         Returns
         -------
         summary : list of RuleSummary
+            ``pandas.DataFrame(summary)`` is a table of it.
 
         Raises
         ------

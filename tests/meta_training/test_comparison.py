@@ -265,8 +265,9 @@ def test_without_test_rows_other_measures_remain():
 
 
 def test_the_frame_has_a_row_for_every_training():
-    pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas")
     comparison = made_up([0.5, 2.0])
+    assert pandas.DataFrame(comparison.summary())["n_settings"].tolist() == [2, 2]
     frame = comparison.to_frame()
     assert frame.shape[0] == 4
     assert frame["steps_to_reference"].tolist() == [np.inf] * 4
