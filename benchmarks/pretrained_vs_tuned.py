@@ -22,7 +22,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,24 +60,20 @@ Comparisons: TypeAlias = dict[str, RuleComparison]
 # Trainings ----------------------------------------------------------------------------------------
 
 
-def load_candidates(name: str) -> list[Any]:
-    """Return the candidates of a rule by the name of a baseline, of a file or of a shipped rule."""
-    if name in TUNED:
-        return TUNED[name]
-    if name in UNTUNED:
-        return [UNTUNED[name]]
+def load_learned(name: str) -> Any:
+    """Load a learned rule by the name of its file, or of a rule that ships."""
     if Path(name).exists():
-        return [load_rule(name)]
+        return load_rule(name)
     from sklearn_metabp.pretrained import load_pretrained
 
-    return [load_pretrained(name)]
+    return load_pretrained(name)
 
 
-def train(name: str, task_set: TaskSet, n_jobs: int) -> Comparisons:
+def train(name: str, candidates: Sequence[Any], task_set: TaskSet, n_jobs: int) -> Comparisons:
     """Train all tasks by all candidates of a rule, and choose one for every task in two ways."""
-    candidates = {str(number): rule for number, rule in enumerate(load_candidates(name))}
+    rules = {str(number): rule for number, rule in enumerate(candidates)}
     every = compare_rules(
-        candidates,
+        rules,
         task_set.tasks,
         settings=task_set.settings,
         groups=task_set.groups,
@@ -86,7 +82,7 @@ def train(name: str, task_set: TaskSet, n_jobs: int) -> Comparisons:
         n_jobs=n_jobs,
     )
     return {
-        by: every.with_best(name, candidates, by=by).select(rules=[name], reference=name)
+        by: every.with_best(name, rules, by=by).select(rules=[name], reference=name)
         for by in TUNED_BY
     }
 
@@ -105,14 +101,15 @@ def train_or_read(
     name: str, task_set: TaskSet, fingerprint: str, folder: Path | None, n_jobs: int
 ) -> Comparisons:
     """Return the trainings of a baseline, from a file if they are known."""
+    candidates = TUNED[name] if name in TUNED else [UNTUNED[name]]
     if folder is None:
-        return train(name, task_set, n_jobs)
+        return train(name, candidates, task_set, n_jobs)
     # The representation of a function has its address.
-    candidates = re.sub(r" at 0x\w+", "", repr(load_candidates(name)))
-    key = hashlib.sha256(f"{fingerprint} {N_VALIDATIONS} {candidates}".encode()).hexdigest()[:16]
+    known_by = re.sub(r" at 0x\w+", "", repr(candidates))
+    key = hashlib.sha256(f"{fingerprint} {N_VALIDATIONS} {known_by}".encode()).hexdigest()[:16]
     path = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '_', name)}-{key}.json"
     if not path.exists():
-        trained = train(name, task_set, n_jobs)
+        trained = train(name, candidates, task_set, n_jobs)
         records = {by: [dataclasses.asdict(one) for one in trained[by].trainings] for by in trained}
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{time.time_ns()}")
@@ -130,19 +127,19 @@ def _training_of(record: dict[str, Any]) -> ComparedTraining:
 
 
 def compare(
-    rules: Sequence[str],
+    rules: Mapping[str, Any],
     baselines: Sequence[str],
     task_set: TaskSet,
     folder: Path | None,
     n_jobs: int,
 ) -> Comparisons:
-    """Train or read all rules; the reference is tuned Adam."""
+    """Train the rules, and train or read the baselines; the reference is tuned Adam."""
     fingerprint = fingerprint_of(task_set)
     parts = []
     for name in (*baselines, *rules):
         began = time.perf_counter()
         if name in rules:
-            parts.append(train(name, task_set, n_jobs))
+            parts.append(train(name, [rules[name]], task_set, n_jobs))
         else:
             parts.append(train_or_read(name, task_set, fingerprint, folder, n_jobs))
         print(f"# {name}: {time.perf_counter() - began:.0f} s", flush=True)
@@ -257,7 +254,8 @@ def main(arguments: argparse.Namespace) -> None:
         f"{arguments.tasks}: {n_settings} settings of {len(set(task_set.groups))} data sets, "
         f"splits of each: {arguments.splits}"
     )
-    comparisons = compare(arguments.rules, names, task_set, arguments.cache, arguments.jobs)
+    rules = {Path(name).name: load_learned(name) for name in arguments.rules}
+    comparisons = compare(rules, names, task_set, arguments.cache, arguments.jobs)
     reports = {by: Report(comparisons[by], task_set, by) for by in TUNED_BY}
     overview = {
         "validation_loss": ("test_loss", "validation_loss", "final_test_loss", "training_loss"),
@@ -266,7 +264,7 @@ def main(arguments: argparse.Namespace) -> None:
     for by, measures in overview.items():
         for measure in measures:
             reports[by].overview(measure)
-    for rule in arguments.rules:
+    for rule in rules:
         for by, measures in TUNED_BY.items():
             for measure in measures:
                 reports[by].against_all(rule, measure)

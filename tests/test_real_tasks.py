@@ -150,7 +150,7 @@ def test_the_double_pendulum_keeps_its_energy(real_data_sets):
 def test_baselines_are_read_where_they_are_known(real_tasks, benchmark, monkeypatch, tmp_path):
     task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("small",), 1)
     names = [*benchmark.TUNED, "Adam 1e-3"]
-    arguments = [], names, task_set, tmp_path, 1
+    arguments = {}, names, task_set, tmp_path, 1
     made = benchmark.compare(*arguments)
     assert list(made) == ["validation_loss", "training_loss"]
     assert len(list(tmp_path.iterdir())) == 3
@@ -165,12 +165,12 @@ def test_baselines_are_read_where_they_are_known(real_tasks, benchmark, monkeypa
         benchmark.compare(*arguments)  # another rule of that name is not known
     other = real_tasks.make_tasks(of_sklearn(real_tasks), ("full",), 1)
     with pytest.raises(TypeError, match="'NoneType' object is not callable"):
-        benchmark.compare([], names, other, tmp_path, 1)
+        benchmark.compare({}, names, other, tmp_path, 1)
 
 
 def test_candidates_are_chosen_by_validation_or_by_training(real_tasks, benchmark):
     task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("small",), 2)
-    tuned = benchmark.train("Adam, tuned", task_set, 1)
+    tuned = benchmark.train("Adam, tuned", benchmark.TUNED["Adam, tuned"], task_set, 1)
     by_hand = compare_rules(
         {},
         task_set.tasks,
@@ -189,7 +189,8 @@ def test_candidates_are_chosen_by_validation_or_by_training(real_tasks, benchmar
 def test_the_report_has_every_rule_and_kind(real_tasks, benchmark, capsys):
     task_set = real_tasks.make_tasks(of_sklearn(real_tasks), ("full", "small"), 1)
     names = [*benchmark.TUNED, "Adam 1e-3"]
-    comparisons = benchmark.compare([], names, task_set, None, 1)
+    comparisons = benchmark.compare({"mine": Adam(0.02)}, names, task_set, None, 1)
+    assert comparisons["training_loss"].rules == (*names, "mine")
     comparison = comparisons["validation_loss"]
     report = benchmark.Report(comparison, task_set, "validation_loss")
     report.overview("test_loss")
