@@ -23,6 +23,7 @@ AVERAGED = Averaged(AdamW(8e-3, weight_decay=0.3), decay=0.99)
 N_RATES = 14
 ADAM_RATES = np.geomspace(1e-4, 0.1, N_RATES).tolist()
 SGD_RATES = np.geomspace(1e-3, 1.0, N_RATES).tolist()
+MUON_RATES = np.geomspace(1e-3, 0.2, N_RATES).tolist()
 
 
 def linear(t: int, t_planned: int) -> float:
@@ -52,8 +53,9 @@ TUNED = {
     "ScheduleFree, tuned": [
         ScheduleFree(AdamW(rate, beta_1=0.0, weight_decay=0.0)) for rate in ADAM_RATES
     ],
-    "Muon, tuned": [Muon(rate, adamw_learning_rate=rate / 20) for rate in SGD_RATES],
+    "Muon, tuned": [Muon(rate, adamw_learning_rate=rate / 20) for rate in MUON_RATES],
     "SGD + momentum, tuned": [SGD(rate, momentum=0.9, nesterov=True) for rate in SGD_RATES],
+    # On the minibatches of the task, as all others; it was made for full batches.
     "Rprop, tuned": [Rprop(rate) for rate in ADAM_RATES],
     "L-BFGS": [LBFGS()],
 }
