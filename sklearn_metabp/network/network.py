@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+
 from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.functions import check_functions
 from sklearn_metabp._kernels.network import Backprop
