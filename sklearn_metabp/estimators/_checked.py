@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import _fit_context
+from sklearn.base import ClassifierMixin, _fit_context
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._rows import FitData, GivenData, Rows
+from sklearn_metabp.targets import ClassTargets, NumberTargets
 
 Estimator = TypeVar("Estimator", bound=BaseBackpropMLP)
 
@@ -64,7 +65,7 @@ def trust_data(
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
     X, X_val : ndarray of shape (n_rows, n_features)
         Finite, C-contiguous, both float32 or both float64.
-    y, y_val : ndarray of shape (n_rows,) or (n_rows, n_columns)
+    y, y_val : ndarray of shape (n_rows,), or (n_rows, n_columns) for a regressor
         Integers of a classifier or finite float64 numbers of a regressor.
 
     Returns
@@ -72,7 +73,9 @@ def trust_data(
     data : FitData
     """
     given = GivenData(X, y, None, X_val, y_val)
-    targets = estimator._learn_targets(y, None)
+    output = estimator.out_activation, estimator.loss
+    has_classes = isinstance(estimator, ClassifierMixin)
+    targets = ClassTargets(y, *output) if has_classes else NumberTargets(*output)
     return FitData(given, Rows(X, y, None), Rows(X_val, y_val, None), targets)
 
 

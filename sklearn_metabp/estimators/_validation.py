@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp.estimators._rows import Rows
-from sklearn_metabp.network import Network
+from sklearn_metabp.network import MeanLoss, Network
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.class_weights import check_row_weights
 
@@ -42,10 +42,10 @@ class ValidationRows:
         dtype = network.layout.dtype
         X, y, sample_weight = rows
         self._X = X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
-        self._encoded = targets.encode(y, dtype)
-        self._weight = None
         if sample_weight is not None:
-            self._weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
+            sample_weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
+        encoded, params = targets.encode(y, dtype), network.layout.zeros()
+        self._loss = MeanLoss(network.backprop, params, self._X, encoded, sample_weight)
 
     def for_many_fits(
         self,
@@ -78,7 +78,8 @@ class ValidationRows:
 
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
         """Return the score, and the mean loss without the penalty."""
-        loss = self._network.mean_loss(params, self._X, self._encoded, self._weight)
+        self._loss.params[...] = params
+        loss = self._loss.compute()
         if self._on_validation is not None:
             self._on_validation(params, loss)
         if self._losses_only:

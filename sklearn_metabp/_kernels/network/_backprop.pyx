@@ -8,7 +8,7 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows
+from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows, address
 from sklearn_metabp._kernels.network._layer_loops cimport (
     SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
     fill_rows, multiply, output_rules, softmax, sparse_gradient, sparse_product, sum_of,
@@ -96,7 +96,7 @@ cdef class Backprop:
         self.alpha = alpha
         self.max_batch = max_batch
         self.dropout = np.full(self._n_layers - 1, dropout, np.float64)
-        self._shares = <const double*>_address(self.dropout)
+        self._shares = <const double*>address(self.dropout)
         self.n_steps = n_steps
         self._drops = dropout_key is not None
         self._dropout_key = dropout_key or 0
@@ -105,9 +105,9 @@ cdef class Backprop:
         self.gradients_ = gradients
         widest = max(a * b for a, b in zip(self.layer_sizes, self.layer_sizes[1:]))
         self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
-        self._scratch_at = _address(self._scratch)
+        self._scratch_at = address(self._scratch)
         self._groups = np.array(out_groups or self.layer_sizes[self._n_layers :], dtype=np.int64)
-        self._groups_at = <int64_t*>_address(self._groups)
+        self._groups_at = <int64_t*>address(self._groups)
         self._n_groups = len(self._groups)
         n_inputs, n_outputs = self.layer_sizes[0], self.layer_sizes[self._n_layers]
         self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch)
@@ -116,8 +116,8 @@ cdef class Backprop:
     def _make_layers(self, functions):
         cdef int number
         cdef int64_t start = 0, item = self.dtype.itemsize
-        cdef char* params = <char*>_address(self.params)
-        cdef char* gradients = NULL if self.gradients_ is None else <char*>_address(self.gradients_)
+        cdef char* params = <char*>address(self.params)
+        cdef char* gradients = NULL if self.gradients_ is None else <char*>address(self.gradients_)
         cdef Layer* layer
         self._layers = <Layer*>PyMem_Calloc(self._n_layers, sizeof(Layer))
         if self._layers == NULL:
@@ -133,13 +133,13 @@ cdef class Backprop:
             shape = (self.max_batch, layer.width)
             self.layer_outputs.append(np.zeros(shape, self.dtype))
             self.deltas.append(np.zeros(shape, self.dtype))
-            layer.outputs = _address(self.layer_outputs[number])
-            layer.deltas = _address(self.deltas[number])
+            layer.outputs = address(self.layer_outputs[number])
+            layer.deltas = address(self.deltas[number])
             if number < self._n_layers - 1:
                 keeps = self._drops or ACTIVATIONS[functions[number]].needs_net_inputs
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
                 if keeps:
-                    layer.slopes = _address(self.slopes[number])
+                    layer.slopes = address(self.slopes[number])
         self._n_weights = start
         for number in range(self._n_layers):
             layer = &self._layers[number]
@@ -356,10 +356,3 @@ cdef class Backprop:
         squares = add_decay(self._is_double, self._layers[0].weight_gradients,
                             self._layers[0].weights, self._n_weights, self.alpha / self._total)
         return 0.5 * self.alpha * squares / self._total
-
-
-cdef void* _address(array) except? NULL:
-    """Return the address of a C-contiguous array; the caller keeps the array alive."""
-    if not array.flags.c_contiguous:
-        raise ValueError("the array must be C-contiguous")
-    return <void*><size_t>array.ctypes.data
