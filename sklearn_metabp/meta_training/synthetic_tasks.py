@@ -126,6 +126,9 @@ class SyntheticTasks(Tasks):
         Seed of all tasks. Tasks of different seeds have nothing in common.
     clean_share : float, default=0.3
         Share of clean tasks, from 0 to 1.
+    clean_regression_share : float or None, default=None
+        Share of clean tasks among the regressions, from 0 to 1; None is ``clean_share``. Tables of
+        measurements have clean numbers more often than clean labels.
     horizon : tuple of (int, int), default=(30, 600)
         Least and largest number of steps; log-uniform, and rounded to whole epochs.
     max_width : int, default=64
@@ -170,6 +173,7 @@ class SyntheticTasks(Tasks):
         random_state: int = 0,
         *,
         clean_share: float = 0.3,
+        clean_regression_share: float | None = None,
         horizon: tuple[int, int] = (30, 600),
         max_width: int = 64,
         curriculum: int | None = None,
@@ -179,6 +183,11 @@ class SyntheticTasks(Tasks):
     ):
         self.random_state = check_count("random_state", random_state, 0)
         self.clean_share = _check_share("clean_share", clean_share)
+        self.clean_regression_share = (
+            None
+            if clean_regression_share is None
+            else _check_share("clean_regression_share", clean_regression_share)
+        )
         low, high = horizon
         self.horizon = check_count("horizon[0]", low, 1), check_count("horizon[1]", high, low)
         self.max_width = check_count("max_width", max_width, 8)
@@ -225,8 +234,10 @@ class SyntheticTasks(Tasks):
         """
         index = check_count("index", index, 0)
         rng = _seeded(self.random_state, index, _TASK)
-        is_clean = bool(rng.uniform() < self.clean_share)
+        draw = rng.uniform()
         has_classes = bool(rng.uniform() < _CLASSIFICATION_SHARE)
+        share = self.clean_regression_share
+        is_clean = bool(draw < (self.clean_share if has_classes or share is None else share))
         n_outputs = draw_count(rng, 2, 10) if has_classes else draw_count(rng, 1, 5)
         settings: dict[str, Any] = {
             "is_clean": is_clean,

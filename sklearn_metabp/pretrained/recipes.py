@@ -130,7 +130,7 @@ def _record(search: EvolutionSearch) -> dict[str, Any]:
 _INPUTS = LAYER_INPUTS[: LAYER_INPUTS.index("log_rms/first")]
 _BROAD = {"max_width": 128, "scale_share": 0.25}
 _NOISY = {"max_width": 128, "scale_share": 0.15}
-_LONG = {"horizon": (30, 1000), **_NOISY}
+_LONG = {"horizon": (30, 1000), "clean_regression_share": 0.6, **_NOISY}
 
 #: The recipes by the names of the rules.
 RECIPES: Mapping[str, Recipe] = {

@@ -282,3 +282,21 @@ def test_a_family_is_a_function_or_a_list():
         TaskFamily([3])
     with pytest.raises(ValueError, match="index"):
         by_function[-1]
+
+
+def test_regressions_can_have_a_share_of_clean_tasks_of_their_own():
+    usual = [SyntheticTasks(4).draw(index).settings for index in range(300)]
+    other = [
+        SyntheticTasks(4, clean_regression_share=0.8).draw(index).settings for index in range(300)
+    ]
+    for before, after in zip(usual, other, strict=True):
+        assert before["n_classes"] == after["n_classes"]
+        if before["n_classes"]:
+            assert before == after
+        else:
+            assert after["is_clean"] or not before["is_clean"]
+    shares = [
+        np.mean([one["is_clean"] for one in settings if not one["n_classes"]])
+        for settings in (usual, other)
+    ]
+    np.testing.assert_allclose(shares, [0.3, 0.8], atol=0.1)
