@@ -1,7 +1,7 @@
 """Many fits on the same rows: the rows are checked once."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import numpy as np
@@ -82,6 +82,7 @@ def fit_checked(
     *,
     validation_epochs: Collection[int] | None = None,
     validation_scores: bool = True,
+    on_validation: Callable[[np.ndarray, float], None] | None = None,
     warns: bool = True,
 ) -> Estimator:
     """Fit an estimator to data that were checked before.
@@ -104,6 +105,9 @@ def fit_checked(
     validation_scores : bool, default=True
         Whether to compute scores on the validation rows. They may take longer than the losses.
         Otherwise minus the loss is the score.
+    on_validation : callable, default=None
+        ``on_validation(params, loss)`` is called after every validation, with the parameters that
+        were validated, to copy what it keeps.
     warns : bool, default=True
         Whether to examine the outcome, and to warn of a training that did not converge.
 
@@ -112,7 +116,9 @@ def fit_checked(
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
     """
     with config_context(skip_parameter_validation=True):
-        return _fit_in_context(estimator, data, validation_epochs, validation_scores, warns)
+        return _fit_in_context(
+            estimator, data, validation_epochs, validation_scores, on_validation, warns
+        )
 
 
 @_fit_context(prefer_skip_nested_validation=True)  # for the callbacks
@@ -121,11 +127,14 @@ def _fit_in_context(
     data: FitData,
     epochs: Collection[int] | None,
     scores: bool,
+    on_validation: Callable[[np.ndarray, float], None] | None,
     warns: bool,
 ) -> Estimator:
     start = estimator._find_start(data, continues=False, incremental=False)
     if start.validation is not None:
-        start.validation = start.validation.restricted(epochs, with_scores=scores)
+        start.validation = start.validation.for_many_fits(
+            epochs, with_scores=scores, on_validation=on_validation
+        )
     end = estimator._train(start, incremental=False, examines=warns)
     estimator.n_features_in_ = data.rows.X.shape[1]
     return estimator._become_fitted(start, end)

@@ -69,9 +69,9 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         - ``"generalise"``: half log(lowest validation loss + 0.01), half log(final validation loss
           + 0.01);
         - one of the measures ``"final_loss"``, ``"log_curve"``, ``"final_validation_loss"``,
-          ``"best_validation_loss"``, ``"final_validation_score"``, ``"best_validation_score"``, or
-          the name of a scikit-learn scorer, which judges the trained network on the validation
-          rows, higher is better;
+          ``"best_validation_loss"``, ``"chosen_test_loss"``, ``"final_validation_score"``,
+          ``"best_validation_score"``, or the name of a scikit-learn scorer, which judges the
+          trained network on the validation rows, higher is better;
         - a dict with weights of these measures and scorers;
         - a function of a :class:`Rollout`, which has its ``estimator``.
 
@@ -223,8 +223,8 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of its range, or a task lacks validation rows that the objective
-            needs.
+            If a parameter is out of its range, or a task lacks validation or test rows that the
+            objective needs.
         NotFittedError
             If the rule is a learned one that has not been fitted.
         CheckpointError

@@ -71,6 +71,12 @@ class Pair:
                     f"task {self.index} has no validation rows, and the objective needs them: give "
                     "the tasks X_val and y_val, or choose another objective, such as 'fit'."
                 )
+            if self.objective.needs_test and task.X_test is None:
+                raise ValueError(
+                    f"task {self.index} has no test rows, and the objective needs them: give the "
+                    "tasks X_test and y_test (SyntheticTasks: n_test=300), or choose another "
+                    "objective, such as 'generalise'."
+                )
             if self.start is not None:
                 task = start_from(task, self.start)
             plus, minus = (self._judge(task, rule) for rule in self.rules)
@@ -125,7 +131,10 @@ class _Start:
         return self.params.astype(layout.dtype)
 
 
+_ROWS = "X", "y", "X_val", "y_val", "X_test", "y_test"
+
+
 def start_from(task: Task, params: np.ndarray) -> Task:
     """Return a task whose trainings start from given parameters."""
     network = clone(task.estimator).set_params(init=_Start(params), init_output_bias="init")
-    return Task(network, task.X, task.y, task.X_val, task.y_val)
+    return Task(network, *(getattr(task, name) for name in _ROWS))

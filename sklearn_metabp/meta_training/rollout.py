@@ -44,6 +44,10 @@ class Rollout:
     validation_scores : ndarray of shape (n_epochs,) or None
         Accuracy, R² or the estimator's ``scoring`` on the validation rows after every epoch; None
         or empty as ``validation_loss_curve``.
+    chosen_test_loss : float
+        Loss on the test rows of the task after the epoch that had the lowest validation loss of
+        those that were validated. NaN without test rows or without validation rows; infinite after
+        a divergence.
     estimator : BackpropMLPClassifier, BackpropMLPRegressor or None
         The trained network, if ``return_estimator`` was True and the training left one.
 
@@ -70,6 +74,7 @@ class Rollout:
     loss_curve: np.ndarray = field(repr=False)
     validation_loss_curve: np.ndarray | None = field(default=None, repr=False)
     validation_scores: np.ndarray | None = field(default=None, repr=False)
+    chosen_test_loss: float = np.nan
     estimator: BackpropMLP | None = field(default=None, repr=False)
 
 
@@ -160,6 +165,8 @@ def rollout(
     if n_validations is not None:
         epochs = _spread_epochs(network, check_count("n_validations", n_validations, 1))
     data = task.fit_data
+    is_validated = task.X_val is not None or network.early_stopping
+    chosen = _ChosenParams() if is_validated and task.X_test is not None else None
     began = time.perf_counter()
     try:
         with _quiet():
@@ -168,12 +175,12 @@ def rollout(
                 data,
                 validation_epochs=epochs,
                 validation_scores=validation_scores,
+                on_validation=None if chosen is None else chosen.note,
                 warns=False,
             )
     except DivergenceError as error:
         seconds = time.perf_counter() - began
         # A fit that raises leaves no validation curve.
-        is_validated = task.X_val is not None or network.early_stopping
         curve = np.empty(0) if is_validated else None
         return Rollout(
             loss=np.inf,
@@ -183,6 +190,7 @@ def rollout(
             loss_curve=np.array(error.loss_curve, float),
             validation_loss_curve=curve,
             validation_scores=curve,
+            chosen_test_loss=np.nan if chosen is None else np.inf,
         )
     seconds = time.perf_counter() - began
     state = network._training_state
@@ -195,6 +203,7 @@ def rollout(
         loss_curve=np.array(network.loss_curve_),
         validation_loss_curve=_array_or_none(network.validation_loss_curve_),
         validation_scores=_array_or_none(network.validation_scores_),
+        chosen_test_loss=np.nan if chosen is None else chosen.test_loss(network, task),
         estimator=network if return_estimator else None,
     )
 
@@ -275,6 +284,30 @@ def _spread_epochs(network: BackpropMLP, n_validations: int) -> frozenset[int]:
     n_epochs = network.max_iter
     n = min(n_validations, n_epochs)
     return frozenset(n_epochs * number // n for number in range(1, n + 1))
+
+
+class _ChosenParams:
+    """The parameters with the lowest validation loss so far.
+
+    The test rows are evaluated once, at the end: a copy of the parameters at every improvement
+    takes less time than one more evaluation.
+    """
+
+    def __init__(self) -> None:
+        self._params: np.ndarray | None = None
+        self._lowest = np.inf
+
+    def note(self, params: np.ndarray, loss: float) -> None:
+        """Keep a copy of the parameters if no loss was as low."""
+        if loss < self._lowest:
+            self._params, self._lowest = params.copy(), loss
+
+    def test_loss(self, network: BackpropMLP, task: Task) -> float:
+        """Return the loss of a trained network with them on the task's test rows."""
+        if self._params is None:
+            return np.inf
+        targets = network.targets_.encode(task.y_test, network.layout_.dtype)
+        return network.network_.mean_loss(self._params, task.X_test, targets)
 
 
 def _array_or_none(curve: list[float] | None) -> np.ndarray | None:

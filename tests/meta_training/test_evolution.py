@@ -353,12 +353,21 @@ def test_a_pair_may_start_from_a_state():
     assert plus == minus and plus.n_steps == 6
 
 
+def test_a_task_that_starts_from_a_state_keeps_all_its_rows():
+    task = Task(NETWORK, X, Y, X[:5], Y[:5], X[5:9], Y[5:9])
+    other = start_from(task, np.zeros(13))
+    for name in ("X", "y", "X_val", "y_val", "X_test", "y_test"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(task, name))
+
+
 def test_what_a_search_needs_is_asked_for():
     with pytest.raises(NotFittedError):
         EvolutionSearch(LearnedUpdateRule(), SHORT).fit()
     without = [Task(NETWORK, X, Y)]
     with pytest.raises(ValueError, match="task 0 has no validation rows"):
         EvolutionSearch(learned(), without, objective="generalise").fit()
+    with pytest.raises(ValueError, match="task 0 has no test rows"):
+        EvolutionSearch(learned(), TASKS, objective="chosen_test_loss").fit()
     with pytest.raises(ValueError, match="scales"):
         search(scales=0.0).fit()
     with pytest.raises(ValueError, match="n_pairs"):
