@@ -22,9 +22,9 @@ from sklearn_metabp.meta_training import (
     rollout,
     rollout_seed,
 )
-from sklearn_metabp.meta_training.evolution import estimate_gradient
 from sklearn_metabp.meta_training.objectives import as_objective, bounded_value
-from sklearn_metabp.meta_training.pairs import Pair, start_from
+from sklearn_metabp.meta_training.strategies import estimate_gradient
+from sklearn_metabp.meta_training.trials import Trial, start_from
 
 X = np.linspace(-1, 1, 40).reshape(20, 2)
 Y = X[:, 0] * X[:, 1]
@@ -346,10 +346,10 @@ def test_a_pair_may_start_from_a_state():
     record = rollout(task, Vector(np.zeros(1)), 0, return_estimator=True)
     np.testing.assert_array_equal(record.estimator.params_, state)
     assert task.estimator is not TASKS[0].estimator and TASKS[0].estimator.init != task.estimator
-    pair = Pair(
+    trial = Trial(
         0, 3, TaskFamily(TASKS).maker(0), (Vector([0.0]), Vector([0.0])), as_objective("fit"), state
     )
-    plus, minus = pair.run()
+    plus, minus = trial.run()
     assert plus == minus and plus.n_steps == 6
 
 

@@ -1,4 +1,4 @@
-"""Antithetic pairs: two rollouts whose rules differ in the sign of a perturbation alone."""
+"""Trials: rollouts that differ in their rules alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from sklearn_metabp.network import ParameterLayout
 
 
 class Judgement(NamedTuple):
-    """The result of one rollout of a pair.
+    """The result of one rollout of a trial.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class Judgement(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two rollouts on the same task, from the same start and with the same batches.
+class Trial:
+    """Rollouts by several rules on the same task, from the same start and with the same batches.
 
     It depends on nothing outside, so any process can run it.
 
@@ -48,8 +48,8 @@ class Pair:
         Seed of the starts and of the batches.
     make_task : callable
         Returns the task.
-    rules : tuple of two UpdateRule
-        The rules with the perturbation added and subtracted.
+    rules : tuple of UpdateRule
+        One for every rollout.
     objective : Objective
     start : ndarray of shape (n_params,) or None
         Parameters of the network to start from; None for new ones.
@@ -58,12 +58,12 @@ class Pair:
     index: int
     seed: int
     make_task: Callable[[], Task]
-    rules: tuple[Any, Any]
+    rules: tuple[Any, ...]
     objective: Objective
     start: np.ndarray | None = None
 
-    def run(self) -> tuple[Judgement, Judgement]:
-        """Train both networks."""
+    def run(self) -> tuple[Judgement, ...]:
+        """Train a network by every rule."""
         with name_rollout_in_errors(self.index, 0):
             task = self.make_task()
             if self.objective.needs_validation and task.X_val is None:
@@ -79,8 +79,7 @@ class Pair:
                 )
             if self.start is not None:
                 task = start_from(task, self.start)
-            plus, minus = (self._judge(task, rule) for rule in self.rules)
-            return plus, minus
+            return tuple(self._judge(task, rule) for rule in self.rules)
 
     def _judge(self, task: Task, rule: Any) -> Judgement:
         record = rollout(
