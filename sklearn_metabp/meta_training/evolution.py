@@ -13,7 +13,11 @@ from sklearn_metabp.meta_training.objectives import Objective
 from sklearn_metabp.meta_training.rollout import Rollout
 from sklearn_metabp.meta_training.rule_search import RuleSearch
 from sklearn_metabp.meta_training.strategies import AntitheticPairs
-from sklearn_metabp.meta_training.trainings import Trainings, WholeTrainings
+from sklearn_metabp.meta_training.trainings import (
+    Trainings,
+    TruncatedTrainings,
+    WholeTrainings,
+)
 from sklearn_metabp.update_rules import Adam, UpdateRule, resolve_update_rule
 
 _OUTER_LEARNING_RATE = 0.01
@@ -32,8 +36,9 @@ class EvolutionSearch(RuleSearch):
             \mathrm{clip}(f(\theta + \sigma \epsilon_j) - f(\theta - \sigma \epsilon_j), \pm 1)
             \, \epsilon_j
 
-    and one of this package's update rules takes the step. Tasks are fresh in every iteration. The
-    average of the iterates is kept.
+    and one of this package's update rules takes the step. Where trainings are truncated, the last
+    :math:`\epsilon_j` is the sum of the directions of all parts so far. Tasks are fresh in every
+    iteration. The average of the iterates is kept.
 
     A rollout that fails (it diverges, or ends at ten times the loss of its first epoch) counts,
     with bounded values. The state of its network before the failure is kept, so that later pairs
@@ -77,6 +82,12 @@ class EvolutionSearch(RuleSearch):
     restart_share : float, default=0.1
         Share of the pairs that start from states in which earlier rollouts failed, while there are
         any.
+    truncation : int, default=None
+        Number of steps, rounded to whole epochs, after which a training is interrupted, to be
+        continued in the next iteration; None trains to the end. For long trainings: the rule learns
+        from every part. The objective is then that of a part, as if it were a training of its own,
+        and its sum over all parts is minimised. The gradient is unbiased, by persistent evolution
+        strategies.
     callback : callable, default=None
         ``callback(search, row)`` is called after every iteration, with this estimator fitted so
         far, and a dict of the last row of ``history_``. If it returns True, the search ends.
@@ -126,7 +137,9 @@ class EvolutionSearch(RuleSearch):
     ----------
     T. Salimans et al., "Evolution Strategies as a Scalable Alternative to Reinforcement Learning"
     (2017). Pairs on common random numbers: L. Metz et al., "Understanding and correcting
-    pathologies in the training of learned optimizers" (2019).
+    pathologies in the training of learned optimizers" (2019). Truncation: P. Vicol, L. Metz and
+    J. Sohl-Dickstein, "Unbiased Gradient Estimation in Unrolled Computation Graphs with Persistent
+    Evolution Strategies" (2021).
 
     Examples
     --------
@@ -153,6 +166,7 @@ class EvolutionSearch(RuleSearch):
         "average_decay": [Interval(Real, 0, 1, closed="left")],
         "scales": ["array-like", None],
         "restart_share": [Interval(Real, 0, 1, closed="both")],
+        "truncation": [Interval(Integral, 1, None, closed="left"), None],
         "callback": [callable, None],
         "checkpoint": [str, os.PathLike, None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
@@ -172,6 +186,7 @@ class EvolutionSearch(RuleSearch):
         average_decay: float = 0.99,
         scales: Any = None,
         restart_share: float = 0.1,
+        truncation: int | None = None,
         callback: Callable[[Any, dict[str, Any]], Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         random_state: int = 0,
@@ -187,6 +202,7 @@ class EvolutionSearch(RuleSearch):
         self.average_decay = average_decay
         self.scales = scales
         self.restart_share = restart_share
+        self.truncation = truncation
         self.callback = callback
         self.checkpoint = checkpoint
         self.random_state = random_state
@@ -205,10 +221,11 @@ class EvolutionSearch(RuleSearch):
         )
 
     def _make_trainings(self, family: Tasks, objective: Objective) -> Trainings:
-        return WholeTrainings(
-            family,
-            objective,
-            n_trials=self.n_pairs,
-            restart_share=self.restart_share,
-            random_state=self.random_state,
-        )
+        settings: dict[str, Any] = {
+            "n_trials": self.n_pairs,
+            "restart_share": self.restart_share,
+            "random_state": self.random_state,
+        }
+        if self.truncation is None:
+            return WholeTrainings(family, objective, **settings)
+        return TruncatedTrainings(family, objective, truncation=self.truncation, **settings)

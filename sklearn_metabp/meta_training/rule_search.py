@@ -83,7 +83,7 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
         strategy = self._make_strategy(start / scales)
         trainings = self._make_trainings(as_family(self.tasks), as_objective(self.objective))
         state, stopped = SearchState.begin(strategy, trainings), None
-        files = self._open_files()
+        files = self._open_files(trainings)
         if files is not None:
             files.remove_parts()
             saved = files.read(state, lambda read: check_search(read, strategy, trainings))
@@ -174,7 +174,7 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
         row = {name: column[-1].item() for name, column in self.history_.items()}
         return bool(self.callback(self, row))
 
-    def _open_files(self) -> CheckpointFiles | None:
+    def _open_files(self, trainings: Trainings) -> CheckpointFiles | None:
         if self.checkpoint is None:
             return None
         settings = self.get_params(deep=False)
@@ -184,7 +184,8 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
         settings["tasks"] = type(family), vars(family)  # a function counts by its code
         name = fingerprint((_FORMAT, package_release(), type(self), settings))
         owners = [self.rule, getattr(self, "update_rule", None)]
-        return CheckpointFiles(Path(self.checkpoint).absolute(), name, owners)
+        classes = trainings.state_classes(self.rule)
+        return CheckpointFiles(Path(self.checkpoint).absolute(), name, owners, classes)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_rule_")

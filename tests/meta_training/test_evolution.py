@@ -24,7 +24,7 @@ from sklearn_metabp.meta_training import (
 )
 from sklearn_metabp.meta_training.objectives import as_objective, bounded_value
 from sklearn_metabp.meta_training.strategies import estimate_gradient
-from sklearn_metabp.meta_training.trials import Trial, start_from
+from sklearn_metabp.meta_training.trials import WholeTrial, start_from
 
 X = np.linspace(-1, 1, 40).reshape(20, 2)
 Y = X[:, 0] * X[:, 1]
@@ -346,8 +346,13 @@ def test_a_pair_may_start_from_a_state():
     record = rollout(task, Vector(np.zeros(1)), 0, return_estimator=True)
     np.testing.assert_array_equal(record.estimator.params_, state)
     assert task.estimator is not TASKS[0].estimator and TASKS[0].estimator.init != task.estimator
-    trial = Trial(
-        0, 3, TaskFamily(TASKS).maker(0), (Vector([0.0]), Vector([0.0])), as_objective("fit"), state
+    trial = WholeTrial(
+        index=0,
+        seed=3,
+        make_task=TaskFamily(TASKS).maker(0),
+        rules=(Vector([0.0]), Vector([0.0])),
+        objective=as_objective("fit"),
+        start=state,
     )
     plus, minus = trial.run()
     assert plus == minus and plus.n_steps == 6
