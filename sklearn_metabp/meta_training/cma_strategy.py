@@ -16,8 +16,9 @@ class CovarianceAdaptation(Strategy):
     trials of its difference to the median of the trial, clipped to ±1: tasks differ more than
     candidates do, and so no task rules the rest.
 
-    The state is the values that were told. pycma's own state is rebuilt from them, because the same
-    random numbers and values make the same state, and a file of arrays can be read without trust.
+    The state is the values that were told, (n_iterations, n_candidates). pycma's own state is
+    rebuilt from them, because the same random numbers and values make the same state, and a file of
+    arrays can be read without trust.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ class CovarianceAdaptation(Strategy):
         self._n_trials, self._population_size = n_trials, population_size
         self._evolution = self._begin()
         self._number, self._asked = 0, np.empty(0)
-        self.state: list[np.ndarray] = []
+        self.state = np.empty((0, self._evolution.popsize))
 
     def _begin(self) -> Any:
         try:
@@ -71,15 +72,15 @@ class CovarianceAdaptation(Strategy):
         return rng.standard_normal((n_candidates, n))
 
     def fits(self, state: Any) -> bool:
-        """Return whether it is a list of the values of all candidates."""
-        return type(state) is list and all(
-            isinstance(values, np.ndarray)
-            and values.shape == (self._evolution.popsize,)
-            and bool(np.isfinite(values).all())
-            for values in state
+        """Return whether it has the values of all candidates of some iterations."""
+        return (
+            isinstance(state, np.ndarray)
+            and state.dtype == np.float64
+            and state.shape[1:] == self.state.shape[1:]
+            and bool(np.isfinite(state).all())
         )
 
-    def restore(self, state: list[np.ndarray]) -> None:
+    def restore(self, state: np.ndarray) -> None:
         """Ask and tell again what an earlier search did."""
         self._evolution = self._begin()
         for number, values in enumerate(state, 1):
@@ -108,7 +109,7 @@ class CovarianceAdaptation(Strategy):
         clipped = np.clip(differences, -MAX_DIFFERENCE, MAX_DIFFERENCE)
         told = np.sum(clipped, axis=0) / len(clipped)
         self._tell(told)
-        self.state = [*self.state, told]
+        self.state = np.vstack([self.state, told])
         return {
             "difference": float(np.sqrt(np.mean(differences**2))),
             "step_size": float(self._evolution.sigma),
