@@ -9,8 +9,11 @@ from sklearn import config_context
 from sklearn.base import ClassifierMixin, _fit_context
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._parameters import check_batch_size
 from sklearn_metabp.estimators._rows import FitData, GivenData, Rows
 from sklearn_metabp.targets import ClassTargets, NumberTargets
+from sklearn_metabp.training import TrainingState
+from sklearn_metabp.update_rules import resolve_update_rule
 
 Estimator = TypeVar("Estimator", bound=BaseBackpropMLP)
 
@@ -79,6 +82,23 @@ def trust_data(
     return FitData(given, Rows(X, y, None), Rows(X_val, y_val, None), targets)
 
 
+def count_batches(estimator: BaseBackpropMLP, data: FitData) -> int:
+    """Return the number of batches of an epoch that goes through all rows to train on.
+
+    Parameters
+    ----------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+    data : FitData
+
+    Returns
+    -------
+    n_batches : int
+    """
+    n_rows = data.rows.X.shape[0]
+    rule = resolve_update_rule(estimator.update_rule)
+    return -(-n_rows // check_batch_size(estimator.batch_size, n_rows, rule))
+
+
 def fit_checked(
     estimator: Estimator,
     data: FitData,
@@ -86,6 +106,8 @@ def fit_checked(
     validation_epochs: Collection[int] | None = None,
     validation_scores: bool = True,
     on_validation: Callable[[np.ndarray, float], None] | None = None,
+    resumed: TrainingState | None = None,
+    n_epochs: int | None = None,
     warns: bool = True,
 ) -> Estimator:
     """Fit an estimator to data that were checked before.
@@ -111,6 +133,12 @@ def fit_checked(
     on_validation : callable, default=None
         ``on_validation(params, loss)`` is called after every validation, with the parameters that
         were validated, to copy what it keeps.
+    resumed : TrainingState, default=None
+        The state of the same training after an earlier call, to continue. It is changed. A state of
+        the rule that a rule of another ``state_key`` left is replaced by a fresh one.
+    n_epochs : int, default=None
+        The largest number of epochs of this call, which is a part of a training for ``max_iter``
+        epochs; None is all that are left. Schedules count on the whole training.
     warns : bool, default=True
         Whether to examine the outcome, and to warn of a training that did not converge.
 
@@ -120,7 +148,14 @@ def fit_checked(
     """
     with config_context(skip_parameter_validation=True):
         return _fit_in_context(
-            estimator, data, validation_epochs, validation_scores, on_validation, warns
+            estimator,
+            data,
+            validation_epochs,
+            validation_scores,
+            on_validation,
+            resumed,
+            n_epochs,
+            warns,
         )
 
 
@@ -131,9 +166,16 @@ def _fit_in_context(
     epochs: Collection[int] | None,
     scores: bool,
     on_validation: Callable[[np.ndarray, float], None] | None,
+    resumed: TrainingState | None,
+    n_epochs: int | None,
     warns: bool,
 ) -> Estimator:
-    start = estimator._find_start(data, continues=False, incremental=False)
+    start = estimator._find_start(data, continues=False, incremental=False, resumed=resumed)
+    if n_epochs is not None:
+        state = start.training.state
+        if state.n_planned is None:
+            state.n_planned = state.n_steps + start.n_epochs * start.batches.n_batches
+        start.n_epochs = min(start.n_epochs, n_epochs)
     if start.validation is not None:
         start.validation = start.validation.for_many_fits(
             epochs, with_scores=scores, on_validation=on_validation

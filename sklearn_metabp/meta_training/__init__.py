@@ -1,6 +1,7 @@
 """Many trainings at once: to learn rules from, and to rate rules by the networks they train."""
 
 from sklearn_metabp.meta_training.aggregate import aggregate
+from sklearn_metabp.meta_training.cma_search import CMASearch
 from sklearn_metabp.meta_training.comparison import compare_rules
 from sklearn_metabp.meta_training.evolution import EvolutionSearch
 from sklearn_metabp.meta_training.families import TaskFamily
@@ -12,6 +13,7 @@ from sklearn_metabp.meta_training.synthetic_tasks import SyntheticTask, Syntheti
 from sklearn_metabp.meta_training.tasks import Task
 
 __all__ = [
+    "CMASearch",
     "EvolutionSearch",
     "Pool",
     "Rollout",

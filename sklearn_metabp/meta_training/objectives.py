@@ -83,7 +83,7 @@ def _log_curve(record: Rollout, task: Task) -> float:
     """Return the mean over segments of the planned epochs; those after a divergence are worst."""
     curve = record.loss_curve
     if record.diverged:
-        n_planned = max(task.estimator.max_iter, len(curve) + 1)
+        n_planned = max(record.n_planned_epochs, len(curve) + 1)
         curve = np.append(curve, np.full(n_planned - len(curve), MAX_LOSS))
     bounds = np.linspace(0, len(curve), min(_N_SEGMENTS, len(curve)) + 1).astype(int)
     sums = np.add.reduceat(np.minimum(curve, MAX_LOSS), bounds[:-1])

@@ -14,7 +14,9 @@ from sklearn_metabp.pretrained.recipes import RECIPES
 
 def main() -> None:
     """Follow the recipe of a rule, and write its file and how it was made."""
-    parser = argparse.ArgumentParser(prog="python -m sklearn_metabp.pretrained", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m sklearn_metabp.pretrained", description=__doc__
+    )
     parser.add_argument("name", choices=list(PRETRAINED))
     parser.add_argument("--folder", type=Path, default=Path("."), help="where to write both files")
     parser.add_argument("--jobs", type=int, default=1, help="searches at the same time")

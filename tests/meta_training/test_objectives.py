@@ -36,6 +36,7 @@ def record(
         validation_loss_curve=None if validation is None else np.array(validation),
         validation_scores=None if scores is None else np.array(scores),
         chosen_test_loss=chosen_test_loss,
+        n_planned_epochs=40,
     )
 
 
