@@ -6,6 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 
 
+def of_all(layer: int, is_bias: bool) -> bool:
+    """Return True: every weight matrix and bias vector has the control."""
+    return True
+
+
+def of_weights(layer: int, is_bias: bool) -> bool:
+    """Return True for weight matrices."""
+    return not is_bias
+
+
+def of_weights_after_hidden(layer: int, is_bias: bool) -> bool:
+    """Return True for weight matrices whose inputs are outputs of a hidden layer."""
+    return not is_bias and layer > 0
+
+
 @dataclass(frozen=True)
 class Control:
     """A value that a controller sets for every weight matrix and bias vector.
@@ -21,8 +36,8 @@ class Control:
         equation of the output.
     is_log : bool
         Whether factors of the value matter, and not differences.
-    moves_biases : bool
-        Whether bias vectors have it too.
+    has_it : callable
+        ``has_it(layer, is_bias)`` returns whether a weight matrix or bias vector has the control.
     is_initial : bool
         Whether it counts in the first step of a training alone.
     """
@@ -31,7 +46,7 @@ class Control:
     label: str
     write: Callable[[str, float, str], str]
     is_log: bool = False
-    moves_biases: bool = True
+    has_it: Callable[[int, bool], bool] = of_all
     is_initial: bool = False
 
 
@@ -49,7 +64,7 @@ class ControlCurves:
     steps : ndarray of shape (n_steps,)
         Numbers of the steps, from 1.
     values : ndarray of shape (n_steps, n_tensors, n_controls)
-        NaN where a control does not count: the decay of biases, and the gain after the first step.
+        NaN where a tensor does not have the control, and for the gain after the first step.
     of_adam : ndarray of shape (n_controls,)
         Values of Adam with its default parameters, the same in all steps.
     """
@@ -80,6 +95,17 @@ def never_negative(name: str, start: float, text: str) -> str:
 def share_from_zero(name: str, start: float, text: str) -> str:
     """Write a share that is 0 for outputs up to 0."""
     return f"{name} = {start:.4g}" if text == "0" else f"{name} = max(0, tanh(({text})/2))"
+
+
+def share_up_to(largest: float) -> Callable[[str, float, str], str]:
+    """Make a writer of a share that is its start and half the output, from 0 to ``largest``."""
+
+    def write(name: str, start: float, text: str) -> str:
+        if text == "0":
+            return f"{name} = {start:.4g}"
+        return f"{name} = max(0, min({largest:g}, {added_to(start, f'({text})/2')}))"
+
+    return write
 
 
 def added_to(start: float, text: str) -> str:

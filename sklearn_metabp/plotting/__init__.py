@@ -7,6 +7,7 @@ from sklearn_metabp.plotting.controller import ControllerDisplay
 from sklearn_metabp.plotting.imitation import ImitationDisplay
 from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
 from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
+from sklearn_metabp.plotting.rule_comparison import RuleComparisonDisplay
 from sklearn_metabp.plotting.trace import TraceDisplay
 from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
@@ -15,6 +16,7 @@ __all__ = [
     "ImitationDisplay",
     "LearnedRuleDisplay",
     "LossCurveDisplay",
+    "RuleComparisonDisplay",
     "TraceDisplay",
     "UpdateRuleDisplay",
 ]

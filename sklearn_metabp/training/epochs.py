@@ -57,11 +57,12 @@ class Epochs:
         state.order = batches.order
         self.updates = np.zeros_like(state.params)
         gradients = np.zeros_like(state.params)
+        dropout_key = state.dropout_key if network.dropout or rule.sets_dropout else None
         self.backprop = network.backprop(
             state.params,
             gradients,
             min(batches.size, len(batches)),
-            dropout_key=state.dropout_key,
+            dropout_key=dropout_key,
             n_steps=state.n_steps,
         )
         self.backprop.load(*batches.rows)
@@ -74,9 +75,15 @@ class Epochs:
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
         self.step = Step(
-            network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned
+            network,
+            self.seen_params,
+            gradients,
+            self.updates,
+            self.backprop,
+            state.n_planned,
+            sets_dropout=rule.sets_dropout,
         )
-        self.step.rows, self.step.dropout_key = batches.rows, state.dropout_key
+        self.step.rows, self.step.dropout_key = batches.rows, dropout_key
         self.step.steps_per_epoch = batches.n_batches
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss: float | None = None

@@ -41,7 +41,8 @@ class Safeguarded(WrapperRule):
     A step of the rule that is not finite, or longer than :math:`1 + \lVert w \rVert`, is not
     taken: the rule has failed. A batch with more than ten times the loss before the block brings
     the comparison forward. A rule or a fallback that keeps other weights than the last ones, such
-    as an average, is judged by those.
+    as an average, is judged by those. The dropout of a step is that of the rule which drives: what
+    it sets, or the estimator's if it sets none.
 
     Parameters
     ----------
@@ -107,6 +108,11 @@ class Safeguarded(WrapperRule):
         """True if both rules are."""
         return self.inner.replayable and self._fallback.replayable
 
+    @property
+    def sets_dropout(self) -> bool:  # type: ignore[override]
+        """True if one of the rules does."""
+        return self.inner.sets_dropout or self._fallback.sets_dropout
+
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the state of both rules; see :meth:`UpdateRule.init_state`.
 
@@ -139,7 +145,11 @@ class Safeguarded(WrapperRule):
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind both rules and the rows to compare on; see :meth:`UpdateRule.bind`."""
-        return _GuardedSteps(self, step, state, self.bind_inner(step, state)).compute_update
+        steps = _GuardedSteps(self, step, state)
+        if not self.sets_dropout:
+            return steps.compute_update
+        steps.set_dropout()
+        return steps.compute_update_and_dropout
 
     def losses(
         self, params: np.ndarray, rows: "_ProgressRows", state: dict[str, Any]
@@ -193,30 +203,37 @@ class _GuardedSteps:
     step : Step
     state : dict
         The state of the guard; changed in place.
-    propose : callable
-        The rule within, bound to the step.
     """
 
-    def __init__(
-        self,
-        guard: Safeguarded,
-        step: Step,
-        state: dict[str, Any],
-        propose: Callable[[], np.ndarray],
-    ) -> None:
-        self._guard, self._step, self._state, self._propose = guard, step, state, propose
+    def __init__(self, guard: Safeguarded, step: Step, state: dict[str, Any]) -> None:
+        self._guard, self._step, self._state = guard, step, state
         fallback, of_fallback = guard._fallback, state["fallback"]
         # The fallback's own training, while the rule drives.
-        self._beside = OtherStep(step, state["fallback_params"])
+        self._beside = OtherStep(step, state["fallback_params"], sets_dropout=fallback.sets_dropout)
         self._advance = bind_validated(fallback, self._beside, of_fallback)
         # Its steps in the network, while it drives.
-        self._view = StepView(step, "updates")
+        self._view = StepView(step, "updates", dropout=self._beside.dropout)
         self._fall_back = bind_validated(fallback, self._view, of_fallback)
+        # The rule's steps, with the dropout that it sets, where one of the rules sets it.
+        self._rule_view = StepView(step, "dropout")
+        self._propose = guard.bind_inner(self._rule_view if guard.sets_dropout else step, state)
         self._gradients_are_true = not guard.acts_backward
         self._rows = _ProgressRows(step)
         self._n_steps = max(
             _MIN_STEPS, -(-_ROWS_PER_MEASURED_ROW * self._rows.n_rows // step.backprop.max_batch)
         )
+
+    def set_dropout(self) -> None:
+        """Set the dropout of the next step to that of the rule which will drive it."""
+        driver = self._beside if self._state["n_pause_steps"] else self._rule_view
+        self._step.dropout[...] = driver.dropout
+
+    def compute_update_and_dropout(self) -> np.ndarray:
+        """Compute the update of the rule that drives, and set the dropout of the next step."""
+        self._rule_view.refresh()
+        updates = self.compute_update()
+        self.set_dropout()
+        return updates
 
     def compute_update(self) -> np.ndarray:
         """Compute the update of the rule that drives, after a comparison if one is due."""

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_metabp._kernels.scopes import (
+    LARGEST_DROPOUT,
     LAYER_CONTROLS,
     LAYER_INPUTS,
     LayerRule,
@@ -27,8 +28,11 @@ from sklearn_metabp.learned.controls import (
     ControlCurves,
     factor_of_start,
     never_negative,
+    of_weights,
+    of_weights_after_hidden,
     share_from_zero,
     share_of_mix,
+    share_up_to,
 )
 from sklearn_metabp.learned.explain import RuleExplanation, equation
 from sklearn_metabp.learned.mlp import MLPArrays
@@ -52,10 +56,16 @@ CONTROLS = {
         Control("momentum_0.9", "mix: momentum 0.9", share_of_mix),
         Control("momentum_0.99", "mix: momentum 0.99", share_of_mix),
         Control("fast_squares", "share q of the fast squares", share_from_zero),
-        Control("decay", "decay λ of the weights", never_negative, moves_biases=False),
+        Control("decay", "decay λ of the weights", never_negative, has_it=of_weights),
         Control("horizon", "horizon of the average, steps", factor_of_start, is_log=True),
         Control(
             "gain", "gain of the initial weights", factor_of_start, is_log=True, is_initial=True
+        ),
+        Control(
+            "dropout",
+            "dropout of the next step",
+            share_up_to(LARGEST_DROPOUT),
+            has_it=of_weights_after_hidden,
         ),
     )
 }
@@ -68,6 +78,7 @@ _EXAMPLE_LAYERS, _EXAMPLE_ROWS, _EXAMPLE_BATCH, _EXAMPLE_STEPS = (16, 32, 32, 4)
 _EXAMPLE_TENSORS = tuple(
     f"{layer} {kind}" for kind in ("weights", "biases") for layer in ("first", "hidden", "last")
 )
+_N_EXAMPLE_LAYERS = len(_EXAMPLE_LAYERS) - 1
 _WIDTH = 34  # of the names of the controls in an explanation
 _WIDEST = 140  # of an equation that is shown
 # Inputs that no example tells.
@@ -76,6 +87,8 @@ _LOSSES = frozenset({"log_loss", "log_loss/first", "log_loss_fast/slow"})
 _STATISTICS = frozenset(LAYER_INPUTS[LAYER_INPUTS.index("log_rms/first") :])
 _MIX = slice(LAYER_CONTROLS.index("gradient"), LAYER_CONTROLS.index("fast_squares"))
 _STEP, _DECAY = LAYER_CONTROLS.index("step"), LAYER_CONTROLS.index("decay")
+# What an update shows: a rule that sets it alone is a pure update rule.
+_UPDATE_CONTROLS = tuple(name for name in LAYER_CONTROLS if name != "dropout")
 # Penalty of a coefficient that is not the start's, in squares of its term: at the first step all
 # terms are one.
 _RIDGE = 1e-5
@@ -118,7 +131,9 @@ class LayerScope(Scope):
     controller's outputs are zero the rule is one made by hand, which ``initialize(start=...)``
     names: ``"adam"``, or ``"averaged_adamw"``,
     ``Averaged(AdamW(0.008, weight_decay=0.3), decay=0.99)``. So nothing has to be learned before
-    it is as good.
+    it is as good. Where the control ``"dropout"`` is asked for, the controller of a weight matrix
+    also sets the share that is dropped of the hidden neurons before it, from 0 to 0.6. It is no
+    part of an update and applies from the next step on.
 
     Attributes
     ----------
@@ -126,6 +141,7 @@ class LayerScope(Scope):
     weight_decay : float
     horizon : float
     cautious : bool
+    dropout : float
     controls : tuple of str
     """
 
@@ -203,10 +219,17 @@ class LayerScope(Scope):
             lambda value: isinstance(value, bool),
         ),
         Fact(
+            "dropout",
+            "float",
+            "Share of hidden neurons that is dropped where the controller's output is 0, at most "
+            f"{LARGEST_DROPOUT}.",
+            lambda value: is_number(value) and 0 <= value <= LARGEST_DROPOUT,
+        ),
+        Fact(
             "controls",
             "tuple of str",
-            f"What the controller sets, in the order of its outputs: some of {LAYER_CONTROLS}. "
-            "The others stay as they start.",
+            f"What the controller sets, in the order of its outputs: some of {LAYER_CONTROLS}, "
+            'all but ``"dropout"`` by default. The others stay as they start.',
             lambda value: _are_controls(value),
         ),
     )
@@ -220,7 +243,8 @@ class LayerScope(Scope):
     weight_decay: float = 0.0
     horizon: float = 1.0
     cautious: bool = False
-    controls: tuple[str, ...] = LAYER_CONTROLS
+    dropout: float = 0.0
+    controls: tuple[str, ...] = _UPDATE_CONTROLS
 
     # Reading.
 
@@ -234,7 +258,9 @@ class LayerScope(Scope):
 
     @property
     def _start(self) -> LayerStart:
-        return LayerStart(self.learning_rate, self.weight_decay, self.horizon, self.cautious)
+        return LayerStart(
+            self.learning_rate, self.weight_decay, self.horizon, self.cautious, self.dropout
+        )
 
     @property
     def needed_arrays(self) -> frozenset[str]:
@@ -251,7 +277,7 @@ class LayerScope(Scope):
 
     def empty_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Return running means of nothing yet."""
-        memory = layer_memory(layout.n_params, len(layout.tensors), layout.dtype)
+        memory = layer_memory(layout.n_params, len(layout.tensors), layout.dtype, self.dropout)
         return {"n_steps": 0, **memory}
 
     def run_state(self, run: Run) -> dict[str, Any]:
@@ -280,7 +306,8 @@ class LayerScope(Scope):
     def targets_at(self, step: Any, state: dict[str, Any]) -> np.ndarray:
         """Return the controls that make the recorded updates, by least squares.
 
-        Horizon, gain and fast squares do not show in an update of one step: they stay at the start.
+        Horizon, gain, fast squares and dropout do not show in an update of one step: they stay at
+        the start.
         """
         task = _task_of(step, state.get("task"))
         terms = layer_terms(step.gradients, state, state["n_steps"])
@@ -359,6 +386,11 @@ class LayerScope(Scope):
 
     # Driving.
 
+    @property
+    def sets_dropout(self) -> bool:
+        """Whether dropout is controlled, or starts above 0."""
+        return "dropout" in self.controls or self.dropout > 0
+
     def state_key(self) -> tuple:
         """Return the scope, and whether statistics of the first step are remembered."""
         return type(self), bool(_STATISTICS & set(self.inputs))
@@ -379,11 +411,18 @@ class LayerScope(Scope):
             state["n_steps"],
             step.index == 1,
         )
+        if self.sets_dropout:
+            step.dropout[...] = state["dropout"]
         return updates
 
     def bind(self, step: Any, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Return a function that computes every tensor's update, by a kernel for an MLP."""
+        """Return a function that computes every tensor's update, by a kernel for an MLP.
+
+        The dropout in the state is set at once, for the first step.
+        """
         mlp, updates = self.mlp, step.updates
+        if self.sets_dropout:
+            step.dropout[...] = state["dropout"]
         if mlp is None:
             return super().bind(step, state)
         update = LayerRule(
@@ -400,6 +439,7 @@ class LayerScope(Scope):
             mlp.hidden,
             mlp.output,
             mlp.centre,
+            step.dropout if self.sets_dropout else None,
         ).update
 
         def compute_update() -> np.ndarray:
@@ -474,10 +514,12 @@ class LayerScope(Scope):
         values = np.array([self._settings_at(task, t) for t in ends])
         lines = []
         for k, control in enumerate(CONTROLS.values()):
-            names = _EXAMPLE_TENSORS if control.moves_biases else _EXAMPLE_TENSORS[:3]
-            columns = [
-                [f"{value:.3g}" for value in values[:, tensor, k]] for tensor in range(len(names))
+            tensors = [
+                tensor
+                for tensor in range(len(_EXAMPLE_TENSORS))
+                if control.has_it(tensor % _N_EXAMPLE_LAYERS, tensor >= _N_EXAMPLE_LAYERS)
             ]
+            columns = [[f"{value:.3g}" for value in values[:, tensor, k]] for tensor in tensors]
             if control.is_initial:
                 columns = [[first, "", ""] for first, *_ in columns]
             if all(column == columns[0] for column in columns):
@@ -485,7 +527,8 @@ class LayerScope(Scope):
                 continue
             lines.append(control.label)
             lines += [
-                _row_of(f"    {name}", column) for name, column in zip(names, columns, strict=True)
+                _row_of(f"    {_EXAMPLE_TENSORS[tensor]}", column)
+                for tensor, column in zip(tensors, columns, strict=True)
             ]
         return lines
 
@@ -507,8 +550,7 @@ class LayerScope(Scope):
         for output in self.controls:
             k = LAYER_CONTROLS.index(output)
             along = {
-                name: self.settings(predictions.reshape(len(predictions), -1))[:, k]
-                for name, (_, predictions) in effects.items()
+                name: self.settings(predictions)[:, k] for name, (_, predictions) in effects.items()
             }
             most = sorted(along, key=lambda name: -np.ptp(along[name]))[:3]
             texts = [
@@ -525,7 +567,7 @@ class LayerScope(Scope):
         Controls that are not the controller's have their start.
         """
         outputs = np.zeros((len(predictions), len(LAYER_CONTROLS)))
-        outputs[:, self._control_codes] = predictions
+        outputs[:, self._control_codes] = predictions.reshape(len(predictions), -1)
         return layer_settings(outputs, self._start)
 
     def control_curves(self, run: Run) -> ControlCurves:
@@ -537,17 +579,16 @@ class LayerScope(Scope):
             found.append(self.settings(self.predict(self.features_at(step, state))))
             self.remember(step.updates, state)
         values = np.array(found)
-        of_biases = np.array([tensor.is_bias for tensor in tensors])
         for k, control in enumerate(CONTROLS.values()):
-            if not control.moves_biases:
-                values[:, of_biases, k] = np.nan
+            lacks = [not control.has_it(tensor.layer, tensor.is_bias) for tensor in tensors]
+            values[:, lacks, k] = np.nan
             if control.is_initial:
                 values[1:, :, k] = np.nan
         start = np.zeros((1, len(LAYER_CONTROLS)))
         return ControlCurves(
             tuple(CONTROLS.values()),
             tuple(tensor.name for tensor in tensors),
-            tuple(k % (len(tensors) // 2) for k in range(len(tensors))),
+            tuple(tensor.layer for tensor in tensors),
             np.asarray(run.scalars["indices"]),
             values,
             layer_settings(start, STARTS["adam"])[0],
