@@ -131,6 +131,8 @@ _INPUTS = LAYER_INPUTS[: LAYER_INPUTS.index("log_rms/first")]
 _BROAD = {"max_width": 128, "scale_share": 0.25}
 _NOISY = {"max_width": 128, "scale_share": 0.15}
 _LONG = {"horizon": (30, 1000), "clean_regression_share": 0.6, **_NOISY}
+_CLEAN_KINDS = ("linear", "mixture", "teacher", "spiral", "sines", "products", "surface", "patches")
+_LINEAR = {"clean_kinds": dict.fromkeys(_CLEAN_KINDS, 1.0), "clean_share": 0.35, **_LONG}
 
 #: The recipes by the names of the rules.
 RECIPES: Mapping[str, Recipe] = {
@@ -144,8 +146,8 @@ RECIPES: Mapping[str, Recipe] = {
                 SearchPlan("chosen_test_loss", 13, 700, 0.01, {"n_test": 300, **_LONG}),
             ],
             [
-                SearchPlan("generalise", 14, 700, 0.008, _LONG),
-                SearchPlan("chosen_test_loss", 15, 700, 0.008, {"n_test": 300, **_LONG}),
+                SearchPlan("generalise", 14, 600, 0.008, _LINEAR),
+                SearchPlan("chosen_test_loss", 15, 600, 0.008, {"n_test": 300, **_LINEAR}),
             ],
         ],
     ),
