@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from sklearn_metabp._kernels.scopes import LAYER_CONTROLS, LAYER_INPUTS
+from sklearn_metabp._kernels.scopes import LAYER_CONTROLS
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.meta_training import EvolutionSearch, SyntheticTasks
 from sklearn_metabp.pretrained.load import load_pretrained
@@ -126,13 +126,13 @@ class Recipe:
 def _numbers_of(
     rule: LearnedUpdateRule, inputs: Sequence[str], controls: Sequence[str]
 ) -> np.ndarray:
-    """Return the numbers of a linear controller that belong to some inputs and controls."""
+    """Return the numbers of a linear controller for some inputs and controls; 0 for new inputs."""
     n_inputs, n_controls = len(rule.inputs_), len(rule.controls_)
     weights, biases = np.split(rule.meta_params_, [n_inputs * n_controls])
-    rows = [list(rule.inputs_).index(name) for name in inputs]
+    of_input = dict(zip(rule.inputs_, weights.reshape(n_inputs, n_controls), strict=True))
     columns = [list(rule.controls_).index(name) for name in controls]
-    kept = weights.reshape(n_inputs, n_controls)[np.ix_(rows, columns)]
-    return np.concatenate([kept.ravel(), biases[columns]])
+    kept = [of_input.get(name, np.zeros(n_controls))[columns] for name in inputs]
+    return np.concatenate([*kept, biases[columns]])
 
 
 def _record(search: EvolutionSearch) -> dict[str, Any]:
@@ -147,9 +147,19 @@ def _record(search: EvolutionSearch) -> dict[str, Any]:
     }
 
 
-# All inputs that are no statistics of a tensor: those would make a step half as slow again.
-_INPUTS = LAYER_INPUTS[: LAYER_INPUTS.index("log_rms/first")]
+# No statistics of a tensor are among the inputs: those would make a step half as slow again.
 _OF_THE_HORIZON = ("progress", "remaining", "early", "last_tenth", "log_planned")
+_INPUTS = (
+    *_OF_THE_HORIZON,
+    *("warmup_10", "warmup_100", "log_epochs", "log_batch"),
+    *("log_loss", "log_loss/first", "log_loss_fast/slow"),
+    *("log_fan_in", "log_fan_out", "is_bias", "is_last", "is_first", "depth"),
+    *("is_classification", "is_saturating", "log_rows", "log_params/rows"),
+)
+_OF_VALIDATION = (
+    *("has_validation", "log_validation/loss"),
+    *("log_validation/best", "validations_since_best"),
+)
 _BROAD = {"max_width": 128, "scale_share": 0.25}
 _NOISY = {"max_width": 128, "scale_share": 0.15}
 _LONG = {"horizon": (30, 1000), "clean_regression_share": 0.6, **_NOISY}
@@ -180,6 +190,17 @@ RECIPES: Mapping[str, Recipe] = {
             [
                 SearchPlan("generalise", 16, 250, 0.01, _LINEAR),
                 SearchPlan("chosen_test_loss", 17, 250, 0.01, {"n_test": 300, **_LINEAR}),
+            ]
+        ],
+        ancestor="generalise",
+    ),
+    "generalise_validation": Recipe(
+        inputs=[*_INPUTS, *_OF_VALIDATION],
+        start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
+        stages=[
+            [
+                SearchPlan("generalise", 20, 250, 0.01, _LINEAR),
+                SearchPlan("chosen_test_loss", 21, 250, 0.01, {"n_test": 300, **_LINEAR}),
             ]
         ],
         ancestor="generalise",
