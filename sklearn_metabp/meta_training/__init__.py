@@ -9,9 +9,12 @@ from sklearn_metabp.meta_training.rollout import Rollout, rollout, rollout_seed
 from sklearn_metabp.meta_training.scoring import make_rollout_scorer
 from sklearn_metabp.meta_training.synthetic_tasks import SyntheticTask, SyntheticTasks
 from sklearn_metabp.meta_training.tasks import Task
+from sklearn_metabp.meta_training.workers import ClusterLostError, LostJobError
 
 __all__ = [
+    "ClusterLostError",
     "EvolutionSearch",
+    "LostJobError",
     "Pool",
     "Rollout",
     "RuleComparison",

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
@@ -17,6 +16,7 @@ from sklearn_metabp.meta_training.rollout import (
     rollout_seed,
 )
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
+from sklearn_metabp.meta_training.workers import Job, run_jobs
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
@@ -266,6 +266,7 @@ def compare_rules(
     n_starts: int = 1,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
+    timeout: float | None = None,
 ) -> RuleComparison:
     """Compare update rules by the networks that they train.
 
@@ -291,9 +292,13 @@ def compare_rules(
     random_state : int, RandomState instance or None, default=None
         The source of the starts. Each start depends on it, on the number of the task and on the
         number of the start.
-    n_jobs : int or None, default=None
-        Number of tasks and starts that joblib runs at the same time. It does not change the
-        result, except the seconds.
+    n_jobs : int, default=None
+        Number of tasks and starts that run at the same time on the joblib backend, which may be a
+        Dask or Ray cluster. None is 1 on this machine, and all workers of a cluster. It does not
+        change the result, except the seconds.
+    timeout : float, default=None
+        Seconds after which all trainings of a task from a start, sent to a worker process, count as
+        lost and run again; None for no limit.
 
     Returns
     -------
@@ -304,6 +309,11 @@ def compare_rules(
     ------
     ValueError
         If a parameter is out of its range, a task lacks validation rows, or names are used twice.
+    LostJobError
+        If the trainings of a task end their worker process, or exceed the timeout, whenever they
+        run.
+    ClusterLostError
+        If the Dask or Ray cluster cannot be reached any more.
 
     See Also
     --------
@@ -348,11 +358,16 @@ def compare_rules(
         )
     n_starts = check_count("n_starts", n_starts)
     seed = int(check_random_state(random_state).randint(2**31))
-    parts = Parallel(n_jobs=n_jobs)(
-        delayed(_compare_from_start)(candidates, reference, task, number, start, seed)
+    jobs = [
+        Job(
+            f"the comparison on task {number} from start {start}",
+            _compare_from_start,
+            (candidates, reference, task, number, start, seed),
+        )
         for number, task in enumerate(checked)
         for start in range(n_starts)
-    )
+    ]
+    parts = run_jobs(jobs, n_jobs=n_jobs, timeout=timeout)
     return RuleComparison([one for part in parts for one in part], names, reference, known_groups)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 
@@ -21,6 +20,7 @@ from sklearn_metabp.meta_training.outer_step import OuterStep
 from sklearn_metabp.meta_training.pairs import Judgement, Pair
 from sklearn_metabp.meta_training.rollout import Rollout, rollout_seed
 from sklearn_metabp.meta_training.search_state import SearchState, check_search
+from sklearn_metabp.meta_training.workers import Job, run_jobs
 from sklearn_metabp.training import fingerprint
 from sklearn_metabp.training.user_code import package_release
 from sklearn_metabp.update_rules import Adam, UpdateRule, resolve_update_rule
@@ -99,12 +99,18 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         Directory to save the search to after every iteration. The same ``fit`` goes on from there
         after its process was killed, and ends with the same bits as one that was not. A ``fit``
         that had ended returns its result at once. Any other parameters but ``n_jobs``,
-        ``callback`` and ``checkpoint`` make another search, with a file of its own.
+        ``timeout``, ``callback`` and ``checkpoint`` make another search, with a file of its own.
     random_state : int, default=0
         Seed of everything: every perturbation, start and order of rows depends on it and on the
         number of the pair alone.
     n_jobs : int, default=None
-        Number of processes of the joblib backend; None is 1. The result has the same bits with any.
+        Number of pairs that run at the same time on the joblib backend, which may be a Dask or Ray
+        cluster. None is 1 on this machine, and all workers of a cluster. The result has the same
+        bits with any.
+    timeout : float, default=None
+        Seconds after which a pair that was sent to a worker process counts as lost: it runs again
+        in another one. None for no limit. Choose much more than a pair takes, and than a process
+        takes to start. It does not apply to pairs that run in this process.
 
     Attributes
     ----------
@@ -172,6 +178,7 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         "checkpoint": [str, os.PathLike, None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def __init__(
@@ -191,6 +198,7 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         checkpoint: str | os.PathLike[str] | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
+        timeout: float | None = None,
     ):
         self.rule = rule
         self.tasks = tasks
@@ -206,6 +214,7 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         self.checkpoint = checkpoint
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.timeout = timeout
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any = None, y: Any = None) -> Self:
@@ -229,6 +238,11 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
             If the rule is a learned one that has not been fitted.
         CheckpointError
             If the search cannot be saved, or what was saved cannot be read.
+        LostJobError
+            If a pair ends its worker process, or exceeds the timeout, whenever it runs.
+        ClusterLostError
+            If the Dask or Ray cluster cannot be reached any more. With ``checkpoint`` the same
+            ``fit`` goes on when there is one again.
 
         Warns
         -----
@@ -268,16 +282,15 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
             )
 
         try:
-            with Parallel(n_jobs=self.n_jobs) as parallel:
-                while stopped is None and state.n_iterations < self.n_iterations:
-                    listener.iteration_begins()
-                    self._iterate(state, outer, family, objective, propose, parallel)
-                    self._become(state, outer, scales)
-                    if listener.iteration_ends() | self._call_back():
-                        stopped = True
-                    if files is not None:
-                        is_last = stopped or state.n_iterations == self.n_iterations
-                        files.write(state, True if is_last else None)
+            while stopped is None and state.n_iterations < self.n_iterations:
+                listener.iteration_begins()
+                self._iterate(state, outer, family, objective, propose)
+                self._become(state, outer, scales)
+                if listener.iteration_ends() | self._call_back():
+                    stopped = True
+                if files is not None:
+                    is_last = stopped or state.n_iterations == self.n_iterations
+                    files.write(state, True if is_last else None)
         except KeyboardInterrupt:
             warnings.warn(
                 f"Search interrupted by user after {state.n_iterations} of {self.n_iterations} "
@@ -295,13 +308,12 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         family: Any,
         objective: Any,
         propose: Callable[[int], tuple[np.ndarray, tuple[Any, Any]]],
-        parallel: Parallel,
     ) -> None:
         """Run the pairs of an iteration, estimate the gradient, and take a step."""
         began = time.perf_counter()
         number = state.n_iterations + 1
         restarts = self._draw_restarts(number, len(state.failures))
-        noises, pairs = [], []
+        noises, pairs, jobs = [], [], []
         for position in range(self.n_pairs):
             pair = state.n_iterations * self.n_pairs + position
             failure = restarts.get(position)
@@ -310,7 +322,9 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
             noises.append(noise)
             seed = rollout_seed(self.random_state, pair, 0)
             pairs.append(Pair(task, seed, family.maker(task), rules, objective, network))
-        judged = parallel(delayed(pair.run)() for pair in pairs)
+            name = f"pair {position} of iteration {number}, on task {task},"
+            jobs.append(Job(name, pairs[-1].run))
+        judged = run_jobs(jobs, n_jobs=self.n_jobs, timeout=self.timeout)
 
         values = np.array([[one.value for one in both] for both in judged])
         differences = values[:, 0] - values[:, 1]
@@ -375,7 +389,7 @@ class EvolutionSearch(CallbackSupportMixin, BaseEstimator):
         if self.checkpoint is None:
             return None
         settings = self.get_params(deep=False)
-        for name in ("n_jobs", "callback", "checkpoint"):
+        for name in ("n_jobs", "timeout", "callback", "checkpoint"):
             del settings[name]
         family = as_family(self.tasks)
         settings["tasks"] = type(family), vars(family)  # a function counts by its code
