@@ -18,7 +18,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 from sklearn_metabp import BackpropMLPRegressor, LearnedUpdateRule
-from sklearn_metabp.meta_training import EvolutionSearch, SyntheticTasks, evolution
+from sklearn_metabp.meta_training import EvolutionSearch, SyntheticTasks, rule_search
 from sklearn_metabp.meta_training.workers import Job, run_jobs
 
 
@@ -48,7 +48,7 @@ def measure(
     search = EvolutionSearch(
         rule, SyntheticTasks(1), n_iterations=n_iterations, n_pairs=n_pairs, random_state=0
     )
-    meter = evolution.run_jobs = Meter()
+    meter = rule_search.run_jobs = Meter()
     with ExitStack() as stack:
         if n_workers:
             cluster = LocalCluster(n_workers, threads_per_worker=1, dashboard_address=None)

@@ -25,11 +25,11 @@ def seconds_of(function, n_rounds: int = 3) -> float:
     return best
 
 
-def learned(tasks) -> LearnedUpdateRule:
+def learned(tasks, scope: str) -> LearnedUpdateRule:
     """Imitate Adam on one task."""
     recorder = TraceRecorder()
     rollout(tasks[0], Adam(0.003), 0, callbacks=[recorder])
-    return LearnedUpdateRule(random_state=0).fit(recorder.trace_)
+    return LearnedUpdateRule(scope=scope, random_state=0).fit(recorder.trace_)
 
 
 def kernel_seconds(tasks) -> float:
@@ -59,7 +59,9 @@ def main(n_tasks: int, dtype: str) -> None:
     family = SyntheticTasks(1, dtype=dtype)
     tasks = family[:n_tasks]
     making = seconds_of(lambda: [task.fit_data for task in family[:n_tasks]], 1)
-    rules = {"Adam": Adam(0.003), "link scope, imitating Adam": learned(tasks)}
+    rules = {"Adam": Adam(0.003)} | {
+        f"{scope} scope, imitating Adam": learned(tasks, scope) for scope in ("layer", "link")
+    }
     validated = {"n_validations": 20, "validation_scores": False}
     n_steps = np.mean([rollout(task, "adam", 0, n_validations=1).n_steps for task in tasks])
     print(f"{n_tasks} tasks, {dtype}, {n_steps:.0f} steps in the mean")

@@ -24,7 +24,8 @@ def make_step(
     params = (rng.standard_normal(layout.n_params) / np.sqrt(sizes[0])).astype(X.dtype)
     network = Network(layout, (activation,) * (len(sizes) - 2), out, loss, 1e-4, dropout)
     n = X.shape[0]
-    backprop = network.backprop(params, np.zeros_like(params), batch_size, dropout_key=0)
+    key = 0 if dropout else None
+    backprop = network.backprop(params, np.zeros_like(params), batch_size, dropout_key=key)
     targets = np.eye(sizes[-1], dtype=X.dtype)[rng.integers(0, sizes[-1], n)]
     backprop.load(X, targets, None, rng.permutation(n))
     starts = iter(range(10**9))

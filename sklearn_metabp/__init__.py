@@ -4,6 +4,7 @@ from sklearn_metabp._show_versions import show_versions
 from sklearn_metabp.callbacks import Checkpoint, CheckpointError, EarlyStopping, HistoryLogger
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
+from sklearn_metabp.pretrained import load_pretrained
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import (
@@ -42,6 +43,7 @@ __all__ = [
     "TraceFileError",
     "TraceRecorder",
     "UpdateRule",
+    "load_pretrained",
     "load_rule",
     "show_versions",
 ]

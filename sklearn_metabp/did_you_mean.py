@@ -2,13 +2,17 @@
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+
+T = TypeVar("T")
 
 # Names in scikit-learn, PyTorch, Keras or the literature, and the names of the same things here.
 NAMES_ELSEWHERE: dict[str, str] = {
@@ -85,17 +89,30 @@ class _SignatureOfInit:
         return inspect.Signature(rest)
 
 
-_known: WeakKeyDictionary[type, frozenset[str] | None] = WeakKeyDictionary()
+def _once_per_class(function: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Return the function of a class with its results kept, for as long as the class is there."""
+    results: WeakKeyDictionary[type, T] = WeakKeyDictionary()
+
+    @wraps(function)
+    def look_up(cls: Any) -> T:
+        if cls not in results:
+            results[cls] = function(cls)
+        return results[cls]
+
+    return look_up
 
 
+@_once_per_class
 def _parameters(cls: Any) -> frozenset[str] | None:
     """Return the names that ``__init__`` takes, or None if it takes any."""
-    if cls not in _known:
-        takes_none = cls.__init__ is object.__init__
-        parameters = {} if takes_none else dict(inspect.signature(cls.__init__).parameters)
-        takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-        _known[cls] = None if takes_any else frozenset(parameters) - {"self"}
-    return _known[cls]
+    takes_none = cls.__init__ is object.__init__
+    parameters = {} if takes_none else dict(inspect.signature(cls.__init__).parameters)
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    return None if takes_any else frozenset(parameters) - {"self"}
+
+
+# scikit-learn reads the signature of the constructor at every call.
+_names_of_params = _once_per_class(BaseEstimator._get_param_names.__func__)
 
 
 class ExplainsParameters:
@@ -118,6 +135,10 @@ class ExplainsParameters:
         if args and cls.__init__ is object.__init__:  # it checks this only without a __new__
             raise TypeError(f"{cls.__name__}() takes no arguments")
         return super().__new__(cls)
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return list(_names_of_params(cls))
 
     @classmethod
     def _instead_of(cls, name: str) -> str:

@@ -2,9 +2,10 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,10 +37,19 @@ class CheckpointFiles:
         The name of the training.
     owners : iterable of objects
         Update rules and callbacks whose modules define the classes of a state.
+    classes : dict of type, default={}
+        Classes of the package, by name, whose objects a later state may have and the first has not.
     """
 
-    def __init__(self, directory: Path, name: str, owners: Iterable[Any]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        owners: Iterable[Any],
+        classes: Mapping[str, type] = MappingProxyType({}),
+    ) -> None:
         self._directory, self._name, self._owners = directory, name, list(owners)
+        self._classes = classes
 
     def read(
         self, fresh: State, check: Callable[[State], None]
@@ -89,6 +99,7 @@ class CheckpointFiles:
         classes = classes_in(fresh) | {
             f"{kind.__module__}.{kind.__qualname__}": kind for kind in (Patience,)
         }
+        classes |= self._classes
         unpickle = self._unpickle if file.path.suffix == _PICKLED else None
         state = StateReader(file.array, classes, unpickle).decode(header["state"])
         check(state)

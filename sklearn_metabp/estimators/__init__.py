@@ -2,7 +2,7 @@
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, IterationListener
-from sklearn_metabp.estimators._checked import check_data, fit_checked, trust_data
+from sklearn_metabp.estimators._checked import check_data, count_batches, fit_checked, trust_data
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
 from sklearn_metabp.estimators._regressor import BackpropMLPRegressor
 from sklearn_metabp.estimators._rows import FitData, check_rows
@@ -16,6 +16,7 @@ __all__ = [
     "IterationListener",
     "check_data",
     "check_rows",
+    "count_batches",
     "fit_checked",
     "trust_data",
 ]

@@ -213,8 +213,18 @@ class BaseBackpropMLP(
             targets.check_known(validation_rows.y, "y_val")
         return FitData(given, rows, validation_rows, targets)
 
-    def _find_start(self, data: FitData, *, continues: bool, incremental: bool) -> FitStart:
-        """Take the second step of a fit: make the network, its state and the batches."""
+    def _find_start(
+        self,
+        data: FitData,
+        *,
+        continues: bool,
+        incremental: bool,
+        resumed: TrainingState | None = None,
+    ) -> FitStart:
+        """Take the second step of a fit: make the network, its state and the batches.
+
+        ``resumed`` is a state that the training had earlier.
+        """
         rule = resolve_update_rule(self.update_rule)
         network = self._make_network(data, rule, continues)
         if continues:
@@ -225,6 +235,10 @@ class BaseBackpropMLP(
         training = Training(network, data.targets, rule, state)
 
         n_epochs, n_before, stopped = 1 if incremental else self.max_iter, state.n_epochs, None
+        if resumed is not None:
+            if resumed.rule_key != state.rule_key:
+                resumed.rule_state, resumed.rule_key = state.rule_state, state.rule_key
+            training.state = state = resumed
         task_name = "partial_fit" if incremental else "fit"
         listener = open_listener(self, task_name, n_epochs, data, training.snapshot)
         if listener is not None:  # a checkpoint may have a later state of this training

@@ -1,15 +1,19 @@
 """Many fits on the same rows: the rows are checked once."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import _fit_context
+from sklearn.base import ClassifierMixin, _fit_context
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._parameters import check_batch_size
 from sklearn_metabp.estimators._rows import FitData, GivenData, Rows
+from sklearn_metabp.targets import ClassTargets, NumberTargets
+from sklearn_metabp.training import TrainingState
+from sklearn_metabp.update_rules import resolve_update_rule
 
 Estimator = TypeVar("Estimator", bound=BaseBackpropMLP)
 
@@ -64,7 +68,7 @@ def trust_data(
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
     X, X_val : ndarray of shape (n_rows, n_features)
         Finite, C-contiguous, both float32 or both float64.
-    y, y_val : ndarray of shape (n_rows,) or (n_rows, n_columns)
+    y, y_val : ndarray of shape (n_rows,), or (n_rows, n_columns) for a regressor
         Integers of a classifier or finite float64 numbers of a regressor.
 
     Returns
@@ -72,8 +76,27 @@ def trust_data(
     data : FitData
     """
     given = GivenData(X, y, None, X_val, y_val)
-    targets = estimator._learn_targets(y, None)
+    output = estimator.out_activation, estimator.loss
+    has_classes = isinstance(estimator, ClassifierMixin)
+    targets = ClassTargets(y, *output) if has_classes else NumberTargets(*output)
     return FitData(given, Rows(X, y, None), Rows(X_val, y_val, None), targets)
+
+
+def count_batches(estimator: BaseBackpropMLP, data: FitData) -> int:
+    """Return the number of batches of an epoch that goes through all rows to train on.
+
+    Parameters
+    ----------
+    estimator : BackpropMLPClassifier or BackpropMLPRegressor
+    data : FitData
+
+    Returns
+    -------
+    n_batches : int
+    """
+    n_rows = data.rows.X.shape[0]
+    rule = resolve_update_rule(estimator.update_rule)
+    return -(-n_rows // check_batch_size(estimator.batch_size, n_rows, rule))
 
 
 def fit_checked(
@@ -82,6 +105,9 @@ def fit_checked(
     *,
     validation_epochs: Collection[int] | None = None,
     validation_scores: bool = True,
+    on_validation: Callable[[np.ndarray, float], None] | None = None,
+    resumed: TrainingState | None = None,
+    n_epochs: int | None = None,
     warns: bool = True,
 ) -> Estimator:
     """Fit an estimator to data that were checked before.
@@ -104,6 +130,15 @@ def fit_checked(
     validation_scores : bool, default=True
         Whether to compute scores on the validation rows. They may take longer than the losses.
         Otherwise minus the loss is the score.
+    on_validation : callable, default=None
+        ``on_validation(params, loss)`` is called after every validation, with the parameters that
+        were validated, to copy what it keeps.
+    resumed : TrainingState, default=None
+        The state of the same training after an earlier call, to continue. It is changed. A state of
+        the rule that a rule of another ``state_key`` left is replaced by a fresh one.
+    n_epochs : int, default=None
+        The largest number of epochs of this call, which is a part of a training for ``max_iter``
+        epochs; None is all that are left. Schedules count on the whole training.
     warns : bool, default=True
         Whether to examine the outcome, and to warn of a training that did not converge.
 
@@ -112,7 +147,16 @@ def fit_checked(
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
     """
     with config_context(skip_parameter_validation=True):
-        return _fit_in_context(estimator, data, validation_epochs, validation_scores, warns)
+        return _fit_in_context(
+            estimator,
+            data,
+            validation_epochs,
+            validation_scores,
+            on_validation,
+            resumed,
+            n_epochs,
+            warns,
+        )
 
 
 @_fit_context(prefer_skip_nested_validation=True)  # for the callbacks
@@ -121,11 +165,21 @@ def _fit_in_context(
     data: FitData,
     epochs: Collection[int] | None,
     scores: bool,
+    on_validation: Callable[[np.ndarray, float], None] | None,
+    resumed: TrainingState | None,
+    n_epochs: int | None,
     warns: bool,
 ) -> Estimator:
-    start = estimator._find_start(data, continues=False, incremental=False)
+    start = estimator._find_start(data, continues=False, incremental=False, resumed=resumed)
+    if n_epochs is not None:
+        state = start.training.state
+        if state.n_planned is None:
+            state.n_planned = state.n_steps + start.n_epochs * start.batches.n_batches
+        start.n_epochs = min(start.n_epochs, n_epochs)
     if start.validation is not None:
-        start.validation = start.validation.restricted(epochs, with_scores=scores)
+        start.validation = start.validation.for_many_fits(
+            epochs, with_scores=scores, on_validation=on_validation
+        )
     end = estimator._train(start, incremental=False, examines=warns)
     estimator.n_features_in_ = data.rows.X.shape[1]
     return estimator._become_fitted(start, end)

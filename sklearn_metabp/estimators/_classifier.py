@@ -41,8 +41,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         ``loss="squared_error"``; the targets of tanh neurons are -1 and 1.
     update_rule : str or UpdateRule, default="adam"
         Rule that computes the change of the weights: the name of a rule in lower case, as
-        ``"sgd"`` or ``"lbfgs"``, an :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a
-        ``FrozenEstimator`` of one.
+        ``"sgd"`` or ``"lbfgs"``, ``"learned"`` for the rule of :func:`load_pretrained`, an
+        :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
         Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
         With sample weights n_batch is their sum, because a row of weight 2 is one given twice.
@@ -82,7 +82,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         column, and the weights of the columns are multiplied.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
-        The other outputs are divided by ``1 - dropout``.
+        The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
+        place.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations

@@ -104,19 +104,20 @@ def check_batch_size(batch_size: Any, n_samples: int, rule: TrainingRule) -> int
 
 
 def check_dropout(dropout: float, rule: TrainingRule) -> float:
-    """Check that the rule allows dropout, and return the share of neurons to drop."""
-    if dropout > 0 and rule.needs_fixed_loss:
+    """Check that the rule allows dropout, and return the share of neurons to drop at first."""
+    drops = dropout > 0 or rule.sets_dropout
+    if drops and rule.needs_fixed_loss:
+        what = f"dropout={dropout}" if dropout > 0 else "a rule with sets_dropout=True"
         raise ValueError(
-            f"dropout={dropout} draws other neurons in every step, so there is no one loss for "
+            f"{what} draws other neurons in every step, so there is no one loss for "
             f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
         )
     # The class and not acts_backward: a learned rule of deltas takes dropped neurons into account.
     within = rule.rules_within() if isinstance(rule, WrapperRule) else ()
-    if dropout > 0 and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
+    if drops and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
         raise ValueError(
             "LinearBackprop sends errors back through every neuron, dropped ones too: "
-            "set dropout=0 "
-            "on the estimator."
+            "set dropout=0 on the estimator, and use no rule that sets dropout."
         )
     return float(dropout)
 

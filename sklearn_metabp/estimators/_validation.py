@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp.estimators._rows import Rows
-from sklearn_metabp.network import Network
+from sklearn_metabp.network import MeanLoss, Network
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.class_weights import check_row_weights
 
@@ -37,17 +37,24 @@ class ValidationRows:
         self.stops_training = stops_training
         self._epochs: Collection[int] | None = None
         self._losses_only = False
+        self._on_validation: Callable[[np.ndarray, float], None] | None = None
         self._network, self._targets, self._rows, self._score = network, targets, rows, score
         dtype = network.layout.dtype
         X, y, sample_weight = rows
         self._X = X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
-        self._encoded = targets.encode(y, dtype)
-        self._weight = None
         if sample_weight is not None:
-            self._weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
+            sample_weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
+        encoded, params = targets.encode(y, dtype), network.layout.zeros()
+        self._loss = MeanLoss(network.backprop, params, self._X, encoded, sample_weight)
 
-    def restricted(self, epochs: Collection[int] | None, *, with_scores: bool) -> Self:
-        """Return the same rows, validated more cheaply.
+    def for_many_fits(
+        self,
+        epochs: Collection[int] | None,
+        *,
+        with_scores: bool,
+        on_validation: Callable[[np.ndarray, float], None] | None,
+    ) -> Self:
+        """Return the same rows, validated as :func:`fit_checked` is asked to.
 
         Parameters
         ----------
@@ -56,10 +63,13 @@ class ValidationRows:
         with_scores : bool
             Whether to compute scores, which may take longer than losses. Otherwise minus the loss
             is the score.
+        on_validation : callable or None
+            Called with the parameters and the loss of every validation.
         """
         other = copy.copy(self)
         other._epochs = epochs
         other._losses_only = not with_scores
+        other._on_validation = on_validation
         return other
 
     def is_due(self, n_epochs: int) -> bool:
@@ -68,7 +78,10 @@ class ValidationRows:
 
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
         """Return the score, and the mean loss without the penalty."""
-        loss = self._network.mean_loss(params, self._X, self._encoded, self._weight)
+        self._loss.params[...] = params
+        loss = self._loss.compute()
+        if self._on_validation is not None:
+            self._on_validation(params, loss)
         if self._losses_only:
             return -loss, loss
         if self._score is not None:

@@ -388,6 +388,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         """True if the scope replaces rule (6)."""
         return hasattr(self, "fitted_scope_") and self.fitted_scope_.acts_backward
 
+    @property
+    def sets_dropout(self) -> bool:  # type: ignore[override]
+        """True if the scope sets the dropout of hidden layers."""
+        return hasattr(self, "fitted_scope_") and self.fitted_scope_.sets_dropout
+
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets of the scope: updates, or messages between neurons.
 

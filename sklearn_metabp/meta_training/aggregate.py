@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.meta_training.pool import check_rules, choose_rules
+from sklearn_metabp.meta_training.recordings import training_job
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
-from sklearn_metabp.meta_training.trainings import training_job
 from sklearn_metabp.meta_training.workers import Job, run_jobs
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule

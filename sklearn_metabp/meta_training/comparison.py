@@ -1,8 +1,7 @@
 """The comparison of update rules on tasks, some of them tuned for every task."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -15,245 +14,13 @@ from sklearn_metabp.meta_training.rollout import (
     rollout,
     rollout_seed,
 )
+from sklearn_metabp.meta_training.rule_comparison import ComparedTraining, RuleComparison
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
 from sklearn_metabp.meta_training.workers import Job, run_jobs
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
 Rule: TypeAlias = TrainingRule | FrozenEstimator | str
-
-#: Measures of a training, where smaller is better; ``score`` stands beside them.
-MEASURES = {
-    "validation_loss": "lowest loss on the validation rows",
-    "test_loss": "loss on the test rows after the epoch that the validation loss chose",
-    "final_test_loss": "loss on the test rows after the last epoch",
-    "training_loss": "training loss of the last epoch",
-    "seconds": "wall time, that of all candidates included",
-}
-# Added to losses before they are divided: a loss of 0 has a ratio.
-SMALL = 1e-8
-# A ratio is cut off there, and so counts a training that diverged.
-WORST_RATIO = 1e3
-
-
-@dataclass(frozen=True)
-class ComparedTraining:
-    """One row of a comparison: the training that a rule was judged by, on one task from one start.
-
-    Attributes
-    ----------
-    rule : str
-        Name of the rule.
-    task, start : int
-        Numbers of the task and of its start, from 0.
-    candidate : int
-        Number of the candidate that was chosen, from 0; 0 for a rule without candidates.
-    diverged : bool
-        Whether that training diverged. Its losses are infinite then and its score is NaN.
-    validation_loss, test_loss, final_test_loss, training_loss : float
-        See ``MEASURES``. Without test rows the second and third are NaN.
-    score : float
-        Accuracy or R² on the test rows after the epoch that the validation loss chose.
-    n_steps : int
-        Number of steps.
-    steps_to_reference : float
-        Number of steps after which the training loss was first as low as the last one of the
-        reference; infinite if it never was. It is counted in whole epochs.
-    seconds : float
-        Wall time of the training and of those of all other candidates.
-    """
-
-    rule: str
-    task: int
-    start: int
-    candidate: int
-    diverged: bool
-    validation_loss: float
-    test_loss: float
-    final_test_loss: float
-    training_loss: float
-    score: float
-    n_steps: int
-    steps_to_reference: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class RuleSummary:
-    """The ratios of one rule to the reference over all tasks.
-
-    A ratio of a task is the geometric mean over its starts.
-
-    Attributes
-    ----------
-    rule : str
-        Name of the rule.
-    iqm, iqm_low, iqm_high : float
-        Interquartile mean of the ratios, which is the mean of their middle half, and the ends of
-        its 95 % bootstrap interval over groups of tasks.
-    geometric_mean, median, worst : float
-        Of the ratios.
-    won : float
-        Share of tasks with a ratio below 1.
-    diverged : float
-        Share of trainings that diverged.
-    score_gain : float
-        Mean difference of the scores to the reference, in points of a hundred.
-    n_tasks : int
-        Number of tasks.
-    """
-
-    rule: str
-    iqm: float
-    iqm_low: float
-    iqm_high: float
-    geometric_mean: float
-    median: float
-    worst: float
-    won: float
-    diverged: float
-    score_gain: float
-    n_tasks: int
-
-
-@dataclass(frozen=True, eq=False)
-class RuleComparison:
-    """The result of :func:`compare_rules`.
-
-    Attributes
-    ----------
-    trainings : list of ComparedTraining
-        One per rule, task and start.
-    rules : tuple of str
-        Names of the rules, in the order in which they were given.
-    reference : str
-        Name of the rule that the others are compared with.
-    groups : tuple
-        Group of every task; the bootstrap draws groups.
-    """
-
-    trainings: list[ComparedTraining] = field(repr=False)
-    rules: tuple[str, ...]
-    reference: str
-    groups: tuple = field(repr=False)
-
-    def ratios(self, measure: str = "test_loss") -> dict[str, np.ndarray]:
-        """Return the ratios to the reference, by rule.
-
-        Parameters
-        ----------
-        measure : str, default="test_loss"
-            One of ``MEASURES``.
-
-        Returns
-        -------
-        ratios : dict of str to ndarray of shape (n_tasks,)
-            Geometric means over the starts of every task. A training that diverged counts as a
-            ratio of 1000; if the reference diverged too, it counts as 1.
-
-        Raises
-        ------
-        ValueError
-            If there is no such measure, or the tasks have no test rows and the measure needs them.
-        """
-        values = self._table(measure)
-        if np.isnan(values[self.reference]).any():
-            raise ValueError(f"measure={measure!r} needs tasks with X_test and y_test.")
-        base = values[self.reference] + SMALL
-        ratios = {}
-        for name, of_rule in values.items():
-            both = np.isinf(of_rule) & np.isinf(base)
-            ratio = np.divide(of_rule + SMALL, base, out=np.ones_like(base), where=~both)
-            logs = np.log(np.clip(ratio, 1 / WORST_RATIO, WORST_RATIO))
-            ratios[name] = np.exp(logs.mean(axis=1))
-        return ratios
-
-    def summary(
-        self,
-        measure: str = "test_loss",
-        *,
-        n_resamples: int = 2000,
-        random_state: int | np.random.RandomState | None = 0,
-    ) -> list[RuleSummary]:
-        """Return a record for every rule, in the order of ``rules``.
-
-        Parameters
-        ----------
-        measure : str, default="test_loss"
-            One of ``MEASURES``.
-        n_resamples : int, default=2000
-            Number of resamples of the bootstrap.
-        random_state : int, RandomState instance or None, default=0
-            The source of the resamples.
-
-        Returns
-        -------
-        summary : list of RuleSummary
-
-        Raises
-        ------
-        ValueError
-            As :meth:`ratios`.
-        """
-        n_resamples = check_count("n_resamples", n_resamples)
-        rng = check_random_state(random_state)
-        ratios = self.ratios(measure)
-        _, group_of = np.unique(np.array(self.groups, dtype=str), return_inverse=True)
-        members = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
-        drawn = [
-            np.concatenate(
-                [members[group] for group in rng.randint(len(members), size=len(members))]
-            )
-            for _ in range(n_resamples)
-        ]
-        scores, diverged = self._table("score"), self._table("diverged")
-        records = []
-        for name in self.rules:
-            ratio = ratios[name]
-            resampled = [_interquartile_mean(ratio[tasks]) for tasks in drawn]
-            low, high = np.percentile(resampled, [2.5, 97.5])
-            gains = scores[name] - scores[self.reference]
-            known = gains[np.isfinite(gains)]
-            records.append(
-                RuleSummary(
-                    rule=name,
-                    iqm=float(_interquartile_mean(ratio)),
-                    iqm_low=float(low),
-                    iqm_high=float(high),
-                    geometric_mean=float(np.exp(np.log(ratio).mean())),
-                    median=float(np.median(ratio)),
-                    worst=float(ratio.max()),
-                    won=float((ratio < 1).mean()),
-                    diverged=float(diverged[name].mean()),
-                    score_gain=100 * float(known.mean()) if len(known) else np.nan,
-                    n_tasks=len(ratio),
-                )
-            )
-        return records
-
-    def to_frame(self) -> Any:
-        """Return the trainings as a pandas DataFrame, one row per rule, task and start.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        import pandas as pd
-
-        return pd.DataFrame([vars(training) for training in self.trainings])
-
-    def _table(self, name: str) -> dict[str, np.ndarray]:
-        """Return a value of all trainings by rule, (n_tasks, n_starts)."""
-        if name not in (*MEASURES, "score", "diverged"):
-            raise ValueError(f"measure must be one of {list(MEASURES)}, got {name!r}.")
-        n_tasks = len(self.groups)
-        return {
-            rule: np.array(
-                [getattr(one, name) for one in self.trainings if one.rule == rule], dtype=float
-            ).reshape(n_tasks, -1)
-            for rule in self.rules
-        }
 
 
 def compare_rules(
@@ -262,8 +29,10 @@ def compare_rules(
     *,
     tuned: Mapping[str, Sequence[Rule]] | None = None,
     reference: str | None = None,
+    settings: Sequence[Any] | None = None,
     groups: Sequence[Any] | None = None,
     n_starts: int = 1,
+    n_validations: int | None = None,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
     timeout: float | None = None,
@@ -284,11 +53,18 @@ def compare_rules(
         Candidates of rules that are tuned for every task and start, by a name for the table.
     reference : str, default=None
         Name of the rule to compare with; None is the first tuned one, or the first of ``rules``.
+    settings : list of shape (n_tasks,), default=None
+        Setting of every task, for example its name. Tasks of one setting, such as several splits of
+        the same rows, count as one: their ratios are averaged. None makes every task a setting.
     groups : list of shape (n_tasks,), default=None
-        Group of every task, for example its data set: the bootstrap draws groups of tasks. None
-        makes every task a group.
+        Group of every task, for example its data set: the bootstrap draws groups of settings. None
+        makes every setting a group.
     n_starts : int, default=1
         Number of starts of every task.
+    n_validations : int, default=None
+        Number of epochs, spread evenly and the last among them, after which the validation rows are
+        evaluated; None for all. The epoch that is judged is one of them. It is the same for all
+        rules, and saves time: on small networks a validation takes as long as many steps.
     random_state : int, RandomState instance or None, default=None
         The source of the starts. Each start depends on it, on the number of the task and on the
         number of the start.
@@ -308,7 +84,8 @@ def compare_rules(
     Raises
     ------
     ValueError
-        If a parameter is out of its range, a task lacks validation rows, or names are used twice.
+        If a parameter is out of its range, a task lacks validation rows, names are used twice, or a
+        setting is in two groups.
     LostJobError
         If the trainings of a task end their worker process, or exceed the timeout, whenever they
         run.
@@ -350,128 +127,154 @@ def compare_rules(
         raise ValueError(f"reference must be one of {list(names)}, got {reference!r}.")
     checked = as_tasks(tasks)
     _check_tasks(checked)
-    known_groups = tuple(range(len(checked)) if groups is None else groups)
-    if len(known_groups) != len(checked):
-        raise ValueError(
-            f"groups must have one value per task, of which there are {len(checked)}, got "
-            f"{len(known_groups)}."
-        )
+    known_settings = _check_labels("settings", settings, tuple(range(len(checked))))
+    known_groups = _check_labels("groups", groups, known_settings)
+    _check_settings(known_settings, known_groups)
     n_starts = check_count("n_starts", n_starts)
+    if n_validations is not None:
+        n_validations = check_count("n_validations", n_validations)
     seed = int(check_random_state(random_state).randint(2**31))
     jobs = [
         Job(
             f"the comparison on task {number} from start {start}",
             _compare_from_start,
-            (candidates, reference, task, number, start, seed),
+            (candidates, task, number, start, seed, n_validations),
         )
         for number, task in enumerate(checked)
         for start in range(n_starts)
     ]
     parts = run_jobs(jobs, n_jobs=n_jobs, timeout=timeout)
-    return RuleComparison([one for part in parts for one in part], names, reference, known_groups)
+    trainings = [one for part in parts for one in part]
+    return RuleComparison(trainings, names, reference, known_settings, known_groups)
 
 
-def _interquartile_mean(values: np.ndarray) -> np.floating:
-    """Return the mean without the lowest and the highest quarter of the values."""
-    n_cut = len(values) // 4  # SciPy's trim_mean is the same, in a hundred times the time
-    return np.sort(values)[n_cut : len(values) - n_cut].mean()
-
-
-class _Weights(BaseCallback):
-    """The weights after the epoch with the lowest validation loss, and after the last epoch."""
+class _BestEpoch(BaseCallback):
+    """The weights after the epoch with the lowest validation loss, of those that validate."""
 
     def __init__(self) -> None:
-        self.best: np.ndarray | None = None
-        self.last: np.ndarray | None = None
-        self._lowest = np.inf
+        self.loss = np.inf
+        self.params: np.ndarray | None = None
 
     def on_epoch_end(
         self, estimator: Any, context: Any, state: TrainingState, params: np.ndarray
     ) -> bool:
-        """Keep the weights of the epoch; never stop the training."""
-        self.last = params.copy()
-        if self.best is None or state.validation_loss_curve[-1] < self._lowest:
-            self.best, self._lowest = self.last, state.validation_loss_curve[-1]
+        """Keep the weights if the validation loss is the lowest; never stop the training."""
+        curve = state.validation_loss_curve
+        if len(curve) == state.n_epochs:  # otherwise there was no validation after this epoch
+            self.note(curve[-1], params)
         return False
+
+    def note(self, loss: float, params: np.ndarray) -> None:
+        """Keep weights if their validation loss is the lowest."""
+        if self.params is None or loss < self.loss:
+            self.params, self.loss = params.copy(), loss
+
+
+class _Candidate(NamedTuple):
+    """A training of a candidate, with its lowest validation loss and the weights that had it."""
+
+    record: Rollout
+    validation_loss: float
+    params: np.ndarray | None
 
 
 def _compare_from_start(
     candidates: Mapping[str, Sequence[Rule]],
-    reference: str,
     task: Task,
     number: int,
     start: int,
     seed: int,
+    n_validations: int | None,
 ) -> list[ComparedTraining]:
     """Train all candidates of all rules from one start, and return a record per rule."""
-    chosen = {}
+    compared = []
+    random_state = rollout_seed(seed, number, start)
     with name_rollout_in_errors(number, start):
         for name, of_rule in candidates.items():
-            trainings = [_train(task, rule, rollout_seed(seed, number, start)) for rule in of_rule]
-            losses = [_lowest_validation_loss(record) for record, _ in trainings]
-            best = int(np.argmin(losses))
-            seconds = sum(record.seconds for record, _ in trainings)
-            chosen[name] = (best, seconds, *trainings[best])
-        level = chosen[reference][2].loss
-        return [
-            ComparedTraining(
-                rule=name,
-                task=number,
-                start=start,
-                candidate=best,
-                seconds=seconds,
-                steps_to_reference=_steps_to(record, level),
-                **_measure(task, record, weights),
+            trainings = [_train(task, rule, random_state, n_validations) for rule in of_rule]
+            best = int(np.argmin([one.validation_loss for one in trainings]))
+            compared.append(
+                ComparedTraining(
+                    rule=name,
+                    task=number,
+                    start=start,
+                    candidate=best,
+                    seconds=sum(one.record.seconds for one in trainings),
+                    **_measure(task, trainings[best]),
+                )
             )
-            for name, (best, seconds, record, weights) in chosen.items()
-        ]
+    return compared
 
 
-def _train(task: Task, rule: Rule, random_state: int) -> tuple[Rollout, _Weights]:
-    weights = _Weights()
-    record = rollout(task, rule, random_state, callbacks=[weights], return_estimator=True)
-    return record, weights
-
-
-def _lowest_validation_loss(record: Rollout) -> float:
+def _train(task: Task, rule: Rule, random_state: int, n_validations: int | None) -> _Candidate:
+    best = _BestEpoch()
+    record = rollout(
+        task,
+        rule,
+        random_state,
+        n_validations=n_validations,
+        validation_scores=False,
+        callbacks=[best],
+        return_estimator=True,
+    )
+    if record.diverged:
+        return _Candidate(record, np.inf, None)
+    network: Any = record.estimator
     curve = record.validation_loss_curve
-    if record.diverged or curve is None:
-        return np.inf
-    lowest = float(np.nanmin(curve))
-    return lowest if np.isfinite(lowest) else np.inf
+    if curve is None or len(curve) < len(record.loss_curve):
+        # A rule that searches along lines may end early, after an epoch without validation.
+        best.note(_mean_loss(network, network.params_, task.X_val, task.y_val), network.params_)
+    return _Candidate(record, best.loss if np.isfinite(best.loss) else np.inf, best.params)
 
 
-def _steps_to(record: Rollout, level: float) -> float:
-    reached = np.flatnonzero(record.loss_curve <= level)
-    if not len(reached) or record.diverged:
-        return np.inf
-    return float((reached[0] + 1) * record.n_steps / len(record.loss_curve))
+def _mean_loss(network: Any, params: np.ndarray, X: Any, y: Any) -> float:
+    targets = network.targets_.encode(y, network.layout_.dtype)
+    return network.network_.mean_loss(params, X, targets)
 
 
-def _measure(task: Task, record: Rollout, weights: _Weights) -> dict[str, Any]:
-    """Return the values of a training that do not depend on the other rules."""
+def _measure(task: Task, candidate: _Candidate) -> dict[str, Any]:
+    """Return the values of a training that do not depend on the other candidates."""
+    record, params = candidate.record, candidate.params
     network = record.estimator
     measured: dict[str, Any] = {
         "diverged": record.diverged,
-        "validation_loss": _lowest_validation_loss(record),
+        "validation_loss": candidate.validation_loss,
         "training_loss": record.loss,
         "n_steps": record.n_steps,
+        "training_seconds": record.seconds,
+        "loss_curve": tuple(record.loss_curve.tolist()),
         "test_loss": np.nan,
         "final_test_loss": np.nan,
         "score": np.nan,
     }
     if task.X_test is None:
         return measured
-    if network is None or record.diverged:
+    if network is None or params is None or record.diverged:
         return measured | {"test_loss": np.inf, "final_test_loss": np.inf}
-    targets = network.targets_.encode(task.y_test, network.layout_.dtype)
-    losses = [
-        network.network_.mean_loss(params, task.X_test, targets)
-        for params in (weights.best, weights.last)
-    ]
-    outputs = network.network_.outputs(weights.best, task.X_test)
-    score = network.targets_.score(task.y_test, outputs, None)
-    return measured | {"test_loss": losses[0], "final_test_loss": losses[1], "score": score}
+    outputs = network.network_.outputs(params, task.X_test)
+    return measured | {
+        "test_loss": _mean_loss(network, params, task.X_test, task.y_test),
+        "final_test_loss": _mean_loss(network, network.params_, task.X_test, task.y_test),
+        "score": network.targets_.score(task.y_test, outputs, None),
+    }
+
+
+def _check_labels(name: str, labels: Sequence[Any] | None, default: tuple) -> tuple:
+    """Return a label per task."""
+    known = default if labels is None else tuple(labels)
+    if len(known) != len(default):
+        raise ValueError(
+            f"{name} must have one value per task, of which there are {len(default)}, got "
+            f"{len(known)}."
+        )
+    return known
+
+
+def _check_settings(settings: tuple, groups: tuple) -> None:
+    group_of: dict[Any, Any] = {}
+    for setting, group in zip(settings, groups, strict=True):
+        if group_of.setdefault(setting, group) != group:
+            raise ValueError(f"setting {setting!r} is in two groups.")
 
 
 def _check_rules(

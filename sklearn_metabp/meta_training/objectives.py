@@ -32,6 +32,11 @@ class Objective(Protocol):
         ...
 
     @property
+    def needs_test(self) -> bool:
+        """True if tasks must have test rows."""
+        ...
+
+    @property
     def n_validations(self) -> int | None:
         """Number of epochs after which to validate; None for all."""
         ...
@@ -55,14 +60,15 @@ class Measure:
     value : callable
         ``value(record, task)``.
     description : str
-    needs_validation, needs_scores : bool
-        Whether it goes by losses or scores on validation rows.
+    needs_validation, needs_scores, needs_test : bool
+        Whether it goes by losses or scores on validation rows, or by losses on test rows.
     """
 
     value: Callable[[Rollout, Task], float]
     description: str
     needs_validation: bool = False
     needs_scores: bool = False
+    needs_test: bool = False
 
 
 def _log_loss(loss: Any, small: float) -> Any:
@@ -77,7 +83,7 @@ def _log_curve(record: Rollout, task: Task) -> float:
     """Return the mean over segments of the planned epochs; those after a divergence are worst."""
     curve = record.loss_curve
     if record.diverged:
-        n_planned = max(task.estimator.max_iter, len(curve) + 1)
+        n_planned = max(record.n_planned_epochs, len(curve) + 1)
         curve = np.append(curve, np.full(n_planned - len(curve), MAX_LOSS))
     bounds = np.linspace(0, len(curve), min(_N_SEGMENTS, len(curve)) + 1).astype(int)
     sums = np.add.reduceat(np.minimum(curve, MAX_LOSS), bounds[:-1])
@@ -97,6 +103,10 @@ def _final_validation_loss(record: Rollout, task: Task) -> float:
 
 def _best_validation_loss(record: Rollout, task: Task) -> float:
     return float(_log_loss(np.fmin.reduce(_validation_losses(record)), _SMALL_VALIDATION))
+
+
+def _chosen_test_loss(record: Rollout, task: Task) -> float:
+    return float(_log_loss(record.chosen_test_loss, _SMALL_VALIDATION))
 
 
 def _final_validation_score(record: Rollout, task: Task) -> float:
@@ -124,6 +134,12 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "best_validation_loss": Measure(
         _best_validation_loss, "log(lowest validation loss + 0.01)", True
+    ),
+    "chosen_test_loss": Measure(
+        _chosen_test_loss,
+        "log(test loss at the epoch with the lowest validation loss + 0.01)",
+        needs_validation=True,
+        needs_test=True,
     ),
     "final_validation_score": Measure(
         _final_validation_score, "minus the final score on the validation rows", True, True
@@ -161,6 +177,7 @@ class WeightedObjective:
         self.weights = {name: float(weight) for name, weight in weights.items()}
         self._measures = [(_find_measure(name), weight) for name, weight in self.weights.items()]
         self.needs_validation = any(measure.needs_validation for measure, _ in self._measures)
+        self.needs_test = any(measure.needs_test for measure, _ in self._measures)
         self.validation_scores = any(measure.needs_scores for measure, _ in self._measures)
         self.n_validations = _N_VALIDATIONS if self.needs_validation else 1
 
@@ -174,7 +191,7 @@ class CallableObjective:
 
     n_validations: int | None = None
     validation_scores = True
-    needs_validation = False
+    needs_validation = needs_test = False
 
     def __init__(self, function: Callable[[Rollout], float]):
         self._function = function

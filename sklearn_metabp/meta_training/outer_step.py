@@ -43,7 +43,15 @@ class OuterStep:
         self._gradients, self._updates = np.zeros_like(vector), np.zeros_like(vector)
         network = Network(layout, (), "identity", "squared_error", 0.0)
         backprop = network.backprop(vector, self._gradients, 1)
-        self._step = Step(network, vector, self._gradients, self._updates, backprop, n_planned)
+        self._step = Step(
+            network,
+            vector,
+            self._gradients,
+            self._updates,
+            backprop,
+            n_planned,
+            sets_dropout=self._rule.sets_dropout,  # of no hidden layer
+        )
         self._step.stop = 1
         self._compute: Callable[[], np.ndarray] = bind_validated(self._rule, self._step, self.state)
 

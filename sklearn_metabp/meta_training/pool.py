@@ -10,10 +10,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
 from sklearn_metabp.callbacks.base import check_count
+from sklearn_metabp.meta_training.recordings import training_job
 from sklearn_metabp.meta_training.rollout import Rollout, rollout_seed
 from sklearn_metabp.meta_training.scoring import SMALL, WORST_LOSS
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
-from sklearn_metabp.meta_training.trainings import training_job
 from sklearn_metabp.meta_training.workers import run_jobs
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import TrainingRule

@@ -7,16 +7,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_metabp.callbacks.base import check_count
-from sklearn_metabp.estimators import fit_checked
+from sklearn_metabp.estimators import count_batches, fit_checked
 from sklearn_metabp.meta_training.tasks import BackpropMLP, Task
-from sklearn_metabp.training import DivergenceError
+from sklearn_metabp.training import DivergenceError, TrainingState
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
 
@@ -44,6 +44,12 @@ class Rollout:
     validation_scores : ndarray of shape (n_epochs,) or None
         Accuracy, R² or the estimator's ``scoring`` on the validation rows after every epoch; None
         or empty as ``validation_loss_curve``.
+    chosen_test_loss : float
+        Loss on the test rows of the task after the epoch that had the lowest validation loss of
+        those that were validated. NaN without test rows or without validation rows; infinite after
+        a divergence.
+    n_planned_epochs : int
+        Number of epochs that were to be trained for.
     estimator : BackpropMLPClassifier, BackpropMLPRegressor or None
         The trained network, if ``return_estimator`` was True and the training left one.
 
@@ -70,6 +76,8 @@ class Rollout:
     loss_curve: np.ndarray = field(repr=False)
     validation_loss_curve: np.ndarray | None = field(default=None, repr=False)
     validation_scores: np.ndarray | None = field(default=None, repr=False)
+    chosen_test_loss: float = np.nan
+    n_planned_epochs: int = 0
     estimator: BackpropMLP | None = field(default=None, repr=False)
 
 
@@ -156,10 +164,104 @@ def rollout(
     if n_epochs is not None:
         network.max_iter = check_count("n_epochs", n_epochs)
     network.set_callbacks(*callbacks)
-    epochs = None
     if n_validations is not None:
-        epochs = _spread_epochs(network, check_count("n_validations", n_validations, 1))
+        _check_n_validations(network, n_validations)
+    return _train(
+        network,
+        task,
+        n_validations=n_validations,
+        validation_scores=validation_scores,
+        return_estimator=return_estimator,
+    )
+
+
+class RolloutPart(NamedTuple):
+    """The result of a part of a training; :func:`rollout_part` makes it.
+
+    Attributes
+    ----------
+    record : Rollout
+        Record of the epochs of this part alone.
+    state : TrainingState or None
+        The state to continue from; None if the training has ended.
+    """
+
+    record: Rollout
+    state: TrainingState | None
+
+
+def rollout_part(
+    task: Task,
+    rule: TrainingRule,
+    random_state: int,
+    state: TrainingState | None,
+    n_steps: int,
+    *,
+    n_validations: int | None = None,
+    validation_scores: bool = True,
+) -> RolloutPart:
+    """Train a copy of a task's network for a part of its epochs.
+
+    Parts that are trained one after the other by one rule make the training of :func:`rollout`, to
+    the bit.
+
+    Parameters
+    ----------
+    task, rule, n_validations, validation_scores
+        As of :func:`rollout`.
+    random_state : int
+        The source of the start and of the order of the rows.
+    state : TrainingState or None
+        The state that the part before returned, which is not changed; None for the first part. The
+        rule may be another one.
+    n_steps : int
+        Length of the part, rounded to whole epochs, at least one.
+
+    Returns
+    -------
+    part : RolloutPart
+    """
+    network = _make_network(task, rule)
+    network.random_state = random_state
+    network.set_callbacks()
+    if n_validations is not None:
+        _check_n_validations(network, n_validations)
+    n_epochs = max(1, round(n_steps / count_batches(network, task.fit_data)))
+    record = _train(
+        network,
+        task,
+        resumed=None if state is None else state.copy(),
+        n_epochs=n_epochs,
+        n_validations=n_validations,
+        validation_scores=validation_scores,
+        return_estimator=True,
+    )
+    if record.estimator is None or record.diverged:
+        return RolloutPart(record, None)
+    state = record.estimator._training_state
+    has_ended = len(record.loss_curve) < n_epochs or state.n_epochs >= network.max_iter
+    return RolloutPart(record, None if has_ended else state)
+
+
+def _train(
+    network: BackpropMLP,
+    task: Task,
+    *,
+    resumed: TrainingState | None = None,
+    n_epochs: int | None = None,
+    n_validations: int | None,
+    validation_scores: bool,
+    return_estimator: bool,
+) -> Rollout:
+    """Train a network, from a state for a number of epochs if they are given."""
+    first = 0 if resumed is None else resumed.n_epochs
+    n_steps_before = 0 if resumed is None else resumed.n_steps
+    n_left = network.max_iter - first
+    n_planned = n_left if n_epochs is None else min(n_left, n_epochs)
+    epochs = None if n_validations is None else _spread_epochs(first, n_planned, n_validations)
     data = task.fit_data
+    is_validated = task.X_val is not None or network.early_stopping
+    chosen = _ChosenParams() if is_validated and task.X_test is not None else None
     began = time.perf_counter()
     try:
         with _quiet():
@@ -168,33 +270,39 @@ def rollout(
                 data,
                 validation_epochs=epochs,
                 validation_scores=validation_scores,
+                on_validation=None if chosen is None else chosen.note,
+                resumed=resumed,
+                n_epochs=n_epochs,
                 warns=False,
             )
     except DivergenceError as error:
         seconds = time.perf_counter() - began
         # A fit that raises leaves no validation curve.
-        is_validated = task.X_val is not None or network.early_stopping
         curve = np.empty(0) if is_validated else None
         return Rollout(
             loss=np.inf,
-            n_steps=error.step - 1,
+            n_steps=error.step - 1 - n_steps_before,
             diverged=True,
             seconds=seconds,
-            loss_curve=np.array(error.loss_curve, float),
+            loss_curve=np.array(error.loss_curve[first:], float),
             validation_loss_curve=curve,
             validation_scores=curve,
+            chosen_test_loss=np.nan if chosen is None else np.inf,
+            n_planned_epochs=n_planned,
         )
     seconds = time.perf_counter() - began
     state = network._training_state
     diverged = state.divergence is not None  # the network then has the weights of its best epoch
     return Rollout(
         loss=np.inf if diverged else float(network.loss_),
-        n_steps=state.n_steps,
+        n_steps=state.n_steps - n_steps_before,
         diverged=diverged,
         seconds=seconds,
-        loss_curve=np.array(network.loss_curve_),
-        validation_loss_curve=_array_or_none(network.validation_loss_curve_),
-        validation_scores=_array_or_none(network.validation_scores_),
+        loss_curve=np.array(network.loss_curve_)[first:],
+        validation_loss_curve=_array_or_none(network.validation_loss_curve_, first),
+        validation_scores=_array_or_none(network.validation_scores_, first),
+        chosen_test_loss=np.nan if chosen is None else chosen.test_loss(network, task),
+        n_planned_epochs=n_planned,
         estimator=network if return_estimator else None,
     )
 
@@ -265,17 +373,44 @@ def _quiet() -> Iterator[None]:
             raise
 
 
-def _spread_epochs(network: BackpropMLP, n_validations: int) -> frozenset[int]:
-    """Return the numbers of the epochs, from 1, after which to validate."""
+def _check_n_validations(network: BackpropMLP, n_validations: int) -> None:
+    check_count("n_validations", n_validations, 1)
     if network.early_stopping:
         raise ValueError(
             "n_validations leaves epochs out, and this estimator validates every epoch to stop "
             "early: set its early_stopping=False."
         )
-    n_epochs = network.max_iter
+
+
+def _spread_epochs(first: int, n_epochs: int, n_validations: int) -> frozenset[int]:
+    """Return the numbers of the epochs, from 1, after which to validate; ``first`` are over."""
     n = min(n_validations, n_epochs)
-    return frozenset(n_epochs * number // n for number in range(1, n + 1))
+    return frozenset(first + n_epochs * number // n for number in range(1, n + 1))
 
 
-def _array_or_none(curve: list[float] | None) -> np.ndarray | None:
-    return None if curve is None else np.array(curve)
+class _ChosenParams:
+    """The parameters with the lowest validation loss so far.
+
+    The test rows are evaluated once, at the end: a copy of the parameters at every improvement
+    takes less time than one more evaluation.
+    """
+
+    def __init__(self) -> None:
+        self._params: np.ndarray | None = None
+        self._lowest = np.inf
+
+    def note(self, params: np.ndarray, loss: float) -> None:
+        """Keep a copy of the parameters if no loss was as low."""
+        if loss < self._lowest:
+            self._params, self._lowest = params.copy(), loss
+
+    def test_loss(self, network: BackpropMLP, task: Task) -> float:
+        """Return the loss of a trained network with them on the task's test rows."""
+        if self._params is None:
+            return np.inf
+        targets = network.targets_.encode(task.y_test, network.layout_.dtype)
+        return network.network_.mean_loss(self._params, task.X_test, targets)
+
+
+def _array_or_none(curve: list[float] | None, first: int) -> np.ndarray | None:
+    return None if curve is None else np.array(curve[first:])

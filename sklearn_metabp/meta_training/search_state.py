@@ -1,22 +1,25 @@
 """The state of a search: everything that its later iterations depend on."""
 
-import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-#: Columns of the table of iterations, and their dtypes.
-COLUMNS = {
-    "iteration": int,
-    "objective": float,
-    "difference": float,
-    "gradient_norm": float,
-    "n_failed": int,
-    "n_restarted": int,
-    "n_steps": int,
-    "seconds": float,
-}
+from sklearn_metabp.meta_training.strategies import Strategy
+from sklearn_metabp.meta_training.trainings import Trainings
+
+
+def column_types(strategy: Strategy) -> dict[str, type]:
+    """Return the columns of the table of iterations, and the types of their numbers."""
+    return {
+        "iteration": int,
+        "objective": float,
+        **strategy.columns,
+        "n_failed": int,
+        "n_restarted": int,
+        "n_steps": int,
+        "seconds": float,
+    }
 
 
 @dataclass
@@ -25,45 +28,49 @@ class SearchState:
 
     Attributes
     ----------
-    vector : ndarray of shape (n_meta_params,)
-        The numbers of the rule in their scales.
-    outer_state : object
-        State of the outer update rule.
-    n_iterations : int
-        Iterations so far.
-    failures : list of tuple (int, ndarray)
-        Starts of rollouts that failed: the number of the task, and the parameters of its network.
+    strategy, trainings : object
+        States of the strategy and of the trainings.
     history : dict of list
         A list for every column of the table of iterations.
+    n_iterations : int
+        Iterations so far.
     """
 
-    vector: np.ndarray
-    outer_state: Any = None
+    strategy: Any
+    trainings: Any
+    history: dict[str, list] = field(repr=False)
     n_iterations: int = 0
-    failures: list[tuple[int, np.ndarray]] = field(default_factory=list)
-    history: dict[str, list] = field(default_factory=lambda: {name: [] for name in COLUMNS})
 
-    def table(self) -> dict[str, np.ndarray]:
+    @classmethod
+    def begin(cls, strategy: Strategy, trainings: Trainings) -> Self:
+        """Return the state before the first iteration."""
+        history: dict[str, list] = {name: [] for name in column_types(strategy)}
+        return cls(strategy.state, trainings.state, history)
+
+    def note(
+        self, number: int, strategy: Strategy, trainings: Trainings, row: dict[str, Any]
+    ) -> None:
+        """Take the state after an iteration, with its row of the table."""
+        self.strategy, self.trainings = strategy.state, trainings.state
+        for name, column in self.history.items():
+            column.append(row[name])
+        self.n_iterations = number
+
+    def table(self, strategy: Strategy) -> dict[str, np.ndarray]:
         """Return the table of iterations, an array for every column."""
-        return {name: np.array(self.history[name], dtype) for name, dtype in COLUMNS.items()}
-
-    def copy(self) -> "SearchState":
-        """Return an independent copy."""
-        return copy.deepcopy(self)
+        types = column_types(strategy)
+        return {name: np.array(column, types[name]) for name, column in self.history.items()}
 
 
-def check_search(state: Any, fresh: SearchState) -> None:
-    """Raise ValueError unless a state that was read belongs to the search of ``fresh``."""
+def check_search(state: Any, strategy: Strategy, trainings: Trainings) -> None:
+    """Raise ValueError unless a state that was read belongs to a search."""
     fits = (
         type(state) is SearchState
-        and isinstance(state.vector, np.ndarray)
-        and (state.vector.shape, state.vector.dtype) == (fresh.vector.shape, fresh.vector.dtype)
-        and bool(np.isfinite(state.vector).all())
         and type(state.n_iterations) is int
-        and type(state.failures) is list
-        and all(_is_failure(failure) for failure in state.failures)
+        and strategy.fits(state.strategy)
+        and trainings.fits(state.trainings)
         and type(state.history) is dict
-        and list(state.history) == list(COLUMNS)
+        and list(state.history) == list(column_types(strategy))
         and all(
             type(column) is list and len(column) == state.n_iterations
             for column in state.history.values()
@@ -71,12 +78,3 @@ def check_search(state: Any, fresh: SearchState) -> None:
     )
     if not fits:
         raise ValueError("it holds no state of this search")
-
-
-def _is_failure(failure: Any) -> bool:
-    return (
-        type(failure) is tuple
-        and len(failure) == 2
-        and type(failure[0]) is int
-        and isinstance(failure[1], np.ndarray)
-    )

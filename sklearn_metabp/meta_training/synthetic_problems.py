@@ -34,7 +34,12 @@ class Problem(Protocol):
 
 def on_grid(values: np.ndarray) -> np.ndarray:
     """Round to multiples of 2**-10 between -64 and 64."""
-    return np.rint(np.clip(values, -_LIMIT, _LIMIT) * _GRID) / _GRID
+    grid = np.minimum(values, _LIMIT)
+    np.maximum(grid, -_LIMIT, out=grid)
+    grid *= _GRID
+    np.rint(grid, out=grid)
+    grid *= 1 / _GRID
+    return grid
 
 
 def log_uniform(rng: Rng, low: float, high: float) -> float:
@@ -53,9 +58,12 @@ def standardise(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     Columns that are constant in ``like`` become 0.
     """
     mean = like.mean(axis=0)
-    deviation = np.sqrt(np.mean((like - mean) ** 2, axis=0))
-    scale = np.where(deviation > 1e-3, deviation, np.inf)
-    return on_grid((values - mean) / scale)
+    errors = like - mean
+    errors *= errors
+    deviation = np.sqrt(errors.mean(axis=0))
+    centred = values - mean
+    centred /= np.where(deviation > 1e-3, deviation, np.inf)
+    return on_grid(centred)
 
 
 def _weights(rng: Rng, *shape: int, scale: float = 1.0) -> np.ndarray:
@@ -110,17 +118,19 @@ class TableProblem:
 
     def _draw_features(self, rng: Rng, n_rows: int) -> np.ndarray:
         factors = on_grid(rng.standard_normal((n_rows, len(self._loadings))))
-        own = rng.standard_normal((n_rows, self._loadings.shape[1]))
-        values = on_grid(factors @ self._loadings + self._own_scale * own)
+        values = rng.standard_normal((n_rows, self._loadings.shape[1]))
+        values *= self._own_scale
+        values += factors @ self._loadings
+        values = on_grid(values)
         columns, thresholds = self._columns, self._thresholds
         skewed, rounded, sparse = columns["skewed"], columns["rounded"], columns["sparse"]
-        values[:, skewed] = np.exp(np.minimum(values[:, skewed], 4))
+        values[:, skewed] = on_grid(np.exp(np.minimum(values[:, skewed], 4)))
         values[:, columns["binary"]] = values[:, columns["binary"]] > thresholds[columns["binary"]]
-        values[:, rounded] = np.rint(values[:, rounded] * self._n_levels[rounded])
+        values[:, rounded] = on_grid(np.rint(values[:, rounded] * self._n_levels[rounded]))
         values[:, sparse] = np.where(
             np.abs(values[:, sparse]) < 1 + 0.5 * thresholds[sparse], 0, values[:, sparse]
         )
-        return on_grid(values)
+        return values
 
 
 class PatchProblem:

@@ -19,9 +19,11 @@ from sklearn_metabp.meta_training.synthetic_problems import (
     TableProblem,
     draw_count,
     log_uniform,
+    on_grid,
     standardise,
 )
 from sklearn_metabp.meta_training.tasks import Task
+from sklearn_metabp.network import ParameterLayout, glorot_uniform
 
 # The kinds of problems of noisy and of clean tasks, with their probabilities.
 _NOISY_KINDS = {
@@ -51,6 +53,10 @@ _BATCH_SIZES = (16, 128)
 _FIRST_HORIZON = 150
 # Fewer training rows of a class are too few to learn it from.
 _LEAST_OF_A_CLASS = 3
+# Factors of features and of initial parameters, of tasks that are not standardised.
+_INPUT_SCALES, _INITIAL_SCALES = (0.15, 6), (0.2, 3.5)
+# Streams of random numbers of a task: the task itself, ``test_rows``, scales, and ``n_test`` rows.
+_TASK, _TEST_ROWS, _SCALES, _OWN_TEST_ROWS = range(4)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,9 @@ class SyntheticTask:
           are drawn anew;
         - ``r2``, ``tail`` (float, regression): share of the variance that is no noise, and degrees
           of freedom of its t distribution, infinite for normal noise;
-        - ``horizon`` (int): number of steps, before it is rounded to whole epochs.
+        - ``horizon`` (int): number of steps, before it is rounded to whole epochs;
+        - ``input_scale``, ``initial_scale`` (float): factors of the features and of the initial
+          parameters, 1 for most.
     """
 
     task: Task
@@ -84,7 +92,7 @@ class SyntheticTask:
     _test_rows: Callable[[int], tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
     def test_rows(self, n_rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
-        """Draw rows that are neither for training nor for validation.
+        """Draw rows that are not in the task.
 
         Parameters
         ----------
@@ -102,7 +110,8 @@ class SyntheticTasks(Tasks):
     """Synthetic tasks without end; ``tasks[i]`` is the :class:`Task` of index i.
 
     A task depends on ``random_state`` and its index alone, so it has the same bits on every machine
-    and in every process, whatever tasks were made before. The data are standardised.
+    and in every process, whatever tasks were made before. The data are standardised, except the
+    features of ``scale_share`` of the tasks.
 
     Most tasks are small and noisy, as tables of measurements are: 40 to 1500 training rows, 2 to 48
     features (7 % of the tasks: to 130), which are correlated, skewed, binary, rounded, sparse or
@@ -117,6 +126,9 @@ class SyntheticTasks(Tasks):
         Seed of all tasks. Tasks of different seeds have nothing in common.
     clean_share : float, default=0.3
         Share of clean tasks, from 0 to 1.
+    clean_regression_share : float or None, default=None
+        Share of clean tasks among the regressions, from 0 to 1; None is ``clean_share``. Tables of
+        measurements have clean numbers more often than clean labels.
     horizon : tuple of (int, int), default=(30, 600)
         Least and largest number of steps; log-uniform, and rounded to whole epochs.
     max_width : int, default=64
@@ -124,6 +136,14 @@ class SyntheticTasks(Tasks):
     curriculum : int or None, default=None
         Number of tasks over which the largest horizon grows from 150 steps to that of ``horizon``;
         None is no curriculum.
+    scale_share : float, default=0.0
+        Share of tasks, from 0 to 1, whose features are multiplied by a number from 0.15 to 6, and
+        whose initial parameters by one from 0.2 to 3.5, both log-uniform. A rule that was only
+        trained on standardised data and usual starts may fail on others. The numbers of features
+        are cut off at ±64.
+    n_test : int, default=0
+        Number of test rows of every task, its ``X_test`` and ``y_test``, which the objective
+        ``"chosen_test_loss"`` needs.
     dtype : {"float32", "float64"}, default="float32"
         Dtype of the features, and so of the networks. The numbers are the same in both.
 
@@ -153,19 +173,27 @@ class SyntheticTasks(Tasks):
         random_state: int = 0,
         *,
         clean_share: float = 0.3,
+        clean_regression_share: float | None = None,
         horizon: tuple[int, int] = (30, 600),
         max_width: int = 64,
         curriculum: int | None = None,
+        scale_share: float = 0.0,
+        n_test: int = 0,
         dtype: str = "float32",
     ):
         self.random_state = check_count("random_state", random_state, 0)
-        if not 0 <= clean_share <= 1:
-            raise ValueError(f"clean_share must be from 0 to 1, got {clean_share!r}.")
-        self.clean_share = clean_share
+        self.clean_share = _check_share("clean_share", clean_share)
+        self.clean_regression_share = (
+            None
+            if clean_regression_share is None
+            else _check_share("clean_regression_share", clean_regression_share)
+        )
         low, high = horizon
         self.horizon = check_count("horizon[0]", low, 1), check_count("horizon[1]", high, low)
         self.max_width = check_count("max_width", max_width, 8)
         self.curriculum = None if curriculum is None else check_count("curriculum", curriculum, 1)
+        self.scale_share = _check_share("scale_share", scale_share)
+        self.n_test = check_count("n_test", n_test, 0)
         if dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}.")
         self.dtype = dtype
@@ -205,9 +233,11 @@ class SyntheticTasks(Tasks):
         drawn : SyntheticTask
         """
         index = check_count("index", index, 0)
-        rng = _seeded(self.random_state, index, 0)
-        is_clean = bool(rng.uniform() < self.clean_share)
+        rng = _seeded(self.random_state, index, _TASK)
+        draw = rng.uniform()
         has_classes = bool(rng.uniform() < _CLASSIFICATION_SHARE)
+        share = self.clean_regression_share
+        is_clean = bool(draw < (self.clean_share if has_classes or share is None else share))
         n_outputs = draw_count(rng, 2, 10) if has_classes else draw_count(rng, 1, 5)
         settings: dict[str, Any] = {
             "is_clean": is_clean,
@@ -221,6 +251,7 @@ class SyntheticTasks(Tasks):
         n_rows = draw_count(rng, *(_N_CLEAN_ROWS if is_clean else _N_ROWS))
         n_val = int(np.clip(n_rows // 4, *_N_VALIDATION))
         estimator = self._draw_network(rng, n_rows, has_classes, index, settings)
+        input_scale = self._draw_scales(index, estimator, settings)
         features, outputs = problem.draw(rng, n_rows + n_val)
         y = observe(rng, outputs, outputs[:n_rows])
         tidy_labels = _LabelCode(y[:n_rows], outputs[:n_rows]) if has_classes else None
@@ -228,22 +259,42 @@ class SyntheticTasks(Tasks):
         def finish(
             features: np.ndarray, y: np.ndarray, outputs: np.ndarray
         ) -> tuple[np.ndarray, np.ndarray]:
-            X = standardise(features, training).astype(self.dtype)
+            X = standardise(features, training)
+            if input_scale != 1:
+                X = on_grid(input_scale * X)
+            X = X.astype(self.dtype)
             if tidy_labels is not None:
                 return X, tidy_labels.encode(y, outputs)
             numbers = standardise(y, training_y)
             return X, numbers.ravel() if numbers.shape[1] == 1 else numbers
 
-        def test_rows(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-            own = _seeded(self.random_state, index, 1)
+        def other_rows(stream: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+            own = _seeded(self.random_state, index, stream)
             features, outputs = problem.draw(own, check_count("n_rows", n_rows, 1))
             return finish(features, observe(own, outputs, training_outputs), outputs)
 
         training, training_outputs, training_y = features[:n_rows], outputs[:n_rows], y[:n_rows]
         X, y = finish(features, y, outputs)
-        parts = X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
+        parts = [X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]]
+        if self.n_test:
+            parts += other_rows(_OWN_TEST_ROWS, self.n_test)
         task = Task.of_trusted(estimator, *parts)
-        return SyntheticTask(task, settings, test_rows)
+        return SyntheticTask(task, settings, partial(other_rows, _TEST_ROWS))
+
+    def _draw_scales(
+        self,
+        index: int,
+        estimator: BackpropMLPClassifier | BackpropMLPRegressor,
+        settings: dict[str, Any],
+    ) -> float:
+        """Scale the start of a network, and return the factor of the features."""
+        settings["input_scale"] = settings["initial_scale"] = 1.0
+        rng = _seeded(self.random_state, index, _SCALES)
+        if rng.uniform() < self.scale_share:
+            settings["input_scale"] = log_uniform(rng, *_INPUT_SCALES)
+            settings["initial_scale"] = log_uniform(rng, *_INITIAL_SCALES)
+            estimator.init = _ScaledStart(settings["initial_scale"])
+        return settings["input_scale"]
 
     def _draw_network(
         self, rng: Rng, n_rows: int, has_classes: bool, index: int, settings: dict[str, Any]
@@ -268,6 +319,29 @@ class SyntheticTasks(Tasks):
             max_iter=max(1, round(horizon / -(-n_rows // batch_size))),
             n_iter_no_change=np.inf,
         )
+
+
+@dataclass(frozen=True)
+class _ScaledStart:
+    """The initialiser ``"glorot_uniform"`` times a factor.
+
+    Parameters
+    ----------
+    factor : float
+    """
+
+    factor: float
+
+    def __call__(
+        self, layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
+    ) -> np.ndarray:
+        return self.factor * glorot_uniform(layout, activations, rng)
+
+
+def _check_share(name: str, share: float) -> float:
+    if not 0 <= share <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {share!r}.")
+    return share
 
 
 def _seeded(seed: int, index: int, stream: int) -> Rng:

@@ -52,7 +52,8 @@ class Task:
             default=None
         Their labels or numbers.
     X_test : {array-like, sparse matrix} of shape (n_test_samples, n_features), default=None
-        Rows on which :func:`compare_rules` reports. No training sees them. They need ``y_test``.
+        Rows on which :func:`compare_rules` reports, and which the objective ``"chosen_test_loss"``
+        of a search goes by. No training sees them. They need ``y_test``.
     y_test : {array-like, sparse matrix} of shape (n_test_samples,) or \
             (n_test_samples, n_outputs), default=None
         Their labels or numbers.
@@ -122,6 +123,8 @@ class Task:
         y: np.ndarray,
         X_val: np.ndarray,
         y_val: np.ndarray,
+        X_test: np.ndarray | None = None,
+        y_test: np.ndarray | None = None,
     ) -> "Task":
         """Return a task of parts that are known to be good, which are neither checked nor copied.
 
@@ -129,7 +132,10 @@ class Task:
         :func:`~sklearn_metabp.estimators.trust_data`.
         """
         task = object.__new__(cls)
-        parts = {"estimator": estimator, "X": X, "y": y, "X_val": X_val, "y_val": y_val}
+        parts: dict[str, Any] = {"estimator": estimator, "X": X, "y": y}
+        parts |= {"X_val": X_val, "y_val": y_val}
+        if X_test is not None:
+            parts |= {"X_test": X_test, "y_test": y_test}
         data = trust_data(estimator, X, y, X_val=X_val, y_val=y_val)
         task.__dict__.update(parts, fit_data=data)
         return task

@@ -11,6 +11,7 @@ from sklearn_metabp._kernels.functions import (
 from sklearn_metabp.network.constant import constant_biases, constant_loss
 from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
+from sklearn_metabp.network.mean_loss import MeanLoss
 from sklearn_metabp.network.network import Network
 from sklearn_metabp.network.step import BatchLoss, Step, StepView, TrainingRows
 
@@ -23,6 +24,7 @@ __all__ = [
     "NUMBER_LOSSES",
     "OUT_ACTIVATIONS",
     "BatchLoss",
+    "MeanLoss",
     "Network",
     "ParameterLayout",
     "Step",

@@ -1,5 +1,6 @@
 """The layout of the flat parameter vector."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,7 +82,7 @@ class ParameterLayout:
         for is_bias, name in ((False, "coefs_"), (True, "intercepts_")):
             for layer, (fan_in, fan_out) in enumerate(pairs):
                 shape: tuple[int, ...] = (fan_out,) if is_bias else (fan_in, fan_out)
-                stop = start + int(np.prod(shape))
+                stop = start + math.prod(shape)
                 yield Tensor(f"{name}[{layer}]", layer, is_bias, slice(start, stop), shape)
                 start = stop
 

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.functions import check_functions
@@ -14,11 +13,7 @@ from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network.forward import ForwardPass
 from sklearn_metabp.network.layout import ParameterLayout
-
-# Rows of a batch whose activations stay in the second cache while they go forward.
-_FORWARD_BATCH = 512
-# Targets of classes in a block of rows, 512 kB in float64.
-_TARGETS_AT_ONCE = 1 << 16
+from sklearn_metabp.network.mean_loss import FORWARD_BATCH, MeanLoss
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,8 @@ class Network:
         max_batch : int
         dropout_key : int, default=None
             Key from which, with the number of the step, the masks of dropout are drawn. None drops
-            nothing.
+            nothing. With a key each step reads the share to drop of every hidden layer from the
+            kernel's ``dropout``, which begins as the network's and may be changed.
         n_steps : int, default=0
             Number of steps taken before the first one of this kernel.
 
@@ -135,7 +131,7 @@ class Network:
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
         """
-        params, n_rows = readable(params), min(_FORWARD_BATCH, X.shape[0])
+        params, n_rows = readable(params), min(FORWARD_BATCH, X.shape[0])
         outputs = np.empty((X.shape[0], self.layout.layer_sizes[-1]), params.dtype)
         try:
             forward = self._kept_pass.pop()  # another thread finds none and makes its own
@@ -173,31 +169,4 @@ class Network:
         targets : ndarray or SparseTargets of shape (n_samples, n_outputs)
         sample_weight : ndarray of shape (n_samples,), default=None
         """
-        total = X.shape[0] if sample_weight is None else float(np.sum(sample_weight, dtype=float))
-        n_rows = min(_FORWARD_BATCH, X.shape[0])
-        if isinstance(targets, SparseTargets):  # the kernel makes a matrix of a block of them
-            n_rows = min(n_rows, max(1, _TARGETS_AT_ONCE // targets.shape[1]))
-        params = readable(params)
-        backprop = self.backprop(params, None, n_rows)
-        dtype = params.dtype
-        X = X.tocsr().astype(dtype, copy=False) if issparse(X) else _as_contiguous(dtype, X)
-        if sample_weight is not None:
-            sample_weight = np.ascontiguousarray(sample_weight, dtype)
-        backprop.load(X, _as_contiguous(dtype, targets), sample_weight)
-        n = X.shape[0]
-        with one_blas_thread():
-            loss = sum(
-                backprop.summed_loss(start, min(start + n_rows, n))
-                for start in range(0, n, n_rows or 1)
-            )
-        return float(loss / (total or 1.0))
-
-
-def _as_contiguous(
-    dtype: np.dtype, array: np.ndarray | SparseTargets | None
-) -> np.ndarray | SparseTargets | None:
-    if array is None:
-        return None
-    if isinstance(array, SparseTargets):
-        return array.astype(dtype)
-    return np.ascontiguousarray(array, dtype)
+        return MeanLoss(self.backprop, readable(params), X, targets, sample_weight).compute()

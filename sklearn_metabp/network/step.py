@@ -76,7 +76,7 @@ class Step:
 
     A training has one ``Step`` and refills it, so a callback copies the arrays that it keeps.
     Everything on it belongs to the weights *before* the update. Arrays are read-only views, except
-    ``updates``, which the update rule may fill in place.
+    ``updates``, which the update rule may fill in place, and ``dropout`` under a rule that sets it.
 
     Attributes
     ----------
@@ -102,6 +102,10 @@ class Step:
         Change of the parameters that the rule makes. Symbols Δw, Δθ.
     backprop : Backprop
         Kernel whose buffers the arrays are views of, for rules that are bound to them once.
+    dropout : ndarray of float64 of shape (n_hidden_layers,)
+        Share of the outputs of every hidden layer that the forward pass of the *next* step drops.
+        It begins as ``network.dropout`` everywhere. Only a rule with ``sets_dropout`` may write to
+        it.
     rows : TrainingRows or None
         The rows that batches are drawn from. None for a recorded step.
     """
@@ -114,6 +118,8 @@ class Step:
         updates: np.ndarray,
         backprop: Backprop,
         n_planned: int,
+        *,
+        sets_dropout: bool = False,
     ) -> None:
         self.network = network
         self.layout = network.layout
@@ -128,8 +134,14 @@ class Step:
         self.start = 0
         self.stop = 0
         self.backprop = backprop
+        self._dropout = backprop.dropout if sets_dropout else read_only(backprop.dropout)
         self.rows: TrainingRows | None = None
         self._batch_loss: BatchLoss | None = None
+
+    @property
+    def dropout(self) -> np.ndarray:
+        """Shares to drop of the outputs of the hidden layers, (n_hidden_layers,)."""
+        return self._dropout
 
     @property
     def n_patterns(self) -> int:
@@ -236,7 +248,7 @@ class Step:
 
 
 class StepView(Step):
-    """A step with other buffers for ``gradients``, ``updates`` or both.
+    """A step with buffers of its own for some of ``gradients``, ``updates`` and ``dropout``.
 
     It is made once per training, for a rule inside another one or for a teacher. All other arrays
     are the arrays of the step.
@@ -244,13 +256,13 @@ class StepView(Step):
     Parameters
     ----------
     step : Step
-    *names : {"gradients", "updates"}
+    *names : {"gradients", "updates", "dropout"}
         Arrays that are replaced by buffers.
 
     Attributes
     ----------
-    buffers : dict of ndarray of shape (n_params,)
-        The buffers by name, zero at first, to be filled.
+    buffers : dict of ndarray
+        The buffers by name, to be filled: zero at first, and that of ``dropout`` as the network's.
     """
 
     def __init__(self, step: Step, *names: str) -> None:
@@ -261,6 +273,9 @@ class StepView(Step):
             self.gradients = read_only(self.buffers["gradients"])
         if "updates" in names:
             self.updates = self.buffers["updates"]
+        if "dropout" in names:
+            self._dropout = self.buffers["dropout"]
+            self._dropout[...] = self.network.dropout
 
     def refresh(self) -> None:
         """Copy from the step the numbers that change from step to step."""

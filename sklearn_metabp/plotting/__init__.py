@@ -6,6 +6,7 @@ matplotlib is imported when a display draws.
 from sklearn_metabp.plotting.imitation import ImitationDisplay
 from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
 from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
+from sklearn_metabp.plotting.rule_comparison import RuleComparisonDisplay
 from sklearn_metabp.plotting.trace import TraceDisplay
 from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
@@ -13,6 +14,7 @@ __all__ = [
     "ImitationDisplay",
     "LearnedRuleDisplay",
     "LossCurveDisplay",
+    "RuleComparisonDisplay",
     "TraceDisplay",
     "UpdateRuleDisplay",
 ]

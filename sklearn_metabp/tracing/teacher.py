@@ -36,7 +36,8 @@ class Teacher:
             If the rule returns something else than an update.
         """
         if self._seen is not step:  # every training has a step of its own
-            self._seen, self._shadow = step, StepView(step, "updates")
+            # A teacher that sets dropout must not set that of the training.
+            self._seen, self._shadow = step, StepView(step, "updates", "dropout")
             self._compute_update = bind_validated(self._rule, self._shadow, self._state)
         self._shadow.refresh()
         return TaughtStep(step, self._compute_update())

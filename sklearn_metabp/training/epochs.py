@@ -61,7 +61,7 @@ class Epochs:
             state.params,
             gradients,
             min(batches.size, len(batches)),
-            dropout_key=state.dropout_key,
+            dropout_key=state.dropout_key if network.dropout or rule.sets_dropout else None,
             n_steps=state.n_steps,
         )
         self.backprop.load(*batches.rows)
@@ -74,7 +74,13 @@ class Epochs:
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
         self.step = Step(
-            network, self.seen_params, gradients, self.updates, self.backprop, state.n_planned
+            network,
+            self.seen_params,
+            gradients,
+            self.updates,
+            self.backprop,
+            state.n_planned,
+            sets_dropout=rule.sets_dropout,
         )
         self.step.rows = batches.rows
         self.step.steps_per_epoch = batches.n_batches

@@ -7,12 +7,13 @@ from sklearn_metabp.update_rules.layerwise import Layerwise
 from sklearn_metabp.update_rules.line_search import LineSearchRule
 from sklearn_metabp.update_rules.linear_backprop import LinearBackprop
 from sklearn_metabp.update_rules.named_rules import *  # noqa: F403
-from sklearn_metabp.update_rules.resolve import UPDATE_RULES, resolve_update_rule
+from sklearn_metabp.update_rules.resolve import FITTED_RULES, UPDATE_RULES, resolve_update_rule
 from sklearn_metabp.update_rules.safeguarded import Safeguarded
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.update_rule import UpdateRule
 
 __all__ = [
+    "FITTED_RULES",
     "UPDATE_RULES",
     "Averaged",
     "Clipped",

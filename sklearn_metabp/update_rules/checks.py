@@ -115,7 +115,7 @@ def explain_read_only(error: ValueError, rule: "UpdateRule") -> None:
         f"{type(rule).__name__} wrote to an array that is read-only ({error}). All arrays of a "
         "step but step.updates are views of what the training computes with, to be read: compute "
         "a new array (`gradients = 2 * step.gradients` in place of `step.gradients *= 2`) or fill "
-        "step.updates."
+        "step.updates. A rule with sets_dropout = True may also write to step.dropout."
     ) from error
 
 

@@ -1,5 +1,6 @@
 """The step from the argument ``update_rule`` to a rule that is ready to train."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
@@ -12,6 +13,9 @@ from sklearn_metabp.update_rules.training_rule import TrainingRule
 # The classes by name. The table in named_rules fills it, because wrappers use names and may have
 # one.
 UPDATE_RULES: dict[str, type[TrainingRule]] = {}
+# Functions that return a fitted rule, by the name of the rule. Packages that come with such rules
+# fill it.
+FITTED_RULES: dict[str, Callable[[], TrainingRule]] = {}
 
 
 def resolve_update_rule(update_rule: Any, name: str = "update_rule") -> TrainingRule:
@@ -38,12 +42,13 @@ def resolve_update_rule(update_rule: Any, name: str = "update_rule") -> Training
         If it is a learned rule that has not been fitted.
     """
     if isinstance(update_rule, str):
-        if update_rule not in UPDATE_RULES:
+        makers: dict[str, Callable[[], TrainingRule]] = {**UPDATE_RULES, **FITTED_RULES}
+        if update_rule not in makers:
             raise ValueError(
-                f"{name} must be one of {sorted(UPDATE_RULES)} or an UpdateRule, got "
-                f"{update_rule!r}.{did_you_mean(update_rule, UPDATE_RULES)}"
+                f"{name} must be one of {sorted(makers)} or an UpdateRule, got "
+                f"{update_rule!r}.{did_you_mean(update_rule, makers)}"
             )
-        return UPDATE_RULES[update_rule]()
+        return makers[update_rule]()
     rule = update_rule.estimator if isinstance(update_rule, FrozenEstimator) else update_rule
     if not isinstance(rule, TrainingRule):
         hint = " Pass an instance: add parentheses." if isinstance(rule, type) else ""
@@ -52,8 +57,8 @@ def resolve_update_rule(update_rule: Any, name: str = "update_rule") -> Training
         ):  # the class of another library
             hint = did_you_mean(getattr(rule, "__name__", type(rule).__name__), UPDATE_RULES)
         raise TypeError(
-            f"{name} must be one of {sorted(UPDATE_RULES)} or an instance of UpdateRule, got "
-            f"{rule!r}.{hint}"
+            f"{name} must be one of {sorted({*UPDATE_RULES, *FITTED_RULES})} or an instance of "
+            f"UpdateRule, got {rule!r}.{hint}"
         )
     if hasattr(rule, "fit"):
         try:

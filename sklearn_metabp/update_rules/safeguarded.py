@@ -43,7 +43,8 @@ class Safeguarded(WrapperRule):
 
     Within a block, a step of the rule is not taken if it is not finite or longer than
     :math:`1 + \lVert w \rVert`. A batch with more than ten times the loss of the checkpoint brings
-    the next checkpoint forward.
+    the next checkpoint forward. The dropout of a step is that of the rule which drives: what it
+    sets, or the estimator's if it sets none.
 
     Parameters
     ----------
@@ -107,6 +108,11 @@ class Safeguarded(WrapperRule):
         """True if both rules are."""
         return self.inner.replayable and self._fallback.replayable
 
+    @property
+    def sets_dropout(self) -> bool:  # type: ignore[override]
+        """True if one of the rules does."""
+        return self.inner.sets_dropout or self._fallback.sets_dropout
+
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the state of both rules, without a checkpoint; see :meth:`UpdateRule.init_state`.
 
@@ -140,11 +146,27 @@ class Safeguarded(WrapperRule):
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind both rules and the rows for the checkpoints; see :meth:`UpdateRule.bind`."""
-        view = StepView(step, "updates", *["gradients"] * self.acts_backward)
+        view = StepView(step, "updates", "dropout", *["gradients"] * self.acts_backward)
         fall_back = bind_validated(self._fallback, view, state["fallback"])
-        return _GuardedSteps(
-            step, state, self.bind_inner(step, state), view, fall_back
-        ).compute_update
+        if not self.sets_dropout:
+            propose = self.bind_inner(step, state)
+            return _GuardedSteps(step, state, propose, view, fall_back).compute_update
+        rule_view = StepView(step, "dropout")
+        propose = self.bind_inner(rule_view, state)
+
+        def propose_update() -> np.ndarray:
+            rule_view.refresh()
+            return propose()
+
+        guarded = _GuardedSteps(step, state, propose_update, view, fall_back)
+
+        def compute_update() -> np.ndarray:
+            updates = guarded.compute_update()
+            step.dropout[...] = (view if state["n_blocks_left"] else rule_view).dropout
+            return updates
+
+        step.dropout[...] = (view if state["n_blocks_left"] else rule_view).dropout
+        return compute_update
 
     def measure(self, params: np.ndarray, step: Step, state: dict[str, Any]) -> None:
         """Compare parameters with those of the checkpoint; see :meth:`UpdateRule.measure`."""

@@ -41,6 +41,9 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Whether the rule replaces rule (6) of the backward pass. False unless a subclass sets it.
     full_batch : bool
         Whether ``batch_size="auto"`` means all rows. False unless a subclass sets it.
+    sets_dropout : bool
+        Whether the rule writes ``step.dropout``, in place of the estimator's ``dropout``. False
+        unless a subclass sets it.
     """
 
     # The two protocols set these five; a rule leaves them as they are.
@@ -50,10 +53,11 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
     needs_fixed_loss: ClassVar[bool]
     resumable: ClassVar[bool]
 
-    # A rule may set these three.
+    # A rule may set these four.
     replayable: bool = False
     acts_backward: bool = False
     full_batch: bool = False
+    sets_dropout: bool = False
 
     _parameters_elsewhere = {
         "lr": "learning_rate",

@@ -37,6 +37,11 @@ class UpdateRule(TrainingRule):
     full_batch : bool
         Whether ``batch_size="auto"`` means all rows, as for rules that compare one gradient with
         the one before. False unless a subclass sets it.
+    sets_dropout : bool
+        Whether the rule sets the share of neurons that is dropped at the outputs of every hidden
+        layer, by writing to ``step.dropout``. What it writes applies from the next step on. Values
+        that must survive a stop are kept in the state, and ``bind`` writes them to
+        ``step.dropout``. False unless a subclass sets it.
 
     Examples
     --------

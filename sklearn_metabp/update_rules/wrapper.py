@@ -80,6 +80,11 @@ class WrapperRule(UpdateRule):
         """The value of the rule within."""
         return self.inner.full_batch
 
+    @property
+    def sets_dropout(self) -> bool:  # type: ignore[override]
+        """The value of the rule within."""
+        return self.inner.sets_dropout
+
     @abstractmethod
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the state, the inner one under ``"rule"``; see :meth:`UpdateRule.init_state`."""

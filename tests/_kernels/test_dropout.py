@@ -1,5 +1,6 @@
 """Dropout: masks that follow from key, step, layer, row and neuron, and gradients through them."""
 
+from dataclasses import replace
 from itertools import pairwise
 from math import isqrt
 
@@ -172,6 +173,21 @@ def test_gradients_under_a_mask_are_central_differences(
         assert_near(backprop.gradients_, central_differences(problem, rows, step=step), 1e-6)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_every_hidden_layer_drops_its_own_share_of_the_step(kernels, activation):
+    """Against central differences, with other shares in every step."""
+    by_step = [(0.5, 0.0, 0.2), (0.0, 0.0, 0.0), (0.1, 0.6, 0.0)]
+    ends = "log_loss", "softmax"
+    problem = make_problem((3, 5, 4, 6, 2), activation, *ends, dropout=by_step[0], dropout_key=17)
+    backprop = problem.backprop(kernels)
+    for step, shares in enumerate(by_step, start=1):
+        backprop.dropout[...] = shares
+        problem = replace(problem, dropout=shares)
+        value = backprop.gradients(0, 9)
+        assert_near(value, float(loss_by_definition(problem, problem.params, step=step)), 1e-13)
+        assert_near(backprop.gradients_, central_differences(problem, step=step), 1e-6)
+
+
 @compiled_only
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("activation", "loss", "out_activation"), SOME_FUNCTIONS)
@@ -182,7 +198,8 @@ def test_compiled_core_agrees_with_the_fallback_under_dropout(
         (7, 300, 5, 4), activation, loss, out_activation, dropout=0.3, dropout_key=2**63
     )
     compiled, by_fallback = (problem.backprop(kernels, dtype) for kernels in (installed, fallback))
-    for _ in range(2):
+    for shares in ((0.3, 0.3), (0.0, 0.7), (0.1, 0.0)):
+        compiled.dropout[...] = by_fallback.dropout[...] = shares
         assert_near(
             compiled.gradients(0, 9), by_fallback.gradients(0, 9), TOLERANCES[dtype], "loss"
         )
@@ -230,6 +247,20 @@ def test_a_kernel_goes_on_where_another_stopped(kernels):
     later.load(X, targets, sample_weight)
     assert [later.gradients(0, 9) for _ in range(2)] == losses[2:]
     assert len(set(losses)) == 4
+
+
+@pytest.mark.parametrize("bad", [1.0, -0.1, np.nan, np.inf])
+def test_a_step_refuses_shares_that_are_none(kernels, bad):
+    problem = make_problem((3, 4, 5, 2), "relu", "log_loss", "softmax", dropout_key=1)
+    backprop = problem.backprop(kernels)
+    backprop.gradients(0, 9)
+    backprop.dropout[1] = bad
+    with pytest.raises(ValueError, match=r"at least 0 and below 1, got \[0.0, .*step.dropout"):
+        backprop.gradients(0, 9)
+    assert backprop.n_steps == 1
+    backprop.forward(0, 9)
+    backprop.dropout[1] = 0.5
+    backprop.gradients(0, 9)
 
 
 @pytest.mark.parametrize(

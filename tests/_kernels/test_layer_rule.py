@@ -21,6 +21,7 @@ SETS_ALL = np.arange(len(LAYER_CONTROLS))
 STARTS = {
     "adam": LayerStart(0.001, cautious=True),
     "averaged": LayerStart(0.008, weight_decay=0.3, horizon=100.0),
+    "dropping": LayerStart(0.008, dropout=0.1),
 }
 
 
@@ -51,10 +52,11 @@ def train(
     mlp = scale * rng.standard_normal(int(((mlp_sizes[:-1] + 1) * mlp_sizes[1:]).sum()))
     params = rng.standard_normal(n).astype(dtype)
     gradients, updates = np.zeros(n, dtype), np.full(n, np.nan, dtype)
-    memory = layer_memory(n, len(task.fixed), dtype)
+    memory = layer_memory(n, len(task.fixed), dtype, STARTS[start].dropout)
+    dropout = np.full(len(sizes) - 2, np.nan)
     rule = kernels.LayerRule(
         gradients, params, updates, memory, task, STARTS[start], codes, controls, mlp, mlp_sizes,
-        "tanh" if hidden else "identity", "identity",
+        "tanh" if hidden else "identity", "identity", None, dropout,
     )  # fmt: skip
     taken = []
     for t in range(1, n_steps + 1):
@@ -64,6 +66,8 @@ def train(
         rule.update(t, t == 1, t // 5, float(rng.exponential() / t), int(rng.integers(1, 64)))
         params += updates
         taken.append(updates.copy())
+        np.testing.assert_array_equal(dropout, memory["dropout"])
+        assert ((dropout >= 0) & (dropout <= 0.6)).all()
     return params, memory, np.array(taken)
 
 
@@ -164,6 +168,42 @@ def test_every_control_does_what_it_says(kernels):
     np.testing.assert_allclose(mass["tensors"][:, 0], 1 / 2)
 
 
+@pytest.mark.parametrize(
+    ("start", "value", "share"),
+    [
+        (0.0, 0.0, 0.0),
+        (0.1, 0.0, 0.1),
+        (0.6, 0.0, 0.6),
+        (0.0, 0.5, 0.25),  # half the output is added, at 0 as elsewhere
+        (0.1, -0.1, 0.05),
+        (0.1, -0.3, 0.0),
+        (0.1, 1.1, 0.6),
+        (0.1, np.finfo(float).max, 0.6),
+        (0.1, -np.finfo(float).max, 0.0),
+    ],
+)
+def test_the_share_that_is_dropped_is_the_starts_plus_half_the_output(kernels, start, value, share):
+    found = bias_only(value, "dropout", kernels, start=LayerStart(0.01, dropout=start))
+    np.testing.assert_allclose(found[3]["dropout"], [share], rtol=1e-15, atol=1e-16)
+    np.testing.assert_array_equal(found[2], bias_only(0.0, "step", kernels)[2])
+
+
+def test_the_weight_matrix_after_a_hidden_layer_sets_its_dropout(kernels):
+    """Not the first matrix, nor biases: each matrix says its own depth here."""
+    task = task_of((2, 3, 4, 5, 2))
+    n = int(task.bounds[-1])
+    memory, dropout = layer_memory(n, 8, float, 0.3), np.zeros(3)
+    codes = np.array([LAYER_INPUTS.index(name) for name in ("depth", "is_bias")])
+    rule = kernels.LayerRule(
+        *np.zeros((3, n)), memory, task, LayerStart(0.1, dropout=0.1), codes,
+        np.array([LAYER_CONTROLS.index("dropout")]), np.array([0.3, 9.0, 0.0]), np.array([2, 1]),
+        "identity", "identity", None, dropout,
+    )  # fmt: skip
+    rule.update(1, True, 0, 1.0, 10)
+    np.testing.assert_allclose(dropout, [0.1 + 0.05, 0.1 + 0.1, 0.1 + 0.15])
+    np.testing.assert_array_equal(memory["dropout"], dropout)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
 def test_nothing_that_is_not_finite_reaches_the_weights(kernels, bad):
     def spoil(t, gradients):
@@ -245,6 +285,8 @@ def test_arrays_that_do_not_fit_are_refused(kernels):
     task = task_of((2, 2))
     good = {name: np.zeros(6) for name in ("gradients", "params", "updates")}
     memory = layer_memory(6, 2, float)
+    read_only = np.zeros(0)
+    read_only.flags.writeable = False
     rest = {
         "task": task, "start": LayerStart(0.1), "codes": np.array([0]),
         "controls": np.array([0]), "mlp_params": np.zeros(2), "mlp_sizes": np.array([1, 1]),
@@ -260,6 +302,9 @@ def test_arrays_that_do_not_fit_are_refused(kernels):
         {"controls": np.array([-1])},
         {"mlp_sizes": np.array([1, 2])},
         {"mlp_params": np.zeros(3)},
+        {"dropout": np.zeros(1)},
+        {"dropout": np.zeros(0, np.float32)},
+        {"dropout": read_only},
     ):
         with pytest.raises(ValueError, match=r"fit together|positions|does not fit"):
             kernels.LayerRule(**{**good, "memory": memory, **rest, **change})

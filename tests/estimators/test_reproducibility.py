@@ -1,6 +1,7 @@
 """One random_state, one result, bit by bit, wherever it is computed."""
 
 import hashlib
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,17 @@ def test_the_same_bits_whatever_the_number_of_jobs(model, backend, dtype):
         return scores, [digest(one) for one in (*folds["estimator"], search.best_estimator_)]
 
     assert all_bits(1) == all_bits(2)
+
+
+@pytest.mark.parametrize("seed", [0, 7, np.int64(7), 2**32 - 1])
+def test_an_integer_stands_for_numpys_random_state_of_it(seed):
+    by_seed, by_object = (
+        BackpropMLPClassifier((4,), dropout=0.2, max_iter=2, random_state=random_state).fit(*rows())
+        for random_state in (seed, np.random.RandomState(seed))
+    )
+    np.testing.assert_array_equal(by_seed.params_, by_object.params_)
+    states = [model._training_state.random_state for model in (by_seed, by_object)]
+    assert pickle.dumps(states[0]) == pickle.dumps(states[1])
 
 
 def test_a_random_state_object_is_drawn_from():

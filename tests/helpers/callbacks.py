@@ -47,7 +47,7 @@ class StepNotes(Notes):
 
     def on_step_end(self, estimator, context, step):
         names = ("activations", "net_inputs", "derivatives", "deltas", "coefs", "intercepts")
-        flat = ("params", "gradients", "updates", "outputs", "targets")
+        flat = ("params", "gradients", "updates", "outputs", "targets", "dropout")
         note = {name: [np.array(a) for a in getattr(step, name)] for name in names}
         note |= {name: np.array(getattr(step, name)) for name in flat}
         note |= {

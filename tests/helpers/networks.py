@@ -99,7 +99,7 @@ class Problem:
     sample_weight: np.ndarray
     alpha: float
     out_groups: tuple | None = None
-    dropout: float = 0.0
+    dropout: float | tuple = 0.0  # of all hidden layers, or of each
     dropout_key: int | None = None
 
     def arrays(self, dtype):
@@ -128,9 +128,9 @@ class Problem:
             max_batch=max_batch or len(X),
             alpha=self.alpha,
             out_groups=self.out_groups,
-            dropout=self.dropout,
             dropout_key=self.dropout_key,
         )
+        backprop.dropout[...] = self.dropout
         backprop.load(rows_as(X), targets, sample_weight if weighted else None, order)
         return backprop
 
@@ -216,8 +216,9 @@ def net_inputs(problem, params, rows=slice(None), step=1):
         if layer < len(problem.activations):
             x = LONG_FUNCTIONS[problem.activations[layer]](nets[-1])
             if problem.dropout_key is not None:
+                share = np.broadcast_to(problem.dropout, len(problem.activations))[layer]
                 x = x * dropout_factors(
-                    problem.dropout_key, step, layer, *x.shape, problem.dropout, float
+                    problem.dropout_key, step, layer, *x.shape, float(share), float
                 )
     return nets
 

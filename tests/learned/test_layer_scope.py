@@ -1,10 +1,12 @@
 """The layer scope: a controller of each tensor, from its start to a rule that imitates."""
 
+import copy
 import pickle
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers.callbacks import StepNotes
 from helpers.checkpoints import KillAfter, Killed
 from helpers.data import classes
 from sklearn.base import clone
@@ -30,6 +32,10 @@ from sklearn_metabp.plotting import ImitationDisplay, LearnedRuleDisplay
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = classes("multiclass", n=120, seed=3)
 ALL = list(SCOPES["layer"].input_descriptions)
+DROPPING = {
+    "dropout": 0.1,
+    "controls": [*LearnedUpdateRule(scope="layer").initialize().controls_, "dropout"],
+}
 STARTS = {
     "adam": Adam(),
     "averaged_adamw": Averaged(AdamW(8e-3, weight_decay=0.3), decay=0.99),
@@ -91,6 +97,8 @@ def test_facts_of_a_start_can_be_set_and_are_checked():
         {"controls": []},
         {"controls": ["dropout rate"]},
         {"cautious": 1},
+        {"dropout": 0.7},
+        {"dropout": -0.1},
     ):
         with pytest.raises(ValueError, match=r"start must be|not possible"):
             LearnedUpdateRule(scope="layer").initialize(**facts)
@@ -125,21 +133,22 @@ def test_any_learner_drives_as_the_kernel_does(inputs):
     np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.parametrize("facts", [{}, DROPPING], ids=["update", "dropout"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_moved_rule_is_copied_to_the_same_bits(dtype, tmp_path):
-    rule = started(by=0.3, inputs=ALL, learner=BackpropMLPRegressor((4,), "tanh"))
+def test_a_moved_rule_is_copied_to_the_same_bits(dtype, facts, tmp_path):
+    rule = started(by=0.3, inputs=ALL, learner=BackpropMLPRegressor((4,), "tanh"), **facts)
     expected = network(rule, dtype=dtype).params_
     assert np.isfinite(expected).all()
     rule.save(tmp_path / "rule")
-    for copy in (
+    for same in (
         rule.with_meta_params(rule.meta_params_),
         clone(rule),
         pickle.loads(pickle.dumps(rule)),
         load_rule(tmp_path / "rule"),
     ):
-        np.testing.assert_array_equal(network(copy, dtype=dtype).params_, expected)
-        assert copy.controls_ == rule.controls_
-        assert copy.cautious_ is rule.cautious_
+        np.testing.assert_array_equal(network(same, dtype=dtype).params_, expected)
+        assert same.controls_ == rule.controls_
+        assert same.cautious_ is rule.cautious_
 
 
 def test_a_file_of_other_ends_or_controls_is_refused(tmp_path):
@@ -154,9 +163,10 @@ def test_a_file_of_other_ends_or_controls_is_refused(tmp_path):
                 load_rule(path)
 
 
+@pytest.mark.parametrize("facts", [{}, DROPPING], ids=["update", "dropout"])
 @pytest.mark.parametrize("inputs", [None, ALL], ids=["default", "all"])
-def test_it_is_resumed_and_replayed_to_the_same_bits(inputs, tmp_path):
-    rule = started(by=0.2, inputs=inputs)
+def test_it_is_resumed_and_replayed_to_the_same_bits(inputs, facts, tmp_path):
+    rule = started(by=0.2, inputs=inputs, **facts)
     expected = network(rule, n_epochs=8)
     with pytest.raises(Killed):
         network(rule, n_epochs=8, callbacks=[Checkpoint(tmp_path), KillAfter(3)])
@@ -190,6 +200,45 @@ def test_the_gain_changes_the_first_weights_of_a_training_alone():
     assert plain.n_iter_ == 1
     np.testing.assert_allclose(trace.updates[0], other.trace_.updates[0] - 0.5 * first, rtol=1e-12)
     assert np.abs(trace.updates[1:]).max() < 0.01
+
+
+def test_a_start_with_dropout_trains_as_the_rule_made_by_hand_with_dropout():
+    """From the first step on, whether dropout is controlled or stays at the start."""
+    hand = network(STARTS["averaged_adamw"], dropout=0.1)
+    for facts in (DROPPING, {"dropout": 0.1}):
+        rule = started(**facts)
+        assert rule.sets_dropout and rule.dropout_ == 0.1
+        ours = network(rule)
+        np.testing.assert_allclose(ours.params_, hand.params_, rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(ours.loss_curve_, hand.loss_curve_, rtol=1e-10)
+        # The rule takes the place of the estimator's dropout.
+        np.testing.assert_array_equal(network(rule, dropout=0.5).params_, ours.params_)
+    assert not started().sets_dropout
+    assert not LearnedUpdateRule(scope="layer").sets_dropout
+
+
+def test_a_controller_sets_the_dropout_of_the_next_step():
+    rule = started(dropout=0.1, controls=["dropout"], inputs=["is_last"])
+    rule = rule.with_meta_params(
+        [0.6, -0.1]
+    )  # 0.05 before the second matrix, 0.35 before the third
+    seen = StepNotes()
+    model = network(rule, n_epochs=1, callbacks=[seen])
+    np.testing.assert_allclose([step["dropout"] for step in seen.steps], [[0.05, 0.35]] * 10)
+    np.testing.assert_allclose(model._training_state.rule_state["dropout"], [0.05, 0.35])
+    network(rule, (400, 400), n_epochs=1, callbacks=[seen])
+    dropped = [[(x == 0).mean() for x in step["activations"][1:-1]] for step in seen.steps[10:]]
+    np.testing.assert_allclose(dropped[0], [0.1, 0.1], atol=0.02)
+    np.testing.assert_allclose(dropped[1:], [[0.05, 0.35]] * 9, atol=0.03)
+
+
+def test_any_learner_sets_the_dropout_that_the_kernel_sets():
+    rule = started(dropout=0.2, controls=["dropout"], inputs=["is_last"]).with_meta_params([0.4, 0])
+    slow = copy.deepcopy(rule)
+    slow.fitted_scope_._learner, slow.fitted_scope_.mlp = rule.learner_, None
+    assert not slow.fitted_scope_.is_compiled
+    ours, theirs = network(slow), network(rule)
+    np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-8, atol=1e-10)
 
 
 # A step of SGD grows with each weight's own gradient, which no control of a tensor does.
@@ -248,6 +297,11 @@ def test_it_is_explained_in_words_and_drawn():
     ]
     rule = started(controls=["step", "decay", "gradient"], inputs=["is_bias", "remaining"])
     vector = np.array([0.5, 0.0, 0.0, -1.0, 0.1, 0.2, 0.0, -0.25, 0.0])
+    dropping = started(dropout=0.1, controls=["dropout"], inputs=["is_last"])
+    assert str(dropping.explain()) == "dropout = 0.1"
+    assert str(dropping.with_meta_params([0.5, -0.1]).explain()) == (
+        "dropout = max(0, min(0.6, 0.1 + (0.5·is_last - 0.1)/2))"
+    )
     explanation = rule.with_meta_params(vector).explain(3)
     assert str(explanation).split("\n") == [
         "step = 0.008·4^(0.5·is_bias - 1·remaining)",

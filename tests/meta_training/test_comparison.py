@@ -10,7 +10,7 @@ from sklearn.preprocessing import scale
 
 from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.meta_training import RuleComparison, Task, compare_rules, rollout_seed
-from sklearn_metabp.meta_training.comparison import ComparedTraining
+from sklearn_metabp.meta_training.rule_comparison import ComparedTraining
 
 N_EPOCHS = 12
 
@@ -94,7 +94,7 @@ def test_rules_start_alike_and_processes_change_nothing():
     there = compare_rules(rules, tasks, n_starts=2, random_state=0, n_jobs=2)
 
     def without_time(comparison):
-        return [{**vars(one), "seconds": 0} for one in comparison.trainings]
+        return [{**vars(one), "seconds": 0, "training_seconds": 0} for one in comparison.trainings]
 
     assert without_time(here) == without_time(there)
     np.testing.assert_array_equal(here.ratios()["same"], 1.0)
@@ -104,11 +104,20 @@ def test_rules_start_alike_and_processes_change_nothing():
 def test_steps_to_the_reference_are_read_off_the_loss_curve():
     task = make_task()
     rules = {"slow": SGD(0.01), "fast": Adam(0.05)}
-    slow, fast = compare_rules(rules, [task], random_state=0, reference="slow").trainings
-    assert slow.steps_to_reference == slow.n_steps
-    assert fast.steps_to_reference < slow.n_steps
-    slow, fast = compare_rules(rules, [task], random_state=0, reference="fast").trainings
-    assert slow.steps_to_reference == np.inf
+    comparison = compare_rules(rules, [task], random_state=0, reference="slow")
+    slow, fast = comparison.trainings
+    assert slow.steps_to(slow.training_loss) == slow.n_steps
+    n_epochs = next(n for n, loss in enumerate(fast.loss_curve, 1) if loss <= slow.training_loss)
+    steps = n_epochs * -(-len(task.X) // 20)
+    assert fast.steps_to(slow.training_loss) == steps < slow.n_steps
+    ratios = comparison.ratios("steps_to_reference")
+    assert ratios["fast"] == pytest.approx([steps / slow.n_steps])
+    seconds = fast.training_seconds * steps / fast.n_steps
+    ratios = comparison.ratios("seconds_to_reference")
+    assert ratios["fast"] == pytest.approx([seconds / slow.training_seconds], rel=1e-4)
+    assert slow.steps_to(fast.training_loss) == np.inf
+    ratios = comparison.select(reference="fast").ratios("steps_to_reference")
+    assert ratios["slow"] == pytest.approx([1000.0])
 
 
 def test_a_divergence_counts_and_is_not_chosen():
@@ -124,14 +133,18 @@ def test_a_divergence_counts_and_is_not_chosen():
     assert [one.diverged for one in comparison.summary()] == [1.0, 0.0, 0.0]
 
 
-def made_up(losses, groups=None):
+def made_up(losses, groups=None, settings=None, rules=("base", "it")):
     """A comparison of a rule with losses over a reference with loss 1, one start per task."""
+    curve = (2.0, 1.0)
     trainings = [
-        ComparedTraining(rule, number, 0, 0, False, 0.0, loss, 0.0, 0.0, score, 1, 1.0, 1.0)
+        ComparedTraining(
+            *(rule, number, 0, 0, False, 0.0, loss, 0.0, 0.0, score, 1, 1.0, 1.0, curve)
+        )
         for number, value in enumerate(losses)
-        for rule, loss, score in (("base", 1.0, 0.5), ("it", value, 0.51))
+        for rule, loss, score in zip(rules, (1.0, value), (0.5, 0.51), strict=True)
     ]
-    return RuleComparison(trainings, ("base", "it"), "base", tuple(groups or range(len(losses))))
+    settings = tuple(settings or range(len(losses)))
+    return RuleComparison(trainings, rules, rules[0], settings, tuple(groups or settings))
 
 
 def test_the_summary_by_hand():
@@ -142,7 +155,7 @@ def test_the_summary_by_hand():
     assert it.geometric_mean == pytest.approx(product ** (1 / 8), rel=1e-6)
     assert it.median == pytest.approx(0.85, rel=1e-6)
     assert it.worst == pytest.approx(8.0, rel=1e-6)
-    assert (it.won, it.n_tasks) == (5 / 8, 8)
+    assert (it.won, it.n_settings) == (5 / 8, 8)
     assert it.score_gain == pytest.approx(1.0)
     assert it.iqm_low < it.iqm < it.iqm_high
 
@@ -170,6 +183,78 @@ def test_the_bootstrap_draws_groups_and_covers_the_mean():
     assert np.mean(widths["groups"]) > 1.5 * np.mean(widths["tasks"])
 
 
+def test_tasks_of_a_setting_count_as_one():
+    comparison = made_up([0.25, 1.0, 2.0, 3.0], settings="aabb", groups="xxyy")
+    expected = [0.5, 6**0.5]
+    np.testing.assert_allclose(comparison.ratios()["it"], expected, rtol=1e-6)
+    _, it = comparison.summary()
+    assert (it.n_settings, it.won) == (2, 0.5)
+    assert it.geometric_mean == pytest.approx(np.sqrt(0.5 * 6**0.5), rel=1e-6)
+    part = comparison.select(settings=["b"])
+    np.testing.assert_allclose(part.ratios()["it"], expected[1:], rtol=1e-6)
+    assert part.groups == ("y", "y") and {one.task for one in part.trainings} == {0, 1}
+    with pytest.raises(ValueError, match="no 'c' among the settings"):
+        comparison.select(settings=["c"])
+
+
+def test_rules_are_selected_joined_and_compared_with_another():
+    first = made_up([0.5, 2.0])
+    other = made_up([0.1, 4.0], rules=("more", "most"))
+    joined = RuleComparison.concatenate([first, other])
+    assert joined.rules == ("base", "it", "more", "most") and joined.reference == "base"
+    np.testing.assert_allclose(joined.ratios()["most"], [0.1, 4.0], rtol=1e-6)
+    part = joined.select(rules=["most"], reference="it")
+    assert part.rules == ("it", "most")
+    np.testing.assert_allclose(part.ratios()["most"], [0.2, 2.0], rtol=1e-6)
+    with pytest.raises(ValueError, match="'base' is in more than one"):
+        RuleComparison.concatenate([first, first])
+    with pytest.raises(ValueError, match="different tasks"):
+        RuleComparison.concatenate([first, made_up([0.1], rules=("more", "most"))])
+    with pytest.raises(ValueError, match="no 'nobody' among the rules"):
+        joined.select(rules=["nobody"])
+
+
+def test_the_best_of_several_rules_is_chosen_for_every_task():
+    first, other = made_up([0.5, 2.0]), made_up([0.1, 4.0], rules=("more", "most"))
+    joined = RuleComparison.concatenate([first, other])
+    best = joined.with_best("best", ["it", "most"], by="test_loss")
+    np.testing.assert_allclose(best.ratios()["best"], [0.1, 2.0], rtol=1e-6)
+    np.testing.assert_allclose(best.ratios("seconds")["best"], [2.0, 2.0], rtol=1e-6)
+    assert [one.candidate for one in best.trainings if one.rule == "best"] == [1, 0]
+    for arguments, message in [
+        (("it", ["it"], "test_loss"), "'it' is a rule"),
+        (("best", [], "test_loss"), "at least one"),
+        (("best", ["it"], "steps_to_reference"), "by must be a measure of a single training"),
+    ]:
+        name, rules, by = arguments
+        with pytest.raises(ValueError, match=message):
+            joined.with_best(name, rules, by=by)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n_validations", [1, 4, 100])
+def test_validating_at_some_epochs_chooses_among_them(n_validations):
+    task, rule = make_task(), Adam(0.05)
+    (training,) = compare_rules(
+        {"it": rule}, [task], random_state=3, n_validations=n_validations
+    ).trainings
+    seed = int(np.random.RandomState(3).randint(2**31))
+    networks = train_by_hand(task, rule, rollout_seed(seed, 0, 0))
+    chosen = networks[:: -(N_EPOCHS // min(n_validations, N_EPOCHS))]  # the last, and backwards
+    losses = [loss_of(network, task.X_val, task.y_val) for network in chosen]
+    best = chosen[int(np.argmin(losses))]
+    assert training.validation_loss == pytest.approx(min(losses), rel=1e-9)
+    assert training.test_loss == pytest.approx(loss_of(best, task.X_test, task.y_test), rel=1e-9)
+
+
+def test_a_rule_that_ends_before_the_validation_is_judged_by_its_end():
+    task = make_task(max_iter=500)
+    (training,) = compare_rules({"it": "lbfgs"}, [task], random_state=0, n_validations=1).trainings
+    assert training.n_steps < 500
+    assert np.isfinite(training.validation_loss)
+    assert training.test_loss == training.final_test_loss
+
+
 def test_without_test_rows_other_measures_remain():
     X, y, X_val, y_val, *_ = split(load_wine)
     network = make_task().estimator
@@ -180,10 +265,13 @@ def test_without_test_rows_other_measures_remain():
 
 
 def test_the_frame_has_a_row_for_every_training():
-    pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas")
     comparison = made_up([0.5, 2.0])
+    assert pandas.DataFrame(comparison.summary())["n_settings"].tolist() == [2, 2]
     frame = comparison.to_frame()
     assert frame.shape[0] == 4
+    assert frame["steps_to_reference"].tolist() == [np.inf] * 4
+    assert frame["setting"].tolist() == frame["group"].tolist() == [0, 0, 1, 1]
     assert frame.query("rule == 'it'")["test_loss"].tolist() == [0.5, 2.0]
 
 
@@ -197,6 +285,12 @@ def test_the_frame_has_a_row_for_every_training():
         ({"tuned": {"more": "adam"}}, r"tuned\['more'\] must be a list"),
         ({"reference": "nobody"}, "reference must be one of"),
         ({"groups": [1, 2]}, "groups must have one value per task"),
+        ({"settings": []}, "settings must have one value per task"),
+        (
+            {"tasks": [make_task(), make_task()], "settings": "aa", "groups": "bc"},
+            "setting 'a' is in two groups",
+        ),
+        ({"n_validations": 0}, "n_validations"),
         ({"n_starts": 0}, "n_starts"),
         ({"rules": {"it": "adom"}}, "adam"),
     ],

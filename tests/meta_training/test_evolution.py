@@ -9,10 +9,22 @@ import textwrap
 import numpy as np
 import pytest
 from helpers.callbacks import Notes
+from helpers.searches import (
+    NETWORK,
+    TARGET,
+    TASKS,
+    Vector,
+    X,
+    Y,
+    assert_same,
+    numbers_of,
+    quadratic,
+    table,
+)
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sklearn_metabp import SGD, Adam, BackpropMLPRegressor, LearnedUpdateRule, UpdateRule
+from sklearn_metabp import SGD, Adam, BackpropMLPRegressor, LearnedUpdateRule
 from sklearn_metabp.callbacks import CheckpointError
 from sklearn_metabp.meta_training import (
     EvolutionSearch,
@@ -22,44 +34,11 @@ from sklearn_metabp.meta_training import (
     rollout,
     rollout_seed,
 )
-from sklearn_metabp.meta_training.evolution import estimate_gradient
 from sklearn_metabp.meta_training.objectives import as_objective, bounded_value
-from sklearn_metabp.meta_training.pairs import Pair, start_from
+from sklearn_metabp.meta_training.strategies import estimate_gradient
+from sklearn_metabp.meta_training.trials import WholeTrial, start_from
 
-X = np.linspace(-1, 1, 40).reshape(20, 2)
-Y = X[:, 0] * X[:, 1]
-NETWORK = BackpropMLPRegressor((3,), max_iter=3, batch_size=10, n_iter_no_change=np.inf)
-TASKS = [Task(NETWORK, X, Y, X[:5], Y[:5])]
 SHORT = SyntheticTasks(1, horizon=(8, 20))
-TARGET = np.array([0.3, -0.2, 0.5])
-
-
-class Vector(UpdateRule):
-    """A rule of three numbers; the first is its learning rate."""
-
-    def __init__(self, numbers):
-        self.numbers = numbers
-
-    @property
-    def meta_params_(self):
-        return np.array(self.numbers, float)
-
-    def with_meta_params(self, vector):
-        return Vector(np.array(vector))
-
-    def init_state(self, layout):
-        return None
-
-    def compute_update(self, step, state):
-        return -self.numbers[0] * step.gradients
-
-
-def numbers_of(record):
-    return np.asarray(record.estimator.update_rule_.numbers)
-
-
-def quadratic(record):
-    return 0.05 * np.sum((numbers_of(record) - TARGET) ** 2)
 
 
 def learned():
@@ -70,22 +49,6 @@ def learned():
 def search(**params):
     defaults = {"objective": "fit", "n_iterations": 4, "n_pairs": 3, "random_state": 5}
     return EvolutionSearch(learned(), SHORT, **defaults | params)
-
-
-def table(fitted):
-    return {name: column for name, column in fitted.history_.items() if name != "seconds"}
-
-
-def assert_same(one, other):
-    np.testing.assert_array_equal(one.meta_params_, other.meta_params_)
-    for name, column in table(one).items():
-        np.testing.assert_array_equal(column, other.history_[name], err_msg=name)
-    assert len(one.failures_) == len(other.failures_)
-    for (index, state), (other_index, other_state) in zip(
-        one.failures_, other.failures_, strict=True
-    ):
-        assert index == other_index
-        np.testing.assert_array_equal(state, other_state)
 
 
 def test_an_estimate_is_that_worked_by_hand():
@@ -346,11 +309,23 @@ def test_a_pair_may_start_from_a_state():
     record = rollout(task, Vector(np.zeros(1)), 0, return_estimator=True)
     np.testing.assert_array_equal(record.estimator.params_, state)
     assert task.estimator is not TASKS[0].estimator and TASKS[0].estimator.init != task.estimator
-    pair = Pair(
-        0, 3, TaskFamily(TASKS).maker(0), (Vector([0.0]), Vector([0.0])), as_objective("fit"), state
+    trial = WholeTrial(
+        index=0,
+        seed=3,
+        make_task=TaskFamily(TASKS).maker(0),
+        rules=(Vector([0.0]), Vector([0.0])),
+        objective=as_objective("fit"),
+        start=state,
     )
-    plus, minus = pair.run()
+    plus, minus = trial.run()
     assert plus == minus and plus.n_steps == 6
+
+
+def test_a_task_that_starts_from_a_state_keeps_all_its_rows():
+    task = Task(NETWORK, X, Y, X[:5], Y[:5], X[5:9], Y[5:9])
+    other = start_from(task, np.zeros(13))
+    for name in ("X", "y", "X_val", "y_val", "X_test", "y_test"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(task, name))
 
 
 def test_what_a_search_needs_is_asked_for():
@@ -359,6 +334,8 @@ def test_what_a_search_needs_is_asked_for():
     without = [Task(NETWORK, X, Y)]
     with pytest.raises(ValueError, match="task 0 has no validation rows"):
         EvolutionSearch(learned(), without, objective="generalise").fit()
+    with pytest.raises(ValueError, match="task 0 has no test rows"):
+        EvolutionSearch(learned(), TASKS, objective="chosen_test_loss").fit()
     with pytest.raises(ValueError, match="scales"):
         search(scales=0.0).fit()
     with pytest.raises(ValueError, match="n_pairs"):
@@ -367,6 +344,27 @@ def test_what_a_search_needs_is_asked_for():
         search(objective="los").fit()
     with pytest.raises(ValueError, match="two meta-parameters"):
         EvolutionSearch(Vector([0.1]), TASKS).fit()
+
+
+def linear(t, t_planned):
+    return 1 - (t - 1) / t_planned
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [("cosine", (1 + np.cos(np.pi * np.arange(4) / 4)) / 2), (linear, [1.0, 0.75, 0.5, 0.25])],
+)
+def test_schedules_of_the_outer_step_are_planned_for_the_iterations(schedule, factors):
+    seen = []
+    search(
+        update_rule=SGD(1.0, schedule=schedule),
+        average_decay=0,
+        scales=np.ones(38),
+        callback=lambda s, row: seen.append((s.meta_params_, row["gradient_norm"])),
+    ).fit()
+    numbers = np.array([learned().meta_params_, *[numbers for numbers, _ in seen]])
+    steps = np.linalg.norm(np.diff(numbers, axis=0), axis=1)
+    np.testing.assert_allclose(steps, factors * np.array([norm for _, norm in seen]), rtol=1e-9)
 
 
 def test_outer_rules_are_ours():

@@ -19,7 +19,13 @@ Y = (X[:, 0] > 0).astype(int)
 TASK = Task(BackpropMLPClassifier((4,), max_iter=40, n_iter_no_change=np.inf), X, Y, X[:20], Y[:20])
 
 
-def record(curve=(1.0, 0.5), validation=(0.9, np.nan, 0.4, 0.7), scores=None, diverged=False):
+def record(
+    curve=(1.0, 0.5),
+    validation=(0.9, np.nan, 0.4, 0.7),
+    scores=None,
+    diverged=False,
+    chosen_test_loss=np.nan,
+):
     curve = np.array(curve)
     return Rollout(
         loss=np.inf if diverged else float(curve[-1]),
@@ -29,6 +35,8 @@ def record(curve=(1.0, 0.5), validation=(0.9, np.nan, 0.4, 0.7), scores=None, di
         loss_curve=curve,
         validation_loss_curve=None if validation is None else np.array(validation),
         validation_scores=None if scores is None else np.array(scores),
+        chosen_test_loss=chosen_test_loss,
+        n_planned_epochs=40,
     )
 
 
@@ -38,6 +46,7 @@ CASES = {
     "log_curve": (record((0.995, 0.245)), (np.log(1.0) + np.log(0.25)) / 2),
     "final_validation_loss": (record(), np.log(0.71)),
     "best_validation_loss": (record(), np.log(0.41)),
+    "chosen_test_loss": (record(chosen_test_loss=0.24), np.log(0.25)),
     "final_validation_score": (record(scores=[0.5, np.nan, 0.9, 0.8]), -0.8),
     "best_validation_score": (record(scores=[0.5, np.nan, 0.9, 0.8]), -0.9),
     "fit": (
@@ -70,6 +79,8 @@ def test_a_mix_is_a_weighted_sum():
     assert mix.value(record(), TASK) == pytest.approx(expected)
     assert mix.needs_validation and not mix.validation_scores
     assert not as_objective("fit").needs_validation
+    by_test = as_objective({"final_loss": 1, "chosen_test_loss": 1})
+    assert by_test.needs_test and by_test.needs_validation and not mix.needs_test
 
 
 def test_a_later_divergence_is_better_and_all_values_are_bounded():
@@ -81,6 +92,8 @@ def test_a_later_divergence_is_better_and_all_values_are_bounded():
     assert never < late < early <= np.log(1000.005)
     assert value("generalise", validation=()) == pytest.approx(np.log(1000.01))
     assert value("final_validation_score", validation=()) == MAX_VALUE
+    lost = value("chosen_test_loss", validation=(), chosen_test_loss=np.inf)
+    assert lost == pytest.approx(np.log(1000.01))
     assert bounded_value(as_objective(lambda record: 1e9), record(), TASK) == MAX_VALUE
     assert bounded_value(as_objective(lambda record: -np.inf), record(), TASK) == -MAX_VALUE
     assert bounded_value(as_objective(lambda record: 0), record(diverged=True), TASK) == MAX_VALUE

@@ -10,11 +10,13 @@ from joblib import Parallel, delayed
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss
 
 from sklearn_metabp import (
     LBFGS,
     SGD,
     Adam,
+    Averaged,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     LearnedUpdateRule,
@@ -314,6 +316,34 @@ def test_some_epochs_are_validated_and_nothing_else_changes(n_validations, epoch
         np.testing.assert_array_equal(some.validation_scores, wanted)
     else:
         np.testing.assert_array_equal(some.validation_scores, -some.validation_loss_curve)
+
+
+@pytest.mark.parametrize("n_validations", [None, 3])
+@pytest.mark.parametrize("rule", [Adam(0.1), Averaged(Adam(0.1), decay=0.8)], ids=["", "averaged"])
+def test_the_chosen_test_loss_is_that_of_the_epoch_with_the_lowest_validation_loss(
+    rule, n_validations
+):
+    rng = np.random.default_rng(0)
+    y, y_val = (np.where(rng.uniform(size=len(one)) < 0.3, 0, one) for one in (Y, Y_VAL))
+    X_test, y_test = classes("multiclass", seed=2)
+    task = Task(network(max_iter=30), X, y, X_VAL, y_val, X_test, y_test)
+    record = rollout(task, rule, 3, n_validations=n_validations, validation_scores=False)
+    n_best = int(np.nanargmin(record.validation_loss_curve)) + 1
+    # The noise of the labels makes the best epoch another one than the last.
+    assert n_best < 30
+    best = rollout(task, rule, 3, n_epochs=n_best, return_estimator=True).estimator
+    expected = log_loss(y_test, best.predict_proba(X_test))
+    assert record.chosen_test_loss == pytest.approx(expected, rel=1e-10)
+
+
+def test_without_test_rows_there_is_no_test_loss_and_after_a_divergence_it_is_infinite():
+    rows = X, Y, X_VAL, Y_VAL
+    assert np.isnan(rollout(Task(network(), *rows), "adam", 0).chosen_test_loss)
+    without_validation = Task(network(), X, Y, X_test=X_VAL, y_test=Y_VAL)
+    assert np.isnan(rollout(without_validation, "adam", 0).chosen_test_loss)
+    task = Task(network(), *rows, X_VAL, Y_VAL)
+    assert np.isfinite(rollout(task, "adam", 0).chosen_test_loss)
+    assert rollout(task, SGD(1e200), 0).chosen_test_loss == np.inf
 
 
 def test_no_epoch_is_left_out_where_the_score_stops_the_training():

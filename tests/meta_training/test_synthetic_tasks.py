@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from sklearn_metabp import BackpropMLPClassifier
+from sklearn_metabp import SGD, BackpropMLPClassifier
 from sklearn_metabp.meta_training import SyntheticTasks, Task, TaskFamily, rollout
 from sklearn_metabp.meta_training.synthetic_problems import FUNCTIONS, TableProblem, on_grid
 
 PINNED = (((440, 37), (110, 37)), [[868, -393], [868, -34]])
+ROWS = ("X", "y", "X_val", "y_val", "X_test", "y_test")
 FAMILY = SyntheticTasks(3)
 DRAWN = [FAMILY.draw(index) for index in range(400)]
 TASKS = [drawn.task for drawn in DRAWN]
@@ -190,6 +191,49 @@ def test_there_is_something_to_learn_that_holds_on_test_rows():
     np.testing.assert_array_equal(first[1], again[1])
 
 
+def test_a_share_of_the_tasks_has_other_scales():
+    scaled = SyntheticTasks(3, scale_share=0.5)
+    inputs, starts = [], []
+    for index in range(100):
+        task, plain, drawn = scaled[index], TASKS[index], scaled.draw(index).settings
+        inputs.append(drawn["input_scale"])
+        starts.append(drawn["initial_scale"])
+        same = {name: value for name, value in drawn.items() if not name.endswith("_scale")}
+        assert same.items() <= DRAWN[index].settings.items()
+        expected = np.clip(drawn["input_scale"] * plain.X.astype(float), -64, 64)
+        np.testing.assert_allclose(task.X, expected, atol=0.51 / 1024)
+        np.testing.assert_array_equal(task.y_val, plain.y_val)
+        if index < 10:
+            still = [
+                rollout(each, SGD(1e-30), 0, n_epochs=1, return_estimator=True)
+                for each in (task, plain)
+            ]
+            ours, usual = (record.estimator.params_ for record in still)
+            np.testing.assert_allclose(ours, starts[-1] * usual, rtol=1e-6)
+    is_scaled = np.array(inputs) != 1
+    np.testing.assert_array_equal(is_scaled, np.array(starts) != 1)
+    assert 0.35 < is_scaled.mean() < 0.65
+    for scales, low, high in ((inputs, 0.15, 6), (starts, 0.2, 3.5)):
+        shares = np.log(np.array(scales)[is_scaled] / low) / np.log(high / low)
+        assert 0 <= shares.min() < 0.1 and 0.9 < shares.max() <= 1
+    assert pickle.loads(pickle.dumps(scaled[0])) == scaled[0]
+
+
+def test_tasks_may_have_test_rows_that_no_other_rows_are_like():
+    with_test = SyntheticTasks(3, n_test=70)
+    for index in range(8):
+        task, plain = with_test[index], TASKS[index]
+        assert task.X_test.shape == (70, plain.X.shape[1])
+        np.testing.assert_array_equal(task.X, plain.X)
+        np.testing.assert_array_equal(task.y_val, plain.y_val)
+        drawn_X, _ = with_test.draw(index).test_rows(70)
+        assert not np.array_equal(drawn_X, task.X_test)
+        checked = Task(plain.estimator, *(getattr(task, name) for name in ROWS))
+        one, other = (rollout(each, "adam", 0, n_epochs=2) for each in (task, checked))
+        assert one.chosen_test_loss == other.chosen_test_loss and 0 < one.chosen_test_loss < 10
+    assert plain.X_test is None
+
+
 def test_dtypes_have_the_same_numbers():
     wide = SyntheticTasks(3, dtype="float64")[5]
     assert wide.X.dtype == np.float64 and TASKS[5].X.dtype == np.float32
@@ -205,6 +249,8 @@ def test_dtypes_have_the_same_numbers():
         {"horizon": (50, 40)},
         {"max_width": 7},
         {"curriculum": 0},
+        {"scale_share": -0.1},
+        {"n_test": -1},
         {"dtype": "float16"},
     ],
 )
@@ -236,3 +282,21 @@ def test_a_family_is_a_function_or_a_list():
         TaskFamily([3])
     with pytest.raises(ValueError, match="index"):
         by_function[-1]
+
+
+def test_regressions_can_have_a_share_of_clean_tasks_of_their_own():
+    usual = [SyntheticTasks(4).draw(index).settings for index in range(300)]
+    other = [
+        SyntheticTasks(4, clean_regression_share=0.8).draw(index).settings for index in range(300)
+    ]
+    for before, after in zip(usual, other, strict=True):
+        assert before["n_classes"] == after["n_classes"]
+        if before["n_classes"]:
+            assert before == after
+        else:
+            assert after["is_clean"] or not before["is_clean"]
+    shares = [
+        np.mean([one["is_clean"] for one in settings if not one["n_classes"]])
+        for settings in (usual, other)
+    ]
+    np.testing.assert_allclose(shares, [0.3, 0.8], atol=0.1)

@@ -8,7 +8,7 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows
+from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows, address
 from sklearn_metabp._kernels.network._layer_loops cimport (
     SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
     fill_rows, multiply, output_rules, softmax, sparse_gradient, sparse_product, sum_of,
@@ -20,7 +20,7 @@ from sklearn_metabp._kernels.network._products cimport (
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.backprop_fallback import (
-    check_backprop_arguments, check_dropout,
+    check_backprop_arguments, check_dropout, check_shares,
 )
 
 __all__ = ["Backprop"]
@@ -61,7 +61,7 @@ cdef class Backprop:
     cdef readonly object gradients_
     cdef readonly object dtype
     cdef readonly double alpha
-    cdef readonly double dropout
+    cdef readonly object dropout
     cdef readonly uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
@@ -75,6 +75,7 @@ cdef class Backprop:
     cdef double _total                      # patterns of the batch, or their sample weights
     cdef bint _drops
     cdef uint64_t _dropout_key
+    cdef const double* _shares              # of neurons to drop, by hidden layer
     cdef int64_t* _groups_at
     cdef int64_t _n_groups
     cdef void* _scratch_at
@@ -94,18 +95,19 @@ cdef class Backprop:
         self._is_double = self.dtype == np.float64
         self.alpha = alpha
         self.max_batch = max_batch
-        self.dropout = dropout
+        self.dropout = np.full(self._n_layers - 1, dropout, np.float64)
+        self._shares = <const double*>address(self.dropout)
         self.n_steps = n_steps
-        self._drops = dropout > 0 and dropout_key is not None
+        self._drops = dropout_key is not None
         self._dropout_key = dropout_key or 0
         self._loss = LOSSES[loss].code
         self.params = params
         self.gradients_ = gradients
         widest = max(a * b for a, b in zip(self.layer_sizes, self.layer_sizes[1:]))
         self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
-        self._scratch_at = _address(self._scratch)
+        self._scratch_at = address(self._scratch)
         self._groups = np.array(out_groups or self.layer_sizes[self._n_layers :], dtype=np.int64)
-        self._groups_at = <int64_t*>_address(self._groups)
+        self._groups_at = <int64_t*>address(self._groups)
         self._n_groups = len(self._groups)
         n_inputs, n_outputs = self.layer_sizes[0], self.layer_sizes[self._n_layers]
         self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch)
@@ -114,8 +116,8 @@ cdef class Backprop:
     def _make_layers(self, functions):
         cdef int number
         cdef int64_t start = 0, item = self.dtype.itemsize
-        cdef char* params = <char*>_address(self.params)
-        cdef char* gradients = NULL if self.gradients_ is None else <char*>_address(self.gradients_)
+        cdef char* params = <char*>address(self.params)
+        cdef char* gradients = NULL if self.gradients_ is None else <char*>address(self.gradients_)
         cdef Layer* layer
         self._layers = <Layer*>PyMem_Calloc(self._n_layers, sizeof(Layer))
         if self._layers == NULL:
@@ -131,13 +133,13 @@ cdef class Backprop:
             shape = (self.max_batch, layer.width)
             self.layer_outputs.append(np.zeros(shape, self.dtype))
             self.deltas.append(np.zeros(shape, self.dtype))
-            layer.outputs = _address(self.layer_outputs[number])
-            layer.deltas = _address(self.deltas[number])
+            layer.outputs = address(self.layer_outputs[number])
+            layer.deltas = address(self.deltas[number])
             if number < self._n_layers - 1:
                 keeps = self._drops or ACTIVATIONS[functions[number]].needs_net_inputs
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
                 if keeps:
-                    layer.slopes = _address(self.slopes[number])
+                    layer.slopes = address(self.slopes[number])
         self._n_weights = start
         for number in range(self._n_layers):
             layer = &self._layers[number]
@@ -185,6 +187,8 @@ cdef class Backprop:
             raise ValueError("gradients need targets: load them with X.")
         if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
+        if self._drops:
+            self._check_shares()
         self.n_steps += 1
         cdef double loss
         cdef int n = <int>(stop - start), layer
@@ -203,6 +207,14 @@ cdef class Backprop:
                     raise ValueError("send_back must not load other rows, nor draw another batch.")
         self._check_change()
         return loss + self._part(start, stop, n, self._n_layers + 1)
+
+    cdef inline int _check_shares(self) except -1:
+        """Raise ValueError unless every hidden layer can drop its share."""
+        cdef int number
+        for number in range(self._n_layers - 1):
+            if not 0 <= self._shares[number] < 1:  # also for NaN
+                check_shares(self.dropout)
+        return 0
 
     cdef inline int _check_change(self) except -1:
         """Raise ValueError if the last batch could not be read as it was when it was loaded."""
@@ -261,6 +273,7 @@ cdef class Backprop:
         """Rule (1): in = W x + theta, x = f(in)."""
         cdef bint is_double = self._is_double
         cdef int number, width
+        cdef double share
         cdef Layer* layer
         cdef void* out
         cdef void* x = self._rows.inputs
@@ -282,10 +295,11 @@ cdef class Backprop:
                     activate(is_double, layer.function, out, <int64_t>n * width)
             elif end == TRAINING and layer.slopes != NULL:
                 activate_and_slope(is_double, layer.function, out, layer.slopes, <int64_t>n * width)
-                if self._drops:
+                share = self._shares[number] if self._drops else 0
+                if share > 0:
                     drop(is_double, out, layer.slopes, n, width,
                          dropout_layer_key(self._dropout_key, self.n_steps, number),
-                         <uint32_t>(self.dropout * 4294967296.0), 1 / (1 - self.dropout))
+                         <uint32_t>(share * 4294967296.0), 1 / (1 - share))
             else:
                 activate(is_double, layer.function, out, <int64_t>n * width)
             x = out
@@ -342,10 +356,3 @@ cdef class Backprop:
         squares = add_decay(self._is_double, self._layers[0].weight_gradients,
                             self._layers[0].weights, self._n_weights, self.alpha / self._total)
         return 0.5 * self.alpha * squares / self._total
-
-
-cdef void* _address(array) except? NULL:
-    """Return the address of a C-contiguous array; the caller keeps the array alive."""
-    if not array.flags.c_contiguous:
-        raise ValueError("the array must be C-contiguous")
-    return <void*><size_t>array.ctypes.data

@@ -37,3 +37,6 @@ cdef class BatchRows:
 
     cdef void enter(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     cdef int _write_targets(self, char* target, Py_ssize_t row) noexcept nogil
+
+
+cdef void* address(array) except? NULL

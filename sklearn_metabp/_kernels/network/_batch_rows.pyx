@@ -4,6 +4,7 @@
 
 import numpy as np
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy
 
@@ -149,5 +150,10 @@ cdef class BatchRows:
 
 
 cdef void* address(array) except? NULL:
-    """Return the address of an array that ``rows.py`` has checked; its owner keeps it alive."""
-    return NULL if array is None else <void*><size_t>array.ctypes.data
+    """Return the address of a C-contiguous array, NULL for None; its owner keeps it alive."""
+    cdef Py_buffer view
+    if array is None:
+        return NULL
+    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+    PyBuffer_Release(&view)
+    return view.buf

@@ -69,6 +69,15 @@ def check_dropout(dropout: float, dropout_key: int | None, n_steps: int) -> None
             raise ValueError(f"{name} must be an integer of 64 bits without sign, got {value!r}.")
 
 
+def check_shares(dropout: np.ndarray) -> None:
+    """Raise ValueError unless every hidden layer can drop its share of neurons."""
+    if not ((dropout >= 0) & (dropout < 1)).all():
+        raise ValueError(
+            "the dropout of every hidden layer must be at least 0 and below 1, got "
+            f"{dropout.tolist()}: an update rule wrote that to step.dropout."
+        )
+
+
 class Backprop:
     """Activations, deltas, gradients and loss of a minibatch.
 
@@ -97,15 +106,18 @@ class Backprop:
     out_groups : tuple of int, default=None
         Widths of the groups of outputs that softmax is taken over; None is one group.
     dropout : float, default=0.0
-        Probability that ``gradients`` drops the output of a hidden neuron; kept outputs are divided
-        by ``1 - dropout``. The masks are :func:`dropout_factors` of key and step: no state.
+        Probability at first that ``gradients`` drops the output of a hidden neuron; kept outputs
+        are divided by ``1 - dropout``. The masks are :func:`dropout_factors` of key and step: no
+        state.
     dropout_key : int, default=None
-        An integer of 64 bits; None drops nothing.
+        An integer of 64 bits; None drops nothing, whatever ``dropout``.
     n_steps : int, default=0
         Number of steps taken before the first one.
 
     Attributes
     ----------
+    dropout : ndarray of float64 of shape (n_hidden_layers,)
+        Probability for each hidden layer. It may be changed: every ``gradients`` reads it.
     n_steps : int
         Number of steps taken: every call of ``gradients`` is one.
     activations : list of ndarray of shape (max_batch, n_neurons)
@@ -147,8 +159,9 @@ class Backprop:
             out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
-        self.dropout, self._dropout_key, self.n_steps = dropout, dropout_key or 0, n_steps
-        self._drops = dropout > 0 and dropout_key is not None
+        self.dropout = np.full(len(self.layer_sizes) - 2, dropout, np.float64)
+        self._dropout_key, self.n_steps = dropout_key or 0, n_steps
+        self._drops = dropout_key is not None
         self._functions = (*activations, out_activation)
         self._groups = out_groups or self.layer_sizes[-1:]
         self._loss = loss
@@ -260,9 +273,10 @@ class Backprop:
             return x
         slope = activation.derivative(x, net_inputs)
         factors = self.dtype.type(1)
-        if self._drops:
+        share = float(self.dropout[layer])
+        if self._drops and share > 0:
             factors = dropout_factors(
-                self._dropout_key, self.n_steps, layer, len(x), x.shape[1], self.dropout, self.dtype
+                self._dropout_key, self.n_steps, layer, len(x), x.shape[1], share, self.dtype
             )
         self.slopes[layer][: len(x)] = slope * factors
         return x * factors
@@ -302,6 +316,8 @@ class Backprop:
             raise ValueError("gradients need targets: load them with X.")
         if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
+        if self._drops:
+            check_shares(self.dropout)
         self.n_steps += 1
         with np.errstate(all="ignore"):  # a training that diverges has a loss that is not finite
             loss, total = self._output_rules(start, stop, training=True)

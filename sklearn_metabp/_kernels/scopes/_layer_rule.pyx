@@ -27,6 +27,7 @@ cdef extern from "controller_loops.h" nogil:
         double learning_rate
         double weight_decay
         double horizon
+        double start_dropout
         bint cautious
         bint needs_statistics
         const void* gradients
@@ -37,6 +38,8 @@ cdef extern from "controller_loops.h" nogil:
         void* average
         double* tensors
         double* losses
+        double* shares
+        double* dropout
         SmallMLP mlp
     ctypedef struct LayerStep:
         int64_t t
@@ -56,8 +59,8 @@ cdef class LayerRule:
     cdef bint _is_double
 
     def __init__(self, gradients, params, updates, memory, task, start, codes, controls,
-                 mlp_params, mlp_sizes, hidden, output, centre=None):
-        check_layers(gradients, params, updates, memory, task)
+                 mlp_params, mlp_sizes, hidden, output, centre=None, dropout=None):
+        check_layers(gradients, params, updates, memory, task, dropout)
         codes, controls = check_codes(codes, controls)
         mlp = CheckedMLP(
             len(codes), np.dtype(np.float64), mlp_params, mlp_sizes, hidden, output, centre,
@@ -65,9 +68,12 @@ cdef class LayerRule:
         )
         bounds, fixed = readable(task.bounds, np.int64), readable(task.fixed, np.float64)
         workspace = np.zeros((2, mlp.widest * BLOCK))
-        held = {name: memory[name] for name in ("moments", "squares", "average", "tensors", "losses")}
+        held = {
+            name: memory[name]
+            for name in ("moments", "squares", "average", "tensors", "losses", "dropout")
+        }
         self._arrays = (gradients, params, updates, held, bounds, fixed, codes, controls, mlp,
-                        workspace)
+                        workspace, dropout)
         self._is_double = params.dtype == np.float64
         self._pass.n_tensors, self._pass.n_params = len(bounds) - 1, len(params)
         self._pass.bounds, self._pass.fixed = <int64_t*>address(bounds), <double*>address(fixed)
@@ -75,6 +81,7 @@ cdef class LayerRule:
         self._pass.n_outputs, self._pass.n_planned = len(controls), task.n_planned
         self._pass.learning_rate, self._pass.weight_decay = start.learning_rate, start.weight_decay
         self._pass.horizon, self._pass.cautious = start.horizon, start.cautious
+        self._pass.start_dropout = start.dropout
         self._pass.needs_statistics = (codes >= N_CHANGING + N_FIXED).any()
         self._pass.gradients, self._pass.params = address(gradients), address(params)
         self._pass.updates, self._pass.average = address(updates), address(memory["average"])
@@ -82,6 +89,8 @@ cdef class LayerRule:
         self._pass.squares = address(memory["squares"])
         self._pass.tensors = <double*>address(memory["tensors"])
         self._pass.losses = <double*>address(memory["losses"])
+        self._pass.shares = <double*>address(memory["dropout"])
+        self._pass.dropout = NULL if dropout is None else <double*>address(dropout)
         fill_mlp(&self._pass.mlp, mlp, workspace)
 
     def update(self, int64_t t, bint is_first, int64_t epoch, double loss, int64_t n_patterns):

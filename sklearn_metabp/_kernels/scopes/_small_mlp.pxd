@@ -1,5 +1,6 @@
 """The MLP of ``shared_loops.h``, over the arrays of a checked ``small_mlp.SmallMLP``."""
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t
 
 cdef extern from "shared_loops.h" nogil:
@@ -17,7 +18,12 @@ cdef extern from "shared_loops.h" nogil:
 
 cdef inline void* address(array) except? NULL:
     """Return where a checked array lies, NULL for None; the caller keeps the array alive."""
-    return NULL if array is None else <void*><size_t>array.ctypes.data
+    cdef Py_buffer view
+    if array is None:
+        return NULL
+    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+    PyBuffer_Release(&view)
+    return view.buf
 
 
 cdef inline void fill_mlp(SmallMLP* mlp, source, workspace):

@@ -49,9 +49,10 @@ enum {
     SET_FAST_SQUARES,
     SET_DECAY,
     SET_HORIZON,
-    SET_GAIN
+    SET_GAIN,
+    SET_DROPOUT
 };
-#define N_CONTROLS (SET_GAIN + 1)
+#define N_CONTROLS (SET_DROPOUT + 1)
 
 /* Of the columns of what is remembered of a tensor, and of the losses. */
 enum { TENSOR_MASS, TENSOR_COSINE, TENSOR_FIRST_RMS, N_TENSOR_COLUMNS };
@@ -68,11 +69,12 @@ typedef struct {
     const int64_t *controls; /* that the MLP's outputs are */
     int64_t n_outputs;
     int64_t n_planned;
-    double learning_rate, weight_decay, horizon; /* of the start */
+    double learning_rate, weight_decay, horizon, start_dropout; /* of the start */
     int cautious, needs_statistics;
     const void *gradients, *params;
     void *updates, *moments, *squares, *average;
     double *tensors, *losses;
+    double *shares, *dropout; /* by hidden layer: remembered, and that of the network or NULL */
     SmallMLP mlp; /* in double */
 } LayerPass;
 
@@ -201,6 +203,15 @@ UNUSED static LayerMove move_of(const LayerPass *pass, int64_t k, const LayerSte
     move.take = (1 - beta) / *mass;
     move.keep = 1 - move.take;
     return move;
+}
+
+/* Set the share of neurons that the next step drops before weight matrix k. */
+UNUSED static void set_dropout(const LayerPass *pass, int64_t k, double z)
+{
+    if (k < 1 || k >= pass->n_tensors / 2) return; /* no hidden layer is before it, or biases */
+    const double share = pass->start_dropout + bounded(z, 2) / 2;
+    pass->shares[k - 1] = share < 0 ? 0 : share > 0.6 ? 0.6 : share;
+    if (pass->dropout) pass->dropout[k - 1] = pass->shares[k - 1];
 }
 
 #define TEMPLATE "../scopes/controller_loops_template.h"

@@ -190,6 +190,7 @@ UNUSED static void NAME(step_layers)(const LayerPass *pass, LayerStep *step)
                 z[pass->controls[j]] = outputs[j * BLOCK + i];
             const LayerMove move = move_of(pass, k, step, z);
             NAME(move_tensor)(pass, k, &move);
+            set_dropout(pass, k, z[SET_DROPOUT]);
         }
     }
 }

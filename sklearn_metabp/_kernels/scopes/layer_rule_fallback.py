@@ -37,6 +37,8 @@ class LayerRule:
         In either precision of the other arrays.
     mlp_sizes, hidden, output, centre
         As in ``LinkRule``.
+    dropout : ndarray of float64 of shape (n_hidden_layers,), default=None
+        Where to write the shares to drop in the next step; None for a rule that does not set them.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class LayerRule:
         hidden: str,
         output: str,
         centre: np.ndarray | None = None,
+        dropout: np.ndarray | None = None,
     ) -> None:
-        check_layers(gradients, params, updates, memory, task)
+        check_layers(gradients, params, updates, memory, task, dropout)
         self._codes, self._controls = check_codes(codes, controls)
         self._mlp = SmallMLP(
             len(codes),
@@ -68,7 +71,7 @@ class LayerRule:
             n_outputs=len(controls),
         )
         self._gradients, self._params, self._updates = gradients, params, updates
-        self._memory, self._task, self._start = memory, task, start
+        self._memory, self._task, self._start, self._dropout = memory, task, start, dropout
 
     @np.errstate(all="ignore")
     def update(self, t: int, is_first: bool, epoch: int, loss: float, n_patterns: int) -> None:
@@ -79,6 +82,8 @@ class LayerRule:
         outputs = np.zeros((len(inputs), len(LAYER_CONTROLS)))
         outputs[:, self._controls] = self._mlp.predict(inputs).reshape(len(inputs), -1)
         layer_move(g, params, self._updates, memory, task, self._start, outputs, t, is_first)
+        if self._dropout is not None:
+            self._dropout[...] = memory["dropout"]
 
 
 def check_layers(
@@ -87,6 +92,7 @@ def check_layers(
     updates: np.ndarray,
     memory: dict[str, np.ndarray],
     task: LayerTask,
+    dropout: np.ndarray | None,
 ) -> None:
     """Raise ValueError unless the arrays fit together."""
     dtype, bounds = params.dtype, task.bounds
@@ -105,9 +111,13 @@ def check_layers(
         and bounds[-1] == n_params
         and (np.diff(bounds) > 0).all()
         and len(task.fixed) == n_tensors
+        and (dropout is None or dropout.shape == wanted["dropout"].shape)
+        and (dropout is None or are_writable([dropout], wanted["dropout"].dtype))
     )
     if not fits:
-        raise ValueError("gradients, params, updates, memory and tensors do not fit together")
+        raise ValueError(
+            "gradients, params, updates, memory, dropout and tensors do not fit together"
+        )
 
 
 def check_codes(codes: np.ndarray, controls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 __all__ = [
+    "LARGEST_DROPOUT",
     "LAYER_CONTROLS",
     "LAYER_INPUTS",
     "LayerStart",
@@ -65,8 +66,9 @@ LAYER_CONTROLS = (
     "decay",
     "horizon",
     "gain",
+    "dropout",
 )
-STEP, GRADIENT, FAST_SQUARES, DECAY, HORIZON, GAIN = 0, 1, 5, 6, 7, 8
+STEP, GRADIENT, FAST_SQUARES, DECAY, HORIZON, GAIN, DROPOUT = 0, 1, 5, 6, 7, 8, 9
 
 MOMENTUM_DECAYS = np.array([0.5, 0.9, 0.99])
 SQUARE_DECAYS = np.array([0.999, 0.95])
@@ -78,7 +80,7 @@ LARGEST_QUOTIENT = 8.0
 LARGEST_INPUT = 3.0
 # Exponents of 2 are twice these at most.
 LARGEST_STEP, LARGEST_HORIZON_CHANGE, LARGEST_GAIN = 4.0, 4.0, 1.5
-LARGEST_DECAY, LARGEST_HORIZON = 10.0, 1e4
+LARGEST_DECAY, LARGEST_HORIZON, LARGEST_DROPOUT = 10.0, 1e4, 0.6
 # A gradient that is larger, or no number, counts as none: its square has to be finite.
 LARGEST_GRADIENT = {np.dtype(np.float32): 1e18, np.dtype(np.float64): 1e150}
 # Far below any loss that matters, so that logarithms are finite.
@@ -163,16 +165,21 @@ class LayerStart:
         Number of steps over which the weights are averaged; 1 for no average.
     cautious : bool
         If True, a weight decays only in steps that shrink it anyway.
+    dropout : float
+        Share of neurons that is dropped in every hidden layer, at most ``LARGEST_DROPOUT``.
     """
 
     learning_rate: float
     weight_decay: float = 0.0
     horizon: float = 1.0
     cautious: bool = False
+    dropout: float = 0.0
 
 
-def layer_memory(n_params: int, n_tensors: int, dtype: DTypeLike) -> dict[str, np.ndarray]:
-    """Return what is remembered before the first step: zeros.
+def layer_memory(
+    n_params: int, n_tensors: int, dtype: DTypeLike, dropout: float = 0.0
+) -> dict[str, np.ndarray]:
+    """Return what is remembered before the first step: zeros, and the dropout of the start.
 
     Returns
     -------
@@ -180,7 +187,8 @@ def layer_memory(n_params: int, n_tensors: int, dtype: DTypeLike) -> dict[str, n
         ``moments`` (3, n_params) and ``squares`` (2, n_params), running means of decays 0.5, 0.9,
         0.99 and of 0.999, 0.95; ``average`` (n_params,); ``tensors`` (n_tensors, 3), float64: mass
         of the average, running cosine, root mean square of the first weights; ``losses`` (3,),
-        float64: the first, and running means of decays 0.9 and 0.99.
+        float64: the first, and running means of decays 0.9 and 0.99; ``dropout``
+        (n_hidden_layers,), float64: the shares to drop in the next step.
     """
     return {
         "moments": np.zeros((3, n_params), dtype),
@@ -188,6 +196,7 @@ def layer_memory(n_params: int, n_tensors: int, dtype: DTypeLike) -> dict[str, n
         "average": np.zeros(n_params, dtype),
         "tensors": np.zeros((n_tensors, 3)),
         "losses": np.zeros(3),
+        "dropout": np.full(n_tensors // 2 - 1, dropout, np.float64),
     }
 
 
@@ -335,7 +344,7 @@ def layer_move(
     t: int,
     is_first: bool,
 ) -> None:
-    r"""Write the updates that the controls make, and move the average.
+    r"""Write the updates that the controls make, move the average, and set the dropout.
 
     With bias-corrected running means and the controls of a tensor,
 
@@ -343,6 +352,7 @@ def layer_move(
         u = sum_d a_d m_d / (sqrt(v) + epsilon), within ±8
         Delta w = -r u - s w + (gain - 1) w
         average = beta average + (1 - beta) (w + Delta w), divided by its mass
+        share of the layer's input that is dropped = start + z / 2, within 0 and 0.6
 
     where s w is there only if it makes the step longer, for a cautious start, and the gain only in
     the first step of a training.
@@ -365,6 +375,7 @@ def layer_move(
     """
     dtype = params.dtype.type
     mean_mass, square_mass = 1 - MOMENTUM_DECAYS**t, 1 - SQUARE_DECAYS**t
+    memory["dropout"][...] = dropout_shares(outputs, start)
     for k, (first, stop) in enumerate(pairwise(task.bounds)):
         here = slice(first, stop)
         z, g, w = outputs[k], gradients[here], params[here]
@@ -396,6 +407,12 @@ def layer_move(
         take = (1 - beta) / mass
         average = memory["average"]
         average[here] = dtype(1 - take) * average[here] + dtype(take) * (w + updates[here])
+
+
+def dropout_shares(outputs: np.ndarray, start: LayerStart) -> np.ndarray:
+    """Return the share to drop of every hidden layer, which the weight matrix after it sets."""
+    after_hidden = outputs[1 : len(outputs) // 2, DROPOUT]
+    return np.clip(start.dropout + bounded(after_hidden, 2.0) / 2, 0, LARGEST_DROPOUT)
 
 
 def normalized_mix(outputs: np.ndarray) -> np.ndarray:

@@ -397,6 +397,11 @@ class Scope(ABC):
     # Driving.
 
     @property
+    def sets_dropout(self) -> bool:
+        """Whether ``bind`` returns a function that sets the dropout; False by default."""
+        return False
+
+    @property
     def is_compiled(self) -> bool:
         """True if the learner runs inside the step, and not through its ``predict``."""
         return self.has_kernel and self.mlp is not None

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_metabp._kernels.scopes import (
+    LARGEST_DROPOUT,
     LAYER_CONTROLS,
     LAYER_INPUTS,
     LayerRule,
@@ -37,6 +38,8 @@ STARTS = {
 _STATISTICS = frozenset(LAYER_INPUTS[LAYER_INPUTS.index("log_rms/first") :])
 _MIX = slice(LAYER_CONTROLS.index("gradient"), LAYER_CONTROLS.index("fast_squares"))
 _STEP, _DECAY = LAYER_CONTROLS.index("step"), LAYER_CONTROLS.index("decay")
+# What an update shows: a rule that sets it alone is a pure update rule.
+_UPDATE_CONTROLS = tuple(name for name in LAYER_CONTROLS if name != "dropout")
 # Penalty of a coefficient that is not the start's, in squares of its term: at the first step all
 # terms are one.
 _RIDGE = 1e-5
@@ -79,7 +82,9 @@ class LayerScope(Scope):
     controller's outputs are zero the rule is one made by hand, which ``initialize(start=...)``
     names: ``"adam"``, or ``"averaged_adamw"``,
     ``Averaged(AdamW(0.008, weight_decay=0.3), decay=0.99)``. So nothing has to be learned before
-    it is as good.
+    it is as good. Where the control ``"dropout"`` is asked for, the controller of a weight matrix
+    also sets the share that is dropped of the hidden neurons before it, from 0 to 0.6. It is no
+    part of an update and applies from the next step on.
 
     Attributes
     ----------
@@ -87,6 +92,7 @@ class LayerScope(Scope):
     weight_decay : float
     horizon : float
     cautious : bool
+    dropout : float
     controls : tuple of str
     """
 
@@ -164,10 +170,17 @@ class LayerScope(Scope):
             lambda value: isinstance(value, bool),
         ),
         Fact(
+            "dropout",
+            "float",
+            "Share of hidden neurons that is dropped where the controller's output is 0, at most "
+            f"{LARGEST_DROPOUT}.",
+            lambda value: is_number(value) and 0 <= value <= LARGEST_DROPOUT,
+        ),
+        Fact(
             "controls",
             "tuple of str",
-            f"What the controller sets, in the order of its outputs: some of {LAYER_CONTROLS}. "
-            "The others stay as they start.",
+            f"What the controller sets, in the order of its outputs: some of {LAYER_CONTROLS}, "
+            'all but ``"dropout"`` by default. The others stay as they start.',
             lambda value: _are_controls(value),
         ),
     )
@@ -181,7 +194,8 @@ class LayerScope(Scope):
     weight_decay: float = 0.0
     horizon: float = 1.0
     cautious: bool = False
-    controls: tuple[str, ...] = LAYER_CONTROLS
+    dropout: float = 0.0
+    controls: tuple[str, ...] = _UPDATE_CONTROLS
 
     # Reading.
 
@@ -195,7 +209,9 @@ class LayerScope(Scope):
 
     @property
     def _start(self) -> LayerStart:
-        return LayerStart(self.learning_rate, self.weight_decay, self.horizon, self.cautious)
+        return LayerStart(
+            self.learning_rate, self.weight_decay, self.horizon, self.cautious, self.dropout
+        )
 
     @property
     def needed_arrays(self) -> frozenset[str]:
@@ -212,7 +228,7 @@ class LayerScope(Scope):
 
     def empty_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Return running means of nothing yet."""
-        memory = layer_memory(layout.n_params, len(layout.tensors), layout.dtype)
+        memory = layer_memory(layout.n_params, len(layout.tensors), layout.dtype, self.dropout)
         return {"n_steps": 0, **memory}
 
     def run_state(self, run: Run) -> dict[str, Any]:
@@ -241,7 +257,8 @@ class LayerScope(Scope):
     def targets_at(self, step: Any, state: dict[str, Any]) -> np.ndarray:
         """Return the controls that make the recorded updates, by least squares.
 
-        Horizon, gain and fast squares do not show in an update of one step: they stay at the start.
+        Horizon, gain, fast squares and dropout do not show in an update of one step: they stay at
+        the start.
         """
         task = _task_of(step, state.get("task"))
         terms = layer_terms(step.gradients, state, state["n_steps"])
@@ -320,6 +337,11 @@ class LayerScope(Scope):
 
     # Driving.
 
+    @property
+    def sets_dropout(self) -> bool:
+        """Whether dropout is controlled, or starts above 0."""
+        return "dropout" in self.controls or self.dropout > 0
+
     def state_key(self) -> tuple:
         """Return the scope, and whether statistics of the first step are remembered."""
         return type(self), bool(_STATISTICS & set(self.inputs))
@@ -340,11 +362,18 @@ class LayerScope(Scope):
             state["n_steps"],
             step.index == 1,
         )
+        if self.sets_dropout:
+            step.dropout[...] = state["dropout"]
         return updates
 
     def bind(self, step: Any, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Return a function that computes every tensor's update, by a kernel for an MLP."""
+        """Return a function that computes every tensor's update, by a kernel for an MLP.
+
+        The dropout in the state is set at once, for the first step.
+        """
         mlp, updates = self.mlp, step.updates
+        if self.sets_dropout:
+            step.dropout[...] = state["dropout"]
         if mlp is None:
             return super().bind(step, state)
         update = LayerRule(
@@ -361,6 +390,7 @@ class LayerScope(Scope):
             mlp.hidden,
             mlp.output,
             mlp.centre,
+            step.dropout if self.sets_dropout else None,
         ).update
 
         def compute_update() -> np.ndarray:
@@ -404,13 +434,17 @@ class LayerScope(Scope):
             "horizon": f"{self.horizon:.4g}",
             "gain": "1",
         }
-        sums = {"decay": self.weight_decay, "momentum_0.9": 1.0}
+        sums = {"decay": self.weight_decay, "momentum_0.9": 1.0, "dropout": self.dropout}
         if output in before:
             return f"{output} = {before[output]}" + ("" if text == "0" else f"·4^({text})")
         start = sums.get(output, 0.0)
         if text == "0":
             return f"{output} = {start:.4g}"
+        if output == "dropout":
+            text = f"({text})/2"
         added = text if not start else f"{start:.4g} + {text}".replace("+ -", "- ")
+        if output == "dropout":
+            return f"{output} = max(0, min({LARGEST_DROPOUT:g}, {added}))"
         if output == "decay":
             return f"{output} = max(0, {added})"
         return (

@@ -66,15 +66,15 @@ class DaskWorkers(Workers):
                     future.add_done_callback(ended.put)
                 if not running:
                     return
-                future = self._next_ended(ended, running, timeout)
-                if future is None:
+                done = self._next_ended(ended, running, timeout)
+                if done is None:
                     oldest = next(iter(running))
                     number, _ = running.pop(oldest)
                     self._give_up(oldest)
                     yield number, late(timeout)
-                elif future in running:
-                    number, _ = running.pop(future)
-                    end = _end_of(future, timeout)
+                elif done in running:
+                    number, _ = running.pop(done)
+                    end = _end_of(done, timeout)
                     if end is None:
                         return
                     yield number, end

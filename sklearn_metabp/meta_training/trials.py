@@ -1,5 +1,6 @@
-"""Antithetic pairs: two rollouts whose rules differ in the sign of a perturbation alone."""
+"""Trials: rollouts that differ in their rules alone."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,13 +10,14 @@ from sklearn.base import clone
 
 from sklearn_metabp.callbacks.base import BaseCallback
 from sklearn_metabp.meta_training.objectives import Objective, bounded_value, n_sound_epochs
-from sklearn_metabp.meta_training.rollout import name_rollout_in_errors, rollout
+from sklearn_metabp.meta_training.rollout import name_rollout_in_errors, rollout, rollout_part
 from sklearn_metabp.meta_training.tasks import Task
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.training import TrainingState
 
 
 class Judgement(NamedTuple):
-    """The result of one rollout of a pair.
+    """The result of one rollout of a trial.
 
     Attributes
     ----------
@@ -24,19 +26,22 @@ class Judgement(NamedTuple):
     n_steps : int
     has_failed : bool
     state : ndarray of shape (n_params,) or None
-        Parameters of the network after the last epoch before the failure; None where the rollout
-        did not fail, or failed in its first epoch.
+        Parameters of the network before the failure; None where the rollout did not fail, or failed
+        at its start.
+    left_off : TrainingState or None
+        The state to continue the training from; None where it has ended.
     """
 
     value: float
     n_steps: int
     has_failed: bool
     state: np.ndarray | None
+    left_off: TrainingState | None = None
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two rollouts on the same task, from the same start and with the same batches.
+@dataclass(frozen=True, kw_only=True)
+class Trial(ABC):
+    """Rollouts by several rules on the same task, from the same start and with the same batches.
 
     It depends on nothing outside, so any process can run it.
 
@@ -48,8 +53,8 @@ class Pair:
         Seed of the starts and of the batches.
     make_task : callable
         Returns the task.
-    rules : tuple of two UpdateRule
-        The rules with the perturbation added and subtracted.
+    rules : tuple of UpdateRule
+        One for every rollout.
     objective : Objective
     start : ndarray of shape (n_params,) or None
         Parameters of the network to start from; None for new ones.
@@ -58,12 +63,12 @@ class Pair:
     index: int
     seed: int
     make_task: Callable[[], Task]
-    rules: tuple[Any, Any]
+    rules: tuple[Any, ...]
     objective: Objective
     start: np.ndarray | None = None
 
-    def run(self) -> tuple[Judgement, Judgement]:
-        """Train both networks."""
+    def run(self) -> tuple[Judgement, ...]:
+        """Train a network by every rule."""
         with name_rollout_in_errors(self.index, 0):
             task = self.make_task()
             if self.objective.needs_validation and task.X_val is None:
@@ -71,12 +76,27 @@ class Pair:
                     f"task {self.index} has no validation rows, and the objective needs them: give "
                     "the tasks X_val and y_val, or choose another objective, such as 'fit'."
                 )
+            if self.objective.needs_test and task.X_test is None:
+                raise ValueError(
+                    f"task {self.index} has no test rows, and the objective needs them: give the "
+                    "tasks X_test and y_test (SyntheticTasks: n_test=300), or choose another "
+                    "objective, such as 'generalise'."
+                )
             if self.start is not None:
                 task = start_from(task, self.start)
-            plus, minus = (self._judge(task, rule) for rule in self.rules)
-            return plus, minus
+            return tuple(self._judge(task, number) for number in range(len(self.rules)))
 
-    def _judge(self, task: Task, rule: Any) -> Judgement:
+    @abstractmethod
+    def _judge(self, task: Task, number: int) -> Judgement:
+        """Train a network by the rule of a number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeTrial(Trial):
+    """A trial of whole trainings; see :class:`Trial`."""
+
+    def _judge(self, task: Task, number: int) -> Judgement:
+        rule = self.rules[number]
         record = rollout(
             task,
             rule,
@@ -95,6 +115,38 @@ class Pair:
         stop = _StopAfter(n_epochs)
         rollout(task, rule, self.seed, callbacks=[stop])
         return stop.params
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartTrial(Trial):
+    """A trial of parts of trainings.
+
+    Attributes
+    ----------
+    n_steps : int
+        Length of the part; see :func:`rollout_part`.
+    states : tuple of TrainingState or None
+        The states to continue from, one for every rule; None at the beginning of a training.
+    """
+
+    n_steps: int
+    states: tuple[TrainingState | None, ...]
+
+    def _judge(self, task: Task, number: int) -> Judgement:
+        before = self.states[number]
+        record, left_off = rollout_part(
+            task,
+            self.rules[number],
+            self.seed,
+            before,
+            self.n_steps,
+            n_validations=self.objective.n_validations,
+            validation_scores=self.objective.validation_scores,
+        )
+        has_failed = n_sound_epochs(record) is not None
+        state = before.params.copy() if has_failed and before is not None else None
+        value = bounded_value(self.objective, record, task)
+        return Judgement(value, record.n_steps, has_failed, state, None if has_failed else left_off)
 
 
 class _StopAfter(BaseCallback):
@@ -125,7 +177,10 @@ class _Start:
         return self.params.astype(layout.dtype)
 
 
+_ROWS = "X", "y", "X_val", "y_val", "X_test", "y_test"
+
+
 def start_from(task: Task, params: np.ndarray) -> Task:
     """Return a task whose trainings start from given parameters."""
     network = clone(task.estimator).set_params(init=_Start(params), init_output_bias="init")
-    return Task(network, task.X, task.y, task.X_val, task.y_val)
+    return Task(network, *(getattr(task, name) for name in _ROWS))
