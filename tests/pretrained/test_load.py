@@ -79,7 +79,7 @@ def test_it_composes():
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(
         StandardScaler(),
-        BackpropMLPClassifier((8,), update_rule="learned", max_iter=3, n_iter_no_change=np.inf),
+        BackpropMLPClassifier((8,), update_rule="learned", max_iter=20, n_iter_no_change=np.inf),
     )
     grid = {"backpropmlpclassifier__update_rule": ["learned", Averaged("learned"), "adam"]}
     search = GridSearchCV(clone(model), grid, cv=2, error_score="raise")
