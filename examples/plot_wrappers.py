@@ -108,8 +108,8 @@ ax.set(ylabel="loss on the test set", title="Left the last weights, right the av
 # Safeguarded: the paper's fourth experiment
 # ------------------------------------------
 # The learning network of experiment 4 of :doc:`/paper` makes a training diverge. With the safeguard
-# it updates the weights while the loss falls. Where the loss rises, its steps are undone and
-# backpropagation takes over.
+# it updates the weights while they are ahead of those that backpropagation trains beside it. Where
+# they fall behind, training goes on with backpropagation's.
 
 experiment = EXPERIMENTS[4]
 trace = record(experiment, [0])
@@ -133,7 +133,6 @@ ax.set(xlabel="cycle t", ylabel="J(t), median of five starts", ylim=(0, None))
 ax.legend(frameon=False)
 
 # %%
-# Under the learning network alone all five trainings diverge; with the safeguard none does. The
-# median ends where that of backpropagation does. The slowest of the five ends at 0.048, because
-# steps that are undone are lost.
+# Under the learning network alone all five trainings diverge; with the safeguard none does, and
+# they end where those of backpropagation do.
 plt.show()

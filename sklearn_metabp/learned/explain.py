@@ -52,6 +52,10 @@ class RuleExplanation:
         By input: values over the range that was seen, of shape (n_points,), and the predictions
         there, measured in the normalizer, of shape (n_points,) or (n_points, n_params), every other
         input at its median.
+    outputs : tuple of str
+        Names of the values of one prediction where they have names; else empty.
+    text : str
+        The explanation in words where the scope has its own; else empty.
     """
 
     scope: str
@@ -61,8 +65,12 @@ class RuleExplanation:
     coefficients: dict[str, float] = field(repr=False)
     typical: dict[str, float] = field(repr=False)
     effects: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    outputs: tuple[str, ...] = field(default=(), repr=False)
+    text: str = field(default="", repr=False)
 
     def __str__(self) -> str:
+        if self.text:
+            return self.text
         if self.formula is not None:
             return self.formula
         lines = [

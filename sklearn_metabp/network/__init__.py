@@ -13,7 +13,7 @@ from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, re
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
 from sklearn_metabp.network.mean_loss import MeanLoss
 from sklearn_metabp.network.network import Network
-from sklearn_metabp.network.step import BatchLoss, Step, StepView, TrainingRows
+from sklearn_metabp.network.step import BatchLoss, OtherStep, Step, StepView, TrainingRows
 
 __all__ = [
     "CLASS_LOSSES",
@@ -26,6 +26,7 @@ __all__ = [
     "BatchLoss",
     "MeanLoss",
     "Network",
+    "OtherStep",
     "ParameterLayout",
     "Step",
     "StepView",

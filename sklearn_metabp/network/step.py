@@ -108,6 +108,8 @@ class Step:
         it.
     rows : TrainingRows or None
         The rows that batches are drawn from. None for a recorded step.
+    dropout_key : int or None
+        Key of the masks of dropout of the training. None drops nothing.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class Step:
         self.backprop = backprop
         self._dropout = backprop.dropout if sets_dropout else read_only(backprop.dropout)
         self.rows: TrainingRows | None = None
+        self.dropout_key: int | None = None
         self._batch_loss: BatchLoss | None = None
 
     @property
@@ -258,6 +261,8 @@ class StepView(Step):
     step : Step
     *names : {"gradients", "updates", "dropout"}
         Arrays that are replaced by buffers.
+    dropout : ndarray of float64 of shape (n_hidden_layers,), default=None
+        Array that replaces ``dropout``, such as that of another step.
 
     Attributes
     ----------
@@ -265,7 +270,7 @@ class StepView(Step):
         The buffers by name, to be filled: zero at first, and that of ``dropout`` as the network's.
     """
 
-    def __init__(self, step: Step, *names: str) -> None:
+    def __init__(self, step: Step, *names: str, dropout: np.ndarray | None = None) -> None:
         self.__dict__.update(vars(step))
         self._step, self._batch_loss = step, None
         self.buffers = {name: np.zeros_like(getattr(step, name)) for name in names}
@@ -276,12 +281,58 @@ class StepView(Step):
         if "dropout" in names:
             self._dropout = self.buffers["dropout"]
             self._dropout[...] = self.network.dropout
+        if dropout is not None:
+            self._dropout = dropout
 
     def refresh(self) -> None:
         """Copy from the step the numbers that change from step to step."""
         step = self._step
         self.index, self.epoch, self.loss = step.index, step.epoch, step.loss
         self.start, self.stop = step.start, step.stop
+
+
+class OtherStep(Step):
+    """The step of a second training on the batches of a first one, from parameters of its own.
+
+    It has a kernel of its own over the same rows, and the same masks of dropout.
+
+    Parameters
+    ----------
+    step : Step
+        Of the first training.
+    params : ndarray of shape (n_params,)
+        Parameters of the second training. The owner changes them in place.
+    sets_dropout : bool, default=False
+        Whether the rule of the second training sets its dropout.
+    """
+
+    def __init__(self, step: Step, params: np.ndarray, *, sets_dropout: bool = False) -> None:
+        gradients = np.zeros_like(params)
+        backprop = step.network.backprop(
+            params, gradients, step.backprop.max_batch, dropout_key=step.dropout_key
+        )
+        assert step.rows is not None  # a recorded step has none
+        backprop.load(*step.rows)
+        super().__init__(
+            step.network,
+            params,
+            gradients,
+            np.zeros_like(params),
+            backprop,
+            step.n_planned,
+            sets_dropout=sets_dropout,
+        )
+        self.rows, self.steps_per_epoch = step.rows, step.steps_per_epoch
+        self.dropout_key = step.dropout_key
+        self._step = step
+
+    def fill(self) -> None:
+        """Go forward and backward over the batch of the first training's step."""
+        step = self._step
+        self.index, self.epoch = step.index, step.epoch
+        self.start, self.stop = step.start, step.stop
+        self.backprop.n_steps = step.backprop.n_steps - 1  # the masks of the same step
+        self.loss = self.backprop.gradients(step.start, step.stop)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

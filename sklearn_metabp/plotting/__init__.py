@@ -3,6 +3,7 @@
 matplotlib is imported when a display draws.
 """
 
+from sklearn_metabp.plotting.controller import ControllerDisplay
 from sklearn_metabp.plotting.imitation import ImitationDisplay
 from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
 from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
@@ -11,6 +12,7 @@ from sklearn_metabp.plotting.trace import TraceDisplay
 from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
 __all__ = [
+    "ControllerDisplay",
     "ImitationDisplay",
     "LearnedRuleDisplay",
     "LossCurveDisplay",

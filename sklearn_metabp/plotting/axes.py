@@ -74,6 +74,38 @@ def colours(n: int) -> list[Any]:
     return list(mpl.colormaps["viridis"](np.linspace(0, 0.95, n)))
 
 
+def ordered_colours(n: int) -> list[Any]:
+    """Return ``n`` colours from dark to light that the colour-blind can tell apart."""
+    import matplotlib as mpl
+
+    return list(mpl.colormaps["viridis"](np.linspace(0, 0.85, n)))
+
+
+def line_styles(n: int) -> list[dict[str, Any]]:
+    """Return ``n`` styles of lines that the colour-blind can tell apart, up to 24 different ones.
+
+    The colours are those of M. Okabe and K. Ito (2008).
+    """
+    palette = (
+        "#0072B2",
+        "#E69F00",
+        "#009E73",
+        "#D55E00",
+        "#CC79A7",
+        "#56B4E9",
+        "#000000",
+        "#B3A000",
+    )
+    dashes = ("-", "--", ":")
+    return [
+        {
+            "color": palette[k % len(palette)],
+            "linestyle": dashes[k // len(palette) % len(dashes)],
+        }
+        for k in range(n)
+    ]
+
+
 def evenly(n: int, n_wanted: int) -> np.ndarray:
     """Return up to ``n_wanted`` evenly spread positions below ``n``, with the first and last."""
     return np.unique(np.linspace(0, n - 1, min(n, n_wanted)).round().astype(int))

@@ -44,6 +44,8 @@ class ImitationDisplay:
         that step; NaN where it does not vary.
     r2_by_name : dict of str to ndarray of shape (n_steps,)
         The same within each matrix, vector or layer.
+    noun : str, default="update"
+        Name of a predicted value.
 
     Attributes
     ----------
@@ -88,6 +90,7 @@ class ImitationDisplay:
         steps: np.ndarray,
         r2: np.ndarray,
         r2_by_name: dict[str, np.ndarray],
+        noun: str = "update",
     ):
         self.y_true = y_true
         self.y_pred = y_pred
@@ -96,6 +99,7 @@ class ImitationDisplay:
         self.steps = steps
         self.r2 = r2
         self.r2_by_name = r2_by_name
+        self.noun = noun
 
     @classmethod
     def from_rule(
@@ -172,6 +176,7 @@ class ImitationDisplay:
             steps=rows.indices,
             r2=r2,
             r2_by_name=r2_by_name,
+            noun=scope.prediction_noun,
         )
         return display.plot(ax=ax, scatter_kwargs=scatter_kwargs)
 
@@ -207,7 +212,7 @@ class ImitationDisplay:
         (self.r2_line_,) = curves.plot(
             self.steps, self.r2, color="black", linewidth=1.4, label="all together"
         )
-        points.set(xlabel="true update", ylabel="predicted update")
+        points.set(xlabel=f"true {self.noun}", ylabel=f"predicted {self.noun}")
         points.locator_params(nbins=5)
         points.ticklabel_format(style="sci", scilimits=(-3, 4))
         points.legend(frameon=False, fontsize="small", markerscale=2)

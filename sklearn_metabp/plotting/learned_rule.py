@@ -8,7 +8,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.learned import LearnedUpdateRule
-from sklearn_metabp.plotting.axes import grid_of_axes
+from sklearn_metabp.plotting.axes import grid_of_axes, line_styles
 from sklearn_metabp.plotting.teacher import teacher_effects
 from sklearn_metabp.update_rules import UpdateRule
 
@@ -37,6 +37,8 @@ class LearnedRuleDisplay:
         The rule as an equation.
     ylabel : str, default="update"
         Name of the predicted values.
+    names : tuple of str, default=()
+        Names of the values of one prediction, which a legend shows; empty where they have none.
 
     Attributes
     ----------
@@ -75,11 +77,13 @@ class LearnedRuleDisplay:
         teacher_effects: dict[str, np.ndarray] | None = None,
         formula: str | None = None,
         ylabel: str = "update",
+        names: Sequence[str] = (),
     ):
         self.effects = effects
         self.teacher_effects = teacher_effects
         self.formula = formula
         self.ylabel = ylabel
+        self.names = tuple(names)
 
     @classmethod
     def from_rule(
@@ -132,6 +136,7 @@ class LearnedRuleDisplay:
             teacher_effects=beside and {name: beside[name] for name in effects},
             formula=explanation.formula,
             ylabel=noun if normalizer == "1" else f"{noun} / ({normalizer})",
+            names=explanation.outputs,
         )
         return display.plot(ax=ax, line_kwargs=line_kwargs)
 
@@ -167,6 +172,10 @@ class LearnedRuleDisplay:
                 )
             self.lines_[name] = one.plot(values, _pick_lines(predictions), **style)
             self.lines_[name][0].set_label("learned")
+            if self.names:
+                looks = line_styles(len(self.names))
+                for line, label, look in zip(self.lines_[name], self.names, looks, strict=True):
+                    line.set(label=label, **look, **(line_kwargs or {}))
             one.set_xlabel(name)
             one.margins(y=0.1)
             one.locator_params(axis="x", nbins=4)
@@ -175,7 +184,13 @@ class LearnedRuleDisplay:
         if self.teacher_lines_:
             axes[0].legend(frameon=False, fontsize="small")
         self.ax_, self.figure_ = axes, axes[0].figure
-        if ax is None and self.formula is not None and _fits_title(self.formula):
+        if self.names:
+            place = {"loc": "outside lower center", "ncols": 5} if ax is None else {}
+            holder = self.figure_ if ax is None else axes[0]
+            holder.legend(handles=next(iter(self.lines_.values())), fontsize="small", **place)
+            if ax is None:
+                self.figure_.suptitle("Outputs of the controller along each input; 0 is its start")
+        elif ax is None and self.formula is not None and _fits_title(self.formula):
             self.figure_.suptitle(self.formula, fontsize="medium")
         return self
 

@@ -3,14 +3,18 @@
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.callbacks.base import check_count
+from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.tracing import Trace
+from sklearn_metabp.tracing import Trace, TraceRecorder
 
 # More points than a figure has columns are not visible.
 MAX_STEPS = 2000
@@ -183,6 +187,39 @@ def steps_of_run(trace: Any, run: int) -> Trace:
             f"the trace has no rows of run {run}; it has runs {np.unique(trace.runs).tolist()}."
         )
     return steps
+
+
+def record_training(
+    display: str,
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    variables: list[str],
+    sample_weight: ArrayLike | None,
+) -> tuple[BackpropMLPClassifier | BackpropMLPRegressor, Trace]:
+    """Train a clone of an estimator for a display; return the network at its end, and the trace.
+
+    Raises
+    ------
+    ValueError
+        If it is no multilayer perceptron of this package, alone or at the end of a Pipeline.
+    """
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if not isinstance(last, (BackpropMLPClassifier, BackpropMLPRegressor)):
+        raise ValueError(
+            f"{display} records a BackpropMLPClassifier or BackpropMLPRegressor, alone or at the "
+            f"end of a Pipeline, got {type(last).__name__}."
+        )
+    recorder = TraceRecorder(variables)
+    model, weights = clone(estimator), {}
+    network, prefix = model, ""
+    if isinstance(model, Pipeline):
+        network, prefix = model[-1], f"{model.steps[-1][0]}__"
+    network.set_callbacks(recorder)
+    if sample_weight is not None:
+        weights = {f"{prefix}sample_weight": sample_weight}
+    model.fit(X, y, **weights)
+    return network, recorder.trace_
 
 
 def _choose_params(

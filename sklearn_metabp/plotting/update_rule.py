@@ -6,15 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
-from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
-from sklearn_metabp.plotting.trace import MAX_STEPS, steps_of_run
-from sklearn_metabp.tracing import Trace, TraceRecorder
+from sklearn_metabp.plotting.trace import MAX_STEPS, record_training, steps_of_run
+from sklearn_metabp.tracing import Trace
 
 # Steps of a neuron that is inactive can be smaller by any number of decades.
 _SHOWN = 1e-9
@@ -178,25 +175,9 @@ class UpdateRuleDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         _check_quantiles(quantiles)
-        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-        if not isinstance(last, (BackpropMLPClassifier, BackpropMLPRegressor)):
-            raise ValueError(
-                f"UpdateRuleDisplay records a BackpropMLPClassifier or BackpropMLPRegressor, "
-                "alone or at the "
-                f"end of a Pipeline, got {type(last).__name__}."
-            )
-        recorder = TraceRecorder(["gradients", "updates"])
-        model, weights = clone(estimator), {}
-        if isinstance(model, Pipeline):
-            model[-1].set_callbacks(recorder)
-            prefix = f"{model.steps[-1][0]}__"
-        else:
-            model.set_callbacks(recorder)
-            prefix = ""
-        if sample_weight is not None:
-            weights = {f"{prefix}sample_weight": sample_weight}
-        model.fit(X, y, **weights)
-        return cls.from_trace(recorder.trace_, quantiles=quantiles, ax=ax, line_kwargs=line_kwargs)
+        variables = ["gradients", "updates"]
+        _, trace = record_training(cls.__name__, estimator, X, y, variables, sample_weight)
+        return cls.from_trace(trace, quantiles=quantiles, ax=ax, line_kwargs=line_kwargs)
 
     def plot(self, ax: Any = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw the step sizes and learning rates; see :meth:`from_trace`.

@@ -57,11 +57,12 @@ class Epochs:
         state.order = batches.order
         self.updates = np.zeros_like(state.params)
         gradients = np.zeros_like(state.params)
+        dropout_key = state.dropout_key if network.dropout or rule.sets_dropout else None
         self.backprop = network.backprop(
             state.params,
             gradients,
             min(batches.size, len(batches)),
-            dropout_key=state.dropout_key if network.dropout or rule.sets_dropout else None,
+            dropout_key=dropout_key,
             n_steps=state.n_steps,
         )
         self.backprop.load(*batches.rows)
@@ -82,7 +83,7 @@ class Epochs:
             state.n_planned,
             sets_dropout=rule.sets_dropout,
         )
-        self.step.rows = batches.rows
+        self.step.rows, self.step.dropout_key = batches.rows, dropout_key
         self.step.steps_per_epoch = batches.n_batches
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss: float | None = None

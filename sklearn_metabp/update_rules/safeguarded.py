@@ -1,4 +1,4 @@
-"""A rule that drives only while it makes enough progress, and a fallback for the rest."""
+"""A rule that drives only while it is ahead of a fallback that trains beside it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,58 +7,58 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_metabp._kernels.rules import norm
-from sklearn_metabp.network import BatchLoss, ParameterLayout, Step, StepView
+from sklearn_metabp.network import BatchLoss, OtherStep, ParameterLayout, Step, StepView
 from sklearn_metabp.update_rules.checks import bind_validated
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.update_rule import UpdateRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
-# Progress is measured on at most this number of rows.
+# The two trainings are compared on at most this number of rows.
 _MAX_ROWS = 500
-# A block of steps presents this many times as many rows, so measuring costs a fifth of the passes.
-_ROWS_PER_MEASURED_ROW = 5
+# A block of steps presents this many times as many rows, so comparing costs a fifth of the passes.
+_ROWS_PER_MEASURED_ROW = 10
 _MIN_STEPS = 10  # of a block
-# The rule has to make this share of the fallback's progress.
-_NEEDED_SHARE = 0.5
-# A batch with this many times the loss of the checkpoint ends a block of the rule early.
+# A batch with this many times the loss before the block ends the block early.
 _ALARM = 10.0
 
 
 class Safeguarded(WrapperRule):
-    r"""A wrapper that replaces a rule by a fallback where the rule makes too little progress.
+    r"""A wrapper that goes on with a fallback's weights where a rule falls behind them.
 
-    Training goes in blocks of steps; either the rule or the fallback drives each block. A
-    checkpoint between two blocks measures the loss J, always on the same rows, up to 500 spread
-    evenly over the data. So the progress of a block is
+    While the rule drives, the fallback trains weights of its own, from the same start and on the
+    same batches. After every block of steps the losses J of the two are compared on the same rows,
+    up to 500 spread evenly over the data:
 
     .. math::
-        D = J(w_{before}) - J(w_{after})
+        J(w_{rule}) \le J(w_{fallback})
 
-    without the noise of minibatches. The fallback drives the first block and sets the measure
-    :math:`D_f`. Then the rule drives as long as :math:`D > 0` and :math:`D \ge D_f / 2`. A block of
-    the rule that raised the loss is undone: training goes back to the weights of the checkpoint.
-    After a failure the fallback drives, which renews :math:`D_f`. It drives for one block, after
-    another failure for two, then for four and so on, until the rule has succeeded again. So a rule
-    that never helps costs a share of the steps that goes to zero, and its steps are undone.
+    As long as that holds, the rule drives on. Where it does not hold, the training goes to the
+    fallback's weights, and the fallback drives: for one block, after another failure for two, then
+    for four and so on, until the rule has been ahead again. The fallback's weights never learn of
+    the rule. So at every comparison the weights that are kept have at most the loss that the
+    fallback alone would have had there, whatever the rule does.
 
-    Within a block, a step of the rule is not taken if it is not finite or longer than
-    :math:`1 + \lVert w \rVert`. A batch with more than ten times the loss of the checkpoint brings
-    the next checkpoint forward. The dropout of a step is that of the rule which drives: what it
-    sets, or the estimator's if it sets none.
+    A step of the rule that is not finite, or longer than :math:`1 + \lVert w \rVert`, is not
+    taken: the rule has failed. A batch with more than ten times the loss before the block brings
+    the comparison forward. A rule or a fallback that keeps other weights than the last ones, such
+    as an average, is judged by those. The dropout of a step is that of the rule which drives: what
+    it sets, or the estimator's if it sets none.
 
     Parameters
     ----------
     rule : str or UpdateRule
         The rule to safeguard, usually a fitted learned one.
     fallback : str or UpdateRule, default="sgd"
-        The rule that takes over. It gets true gradients even if ``rule`` acts on the backward pass.
-        Its learning rate must suit the task, because nothing checks that the fallback descends.
+        The rule that trains beside it and takes over. It gets true gradients even if ``rule`` acts
+        on the backward pass. Its learning rate must suit the task: the result is as good as this
+        rule alone, and nothing checks that it descends.
 
     Notes
     -----
-    A block presents five times as many rows as a checkpoint, and takes at least ten steps, so
-    checkpoints add a fifth to the passes through the network. ``docs/design/update_rules.md``
-    describes what else was tried.
+    While the rule drives, a step costs two passes through the network, one for each training;
+    comparisons add a fifth of one training's passes. While the fallback drives there is one pass. A
+    block presents ten times as many rows as a comparison, and takes at least ten steps.
+    ``docs/design/update_rules.md`` describes what else was tried.
 
     References
     ----------
@@ -114,7 +114,7 @@ class Safeguarded(WrapperRule):
         return self.inner.sets_dropout or self._fallback.sets_dropout
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the state of both rules, without a checkpoint; see :meth:`UpdateRule.init_state`.
+        """Start the state of both rules; see :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -130,14 +130,13 @@ class Safeguarded(WrapperRule):
         return {
             "rule": self.inner_state(layout),
             "fallback": self._fallback.init_state(layout),
-            "checkpoint": layout.zeros(),  # the parameters at the last checkpoint
-            "loss": None,  # their loss; None before the first checkpoint
-            "won_by_fallback": 0.0,  # D_f
-            "alarm": np.inf,  # the loss of a batch that ends a block of the rule early
-            "is_ahead": True,  # whether the last measured parameters beat the checkpoint
+            "fallback_params": layout.zeros(),  # those of its own training, while the rule drives
+            "begins": True,  # whether the next step is the first of a block of the rule
             "n_steps": 0,  # so far in this block
-            "n_blocks_left": 1,  # for the fallback; the rule drives when it is 0
-            "n_blocks_next": 1,  # for the fallback after the next failure
+            "alarm": np.inf,  # the loss of a batch that ends the block early
+            "is_ahead": True,  # whether the rule was ahead at the last measurement
+            "n_pause_steps": 0,  # that the fallback has still to drive
+            "n_pause_blocks": 1,  # of the pause after the next failure
         }
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
@@ -145,39 +144,33 @@ class Safeguarded(WrapperRule):
         return Safeguarded.bind(self, step, state)()
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Bind both rules and the rows for the checkpoints; see :meth:`UpdateRule.bind`."""
-        view = StepView(step, "updates", "dropout", *["gradients"] * self.acts_backward)
-        fall_back = bind_validated(self._fallback, view, state["fallback"])
+        """Bind both rules and the rows to compare on; see :meth:`UpdateRule.bind`."""
+        steps = _GuardedSteps(self, step, state)
         if not self.sets_dropout:
-            propose = self.bind_inner(step, state)
-            return _GuardedSteps(step, state, propose, view, fall_back).compute_update
-        rule_view = StepView(step, "dropout")
-        propose = self.bind_inner(rule_view, state)
+            return steps.compute_update
+        steps.set_dropout()
+        return steps.compute_update_and_dropout
 
-        def propose_update() -> np.ndarray:
-            rule_view.refresh()
-            return propose()
-
-        guarded = _GuardedSteps(step, state, propose_update, view, fall_back)
-
-        def compute_update() -> np.ndarray:
-            updates = guarded.compute_update()
-            step.dropout[...] = (view if state["n_blocks_left"] else rule_view).dropout
-            return updates
-
-        step.dropout[...] = (view if state["n_blocks_left"] else rule_view).dropout
-        return compute_update
+    def losses(
+        self, params: np.ndarray, rows: "_ProgressRows", state: dict[str, Any]
+    ) -> tuple[float, float]:
+        """Return the losses of the weights that the rule and the fallback keep, while it drives."""
+        of_rule = rows.loss_at(self.inner.kept_params(params, state["rule"]))
+        other = self._fallback.kept_params(state["fallback_params"], state["fallback"])
+        return of_rule, rows.loss_at(other)
 
     def measure(self, params: np.ndarray, step: Step, state: dict[str, Any]) -> None:
-        """Compare parameters with those of the checkpoint; see :meth:`UpdateRule.measure`."""
-        if not (state["loss"] is None or state["n_blocks_left"]):
-            state["is_ahead"] = _ProgressRows(step).loss_at(params) < state["loss"]
+        """Compare the two trainings; see :meth:`UpdateRule.measure`."""
+        if not (state["begins"] or state["n_pause_steps"]):
+            state["is_ahead"] = _is_ahead(*self.losses(params, _ProgressRows(step), state))
 
     def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
-        """Return the checkpoint if it is better; see :meth:`UpdateRule.kept_params`."""
-        if state["loss"] is None or state["n_blocks_left"] or state["is_ahead"]:
-            return params
-        return state["checkpoint"]
+        """Return the better of what the two rules keep; see :meth:`UpdateRule.kept_params`."""
+        if state["n_pause_steps"]:
+            return self._fallback.kept_params(params, state["fallback"])
+        if state["begins"] or state["is_ahead"]:
+            return self.inner.kept_params(params, state["rule"])
+        return self._fallback.kept_params(state["fallback_params"], state["fallback"])
 
     def on_plateau(self, state: dict[str, Any]) -> bool:
         """React as both rules do; see :meth:`UpdateRule.on_plateau`."""
@@ -190,10 +183,10 @@ class Safeguarded(WrapperRule):
         self._fallback.on_validation(validation_loss, score, state["fallback"])
 
     def on_new_params(self, state: dict[str, Any]) -> None:
-        """Drop the last checkpoint; see :meth:`UpdateRule.on_new_params`."""
+        """Go on with both from the new parameters; see :meth:`UpdateRule.on_new_params`."""
         super().on_new_params(state)
         self._fallback.on_new_params(state["fallback"])
-        state.update(loss=None, is_ahead=True)
+        state.update(begins=True, n_pause_steps=0)
 
     def schedule_has_ended(self, n_steps: int, n_planned: int) -> bool:
         """Return True if both schedules have ended; see :meth:`UpdateRule.schedule_has_ended`."""
@@ -207,101 +200,124 @@ class Safeguarded(WrapperRule):
 
 
 class _GuardedSteps:
-    """The steps of one training: it chooses the rule that drives and evaluates each block.
+    """The steps of one training: it chooses the rule that drives, and compares after each block.
 
     Parameters
     ----------
+    guard : Safeguarded
     step : Step
     state : dict
-        The state of a :class:`Safeguarded` rule; changed in place.
-    propose : callable
-        The rule, bound to the step.
-    view : StepView
-        The step that the fallback is bound to. It has a buffer for ``"gradients"`` where those of
-        the step are not the gradients of the loss.
-    fall_back : callable
-        The fallback, bound to the view.
+        The state of the guard; changed in place.
     """
 
-    def __init__(
-        self,
-        step: Step,
-        state: dict[str, Any],
-        propose: Callable[[], np.ndarray],
-        view: StepView,
-        fall_back: Callable[[], np.ndarray],
-    ) -> None:
-        self._step, self._state = step, state
-        self._propose, self._view, self._fall_back = propose, view, fall_back
+    def __init__(self, guard: Safeguarded, step: Step, state: dict[str, Any]) -> None:
+        self._guard, self._step, self._state = guard, step, state
+        fallback, of_fallback = guard._fallback, state["fallback"]
+        # The fallback's own training, while the rule drives.
+        self._beside = OtherStep(step, state["fallback_params"], sets_dropout=fallback.sets_dropout)
+        self._advance = bind_validated(fallback, self._beside, of_fallback)
+        # Its steps in the network, while it drives.
+        self._view = StepView(step, "updates", dropout=self._beside.dropout)
+        self._fall_back = bind_validated(fallback, self._view, of_fallback)
+        # The rule's steps, with the dropout that it sets, where one of the rules sets it.
+        self._rule_view = StepView(step, "dropout")
+        self._propose = guard.bind_inner(self._rule_view if guard.sets_dropout else step, state)
+        self._gradients_are_true = not guard.acts_backward
         self._rows = _ProgressRows(step)
         self._n_steps = max(
             _MIN_STEPS, -(-_ROWS_PER_MEASURED_ROW * self._rows.n_rows // step.backprop.max_batch)
         )
-        if state["loss"] is not None:  # the training continues, perhaps with other rows
-            state["loss"] = self._rows.loss_at(state["checkpoint"])
+
+    def set_dropout(self) -> None:
+        """Set the dropout of the next step to that of the rule which will drive it."""
+        driver = self._beside if self._state["n_pause_steps"] else self._rule_view
+        self._step.dropout[...] = driver.dropout
+
+    def compute_update_and_dropout(self) -> np.ndarray:
+        """Compute the update of the rule that drives, and set the dropout of the next step."""
+        self._rule_view.refresh()
+        updates = self.compute_update()
+        self.set_dropout()
+        return updates
 
     def compute_update(self) -> np.ndarray:
-        """Compute the update of the rule that drives, after a checkpoint if one is due."""
+        """Compute the update of the rule that drives, after a comparison if one is due."""
         step, state = self._step, self._state
         proposed = self._propose()
-        if state["loss"] is None:
-            self._set_checkpoint(self._rows.loss_at(step.params))
-        elif self._checkpoint_is_due() and not self._evaluate_block():
-            with np.errstate(all="ignore"):  # the loop finds numbers that overflow
-                return state["checkpoint"] - step.params
-        state["n_steps"] += 1
-        if state["n_blocks_left"] or not _is_acceptable(proposed, step.params):
+        if state["n_pause_steps"]:
             return self._fallback_update()
-        return proposed
+        if state["begins"]:
+            self._begin()
+        has_failed = not _is_acceptable(proposed, step.params)
+        if state["n_steps"] >= self._n_steps or step.loss > state["alarm"]:
+            has_failed |= not self._is_ahead()
+        state["n_steps"] += 1
+        self._advance_beside()
+        if not has_failed:
+            return proposed
+        state["n_pause_steps"] = self._n_steps * state["n_pause_blocks"]
+        state["n_pause_blocks"] *= 2
+        with np.errstate(all="ignore"):  # the loop finds numbers that overflow
+            return state["fallback_params"] - step.params
 
-    def _checkpoint_is_due(self) -> bool:
-        state = self._state
-        return state["n_steps"] >= self._n_steps or (
-            not state["n_blocks_left"] and self._step.loss > state["alarm"]
-        )
+    def _begin(self) -> None:
+        """Start the fallback's own training where the rule starts to drive."""
+        params, state = self._step.params, self._state
+        state["fallback_params"][...] = params
+        self._set_alarm(self._rows.loss_at(params))
+        state.update(begins=False, n_steps=0)
 
-    def _evaluate_block(self) -> bool:
-        """Evaluate the block and plan the next one; return False if the block has to be undone."""
+    def _is_ahead(self) -> bool:
+        """Compare the two trainings, and begin the next block if the rule is ahead."""
         state = self._state
-        loss = self._rows.loss_at(self._step.params)
-        won = state["loss"] - loss
-        if state["n_blocks_left"]:
-            state["won_by_fallback"] = won
-            state["n_blocks_left"] -= 1
-            self._set_checkpoint(loss)
-            return True
-        if won > 0 and state["n_steps"] < self._n_steps:  # a false alarm: the block continues
+        is_due = state["n_steps"] >= self._n_steps
+        losses = self._guard.losses(self._step.params, self._rows, state)
+        if not _is_ahead(*losses):
+            return False
+        if is_due:
+            self._set_alarm(losses[0])
+            state.update(n_steps=0, n_pause_blocks=1)
+        else:  # a false alarm: the block continues
             state["alarm"] = 2 * self._step.loss
-            return True
-        if won > 0 and won >= _NEEDED_SHARE * state["won_by_fallback"]:
-            state["n_blocks_next"] = 1
-        else:
-            state["n_blocks_left"] = state["n_blocks_next"]
-            state["n_blocks_next"] *= 2
-        if won > 0:
-            self._set_checkpoint(loss)
-        else:
-            state["n_steps"] = 0
-        return won > 0
+        return True
 
-    def _set_checkpoint(self, loss: float) -> None:
-        self._state["checkpoint"][...] = self._step.params
-        self._state.update(loss=loss, n_steps=0, alarm=loss + _ALARM * abs(loss))
+    def _set_alarm(self, loss: float) -> None:
+        self._state["alarm"] = loss + _ALARM * abs(loss)
+
+    def _advance_beside(self) -> None:
+        """Take a step of the fallback's own training."""
+        self._beside.fill()
+        with np.errstate(all="ignore"):
+            self._state["fallback_params"] += self._advance()
 
     def _fallback_update(self) -> np.ndarray:
-        self._view.refresh()
-        true_gradients = self._view.buffers.get("gradients")
-        if true_gradients is not None:
-            true_gradients[...] = self._step.loss_and_gradients_at(self._step.params)[1]
-        return self._fall_back()
+        """Return the fallback's update in the network; hand over to the rule after the last one."""
+        state = self._state
+        if self._gradients_are_true:
+            self._view.refresh()
+            updates = self._fall_back()
+        else:
+            state["fallback_params"][...] = self._step.params
+            self._beside.fill()
+            updates = self._advance()
+        state["n_pause_steps"] -= 1
+        if not state["n_pause_steps"]:
+            state["begins"] = True
+            self._guard.inner.on_new_params(state["rule"])
+        return updates
 
 
 def _is_acceptable(proposed: np.ndarray, params: np.ndarray) -> bool:
     return norm(proposed) <= 1 + norm(params) < np.inf  # False for NaN
 
 
+def _is_ahead(loss: float, of_fallback: float) -> bool:
+    """Return whether a loss is finite and at most that of the fallback, which may be NaN."""
+    return bool(np.isfinite(loss)) and not loss > of_fallback
+
+
 class _ProgressRows:
-    """The rows of a training on which progress is measured; always the same."""
+    """The rows of a training on which the two trainings are compared; always the same."""
 
     def __init__(self, step: Step) -> None:
         assert step.rows is not None  # a recorded step has none

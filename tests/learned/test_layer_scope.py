@@ -27,8 +27,9 @@ from sklearn_metabp import (
     UpdateRule,
     load_rule,
 )
+from sklearn_metabp._kernels.scopes import LAYER_CONTROLS
 from sklearn_metabp.learned import SCOPES
-from sklearn_metabp.plotting import ImitationDisplay, LearnedRuleDisplay
+from sklearn_metabp.plotting import ControllerDisplay, ImitationDisplay, LearnedRuleDisplay
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = classes("multiclass", n=120, seed=3)
@@ -411,9 +412,8 @@ def test_features_of_copied_and_replayed_steps_are_those_of_the_training():
     np.testing.assert_allclose(first[-1, IN_TRACES.index("progress")], 1.0)
 
 
-def test_it_is_explained_in_words_and_drawn():
-    mpl.use("Agg")
-    assert str(started("adam").explain()).split("\n") == [
+def test_it_is_explained_in_words():
+    assert started("adam").explain().formula.split("\n") == [
         "step = 0.001",
         "gradient = 0",
         "momentum_0.5 = 0",
@@ -426,22 +426,110 @@ def test_it_is_explained_in_words_and_drawn():
     ]
     rule = started(controls=["step", "decay", "gradient"], inputs=["is_bias", "remaining"])
     vector = np.array([0.5, 0.0, 0.0, -1.0, 0.1, 0.2, 0.0, -0.25, 0.0])
-    dropping = started(dropout=0.1, controls=["dropout"], inputs=["is_last"])
-    assert str(dropping.explain()) == "dropout = 0.1"
-    assert str(dropping.with_meta_params([0.5, -0.1]).explain()) == (
-        "dropout = max(0, min(0.6, 0.1 + (0.5·is_last - 0.1)/2))"
-    )
     explanation = rule.with_meta_params(vector).explain(3)
-    assert str(explanation).split("\n") == [
+    equations = [
         "step = 0.008·4^(0.5·is_bias - 1·remaining)",
         "decay = max(0, 0.3 + 0.1·remaining - 0.25)",
         "gradient ∝ 0.2·remaining",
     ]
+    assert explanation.formula.split("\n") == equations
+    assert explanation.outputs == ("step", "decay", "gradient")
     assert explanation.effects["remaining"][1].shape == (3, 3)
-    display = LearnedRuleDisplay.from_rule(rule.with_meta_params(vector))
-    assert len(display.lines_["remaining"]) == 3
+    lines = str(explanation).split("\n")
+    assert lines[-3:] == equations
+    # remaining is log2(1/1.008), log2(1/0.51), 3 at 1, 320 and 640 of 640 steps; 1 for biases.
+    remaining = -np.log2(1.01 - np.array([1 / 640, 1 / 2])), 3
+    rates = [0.008 * 4**-value for value in (*remaining[0], remaining[1])]
+    at = lines.index("learning rate γ")
+    for line, factor in zip(lines[at + 1 : at + 7], [1, 1, 1, 2, 2, 2], strict=True):
+        assert line.split()[2:] == [f"{factor * rate:.3g}" for rate in rates]
+    decay = next(line for line in lines if line.startswith("decay λ of the weights"))
+    assert decay.split()[-3:] == ["0.0488", "0.147", "0.35"]
+
+
+def test_dropout_is_explained_for_the_matrices_after_hidden_layers():
+    dropping = started(dropout=0.1, controls=["dropout"], inputs=["is_last"])
+    assert dropping.explain().formula == "dropout = 0.1"
+    explanation = dropping.with_meta_params([0.5, -0.1]).explain()
+    assert explanation.formula == "dropout = max(0, min(0.6, 0.1 + (0.5·is_last - 0.1)/2))"
+    lines = str(explanation).split("\n")
+    at = lines.index("dropout of the next step")
+    assert [line.split()[2:] for line in lines[at + 1 : at + 3]] == [["0.05"] * 3, ["0.3"] * 3]
+    assert "weights" not in lines[at + 3]
+
+
+def test_a_controller_with_hidden_neurons_is_explained_by_its_strongest_inputs():
+    learner = BackpropMLPRegressor((4,), "tanh")
+    explanation = started(by=0.3, learner=learner).explain(5)
+    assert explanation.formula is None
+    lines = str(explanation).split("\n")
+    of_step = lines[[line.startswith("Inputs that move") for line in lines].index(True) + 1]
+    assert of_step.startswith("learning rate γ") and of_step.count(" to ") == 3
+
+
+def test_it_is_drawn():
+    mpl.use("Agg")
+    rule = started(by=0.1, controls=["step", "decay", "gradient"])
+    display = LearnedRuleDisplay.from_rule(rule)
+    labels = [line.get_label() for line in display.lines_["remaining"]]
+    assert labels == ["step", "decay", "gradient"]
     recorder = TraceRecorder()
     network(Adam(), n_epochs=2, callbacks=[recorder])
     imitation = ImitationDisplay.from_rule(started("adam"), recorder.trace_)
     assert imitation.names == list(started("adam").controls_)
+    assert imitation.ax_[0].get_xlabel() == "true control"
     mpl.pyplot.close("all")
+
+
+@pytest.mark.parametrize("inputs", [None, ALL], ids=["default", "all"])
+def test_what_the_controller_sets_makes_the_recorded_updates(inputs):
+    """γ and λ of every tensor explain the updates of a rule of momentum 0.9 alone, of the trace."""
+    rule = started(by=0.2, inputs=inputs, controls=["step", "decay", "gain"])
+    recorder = TraceRecorder()
+    network(rule, n_epochs=2, callbacks=[recorder])
+    trace = recorder.trace_
+    curves = rule.fitted_scope_.control_curves(trace.recorded[0])
+    names = [control.name for control in curves.controls]
+    values = dict(zip(names, np.moveaxis(curves.values, 2, 0), strict=True))
+    moment, square = 0.0, 0.0
+    for t, (g, w, update) in enumerate(
+        zip(trace.gradients, trace.params, trace.updates, strict=True), 1
+    ):
+        moment, square = 0.9 * moment + 0.1 * g, 0.999 * square + 0.001 * g**2
+        u = moment / (1 - 0.9**t) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
+        for k, tensor in enumerate(trace.layouts[0].tensors):
+            rate = values["step"][t - 1, k]
+            decay = 0.0 if tensor.is_bias else values["decay"][t - 1, k]
+            gain = values["gain"][0, k] if t == 1 else 1.0
+            expected = -rate * (u + decay * w) + (gain - 1) * w
+            np.testing.assert_allclose(
+                update[tensor.slice], expected[tensor.slice], rtol=1e-6, atol=1e-12
+            )
+    assert np.isnan(values["gain"][1:]).all() and np.isnan(values["decay"][:, -1]).all()
+    np.testing.assert_array_equal(np.isnan(values["dropout"][0]), [1, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(curves.of_adam, [0.001, 0, 0, 1, 0, 0, 0, 1, 1, 0])
+
+
+def test_controls_are_drawn_and_made_a_table():
+    mpl.use("Agg")
+    rule = started(by=0.1)
+    model = network(rule, n_epochs=2)
+    display = ControllerDisplay.from_estimator(model, X, Y)
+    frame = display.to_frame()
+    assert list(frame.columns) == ["step_number", "tensor", *LAYER_CONTROLS]
+    assert frame.shape == (20 * 6, 2 + len(LAYER_CONTROLS))
+    drawn = display.lines_["step"]["coefs_[1]"].get_ydata()
+    np.testing.assert_array_equal(drawn, frame[frame["tensor"] == "coefs_[1]"]["step"])
+    mpl.pyplot.close("all")
+
+
+def test_what_has_no_controls_is_not_drawn():
+    recorder = TraceRecorder()
+    network(Adam(), n_epochs=2, callbacks=[recorder])
+    link = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
+    with pytest.raises(ValueError, match="predicts updates and no controls"):
+        ControllerDisplay.from_trace(link, recorder.trace_)
+    with pytest.raises(ValueError, match="draws a learned rule of scope='layer'"):
+        ControllerDisplay.from_estimator(network(Adam(), n_epochs=1), X, Y)
+    with pytest.raises(ValueError, match="ControllerDisplay records a BackpropMLPClassifier"):
+        ControllerDisplay.from_estimator(Ridge(), X, Y)

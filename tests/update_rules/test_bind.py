@@ -191,9 +191,6 @@ def test_a_subclass_that_overrides_an_update_is_what_trains(wrapper):
         fit(rule, n_epochs=1, callbacks=[notes])
     plain = StepNotes()
     fit(wrapper(SGD(0.2)), n_epochs=1, callbacks=[plain])
-    if wrapper is Safeguarded:  # its fallback drives the first block
-        plain = StepNotes()
-        fit(wrapper(SGD(0.2), fallback=SGD(0.01)), n_epochs=1, callbacks=[plain])
     for position in (0, 4):
         np.testing.assert_allclose(notes.steps[position]["updates"], plain.steps[0]["updates"] / 2)
 
@@ -238,14 +235,14 @@ def test_a_wrapper_of_ones_own_may_bind():
 
 @pytest.mark.parametrize("around", [Unbound, Clipped])
 @pytest.mark.parametrize("callbacks", [[], [StepNotes()]], ids=["alone", "with a callback"])
-def test_weights_of_the_checkpoint_are_kept_within_any_wrapper(around, callbacks):
-    """Check a safeguarded rule that climbs: step 36 is in the middle of a bad block."""
-    uphill = FunctionRule(lambda step: (0.02 if step.index >= 20 else -0.1) * step.gradients)
+def test_weights_of_the_fallback_are_kept_within_any_wrapper(around, callbacks):
+    """Check a safeguarded rule that climbs: step 36 is near the end of a bad block."""
+    uphill = FunctionRule(lambda step: 0.02 * step.gradients)
     rule = Safeguarded(uphill, SGD(0.05))
     model = fit(around(rule), n_epochs=9, callbacks=callbacks)
     state = model._training_state.rule_state["rule"]
     assert not state["is_ahead"]
-    np.testing.assert_array_equal(model.params_, state["checkpoint"])
+    np.testing.assert_array_equal(model.params_, state["fallback_params"])
     assert np.abs(model._training_state.params - model.params_).max() > 0.001
 
 

@@ -31,8 +31,9 @@ class Dropping(UpdateRule):
     sets_dropout = True
     replayable = True
 
-    def __init__(self, dropout=0.3):
+    def __init__(self, dropout=0.3, rate=0.1):
         self.dropout = dropout
+        self.rate = rate
 
     def init_state(self, layout):
         return {}
@@ -42,7 +43,17 @@ class Dropping(UpdateRule):
         return super().bind(step, state)
 
     def compute_update(self, step, state):
-        return -0.1 * step.gradients
+        return -self.rate * step.gradients
+
+
+class Climbing(UpdateRule):
+    """Plain backpropagation in the wrong direction."""
+
+    def init_state(self, layout):
+        return {}
+
+    def compute_update(self, step, state):
+        return 0.1 * step.gradients
 
 
 class DropoutSchedule(UpdateRule):
@@ -189,16 +200,28 @@ def test_wrappers_let_the_rule_within_set_the_dropout(wrapper):
 
 def test_the_rule_that_drives_a_safeguarded_training_sets_the_dropout():
     seen = StepNotes()
-    model = network(Safeguarded(Dropping(0.3), SGD(0.1)), 20, [seen], dropout=0.1)
+    # The rule climbs slowly: it drives one block, is behind, and the fallback drives the next one.
+    guarded = Safeguarded(Dropping(0.3, rate=-0.01), SGD(0.1))
+    network(guarded, 20, [seen], dropout=0.1)
     shares = np.array([step["dropout"] for step in seen.steps])
-    assert (shares[:, 0] == shares[:, 1]).all() and set(shares[:, 0]) == {0.1, 0.3}
-    n_first = 5 * 120 // 12  # steps of the first block, which the fallback drives
-    assert (shares[: n_first - 1] == 0.1).all() and (shares[n_first] == 0.3).all()
-    half = network(Safeguarded(Dropping(0.3), SGD(0.1)), 10, dropout=0.1, warm_start=True)
+    n_block = 10 * 120 // 12
+    assert (shares[: n_block - 1] == 0.3).all()
+    assert (shares[n_block : 2 * n_block] == 0.1).all()
+    assert set(shares.ravel()) == {0.1, 0.3}
+    half = network(guarded, 10, dropout=0.1, warm_start=True)
+    model = network(guarded, 20, dropout=0.1)
     np.testing.assert_array_equal(half.fit(X, Y).params_, model.params_)
-    seen = StepNotes()
-    network(Safeguarded(SGD(0.1), Dropping(0.3)), 2, [seen], dropout=0.1)
-    assert all((step["dropout"] == 0.3).all() for step in seen.steps)
+
+
+def test_the_fallback_of_a_safeguarded_training_sets_its_own_dropout():
+    """The training beside it, and the steps while it drives, are those of the fallback alone."""
+    alone = network(Dropping(0.3), 20)
+    for climbing, share in ((Climbing(), 0.1), (Dropping(0.2, rate=-0.1), 0.2)):
+        seen = StepNotes()
+        guarded = network(Safeguarded(climbing, Dropping(0.3)), 20, [seen], dropout=0.1)
+        np.testing.assert_allclose(guarded.params_, alone.params_, rtol=1e-9)
+        shares = np.array([step["dropout"] for step in seen.steps])
+        assert (shares[0] == share).all() and (shares[-1] == 0.3).all()
 
 
 def test_a_line_search_cannot_set_dropout():

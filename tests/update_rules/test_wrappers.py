@@ -88,7 +88,9 @@ def test_a_wrapper_delegates_to_the_rule_within(wrapper):
         assert rule.compute_deltas(None, 3, state) == "deltas"
         assert rule.on_plateau(state) is True
         assert state["rule"]["calls"] == [3, "plateau"]
-        assert rule.kept_params(np.zeros(2), state)[0] == (wrapper in (Clipped, Layerwise))
+        assert rule.kept_params(np.zeros(2), state)[0] == (
+            wrapper in (Clipped, Layerwise, Safeguarded)
+        )
     for inner in (SGD(), Rprop(), Adam(schedule="adaptive"), "rprop", "sgd"):
         rule, named = wrapper(inner), {"rprop": Rprop(), "sgd": SGD()}.get(inner, inner)
         assert rule.replayable == named.replayable

@@ -62,7 +62,7 @@ cdef class Backprop:
     cdef readonly object dtype
     cdef readonly double alpha
     cdef readonly object dropout
-    cdef readonly uint64_t n_steps
+    cdef public uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
     cdef BatchRows _rows

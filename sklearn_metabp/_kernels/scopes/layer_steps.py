@@ -18,6 +18,7 @@ __all__ = [
     "layer_memory",
     "layer_moments",
     "layer_move",
+    "layer_settings",
     "layer_terms",
     "note_validation",
 ]
@@ -412,22 +413,20 @@ def layer_move(
     """
     dtype = params.dtype.type
     mean_mass, square_mass = 1 - MOMENTUM_DECAYS**t, 1 - SQUARE_DECAYS**t
-    memory["dropout"][...] = dropout_shares(outputs, start)
+    settings = layer_settings(outputs, start)
+    memory["dropout"][...] = settings[1 : len(settings) // 2, DROPOUT]  # after hidden layers
     for k, (first, stop) in enumerate(pairwise(task.bounds)):
         here = slice(first, stop)
-        z, g, w = outputs[k], gradients[here], params[here]
-        rate = start.learning_rate * 4 ** float(bounded(z[STEP], LARGEST_STEP))
-        mix = normalized_mix(z[None])[0]
+        g, w = gradients[here], params[here]
+        values = settings[k]
+        rate = values[STEP]
+        mix = values[GRADIENT:FAST_SQUARES].copy()
         mix[1:] /= mean_mass
-        q = max(0.0, float(np.tanh(bounded(z[FAST_SQUARES], 40.0) / 2)))
+        q = values[FAST_SQUARES]
         by_slow, by_fast = np.array([1 - q, q]) / square_mass
-        share = 0.0
-        if not task.is_bias[k]:
-            decay = float(bounded(z[DECAY], LARGEST_DECAY)) + start.weight_decay
-            share = min(rate * min(max(decay, 0.0), LARGEST_DECAY), 1.0)
-        growth = 4 ** float(bounded(z[GAIN], LARGEST_GAIN)) - 1 if is_first else 0.0
-        horizon = start.horizon * 4 ** float(bounded(z[HORIZON], LARGEST_HORIZON_CHANGE))
-        beta = 1 - 1 / min(max(horizon, 1.0), LARGEST_HORIZON)
+        share = 0.0 if task.is_bias[k] else min(rate * values[DECAY], 1.0)
+        growth = values[GAIN] - 1 if is_first else 0.0
+        beta = 1 - 1 / values[HORIZON]
 
         m_5, m_9, m_99 = memory["moments"][:, here]
         slow, fast = memory["squares"][:, here]
@@ -446,10 +445,37 @@ def layer_move(
         average[here] = dtype(1 - take) * average[here] + dtype(take) * (w + updates[here])
 
 
-def dropout_shares(outputs: np.ndarray, start: LayerStart) -> np.ndarray:
-    """Return the share to drop of every hidden layer, which the weight matrix after it sets."""
-    after_hidden = outputs[1 : len(outputs) // 2, DROPOUT]
-    return np.clip(start.dropout + bounded(after_hidden, 2.0) / 2, 0, LARGEST_DROPOUT)
+@np.errstate(all="ignore")
+def layer_settings(outputs: np.ndarray, start: LayerStart) -> np.ndarray:
+    r"""Return the values that outputs of a controller set, each in its own unit.
+
+    They are the learning rate, the mix, of absolute sum 1, the share of the fast squares, the decay
+    per unit of the learning rate, the horizon in steps, the factor of the initial weights, and the
+    share to drop of the hidden layer before the tensor.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n, len(LAYER_CONTROLS))
+        0 is the start.
+    start : LayerStart
+
+    Returns
+    -------
+    settings : ndarray of shape (n, len(LAYER_CONTROLS))
+    """
+    settings = np.empty(outputs.shape)
+    settings[:, STEP] = start.learning_rate * 4 ** bounded(outputs[:, STEP], LARGEST_STEP)
+    settings[:, GRADIENT:FAST_SQUARES] = normalized_mix(outputs)
+    fast = np.tanh(bounded(outputs[:, FAST_SQUARES], 40.0) / 2)
+    settings[:, FAST_SQUARES] = np.maximum(fast, 0)
+    decay = bounded(outputs[:, DECAY], LARGEST_DECAY) + start.weight_decay
+    settings[:, DECAY] = np.clip(decay, 0, LARGEST_DECAY)
+    horizon = start.horizon * 4 ** bounded(outputs[:, HORIZON], LARGEST_HORIZON_CHANGE)
+    settings[:, HORIZON] = np.clip(horizon, 1, LARGEST_HORIZON)
+    settings[:, GAIN] = 4 ** bounded(outputs[:, GAIN], LARGEST_GAIN)
+    dropout = start.dropout + bounded(outputs[:, DROPOUT], 2.0) / 2
+    settings[:, DROPOUT] = np.clip(dropout, 0, LARGEST_DROPOUT)
+    return settings
 
 
 def normalized_mix(outputs: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_metabp.estimators import BackpropMLPRegressor
+from sklearn_metabp.learned.controls import ControlCurves
 from sklearn_metabp.learned.explain import (
     InputRanges,
     RuleExplanation,
@@ -591,6 +592,16 @@ class Scope(ABC):
         """Return the group of every value of the targets of one step, flattened."""
         n_predictions = np.broadcast_to(self.n_predictions(layout, np.array([n_patterns])), 1)[0]
         return np.zeros(int(n_predictions) * self.n_targets(layout), dtype=int)
+
+    def control_curves(self, run: Run) -> ControlCurves:
+        """Return what the rule sets along a recorded training, if its predictions are controls.
+
+        Raises
+        ------
+        ValueError
+            If they are none, or the run lacks what the inputs need.
+        """
+        raise ValueError(f"scope={self.name!r} predicts {self.prediction_noun}s and no controls.")
 
     @property
     def normalizer_symbol(self) -> str:

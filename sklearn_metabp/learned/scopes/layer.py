@@ -19,11 +19,23 @@ from sklearn_metabp._kernels.scopes import (
     layer_memory,
     layer_moments,
     layer_move,
+    layer_settings,
     layer_terms,
     note_validation,
 )
 from sklearn_metabp.estimators import BackpropMLPRegressor
-from sklearn_metabp.learned.explain import equation
+from sklearn_metabp.learned.controls import (
+    Control,
+    ControlCurves,
+    factor_of_start,
+    never_negative,
+    of_weights,
+    of_weights_after_hidden,
+    share_from_zero,
+    share_of_mix,
+    share_up_to,
+)
+from sklearn_metabp.learned.explain import RuleExplanation, equation
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes.base import Fact, Scope, is_number
 from sklearn_metabp.learned.weights import ALIKE, SampleWeights
@@ -39,6 +51,43 @@ STARTS = {
 _VALIDATION = frozenset(
     {"has_validation", "log_validation/loss", "log_validation/best", "validations_since_best"}
 )
+#: The controls, in the order of ``LAYER_CONTROLS``.
+CONTROLS = {
+    control.name: control
+    for control in (
+        Control("step", "learning rate γ", factor_of_start, is_log=True),
+        Control("gradient", "mix: gradient", share_of_mix),
+        Control("momentum_0.5", "mix: momentum 0.5", share_of_mix),
+        Control("momentum_0.9", "mix: momentum 0.9", share_of_mix),
+        Control("momentum_0.99", "mix: momentum 0.99", share_of_mix),
+        Control("fast_squares", "share q of the fast squares", share_from_zero),
+        Control("decay", "decay λ of the weights", never_negative, has_it=of_weights),
+        Control("horizon", "horizon of the average, steps", factor_of_start, is_log=True),
+        Control(
+            "gain", "gain of the initial weights", factor_of_start, is_log=True, is_initial=True
+        ),
+        Control(
+            "dropout",
+            "dropout of the next step",
+            share_up_to(LARGEST_DROPOUT),
+            has_it=of_weights_after_hidden,
+        ),
+    )
+}
+_STEP_IN_WORDS = """\
+A controller sets how every weight matrix and every bias vector moves:
+    Δw = -γ (u + λ w),  u = Σ a_d m_d / √((1 - q) v + q v_fast), within ±8
+with the shares a_d of the gradient and of its momenta m_d, and running mean squares v of it."""
+# The training that an explanation goes through.
+_EXAMPLE_LAYERS, _EXAMPLE_ROWS, _EXAMPLE_BATCH, _EXAMPLE_STEPS = (16, 32, 32, 4), 512, 32, 640
+_EXAMPLE_TENSORS = tuple(
+    f"{layer} {kind}" for kind in ("weights", "biases") for layer in ("first", "hidden", "last")
+)
+_N_EXAMPLE_LAYERS = len(_EXAMPLE_LAYERS) - 1
+_WIDTH = 34  # of the names of the controls in an explanation
+_WIDEST = 140  # of an equation that is shown
+# Inputs that no example tells.
+_LOSSES = frozenset({"log_loss", "log_loss/first", "log_loss_fast/slow"})
 # Inputs that are statistics of the tensor itself.
 _STATISTICS = frozenset(LAYER_INPUTS[LAYER_INPUTS.index("log_rms/first") :])
 _MIX = slice(LAYER_CONTROLS.index("gradient"), LAYER_CONTROLS.index("fast_squares"))
@@ -459,30 +508,127 @@ class LayerScope(Scope):
 
     def write_equation(self, output: str, terms: dict[str, float], constant: float) -> str:
         """Return how a control is made of its start and the controller's output."""
+        start = layer_settings(np.zeros((1, len(LAYER_CONTROLS))), self._start)[0]
         text = equation("", terms, constant).removeprefix(" = ")
-        before = {
-            "step": f"{self.learning_rate:.4g}",
-            "horizon": f"{self.horizon:.4g}",
-            "gain": "1",
-        }
-        sums = {"decay": self.weight_decay, "momentum_0.9": 1.0, "dropout": self.dropout}
-        if output in before:
-            return f"{output} = {before[output]}" + ("" if text == "0" else f"·4^({text})")
-        start = sums.get(output, 0.0)
-        if text == "0":
-            return f"{output} = {start:.4g}"
-        if output == "dropout":
-            text = f"({text})/2"
-        added = text if not start else f"{start:.4g} + {text}".replace("+ -", "- ")
-        if output == "dropout":
-            return f"{output} = max(0, min({LARGEST_DROPOUT:g}, {added}))"
-        if output == "decay":
-            return f"{output} = max(0, {added})"
-        return (
-            f"{output} = max(0, tanh(({added})/2))"
-            if output == "fast_squares"
-            else (f"{output} ∝ {added}")
+        return CONTROLS[output].write(output, float(start[LAYER_CONTROLS.index(output)]), text)
+
+    def explain(self, n_points: int) -> RuleExplanation:
+        """Return the explanation with the course of the controls over a training, in words."""
+        found = super().explain(n_points)
+        lines = [
+            _STEP_IN_WORDS,
+            "",
+            f"Over {_EXAMPLE_STEPS} steps in batches of {_EXAMPLE_BATCH} of {_EXAMPLE_ROWS} rows, "
+            f"layers {'-'.join(map(str, _EXAMPLE_LAYERS))}, the loss and the statistics of every "
+            "tensor as in the median of what was fitted:",
+            f"{'':<{_WIDTH}}{'first step':>11}{'half way':>11}{'last step':>11}",
+            *self._course_in_words(),
+            "",
+            "Inputs that move a control most, and its values from the low to the high end of each, "
+            "all others as in the median:",
+            *self._strongest_inputs(found.effects),
+        ]
+        if found.formula is not None and max(map(len, found.formula.split("\n"))) <= _WIDEST:
+            lines += ["", "Equations of the controls:", found.formula]
+        return replace(found, outputs=self.controls, text="\n".join(lines))
+
+    def _course_in_words(self) -> list[str]:
+        """Return lines of the values of every control; one line where all tensors have the same."""
+        task = LayerTask.of(
+            _EXAMPLE_LAYERS,
+            is_classification=True,
+            is_saturating=False,
+            n_rows=_EXAMPLE_ROWS,
+            n_planned=_EXAMPLE_STEPS,
         )
+        ends = (1, _EXAMPLE_STEPS // 2, _EXAMPLE_STEPS)
+        values = np.array([self._settings_at(task, t) for t in ends])
+        lines = []
+        for k, control in enumerate(CONTROLS.values()):
+            tensors = [
+                tensor
+                for tensor in range(len(_EXAMPLE_TENSORS))
+                if control.has_it(tensor % _N_EXAMPLE_LAYERS, tensor >= _N_EXAMPLE_LAYERS)
+            ]
+            columns = [[f"{value:.3g}" for value in values[:, tensor, k]] for tensor in tensors]
+            if control.is_initial:
+                columns = [[first, "", ""] for first, *_ in columns]
+            if all(column == columns[0] for column in columns):
+                lines.append(_row_of(control.label, columns[0]))
+                continue
+            lines.append(control.label)
+            lines += [
+                _row_of(f"    {_EXAMPLE_TENSORS[tensor]}", column)
+                for tensor, column in zip(tensors, columns, strict=True)
+            ]
+        return lines
+
+    def _settings_at(self, task: LayerTask, t: int) -> np.ndarray:
+        """Return the values at a step whose loss and statistics are typical, (n_tensors, ...)."""
+        n_params, n_tensors = int(task.bounds[-1]), len(task.fixed)
+        memory = layer_memory(n_params, n_tensors, np.float64)
+        ones = np.ones(n_params)
+        epoch = (t - 1) * _EXAMPLE_BATCH // _EXAMPLE_ROWS
+        place = ones, ones, memory, task, self._codes, t, epoch, 1.0, _EXAMPLE_BATCH
+        Z = layer_inputs(*place)
+        is_unknown = [name in _STATISTICS or name in _LOSSES for name in self.inputs]
+        Z[:, is_unknown] = self.ranges.typical[is_unknown]
+        return self.settings(self.predict(Z))
+
+    def _strongest_inputs(self, effects: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:
+        """Return a line for every control: three inputs, and its values along them."""
+        lines = []
+        for output in self.controls:
+            k = LAYER_CONTROLS.index(output)
+            along = {
+                name: self.settings(predictions)[:, k] for name, (_, predictions) in effects.items()
+            }
+            most = sorted(along, key=lambda name: -np.ptp(along[name]))[:3]
+            texts = [
+                f"{name} ({along[name][0]:.3g} to {along[name][-1]:.3g})"
+                for name in most
+                if np.ptp(along[name]) > 0
+            ]
+            lines.append(f"{CONTROLS[output].label:<{_WIDTH}}{', '.join(texts) or 'none'}")
+        return lines
+
+    def settings(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the values that predictions set, (n_predictions, len(CONTROLS)), in their units.
+
+        Controls that are not the controller's have their start.
+        """
+        outputs = np.zeros((len(predictions), len(LAYER_CONTROLS)))
+        outputs[:, self._control_codes] = predictions.reshape(len(predictions), -1)
+        return layer_settings(outputs, self._start)
+
+    def control_curves(self, run: Run) -> ControlCurves:
+        """Return what the controller sets at every step of a recorded training."""
+        self.check_run(run)
+        state, tensors = self.run_state(run), run.layout.tensors
+        found = []
+        for _, step in run.steps():
+            found.append(self.settings(self.predict(self.features_at(step, state))))
+            self.remember(step.updates, state)
+        values = np.array(found)
+        for k, control in enumerate(CONTROLS.values()):
+            lacks = [not control.has_it(tensor.layer, tensor.is_bias) for tensor in tensors]
+            values[:, lacks, k] = np.nan
+            if control.is_initial:
+                values[1:, :, k] = np.nan
+        start = np.zeros((1, len(LAYER_CONTROLS)))
+        return ControlCurves(
+            tuple(CONTROLS.values()),
+            tuple(tensor.name for tensor in tensors),
+            tuple(tensor.layer for tensor in tensors),
+            np.asarray(run.scalars["indices"]),
+            values,
+            layer_settings(start, STARTS["adam"])[0],
+        )
+
+
+def _row_of(name: str, values: list[str]) -> str:
+    """Return a row of a table of values."""
+    return f"{name:<{_WIDTH}}{''.join(f'{value:>11}' for value in values)}".rstrip()
 
 
 def zero_params(
