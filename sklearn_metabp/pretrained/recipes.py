@@ -188,8 +188,8 @@ RECIPES: Mapping[str, Recipe] = {
         start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
         stages=[
             [
-                SearchPlan("generalise", 16, 250, 0.01, _LINEAR),
-                SearchPlan("chosen_test_loss", 17, 250, 0.01, {"n_test": 300, **_LINEAR}),
+                SearchPlan("generalise", 16, 150, 0.01, _LINEAR),
+                SearchPlan("chosen_test_loss", 17, 150, 0.01, {"n_test": 300, **_LINEAR}),
             ]
         ],
         ancestor="generalise",
@@ -199,8 +199,8 @@ RECIPES: Mapping[str, Recipe] = {
         start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
         stages=[
             [
-                SearchPlan("generalise", 20, 250, 0.01, _LINEAR),
-                SearchPlan("chosen_test_loss", 21, 250, 0.01, {"n_test": 300, **_LINEAR}),
+                SearchPlan("generalise", 20, 150, 0.01, _LINEAR),
+                SearchPlan("chosen_test_loss", 21, 150, 0.01, {"n_test": 300, **_LINEAR}),
             ]
         ],
         ancestor="generalise",
@@ -213,8 +213,8 @@ RECIPES: Mapping[str, Recipe] = {
         },
         stages=[
             [
-                SearchPlan("generalise", 18, 250, 0.01, _LINEAR),
-                SearchPlan("chosen_test_loss", 19, 250, 0.01, {"n_test": 300, **_LINEAR}),
+                SearchPlan("generalise", 18, 150, 0.01, _LINEAR),
+                SearchPlan("chosen_test_loss", 19, 150, 0.01, {"n_test": 300, **_LINEAR}),
             ]
         ],
         ancestor="generalise",
