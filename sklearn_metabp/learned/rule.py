@@ -136,7 +136,6 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     True
     """
 
-    replayable = True
     fitted_scope_: Scope
 
     _parameter_constraints: dict = {
@@ -384,6 +383,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         return learner if self.random_state is None else set_seeds(learner, random_state)
 
     @property
+    def replayable(self) -> bool:  # type: ignore[override]
+        """True unless the scope reads validations, which happen between the steps."""
+        return not (hasattr(self, "fitted_scope_") and self.fitted_scope_.reads_validation)
+
+    @property
     def acts_backward(self) -> bool:  # type: ignore[override]
         """True if the scope replaces rule (6)."""
         return hasattr(self, "fitted_scope_") and self.fitted_scope_.acts_backward
@@ -480,6 +484,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
         """Return what the scope keeps; see :meth:`UpdateRule.kept_params`."""
         return self.fitted_scope_.kept_params(params, state)
+
+    def on_validation(self, validation_loss: float, score: float, state: Any) -> None:
+        """Pass the validation loss to the scope; see :meth:`UpdateRule.on_validation`."""
+        self.fitted_scope_.on_validation(validation_loss, state)
 
     def on_new_params(self, state: Any) -> None:
         """Drop parameters from the state; see :meth:`UpdateRule.on_new_params`."""

@@ -11,10 +11,13 @@ from sklearn_metabp.meta_training.rule_comparison import RuleComparison
 from sklearn_metabp.meta_training.scoring import make_rollout_scorer
 from sklearn_metabp.meta_training.synthetic_tasks import SyntheticTask, SyntheticTasks
 from sklearn_metabp.meta_training.tasks import Task
+from sklearn_metabp.meta_training.workers import ClusterLostError, LostJobError
 
 __all__ = [
     "CMASearch",
+    "ClusterLostError",
     "EvolutionSearch",
+    "LostJobError",
     "Pool",
     "Rollout",
     "RuleComparison",

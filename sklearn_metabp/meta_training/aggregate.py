@@ -10,8 +10,9 @@ from sklearn.utils import check_random_state
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.meta_training.pool import check_rules, choose_rules
-from sklearn_metabp.meta_training.rollout import name_rollout_in_errors, rollout
+from sklearn_metabp.meta_training.recordings import training_job
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
+from sklearn_metabp.meta_training.workers import Job, run_jobs
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule
 
@@ -29,6 +30,8 @@ def aggregate(
     n_starts: int = 1,
     every: int = 1,
     random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = None,
+    timeout: float | None = None,
 ) -> LearnedUpdateRule:
     """Fit a rule at the states that it visits itself, by dataset aggregation.
 
@@ -66,6 +69,13 @@ def aggregate(
         more starts help a rule far more than more steps. ``scope="link"`` needs all steps, and 1.
     random_state : int, RandomState instance or None, default=None
         The source of the starts.
+    n_jobs : int, default=None
+        Number of trainings of a round that run at the same time on the joblib backend, which may be
+        a Dask or Ray cluster. None is 1 on this machine, and all workers of a cluster. The rule has
+        the same bits with any. The rule is fitted in this process.
+    timeout : float, default=None
+        Seconds after which a training that was sent to a worker process counts as lost and runs
+        again; None for no limit.
 
     Returns
     -------
@@ -77,6 +87,10 @@ def aggregate(
     ValueError
         If there are no tasks, a number is out of its range, or every training under the teacher
         diverges in its first step.
+    LostJobError
+        If a training ends its worker process, or exceeds the timeout, whenever it runs.
+    ClusterLostError
+        If the Dask or Ray cluster cannot be reached any more.
 
     References
     ----------
@@ -106,8 +120,14 @@ def aggregate(
         TraceRecorder(teacher=one)  # raises unless it can be a teacher
     learned = clone(rule)
     seeds = _draw_seeds(generator, len(checked), n_starts)
-    chosen = choose_rules(checked, teachers, seeds)
-    trace = _record(checked, chosen, chosen, seeds, every)
+    chosen = choose_rules(checked, teachers, seeds, n_jobs=n_jobs, timeout=timeout)
+
+    def record(rules: list[Any]) -> Trace:
+        jobs = _training_jobs(checked, rules, chosen, seeds, every)
+        ends = run_jobs(jobs, n_jobs=n_jobs, timeout=timeout)
+        return Trace.concatenate([Trace([])] + [one for _, one in ends if one is not None])
+
+    trace = record(chosen)
     if not len(trace):
         raise ValueError(
             f"Every training under teacher={teacher!r} diverged in its first step, so there is "
@@ -117,7 +137,7 @@ def aggregate(
     learned.fit(_drop_blown_up_steps(trace))
     for _ in range(n_rounds):
         seeds = _draw_seeds(generator, len(checked), n_starts)
-        trace += _record(checked, [learned] * len(checked), chosen, seeds, every)
+        trace += record([learned] * len(checked))
         learned.fit(_drop_blown_up_steps(trace))
     return learned
 
@@ -140,18 +160,18 @@ def _draw_seeds(generator: np.random.RandomState, n_tasks: int, n_starts: int) -
     )
 
 
-def _record(
+def _training_jobs(
     tasks: list[Task], rules: list[Any], teachers: list[Any], seeds: np.ndarray, every: int
-) -> Trace:
-    """Return the trace of trainings of every task by its rule, with its teacher's updates.
-
-    A training that diverges is recorded up to that step.
-    """
-    traces = [Trace([])]
-    for number, start in np.ndindex(seeds.shape):
-        recorder = TraceRecorder("all", every=every, teacher=teachers[number])
-        seed = int(seeds[number, start])
-        with name_rollout_in_errors(number, start):
-            if rollout(tasks[number], rules[number], seed, callbacks=[recorder]).n_steps:
-                traces.append(recorder.trace_)
-    return Trace.concatenate(traces)
+) -> list[Job]:
+    """Return jobs that train every task by its rule and record its teacher's updates."""
+    return [
+        training_job(
+            number,
+            start,
+            tasks[number],
+            rules[number],
+            int(seeds[number, start]),
+            {"variables": "all", "every": every, "teacher": teachers[number]},
+        )
+        for number, start in np.ndindex(seeds.shape)
+    ]

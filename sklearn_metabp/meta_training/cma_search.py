@@ -58,7 +58,12 @@ class CMASearch(RuleSearch):
     random_state : int, default=0
         Seed of everything.
     n_jobs : int, default=None
-        Number of processes of the joblib backend; None is 1. The result has the same bits with any.
+        Number of tasks that are trained at the same time, each by all candidates, on the joblib
+        backend, which may be a Dask or Ray cluster. None is 1 on this machine, and all workers of a
+        cluster. The result has the same bits with any.
+    timeout : float, default=None
+        Seconds after which a task that was sent to a worker process, to be trained by all
+        candidates, counts as lost and runs again; None for no limit. See :class:`EvolutionSearch`.
 
     Attributes
     ----------
@@ -132,6 +137,7 @@ class CMASearch(RuleSearch):
         "checkpoint": [str, os.PathLike, None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def __init__(
@@ -150,6 +156,7 @@ class CMASearch(RuleSearch):
         checkpoint: str | os.PathLike[str] | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
+        timeout: float | None = None,
     ):
         self.rule = rule
         self.tasks = tasks
@@ -164,6 +171,7 @@ class CMASearch(RuleSearch):
         self.checkpoint = checkpoint
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.timeout = timeout
 
     def _make_strategy(self, start: np.ndarray) -> CovarianceAdaptation:
         return CovarianceAdaptation(

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
@@ -17,6 +16,7 @@ from sklearn_metabp.meta_training.rollout import (
 )
 from sklearn_metabp.meta_training.rule_comparison import ComparedTraining, RuleComparison
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
+from sklearn_metabp.meta_training.workers import Job, run_jobs
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
@@ -35,6 +35,7 @@ def compare_rules(
     n_validations: int | None = None,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
+    timeout: float | None = None,
 ) -> RuleComparison:
     """Compare update rules by the networks that they train.
 
@@ -67,9 +68,13 @@ def compare_rules(
     random_state : int, RandomState instance or None, default=None
         The source of the starts. Each start depends on it, on the number of the task and on the
         number of the start.
-    n_jobs : int or None, default=None
-        Number of tasks and starts that joblib runs at the same time. It does not change the
-        result, except the seconds.
+    n_jobs : int, default=None
+        Number of tasks and starts that run at the same time on the joblib backend, which may be a
+        Dask or Ray cluster. None is 1 on this machine, and all workers of a cluster. It does not
+        change the result, except the seconds.
+    timeout : float, default=None
+        Seconds after which all trainings of a task from a start, sent to a worker process, count as
+        lost and run again; None for no limit.
 
     Returns
     -------
@@ -81,6 +86,11 @@ def compare_rules(
     ValueError
         If a parameter is out of its range, a task lacks validation rows, names are used twice, or a
         setting is in two groups.
+    LostJobError
+        If the trainings of a task end their worker process, or exceed the timeout, whenever they
+        run.
+    ClusterLostError
+        If the Dask or Ray cluster cannot be reached any more.
 
     See Also
     --------
@@ -124,11 +134,16 @@ def compare_rules(
     if n_validations is not None:
         n_validations = check_count("n_validations", n_validations)
     seed = int(check_random_state(random_state).randint(2**31))
-    parts = Parallel(n_jobs=n_jobs)(
-        delayed(_compare_from_start)(candidates, task, number, start, seed, n_validations)
+    jobs = [
+        Job(
+            f"the comparison on task {number} from start {start}",
+            _compare_from_start,
+            (candidates, task, number, start, seed, n_validations),
+        )
         for number, task in enumerate(checked)
         for start in range(n_starts)
-    )
+    ]
+    parts = run_jobs(jobs, n_jobs=n_jobs, timeout=timeout)
     trainings = [one for part in parts for one in part]
     return RuleComparison(trainings, names, reference, known_settings, known_groups)
 

@@ -95,12 +95,18 @@ class EvolutionSearch(RuleSearch):
         Directory to save the search to after every iteration. The same ``fit`` goes on from there
         after its process was killed, and ends with the same bits as one that was not. A ``fit``
         that had ended returns its result at once. Any other parameters but ``n_jobs``,
-        ``callback`` and ``checkpoint`` make another search, with a file of its own.
+        ``timeout``, ``callback`` and ``checkpoint`` make another search, with a file of its own.
     random_state : int, default=0
         Seed of everything: every perturbation, start and order of rows depends on it and on the
         number of the pair alone.
     n_jobs : int, default=None
-        Number of processes of the joblib backend; None is 1. The result has the same bits with any.
+        Number of pairs that run at the same time on the joblib backend, which may be a Dask or Ray
+        cluster. None is 1 on this machine, and all workers of a cluster. The result has the same
+        bits with any.
+    timeout : float, default=None
+        Seconds after which a pair that was sent to a worker process counts as lost: it runs again
+        in another one. None for no limit. Choose much more than a pair takes, and than a process
+        takes to start. It does not apply to pairs that run in this process.
 
     Attributes
     ----------
@@ -171,6 +177,7 @@ class EvolutionSearch(RuleSearch):
         "checkpoint": [str, os.PathLike, None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def __init__(
@@ -191,6 +198,7 @@ class EvolutionSearch(RuleSearch):
         checkpoint: str | os.PathLike[str] | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
+        timeout: float | None = None,
     ):
         self.rule = rule
         self.tasks = tasks
@@ -207,6 +215,7 @@ class EvolutionSearch(RuleSearch):
         self.checkpoint = checkpoint
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.timeout = timeout
 
     def _make_strategy(self, start: np.ndarray) -> AntitheticPairs:
         rule = Adam(_OUTER_LEARNING_RATE) if self.update_rule is None else self.update_rule

@@ -1,5 +1,6 @@
 """A pool of rules: each trains every task, and the best for a task is its teacher."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,14 +10,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
 from sklearn_metabp.callbacks.base import check_count
-from sklearn_metabp.meta_training.rollout import (
-    Rollout,
-    name_rollout_in_errors,
-    rollout,
-    rollout_seed,
-)
+from sklearn_metabp.meta_training.recordings import training_job
+from sklearn_metabp.meta_training.rollout import Rollout, rollout_seed
 from sklearn_metabp.meta_training.scoring import SMALL, WORST_LOSS
 from sklearn_metabp.meta_training.tasks import Task, as_tasks
+from sklearn_metabp.meta_training.workers import run_jobs
 from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import TrainingRule
 
@@ -74,7 +72,10 @@ def record_pool(
     n_starts: int = 1,
     variables: str | Iterable[str] = "default",
     every: int = 1,
+    path: str | os.PathLike[str] | None = None,
     random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = None,
+    timeout: float | None = None,
 ) -> Pool:
     """Record the trainings of every task by every rule of a pool, from the same starts.
 
@@ -93,8 +94,18 @@ def record_pool(
         As of a :class:`TraceRecorder`.
     every : int, default=1
         As of a :class:`TraceRecorder`.
+    path : str or path-like, default=None
+        Directory that all processes record into, which must be the same one for all of them; None
+        records in memory. See :class:`TraceRecorder`. Runs in it are kept, and are not in the pool.
     random_state : int, RandomState instance or None, default=None
         The source of the starts. Each depends on it and on the numbers of task and start alone.
+    n_jobs : int, default=None
+        Number of trainings at the same time on the joblib backend, which may be a Dask or Ray
+        cluster. None is 1 on this machine, and all workers of a cluster. The pool has the same bits
+        with any.
+    timeout : float, default=None
+        Seconds after which a training that was sent to a worker process counts as lost and runs
+        again; None for no limit.
 
     Returns
     -------
@@ -105,6 +116,10 @@ def record_pool(
     ------
     ValueError
         If there are no tasks or rules, or an argument is out of its range.
+    LostJobError
+        If a training ends its worker process, or exceeds the timeout, whenever it runs.
+    ClusterLostError
+        If the Dask or Ray cluster cannot be reached any more.
 
     Examples
     --------
@@ -138,17 +153,20 @@ def record_pool(
     n_starts = check_count("n_starts", n_starts)
     seed = int(check_random_state(random_state).randint(2**31))
     losses = np.empty((len(checked), len(rules), n_starts))
+    recorder: dict[str, Any] = {"variables": variables, "every": every, "path": path}
+    TraceRecorder(**recorder)  # raises if an argument is out of its range
+    jobs = [
+        training_job(
+            task, start, checked[task], rules[rule], rollout_seed(seed, task, start), recorder
+        )
+        for task, rule, start in np.ndindex(losses.shape)
+    ]
+    ends = run_jobs(jobs, n_jobs=n_jobs, timeout=timeout)
     traces, places = [Trace([])], []
-    for place in np.ndindex(losses.shape):
-        task, rule, start = place
-        recorder = TraceRecorder(variables, every=every)
-        with name_rollout_in_errors(task, start):
-            record = rollout(
-                checked[task], rules[rule], rollout_seed(seed, task, start), callbacks=[recorder]
-            )
+    for place, (record, trace) in zip(np.ndindex(losses.shape), ends, strict=True):
         losses[place] = validation_loss(record)
-        if record.n_steps:
-            traces.append(recorder.trace_)
+        if trace is not None:
+            traces.append(trace)
             places.append(place)
     numbers = np.array(places, dtype=int).reshape(-1, 3)
     return Pool(Trace.concatenate(traces), numbers[:, 0], numbers[:, 1], numbers[:, 2], losses)
@@ -158,6 +176,9 @@ def choose_rules(
     tasks: Sequence[Task],
     rules: Sequence[TrainingRule | FrozenEstimator | str],
     seeds: np.ndarray,
+    *,
+    n_jobs: int | None = None,
+    timeout: float | None = None,
 ) -> list[Any]:
     """Return the best of some rules for every task, from starts with given seeds.
 
@@ -167,6 +188,8 @@ def choose_rules(
     rules : sequence of str, UpdateRule or FrozenEstimator
         A single one trains nothing.
     seeds : ndarray of int of shape (n_tasks, n_starts)
+    n_jobs, timeout
+        As of :func:`record_pool`.
 
     Returns
     -------
@@ -174,11 +197,13 @@ def choose_rules(
     """
     if len(rules) == 1:
         return [rules[0]] * len(tasks)
-    losses = np.empty((len(tasks), len(rules), seeds.shape[1]))
-    for task, rule, start in np.ndindex(losses.shape):
-        with name_rollout_in_errors(task, start):
-            record = rollout(tasks[task], rules[rule], int(seeds[task, start]))
-        losses[task, rule, start] = validation_loss(record)
+    shape = len(tasks), len(rules), seeds.shape[1]
+    jobs = [
+        training_job(task, start, tasks[task], rules[rule], int(seeds[task, start]))
+        for task, rule, start in np.ndindex(shape)
+    ]
+    ends = run_jobs(jobs, n_jobs=n_jobs, timeout=timeout)
+    losses = np.array([validation_loss(record) for record, _ in ends]).reshape(shape)
     return [rules[number] for number in np.argmin(mean_log_losses(losses), axis=1)]
 
 

@@ -111,7 +111,8 @@ def rollout(
     n_validations : int, default=None
         Number of epochs, spread evenly and the last among them, after which the validation rows are
         evaluated; None for all epochs. The curves of the validation have NaN elsewhere. It saves
-        time: on small networks a validation takes as long as many steps.
+        time: on small networks a validation takes as long as many steps. A rule that sees the
+        validation loss sees it after these epochs only.
     validation_scores : bool, default=True
         Whether to compute the scores on the validation rows. They may take longer than the losses.
         Otherwise the scores are minus the losses.

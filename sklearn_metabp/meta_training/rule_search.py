@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, _fit_context
 
 from sklearn_metabp.callbacks.checkpoint_files import CheckpointFiles
@@ -17,6 +16,7 @@ from sklearn_metabp.meta_training.objectives import Objective, as_objective
 from sklearn_metabp.meta_training.search_state import SearchState, check_search
 from sklearn_metabp.meta_training.strategies import Strategy
 from sklearn_metabp.meta_training.trainings import Trainings
+from sklearn_metabp.meta_training.workers import Job, run_jobs
 from sklearn_metabp.training import fingerprint
 from sklearn_metabp.training.user_code import package_release
 
@@ -27,8 +27,8 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of the searches: it asks a strategy for candidates, runs trainings and tells it values.
 
     A subclass has the parameters ``rule``, ``tasks``, ``objective``, ``n_iterations``, ``scales``,
-    ``callback``, ``checkpoint`` and ``n_jobs``, and says with which strategy and which trainings
-    to search.
+    ``callback``, ``checkpoint``, ``n_jobs`` and ``timeout``, and says with which strategy and which
+    trainings to search.
     """
 
     rule: Any
@@ -39,6 +39,7 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
     callback: Any
     checkpoint: Any
     n_jobs: int | None
+    timeout: float | None
 
     @abstractmethod
     def _make_strategy(self, start: np.ndarray) -> Strategy:
@@ -70,6 +71,11 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
             If the rule is a learned one that has not been fitted.
         CheckpointError
             If the search cannot be saved, or what was saved cannot be read.
+        LostJobError
+            If a trial ends its worker process, or exceeds the timeout, whenever it runs.
+        ClusterLostError
+            If the Dask or Ray cluster cannot be reached any more. With ``checkpoint`` the same
+            ``fit`` goes on when there is one again.
 
         Warns
         -----
@@ -110,16 +116,15 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
 
         listener = IterationListener(self, self.n_iterations, fitted_attributes)
         try:
-            with Parallel(n_jobs=self.n_jobs) as parallel:
-                while stopped is None and state.n_iterations < self.n_iterations:
-                    listener.iteration_begins()
-                    self._iterate(state, strategy, trainings, scales, parallel)
-                    become_fitted()
-                    if listener.iteration_ends() | self._call_back():
-                        stopped = True
-                    if files is not None:
-                        is_last = stopped or state.n_iterations == self.n_iterations
-                        files.write(state, True if is_last else None)
+            while stopped is None and state.n_iterations < self.n_iterations:
+                listener.iteration_begins()
+                self._iterate(state, strategy, trainings, scales)
+                become_fitted()
+                if listener.iteration_ends() | self._call_back():
+                    stopped = True
+                if files is not None:
+                    is_last = stopped or state.n_iterations == self.n_iterations
+                    files.write(state, True if is_last else None)
         except KeyboardInterrupt:
             warnings.warn(
                 f"Search interrupted by user after {state.n_iterations} of {self.n_iterations} "
@@ -136,7 +141,6 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
         strategy: Strategy,
         trainings: Trainings,
         scales: np.ndarray,
-        parallel: Parallel,
     ) -> None:
         """Judge the candidates of an iteration, and tell the strategy."""
         began = time.perf_counter()
@@ -146,7 +150,11 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
             for of_trial in strategy.ask(number)
         ]
         plan = trainings.plan(number, rules)
-        results = parallel(delayed(trial.run)() for trial in plan.trials)
+        jobs = [
+            Job(f"trial {position} of iteration {number}, on task {trial.index},", trial.run)
+            for position, trial in enumerate(plan.trials)
+        ]
+        results = run_jobs(jobs, n_jobs=self.n_jobs, timeout=self.timeout)
 
         values = np.array([[one.value for one in of_trial] for of_trial in results])
         ended = trainings.finish(plan, results)
@@ -178,7 +186,7 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
         if self.checkpoint is None:
             return None
         settings = self.get_params(deep=False)
-        for name in ("n_jobs", "callback", "checkpoint"):
+        for name in ("n_jobs", "timeout", "callback", "checkpoint"):
             del settings[name]
         family = as_family(self.tasks)
         settings["tasks"] = type(family), vars(family)  # a function counts by its code

@@ -1,6 +1,6 @@
 """Synthetic tasks without end, each determined by a seed and its index."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -129,6 +129,10 @@ class SyntheticTasks(Tasks):
     clean_regression_share : float or None, default=None
         Share of clean tasks among the regressions, from 0 to 1; None is ``clean_share``. Tables of
         measurements have clean numbers more often than clean labels.
+    clean_kinds : dict of float or None, default=None
+        Probabilities of the kinds of clean problems, by name: ``"linear"``, ``"mixture"``,
+        ``"teacher"``, ``"spiral"``, ``"checkerboard"``, ``"sines"``, ``"products"``, ``"surface"``,
+        ``"patches"``. They are divided by their sum. None has all but ``"linear"``.
     horizon : tuple of (int, int), default=(30, 600)
         Least and largest number of steps; log-uniform, and rounded to whole epochs.
     max_width : int, default=64
@@ -174,6 +178,7 @@ class SyntheticTasks(Tasks):
         *,
         clean_share: float = 0.3,
         clean_regression_share: float | None = None,
+        clean_kinds: Mapping[str, float] | None = None,
         horizon: tuple[int, int] = (30, 600),
         max_width: int = 64,
         curriculum: int | None = None,
@@ -188,6 +193,7 @@ class SyntheticTasks(Tasks):
             if clean_regression_share is None
             else _check_share("clean_regression_share", clean_regression_share)
         )
+        self.clean_kinds = None if clean_kinds is None else _check_kinds(clean_kinds)
         low, high = horizon
         self.horizon = check_count("horizon[0]", low, 1), check_count("horizon[1]", high, low)
         self.max_width = check_count("max_width", max_width, 8)
@@ -244,7 +250,8 @@ class SyntheticTasks(Tasks):
             "n_classes": n_outputs if has_classes else 0,
             "n_targets": 0 if has_classes else n_outputs,
         }
-        problem = _draw_problem(rng, n_outputs, settings)
+        kinds = _CLEAN_KINDS if self.clean_kinds is None else self.clean_kinds
+        problem = _draw_problem(rng, n_outputs, kinds if is_clean else _NOISY_KINDS, settings)
         make_targets = _draw_labels if has_classes else _draw_numbers
         observe = make_targets(rng, n_outputs, settings)
 
@@ -338,6 +345,20 @@ class _ScaledStart:
         return self.factor * glorot_uniform(layout, activations, rng)
 
 
+def _check_kinds(kinds: Mapping[str, float]) -> dict[str, float]:
+    """Return probabilities of kinds that sum to 1."""
+    known = [*FUNCTIONS, "patches"]
+    unknown = [name for name in kinds if name not in known]
+    if unknown:
+        raise ValueError(f"clean_kinds must have names out of {known}, got {unknown[0]!r}.")
+    values = np.array(list(kinds.values()), float)
+    if not len(values) or not (np.isfinite(values) & (values >= 0)).all() or not values.sum():
+        raise ValueError(
+            f"clean_kinds must have finite weights of at least 0, not all 0, got {kinds!r}."
+        )
+    return dict(zip(kinds, (values / values.sum()).tolist(), strict=True))
+
+
 def _check_share(name: str, share: float) -> float:
     if not 0 <= share <= 1:
         raise ValueError(f"{name} must be from 0 to 1, got {share!r}.")
@@ -349,8 +370,9 @@ def _seeded(seed: int, index: int, stream: int) -> Rng:
     return Rng(np.random.PCG64(np.random.SeedSequence([seed, index, stream])))
 
 
-def _draw_problem(rng: Rng, n_outputs: int, settings: dict[str, Any]) -> Problem:
-    kinds = _CLEAN_KINDS if settings["is_clean"] else _NOISY_KINDS
+def _draw_problem(
+    rng: Rng, n_outputs: int, kinds: Mapping[str, float], settings: dict[str, Any]
+) -> Problem:
     kind = settings["kind"] = str(rng.choice(list(kinds), p=list(kinds.values())))
     if kind == "patches":
         side = int(rng.randint(4, 9))

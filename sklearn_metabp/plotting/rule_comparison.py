@@ -133,6 +133,8 @@ class RuleComparisonDisplay:
         display : RuleComparisonDisplay
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
+        from matplotlib.ticker import MaxNLocator, NullLocator
+
         style = _validate_style_kwargs(
             {"fmt": "o", "capsize": 3, "color": "C0", "label": "interquartile mean, 95 %"},
             errorbar_kwargs or {},
@@ -157,9 +159,13 @@ class RuleComparisonDisplay:
         )
         self.line_ = ax.axvline(1.0, color="black", linewidth=0.8)
         ax.set_xscale("log")
+        # Ratios are near 1: 0.9 and 1.2 say more than powers of ten.
+        ax.xaxis.set_major_locator(MaxNLocator(6))
+        ax.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.set_yticks(places, [one.rule for one in self.summaries])
         ax.set_ylim(len(places) - 0.5, -0.5)
         ax.set_xlabel(f"{self.measure.replace('_', ' ')}, over that of {self.reference}")
-        ax.legend(fontsize="small")
+        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
         self.ax_, self.figure_ = ax, ax.figure
         return self

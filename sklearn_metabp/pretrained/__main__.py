@@ -7,7 +7,6 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from sklearn_metabp import __version__
 from sklearn_metabp.pretrained.load import PRETRAINED
 from sklearn_metabp.pretrained.recipes import RECIPES
 
@@ -24,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     name, recipe = arguments.name, RECIPES[arguments.name]
     rule, searches = recipe.follow(n_jobs=arguments.jobs, checkpoint=arguments.checkpoint)
-    packages = ("numpy", "scipy", "scikit-learn")
+    packages = ("sklearn-metabp", "numpy", "scipy", "scikit-learn")
     provenance = {
         "name": name,
         "purpose": PRETRAINED[name],
@@ -37,7 +36,6 @@ def main() -> None:
         "versions": {
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "sklearn_metabp": __version__,
             **{package: version(package) for package in packages},
         },
     }

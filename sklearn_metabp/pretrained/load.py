@@ -14,6 +14,8 @@ from sklearn_metabp.update_rules import FITTED_RULES
 PRETRAINED: Mapping[str, str] = {
     "generalise": "low loss on rows that were not trained on",
     "generalise_anytime": "the same, without knowing how long the training will be",
+    "generalise_validation": "the same, with a view of the validation loss",
+    "generalise_pure": "the same as a pure update rule: no dropout, no gain of initial weights",
     "fit": "low training loss",
 }
 #: The rule that ``update_rule="learned"`` stands for.
@@ -36,6 +38,10 @@ def load_pretrained(name: str = RECOMMENDED) -> LearnedUpdateRule:
           ``update_rule="learned"`` is this one.
         - ``"generalise_anytime"``: the same without knowledge of the number of planned steps, for
           trainings whose length is not known, as those of ``partial_fit``.
+        - ``"generalise_validation"``: a rule that also sees the validation loss, where the
+          estimator validates (``early_stopping`` or ``X_val``).
+        - ``"generalise_pure"``: a rule that only updates, for comparisons with update rules: it has
+          no dropout and leaves the initial weights as they are.
         - ``"fit"``: for low training loss, without regard to other rows.
 
     Returns

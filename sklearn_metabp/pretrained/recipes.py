@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from sklearn_metabp._kernels.scopes import LAYER_CONTROLS, LAYER_INPUTS
+from sklearn_metabp._kernels.scopes import LAYER_CONTROLS
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.meta_training import EvolutionSearch, SyntheticTasks
+from sklearn_metabp.pretrained.load import load_pretrained
 from sklearn_metabp.update_rules import Adam
 
 # A point of the curve of a search is the mean over so many iterations.
@@ -72,15 +73,23 @@ class Recipe:
     stages : sequence of sequences of SearchPlan
         All searches of a stage start from one rule, and the stage returns the rule with the mean of
         their numbers. The next stage starts from it.
+    ancestor : str, default=None
+        Name of the rule that comes with the package from which the first stage starts, with its
+        numbers for the inputs and controls of this one; None is the rule made by hand.
     """
 
     inputs: Sequence[str]
     start: Mapping[str, Any]
     stages: Sequence[Sequence[SearchPlan]]
+    ancestor: str | None = None
 
     def first_rule(self) -> LearnedUpdateRule:
-        """Return the rule made by hand that the first stage starts from."""
-        return LearnedUpdateRule(scope="layer", inputs=list(self.inputs)).initialize(**self.start)
+        """Return the rule that the first stage starts from."""
+        rule = LearnedUpdateRule(scope="layer", inputs=list(self.inputs)).initialize(**self.start)
+        if self.ancestor is None:
+            return rule
+        ancestor = load_pretrained(self.ancestor)
+        return rule.with_meta_params(_numbers_of(ancestor, rule.inputs_, rule.controls_))
 
     def follow(
         self, *, n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None
@@ -114,6 +123,18 @@ class Recipe:
         return rule, records
 
 
+def _numbers_of(
+    rule: LearnedUpdateRule, inputs: Sequence[str], controls: Sequence[str]
+) -> np.ndarray:
+    """Return the numbers of a linear controller for some inputs and controls; 0 for new inputs."""
+    n_inputs, n_controls = len(rule.inputs_), len(rule.controls_)
+    weights, biases = np.split(rule.meta_params_, [n_inputs * n_controls])
+    of_input = dict(zip(rule.inputs_, weights.reshape(n_inputs, n_controls), strict=True))
+    columns = [list(rule.controls_).index(name) for name in controls]
+    kept = [of_input.get(name, np.zeros(n_controls))[columns] for name in inputs]
+    return np.concatenate([*kept, biases[columns]])
+
+
 def _record(search: EvolutionSearch) -> dict[str, Any]:
     history = search.history_
     parts = np.split(
@@ -126,11 +147,24 @@ def _record(search: EvolutionSearch) -> dict[str, Any]:
     }
 
 
-# All inputs that are no statistics of a tensor: those would make a step half as slow again.
-_INPUTS = LAYER_INPUTS[: LAYER_INPUTS.index("log_rms/first")]
+# No statistics of a tensor are among the inputs: those would make a step half as slow again.
+_OF_THE_HORIZON = ("progress", "remaining", "early", "last_tenth", "log_planned")
+_INPUTS = (
+    *_OF_THE_HORIZON,
+    *("warmup_10", "warmup_100", "log_epochs", "log_batch"),
+    *("log_loss", "log_loss/first", "log_loss_fast/slow"),
+    *("log_fan_in", "log_fan_out", "is_bias", "is_last", "is_first", "depth"),
+    *("is_classification", "is_saturating", "log_rows", "log_params/rows"),
+)
+_OF_VALIDATION = (
+    *("has_validation", "log_validation/loss"),
+    *("log_validation/best", "validations_since_best"),
+)
 _BROAD = {"max_width": 128, "scale_share": 0.25}
 _NOISY = {"max_width": 128, "scale_share": 0.15}
 _LONG = {"horizon": (30, 1000), "clean_regression_share": 0.6, **_NOISY}
+_CLEAN_KINDS = ("linear", "mixture", "teacher", "spiral", "sines", "products", "surface", "patches")
+_LINEAR = {"clean_kinds": dict.fromkeys(_CLEAN_KINDS, 1.0), "clean_share": 0.35, **_LONG}
 
 #: The recipes by the names of the rules.
 RECIPES: Mapping[str, Recipe] = {
@@ -144,10 +178,46 @@ RECIPES: Mapping[str, Recipe] = {
                 SearchPlan("chosen_test_loss", 13, 700, 0.01, {"n_test": 300, **_LONG}),
             ],
             [
-                SearchPlan("generalise", 14, 700, 0.008, _LONG),
-                SearchPlan("chosen_test_loss", 15, 700, 0.008, {"n_test": 300, **_LONG}),
+                SearchPlan("generalise", 14, 600, 0.008, _LINEAR),
+                SearchPlan("chosen_test_loss", 15, 600, 0.008, {"n_test": 300, **_LINEAR}),
             ],
         ],
+    ),
+    "generalise_anytime": Recipe(
+        inputs=[name for name in _INPUTS if name not in _OF_THE_HORIZON],
+        start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
+        stages=[
+            [
+                SearchPlan("generalise", 16, 150, 0.01, _LINEAR),
+                SearchPlan("chosen_test_loss", 17, 150, 0.01, {"n_test": 300, **_LINEAR}),
+            ]
+        ],
+        ancestor="generalise",
+    ),
+    "generalise_validation": Recipe(
+        inputs=[*_INPUTS, *_OF_VALIDATION],
+        start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
+        stages=[
+            [
+                SearchPlan("generalise", 20, 150, 0.01, _LINEAR),
+                SearchPlan("chosen_test_loss", 21, 150, 0.01, {"n_test": 300, **_LINEAR}),
+            ]
+        ],
+        ancestor="generalise",
+    ),
+    "generalise_pure": Recipe(
+        inputs=_INPUTS,
+        start={
+            "start": "averaged_adamw",
+            "controls": [name for name in LAYER_CONTROLS if name not in ("gain", "dropout")],
+        },
+        stages=[
+            [
+                SearchPlan("generalise", 18, 150, 0.01, _LINEAR),
+                SearchPlan("chosen_test_loss", 19, 150, 0.01, {"n_test": 300, **_LINEAR}),
+            ]
+        ],
+        ancestor="generalise",
     ),
     "fit": Recipe(
         inputs=_INPUTS,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from sklearn_metabp.tracing.chunks import RunHeader, space_for_patterns
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.folders import (
     absolute,
+    find_run,
     new_run_name,
     remove_leftovers_of_runs,
     run_names,
@@ -79,6 +81,8 @@ class TraceRecorder(Collector):
     ----------
     trace_ : Trace
         All runs recorded so far; with a path it is ``Trace.open(path)``.
+    own_trace_ : Trace
+        The runs among them that this recorder has recorded itself, in this process.
 
     Raises
     ------
@@ -139,6 +143,7 @@ class TraceRecorder(Collector):
         self._directory = None if path is None else absolute(path)
         self._has_tidied = False
         self._runs: dict[str, MemoryRun] = {}
+        self._folders: list[Path] = []
         self._trainings: WeakKeyDictionary[Any, _Training] = WeakKeyDictionary()
 
     @property
@@ -168,6 +173,24 @@ class TraceRecorder(Collector):
             order.setdefault(run.outer_key, len(order))
         runs.sort(key=lambda run: (order[run.outer_key], run.task.ids))
         return Trace(runs)
+
+    @property
+    def own_trace_(self) -> Trace:
+        """The runs that this recorder has recorded itself; in memory all of ``trace_``.
+
+        A directory may have runs of other recorders and other processes, which are left out.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing has been recorded in memory.
+        TraceFileError
+            If a file in the directory is damaged.
+        """
+        if self._directory is None:
+            return self.trace_
+        runs = [find_run(folder) for folder in self._folders]
+        return Trace([run for run in runs if run is not None])
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Begin a fit. Warn if the recording cannot be sent to the recorder's process."""
@@ -251,7 +274,8 @@ class TraceRecorder(Collector):
             if not self._has_tidied:
                 self._has_tidied = True
                 remove_leftovers_of_runs(self._directory)
-            return RunWriter(self._directory / new_run_name(), header, steps)
+            self._folders.append(self._directory / new_run_name())
+            return RunWriter(self._folders[-1], header, steps)
         run = self._memory_run(step.network, step.index, step.params.dtype, training)
         if self._home is None:
             self.receive(run)
@@ -319,11 +343,12 @@ class TraceRecorder(Collector):
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
             state = super().__getstate__() | {"_runs": dict(self._runs), "_has_tidied": True}
-        del state["_trainings"]
+        del state["_trainings"], state["_folders"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._folders = []
         self._trainings = WeakKeyDictionary()
 
 

@@ -177,6 +177,11 @@ class Safeguarded(WrapperRule):
         continues = self._fallback.on_plateau(state["fallback"])
         return self.inner.on_plateau(state["rule"]) or continues
 
+    def on_validation(self, validation_loss: float, score: float, state: dict[str, Any]) -> None:
+        """React as both rules do; see :meth:`UpdateRule.on_validation`."""
+        super().on_validation(validation_loss, score, state)
+        self._fallback.on_validation(validation_loss, score, state["fallback"])
+
     def on_new_params(self, state: dict[str, Any]) -> None:
         """Go on with both from the new parameters; see :meth:`UpdateRule.on_new_params`."""
         super().on_new_params(state)

@@ -110,6 +110,27 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         """
         return False
 
+    def on_validation(self, validation_loss: float, score: float, state: Any) -> None:
+        """React to a validation, after an epoch in which the training validated.
+
+        A training validates where the estimator has ``early_stopping`` or ``fit`` was given
+        ``X_val``; any other training never calls this. A rule whose later updates depend on it
+        keeps in the state what it needs, and must not be ``replayable``: a trace has no
+        validations. It is called before ``on_plateau``. Does nothing by default.
+
+        Parameters
+        ----------
+        validation_loss : float
+            Mean loss on the validation rows, without the penalty, of the parameters that
+            ``kept_params`` returns. May be infinite or NaN.
+        score : float
+            Score of the same parameters; higher is better. Minus the loss where a rollout computes
+            no scores.
+        state : object
+            The state from ``init_state``; may be changed in place.
+        """
+        return
+
     def measure(self, params: np.ndarray, step: Step, state: Any) -> None:
         """Measure the values for ``kept_params`` that only a training can measure.
 

@@ -138,6 +138,10 @@ class WrapperRule(UpdateRule):
         """React as the rule within; see :meth:`UpdateRule.on_plateau`."""
         return self.inner.on_plateau(state["rule"])
 
+    def on_validation(self, validation_loss: float, score: float, state: dict[str, Any]) -> None:
+        """React as the rule within; see :meth:`UpdateRule.on_validation`."""
+        self.inner.on_validation(validation_loss, score, state["rule"])
+
     def measure(self, params: np.ndarray, step: Step, state: dict[str, Any]) -> None:
         """Measure the same as the rule within; see :meth:`UpdateRule.measure`."""
         self.inner.measure(params, step, state["rule"])

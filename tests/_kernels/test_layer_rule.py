@@ -12,6 +12,7 @@ from sklearn_metabp._kernels.scopes import (
     layer_inputs,
     layer_memory,
     layer_moments,
+    note_validation,
 )
 
 TOLERANCES = {np.float64: 1e-12, np.float32: 1e-5}
@@ -43,8 +44,12 @@ def train(
     n_steps=25,
     dtype=np.float64,
     change=None,
+    validations=(),
 ):
-    """Parameters, memory and the updates of every step under gradients drawn at random."""
+    """Parameters, memory and the updates of every step under gradients drawn at random.
+
+    ``validations`` are the losses that are found after steps 5, 10, ...
+    """
     rng = np.random.default_rng([len(codes), len(controls), *hidden])
     task = task_of(sizes)
     n = int(task.bounds[-1])
@@ -66,6 +71,8 @@ def train(
         rule.update(t, t == 1, t // 5, float(rng.exponential() / t), int(rng.integers(1, 64)))
         params += updates
         taken.append(updates.copy())
+        if t % 5 == 0 and t // 5 <= len(validations):
+            note_validation(memory, validations[t // 5 - 1])
         np.testing.assert_array_equal(dropout, memory["dropout"])
         assert ((dropout >= 0) & (dropout <= 0.6)).all()
     return params, memory, np.array(taken)
@@ -79,7 +86,9 @@ def train(
     [
         {},
         {"codes": NO_STATISTICS},
-        {"codes": np.array([4, 14]), "controls": np.array([6, 0])},
+        {"codes": np.array([4, 18]), "controls": np.array([6, 0])},
+        {"validations": (2.0, 1.5, 1.75, 0.5, 0.5)},
+        {"validations": (0.0, np.inf, np.nan, -1.0)},
         {"hidden": (8,)},
         {"sizes": (1,) * 70, "n_steps": 4},  # more tensors than go through the MLP together
         {"sizes": (60, 61, 3)},
@@ -213,7 +222,10 @@ def test_nothing_that_is_not_finite_reaches_the_weights(kernels, bad):
             gradients[...] = bad
 
     for codes in (ALL, NO_STATISTICS):
-        params, memory, updates = train(kernels, codes=codes, scale=5.0, change=spoil)
+        losses = (1.0, bad, 2.0)
+        params, memory, updates = train(
+            kernels, codes=codes, scale=5.0, change=spoil, validations=losses
+        )
         assert np.isfinite(updates).all()
         assert np.isfinite(params).all()
         assert all(np.isfinite(array).all() for array in memory.values())
@@ -281,6 +293,62 @@ def test_inputs_by_hand():
     assert (np.abs(x) <= 3).all()
 
 
+VALIDATION = np.array(
+    [
+        LAYER_INPUTS.index(name)
+        for name in (
+            "has_validation",
+            "log_validation/loss",
+            "log_validation/best",
+            "validations_since_best",
+        )
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([], [0, 0, 0, 0]),
+        ([8.0], [1, 1.5 / 2, 0, 0]),  # over a training loss of 2 sqrt(2)
+        ([8.0, 4.0], [1, 0.5 / 2, 0, 0]),
+        ([4.0, 8.0], [1, 1.5 / 2, 1 / 2, 1 / 3]),
+        ([8.0, 4.0, 16.0, 5.0, 32.0], [1, 3.5 / 2, 3 / 2, 2 / 3]),  # 3 since the lowest
+        ([4.0, 4.0], [1, 0.5 / 2, 0, 1 / 3]),  # as low is no new lowest
+        ([4.0, np.nan], [1, 3, 3, 1 / 3]),
+        ([np.nan], [1, 3, 0, 0]),
+        ([np.inf, 4.0], [1, 0.5 / 2, 0, 0]),
+        ([0.0, 4.0], [1, 0.5 / 2, 3, 1 / 3]),
+        ([1.0] * 1000, [1, -1.5 / 2, 0, 3]),
+    ],
+    ids=lambda value: str(value[:6]),
+)
+def test_inputs_of_validations_by_hand(kernels, losses, expected):
+    """In NumPy, and in a kernel whose controls are the inputs."""
+    task, n = task_of((3, 2)), 8
+    rate = LayerStart(1.0)
+    memory = layer_memory(n, 2, float)
+    for loss in losses:
+        note_validation(memory, loss)
+    assert np.isfinite(memory["validation"]).all()
+    g, w = np.ones(n), np.ones(n)
+    training_loss = 2 * np.sqrt(2)
+    x = layer_inputs(g, w, memory, task, VALIDATION, 1, 0, training_loss, 8)
+    np.testing.assert_allclose(x, [expected] * 2, rtol=1e-9, atol=1e-9)
+    for one, code in enumerate(VALIDATION):
+        memory = layer_memory(n, 2, float)
+        updates = np.zeros(n)
+        rule = kernels.LayerRule(
+            g, w, updates, memory, task, rate, np.array([code]),
+            np.array([LAYER_CONTROLS.index("step")]), np.array([1.0, 0.0]), np.array([1, 1]),
+            "identity", "identity",
+        )  # fmt: skip
+        for loss in losses:  # after the rule was bound, as in a training
+            note_validation(memory, loss)
+        rule.update(1, False, 0, training_loss, 8)
+        np.testing.assert_allclose(-updates, 4.0 ** expected[one], rtol=1e-7)
+
+
 def test_arrays_that_do_not_fit_are_refused(kernels):
     task = task_of((2, 2))
     good = {name: np.zeros(6) for name in ("gradients", "params", "updates")}
@@ -298,6 +366,7 @@ def test_arrays_that_do_not_fit_are_refused(kernels):
         {"params": np.zeros(6, np.float32)},
         {"memory": layer_memory(6, 3, float)},
         {"memory": {**memory, "losses": np.zeros(3, np.float32)}},
+        {"memory": {**memory, "validation": np.zeros(3)}},
         {"codes": np.array([len(LAYER_INPUTS)])},
         {"controls": np.array([-1])},
         {"mlp_sizes": np.array([1, 2])},

@@ -24,6 +24,7 @@ from sklearn_metabp import (
     LearnedUpdateRule,
     RuleFileError,
     TraceRecorder,
+    UpdateRule,
     load_rule,
 )
 from sklearn_metabp._kernels.scopes import LAYER_CONTROLS
@@ -32,7 +33,10 @@ from sklearn_metabp.plotting import ControllerDisplay, ImitationDisplay, Learned
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = classes("multiclass", n=120, seed=3)
+X_VAL, Y_VAL = X[:50] + 0.3 * np.random.default_rng(0).standard_normal((50, 4)), Y[:50]
 ALL = list(SCOPES["layer"].input_descriptions)
+VALIDATION = [name for name in ALL if "validation" in name]
+IN_TRACES = [name for name in ALL if name not in VALIDATION]  # a trace has no validations
 DROPPING = {
     "dropout": 0.1,
     "controls": [*LearnedUpdateRule(scope="layer").initialize().controls_, "dropout"],
@@ -52,12 +56,17 @@ def started(start="averaged_adamw", by=0.0, inputs=None, learner=None, **facts):
     )
 
 
-def network(rule, sizes=(6, 5), n_epochs=10, dtype=np.float64, seed=0, callbacks=(), **params):
+VALIDATED = {"X_val": X_VAL, "y_val": Y_VAL}
+
+
+def network(
+    rule, sizes=(6, 5), n_epochs=10, dtype=np.float64, seed=0, callbacks=(), data=None, **params
+):
     model = BackpropMLPClassifier(
         sizes, "tanh", update_rule=rule, batch_size=12, max_iter=n_epochs, n_iter_no_change=np.inf
     )
     model.set_params(random_state=seed, alpha=0.0, **params).set_callbacks(*callbacks)
-    return model.fit(X.astype(dtype), Y)
+    return model.fit(X.astype(dtype), Y, **(data or {}))
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -165,9 +174,10 @@ def test_a_file_of_other_ends_or_controls_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("facts", [{}, DROPPING], ids=["update", "dropout"])
-@pytest.mark.parametrize("inputs", [None, ALL], ids=["default", "all"])
+@pytest.mark.parametrize("inputs", [None, IN_TRACES], ids=["default", "all"])
 def test_it_is_resumed_and_replayed_to_the_same_bits(inputs, facts, tmp_path):
     rule = started(by=0.2, inputs=inputs, **facts)
+    assert rule.replayable
     expected = network(rule, n_epochs=8)
     with pytest.raises(Killed):
         network(rule, n_epochs=8, callbacks=[Checkpoint(tmp_path), KillAfter(3)])
@@ -242,6 +252,125 @@ def test_any_learner_sets_the_dropout_that_the_kernel_sets():
     np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-8, atol=1e-10)
 
 
+class ByValidations(UpdateRule):
+    """Adam with the rate γ 4^(b·x), where x are the four inputs of the validations."""
+
+    def __init__(self, coefficients):
+        self.coefficients = coefficients
+
+    def init_state(self, layout):
+        return {"m": layout.zeros(), "v": layout.zeros(), "loss": 0.0, "seen": []}
+
+    def on_validation(self, validation_loss, score, state):
+        state["seen"].append(validation_loss)
+
+    def compute_update(self, step, state):
+        t, g, seen = step.index, step.gradients, state["seen"]
+        state["loss"] = 0.9 * state["loss"] + 0.1 * step.loss
+        loss = state["loss"] / (1 - 0.9**t)
+        x = np.zeros(4)
+        if seen:
+            since = len(seen) - 1 - seen.index(min(seen))
+            x = [
+                1,
+                np.log2(seen[-1] / loss) / 2,
+                np.log2(seen[-1] / min(seen)) / 2,
+                np.log2(1 + since) / 3,
+            ]
+        state["m"] = 0.9 * state["m"] + 0.1 * g
+        state["v"] = 0.999 * state["v"] + 0.001 * g**2
+        root = np.sqrt(state["v"] / (1 - 0.999**t)) + 1e-8
+        return -0.05 * 4 ** (self.coefficients @ x) * state["m"] / (1 - 0.9**t) / root
+
+
+def test_it_reads_the_validations_of_its_training():
+    """Against a rule made by hand that keeps the losses it saw."""
+    coefficients = np.array([-0.3, 0.2, 0.5, -0.7])
+    rule = started("adam", inputs=VALIDATION, controls=["step"], learning_rate=0.05)
+    rule = rule.with_meta_params([*coefficients, 0.0])
+    assert rule.is_compiled_ and not rule.replayable
+    ours, theirs = (
+        network(r, n_epochs=30, data=VALIDATED) for r in (rule, ByValidations(coefficients))
+    )
+    losses = np.array(theirs.validation_loss_curve_)
+    assert losses.argmin() not in (0, len(losses) - 1)  # it falls, and it rises
+    np.testing.assert_allclose(ours.validation_loss_curve_, losses, rtol=1e-6)
+    np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("inputs", [VALIDATION, ["is_bias"]], ids=["reads", "does not"])
+def test_validations_are_remembered_in_the_state(inputs):
+    """Also by a rule that does not read them: one that does can continue."""
+    model = network(started(inputs=inputs), n_epochs=30, data=VALIDATED)
+    losses = np.array(model.validation_loss_curve_)
+    expected = [30, losses[-1], losses.min(), 29 - losses.argmin()]
+    np.testing.assert_array_equal(model._training_state.rule_state["validation"], expected)
+
+
+def test_any_learner_reads_the_validations_that_the_kernel_reads():
+    rule = started(by=0.3, inputs=[*VALIDATION, "is_bias"])
+    slow = copy.deepcopy(rule)
+    slow.fitted_scope_._learner, slow.fitted_scope_.mlp = rule.learner_, None
+    assert not slow.fitted_scope_.is_compiled
+    ours, theirs = (network(r, data=VALIDATED) for r in (slow, rule))
+    np.testing.assert_allclose(ours.params_, theirs.params_, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_without_validations_their_inputs_change_no_bit(dtype):
+    plain = started(by=0.2)
+    aware = started(inputs=[*plain.inputs_, *VALIDATION])
+    layout = aware.fitted_scope_.mlp.layout
+    weights, biases = np.split(plain.meta_params_, [len(plain.inputs_) * 9])
+    weights = weights.reshape(-1, 9)
+    for of_validation, data in ((0.0, None), (0.0, VALIDATED), (1.0, None), (1.0, VALIDATED)):
+        more = np.full((4, 9), of_validation)
+        rule = aware.with_meta_params(layout.flatten([np.vstack([weights, more])], [biases]))
+        ours, theirs = (network(r, n_epochs=5, dtype=dtype, data=data) for r in (rule, plain))
+        if of_validation and data:
+            assert np.abs(ours.params_ - theirs.params_).max() > 1e-3
+        else:
+            np.testing.assert_array_equal(ours.params_, theirs.params_)
+
+
+def test_what_it_saw_of_validations_is_resumed_to_the_same_bits(tmp_path):
+    rule = started(by=0.2, inputs=ALL)
+    expected = network(rule, n_epochs=8, data=VALIDATED)
+    with pytest.raises(Killed):
+        network(rule, n_epochs=8, callbacks=[Checkpoint(tmp_path), KillAfter(3)], data=VALIDATED)
+    recorder = TraceRecorder()
+    resumed = network(rule, n_epochs=8, callbacks=[Checkpoint(tmp_path), recorder], data=VALIDATED)
+    np.testing.assert_array_equal(resumed.params_, expected.params_)
+    assert resumed.validation_loss_curve_ == expected.validation_loss_curve_
+    assert len(recorder.trace_) == 50
+
+
+def test_the_validations_of_other_weights_are_forgotten():
+    model = network(started(inputs=VALIDATION), n_epochs=2, data=VALIDATED, warm_start=True)
+    assert model._training_state.rule_state["validation"][0] == 2
+    model.params_ = np.zeros_like(model.params_)
+    model.set_params(max_iter=1).fit(X, Y)
+    np.testing.assert_array_equal(model._training_state.rule_state["validation"], np.zeros(4))
+
+
+def test_a_trace_has_no_validations_to_learn_from():
+    recorder = TraceRecorder()
+    network(Adam(), n_epochs=1, callbacks=[recorder], data=VALIDATED)
+    rule = started(inputs=["is_bias", "log_validation/best"])
+    message = r"inputs \['log_validation/best'\] need the validation losses .* leave these"
+    for ask in (
+        lambda trace: trace.features("layer", ["is_bias", "log_validation/best"]),
+        lambda trace: LearnedUpdateRule(scope="layer", inputs=rule.inputs_).fit(trace),
+        rule.score,
+        rule.predict,
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask(recorder.trace_)
+    assert str(started(inputs=["has_validation"], controls=["step"]).with_meta_params(
+        [-0.5, 0]
+    ).explain()) == "step = 0.008·4^(-0.5·has_validation)"  # fmt: skip
+
+
 # A step of SGD grows with each weight's own gradient, which no control of a tensor does.
 TEACHERS = {
     "adam": (Adam(0.003), 1.0001),
@@ -271,16 +400,16 @@ def test_a_student_trains_as_its_teacher(name):
 
 def test_features_of_copied_and_replayed_steps_are_those_of_the_training():
     """The same inputs from steps that are computed again and from steps that were stored."""
-    rule = started(by=0.1, inputs=ALL)
+    rule = started(by=0.1, inputs=IN_TRACES)
     recorders = TraceRecorder(), TraceRecorder(max_steps=30)
     for recorder in recorders:
         network(rule, n_epochs=3, callbacks=[recorder])
-    first, second = (r.trace_.features("layer", ALL) for r in recorders)
+    first, second = (r.trace_.features("layer", IN_TRACES) for r in recorders)
     np.testing.assert_array_equal(first, second)
-    assert first.shape == (30 * 6, len(ALL))
-    at = ALL.index("log_rows")
+    assert first.shape == (30 * 6, len(IN_TRACES))
+    at = IN_TRACES.index("log_rows")
     np.testing.assert_allclose(first[:, at], np.log2(120 / 256) / 2)
-    np.testing.assert_allclose(first[-1, ALL.index("progress")], 1.0)
+    np.testing.assert_allclose(first[-1, IN_TRACES.index("progress")], 1.0)
 
 
 def test_it_is_explained_in_words():

@@ -300,3 +300,12 @@ def test_regressions_can_have_a_share_of_clean_tasks_of_their_own():
         for settings in (usual, other)
     ]
     np.testing.assert_allclose(shares, [0.3, 0.8], atol=0.1)
+
+
+def test_the_kinds_of_clean_tasks_can_be_chosen():
+    tasks = SyntheticTasks(4, clean_share=1.0, clean_kinds={"linear": 2, "patches": 2})
+    assert tasks.clean_kinds == {"linear": 0.5, "patches": 0.5}
+    assert {tasks.draw(index).settings["kind"] for index in range(20)} == {"linear", "patches"}
+    for kinds in ({}, {"linear": 0}, {"linear": -1}, {"linear": np.nan}, {"curves": 1}):
+        with pytest.raises(ValueError, match="clean_kinds must have"):
+            SyntheticTasks(clean_kinds=kinds)

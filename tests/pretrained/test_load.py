@@ -44,7 +44,7 @@ def test_no_two_searches_share_tasks(name):
 def test_the_recommended_rule_is_update_rule_learned():
     X, y = load_diabetes(return_X_y=True)
     X, y = scale(X), scale(y)
-    options = {"max_iter": 5, "random_state": 3, "tol": 0}
+    options = {"max_iter": 5, "random_state": 3, "n_iter_no_change": np.inf}
     by_name = BackpropMLPRegressor((8,), update_rule="learned", **options).fit(X, y)
     by_rule = BackpropMLPRegressor((8,), update_rule=load_pretrained(RECOMMENDED), **options)
     np.testing.assert_array_equal(by_name.params_, by_rule.fit(X, y).params_)
@@ -55,7 +55,7 @@ def test_the_recommended_rule_is_update_rule_learned():
 def test_it_lowers_the_loss_more_than_adam_at_its_default(name):
     X, y = load_breast_cancer(return_X_y=True)
     X = scale(X)
-    options = {"max_iter": 30, "tol": 0, "batch_size": 64, "random_state": 1}
+    options = {"max_iter": 30, "n_iter_no_change": np.inf, "batch_size": 64, "random_state": 1}
     adam = BackpropMLPClassifier((32,), update_rule=Adam(0.001), **options)
     learned = BackpropMLPClassifier((32,), update_rule=load_pretrained(name), **options)
     adam, learned = (cross_val_score(one, X, y, scoring="neg_log_loss") for one in (adam, learned))
@@ -78,7 +78,8 @@ def test_a_call_returns_a_rule_of_its_own():
 def test_it_composes():
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(
-        StandardScaler(), BackpropMLPClassifier((8,), update_rule="learned", max_iter=3, tol=1e9)
+        StandardScaler(),
+        BackpropMLPClassifier((8,), update_rule="learned", max_iter=20, n_iter_no_change=np.inf),
     )
     grid = {"backpropmlpclassifier__update_rule": ["learned", Averaged("learned"), "adam"]}
     search = GridSearchCV(clone(model), grid, cv=2, error_score="raise")

@@ -38,6 +38,7 @@ cdef extern from "controller_loops.h" nogil:
         void* average
         double* tensors
         double* losses
+        const double* validation
         double* shares
         double* dropout
         SmallMLP mlp
@@ -70,7 +71,9 @@ cdef class LayerRule:
         workspace = np.zeros((2, mlp.widest * BLOCK))
         held = {
             name: memory[name]
-            for name in ("moments", "squares", "average", "tensors", "losses", "dropout")
+            for name in (
+                "moments", "squares", "average", "tensors", "losses", "validation", "dropout"
+            )
         }
         self._arrays = (gradients, params, updates, held, bounds, fixed, codes, controls, mlp,
                         workspace, dropout)
@@ -89,6 +92,7 @@ cdef class LayerRule:
         self._pass.squares = address(memory["squares"])
         self._pass.tensors = <double*>address(memory["tensors"])
         self._pass.losses = <double*>address(memory["losses"])
+        self._pass.validation = <double*>address(memory["validation"])
         self._pass.shares = <double*>address(memory["dropout"])
         self._pass.dropout = NULL if dropout is None else <double*>address(dropout)
         fill_mlp(&self._pass.mlp, mlp, workspace)

@@ -19,6 +19,10 @@ enum {
     LAYER_LOG_LOSS,
     LAYER_LOG_LOSS_BY_FIRST,
     LAYER_LOG_LOSS_FAST_BY_SLOW,
+    LAYER_HAS_VALIDATION,
+    LAYER_LOG_VALIDATION_BY_LOSS,
+    LAYER_LOG_VALIDATION_BY_BEST,
+    LAYER_VALIDATIONS_SINCE_BEST,
     LAYER_LOG_FAN_IN,
     LAYER_LOG_FAN_OUT,
     LAYER_IS_BIAS,
@@ -54,9 +58,10 @@ enum {
 };
 #define N_CONTROLS (SET_DROPOUT + 1)
 
-/* Of the columns of what is remembered of a tensor, and of the losses. */
+/* Of the columns of what is remembered of a tensor, of the losses and of the validations. */
 enum { TENSOR_MASS, TENSOR_COSINE, TENSOR_FIRST_RMS, N_TENSOR_COLUMNS };
 enum { FIRST_LOSS, FAST_LOSS, SLOW_LOSS };
+enum { N_VALIDATIONS, LAST_VALIDATION, BEST_VALIDATION, SINCE_BEST };
 
 /* Sums over a tensor that its statistics are computed from. */
 enum { GG, G9, M55, M99, M9999, M599, SLOW_SUM, FAST_SUM, WW, N_SUMS };
@@ -74,6 +79,7 @@ typedef struct {
     const void *gradients, *params;
     void *updates, *moments, *squares, *average;
     double *tensors, *losses;
+    const double *validation; /* the training writes it between two steps */
     double *shares, *dropout; /* by hidden layer: remembered, and that of the network or NULL */
     SmallMLP mlp; /* in double */
 } LayerPass;
@@ -145,6 +151,15 @@ UNUSED static void changing_inputs(const LayerPass *pass, const LayerStep *step,
     known[LAYER_LOG_LOSS] = log2(fast) / 4;
     known[LAYER_LOG_LOSS_BY_FIRST] = log2(fast / (losses[FIRST_LOSS] + SMALLEST_LOSS)) / 2;
     known[LAYER_LOG_LOSS_FAST_BY_SLOW] = log2(fast / slow);
+    const double *validation = pass->validation;
+    const int has_validation = validation[N_VALIDATIONS] > 0;
+    const double last = validation[LAST_VALIDATION] + SMALLEST_LOSS,
+                 best = validation[BEST_VALIDATION] + SMALLEST_LOSS;
+    known[LAYER_HAS_VALIDATION] = has_validation;
+    known[LAYER_LOG_VALIDATION_BY_LOSS] = has_validation ? log2(last / fast) / 2 : 0;
+    known[LAYER_LOG_VALIDATION_BY_BEST] = has_validation ? log2(last / best) / 2 : 0;
+    known[LAYER_VALIDATIONS_SINCE_BEST] =
+        has_validation ? log2(1 + validation[SINCE_BEST]) / 3 : 0;
 }
 
 /* Compute the statistics of a tensor from its sums; advance what is remembered of it. */

@@ -20,6 +20,7 @@ __all__ = [
     "layer_move",
     "layer_settings",
     "layer_terms",
+    "note_validation",
 ]
 
 # Inputs that change from step to step and are the same for all tensors, then those that differ
@@ -37,6 +38,10 @@ LAYER_INPUTS = (
     "log_loss",
     "log_loss/first",
     "log_loss_fast/slow",
+    "has_validation",
+    "log_validation/loss",
+    "log_validation/best",
+    "validations_since_best",
     "log_fan_in",
     "log_fan_out",
     "is_bias",
@@ -55,7 +60,7 @@ LAYER_INPUTS = (
     "log_squares_fast/slow",
     "log_net_inputs",
 )
-N_CHANGING, N_FIXED = 12, 10
+N_CHANGING, N_FIXED = 16, 10
 # The values that a controller sets for every tensor.
 LAYER_CONTROLS = (
     "step",
@@ -84,10 +89,14 @@ LARGEST_STEP, LARGEST_HORIZON_CHANGE, LARGEST_GAIN = 4.0, 4.0, 1.5
 LARGEST_DECAY, LARGEST_HORIZON, LARGEST_DROPOUT = 10.0, 1e4, 0.6
 # A gradient that is larger, or no number, counts as none: its square has to be finite.
 LARGEST_GRADIENT = {np.dtype(np.float32): 1e18, np.dtype(np.float64): 1e150}
+# A validation loss that is no number counts as the largest.
+LARGEST_LOSS = float(np.finfo(np.float64).max)
 # Far below any loss that matters, so that logarithms are finite.
 TINY = 1e-12
 # Columns of what is remembered of a tensor.
 MASS, COSINE, FIRST_RMS = range(3)
+# What is remembered of the validations of a training.
+N_VALIDATIONS, LAST_VALIDATION, BEST_VALIDATION, SINCE_BEST = range(4)
 
 
 @dataclass(frozen=True)
@@ -188,8 +197,10 @@ def layer_memory(
         ``moments`` (3, n_params) and ``squares`` (2, n_params), running means of decays 0.5, 0.9,
         0.99 and of 0.999, 0.95; ``average`` (n_params,); ``tensors`` (n_tensors, 3), float64: mass
         of the average, running cosine, root mean square of the first weights; ``losses`` (3,),
-        float64: the first, and running means of decays 0.9 and 0.99; ``dropout``
-        (n_hidden_layers,), float64: the shares to drop in the next step.
+        float64: the first, and running means of decays 0.9 and 0.99; ``validation`` (4,), float64:
+        the number of validations, the last and the lowest validation loss, and the number of
+        validations since the lowest; ``dropout`` (n_hidden_layers,), float64: the shares to drop in
+        the next step.
     """
     return {
         "moments": np.zeros((3, n_params), dtype),
@@ -197,8 +208,20 @@ def layer_memory(
         "average": np.zeros(n_params, dtype),
         "tensors": np.zeros((n_tensors, 3)),
         "losses": np.zeros(3),
+        "validation": np.zeros(4),
         "dropout": np.full(n_tensors // 2 - 1, dropout, np.float64),
     }
+
+
+def note_validation(memory: dict[str, np.ndarray], loss: float) -> None:
+    """Remember the loss of a validation, for the inputs of the next steps."""
+    validation = memory["validation"]
+    last = np.nan_to_num(loss, nan=LARGEST_LOSS, posinf=LARGEST_LOSS)
+    is_best = not validation[N_VALIDATIONS] or last < validation[BEST_VALIDATION]
+    validation[N_VALIDATIONS] += 1
+    validation[LAST_VALIDATION] = last
+    validation[BEST_VALIDATION] = last if is_best else validation[BEST_VALIDATION]
+    validation[SINCE_BEST] = 0 if is_best else validation[SINCE_BEST] + 1
 
 
 def bounded(values: Any, largest: float) -> np.ndarray:
@@ -275,11 +298,25 @@ def layer_inputs(
         np.log2(fast + TINY) / 4,
         np.log2((fast + TINY) / (losses[0] + TINY)) / 2,
         np.log2((fast + TINY) / (slow + TINY)),
+        *_validation_inputs(memory["validation"], fast),
     ]
     known = np.hstack([np.tile(changing, (len(task.fixed), 1)), task.fixed])
     if (codes >= N_CHANGING + N_FIXED).any():
         known = np.hstack([known, _statistics(gradients, params, memory, task, t)])
     return bounded(known[:, codes], LARGEST_INPUT)
+
+
+def _validation_inputs(validation: np.ndarray, loss: float) -> tuple[float, ...]:
+    """Return the inputs that a validation gives, by the running loss; 0 before the first one."""
+    if not validation[N_VALIDATIONS]:
+        return 0.0, 0.0, 0.0, 0.0
+    last, best = validation[LAST_VALIDATION] + TINY, validation[BEST_VALIDATION] + TINY
+    return (
+        1.0,
+        np.log2(last / (loss + TINY)) / 2,
+        np.log2(last / best) / 2,
+        np.log2(1 + validation[SINCE_BEST]) / 3,
+    )
 
 
 def _statistics(

@@ -403,6 +403,11 @@ class Scope(ABC):
         return False
 
     @property
+    def reads_validation(self) -> bool:
+        """Whether updates depend on the validations of a training; False by default."""
+        return False
+
+    @property
     def is_compiled(self) -> bool:
         """True if the learner runs inside the step, and not through its ``predict``."""
         return self.has_kernel and self.mlp is not None
@@ -458,6 +463,9 @@ class Scope(ABC):
     def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
         """Return the parameters that a fitted estimator gets; the last ones by default."""
         return params
+
+    def on_validation(self, validation_loss: float, state: Any) -> None:  # noqa: B027
+        """React to a validation of the training; do nothing by default."""
 
     def on_new_params(self, state: Any) -> None:  # noqa: B027
         """Drop parameters from the state, as somebody wrote others; does nothing by default."""

@@ -21,6 +21,7 @@ from sklearn_metabp._kernels.scopes import (
     layer_move,
     layer_settings,
     layer_terms,
+    note_validation,
 )
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.controls import (
@@ -46,6 +47,10 @@ STARTS = {
     "adam": LayerStart(0.001, cautious=True),
     "averaged_adamw": LayerStart(0.008, weight_decay=0.3, horizon=100.0),
 }
+# Inputs that the validations of a training give.
+_VALIDATION = frozenset(
+    {"has_validation", "log_validation/loss", "log_validation/best", "validations_since_best"}
+)
 #: The controls, in the order of ``LAYER_CONTROLS``.
 CONTROLS = {
     control.name: control
@@ -159,6 +164,12 @@ class LayerScope(Scope):
         "log_loss": "log2 of the loss / 4, a running mean with decay 0.9",
         "log_loss/first": "log2(that running mean over the first loss) / 2",
         "log_loss_fast/slow": "log2(that running mean over one with decay 0.99)",
+        "has_validation": "1 after the first validation of the training; this and the next three "
+        "are 0 before it, and where nothing is validated",
+        "log_validation/loss": "log2(the last validation loss over the running mean of the loss) "
+        "/ 2",
+        "log_validation/best": "log2(the last validation loss over the lowest so far) / 2",
+        "validations_since_best": "log2(1 + validations since the lowest loss) / 3",
         "log_fan_in": "log2(neurons before the layer) / 4",
         "log_fan_out": "log2(neurons of the layer) / 4",
         "is_bias": "1 for a bias vector, 0 for a weight matrix",
@@ -247,6 +258,21 @@ class LayerScope(Scope):
     controls: tuple[str, ...] = _UPDATE_CONTROLS
 
     # Reading.
+
+    @property
+    def reads_validation(self) -> bool:
+        """Whether one of the inputs is given by the validations of a training."""
+        return bool(_VALIDATION & set(self.inputs))
+
+    def check_trace(self, trace: Trace) -> None:
+        """Raise ValueError if an input is given by validations, which a trace does not have."""
+        if self.reads_validation:
+            found = [name for name in self.inputs if name in _VALIDATION]
+            raise ValueError(
+                f"inputs {found} need the validation losses of a training, and a trace does not "
+                "have them. To learn from a trace, leave these inputs out; a rule that has them "
+                "starts from initialize, and a search finds its meta_params_."
+            )
 
     @property
     def _codes(self) -> np.ndarray:
@@ -449,13 +475,18 @@ class LayerScope(Scope):
 
         return compute_update
 
+    def on_validation(self, validation_loss: float, state: dict[str, Any]) -> None:
+        """Remember the loss, which the next steps read from the state."""
+        note_validation(state, validation_loss)
+
     def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
         """Return the average of the weights once there was a step."""
         return state["average"] if state["tensors"][0, 0] else params
 
     def on_new_params(self, state: dict[str, Any]) -> None:
-        """Begin a new average."""
+        """Begin a new average, and forget the validations of the old parameters."""
         state["tensors"][:, 0] = 0
+        state["validation"][...] = 0
 
     # Files and displays.
 

@@ -1,0 +1,58 @@
+"""A local Dask cluster and a local Ray, where they are installed, as backends of joblib."""
+
+import contextlib
+import importlib.util
+
+import joblib
+import pytest
+
+has_dask = importlib.util.find_spec("distributed") is not None
+has_ray = importlib.util.find_spec("ray") is not None
+needs_dask = pytest.mark.skipif(not has_dask, reason="Dask is not installed")
+needs_ray = pytest.mark.skipif(not has_ray, reason="Ray is not installed")
+
+#: Backends whose worker processes may die.
+CLUSTERS = [
+    pytest.param("loky", id="loky"),
+    pytest.param("dask", id="dask", marks=needs_dask),
+    pytest.param("ray", id="ray", marks=[needs_ray, pytest.mark.slow]),
+]
+
+
+@contextlib.contextmanager
+def dask_cluster(n_workers=2):
+    import dask
+    from distributed import Client, LocalCluster
+
+    # On a busy machine a worker takes longer to start again than the cluster would wait.
+    slow = {"distributed.deploy.lost-worker-timeout": "120s"}
+    with (
+        dask.config.set(slow),
+        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        joblib.parallel_config("dask"),
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def ray_cluster():
+    import ray
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        with joblib.parallel_config("ray"):
+            yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def loky_processes():
+    with joblib.parallel_config("loky", n_jobs=2):
+        yield
+
+
+STARTS = {"loky": loky_processes, "dask": dask_cluster, "ray": ray_cluster}
