@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import joblib
 import numpy as np
@@ -16,14 +17,19 @@ from sklearn.linear_model import Ridge
 from sklearn_metabp import SGD, Adam, BackpropMLPRegressor, LearnedUpdateRule, Trace
 from sklearn_metabp.meta_training import (
     ClusterLostError,
+    CMASearch,
     EvolutionSearch,
+    LostJobError,
     SyntheticTasks,
     Task,
     aggregate,
     compare_rules,
     record_pool,
 )
+from sklearn_metabp.meta_training.workers import run
+from sklearn_metabp.meta_training.workers.jobs import DIED, Workers
 
+needs_cma = pytest.mark.skipif(find_spec("cma") is None, reason="pycma is not installed")
 pytestmark = pytest.mark.filterwarnings("default")
 
 X = np.linspace(-1, 1, 40).reshape(20, 2)
@@ -31,14 +37,15 @@ Y = X[:, 0] * X[:, 1]
 NETWORK = BackpropMLPRegressor((3,), max_iter=3, batch_size=10, n_iter_no_change=np.inf)
 TASKS = [Task(NETWORK, factor * X, Y, X[:5], Y[:5]) for factor in (1, 2)]
 RULES = [SGD(0.1), Adam(0.01)]
+SIZES = {EvolutionSearch: {"n_pairs": 4}, CMASearch: {"n_tasks": 3, "population_size": 4}}
 
 
-def search(**params):
+def search(kind=EvolutionSearch, **params):
     rule = LearnedUpdateRule(BackpropMLPRegressor((4,), "tanh"), random_state=0)
     rule = rule.initialize(normalizer="1", scale=0.01)
     tasks = SyntheticTasks(1, horizon=(8, 20))
-    defaults = {"objective": "fit", "n_iterations": 3, "n_pairs": 4, "random_state": 5}
-    return EvolutionSearch(rule, tasks, **defaults | params)
+    defaults = {"objective": "fit", "n_iterations": 3, "random_state": 5}
+    return kind(rule, tasks, **defaults | SIZES[kind] | params)
 
 
 def imitation():
@@ -59,10 +66,59 @@ def one_process():
         yield
 
 
-def test_a_search_has_the_same_bits(cluster):
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        pytest.param(EvolutionSearch, {}, id="whole"),
+        pytest.param(EvolutionSearch, {"truncation": 5}, id="truncated"),
+        pytest.param(CMASearch, {}, id="cma", marks=needs_cma),
+    ],
+)
+def test_a_search_has_the_same_bits(cluster, kind, params):
     with one_process():
-        expected = search().fit()
-    np.testing.assert_array_equal(search().fit().meta_params_, expected.meta_params_)
+        expected = search(kind, **params).fit()
+    np.testing.assert_array_equal(search(kind, **params).fit().meta_params_, expected.meta_params_)
+
+
+class DyingWorkers(Workers):
+    """Workers that die of every job."""
+
+    n_tries_alone = 1
+
+    def run(self, jobs, timeout):
+        yield from ((number, DIED) for number, _ in jobs)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        pytest.param(lambda: search().fit(), "trial 0 of iteration 1, on task 0,", id="whole"),
+        pytest.param(
+            lambda: search(truncation=5).fit(), "trial 0 of iteration 1, on task 0,", id="truncated"
+        ),
+        pytest.param(
+            lambda: search(CMASearch).fit(),
+            "trial 0 of iteration 1, on task 0,",
+            id="cma",
+            marks=needs_cma,
+        ),
+        pytest.param(
+            lambda: record_pool(TASKS, RULES),
+            "the training of task 0 from start 0 by SGD",
+            id="pool",
+        ),
+        pytest.param(imitation, "the training of task 0 from start 0 by SGD", id="imitation"),
+        pytest.param(
+            lambda: compare_rules({"SGD": SGD(0.1)}, TASKS),
+            "the comparison on task 0 from start 0",
+            id="comparison",
+        ),
+    ],
+)
+def test_a_job_that_always_dies_is_named(monkeypatch, call, name):
+    monkeypatch.setattr(run, "_find_workers", lambda n_jobs: DyingWorkers())
+    with pytest.raises(LostJobError, match=f"^{name}.* was given up"):
+        call()
 
 
 def test_a_search_whose_worker_is_killed_has_the_same_bits(cluster, tmp_path):
