@@ -23,8 +23,8 @@ class ControllerDisplay:
 
     :meth:`from_trace` and :meth:`from_estimator` make it. A panel is a control, in its own unit:
     the learning rate, the shares of gradient and momenta in the step, the decay of the weights, the
-    horizon of the average, the gain of the initial weights. A line is a weight matrix (solid) or a
-    bias vector (dashed), coloured by its layer.
+    horizon of the average, the gain of the initial weights, the dropout of the hidden layer before
+    a matrix. A line is a weight matrix (solid) or a bias vector (dashed), coloured by its layer.
 
     Parameters
     ----------

@@ -366,9 +366,8 @@ def test_a_trace_has_no_validations_to_learn_from():
     ):
         with pytest.raises(ValueError, match=message):
             ask(recorder.trace_)
-    assert str(started(inputs=["has_validation"], controls=["step"]).with_meta_params(
-        [-0.5, 0]
-    ).explain()) == "step = 0.008·4^(-0.5·has_validation)"  # fmt: skip
+    rule = started(inputs=["has_validation"], controls=["step"]).with_meta_params([-0.5, 0])
+    assert rule.explain().formula == "step = 0.008·4^(-0.5·has_validation)"
 
 
 # A step of SGD grows with each weight's own gradient, which no control of a tensor does.

@@ -520,12 +520,12 @@ class LayerScope(Scope):
             "",
             f"Over {_EXAMPLE_STEPS} steps in batches of {_EXAMPLE_BATCH} of {_EXAMPLE_ROWS} rows, "
             f"layers {'-'.join(map(str, _EXAMPLE_LAYERS))}, the loss and the statistics of every "
-            "tensor as in the median of what was fitted:",
+            "tensor in the middle of their ranges:",
             f"{'':<{_WIDTH}}{'first step':>11}{'half way':>11}{'last step':>11}",
             *self._course_in_words(),
             "",
             "Inputs that move a control most, and its values from the low to the high end of each, "
-            "all others as in the median:",
+            "all others in the middle of theirs:",
             *self._strongest_inputs(found.effects),
         ]
         if found.formula is not None and max(map(len, found.formula.split("\n"))) <= _WIDEST:
