@@ -20,17 +20,21 @@ CLUSTERS = [
 
 
 @contextlib.contextmanager
-def dask_cluster(n_workers=2):
+def dask_cluster(n_workers=2, max_seconds_without=300):
     import dask
     from distributed import Client, LocalCluster
 
-    # On a busy machine a worker takes longer to start again than the cluster would wait.
-    slow = {"distributed.deploy.lost-worker-timeout": "120s"}
+    settings = {
+        # On a busy machine a worker takes longer to start again than anybody would wait.
+        "distributed.deploy.lost-worker-timeout": "300s",
+        # The scheduler repeats a job once by itself, not three times.
+        "distributed.scheduler.allowed-failures": 1,
+    }
     with (
-        dask.config.set(slow),
+        dask.config.set(settings),
         LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
-        joblib.parallel_config("dask"),
+        joblib.parallel_config("dask", wait_for_workers_timeout=max_seconds_without),
     ):
         yield client
 

@@ -131,10 +131,10 @@ def test_a_job_that_always_dies_is_named(cluster):
 def test_a_cluster_without_workers_is_an_error(monkeypatch):
     from sklearn_metabp.meta_training.workers import dask_workers
 
-    monkeypatch.setattr(dask_workers, "_RESTART_SECONDS", -9.0)  # joblib's own 10 are added
+    monkeypatch.setattr(dask_workers, "_RESTART_SECONDS", 0.0)
     monkeypatch.setattr(dask_workers, "_CHECK_SECONDS", 0.2)
     with (
-        dask_cluster(n_workers=0),
+        dask_cluster(n_workers=0, max_seconds_without=1),
         pytest.raises(ClusterLostError, match=r"no worker for \d seconds, with 2 jobs"),
     ):
         run_jobs([Job("one", square, (1,)), Job("two", square, (2,))])
