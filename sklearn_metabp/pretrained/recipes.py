@@ -163,14 +163,28 @@ _OF_VALIDATION = (
 _BROAD = {"max_width": 128, "scale_share": 0.25}
 _NOISY = {"max_width": 128, "scale_share": 0.15}
 _LONG = {"horizon": (30, 1000), "clean_regression_share": 0.6, **_NOISY}
+_DROPOUT = 0.1  # before anything was learned
 _CLEAN_KINDS = ("linear", "mixture", "teacher", "spiral", "sines", "products", "surface", "patches")
 _LINEAR = {"clean_kinds": dict.fromkeys(_CLEAN_KINDS, 1.0), "clean_share": 0.35, **_LONG}
+
+
+def _variant(seeds: tuple[int, int], inputs: Sequence[str], controls: Sequence[str]) -> Recipe:
+    """Return a recipe that starts from the shipped rule and takes one short stage."""
+    start: dict[str, Any] = {"start": "averaged_adamw", "controls": controls}
+    if "dropout" in controls:
+        start["dropout"] = _DROPOUT
+    plans = [
+        SearchPlan("generalise", seeds[0], 150, 0.01, _LINEAR),
+        SearchPlan("chosen_test_loss", seeds[1], 150, 0.01, {"n_test": 300, **_LINEAR}),
+    ]
+    return Recipe(inputs, start, [plans], ancestor="generalise")
+
 
 #: The recipes by the names of the rules.
 RECIPES: Mapping[str, Recipe] = {
     "generalise": Recipe(
         inputs=_INPUTS,
-        start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
+        start={"start": "averaged_adamw", "dropout": _DROPOUT, "controls": LAYER_CONTROLS},
         stages=[
             [SearchPlan("generalise", 11, 600, 0.012, {"curriculum": 8000, **_NOISY})],
             [
@@ -183,41 +197,12 @@ RECIPES: Mapping[str, Recipe] = {
             ],
         ],
     ),
-    "generalise_anytime": Recipe(
-        inputs=[name for name in _INPUTS if name not in _OF_THE_HORIZON],
-        start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
-        stages=[
-            [
-                SearchPlan("generalise", 16, 150, 0.01, _LINEAR),
-                SearchPlan("chosen_test_loss", 17, 150, 0.01, {"n_test": 300, **_LINEAR}),
-            ]
-        ],
-        ancestor="generalise",
+    "generalise_anytime": _variant(
+        (16, 17), [name for name in _INPUTS if name not in _OF_THE_HORIZON], LAYER_CONTROLS
     ),
-    "generalise_validation": Recipe(
-        inputs=[*_INPUTS, *_OF_VALIDATION],
-        start={"start": "averaged_adamw", "dropout": 0.1, "controls": LAYER_CONTROLS},
-        stages=[
-            [
-                SearchPlan("generalise", 20, 150, 0.01, _LINEAR),
-                SearchPlan("chosen_test_loss", 21, 150, 0.01, {"n_test": 300, **_LINEAR}),
-            ]
-        ],
-        ancestor="generalise",
-    ),
-    "generalise_pure": Recipe(
-        inputs=_INPUTS,
-        start={
-            "start": "averaged_adamw",
-            "controls": [name for name in LAYER_CONTROLS if name not in ("gain", "dropout")],
-        },
-        stages=[
-            [
-                SearchPlan("generalise", 18, 150, 0.01, _LINEAR),
-                SearchPlan("chosen_test_loss", 19, 150, 0.01, {"n_test": 300, **_LINEAR}),
-            ]
-        ],
-        ancestor="generalise",
+    "generalise_validation": _variant((20, 21), [*_INPUTS, *_OF_VALIDATION], LAYER_CONTROLS),
+    "generalise_pure": _variant(
+        (18, 19), _INPUTS, [name for name in LAYER_CONTROLS if name not in ("gain", "dropout")]
     ),
     "fit": Recipe(
         inputs=_INPUTS,
