@@ -25,8 +25,13 @@ class JoblibWorkers(Workers):
 
     def __init__(self, backend: Any, n_jobs: int | None):
         self._n_jobs = n_jobs
-        # A thread cannot be ended, so no job in one is given up.
-        self._has_limit = not isinstance(backend, BACKENDS["threading"])
+        # A thread cannot be ended, so no job in one is given up. One job at a time runs in this
+        # process, where joblib would warn of a timeout.
+        self._has_limit = (
+            backend.supports_timeout
+            and not isinstance(backend, BACKENDS["threading"])
+            and backend.effective_n_jobs(n_jobs) != 1
+        )
         self._return_as = "generator_unordered" if backend.supports_return_generator else "list"
 
     def run(

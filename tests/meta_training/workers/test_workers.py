@@ -83,6 +83,16 @@ def test_results_are_in_the_order_of_the_jobs(backend):
             run_jobs(jobs_of(raise_timeout, 2), n_jobs=2)
 
 
+@pytest.mark.parametrize(
+    ("backend", "n_jobs"),
+    [("sequential", 2), ("threading", 2), ("loky", 1), ("loky", None), ("multiprocessing", 1)],
+)
+@pytest.mark.filterwarnings("error")
+def test_nobody_warns_of_a_timeout_that_does_not_apply(backend, n_jobs):
+    with joblib.parallel_config(backend):
+        assert run_jobs(jobs_of(square, 2), n_jobs=n_jobs, timeout=0.001) == [0, 1]
+
+
 def test_results_of_processes_are_in_the_order_of_the_jobs(cluster):
     assert run_jobs(jobs_of(square, 8)) == run_jobs(jobs_of(square, 8), timeout=60) == SQUARES
     assert run_jobs([]) == []
