@@ -1,5 +1,6 @@
 """Workers of joblib: processes of this machine, threads, or this process itself."""
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -61,7 +62,7 @@ class JoblibWorkers(Workers):
                 yield number, Done(value)
         except BrokenProcessPool:
             pass
-        except TimeoutError as error:
+        except multiprocessing.TimeoutError as error:  # not the built-in one
             if not has_limit or error.args:  # of a job: that of joblib has no arguments
                 raise
             end = late(timeout)
