@@ -28,7 +28,8 @@ def load_pretrained(name: str = RECOMMENDED) -> LearnedUpdateRule:
     """Return a learned rule that comes with the package.
 
     Each was found by trial and error on synthetic tasks alone, so every real data set is new to it.
-    It needs no learning rate.
+    It needs no learning rate. A training should last as long as it was planned for: set
+    ``max_iter`` to the length that you want, and ``n_iter_no_change=np.inf``.
 
     Parameters
     ----------
