@@ -1,6 +1,7 @@
 """Workers of joblib: processes of this machine, threads, or this process itself."""
 
 from collections.abc import Iterator, Sequence
+from multiprocessing import TimeoutError as JoblibTimeoutError  # no built-in TimeoutError
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -61,7 +62,7 @@ class JoblibWorkers(Workers):
                 yield number, Done(value)
         except BrokenProcessPool:
             pass
-        except TimeoutError as error:
+        except JoblibTimeoutError as error:
             if not has_limit or error.args:  # of a job: that of joblib has no arguments
                 raise
             end = late(timeout)
