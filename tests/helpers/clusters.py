@@ -2,6 +2,8 @@
 
 import contextlib
 import importlib.util
+import os
+import sys
 
 import joblib
 import pytest
@@ -45,7 +47,14 @@ def ray_cluster():
     from ray.util.joblib import register_ray
 
     register_ray()
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+        # Its processes do not take over where this one looks for modules.
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}},
+    )
     try:
         with joblib.parallel_config("ray"):
             yield

@@ -1,7 +1,7 @@
 """Workers of joblib: processes of this machine, threads, or this process itself."""
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
+from multiprocessing import TimeoutError as JoblibTimeoutError  # not the built-in one
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -62,7 +62,7 @@ class JoblibWorkers(Workers):
                 yield number, Done(value)
         except BrokenProcessPool:
             pass
-        except multiprocessing.TimeoutError as error:  # not the built-in one
+        except JoblibTimeoutError as error:
             if not has_limit or error.args:  # of a job: that of joblib has no arguments
                 raise
             end = late(timeout)
