@@ -31,7 +31,7 @@ def open_listener(
     Parameters
     ----------
     estimator : estimator
-        Its ``fit`` is decorated with ``_fit_context``, which tears the callbacks down.
+        ``_fit_context`` decorates its ``fit`` and tears the callbacks down.
     task_name : str
         Name of the root task; epochs are its leaves.
     max_epochs : int
@@ -168,7 +168,7 @@ class IterationListener:
     Parameters
     ----------
     estimator : estimator
-        Its ``fit`` is decorated with ``_fit_context``, which tears the callbacks down.
+        ``_fit_context`` decorates its ``fit`` and tears the callbacks down.
     n_iterations : int
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator fitted as it is now.

@@ -128,7 +128,7 @@ def fit_checked(
         Numbers of the epochs, from 1, after which to validate, the last among them; None for all.
         The curves have NaN elsewhere. Only without ``early_stopping``.
     validation_scores : bool, default=True
-        Whether to compute scores on the validation rows. They may take longer than the losses.
+        True to compute scores on the validation rows. They may take longer than the losses.
         Otherwise minus the loss is the score.
     on_validation : callable, default=None
         ``on_validation(params, loss)`` is called after every validation, with the parameters that
@@ -140,7 +140,7 @@ def fit_checked(
         The largest number of epochs of this call, which is a part of a training for ``max_iter``
         epochs; None is all that are left. Schedules count on the whole training.
     warns : bool, default=True
-        Whether to examine the outcome, and to warn of a training that did not converge.
+        True to examine the outcome, and to warn of a training that did not converge.
 
     Returns
     -------

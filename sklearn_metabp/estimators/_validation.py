@@ -61,7 +61,7 @@ class ValidationRows:
         epochs : collection of int or None
             Numbers of the epochs, from 1, after which to validate; None for all.
         with_scores : bool
-            Whether to compute scores, which may take longer than losses. Otherwise minus the loss
+            True to compute scores, which may take longer than losses. Otherwise minus the loss
             is the score.
         on_validation : callable or None
             Called with the parameters and the loss of every validation.

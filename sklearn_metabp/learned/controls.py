@@ -35,7 +35,7 @@ class Control:
         ``write(name, start, text)`` returns the equation of the value, from its start and the
         equation of the output.
     is_log : bool
-        Whether factors of the value matter, and not differences.
+        True if factors of the value matter, and not differences.
     has_it : callable
         ``has_it(layer, is_bias)`` returns whether a weight matrix or bias vector has the control.
     is_initial : bool

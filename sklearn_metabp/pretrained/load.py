@@ -27,7 +27,8 @@ _FOLDER = Path(__file__).parent / "rules"
 def load_pretrained(name: str = RECOMMENDED) -> LearnedUpdateRule:
     """Return a learned rule that comes with the package.
 
-    Each was found by trial and error on synthetic tasks alone, so every real data set is new to it.
+    Each was found by trial and error on synthetic tasks alone. Real data sets only served to choose
+    between recipes.
     It needs no learning rate. A training should last as long as it was planned for: set
     ``max_iter`` to the length that you want, and ``n_iter_no_change=np.inf``.
 
