@@ -1,14 +1,14 @@
 """Adaptive moment estimation, and functions for the rules related to Adam."""
 
-from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import adam_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
@@ -29,7 +29,7 @@ def two_moments(layout: ParameterLayout) -> dict[str, Any]:
     return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
 
 
-class Adam(MomentRule):
+class Adam(ElementwiseRule, MomentRule):
     r"""Adam: a step by the mean gradient over its root mean square.
 
     With :math:`m_0 = v_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -91,22 +91,15 @@ class Adam(MomentRule):
         self._validate_params()
         return two_moments(layout)
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
-        return Adam.bind(self, step, state)()
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the corrected moments; see :meth:`UpdateRule.operations`."""
 
-    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
-        gradients, updates = step.gradients, step.updates
-        mean, square = state["mean"], state["square"]
-
-        def compute_update() -> np.ndarray:
-            state["t"] = t = state["t"] + 1
+        def numbers(n: int) -> tuple[float, ...]:
+            t = state["t"]
+            state["t"] = t + n
             # rate_at would return the same: the usual case does without the call.
             rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
-            adam_step(
-                gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t
-            )
-            return updates
+            return rate, self.beta_1, self.beta_2, self.epsilon, t + 1
 
-        return compute_update
+        arrays = step.gradients, state["mean"], state["square"], step.updates
+        return [Operation(adam_step, arrays, numbers, steady=self.has_steady_rate, counts=True)]

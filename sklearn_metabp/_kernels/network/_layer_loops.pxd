@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "layer_loops.h" nogil:
+    int RELU
     int SOFTMAX
 
     ctypedef struct SparseRows:

@@ -219,10 +219,16 @@ static void TARGET_NAME(gradient_product)(int64_t n, int64_t width, int64_t fan_
     }
 }
 
+/* Values that pack_deltas writes. */
+static int64_t TARGET_NAME(packed)(int64_t n, int64_t width)
+{
+    return n * TARGET_NAME(panel_start)(width, TARGET_NAME(n_panels)(width));
+}
+
 /* Values of scratch for batches of n rows and a layer. */
 static int64_t TARGET_NAME(scratch)(int64_t n, int64_t width, int64_t fan_in, int64_t rows)
 {
-    const int64_t panel = 3 * LANES, packed = n * (width + LANES), columns = n * rows;
+    const int64_t panel = 3 * LANES, packed = TARGET_NAME(packed)(n, width), columns = n * rows;
     const int64_t forward = (fan_in + 1) * panel, backward = width * panel;
     const int64_t gradient = packed + columns;
     const int64_t most = forward > backward ? forward : backward;
@@ -231,5 +237,5 @@ static int64_t TARGET_NAME(scratch)(int64_t n, int64_t width, int64_t fan_in, in
 
 static const Products TARGET_NAME(products) = {
     TARGET_NAME(forward_product), TARGET_NAME(backward_product), TARGET_NAME(pack_deltas),
-    TARGET_NAME(gradient_product), TARGET_NAME(scratch),
+    TARGET_NAME(gradient_product), TARGET_NAME(packed), TARGET_NAME(scratch),
 };

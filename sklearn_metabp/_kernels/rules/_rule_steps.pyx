@@ -11,20 +11,11 @@ from cpython.buffer cimport (
 from cpython.object cimport PyObject
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
-from libc.string cimport strlen
+from libc.string cimport strcmp, strlen
 
 cdef extern from "rule_loops.h" nogil:
     enum:
-        MAX_ARRAYS
-        MAX_NUMBERS
         N_RULE_STEPS
-    ctypedef void (*Loop)(void** arrays, int64_t n, const double* numbers) noexcept nogil
-    ctypedef struct RuleStep:
-        const char* name
-        const char* arrays
-        int n_numbers
-        Loop f64
-        Loop f32
     const RuleStep rule_steps[]
     double squares_f64(const double*, int64_t)
     double squares_f32(const float*, int64_t)
@@ -112,6 +103,7 @@ cdef object take_step(_Step row, PyObject** arguments, Py_ssize_t n_arguments):
             open_array(&arrays, <object>arguments[k], step.arrays[k] == b"w")
         for k in range(step.n_numbers):
             numbers[k] = <double><object>arguments[n_arrays + k]
+        step.prepare(numbers)
         with nogil:
             if arrays.is_double:
                 step.f64(arrays.at, arrays.n, numbers)
@@ -119,6 +111,15 @@ cdef object take_step(_Step row, PyObject** arguments, Py_ssize_t n_arguments):
                 step.f32(arrays.at, arrays.n, numbers)
     finally:
         close_arrays(&arrays)
+
+
+cdef const RuleStep* find_step(const char* name) except NULL:
+    """Return the row of the table with a name."""
+    cdef int position
+    for position in range(N_RULE_STEPS):
+        if strcmp(rule_steps[position].name, name) == 0:
+            return &rule_steps[position]
+    raise ValueError(f"there is no elementwise step {name.decode()!r}")
 
 
 def norm(values):
