@@ -140,7 +140,7 @@ class Epochs:
         return self.mean_loss
 
     def _run_program(self, n_epochs: int) -> tuple[list[float], BaseException | None]:
-        """Run epochs without Python; return the mean loss of each, and the error that ended them."""
+        """Run epochs without Python; return their mean losses, and the error that ended them."""
         step, state, batches, program = self.step, self.state, self.batches, self.program
         assert program is not None
         losses, n_steps = np.empty(n_epochs), n_epochs * batches.n_batches

@@ -16,6 +16,10 @@ from sklearn_metabp.update_rules.schedules import Schedule
 class MomentRule(ScheduledRule):
     """Base of rules with ``beta_1``, ``beta_2`` and ``epsilon``; not to be used directly."""
 
+    beta_1: float
+    beta_2: float
+    epsilon: float
+
     _parameter_constraints: dict = {
         **ScheduledRule._parameter_constraints,
         "beta_1": [Interval(Real, 0, 1, closed="left")],
@@ -27,6 +31,18 @@ class MomentRule(ScheduledRule):
 def two_moments(layout: ParameterLayout) -> dict[str, Any]:
     """Make the state before the first step: a mean and a mean square, both zero."""
     return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
+
+
+def adam_operation(rule: MomentRule, step: Step, state: dict[str, Any]) -> Operation:
+    """Return Adam's step as an operation, with the rates of a rule."""
+
+    def numbers(n: int) -> tuple[float, ...]:
+        t = state["t"]
+        state["t"] = t + n
+        return rule.rate_at(step, state), rule.beta_1, rule.beta_2, rule.epsilon, t + 1
+
+    arrays = step.gradients, state["mean"], state["square"], step.updates
+    return Operation(adam_step, arrays, numbers, steady=rule.has_steady_rate, counts=True)
 
 
 class Adam(ElementwiseRule, MomentRule):
@@ -93,13 +109,4 @@ class Adam(ElementwiseRule, MomentRule):
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
         """Return the step by the corrected moments; see :meth:`UpdateRule.operations`."""
-
-        def numbers(n: int) -> tuple[float, ...]:
-            t = state["t"]
-            state["t"] = t + n
-            # rate_at would return the same: the usual case does without the call.
-            rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
-            return rate, self.beta_1, self.beta_2, self.epsilon, t + 1
-
-        arrays = step.gradients, state["mean"], state["square"], step.updates
-        return [Operation(adam_step, arrays, numbers, steady=self.has_steady_rate, counts=True)]
+        return [adam_operation(self, step, state)]

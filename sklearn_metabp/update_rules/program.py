@@ -31,7 +31,8 @@ class BoundProgram:
     def __init__(
         self, operations: list[Operation], params: np.ndarray, step: Step, state: Any
     ) -> None:
-        self.kernel = Program(operations, params, step.gradients, step.updates)
+        gradients = step.backprop.gradients_
+        self.kernel = Program(operations, params, gradients, step.updates)
         self._operations, self._step, self._state = operations, step, state
         self._is_steady = all(operation.steady for operation in operations)
         self._before: Any = None
@@ -70,7 +71,7 @@ def bind_program(
     """Return the operations of a rule bound to a training; None where a rule has none."""
     if rule.acts_backward:
         return None
-    operations = rule.operations(step, state)
+    operations = rule.valid_operations(step, state)
     return None if operations is None else BoundProgram(operations, params, step, state)
 
 

@@ -71,6 +71,7 @@ class UpdateRule(TrainingRule):
     tests_convergence = False
     needs_fixed_loss = False
     resumable = True
+    _operations_are_valid = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -81,10 +82,13 @@ class UpdateRule(TrainingRule):
             if bound not in definer and getattr(cls, bound) is not getattr(UpdateRule, bound):
                 # The parent's bind would compute the parent's update: back to the default.
                 setattr(cls, bound, getattr(UpdateRule, bound))
-        verbs = {"compute_update", "bind", "operations"}
-        definer = next(vars(kind) for kind in cls.__mro__ if verbs & set(vars(kind)))
-        if "operations" not in definer:  # the parent's would compute the parent's update
-            cls.operations = UpdateRule.operations  # type: ignore[method-assign]
+        # Operations say what a rule computes unless a class below theirs computes its own.
+        definer = next(
+            vars(kind)
+            for kind in cls.__mro__
+            if not {"compute_update", "bind", "operations"}.isdisjoint(vars(kind))
+        )
+        cls._operations_are_valid = "operations" in definer
 
     @abstractmethod
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
@@ -141,7 +145,8 @@ class UpdateRule(TrainingRule):
         :class:`~sklearn_metabp.update_rules.elementwise.ElementwiseRule` for rules that consist of
         operations.
 
-        A class that overrides ``compute_update`` or ``bind`` but not this gets this default again.
+        Where a class overrides ``compute_update`` or ``bind`` but not this, its parent's operations
+        are not used.
 
         Parameters
         ----------
@@ -156,6 +161,10 @@ class UpdateRule(TrainingRule):
             They fill ``step.updates``. None, the default, if the rule is not elementwise.
         """
         return None
+
+    def valid_operations(self, step: Step, state: Any) -> list[Operation] | None:
+        """Return ``operations`` unless the class overrides ``compute_update`` or ``bind`` alone."""
+        return self.operations(step, state) if self._operations_are_valid else None
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
         """Compute the deltas of a hidden layer in place of rule (6), if ``acts_backward`` is True.

@@ -32,6 +32,28 @@ from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 __all__ = ["Backprop"]
 
 
+def instruction_sets() -> list[str]:
+    """Return the names of the instruction sets that products can use here, the best first."""
+    return ["blas"]
+
+
+def use_instruction_set(name: str) -> None:
+    """Choose the instruction set of the kernels that are made from now on.
+
+    Parameters
+    ----------
+    name : {"avx512", "avx2", "neon", "blas"}
+        "blas" computes products by BLAS.
+
+    Raises
+    ------
+    ValueError
+        If the processor or this build has no such set.
+    """
+    if name not in instruction_sets():
+        raise ValueError(f"instruction set {name!r}: there is {', '.join(instruction_sets())}.")
+
+
 def check_backprop_arguments(
     layer_sizes: Sequence[int],
     activations: Sequence[str],

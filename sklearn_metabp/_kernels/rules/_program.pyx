@@ -6,6 +6,7 @@ import numpy as np
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumbers
@@ -30,6 +31,8 @@ cdef extern from "program.h" nogil:
         const double* table
         int64_t n_rows
         int counts
+    void clip_f64(double* g, int64_t n, double longest)
+    void clip_f32(float* g, int64_t n, double longest)
     void begin_operation(Operation* operation, int64_t index)
     int run_operations_f64(const Operation*, int n, double* w, double* g, int64_t first, int64_t n)
     int run_operations_f32(const Operation*, int n, float* w, float* g, int64_t first, int64_t n)
@@ -43,22 +46,27 @@ cdef class Program(CompiledRule):
     operations : list of Operation
         Of ``sklearn_metabp.update_rules.operation``, in their order. Every array is a vector of the
         state, or a slice of ``params``, ``gradients`` or ``updates``, which are replaced by the
-        block that is being changed.
+        block that is being changed. The first ones may be ``clip_step``.
     params, gradients, updates : ndarray of shape (n_params,)
     """
 
-    cdef list _operations, _tables, _kept
+    cdef list _tables, _kept
+    cdef double _longest            # length that a gradient may have
     cdef Operation* _at
-    cdef int _n
+    cdef int _n, _n_clips
     cdef bint _is_double
     cdef char* _params_at
 
     def __init__(self, operations, params, gradients, updates):
         cdef int k
+        self._longest, self._n_clips = INFINITY, 0
+        while operations[self._n_clips].function.__name__ == "clip_step":
+            self._n_clips += 1
+        operations = operations[self._n_clips :]
         if len(operations) > MAX_OPERATIONS:
             raise ValueError(f"a rule has at most {MAX_OPERATIONS} operations")
-        self.params, self.by_blocks = params, True
-        self._operations, self._n = list(operations), len(operations)
+        self.params, self.by_blocks = params, self._n_clips == 0
+        self._n = len(operations)
         self._is_double = params.dtype == np.float64
         self._params_at = address(params)
         self._kept = [params, gradients, updates]
@@ -104,6 +112,9 @@ cdef class Program(CompiledRule):
     def load(self, tables):
         """Take the numbers of the next steps, a table (n_steps or 1, n_numbers) per operation."""
         cdef int k
+        for table in tables[: self._n_clips]:
+            self._longest = min(self._longest, table[0][0])
+        tables = tables[self._n_clips :]
         for k in range(self._n):
             table = np.ascontiguousarray(tables[k], np.float64)
             if table.ndim != 2 or table.shape[1] != self._at[k].step.n_numbers:
@@ -119,6 +130,10 @@ cdef class Program(CompiledRule):
         return 1
 
     cdef int change(self, void* gradients, int64_t first, int64_t n) noexcept nogil:
+        if self._n_clips and self._is_double:
+            clip_f64(<double*>gradients, n, self._longest)
+        elif self._n_clips:
+            clip_f32(<float*>gradients, n, self._longest)
         if self._is_double:
             return run_operations_f64(self._at, self._n, <double*>self._params_at,
                                       <double*>gradients, first, n)

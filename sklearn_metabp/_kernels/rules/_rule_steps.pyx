@@ -17,6 +17,8 @@ cdef extern from "rule_loops.h" nogil:
     enum:
         N_RULE_STEPS
     const RuleStep rule_steps[]
+    void clip_f64(double*, int64_t, double)
+    void clip_f32(float*, int64_t, double)
     double squares_f64(const double*, int64_t)
     double squares_f32(const float*, int64_t)
     void distance_f64(const double*, const double*, const double*, double*, int64_t, double, double,
@@ -139,6 +141,21 @@ def norm(values):
     return sqrt(total)
 
 
+def clip_step(gradients, double max_norm):
+    """Divide the gradient by its length over ``max_norm`` where it is longer."""
+    cdef Arrays arrays
+    arrays.n_open = 0
+    try:
+        open_array(&arrays, gradients, True)
+        with nogil:
+            if arrays.is_double:
+                clip_f64(<double*>arrays.at[0], arrays.n, max_norm)
+            else:
+                clip_f32(<float*>arrays.at[0], arrays.n, max_norm)
+    finally:
+        close_arrays(&arrays)
+
+
 def distance_sums(gradients, params, start, direction, double decay, double share):
     """Move s towards the gradient; return the sum of g (start - w), and that of the sizes of s."""
     cdef Arrays arrays
@@ -178,7 +195,7 @@ def apply_updates(params, updates):
     return is_finite != 0
 
 
-__all__ = ["apply_updates", "distance_sums", "norm"]
+__all__ = ["apply_updates", "clip_step", "distance_sums", "norm"]
 
 cdef int position
 for position in range(N_RULE_STEPS):

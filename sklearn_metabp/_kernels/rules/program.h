@@ -6,6 +6,8 @@
 
 #define TEMPLATE "../rules/apply_template.h"
 #include "../common/each_precision.h"
+#define TEMPLATE "../rules/norm_template.h"
+#include "../common/each_precision.h"
 
 enum { MAX_OPERATIONS = 8, RULE_BLOCK = 512 };
 

@@ -8,6 +8,8 @@
 #include "../common/each_precision.h"
 #define TEMPLATE "../rules/apply_template.h"
 #include "../common/each_precision.h"
+#define TEMPLATE "../rules/norm_template.h"
+#include "../common/each_precision.h"
 
 /* x^n for a whole n >= 0, by squaring: the same bits on every machine. */
 UNUSED static double whole_power(double x, double n)

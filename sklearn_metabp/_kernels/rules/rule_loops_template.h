@@ -244,15 +244,3 @@ CLONES UNUSED static void NAME(schedule_free)(REAL *restrict e, REAL *restrict u
         u[i] = of_z + mix * (e[i] - before);
     }
 }
-
-/* Sum of squares in eight lanes of double. */
-CLONES UNUSED static double NAME(squares)(const REAL *restrict x, int64_t n)
-{
-    double sums[8] = {0};
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int lane = 0; lane < 8; lane++) sums[lane] += (double)x[i + lane] * x[i + lane];
-    for (; i < n; i++) sums[0] += (double)x[i] * x[i];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
-           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
