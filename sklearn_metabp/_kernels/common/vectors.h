@@ -26,6 +26,12 @@
 #define HAS_NEON 0
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#define NOT_INLINE __attribute__((noinline, noclone)) static
+#elif defined(__GNUC__)
+#define NOT_INLINE __attribute__((noinline)) static
+#endif
+
 #define JOIN_EXPANDED(a, b) a##_##b
 #define JOIN(a, b) JOIN_EXPANDED(a, b)
 #define TARGET_NAME(name) JOIN(NAME(name), TARGET)

@@ -8,7 +8,18 @@
 
 #include "../common/vectors.h"
 
-enum { FEW_ROWS = 8 }; /* of so many a panel of the weights is read too rarely for a copy */
+enum {
+    FEW_ROWS = 8, /* of so many a panel of the weights is read too rarely for a copy */
+    STRIP = 24, /* rows that are computed before the next panel; a multiple of the rows of a tile */
+#ifndef BLOCK_BYTES
+    BLOCK_BYTES = 1 << 10, /* of the inner dimension */
+#endif
+#ifndef PANELS
+    PANELS = 1 << 17, /* bytes of the panels that a strip is multiplied by */
+#endif
+};
+
+#define ALIGNED(at) ((void *)(((uintptr_t)(at) + 63) / 64 * 64))
 
 typedef struct {
     void (*forward)(int64_t n, int64_t width, int64_t fan_in, const void *x, const void *weights,
