@@ -13,8 +13,8 @@ from libc.stdint cimport int64_t, intptr_t, uint32_t, uint64_t
 from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows, address
 from sklearn_metabp._kernels.network._layer_loops cimport (
     RELU, SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
-    fill_rows, multiply, output_rules, softmax, sparse_gradient, sparse_product, sum_of,
-    times_slope,
+    fill_rows, multiply, output_rules, softmax, softmax_labels_log_loss, sparse_gradient,
+    sparse_product, sum_of, times_slope,
 )
 from sklearn_metabp._kernels.network._products cimport (
     AS_IT_IS, N_TARGETS, RECTIFY, SMALL_PRODUCT, TIMES_RELU_SLOPE, Products, blas_backward,
@@ -177,7 +177,9 @@ cdef class Backprop:
         self._groups_at = <int64_t*>address(self._groups)
         self._n_groups = len(self._groups)
         n_inputs, n_outputs = self.layer_sizes[0], self.layer_sizes[self._n_layers]
-        self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch)
+        has_softmax = out_activation == "softmax" and loss == "log_loss"
+        self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch,
+                               self._groups if has_softmax else None)
         self._make_layers((*activations, out_activation))
 
     def _make_scratch(self):
@@ -249,11 +251,15 @@ cdef class Backprop:
     @property
     def targets(self):
         """Targets of the last training batch."""
-        return self._rows.targets_array
+        return self._rows.fill_targets()
 
     def fill_inputs(self):
         """Write the last batch of a sparse X into ``activations[0]``; a dense one is there."""
         self._rows.fill_inputs()
+
+    def fill_targets(self):
+        """Write the last batch's targets into ``targets`` where labels stand for them."""
+        self._rows.fill_targets()
 
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Take the rows that batches are drawn from; see the fallback."""
@@ -494,6 +500,10 @@ cdef class Backprop:
             self._total = sum_of(self._is_double, self._rows.weight, n)
             if self._total == 0:
                 self._total = 1
+        if self._rows.labels != NULL:
+            return softmax_labels_log_loss(
+                self._is_double, last.outputs, self._rows.labels, last.deltas, self._rows.weight, n,
+                last.width, self._groups_at, self._n_groups) / self._total
         return output_rules(self._is_double, self._loss, last.function, last.outputs,
                             self._rows.targets, last.deltas, self._rows.weight, n, last.width,
                             self._groups_at, self._n_groups) / self._total

@@ -17,6 +17,8 @@ cdef extern from "layer_loops.h" nogil:
     void softmax(bint, void* x, int64_t n, int64_t width, const int64_t* groups, int64_t n_groups)
     void times_slope(bint, int function, void* deltas, const void* x, int64_t n)
     void multiply(bint, void* deltas, const void* slope, int64_t n)
+    void gather(bint, void* out, const void* rows_of, const int64_t* rows, int64_t n,
+                int64_t width)
     void fill_rows(bint, void* rows, const void* row, int64_t n, int64_t width)
     void column_sums(bint, void* sums, const void* rows, int64_t n, int64_t width, double scale)
     void transpose(bint, void* out, const void* matrix, int64_t n, int64_t m)

@@ -221,6 +221,9 @@ class Backprop:
         self.fill_inputs()
         return [self._inputs, *self.layer_outputs]
 
+    def fill_targets(self) -> None:
+        """Write the last batch's targets into ``targets``, which has them in this kernel."""
+
     def fill_inputs(self) -> None:
         """Write the last batch of a sparse X into ``activations[0]``; do nothing for a dense X."""
         if self._inputs is None:

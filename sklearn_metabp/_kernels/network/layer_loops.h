@@ -66,6 +66,10 @@ BY_PRECISION(times_slope, (int is_double, int function, void *deltas, const void
              (function, deltas, x, n))
 BY_PRECISION(multiply, (int is_double, void *deltas, const void *slope, int64_t n),
              (deltas, slope, n))
+BY_PRECISION(gather,
+             (int is_double, void *out, const void *from, const int64_t *rows, int64_t n,
+              int64_t width),
+             (out, from, rows, n, width))
 BY_PRECISION(fill_rows, (int is_double, void *rows, const void *row, int64_t n, int64_t width),
              (rows, row, n, width))
 BY_PRECISION(column_sums,

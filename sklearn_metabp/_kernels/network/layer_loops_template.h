@@ -190,6 +190,21 @@ UNUSED static void NAME(activate_and_slope)(int function, REAL *restrict x, REAL
     }
 }
 
+/* Copy rows of a matrix, in the order of their numbers. */
+CLONES UNUSED static void NAME(gather)(REAL *restrict out, const REAL *restrict from,
+                                       const int64_t *rows, int64_t n, int64_t width)
+{
+    if (width > 32) {
+        for (int64_t p = 0; p < n; p++)
+            memcpy(out + p * width, from + rows[p] * width, (size_t)width * sizeof(REAL));
+        return;
+    }
+    for (int64_t p = 0; p < n; p++, out += width) { /* a call would take longer than the copy */
+        const REAL *row = from + rows[p] * width;
+        for (int64_t i = 0; i < width; i++) out[i] = row[i];
+    }
+}
+
 UNUSED static void NAME(fill_rows)(REAL *restrict rows, const REAL *restrict row, int64_t n,
                                    int64_t width)
 {
