@@ -2,8 +2,8 @@
 
 They interpolate (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, and (atanh(s) / s - 1) / s^2 by q = s^2
 for |s| <= 1/3, at the Chebyshev points, in 60 decimal digits. To reach the same error, Taylor's
-series needs two terms more for exp and three to five for atanh. Even and odd powers are summed
-apart, so that a processor has two chains of operations to work at. Run
+series needs one or two terms more for exp, and three or five for atanh. Even and odd powers are
+summed apart, so that a processor has two chains of operations to work at. Run
 ``python docs/design/exp_polynomials.py``.
 """
 

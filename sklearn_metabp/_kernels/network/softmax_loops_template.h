@@ -33,6 +33,7 @@ LANE REAL NAME(extremes)(const REAL *restrict x, int64_t n, REAL *lowest)
     for (int64_t j = 0; j < SUM_LANES; j++) high[j] = low[j] = x[j];
     for (int64_t k = SUM_LANES; k < n; k += SUM_LANES) {
         const REAL *next = x + (k + SUM_LANES <= n ? k : n - SUM_LANES); /* some of them twice */
+        AS_VECTORS
         for (int64_t j = 0; j < SUM_LANES; j++) {
             high[j] = next[j] > high[j] ? next[j] : high[j];
             low[j] = next[j] < low[j] ? next[j] : low[j];
@@ -167,6 +168,7 @@ LANE void NAME(narrow_softmax)(const NAME(Softmax) *s, int64_t group, int64_t st
         const int64_t count = n - begin < SUM_LANES ? n - begin : SUM_LANES;
         for (int64_t j = 0; j < SUM_LANES; j++) top[j] = low[j] = lanes[0][j];
         for (int64_t k = 1; k < size; k++)
+            AS_VECTORS
             for (int64_t j = 0; j < SUM_LANES; j++) {
                 top[j] = lanes[k][j] > top[j] ? lanes[k][j] : top[j];
                 low[j] = lanes[k][j] < low[j] ? lanes[k][j] : low[j];
