@@ -44,7 +44,7 @@ PATIENCE = [
 @pytest.mark.parametrize(("tol", "n_iter_no_change", "losses", "end"), PATIENCE)
 def test_patience_counts_epochs_without_improvement(tol, n_iter_no_change, losses, end):
     patience = Patience(tol, n_iter_no_change)
-    ended = [epoch for epoch, loss in enumerate(losses, 1) if patience.update(loss)]
+    ended = [epoch for epoch, loss in enumerate(losses, 1) if patience.update([loss])]
     assert (ended[0] if ended else None) == end
     assert patience.best_loss == min(losses)
 

@@ -122,7 +122,7 @@ class EarlyStopping(BaseCallback):
         # An equal value is no improvement here; for Patience with tol=0 it is one.
         if self.min_delta == 0 and value == patience.best_loss:
             value = np.inf
-        return patience.update(value)
+        return patience.update([value])
 
     def _new_memory(self, state: TrainingState) -> dict[str, Any]:
         patience = Patience(self.min_delta, self.patience)

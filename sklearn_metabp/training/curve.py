@@ -39,6 +39,13 @@ class Curve(Sequence):
         values.append(value)
         self._n = n + 1
 
+    def extend(self, values: Iterable[float]) -> None:
+        """Add numbers at the end."""
+        if self._n < len(self._values):
+            self._values = self._values[: self._n]
+        self._values.extend(values)
+        self._n = len(self._values)
+
     def append_at(self, position: int, value: float) -> None:
         """Add the number of an epoch, after NaN for every epoch without a number.
 

@@ -103,16 +103,17 @@ class Epochs:
             self.program = bind_program(rule, state.params, self.step, state.rule_state)
 
     def run(
-        self, epoch_ended: Callable[[float], bool], n_quiet_epochs: Callable[[], float]
+        self, epochs_ended: Callable[[list[float]], bool], n_quiet_epochs: Callable[[], float]
     ) -> bool:
         """Run epochs until one is the last; return True if that was before ``max_epochs``.
 
         Parameters
         ----------
-        epoch_ended : callable
-            ``epoch_ended(mean_loss)`` is called after every epoch and returns whether to stop.
+        epochs_ended : callable
+            ``epochs_ended(mean_losses)`` is called after one or more epochs and returns whether to
+            stop.
         n_quiet_epochs : callable
-            Returns after how many epochs ``epoch_ended`` may do more than to count one.
+            Returns after how many epochs ``epochs_ended`` may do more than to count them.
         """
         n_left = self.max_epochs
         while n_left:
@@ -124,13 +125,13 @@ class Epochs:
             else:
                 most = max(1, _STEPS_AT_ONCE // self.batches.n_batches)
                 losses, error = self._run_program(int(min(n_left, most, n_quiet_epochs())))
-            for loss in losses:
-                n_left -= 1
-                self.state.loss_curve.append(loss)
-                if epoch_ended(loss) and error is None:
-                    return True
+            n_left -= len(losses)
+            self.state.loss_curve.extend(losses)
+            is_last = epochs_ended(losses)
             if error is not None:
                 raise error
+            if is_last:
+                return True
         return False
 
     def _run_steps(self) -> float:

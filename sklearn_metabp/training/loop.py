@@ -155,16 +155,19 @@ class _EpochEnd:
         self._watches_score = validation is not None and validation.stops_training
         self._has_patience = self._watches_score or not rule.tests_convergence
 
-    def handle(self, loss: float) -> bool:
-        """Handle the end of an epoch with its mean loss; return True if training is to stop."""
+    def handle(self, losses: list[float]) -> bool:
+        """Handle the end of epochs with their mean losses; return True if training is to stop.
+
+        Of more than one only if they are as quiet as ``n_quiet_epochs`` says.
+        """
         rule, state = self._rule, self._state
         if self._verbose:
-            print(f"Iteration {state.n_epochs}, loss = {loss:.8f}")
+            print(f"Iteration {state.n_epochs}, loss = {losses[-1]:.8f}")
         validation = self._validation
         if validation is not None and not validation.is_due(state.n_epochs):
             validation = None
         if validation is None and self._listener is None:
-            return self._update_patience(loss)
+            return self._update_patience(losses)
         rule.measure(state.params, self._step, state.rule_state)
         params = validate_kept_params(
             rule, rule.kept_params(state.params, state.rule_state), state.params
@@ -175,13 +178,13 @@ class _EpochEnd:
             rule.on_validation(validation_loss, score, state.rule_state)
             if self._verbose:
                 print(f"Validation score: {score:f}, loss = {validation_loss:.8f}")
-        stopped = self._update_patience(loss)
+        stopped = self._update_patience(losses)
         if self._listener is None:
             return stopped
         return self._listener.epoch_ends(state, params, stopped)
 
     def n_quiet_epochs(self) -> float:
-        """Return after how many epochs ``handle`` may do more than to count one."""
+        """Return after how many epochs ``handle`` may do more than to count them."""
         if self._validation is not None or self._listener is not None or self._verbose:
             return 1
         patience = self._state.patience
@@ -189,12 +192,12 @@ class _EpochEnd:
             return np.inf
         return max(1, np.ceil(patience.n_iter_no_change - patience.n_without_improvement))
 
-    def _update_patience(self, loss: float) -> bool:
-        """Count the epoch; return True if patience has run out and the rule does not renew it."""
+    def _update_patience(self, losses: list[float]) -> bool:
+        """Count the epochs; return True if patience has run out and the rule does not renew it."""
         rule, state = self._rule, self._state
-        name, watched = "Training loss", loss
+        name, watched = "Training loss", losses
         if self._watches_score:
-            name, watched = "Validation score", -state.validation_scores[-1]
+            name, watched = "Validation score", [-state.validation_scores[-1]]
         if not self._has_patience or not state.patience.update(watched):
             return False
         continues = rule.on_plateau(state.rule_state)

@@ -61,7 +61,7 @@ class Search:
         return backprop
 
     def run(
-        self, epoch_ended: Callable[[float], bool], n_quiet_epochs: Callable[[], float]
+        self, epochs_ended: Callable[[list[float]], bool], n_quiet_epochs: Callable[[], float]
     ) -> bool:
         """Minimise the loss; return False if a limit or a failure ended it before convergence."""
         state = self._state
@@ -76,7 +76,7 @@ class Search:
 
         def on_iteration(params: np.ndarray) -> bool:
             nonlocal was_stopped
-            was_stopped = self._iteration_ended(params, epoch_ended)
+            was_stopped = self._iteration_ended(params, epochs_ended)
             return was_stopped
 
         params = state.params.copy()
@@ -115,7 +115,7 @@ class Search:
         self._loss_at = self._trial.copy(), loss
         return loss, self._gradients
 
-    def _iteration_ended(self, params: np.ndarray, epoch_ended: Callable[[float], bool]) -> bool:
+    def _iteration_ended(self, params: np.ndarray, epochs_ended: Callable[[list[float]], bool]) -> bool:
         state, step = self._state, self.step
         self._n_iterations += 1
         if self._n_iterations > self._max_iter:  # the rule ignores max_iter
@@ -146,7 +146,7 @@ class Search:
         state.loss_curve.append(loss)
         if self._listener is not None and self._listener.wants_steps:
             self._listener.step_ends(step)
-        return epoch_ended(loss)
+        return epochs_ended([loss])
 
     def divergence(self, what: str) -> DivergenceError:
         """Return the error with the description of what happened."""

@@ -1,6 +1,7 @@
 """The state of a training: all that a later fit needs to continue it."""
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,12 +36,14 @@ class Patience:
         """Restart the count of epochs; keep the best loss."""
         self.n_without_improvement = 0
 
-    def update(self, loss: float) -> bool:
-        """Count an epoch by its loss; return True if patience has run out."""
-        improved = loss <= self.best_loss - self.tol
-        self.n_without_improvement = 0 if improved else self.n_without_improvement + 1
-        self.best_loss = min(self.best_loss, loss)
-        return self.n_without_improvement >= self.n_iter_no_change
+    def update(self, losses: Iterable[float]) -> bool:
+        """Count epochs by their losses; return True if patience has run out after the last."""
+        best, count, tol = self.best_loss, self.n_without_improvement, self.tol
+        for loss in losses:
+            count = 0 if loss <= best - tol else count + 1
+            best = min(best, loss)
+        self.best_loss, self.n_without_improvement = best, count
+        return count >= self.n_iter_no_change
 
 
 @dataclass
