@@ -32,6 +32,9 @@
 #define NOT_INLINE __attribute__((noinline)) static
 #endif
 
+/* Lane i is that of number lanes[i] of a and b. */
+#define SHUFFLE __builtin_shuffle
+
 #define JOIN_EXPANDED(a, b) a##_##b
 #define JOIN(a, b) JOIN_EXPANDED(a, b)
 #define TARGET_NAME(name) JOIN(NAME(name), TARGET)

@@ -161,10 +161,23 @@ static void TARGET_NAME(pack_panels)(REAL *to, const REAL *from, int64_t from_ro
 static void TARGET_NAME(pack_transposed)(REAL *to, int64_t step, const REAL *from,
                                          int64_t from_row, int64_t n, int64_t width)
 {
-    for (int64_t i = 0; i < width; i++)
-        for (int64_t k = 0; k < n; k++) to[k * step + i] = from[i * from_row + k];
-    for (int64_t i = width; i < step; i++)
-        for (int64_t k = 0; k < n; k++) to[k * step + i] = 0;
+    for (int64_t i = 0; i < step; i += LANES) {
+        const int64_t n_rows = width - i < LANES ? width - i : LANES;
+        int64_t k = 0;
+        for (; n_rows == LANES && k + LANES <= n; k += LANES) {
+            V square[LANES];
+#pragma GCC unroll 16
+            for (int row = 0; row < LANES; row++)
+                square[row] = TARGET_NAME(load)(from + (i + row) * from_row + k);
+            TARGET_NAME(transpose)(square);
+#pragma GCC unroll 16
+            for (int row = 0; row < LANES; row++)
+                TARGET_NAME(store)(to + (k + row) * step + i, square[row]);
+        }
+        for (; k < n; k++)
+            for (int64_t row = 0; row < LANES; row++)
+                to[k * step + i + row] = row < n_rows ? from[(i + row) * from_row + k] : 0;
+    }
 }
 
 /* Copy rows of a matrix of n_cols columns. */
