@@ -23,6 +23,17 @@ LANE void TARGET_NAME(store_part)(REAL *at, V values, int64_t n)
     for (int lane = 0; lane < n && lane < LANES; lane++) at[lane] = copy[lane];
 }
 
+#if defined(__clang__) /* has no __builtin_shuffle */
+LANE void TARGET_NAME(transpose)(V *square)
+{
+    for (int row = 0; row < LANES; row++)
+        for (int lane = 0; lane < row; lane++) {
+            const REAL value = square[row][lane];
+            square[row][lane] = square[lane][row];
+            square[lane][row] = value;
+        }
+}
+#else
 /* Transpose a square of LANES vectors: each pass swaps the off-diagonal squares of `size` lanes. */
 LANE void TARGET_NAME(transpose)(V *square)
 {
@@ -39,8 +50,9 @@ LANE void TARGET_NAME(transpose)(V *square)
         for (int row = 0; row < LANES; row++) {
             if (row & size) continue;
             const V above = square[row], below = square[row + size];
-            square[row] = SHUFFLE(above, below, upper);
-            square[row + size] = SHUFFLE(above, below, lower);
+            square[row] = __builtin_shuffle(above, below, upper);
+            square[row + size] = __builtin_shuffle(above, below, lower);
         }
     }
 }
+#endif

@@ -9,6 +9,7 @@
 #include "../common/vectors.h"
 
 enum {
+    TINY_LAYER = 32, /* multiplications of a product that tiles are too large for */
     FEW_ROWS = 8, /* of so many a panel of the weights is read too rarely for a copy */
     STRIP = 24, /* rows that are computed before the next panel; a multiple of the rows of a tile */
 #ifndef BLOCK_BYTES
