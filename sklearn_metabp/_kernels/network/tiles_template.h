@@ -11,8 +11,8 @@
 enum { AS_IT_IS, RECTIFY, TIMES_RELU_SLOPE, TIMES_SCALE };
 #endif
 
-/* out = finish(start + a b), where a[r, k] is a[r a_row + k a_step] and start is a row that is added
- * to each row of a b (zeros if NULL). x has a value for each of out (TIMES_RELU_SLOPE). */
+/* out = finish(start + a b), where a[r, k] is a[r a_row + k a_step] and start is a row that is
+ * added to each row of a b (zeros if NULL). x has a value for each of out (TIMES_RELU_SLOPE). */
 #define PRODUCT TARGET_NAME(Product)
 #define BLOCK (BLOCK_BYTES / (int)sizeof(REAL))
 typedef struct {
@@ -191,8 +191,8 @@ LANE void TARGET_NAME(copy_rows)(REAL *to, int64_t to_row, const REAL *from, int
 }
 
 /* A block of a product: k from k_start to k_end, and the panels from `panel` to panel_end. b points
- * to the first panel. Panels were packed with `depth` rows, and b_row is 0; or they were not, depth is 1 and
- * their rows are b_row apart. */
+ * to the first panel. Panels were packed with `depth` rows, and b_row is 0; or they were not, depth
+ * is 1, and their rows are b_row apart. */
 static void TARGET_NAME(strips)(const PRODUCT *p, int64_t k_start, int64_t k_end, int64_t panel,
                                 int64_t panel_end, const REAL *b, int64_t depth, int64_t b_row)
 {
