@@ -25,6 +25,14 @@
 #define UNUSED
 #endif
 
+/* Before a short loop with a choice in it: GCC must not unroll it before it looks for vectors, or it
+ * finds branches. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define AS_VECTORS _Pragma("GCC unroll 1")
+#else
+#define AS_VECTORS
+#endif
+
 /* An index that another thread may write: read once, so that the value that was looked at is the
  * one used; a negative one is beyond all others. */
 #define READ_INDEX(at) ((int64_t)(uint32_t)*(const volatile int32_t *)(at))

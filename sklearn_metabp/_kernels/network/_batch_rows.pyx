@@ -6,9 +6,10 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.string cimport memcpy
 
-from sklearn_metabp._kernels.network._layer_loops cimport dense_rows, write_targets
+from sklearn_metabp._kernels.network._layer_loops cimport (
+    dense_rows, gather, row_labels, write_targets,
+)
 
 from sklearn_metabp._kernels.network.csr_rows import X_CHANGED, CSRRows
 from sklearn_metabp._kernels.network.rows import ORDER_CHANGED, TARGETS_CHANGED, check_rows
@@ -24,10 +25,18 @@ cdef class BatchRows:
         Neurons of the first and of the last layer.
     dtype : dtype
     max_batch : int
+    groups : ndarray of int64, default=None
+        Widths of the groups of outputs. If they are given and the targets of every row are 1 at one
+        neuron of each group, the batch has ``labels``, and targets only when somebody reads them.
     """
 
-    def __init__(self, int64_t n_inputs, int64_t n_outputs, dtype, Py_ssize_t max_batch):
+    def __init__(self, int64_t n_inputs, int64_t n_outputs, dtype, Py_ssize_t max_batch,
+                 groups=None):
         self._n_inputs, self._n_outputs = n_inputs, n_outputs
+        self._groups, self._groups_at = groups, <int64_t*>address(groups)
+        self._n_groups = 0 if groups is None else len(groups)
+        self._row_numbers = np.zeros(max_batch, np.int64)
+        self._row_numbers_at = <int64_t*>address(self._row_numbers)
         self._dtype, self._item, self._max_batch = dtype, dtype.itemsize, max_batch
 
     def load(self, X, targets, sample_weight, order):
@@ -42,7 +51,7 @@ cdef class BatchRows:
         self._has_sparse_targets = isinstance(targets, SparseTargets)
         # Training batches use the same buffers at every step, unless a batch has all rows.
         self._gathers = order is not None or (self.has_targets and self._max_batch < self.n_rows)
-        self._order_at = <Py_ssize_t*>address(order)
+        self.order_at = <Py_ssize_t*>address(order)
         self.inputs_array, self._inputs_at = None, NULL
         if self.is_sparse:
             self._load_sparse(X)
@@ -53,11 +62,15 @@ cdef class BatchRows:
                 self._input_buffer = self._buffer(self._input_buffer, self._n_inputs)
                 self.inputs_array = self._input_buffer
             self.inputs = address(self.inputs_array)
-        self.targets_array, self._targets_at = targets, NULL
+        self.targets_array, self._targets_at, self.labels = targets, NULL, NULL
         if self._has_sparse_targets:
             self._neurons = <int32_t*>address(targets.neurons)
             self._neuron_starts = <int64_t*>address(targets.indptr)
             self._no, self._yes = targets.no, targets.yes
+            if self._groups is not None and targets.is_yes_once_in(self._groups):
+                if self._label_buffer is None:
+                    self._label_buffer = np.zeros((self._max_batch, self._n_groups), np.int32)
+                self.labels = <int32_t*>address(self._label_buffer)
         else:
             self._targets_at = <char*>address(targets)
         if self._gathers or self._has_sparse_targets:
@@ -71,12 +84,10 @@ cdef class BatchRows:
             self.weight = address(self._weight_buffer)
 
     def _load_sparse(self, X):
-        if self._row_numbers is None:
-            self._row_numbers = np.zeros(self._max_batch, np.int64)
         self.sparse.values = address(X.values)
         self.sparse.columns = <int32_t*>address(X.columns)
         self.sparse.indptr = <int64_t*>address(X.indptr)
-        self.sparse.rows = <int64_t*>address(self._row_numbers)
+        self.sparse.rows = self._row_numbers_at
         self._inputs_are_stale = True
         self.inputs = NULL
 
@@ -97,6 +108,18 @@ cdef class BatchRows:
             self.raise_change()
         self._inputs_are_stale = False
 
+    def fill_targets(self):
+        """Return the targets of the last batch, made from labels where it has labels."""
+        cdef Py_ssize_t p
+        if self.labels != NULL and self._targets_are_stale:
+            for p in range(self.n):
+                write_targets(self._item == sizeof(double),
+                              <char*>self.targets + p * self._n_outputs * self._item,
+                              self.labels + p * self._n_groups, self._n_groups, self._n_outputs,
+                              0, 1)
+            self._targets_are_stale = False
+        return self.targets_array
+
     def raise_change(self):
         """Raise the error that names the array that changed while it was held."""
         message, last = {
@@ -111,7 +134,10 @@ cdef class BatchRows:
         """Draw a batch; if it cannot be read because rows changed, set ``changed``."""
         cdef Py_ssize_t p, row, item = self._item
         cdef Py_ssize_t n_inputs = self._n_inputs * item, n_outputs = self._n_outputs * item
-        self.n, self._inputs_are_stale = <int>(stop - start), True
+        cdef int64_t* rows = self._row_numbers_at
+        cdef bint is_double = item == sizeof(double)
+        cdef int n = <int>(stop - start)
+        self.n, self._inputs_are_stale, self._targets_are_stale = n, True, True
         if not self._gathers:
             if not self.is_sparse:
                 self.inputs = self._inputs_at + start * n_inputs
@@ -121,32 +147,34 @@ cdef class BatchRows:
                 self.weight = self._weight_at + start * item
             if not (self.is_sparse or self._has_sparse_targets):
                 return
-        for p in range(stop - start):
-            row = start + p if self._order_at == NULL else self._order_at[start + p]
+        for p in range(n):
+            row = start + p if self.order_at == NULL else self.order_at[start + p]
             if <size_t>row >= <size_t>self.n_rows:  # a negative one is beyond all rows
                 self.n, self.changed = 0, ORDER
                 return
-            if self.is_sparse:
-                self.sparse.rows[p] = row
-            elif self._gathers:
-                memcpy(<char*>self.inputs + p * n_inputs, self._inputs_at + row * n_inputs,
-                       n_inputs)
-            if self._has_sparse_targets:
-                if self._write_targets(<char*>self.targets + p * n_outputs, row):
+            rows[p] = row
+        if self._gathers and not self.is_sparse:
+            gather(is_double, self.inputs, self._inputs_at, rows, n, self._n_inputs)
+        if self._gathers and self._targets_at != NULL:
+            gather(is_double, self.targets, self._targets_at, rows, n, self._n_outputs)
+        if self._gathers and self._weight_at != NULL:
+            gather(is_double, self.weight, self._weight_at, rows, n, 1)
+        if self._has_sparse_targets:
+            for p in range(n):
+                if self._write_targets(p, rows[p]):
                     self.n, self.changed = 0, NEURONS
                     return
-            elif self._gathers and self._targets_at != NULL:
-                memcpy(<char*>self.targets + p * n_outputs, self._targets_at + row * n_outputs,
-                       n_outputs)
-            if self._gathers and self._weight_at != NULL:
-                memcpy(<char*>self.weight + p * item, self._weight_at + row * item, item)
 
-    cdef int _write_targets(self, char* target, Py_ssize_t row) noexcept nogil:
-        """Write the sparse targets of a row; return whether a neuron does not exist."""
+    cdef int _write_targets(self, Py_ssize_t p, Py_ssize_t row) noexcept nogil:
+        """Write the labels or targets of a row; return whether a neuron is out of range."""
         cdef const int32_t* neurons = self._neurons + self._neuron_starts[row]
         cdef int64_t n_neurons = self._neuron_starts[row + 1] - self._neuron_starts[row]
-        return write_targets(self._item == sizeof(double), target, neurons, n_neurons,
-                             self._n_outputs, self._no, self._yes)
+        if self.labels != NULL:
+            return row_labels(self.labels + p * self._n_groups, neurons, self._groups_at,
+                              self._n_groups)
+        return write_targets(self._item == sizeof(double),
+                             <char*>self.targets + p * self._n_outputs * self._item, neurons,
+                             n_neurons, self._n_outputs, self._no, self._yes)
 
 
 cdef void* address(array) except? NULL:

@@ -132,6 +132,20 @@ class SparseTargets:
         by_row = np.argsort(every_row, kind="stable")
         return cls(np.concatenate(neurons)[by_row], indptr, width, like.dtype, like.no, like.yes)
 
+    def is_yes_once_in(self, groups: np.ndarray) -> bool:
+        """Return whether every row is 1 at one neuron of each group, and 0 elsewhere.
+
+        Parameters
+        ----------
+        groups : ndarray of int of shape (n_groups,)
+            Widths of the groups that the neurons are cut into.
+        """
+        if (self.no, self.yes) != (0, 1) or (np.diff(self.indptr) != len(groups)).any():
+            return False
+        labels = self.neurons[self.indptr[0] : self.indptr[-1]].reshape(-1, len(groups))
+        stops = np.cumsum(groups)
+        return bool((labels < stops).all() and (labels >= stops - groups).all())
+
     def astype(self, dtype: DTypeLike) -> Self:
         """Return the same targets in another dtype."""
         targets = copy.copy(self)

@@ -27,6 +27,7 @@ typedef struct {
     void (*pack_deltas)(int64_t n, int64_t width, const void *deltas, void *packed);
     void (*gradient)(int64_t n, int64_t width, int64_t fan_in, int64_t row, int64_t row_end,
                      double scale, const void *x, const void *packed, void *out, void *scratch);
+    int64_t (*packed)(int64_t n, int64_t width);
     int64_t (*scratch)(int64_t n, int64_t width, int64_t fan_in, int64_t rows);
 } Products;
 

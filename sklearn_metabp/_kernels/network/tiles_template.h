@@ -381,20 +381,26 @@ static void TARGET_NAME(gradient_product)(int64_t n, int64_t width, int64_t fan_
     }
 }
 
+/* Values of scratch that pack_deltas needs. */
+static int64_t TARGET_NAME(packed)(int64_t n, int64_t width)
+{
+    return n * (width + LANES) + 64 / (int64_t)sizeof(REAL);
+}
+
 /* Values of scratch for batches of n rows and a layer, `rows` of whose gradient a call computes. */
 static int64_t TARGET_NAME(scratch)(int64_t n, int64_t width, int64_t fan_in, int64_t rows)
 {
     const int64_t edge = 64 / (int64_t)sizeof(REAL) + LANES; /* for alignment and the last vector */
     const int64_t panels = PANELS / (int64_t)sizeof(REAL) + (BLOCK + 1) * 3 * LANES;
     const int64_t products = width + panels + 2 * edge;
-    const int64_t gradient = n * (width + LANES) + n * (rows + LANES) + 2 * edge;
+    const int64_t gradient = TARGET_NAME(packed)(n, width) + n * (rows + LANES) + 2 * edge;
     (void)fan_in;
     return products > gradient ? products : gradient;
 }
 
 static const Products TARGET_NAME(products) = {
     TARGET_NAME(forward_product), TARGET_NAME(backward_product), TARGET_NAME(pack_deltas),
-    TARGET_NAME(gradient_product), TARGET_NAME(scratch),
+    TARGET_NAME(gradient_product), TARGET_NAME(packed), TARGET_NAME(scratch),
 };
 #undef PRODUCT
 #undef BLOCK

@@ -263,11 +263,13 @@ class NetworkScope(Scope):
             if NETWORK_INPUTS[name].buffers is None
         }
         update, updates = self._kernel(step, self.mlp, copies).update, step.updates
-        fill_inputs = step.backprop.fill_inputs if "inputs" in self.inputs else None
+        # Buffers of a batch that the backward pass does without.
+        fill = {"inputs": step.backprop.fill_inputs, "targets": step.backprop.fill_targets}
+        fills = [fill[name] for name in self.inputs if name in fill]
 
         def compute_update() -> np.ndarray:
-            if fill_inputs is not None:
-                fill_inputs()
+            for fill_buffer in fills:
+                fill_buffer()
             for name, copy in copies.items():
                 _fill(copy[: step.n_patterns], step, (name,))
             update(step.stop - step.start)
