@@ -1,22 +1,26 @@
 /* Included by each_target.h: TEMPLATE for float64 and float32, with vectors of one target. */
 #include "float64.h"
 #define FMA FMA_f64
+#define FUSED __builtin_fma
 #include "vector_type.h"
 #include TEMPLATE
 #undef V
 #undef LOOSE_V
 #undef LANES
 #undef FMA
+#undef FUSED
 #include "end_of_precision.h"
 
 #include "float32.h"
 #define FMA FMA_f32
+#define FUSED __builtin_fmaf
 #include "vector_type.h"
 #include TEMPLATE
 #undef V
 #undef LOOSE_V
 #undef LANES
 #undef FMA
+#undef FUSED
 #include "end_of_precision.h"
 
 #undef TARGET

@@ -4,7 +4,7 @@
  *
  * - TARGET and TARGET_NAME: the instruction set, VECTOR_BYTES: the size of its registers;
  * - V: a vector of LANES values of REAL, with the operators of C;
- * - FMA(a, b, c): a b + c of vectors, rounded once;
+ * - FMA(a, b, c): a b + c of vectors, rounded once; FUSED: the same of numbers;
  * - ROWS_1, ROWS_2, ROWS_3: rows of a tile that is one, two or three vectors wide. The sums of a
  *   tile, rows times vectors, fill the registers and hide the latency of the multiply-add.
  */

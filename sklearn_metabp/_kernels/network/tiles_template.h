@@ -11,8 +11,8 @@
 enum { AS_IT_IS, RECTIFY, TIMES_RELU_SLOPE, TIMES_SCALE };
 #endif
 
-/* out = finish(start + a b), where a[r, k] is a[r a_row + k a_step] and start is a row that is added
- * to each row of a b (zeros if NULL). x has a value for each of out (TIMES_RELU_SLOPE). */
+/* out = finish(start + a b), where a[r, k] is a[r a_row + k a_step] and start is a row that is
+ * added to each row of a b (zeros if NULL). x has a value for each of out (TIMES_RELU_SLOPE). */
 #define PRODUCT TARGET_NAME(Product)
 #define BLOCK (BLOCK_BYTES / (int)sizeof(REAL))
 typedef struct {
@@ -122,13 +122,15 @@ LANE int64_t TARGET_NAME(panel_start)(int64_t cols, int64_t panel)
     return vectors * panel / TARGET_NAME(n_panels)(cols) * LANES;
 }
 
-/* Copy n rows of a panel, `width` columns and then zeros up to `step`, next to each other. */
+/* Copy n rows of a panel next to each other, `width` columns of each. What follows up to `step` is
+ * part of the next row, of no meaning: no column of the result comes from there. */
 LANE void TARGET_NAME(pack)(REAL *to, int64_t step, const REAL *from, int64_t from_row, int64_t n,
                             int64_t width)
 {
     for (int64_t k = 0; k < n; k++, from += from_row, to += step) {
+        const int is_inside = (n - 1 - k) * from_row >= step - width;
         int64_t i = 0;
-        for (; i + LANES <= width; i += LANES)
+        for (; i + LANES <= (is_inside ? step : width); i += LANES)
             TARGET_NAME(store)(to + i, TARGET_NAME(load)(from + i));
         if (i < step) TARGET_NAME(store)(to + i, TARGET_NAME(load_part)(from + i, width - i));
     }
@@ -161,10 +163,23 @@ static void TARGET_NAME(pack_panels)(REAL *to, const REAL *from, int64_t from_ro
 static void TARGET_NAME(pack_transposed)(REAL *to, int64_t step, const REAL *from,
                                          int64_t from_row, int64_t n, int64_t width)
 {
-    for (int64_t i = 0; i < width; i++)
-        for (int64_t k = 0; k < n; k++) to[k * step + i] = from[i * from_row + k];
-    for (int64_t i = width; i < step; i++)
-        for (int64_t k = 0; k < n; k++) to[k * step + i] = 0;
+    for (int64_t i = 0; i < step; i += LANES) {
+        const int64_t n_rows = width - i < LANES ? width - i : LANES;
+        int64_t k = 0;
+        for (; n_rows == LANES && k + LANES <= n; k += LANES) {
+            V square[LANES];
+#pragma GCC unroll 16
+            for (int row = 0; row < LANES; row++)
+                square[row] = TARGET_NAME(load)(from + (i + row) * from_row + k);
+            TARGET_NAME(transpose)(square);
+#pragma GCC unroll 16
+            for (int row = 0; row < LANES; row++)
+                TARGET_NAME(store)(to + (k + row) * step + i, square[row]);
+        }
+        for (; k < n; k++)
+            for (int64_t row = 0; row < LANES; row++)
+                to[k * step + i + row] = row < n_rows ? from[(i + row) * from_row + k] : 0;
+    }
 }
 
 /* Copy rows of a matrix of n_cols columns. */
@@ -176,8 +191,8 @@ LANE void TARGET_NAME(copy_rows)(REAL *to, int64_t to_row, const REAL *from, int
 }
 
 /* A block of a product: k from k_start to k_end, and the panels from `panel` to panel_end. b points
- * to the first panel. Panels were packed with `depth` rows, and b_row is 0; or they were not, depth is 1 and
- * their rows are b_row apart. */
+ * to the first panel. Panels were packed with `depth` rows, and b_row is 0; or they were not, depth
+ * is 1, and their rows are b_row apart. */
 static void TARGET_NAME(strips)(const PRODUCT *p, int64_t k_start, int64_t k_end, int64_t panel,
                                 int64_t panel_end, const REAL *b, int64_t depth, int64_t b_row)
 {
@@ -241,6 +256,26 @@ LANE int64_t TARGET_NAME(n_blocks)(int64_t inner)
     return (inner + BLOCK - 1) / BLOCK + (inner == 0);
 }
 
+/* A product that is too small for tiles: value after value. */
+static void TARGET_NAME(tiny_product)(const PRODUCT *p, const REAL *b, int64_t b_row,
+                                      int64_t b_col)
+{
+    for (int64_t r = 0; r < p->rows; r++)
+        for (int64_t j = 0; j < p->cols; j++) {
+            const int64_t at = r * p->cols + j;
+            REAL sum = p->start ? p->start[j] : 0;
+            for (int64_t k = 0; k < p->inner; k++)
+                sum = FUSED(p->a[r * p->a_row + k * p->a_step], b[k * b_row + j * b_col], sum);
+            if (p->finish == RECTIFY)
+                sum = sum < 0 ? 0 : sum;
+            else if (p->finish == TIMES_RELU_SLOPE)
+                sum = p->x[at] > 0 ? sum : 0;
+            else
+                sum *= p->scale;
+            p->out[at] = sum;
+        }
+}
+
 /* Compute a product. b[k, j] is b[k b_row + j], or b[k + j b_row] where it is to be transposed. */
 static void TARGET_NAME(product)(const PRODUCT *p, const REAL *b, int64_t b_row, int transposed,
                                  REAL *scratch)
@@ -284,10 +319,15 @@ static void TARGET_NAME(forward_product)(int64_t n, int64_t width, int64_t fan_i
                                          const void *weights, const void *biases, int finish,
                                          void *out, void *scratch)
 {
+    PRODUCT p = {n, width, fan_in, x, fan_in, 1, biases, finish, 1, NULL, out};
+    if (n * width * fan_in <= TINY_LAYER) {
+        TARGET_NAME(tiny_product)(&p, weights, width, 1);
+        return;
+    }
     REAL *start = ALIGNED(scratch);
     const int64_t padded = (width + LANES - 1) / LANES * LANES;
     TARGET_NAME(pack)(start, padded, biases, 0, 1, width);
-    const PRODUCT p = {n, width, fan_in, x, fan_in, 1, start, finish, 1, NULL, out};
+    p.start = start;
     TARGET_NAME(product)(&p, weights, width, 0, ALIGNED(start + padded));
 }
 
@@ -297,6 +337,10 @@ static void TARGET_NAME(backward_product)(int64_t n, int64_t width, int64_t fan_
                                           const void *x, void *out, void *scratch)
 {
     const PRODUCT p = {n, fan_in, width, deltas, width, 1, NULL, finish, 1, x, out};
+    if (n * width * fan_in <= TINY_LAYER) {
+        TARGET_NAME(tiny_product)(&p, weights, 1, width);
+        return;
+    }
     TARGET_NAME(product)(&p, weights, width, 1, ALIGNED(scratch));
 }
 
@@ -316,6 +360,10 @@ static void TARGET_NAME(gradient_product)(int64_t n, int64_t width, int64_t fan_
     const int64_t n_panels = TARGET_NAME(n_panels)(width), rows = row_end - row;
     PRODUCT p = {rows, width, n, (const REAL *)x + row, 1, fan_in, NULL, TIMES_SCALE, (REAL)scale,
                  NULL, out};
+    if (n * width * rows <= TINY_LAYER && n_panels == 1) { /* a panel of one vector or more */
+        TARGET_NAME(tiny_product)(&p, ALIGNED(packed), TARGET_NAME(panel_start)(width, 1), 1);
+        return;
+    }
     if (n_panels > 1) { /* each value is used so often that a copy of the columns is worth it */
         p.a_step = (rows + LANES - 1) / LANES * LANES;
         TARGET_NAME(pack)(ALIGNED(scratch), p.a_step, p.a, fan_in, n, rows);
