@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
@@ -40,12 +40,12 @@ from sklearn_metabp.estimators._parameters import (
 )
 from sklearn_metabp.estimators._row_weights import warn_of_light_weights
 from sklearn_metabp.estimators._rows import (
-    DTYPES,
     FitData,
     GivenData,
     Rows,
     check_rows,
     check_validation_rows,
+    check_X,
 )
 from sklearn_metabp.estimators._scoring import ScorerOfParameters
 from sklearn_metabp.estimators._split import split
@@ -409,9 +409,7 @@ class BaseBackpropMLP(
         """Return the activations of the output layer, of shape (n_samples, n_outputs)."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
-        with np.errstate(over="ignore", invalid="ignore"):
-            X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
-        return self.network_.outputs(self.params_, X)
+        return self.network_.outputs(self.params_, check_X(self, X))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
