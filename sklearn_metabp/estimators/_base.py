@@ -36,6 +36,7 @@ from sklearn_metabp.estimators._parameters import (
     check_hidden_layer_sizes,
     check_same_layers,
     features_as_before_on_error,
+    rows_per_step,
     rule_key,
 )
 from sklearn_metabp.estimators._row_weights import warn_of_light_weights
@@ -229,7 +230,7 @@ class BaseBackpropMLP(
         network = self._make_network(data, rule, continues)
         if continues:
             check_same_layers(self.layout_, network.layout, data.given)
-            state = self._state_to_continue(rule)
+            state = self._state_to_continue(rule, data.rows.X.shape[0])
         else:
             state = start_state(self, network, rule, data.given)
         training = Training(network, data.targets, rule, state)
@@ -383,9 +384,11 @@ class BaseBackpropMLP(
             score = ScorerOfParameters(self, training.fitted_attributes, training.targets, rows)
         return ValidationRows(training.network, training.targets, rows, self.early_stopping, score)
 
-    def _state_to_continue(self, rule: TrainingRule) -> TrainingState:
+    def _state_to_continue(self, rule: TrainingRule, n_rows: int) -> TrainingState:
         """Return a copy of the last state to continue, so that a failed fit changes nothing."""
-        state = self._training_state.copy()
+        in_one_batch = n_rows <= rows_per_step(self.batch_size, n_rows, rule)
+        draws = self.early_stopping or (self.shuffle and not in_one_batch)
+        state = self._training_state.copy(shares_random_numbers=not draws)
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
             state.rule_state, state.rule_key, state.n_planned = fresh, rule_key(rule), None

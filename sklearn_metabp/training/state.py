@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.training.curve import Curve
+from sklearn_metabp.training.random_numbers import copy_random_state
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
 
@@ -122,9 +123,21 @@ class TrainingState:
         """Epochs finished so far."""
         return len(self.loss_curve)
 
-    def copy(self) -> "TrainingState":
-        """Return an independent copy."""
-        return copy.deepcopy(self)
+    def copy(self, *, shares_random_numbers: bool = False) -> "TrainingState":
+        """Return an independent copy.
+
+        Parameters
+        ----------
+        shares_random_numbers : bool, default=False
+            True for a copy that never draws, and so needs no generator of its own. To copy one
+            takes longer than a step of a small network.
+        """
+        own = self.random_state if shares_random_numbers else copy_random_state(self.random_state)
+        # Only copies of the numbers that drew the validation rows are drawn from.
+        memo = {id(self.random_state): own, id(self.split_random_state): self.split_random_state}
+        return TrainingState(
+            **{name: copy.deepcopy(value, memo) for name, value in vars(self).items()}
+        )
 
     @property
     def was_validated(self) -> bool:
