@@ -311,12 +311,12 @@ class BaseBackpropMLP(
         return self
 
     def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> Network:
+        """Make the network; it is that of the last fit where all is as it was."""
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         X, y, targets = data.rows.X, data.rows.y, data.targets
-        n_outputs = targets.encode(y[:1], X.dtype).shape[1]
         dtype = self.layout_.dtype if continues else X.dtype
-        return Network(
-            ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype),
+        network = Network(
+            ParameterLayout((X.shape[1], *hidden_layer_sizes, targets.n_outputs(y)), dtype),
             check_activations(self.activation, len(hidden_layer_sizes)),
             targets.out_activation,
             self.loss,
@@ -324,6 +324,7 @@ class BaseBackpropMLP(
             check_dropout(self.dropout, rule),
             targets.out_groups,
         )
+        return self.network_ if continues and network == self.network_ else network
 
     def _targets_so_far(self) -> Targets:
         """Return the targets of the last fit, for the present loss."""

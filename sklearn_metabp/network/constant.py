@@ -82,9 +82,10 @@ def constant_loss(
     >>> constant_loss(network, np.array([[1.0], [3.0]]))  # half the variance
     0.5
     """
-    layout = ParameterLayout((1, targets.shape[1]))
-    biases = constant_biases(network, targets, sample_weight)
-    params = layout.flatten([np.zeros((1, len(biases)))], [biases])
+    n_outputs = targets.shape[1]
+    layout = ParameterLayout((1, n_outputs))
+    # the weights of the one input, which is 0, come first
+    params = np.append(np.zeros(n_outputs), constant_biases(network, targets, sample_weight))
     alone = Network(layout, (), network.out_activation, network.loss, out_groups=network.out_groups)
     return alone.mean_loss(params, np.zeros((len(targets), 1)), targets, sample_weight)
 
