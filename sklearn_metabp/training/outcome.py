@@ -236,7 +236,7 @@ class Outcome:
             "X. If X says nothing about y, this is all there is to learn."
         )
 
-    @property
+    @cached_property
     def _advice_on_y(self) -> str | None:
         batches = self.batches
         if not self.y_has_numbers or isinstance(batches.targets, SparseTargets):
@@ -259,7 +259,7 @@ class Outcome:
         )
         return improves and not is_held_up
 
-    @property
+    @cached_property
     def _is_suspicious(self) -> bool:
         """Whether the training may have failed, by the loss of the last epoch."""
         curve, n_before = self.state.loss_curve, self.start.n_epochs

@@ -1,7 +1,7 @@
 """The state of a training: all that a later fit needs to continue it."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,10 @@ from sklearn_metabp.training.curve import Curve
 from sklearn_metabp.training.random_numbers import copy_random_state
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
+
+# Fields of these types need no copy. copy.deepcopy tells, but takes longer for all fields than a
+# step.
+_IMMUTABLE = (int, float, bool, str, type(None))
 
 
 @dataclass
@@ -25,6 +29,9 @@ class Patience:
     watches_score: bool = False
     best_loss: float = np.inf
     n_without_improvement: int = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Patience":
+        return replace(self)  # all its fields are numbers
 
     def continue_with(self, tol: float, n_iter_no_change: float) -> None:
         """Set new limits, and renew patience that has run out."""
@@ -136,7 +143,10 @@ class TrainingState:
         # Only copies of the numbers that drew the validation rows are drawn from.
         memo = {id(self.random_state): own, id(self.split_random_state): self.split_random_state}
         return TrainingState(
-            **{name: copy.deepcopy(value, memo) for name, value in vars(self).items()}
+            **{
+                name: value if type(value) in _IMMUTABLE else copy.deepcopy(value, memo)
+                for name, value in vars(self).items()
+            }
         )
 
     @property
