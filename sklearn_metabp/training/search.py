@@ -115,7 +115,9 @@ class Search:
         self._loss_at = self._trial.copy(), loss
         return loss, self._gradients
 
-    def _iteration_ended(self, params: np.ndarray, epochs_ended: Callable[[list[float]], bool]) -> bool:
+    def _iteration_ended(
+        self, params: np.ndarray, epochs_ended: Callable[[list[float]], bool]
+    ) -> bool:
         state, step = self._state, self.step
         self._n_iterations += 1
         if self._n_iterations > self._max_iter:  # the rule ignores max_iter
