@@ -4,6 +4,7 @@ All sides do the same work: they start from the same weights, take the same batc
 order and the same number of Adam steps, with the same penalty, on one core. The table has
 
 - microseconds of processor time of one step of our fit, set-up included: the least of the rounds;
+- milliseconds of our fit of a single epoch, which is the set-up where an epoch is short;
 - the time of every other side over ours: the median of the ratios of several rounds, in which the
   sides take turns. Sides whose library is not installed are left out and named. All are in the
   extra ``bench``. scikit-learn's set-up is included, for it is part of its fit. For the others it
@@ -31,6 +32,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import floor
@@ -89,7 +91,8 @@ def steady(workloads: list[Workload], dtypes: list[str], sides: list[str], n_rou
     if not floors:
         print("left out: the floor (there is no C compiler)")
     others = sides[1:]
-    print_row("workload", "dtype", "ours, µs", *(f"{side}/ours" for side in others), "ours/floor")
+    ratio_names = [f"{side}/ours" for side in others]
+    print_row("workload", "dtype", "ours, µs", "epoch, ms", *ratio_names, "ours/floor")
     losses = []
     for workload in workloads:
         present = sides_for(workload, sides)
@@ -106,7 +109,10 @@ def steady(workloads: list[Workload], dtypes: list[str], sides: list[str], n_rou
             of_floor = "-"
             if DTYPES[dtype] in floors:
                 of_floor = short(ours / floors[DTYPES[dtype]].step_seconds(workload))
-            print_row(workload.name, dtype, short(1e6 * ours), *ratios, of_floor)
+            one_epoch = SIDES["ours"].prepare(replace(work, workload=replace(workload, n_epochs=1)))
+            epoch = min(in_turns({"ours": one_epoch}, n_rounds)["ours"])
+            cells = (short(1e6 * ours), short(1e3 * epoch), *ratios, of_floor)
+            print_row(workload.name, dtype, *cells)
             losses.append((workload.name, dtype, {s: work.loss(w) for s, w in weights.items()}))
     print()
     print_row("workload", "dtype", *(f"{side}: loss" for side in sides))

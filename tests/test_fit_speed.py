@@ -145,7 +145,7 @@ def test_tables(fit_speed, small, capsys):
     fit_speed.steady([small["three"]], ["float64", "float32"], ["ours", "sklearn"], 1)
     speeds, losses = capsys.readouterr().out.split("\n\n")
     assert "sklearn/ours" in speeds and "ours/floor" in speeds
-    assert len(re.findall(r"^three +float(?:64|32)( +[\d.]+){2} +[\d.-]+$", speeds, re.M)) == 2
+    assert len(re.findall(r"^three +float(?:64|32)( +[\d.]+){3} +[\d.-]+$", speeds, re.M)) == 2
     rows = re.findall(r"^three +float\d\d +([\d.]+) +([\d.]+)$", losses, re.M)
     assert len(rows) == 2
     for ours, theirs in rows:
