@@ -5,7 +5,6 @@ the recorder over the time of the plain Adam fit. Run ``python benchmarks/rule_o
 """
 
 import argparse
-import time
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -78,21 +77,6 @@ def main(n_rounds: int) -> None:
                     f"{median_ratio(times, seconds['Adam']):9.2f}x",
                     flush=True,
                 )
-        read_trace(workload)
-
-
-def read_trace(workload) -> None:
-    """Print the cost of reading a recorded training, which is computed again at that time."""
-    recorder = TraceRecorder()
-    model = BackpropMLPClassifier(**workload.params()).set_callbacks(recorder)
-    start = time.perf_counter()
-    model.fit(workload.X, workload.y)
-    recorded = time.perf_counter()
-    n_values = recorder.trace_.gradients.size
-    read = time.perf_counter()
-    name = f"reading weights, gradients and updates, {3 * n_values * 8 / 1e6:.0f} MB"
-    times = (read - recorded) / (recorded - start)
-    print(f"{workload.name:<30} {name}: {times:.1f} times the recorded fit")
 
 
 if __name__ == "__main__":

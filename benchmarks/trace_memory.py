@@ -1,8 +1,10 @@
-"""Measure memory and time of recording to disk and of learning from a trace on disk.
+"""Measure memory and time of recording, of reading a trace in memory, and of learning from disk.
 
-Peaks of resident memory are measured in fresh processes. Times are of whole fits on digits, in
-turns, on one BLAS thread. Run ``python benchmarks/trace_memory.py``. It writes ``--gigabytes`` of
-files into a temporary directory under ``--folder`` and removes them.
+Peaks of resident memory are measured in fresh processes. Times of recording are of whole fits on
+digits, in turns, on one BLAS thread. Times of reading are processor times over that of the recorded
+fit before, medians of ``--rounds`` in one process. Run ``python benchmarks/trace_memory.py``, with
+``--reading`` for the table of reading alone. It writes ``--gigabytes`` of files into a temporary
+directory under ``--folder`` and removes them.
 """
 
 import argparse
@@ -56,6 +58,38 @@ def learn(path: str) -> None:
     print(f"R² of the updates {rule.score(Trace.open(path)):.4f}", end=", ")
 
 
+def read(names: str, n_rounds: int) -> None:
+    """Record 64-64-64-10 and read some variables out of the trace; print time and memory."""
+    X, y = load_digits(return_X_y=True)
+    workload = digits_workloads()[-1]
+    ratios = []
+    for _ in range(n_rounds):
+        recorder = TraceRecorder("all")
+        model = BackpropMLPClassifier(**workload.params() | {"max_iter": 40})
+        model.set_callbacks(recorder)
+        start = time.process_time()
+        model.fit(X / 16, y)
+        recorded = time.process_time()
+        before, trace = peak_bytes(), recorder.trace_
+        arrays = [getattr(trace, name) for name in names.split("+")]
+        ratios.append((time.process_time() - recorded) / (recorded - start))
+        if len(ratios) == 1:
+            more = peak_bytes() - before
+        sizes = [one if isinstance(one, list) else [one] for one in arrays]
+        n_bytes = sum(array.nbytes for size in sizes for array in size)
+        del trace, arrays, sizes, recorder, model
+    print(
+        f"{n_bytes / 1e6:6.0f} MB read, peak memory {more / 1e6:6.0f} MB more, "
+        f"{np.median(ratios):5.2f} times the recorded fit"
+    )
+
+
+def peak_bytes() -> int:
+    """Return the peak of resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
 def in_a_fresh_process(what: str, *args) -> str:
     """Run a step of this script in a fresh process; return its output."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -72,9 +106,10 @@ def step(what: str, args: list[str]) -> None:
         record(args[0], SMALL, int(args[1]))
     elif what == "learn":
         learn(args[0])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        2**20 if sys.platform == "darwin" else 2**10
-    )
+    elif what == "read":
+        read(args[0], int(args[1]))
+        return
+    peak = peak_bytes() / 2**20
     print(f"peak resident memory {peak:.0f} MiB, {time.perf_counter() - start:.1f} s")
 
 
@@ -97,6 +132,20 @@ def memory(folder: Path, gigabytes: float) -> None:
     output = in_a_fresh_process("learn", folder / "wide")
     print(f"{f'learning a link rule from {written:.2f} GB':<46} {output}", flush=True)
     shutil.rmtree(folder / "wide")
+
+
+def reading(n_rounds: int) -> None:
+    for names in (
+        "params",
+        "gradients",
+        "updates",
+        "params+gradients+updates",
+        "outputs",
+        "deltas",
+        "net_inputs",
+    ):
+        output = in_a_fresh_process("read", names, n_rounds)
+        print(f"{f'64-64-64-10, {names}':<38} {output}", flush=True)
 
 
 def times(folder: Path, n_rounds: int) -> None:
@@ -133,10 +182,14 @@ def main() -> None:
     parser.add_argument(
         "--folder", default=None, help="folder to write to (default: that of temporary files)"
     )
+    parser.add_argument("--reading", action="store_true", help="only the table of reading")
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.step:
         step(given.step[0], given.step[1:])
+        return
+    reading(given.rounds)
+    if given.reading:
         return
     folder = Path(tempfile.mkdtemp(dir=given.folder))
     try:

@@ -4,6 +4,7 @@ import copy
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -22,14 +23,15 @@ from sklearn.utils.validation import (
 from sklearn_metabp.learned.docstrings import documents
 from sklearn_metabp.learned.explain import InputRanges, RuleExplanation
 from sklearn_metabp.learned.files import read_scope, save_scope
+from sklearn_metabp.learned.predictions import DrawnPredictions
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression, Scope
-from sklearn_metabp.learned.weights import ALIKE, SampleWeights
+from sklearn_metabp.learned.weights import SampleWeights
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.tracing import Trace, TraceRecorder
+from sklearn_metabp.tracing.prediction_sample import draw_numbers
 from sklearn_metabp.update_rules import UpdateRule
 
-# Predictions drawn from a trace to fit on, and to score on: more change the third digit.
-_MAX_FIT_SAMPLES = 40_000
+# Predictions drawn from a trace to score on: more change the third digit.
 _MAX_SCORE_SAMPLES = 200_000
 # Samples of a default learner's training, epochs times samples: more do not improve it.
 _LEARNER_SAMPLES = 2_000_000
@@ -87,6 +89,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         {inputs}
     random_state : int, RandomState instance or None, default=None
         Draws the predictions to learn from, and seeds a learner that has no seed of its own.
+    subsample : int or None, default=40_000
+        Maximum number of predictions to learn from. Of more, as many are drawn at random, from a
+        trace as from a matrix. More than the default mostly change the third digit. None learns
+        from all, and takes memory and time for all.
 
     Attributes
     ----------
@@ -143,6 +149,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         "scope": [StrOptions(SCOPES.keys())],
         "inputs": ["array-like", None],
         "random_state": ["random_state"],
+        "subsample": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -152,11 +159,13 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         scope: str = "link",
         inputs: Sequence[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
+        subsample: int | None = 40_000,
     ):
         self.learner = learner
         self.scope = scope
         self.inputs = inputs
         self.random_state = random_state
+        self.subsample = subsample
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -165,15 +174,16 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Parameters
         ----------
         X : Trace or array-like of shape (n_samples, n_columns)
-            Recorded trainings, or a matrix as ``Trace.features`` gives. A matrix with another
-            number of columns than those of the scope is fitted as any regressor would; the result
-            predicts but cannot train.
+            Recorded trainings, or a matrix as ``Trace.features`` gives. Of more than ``subsample``
+            predictions, or rows of the matrix, so many are drawn without replacement. A matrix
+            with another number of columns than those of the scope is fitted as any regressor would;
+            the result predicts but cannot train.
         y : array-like of shape (n_samples,) or (n_samples, n_params), default=None
             Targets as ``Trace.targets_of`` gives; None for a trace, which has its own.
         sample_weight : array-like of shape (n_steps,) or (n_samples,), default=None
             How much every step of the trace, or every row of the matrix, counts: 0 or more.
             ``Trace.advantage`` gives weights of steps. A step passes its weight to all of its
-            predictions. Steps of weight 0 are left out before predictions are drawn. The learner
+            predictions. What has the weight 0 is left out before predictions are drawn. The learner
             must take weights, alone or at the end of a ``Pipeline`` or inside a
             ``TransformedTargetRegressor``.
 
@@ -198,35 +208,78 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         _check_is_data(X)
         scope: Scope = SCOPES[self.scope](self.inputs)
         random_state = check_random_state(self.random_state)
-        trace = X if isinstance(X, Trace) else None
-        if trace is not None:
+        if isinstance(X, Trace):
             if y is not None:
                 raise ValueError("a trace has its own targets: call fit(trace) without y.")
-            steps, trace = _weighted(sample_weight, trace)
-            sample = scope.draw(trace, _MAX_FIT_SAMPLES, random_state)
-            X, y = scope.read(trace, sample)
-            weights = ALIKE if steps is None else SampleWeights(sample.spread(steps), steps)
-        else:
-            several = scope.has_many_targets
-            X, y = validate_data(
-                self, X, y, y_numeric=True, multi_output=several, dtype=(np.float64, np.float32)
-            )
-            y = y if several and y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)
-            samples, X, y = _weighted(sample_weight, X, y)
-            weights = SampleWeights(samples)
+            steps, trace = _weighted(sample_weight, X)
+            drawn = DrawnPredictions(scope, self.subsample, random_state)
+            drawn.add(trace, steps)
+            return self._fit_drawn(scope, drawn, random_state)
+        several = scope.has_many_targets
+        X, y = validate_data(
+            self, X, y, y_numeric=True, multi_output=several, dtype=(np.float64, np.float32)
+        )
+        y = y if several and y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)
+        samples, X, y = _weighted(sample_weight, X, y)
+        numbers = draw_numbers(len(X), self.subsample, random_state)
+        if len(numbers) < len(X):
+            X, y = X[numbers], y[numbers]
+            samples = None if samples is None else samples[numbers]
         learner = self._new_learner(scope, random_state, len(X))
         if not scope.takes_columns(X.shape[1]):
             scope = PlainRegression(scope, X.shape[1])
-        scope.fit(X, y, learner, trace, weights)
+        scope.fit(X, y, learner, None, SampleWeights(samples))
         if scope.cannot_train_because is not None:
             warnings.warn(
                 f"This rule predicts and cannot train: {scope.cannot_train_because}",
                 UserWarning,
                 stacklevel=3,
             )
-        if trace is not None:
-            self.__dict__.pop("feature_names_in_", None)
-            self.n_features_in_ = X.shape[1]
+        return self._take(scope)
+
+    def draw_predictions(self) -> DrawnPredictions:
+        """Return a collection without predictions, to which traces are added before a fit.
+
+        A rule that is fitted again and again, each time on more traces, reads each of them once.
+
+        Returns
+        -------
+        drawn : DrawnPredictions
+            Of the scope, the inputs and the ``subsample`` of this rule.
+        """
+        self._validate_params()
+        scope = SCOPES[self.scope](self.inputs)
+        return DrawnPredictions(scope, self.subsample, check_random_state(self.random_state))
+
+    def fit_drawn(self, drawn: DrawnPredictions) -> Self:
+        """Learn from predictions that were drawn before, as ``fit`` does from their trace.
+
+        Parameters
+        ----------
+        drawn : DrawnPredictions
+            Of :meth:`draw_predictions`, with at least one trace.
+
+        Returns
+        -------
+        self : LearnedUpdateRule
+
+        Raises
+        ------
+        ValueError
+            If there are no predictions.
+        """
+        self._validate_params()
+        scope = SCOPES[self.scope](self.inputs)
+        return self._fit_drawn(scope, drawn, check_random_state(self.random_state))
+
+    def _fit_drawn(
+        self, scope: Scope, drawn: DrawnPredictions, random_state: np.random.RandomState
+    ) -> Self:
+        X, y = drawn.features, drawn.targets
+        learner = self._new_learner(scope, random_state, len(X))
+        scope.fit(X, y, learner, drawn.trace, drawn.weights)
+        self.__dict__.pop("feature_names_in_", None)
+        self.n_features_in_ = X.shape[1]
         return self._take(scope)
 
     def _take(self, scope: Scope) -> Self:

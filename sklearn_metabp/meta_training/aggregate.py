@@ -134,11 +134,14 @@ def aggregate(
             "nothing to learn from. Give it a smaller learning rate, or scale X and y of the "
             "tasks."
         )
-    learned.fit(_drop_blown_up_steps(trace))
+    # Every round is read once: reading all of them in each would be quadratic in the rounds.
+    drawn = learned.draw_predictions()
+    drawn.add(_drop_blown_up_steps(trace))
+    learned.fit_drawn(drawn)
     for _ in range(n_rounds):
         seeds = _draw_seeds(generator, len(checked), n_starts)
-        trace += record([learned] * len(checked))
-        learned.fit(_drop_blown_up_steps(trace))
+        drawn.add(_drop_blown_up_steps(record([learned] * len(checked))))
+        learned.fit_drawn(drawn)
     return learned
 
 

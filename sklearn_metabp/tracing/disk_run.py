@@ -1,6 +1,7 @@
 """A recorded training on disk, which is read chunk by chunk."""
 
 from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from sklearn_metabp.tracing.chunks import (
     FIRST_PARAMS,
     Chunk,
 )
-from sklearn_metabp.tracing.run import RecordedSteps, Run, stored_step
+from sklearn_metabp.tracing.columns import write_entries
+from sklearn_metabp.tracing.run import RecordedStep, RecordedSteps, Run
 from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, TraceVariable
 
 
@@ -52,38 +54,27 @@ class DiskRun(Run):
         """Whether all steps from the first one on are known; see :attr:`Run.is_whole`."""
         return self.recorded_steps.every == 1 and self.recorded_steps.first_index == 1
 
-    def arrays_at(self, name: str, positions: np.ndarray) -> Any:
-        """Return the array of a variable at some recorded steps; see :meth:`Run.arrays_at`.
+    def fill(
+        self, name: str, positions: np.ndarray, arrays: list[np.ndarray], places: np.ndarray
+    ) -> None:
+        """Write a variable at some recorded steps into rows of arrays; see :meth:`Run.fill`.
 
         Raises
         ------
         TraceFileError
             If a file is damaged.
         """
-        if name not in self.stored:
-            raise KeyError(name)
-        variable = VARIABLES[name]
-        names = variable.array_names(self.layout)
-        shapes = variable.shapes(self.layout, self._chunks[0].header.max_patterns or 0)
-        dtype = variable.kind.dtype or self.dtype
-        arrays = [
-            self._fill(one, np.empty((len(positions), *shape), dtype), positions)
-            for one, shape in zip(names, shapes, strict=True)
-        ]
-        return variable.value_of(arrays)
-
-    def _fill(self, name: str, values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Fill the array of a file at some steps into ``values``, and return that."""
         chunk_of = np.searchsorted(self._starts, positions, "right") - 1
-        for number in np.unique(chunk_of):
-            mine = np.flatnonzero(chunk_of == number)
-            local = positions[mine] - self._starts[number]
-            chunk = self._chunks[number]
-            if name == "params" and chunk.header.sums_updates:
-                values[mine] = _params_of(chunk, int(local.max()) + 1)[local]
-            else:
-                values[mine] = chunk.file.array(name)[local]
-        return values
+        for file_name, array in zip(VARIABLES[name].array_names(self.layout), arrays, strict=True):
+            for number in np.unique(chunk_of):
+                mine = np.flatnonzero(chunk_of == number)
+                local = positions[mine] - self._starts[number]
+                chunk = self._chunks[number]
+                if name == "params" and chunk.header.sums_updates:
+                    values = _params_of(chunk, int(local.max()) + 1)
+                else:
+                    values = chunk.file.array(file_name)
+                write_entries(array, places[mine], values[local])
 
     def steps(
         self, *, recorded_only: bool = False, n_steps: int | None = None
@@ -100,12 +91,13 @@ class DiskRun(Run):
             if start >= n_wanted:
                 return
             arrays = {v.name: self._arrays_of(chunk, v) for v in self.stored_variables}
+
+            def read(name: str, row: int, arrays: dict[str, list[np.ndarray]] = arrays) -> Any:
+                return VARIABLES[name].value_of([array[row] for array in arrays[name]])
+
             for row in range(min(chunk.n_steps, n_wanted - start)):
-                values = {
-                    v.name: v.value_of([array[row] for array in arrays[v.name]])
-                    for v in self.stored_variables
-                }
-                yield int(start) + row, stored_step(self, int(start) + row, values)
+                position = int(start) + row
+                yield position, RecordedStep(self, position, partial(read, row=row))
 
     def _arrays_of(self, chunk: Chunk, variable: TraceVariable) -> list[np.ndarray]:
         if variable.name == "params" and chunk.header.sums_updates:

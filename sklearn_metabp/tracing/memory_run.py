@@ -6,16 +6,17 @@ import uuid
 import warnings
 from array import array
 from collections.abc import Iterator
+from functools import partial
 from operator import attrgetter
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from sklearn_metabp.network import Network, Step
+from sklearn_metabp.tracing.columns import write_patterns
 from sklearn_metabp.tracing.parts import CopiedPart, Replay, ReplayedPart
-from sklearn_metabp.tracing.run import RecordedSteps, Run, stored_step
+from sklearn_metabp.tracing.run import RecordedStep, RecordedSteps, Run
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.teacher import TaughtStep
 from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, variables_in_file
@@ -86,7 +87,6 @@ class MemoryRun(Run):
         # The scalars of all steps in one array, so that Ctrl-C cannot interrupt a step.
         self._numbers = array("d")
         self._scalars: dict[str, np.ndarray] = {}
-        self._arrays: dict[str, Any] = {}
         self._was_pickled = self._is_sent = False
 
     @property
@@ -203,36 +203,53 @@ class MemoryRun(Run):
         self._parts += other._parts
         self._numbers.extend(other._numbers)
 
-    def arrays_at(self, name: str, positions: np.ndarray) -> Any:
-        """Return the array of a variable at some recorded steps; see :meth:`Run.arrays_at`."""
-        variable = VARIABLES[name]
-        arrays = variable.arrays_of(self._array(name))
-        return variable.value_of([array[positions] for array in arrays])
-
-    def _array(self, name: str) -> Any:
-        """Return a variable at all recorded steps, and keep it until the run grows."""
-        if name not in self.stored:
-            raise KeyError(name)
-        if name not in self._arrays or self._n_gathered(name) != self.n_steps:
-            if len(self._parts) == 1 and isinstance(self._parts[0], CopiedPart):
-                self._arrays |= self._parts[0].arrays(self.n_steps)
+    def fill(
+        self, name: str, positions: np.ndarray, arrays: list[np.ndarray], places: np.ndarray
+    ) -> None:
+        """Write a variable at some recorded steps into rows of arrays; see :meth:`Run.fill`."""
+        order = np.argsort(positions, kind="stable")
+        positions, places = positions[order], places[order]
+        for part, start, stop in self._spans():
+            begin, end = np.searchsorted(positions, (start, stop))
+            if begin == end:
+                continue
+            mine = positions[begin:end], places[begin:end]
+            if isinstance(part, CopiedPart):
+                part.fill(name, mine[0] - start, arrays, mine[1])
             else:
-                # Variables without patterns are mostly read together.
-                flat = tuple(v.name for v in self.stored_variables if not v.kind.has_patterns)
-                self._arrays |= self._gathered(flat if name in flat else (name,))
-        return self._arrays[name]
+                self._fill_replayed(part, start, name, *mine, arrays)
 
-    def _n_gathered(self, name: str) -> int:
-        """Return the number of steps of which the arrays of a variable are there."""
-        return len(VARIABLES[name].arrays_of(self._arrays[name])[0])
+    def _fill_replayed(
+        self,
+        part: ReplayedPart,
+        start: int,
+        name: str,
+        positions: np.ndarray,
+        places: np.ndarray,
+        arrays: list[np.ndarray],
+    ) -> None:
+        """Compute a variable at some steps of a part, in ascending order."""
+        variable, wanted, rows, k = VARIABLES[name], positions.tolist(), places.tolist(), 0
+        for position, step in self._replayed_steps(part, start, wanted[-1] + 1, True):
+            if position < wanted[k]:
+                continue
+            values = variable.arrays_of(getattr(step, name))
+            while k < len(wanted) and wanted[k] == position:
+                for whole, value in zip(arrays, values, strict=True):
+                    if variable.kind.has_patterns:
+                        write_patterns(whole[rows[k]], value)
+                    else:
+                        whole[rows[k]] = value
+                k += 1
 
-    def _gathered(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """Return variables at all recorded steps, computed again or copied."""
+    def _copies(self) -> CopiedPart:
+        """Return a part with copies of all recorded steps, computed again or copied again."""
         n_steps = self.n_steps
-        part = CopiedPart(0, self.recorded_steps.first_index, names, self.dtype, n_steps)
+        part = CopiedPart(0, self.recorded_steps.first_index, self.stored, self.dtype, n_steps)
         for _, step in self.steps(recorded_only=True, n_steps=n_steps):
             part.copy(step, self.max_patterns)
-        return part.arrays(n_steps)
+        part.last_index = self._parts[-1].last_index
+        return part
 
     def _spans(self) -> Iterator[tuple[ReplayedPart | CopiedPart, int, int]]:
         """Yield every part with the positions of its first step and of the first step after it."""
@@ -309,14 +326,9 @@ class MemoryRun(Run):
 
     def _copied_steps(
         self, part: CopiedPart, start: int, stop: int
-    ) -> Iterator[tuple[int, SimpleNamespace]]:
-        arrays = part.arrays(stop - start)
+    ) -> Iterator[tuple[int, RecordedStep]]:
         for row in range(stop - start):
-            values = {
-                name: VARIABLES[name].value_of([a[row] for a in VARIABLES[name].arrays_of(array)])
-                for name, array in arrays.items()
-            }
-            yield start + row, stored_step(self, start + row, values)
+            yield start + row, RecordedStep(self, start + row, partial(part.value, row=row))
 
     @property
     def is_whole(self) -> bool:
@@ -339,17 +351,13 @@ class MemoryRun(Run):
     def __getstate__(self) -> dict[str, Any]:
         state = {
             **self.__dict__,
-            "_arrays": {},
             "_scalars": {},
             "_was_pickled": True,
         }
         # Copies, because another thread may still record.
         state |= {"_parts": list(self._parts), "_numbers": np.array(self._numbers[:])}
         if not self._keeps_replays():
-            arrays = {name: self._array(name) for name in self.stored}
-            whole = CopiedPart.of(self.recorded_steps.first_index, arrays, self.dtype)
-            whole.last_index = self._parts[-1].last_index
-            state["_parts"] = [whole]
+            state["_parts"] = [self._copies()]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

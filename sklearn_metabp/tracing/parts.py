@@ -91,18 +91,6 @@ class CopiedPart:
         self._names, self._dtype, self._n_rows = names, dtype, n_steps
         self._columns: dict[str, Column | list[Column]] = {}  # a list of a layered variable
 
-    @classmethod
-    def of(cls, first_index: int, arrays: dict[str, Any], dtype: DTypeLike) -> "CopiedPart":
-        """Return a part that has the arrays of all steps of a run."""
-        part = cls(0, first_index, tuple(arrays), dtype)
-        part._columns = {
-            name: VARIABLES[name].value_of(
-                [Column.of(array) for array in VARIABLES[name].arrays_of(value)]
-            )
-            for name, value in arrays.items()
-        }
-        return part
-
     def copy(self, step: Any, max_patterns: int) -> None:
         """Copy a step into arrays with space for at least so many patterns."""
         for name in self._names:
@@ -122,11 +110,16 @@ class CopiedPart:
                 else:
                     column.append(array)
 
-    def arrays(self, n_steps: int) -> dict[str, Any]:
-        """Return every variable at the first ``n_steps`` steps: an array, or one per layer."""
-        return {
-            name: VARIABLES[name].value_of(
-                [column.array()[:n_steps] for column in VARIABLES[name].arrays_of(columns)]
-            )
-            for name, columns in self._columns.items()
-        }
+    def value(self, name: str, row: int) -> Any:
+        """Return a variable at one step, with space for patterns; KeyError if it is not there."""
+        variable = VARIABLES[name]
+        columns = variable.arrays_of(self._columns[name])
+        return variable.value_of([column[row] for column in columns])
+
+    def fill(
+        self, name: str, rows: np.ndarray, arrays: list[np.ndarray], places: np.ndarray
+    ) -> None:
+        """Write a variable at some steps, in ascending order, into rows of arrays."""
+        columns = VARIABLES[name].arrays_of(self._columns[name])
+        for column, array in zip(columns, arrays, strict=True):
+            column.fill(rows, array, places)

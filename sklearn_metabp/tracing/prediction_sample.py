@@ -1,7 +1,7 @@
 """Predictions drawn at random from the steps of a trace."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.random import sample_without_replacement
@@ -10,6 +10,27 @@ from sklearn_metabp.tracing.trace import Trace
 
 # Where the predictions are in the sample, and which of the step's predictions they are.
 Drawn = tuple[slice, np.ndarray]
+
+
+def draw_numbers(total: int, n_most: int | None, rng: np.random.RandomState | None) -> np.ndarray:
+    """Draw numbers from 0 to ``total - 1`` without replacement, ascending.
+
+    Parameters
+    ----------
+    total : int
+    n_most : int or None
+        How many to draw; None for all.
+    rng : RandomState or None
+        Not used where all are taken.
+
+    Returns
+    -------
+    numbers : ndarray of int of shape (min(n_most, total),)
+    """
+    if n_most is None or n_most >= total:
+        return np.arange(total)
+    # rng.choice would permute all of them
+    return np.sort(sample_without_replacement(total, n_most, random_state=rng))
 
 
 class PredictionSample:
@@ -46,12 +67,17 @@ class PredictionSample:
         n_most: int | None,
         rng: np.random.RandomState | None,
     ):
-        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        total = int(starts[-1])
-        if n_most is not None and n_most < total:  # rng.choice would permute all of them
-            self._drawn = np.sort(sample_without_replacement(total, n_most, random_state=rng))
-        else:
-            self._drawn = np.arange(total)
+        self._take(trace, sizes, draw_numbers(int(sizes.sum()), n_most, rng))
+
+    @classmethod
+    def of(cls, trace: Trace, sizes: np.ndarray, drawn: np.ndarray) -> Self:
+        """Return the predictions of some numbers, ascending, among all that the trace holds."""
+        sample = cls.__new__(cls)
+        sample._take(trace, sizes, drawn)
+        return sample
+
+    def _take(self, trace: Trace, sizes: np.ndarray, drawn: np.ndarray) -> None:
+        self._drawn, starts = drawn, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         bounds = np.searchsorted(self._drawn, starts)
         self._holds_some = holds_some = np.flatnonzero(bounds[1:] > bounds[:-1])
         # Of the steps from which something is drawn: the number of the first prediction, and where

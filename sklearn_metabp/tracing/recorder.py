@@ -199,7 +199,10 @@ class TraceRecorder(Collector):
             training = self._trainings.setdefault(estimator, _Training())
         training.begin_fit(task_of(context), context.root_uuid.hex)
 
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+    # scikit-learn caches the signatures of these two with the methods themselves, so as methods of
+    # an object they would keep the recorder and its runs alive.
+    @staticmethod
+    def on_fit_task_begin(estimator: Any, context: Any) -> None:
         """Do nothing before a fit and each of its epochs."""
 
     # On disk and with a teacher every step is copied, so a replay is not needed.
@@ -306,7 +309,8 @@ class TraceRecorder(Collector):
             if known is not message:
                 known.extend(message)
 
-    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+    @staticmethod
+    def on_fit_task_end(estimator: Any, context: Any) -> None:
         """Do nothing after a fit and each of its epochs."""
 
     def teardown(self, estimator: Any, context: Any) -> None:

@@ -1,16 +1,15 @@
 """The interface of one recorded training."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, TraceVariable, stored_variables
+from sklearn_metabp.tracing.variables import VARIABLES, TraceVariable, stored_variables
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,6 @@ class Run(ABC):
     def is_whole(self) -> bool:
         """Whether all steps from the first one on are known, as the history of links needs them."""
 
-    @abstractmethod
     def arrays_at(self, name: str, positions: np.ndarray) -> Any:
         """Return the array of a variable at some recorded steps, or one array per layer.
 
@@ -137,6 +135,35 @@ class Run(ABC):
         KeyError
             If the variable was not recorded.
         """
+        if name not in self.stored:
+            raise KeyError(name)
+        variable, n_steps = VARIABLES[name], len(positions)
+        dtype = variable.kind.dtype or self.dtype
+        shapes = variable.shapes(self.layout, self.max_patterns)
+        arrays = [np.empty((n_steps, *shape), dtype) for shape in shapes]
+        self.fill(name, positions, arrays, np.arange(n_steps))
+        return variable.value_of(arrays)
+
+    @abstractmethod
+    def fill(
+        self, name: str, positions: np.ndarray, arrays: list[np.ndarray], places: np.ndarray
+    ) -> None:
+        """Write a variable at some recorded steps into rows of arrays.
+
+        Nothing else is computed, and no other memory taken than that of a chunk.
+
+        Parameters
+        ----------
+        name : str
+            One of ``stored``.
+        positions : ndarray of int of shape (n,)
+            Positions among the recorded steps, from 0, in any order.
+        arrays : list of ndarray of shape (n_rows, ...)
+            One array, or one per layer. What a step lacks of the space for patterns is filled with
+            NaN.
+        places : ndarray of int of shape (n,)
+            Row of the arrays for every position.
+        """
 
     @abstractmethod
     def steps(
@@ -155,24 +182,41 @@ class Run(ABC):
         ------
         position : int
             Number of recorded steps before this one.
-        step : Step or SimpleNamespace
+        step : Step or RecordedStep
             The step, or its recorded values under the same names. It is valid until the next one,
             so copy values that are to be kept.
         """
 
 
-def stored_step(run: Run, position: int, values: dict[str, Any]) -> SimpleNamespace:
-    """Return the recorded values of a step under the names that a :class:`Step` has.
+class RecordedStep:
+    """The recorded values of a step under the names that a :class:`Step` has.
+
+    A value is read when it is asked for, because most readers need few of them.
 
     Parameters
     ----------
     run : Run
     position : int
         Position of the step among the recorded ones.
-    values : dict
-        Value of every stored variable, with space for the patterns of the largest batch.
+    read : callable
+        ``read(name)`` returns the value of a stored variable, with space for the patterns of the
+        largest batch. It raises KeyError where there is none.
     """
-    known = {v.name: run.scalars[v.name_in_trace][position] for v in SCALARS}
-    for name, value in values.items():
-        known[name] = VARIABLES[name].without_padding(value, known["n_patterns"])
-    return SimpleNamespace(network=run.network, layout=run.layout, **known)
+
+    def __init__(self, run: Run, position: int, read: Callable[[str], Any]):
+        self.network, self.layout = run.network, run.layout
+        self._run, self._position, self._read = run, position, read
+
+    def __getattr__(self, name: str) -> Any:
+        variable = VARIABLES.get(name)
+        if variable is None:
+            raise AttributeError(f"a recorded step has no attribute {name!r}.")
+        if variable.is_always_recorded:
+            value = self._run.scalars[variable.name_in_trace][self._position]
+        else:
+            try:
+                value = variable.without_padding(self._read(name), self.n_patterns)
+            except KeyError:
+                raise AttributeError(f"{name!r} was not recorded of this step.") from None
+        self.__dict__[name] = value
+        return value

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing.advantage import advantage_weights
-from sklearn_metabp.tracing.columns import assemble
 from sklearn_metabp.tracing.folders import open_runs, save_runs
 from sklearn_metabp.tracing.frame import as_frame
 from sklearn_metabp.tracing.run import Run
@@ -49,8 +48,10 @@ class Trace:
     Notes
     -----
     Arrays are read or computed when they are asked for, and only of variables that were recorded.
-    A batch with fewer patterns than the largest of its run is filled up with NaN; ``n_patterns``
-    has the numbers.
+    They are read-only, and the trace keeps them: each is read once, and released with the trace. A
+    selection has arrays of its own, so ``trace[steps].updates`` reads those steps alone. A batch
+    with fewer patterns than the largest of its run is filled up with NaN; ``n_patterns`` has the
+    numbers.
 
     Examples
     --------
@@ -78,6 +79,7 @@ class Trace:
                 np.concatenate([np.arange(0), *(np.arange(count) for count in counts)]),
             )
         self.runs, self._steps = rows
+        self._kept: dict[str, list[np.ndarray]] = {}
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -320,6 +322,15 @@ class Trace:
             obj=self,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_kept"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._kept = {}
+
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(v.name_in_trace for v in VARIABLES.values())]
 
@@ -333,37 +344,42 @@ class Trace:
         return values
 
     def _arrays(self, variable: TraceVariable) -> Any:
-        """Return the recorded arrays of all runs, in the order of the steps."""
-        name = variable.name
-        numbers = np.unique(self.runs)
-        layouts = {self._recorded[number].layout.layer_sizes for number in numbers}
+        """Return the recorded arrays of all runs, in the order of the steps, read once."""
+        if variable.name not in self._kept:
+            self._kept[variable.name] = self._read(variable)
+        return variable.value_of(list(self._kept[variable.name]))
+
+    def _read(self, variable: TraceVariable) -> list[np.ndarray]:
+        """Read the arrays of a variable, or compute them, into arrays of all steps."""
+        numbers = np.unique(self.runs).tolist()
+        runs = [self._recorded[number] for number in numbers]
+        layouts = {run.layout.layer_sizes for run in runs}
         if len(layouts) > 1:
             raise ValueError(
                 f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the "
                 "arrays of "
-                f"one run, trace.run(number).{name}."
+                f"one run, trace.run(number).{variable.name}."
             )
-        places, parts = [], []
-        for number in numbers:
-            mine = np.flatnonzero(self.runs == number)
-            try:
-                rows = self._recorded[number].arrays_at(name, self._steps[mine])
-            except KeyError:
+        for number, run in zip(numbers, runs, strict=True):
+            if variable.name not in run.stored:
+                name = variable.name
                 how = "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {name!r}]"
                 raise AttributeError(
                     f"run {number} of the trace has no {name}: record them with "
                     f"TraceRecorder({how})."
-                ) from None
-            places.append(mine)
-            parts.append(variable.arrays_of(rows))
-        if not parts:
-            return [] if variable.kind.is_layered else assemble([], 0)
-        return variable.value_of(
-            [
-                assemble(list(zip(places, arrays, strict=True)), len(self))
-                for arrays in zip(*parts, strict=True)
-            ]
-        )
+                )
+        if not runs:
+            return [] if variable.kind.is_layered else [np.empty((0, 0))]
+        dtype = variable.kind.dtype or np.result_type(*(run.dtype for run in runs))
+        n_patterns = max(run.max_patterns for run in runs)
+        shapes = variable.shapes(runs[0].layout, n_patterns)
+        arrays = [np.empty((len(self), *shape), dtype) for shape in shapes]
+        for number, run in zip(numbers, runs, strict=True):
+            mine = np.flatnonzero(self.runs == number)
+            run.fill(variable.name, self._steps[mine], arrays, mine)
+        for array in arrays:
+            array.flags.writeable = False
+        return arrays
 
     def features(self, scope: str = "link", inputs: Iterable[str] | None = None) -> np.ndarray:
         """Return the features that a learner is fitted on.

@@ -290,6 +290,50 @@ def test_fitting_a_trace_equals_fitting_its_features_and_targets(sgd_trace):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("scope", ["link", "network", "layer"])
+def test_a_matrix_is_drawn_from_as_a_trace_is(scope):
+    """The same rows, because a seed draws the same numbers of equally many predictions."""
+    X, y = classes("multiclass", n=60, seed=12)
+    recorder = TraceRecorder("all")
+    network(SGD(0.1), (4,), 8).set_callbacks(recorder).fit(X, y)
+    trace = recorder.trace_
+    rule = LearnedUpdateRule(Ridge(), scope=scope, subsample=17, random_state=5)
+    from_trace = clone(rule).fit(trace)
+    from_matrices = clone(rule).fit(trace.features(scope), trace.targets_of(scope))
+    predictions = from_trace.predict(trace)
+    np.testing.assert_array_equal(from_matrices.predict(trace.features(scope)), predictions)
+    other = clone(rule).set_params(random_state=6).fit(trace)
+    assert (other.predict(trace) != predictions).any()
+
+
+class Counting(Ridge):
+    """Ridge regression that knows how many samples it was fitted on."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.n_samples_, self.targets_ = len(X), y
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.filterwarnings("ignore:This rule predicts and cannot train")
+@pytest.mark.parametrize(
+    ("params", "n_rows", "n_fitted"),
+    [
+        ({}, 40_001, 40_000),
+        ({}, 300, 300),
+        ({"subsample": 10}, 300, 10),
+        ({"subsample": 300}, 300, 300),
+        ({"subsample": None}, 40_001, 40_001),
+    ],
+    ids=str,
+)
+def test_subsample_is_the_maximum_number_of_rows_that_are_fitted(params, n_rows, n_fitted):
+    X = np.arange(n_rows, dtype=float)[:, None]
+    rule = LearnedUpdateRule(Counting(), random_state=0, **params).fit(X, X[:, 0])
+    assert rule.learner_.n_samples_ == n_fitted
+    assert len(np.unique(rule.learner_.targets_)) == n_fitted  # without replacement
+    assert rule.n_features_in_ == 1
+
+
 def test_going_on_is_as_if_training_had_not_stopped(adam_trace):
     rule = LearnedUpdateRule(random_state=0).fit(adam_trace)
     X, y = classes("multiclass", seed=6)
@@ -349,6 +393,8 @@ def test_a_rule_fitted_on_other_columns_predicts_but_does_not_train():
         ({"scope": "synapse"}, "'scope' parameter"),
         ({"learner": "mlp"}, "'learner' parameter"),
         ({"inputs": ["gradients"]}, "inputs of scope='link' must be different names"),
+        ({"subsample": 0}, "'subsample' parameter"),
+        ({"subsample": 0.5}, "'subsample' parameter"),
     ],
 )
 def test_bad_parameters_are_named(params, message, sgd_trace):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.data import classes
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -165,14 +166,22 @@ def test_a_default_learner_follows_the_run_that_counts():
         assert error < 0.05
 
 
-def test_of_a_large_trace_the_weights_of_what_is_drawn_are_used(monkeypatch):
+def test_of_a_large_trace_the_weights_of_what_is_drawn_are_used():
     """Steps of weight 0 are left out before the draw, so the draw is that of the rest."""
-    monkeypatch.setattr("sklearn_metabp.learned.rule._MAX_FIT_SAMPLES", 200)
     trace = record(SGD(0.1), SGD(0.4))
     weights = np.where(trace.runs == 0, 0.0, 1.0)
-    rule = LearnedUpdateRule(LinearRegression(), random_state=3).fit(trace, sample_weight=weights)
-    other = LearnedUpdateRule(LinearRegression(), random_state=3).fit(trace.run(1))
-    assert_close(rule, other, trace)
+    unfitted = LearnedUpdateRule(LinearRegression(), random_state=3, subsample=200)
+    rule, other = clone(unfitted).fit(trace, sample_weight=weights), clone(unfitted)
+    assert_close(rule, other.fit(trace.run(1)), trace)
+
+
+def test_of_a_large_matrix_the_weights_of_what_is_drawn_are_used():
+    trace = record(SGD(0.1), SGD(0.4))
+    X, y = trace.features(), trace.targets_of()
+    counts = np.repeat(trace.runs == 1, len(y) // len(trace))
+    unfitted = LearnedUpdateRule(LinearRegression(), random_state=3, subsample=200)
+    rule, other = clone(unfitted).fit(X, y, counts.astype(float)), clone(unfitted)
+    assert_close(rule, other.fit(X[counts], y[counts]), trace)
 
 
 def test_searches_hand_weights_to_their_folds():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.data import classes
 from helpers.rules import FunctionRule
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import scale
@@ -15,8 +16,8 @@ from sklearn_metabp import (
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     LearnedUpdateRule,
-    Trace,
 )
+from sklearn_metabp.learned import SCOPES
 from sklearn_metabp.meta_training import aggregate
 
 X, Y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 0, 0, 1])
@@ -40,15 +41,34 @@ class Fits:
     """Record the traces that a rule is fitted on."""
 
     def __init__(self, monkeypatch):
-        self.traces = []
-        fit = LearnedUpdateRule.fit
+        self.traces, self.fitted = [], []
+        fit = LearnedUpdateRule.fit_drawn
 
-        def noted(rule, X, y=None):
-            if isinstance(X, Trace):
-                self.traces.append(X)
-            return fit(rule, X, y)
+        def noted(rule, drawn):
+            self.traces.append(drawn.trace)
+            self.fitted.append(clone(fit(rule, drawn)))
+            return rule
 
-        monkeypatch.setattr(LearnedUpdateRule, "fit", noted)
+        monkeypatch.setattr(LearnedUpdateRule, "fit_drawn", noted)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_round_is_read_once_and_the_rule_is_fitted_on_all_of_them(scope, monkeypatch):
+    fits, n_read = Fits(monkeypatch), []
+    read = SCOPES[scope].read
+
+    def counted(self, trace, sample):
+        n_read.append(len(trace))
+        return read(self, trace, sample)
+
+    monkeypatch.setattr(SCOPES[scope], "read", counted)
+    rule = LearnedUpdateRule(Ridge(), scope=scope, random_state=0)
+    tasks = [(network(n_epochs=3, sizes=(2,)), X, Y)]
+    aggregate(rule, SGD(0.2), tasks, n_rounds=3, n_starts=2, random_state=0)
+    assert n_read == [24] * 4
+    assert [len(trace) for trace in fits.traces] == [24, 48, 72, 96]
+    for trace, fitted in zip(fits.traces, fits.fitted, strict=True):
+        np.testing.assert_array_equal(fitted.predict(trace), rule.fit(trace).predict(trace))
 
 
 def test_every_round_adds_the_students_states_with_what_the_teacher_would_have_done(monkeypatch):
@@ -162,11 +182,7 @@ def test_a_teacher_that_diverges_leaves_what_came_before():
 
 def test_bounded_losses_are_never_warned_of_as_a_blow_up(monkeypatch):
     """One pattern a step, one step in twenty: the first of them may happen to be right."""
-    learned_from = []
-    fit = LearnedUpdateRule.fit
-    monkeypatch.setattr(
-        LearnedUpdateRule, "fit", lambda self, X: (learned_from.append(len(X)), fit(self, X))[1]
-    )
+    fits = Fits(monkeypatch)
     X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 0, 0, 1])
     network = BackpropMLPRegressor(
         (1,), "logistic", out_activation="logistic", batch_size=1, max_iter=200
@@ -174,4 +190,4 @@ def test_bounded_losses_are_never_warned_of_as_a_blow_up(monkeypatch):
     network.set_params(n_iter_no_change=np.inf, alpha=0.0)
     rule = LearnedUpdateRule(Ridge(), scope="network", random_state=0)
     aggregate(rule, SGD(0.23), [(network, X, y)], n_rounds=1, n_starts=20, every=20, random_state=0)
-    assert learned_from == [20 * 40, 2 * 20 * 40]
+    assert [len(trace) for trace in fits.traces] == [20 * 40, 2 * 20 * 40]

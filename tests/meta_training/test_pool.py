@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.utils import check_random_state
 
-from sklearn_metabp import SGD, BackpropMLPRegressor, LearnedUpdateRule, Trace, UpdateRule
+from sklearn_metabp import SGD, BackpropMLPRegressor, LearnedUpdateRule, UpdateRule
 from sklearn_metabp.meta_training import Task, aggregate, record_pool, rollout, rollout_seed
 
 RNG = np.random.default_rng(0)
@@ -115,14 +115,13 @@ def test_one_teacher_in_a_list_is_that_teacher():
 
 
 def test_of_several_teachers_the_best_for_a_task_teaches_there(monkeypatch):
-    traces, fit = [], LearnedUpdateRule.fit
+    traces, fit = [], LearnedUpdateRule.fit_drawn
 
-    def noted(rule, trace):
-        if isinstance(trace, Trace):
-            traces.append(trace)
-        return fit(rule, trace)
+    def noted(rule, drawn):
+        traces.append(drawn.trace)
+        return fit(rule, drawn)
 
-    monkeypatch.setattr(LearnedUpdateRule, "fit", noted)
+    monkeypatch.setattr(LearnedUpdateRule, "fit_drawn", noted)
     tasks = [task(), task(100.0)]
     aggregate(
         LearnedUpdateRule(Ridge()), [SLOW, FAST], tasks, n_rounds=1, n_starts=2, random_state=0
