@@ -4,6 +4,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from sklearn_metabp._kernels import COMPILED
+from sklearn_metabp._kernels.network import instruction_set
 
 
 def show_versions() -> None:
@@ -19,7 +20,8 @@ def show_versions() -> None:
     """
     print(f"python: {platform.python_version()} on {platform.machine()}, {platform.system()}")
     fallback = "NumPy fallback (no compiler was found at installation)"
-    print(f"core: {'compiled' if COMPILED else fallback}")
+    products = f"compiled, products by {instruction_set()}"
+    print(f"core: {products if COMPILED else fallback}")
     for package in ("sklearn-metabp", "scikit-learn", "numpy", "scipy", "joblib", "threadpoolctl"):
         try:
             print(f"{package}: {version(package)}")

@@ -37,7 +37,7 @@ cdef extern from "shuffle.h" nogil:
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
-__all__ = ["Backprop", "instruction_sets", "use_instruction_set"]
+__all__ = ["Backprop", "instruction_set", "instruction_sets", "use_instruction_set"]
 
 # Gradients that a rule gets at once, at least: the first cache holds them and the rule's state.
 cdef enum:
@@ -51,6 +51,11 @@ cdef int target = 0             # the instruction set of the kernels that are ma
 def instruction_sets():
     """Return the names of the instruction sets that products can use here, the best first."""
     return [target_names[k].decode() for k in range(N_TARGETS) if has_target(k)]
+
+
+def instruction_set():
+    """Return the name of the instruction set of the kernels that are made from now on."""
+    return target_names[target].decode()
 
 
 def use_instruction_set(name):

@@ -37,6 +37,11 @@ def instruction_sets() -> list[str]:
     return ["blas"]
 
 
+def instruction_set() -> str:
+    """Return the name of the instruction set of the kernels that are made from now on."""
+    return "blas"
+
+
 def use_instruction_set(name: str) -> None:
     """Choose the instruction set of the kernels that are made from now on.
 
