@@ -1,0 +1,61 @@
+"""A training has the same bits on every processor with a fused multiply-add."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from sklearn_metabp import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp._kernels.network import (
+    instruction_set,
+    instruction_sets,
+    use_instruction_set,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+# First digits of a hash of the weights and the loss curve, from a processor with AVX2 alone. They
+# change when the order of a sum or a polynomial changes, which is no fault by itself: run the tests
+# on two processors then.
+CASES = {
+    ("classifier", "relu", "adam", "float64"): "",
+    ("classifier", "relu", "adam", "float32"): "",
+    ("classifier", "tanh", "rprop", "float64"): "",
+    ("classifier", "gelu", "adamw", "float32"): "",
+    ("regressor", "silu", "adam", "float64"): "",
+    ("regressor", "logistic", "rmsprop", "float32"): "",
+    ("regressor", "elu", "nadam", "float64"): "",
+    ("regressor", "softplus", "lion", "float32"): "",
+}
+
+
+def digest(kind, activation, rule, dtype):
+    """Return a hash of a training on numbers that every machine computes exactly."""
+    rng = np.random.RandomState(7)
+    X = (rng.randint(-64, 64, (90, 13)) / 32).astype(dtype)
+    Estimator = BackpropMLPClassifier if kind == "classifier" else BackpropMLPRegressor
+    y = X[:, :5].argmax(axis=1) if kind == "classifier" else X[:, 0] * X[:, 1]
+    model = Estimator(
+        (37, 18), activation=activation, update_rule=rule, batch_size=32, max_iter=20,
+        alpha=0.01, dropout=0.25, random_state=3,
+    ).fit(X, y)  # fmt: skip
+    found = hashlib.sha256()
+    for array in (*model.coefs_, *model.intercepts_, np.array(model.loss_curve_)):
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", [name for name in instruction_sets() if name != "blas"])
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_the_bits_are_those_of_another_processor(name, case):
+    before = instruction_set()
+    use_instruction_set(name)
+    try:
+        assert digest(*case) == CASES[case]
+    finally:
+        use_instruction_set(before)
+
+
+def test_an_unknown_instruction_set_is_refused():
+    with pytest.raises(ValueError, match="instruction set 'sse': there is .*blas"):
+        use_instruction_set("sse")
