@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, _get_feature_names, validate_data
@@ -17,6 +17,7 @@ from sklearn_metabp.targets.class_weights import check_row_weights
 from sklearn_metabp.training import fingerprint
 
 DTYPES = (np.float64, np.float32)
+_PLAIN = (np.ndarray, csr_array, csr_matrix)
 _PIPELINE = (
     "A Pipeline passes X_val on to the network untransformed, unless it is told to transform it as "
     'it does X: Pipeline(..., transform_input=["X_val"]).'
@@ -155,7 +156,7 @@ def _validate(
         and y.ndim in (1, 2)
         and y.size
         and y.dtype.kind in "biufU"
-        and len(y) == len(X)
+        and len(y) == X.shape[0]
         and _is_finite(X)
         and (y.dtype.kind != "f" or _is_finite(y))
     ):
@@ -182,13 +183,14 @@ def _is_plain_X(X: Any) -> bool:
     Most calls have them, and their checks take microseconds where ``validate_data`` takes more
     than the prediction of a row.
     """
-    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in DTYPES and X.size > 0
+    return type(X) in _PLAIN and X.ndim == 2 and X.dtype in DTYPES and min(X.shape) > 0
 
 
-def _is_finite(array: np.ndarray) -> bool:
+def _is_finite(X: np.ndarray | csr_array | csr_matrix) -> bool:
     """Return whether the sum is finite. If it is not, the numbers may be finite all the same."""
+    values = X if isinstance(X, np.ndarray) else X.data
     with np.errstate(over="ignore", invalid="ignore"):
-        return isfinite(np.add.reduce(array, axis=None))
+        return isfinite(np.add.reduce(values, axis=None))
 
 
 def check_validation_rows(

@@ -80,6 +80,10 @@ class MultiOutputTargets(Targets):
             class_weight, self.classes, (column_labels(labels) for labels in y.T)
         )
 
+    def n_outputs(self, y: Any = None) -> int:
+        """Return the number of output neurons of all columns."""
+        return sum(self.widths)
+
     def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
         """Return the targets of all columns side by side, of shape (n_samples, n_outputs)."""
         parts = [

@@ -8,6 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+from sklearn_metabp.targets.kinds import n_columns
 from sklearn_metabp.targets.targets import Targets
 
 
@@ -43,6 +44,10 @@ class NumberTargets(Targets):
 
     def check_known(self, y: Any, name: str = "y") -> None:
         """Do nothing: any number is allowed."""
+
+    def n_outputs(self, y: Any) -> int:
+        """Return the number of output neurons, one for every column of y."""
+        return n_columns(y)
 
     def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray:
         """Return C-contiguous targets of the output neurons, of shape (n_samples, n_outputs)."""

@@ -55,9 +55,14 @@ def advice_on_scale(
 def _moments(
     targets: np.ndarray, sample_weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
+    def mean(values: np.ndarray) -> np.ndarray:
+        if sample_weight is None:
+            return values.mean(axis=0)
+        return np.average(values, axis=0, weights=sample_weight)
+
     with np.errstate(over="ignore", under="ignore"):
-        means = np.average(targets, axis=0, weights=sample_weight)
-        return means, np.sqrt(np.average((targets - means) ** 2, axis=0, weights=sample_weight))
+        means = mean(targets)
+        return means, np.sqrt(mean((targets - means) ** 2))
 
 
 def _remedy(

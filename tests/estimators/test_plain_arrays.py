@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from helpers.data import classes, numbers
 from sklearn import config_context
 from sklearn.utils.validation import validate_data
@@ -42,6 +43,12 @@ def _read_only():
     return X
 
 
+def _with_large_indices():
+    X = sp.csr_array(GOOD)
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
 MATRICES = {
     "float64": GOOD,
     "float32": GOOD.astype(np.float32),
@@ -74,6 +81,24 @@ MATRICES = {
     "a frame": pd.DataFrame(GOOD),
     "a frame with names": pd.DataFrame(GOOD, columns=list("abcd")),
     "None": None,
+    "CSR": sp.csr_array(GOOD * (GOOD > 0)),
+    "CSR matrix": sp.csr_matrix(GOOD * (GOOD > 0)),
+    "CSR of float32": sp.csr_array(GOOD.astype(np.float32)),
+    "CSR of integers": sp.csr_array(GOOD.astype(int)),
+    "CSR of booleans": sp.csr_array(GOOD > 0),
+    "CSR of complex numbers": sp.csr_array(GOOD.astype(complex)),
+    "CSR of NaN": sp.csr_array(_with(np.nan)),
+    "CSR of infinity": sp.csr_array(_with(np.inf, np.float32)),
+    "CSR that overflows": sp.csr_array(np.full((6, N_FEATURES), 1e308)),
+    "CSR of zeros": sp.csr_array((6, N_FEATURES)),
+    "CSR of a row": sp.csr_array(GOOD[:1]),
+    "CSR without rows": sp.csr_array((0, N_FEATURES)),
+    "CSR without columns": sp.csr_array((6, 0)),
+    "CSR of other columns": sp.csr_array(GOOD[:, 1:]),
+    "CSR with one axis": sp.csr_array(GOOD[0]),
+    "CSR with large indices": _with_large_indices(),
+    "CSC": sp.csc_array(GOOD),
+    "COO": sp.coo_array(GOOD),
 }
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 TARGETS = {
@@ -121,12 +146,14 @@ def assert_same(one, other, given):
     if not isinstance(expected, tuple) or isinstance(expected[0], type):
         result, expected, given = [result], [expected], given[:1]
     for got, wanted, value in zip(result, expected, given, strict=False):
-        if not isinstance(wanted, np.ndarray):
+        if not hasattr(wanted, "dtype"):
             assert got == wanted
             continue
         assert (got is value) == (wanted is value)
         assert type(got) is type(wanted)
         assert got.dtype == wanted.dtype
+        if sp.issparse(wanted):
+            got, wanted = got.toarray(), wanted.toarray()
         assert got.strides == wanted.strides
         np.testing.assert_array_equal(got, wanted)
 
@@ -184,8 +211,10 @@ def test_ordinary_arrays_do_not_go_through_validate_data(model, dtype, monkeypat
     X, y = (classes("binary") if model is BackpropMLPClassifier else numbers())[:2]
     X = X.astype(dtype)
     monkeypatch.setattr(_rows, "validate_data", None)
-    fitted = model((3,), max_iter=2, n_iter_no_change=np.inf).fit(X, y)
-    fitted.partial_fit(X, y).predict(np.asfortranarray(X))
+    fitted = model((3,), max_iter=2, n_iter_no_change=np.inf)
+    for rows in (X, sp.csr_array(X), sp.csr_matrix(X)):
+        fitted.fit(rows, y).partial_fit(rows, y).predict(rows)
+    fitted.predict(np.asfortranarray(X))
 
 
 def test_a_row_is_predicted_in_less_time_than_scikit_learn_validates_it():
