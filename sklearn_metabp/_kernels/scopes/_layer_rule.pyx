@@ -68,7 +68,7 @@ cdef class LayerRule:
             n_outputs=len(controls),
         )
         bounds, fixed = readable(task.bounds, np.int64), readable(task.fixed, np.float64)
-        workspace = np.zeros((2, mlp.widest * BLOCK))
+        workspace = np.zeros((3, mlp.widest * BLOCK))
         held = {
             name: memory[name]
             for name in (

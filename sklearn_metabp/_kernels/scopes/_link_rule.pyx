@@ -18,6 +18,9 @@ from sklearn_metabp._kernels.scopes.small_mlp import SmallMLP as CheckedMLP
 
 __all__ = ["LinkRule", "link_inputs"]
 
+# Inputs that depend on the weight matrix or bias vector of a link.
+_OF_TENSORS = frozenset({"weight", "activation", "delta", "is_bias", "is_output", "depth"})
+
 cdef extern from "link_loops.h" nogil:
     enum:
         N_HISTORY_ROWS
@@ -26,9 +29,10 @@ cdef extern from "link_loops.h" nogil:
         int64_t n_layers
         const int64_t* codes
         int64_t n_inputs
-        int64_t t
+        int64_t n_links
         double epsilon
         bint needs_weight_rms
+        bint differs_by_tensor
         const void* gradients
         const void* params
         const void* activations
@@ -40,8 +44,8 @@ cdef extern from "link_loops.h" nogil:
         double first_step
         int normalizer
         void* updates
-    void walk_links_f64(LinkPass*)
-    void walk_links_f32(LinkPass*)
+    void walk_links_f64(LinkPass*, int64_t)
+    void walk_links_f32(LinkPass*, int64_t)
 
 
 cdef class _Walk:
@@ -63,6 +67,8 @@ cdef class _Walk:
         walk.links.sizes, walk.links.n_layers = <int64_t*>address(sizes), len(sizes) - 1
         walk.links.codes, walk.links.n_inputs = <int64_t*>address(codes), len(codes)
         walk.links.epsilon = epsilon
+        walk.links.n_links = len(params)
+        walk.links.differs_by_tensor = any(LINK_INPUTS[code] in _OF_TENSORS for code in codes)
         walk.links.needs_weight_rms = LINK_INPUTS.index("weight") in codes
         walk.links.gradients, walk.links.params = address(gradients), address(params)
         walk.links.activations = walk.links.deltas = walk.links.matrix = NULL
@@ -71,11 +77,10 @@ cdef class _Walk:
         return walk
 
     cdef inline void take(self, int64_t t) noexcept nogil:
-        self.links.t = t
         if self.is_double:
-            walk_links_f64(&self.links)
+            walk_links_f64(&self.links, t)
         else:
-            walk_links_f32(&self.links)
+            walk_links_f32(&self.links, t)
 
 
 def link_inputs(gradients, params, history, Py_ssize_t t, sizes, codes, activations, deltas,
@@ -108,7 +113,7 @@ cdef class LinkRule:
         cdef _Walk walk = _Walk.over(gradients, params, history, sizes, codes, epsilon)
         check_updates(params, updates, codes, normalizer)
         mlp = CheckedMLP(len(codes), params.dtype, mlp_params, mlp_sizes, hidden, output, centre)
-        workspace = np.zeros((2, mlp.widest * BLOCK), params.dtype)
+        workspace = np.zeros((3, mlp.widest * BLOCK), params.dtype)
         fill_mlp(&walk.links.mlp, mlp, workspace)
         walk.links.scale, walk.links.first_step = scale, first_step
         walk.links.normalizer, walk.links.updates = normalizer, address(updates)

@@ -182,7 +182,8 @@ UNUSED static void NAME(step_layers)(const LayerPass *pass, LayerStep *step)
         const int64_t left = pass->n_tensors - begin, count = left < BLOCK ? left : BLOCK;
         for (int64_t i = 0; i < count; i++)
             NAME(look_at)(pass, begin + i, step, i, known);
-        const double *outputs = run_mlp_f64(&pass->mlp, count);
+        const double *outputs = pass->mlp.outputs;
+        run_mlp_f64(&pass->mlp, count);
         for (int64_t i = 0; i < count; i++) {
             const int64_t k = begin + i;
             double z[N_CONTROLS] = {0};
