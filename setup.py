@@ -22,7 +22,12 @@ setup(
             [str(source)],
             depends=headers(source),
             # No -march=native: the loops are compiled for the vector units found at run time.
-            extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"],
+            extra_compile_args=[
+                "-O3",
+                "-fno-math-errno",
+                "-fno-trapping-math",
+                "-ffp-contract=off",
+            ],
             optional=True,  # without a compiler the NumPy fallbacks run
         )
         for source in sorted(KERNELS.rglob("*.pyx"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE, UPDATE_IS_NOT_FINITE
 from sklearn_metabp._kernels.rules import apply_updates
 from sklearn_metabp.network import Network, Step
 from sklearn_metabp.training.batches import Batches
@@ -17,6 +18,10 @@ from sklearn_metabp.update_rules.checks import (
     explain_read_only,
     validate_update,
 )
+from sklearn_metabp.update_rules.program import BoundProgram, bind_program
+
+# At most so many steps run between two looks at patience: their numbers are computed before.
+_STEPS_AT_ONCE = 4096
 
 if TYPE_CHECKING:  # the listener's own module imports the replay, and that this one
     from sklearn_metabp.training.listener import Listener
@@ -92,17 +97,67 @@ class Epochs:
         self.send_back = (
             rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
         )
+        # Where nobody sees the steps and the rule allows it, whole epochs run without Python.
+        self.program: BoundProgram | None = None
+        if not self.yields_steps:
+            self.program = bind_program(rule, state.params, self.step, state.rule_state)
 
-    def run(self, epoch_ended: Callable[[float], bool]) -> bool:
-        """Run epochs until one is the last; return True if that was before ``max_epochs``."""
-        for _ in range(self.max_epochs):
+    def run(
+        self, epoch_ended: Callable[[float], bool], n_quiet_epochs: Callable[[], float]
+    ) -> bool:
+        """Run epochs until one is the last; return True if that was before ``max_epochs``.
+
+        Parameters
+        ----------
+        epoch_ended : callable
+            ``epoch_ended(mean_loss)`` is called after every epoch and returns whether to stop.
+        n_quiet_epochs : callable
+            Returns after how many epochs ``epoch_ended`` may do more than to count one.
+        """
+        n_left = self.max_epochs
+        while n_left:
             if self.listener is not None:
                 self.listener.epoch_begins()
-            for step in self.run_one():
-                self.listener.step_ends(step)  # type: ignore[union-attr]
-            if epoch_ended(self.mean_loss):
-                return True
+            error = None
+            if self.program is None:
+                losses = [self._run_steps()]
+            else:
+                most = max(1, _STEPS_AT_ONCE // self.batches.n_batches)
+                losses, error = self._run_program(int(min(n_left, most, n_quiet_epochs())))
+            for loss in losses:
+                n_left -= 1
+                self.state.loss_curve.append(loss)
+                if epoch_ended(loss) and error is None:
+                    return True
+            if error is not None:
+                raise error
         return False
+
+    def _run_steps(self) -> float:
+        """Run an epoch step by step and return its mean loss."""
+        for step in self.run_one():
+            self.listener.step_ends(step)  # type: ignore[union-attr]
+        return self.mean_loss
+
+    def _run_program(self, n_epochs: int) -> tuple[list[float], BaseException | None]:
+        """Run epochs without Python; return their mean losses, and the error that ended them."""
+        step, state, batches, program = self.step, self.state, self.batches, self.program
+        assert program is not None
+        losses, n_steps = np.empty(n_epochs), n_epochs * batches.n_batches
+        step.index = state.n_steps
+        program.begin(n_steps)
+        size = min(batches.size, len(batches))
+        n_ended, n_done, self.last_loss, problem = self.backprop.run_epochs(
+            program.kernel, size, n_epochs, state.random_state, losses
+        )
+        program.end(n_steps, n_done)
+        state.n_steps += n_done
+        state.n_rows += n_ended * len(batches) + (n_done - n_ended * batches.n_batches) * size
+        step.index, step.epoch = state.n_steps, step.epoch + n_ended
+        if isinstance(problem, str):
+            step.index, step.epoch = step.index + 1, step.epoch + 1
+            problem = self.divergence(problem)
+        return losses[:n_ended].tolist(), problem
 
     def run_one(self) -> Iterator[Step]:
         """Go through the rows once and set ``mean_loss`` at the end.
@@ -124,7 +179,7 @@ class Epochs:
                 self.seen_params[...] = params
             step.loss = loss = gradients(start, stop, send_back)  # rules (1), (2), (5), (6)
             if not isfinite(loss):
-                raise self.divergence(f"the loss of a batch is {loss}")
+                raise self.divergence(LOSS_IS_NOT_FINITE.format(loss))
             self.last_loss = loss
             try:
                 change = compute_update()  # rule (3), or its replacement
@@ -139,12 +194,11 @@ class Epochs:
             total_loss += loss * (stop - start)
             if yields_steps:
                 yield step
-        self.mean_loss = loss = total_loss / len(self.batches)
-        state.loss_curve.append(loss)
+        self.mean_loss = total_loss / len(self.batches)
 
     def _bad_update(self) -> DivergenceError:
         """Return the error for an update that is not finite, with advice if the rule caused it."""
-        what = "the rule returned an update with NaN or infinity"
+        what = UPDATE_IS_NOT_FINITE
         if np.isnan(self.updates).any() and np.isfinite(self.step.gradients).all():
             return self.divergence(
                 f"{what} for gradients that are finite",

@@ -94,7 +94,7 @@ def train(
             trainer = Search(network, batches, rule, state, max_epochs, listener)
         epoch_end = _EpochEnd(rule, state, trainer.step, validation, listener, verbose)
         try:
-            stopped = trainer.run(epoch_end.handle)
+            stopped = trainer.run(epoch_end.handle, epoch_end.n_quiet_epochs)
             _check_weights(state, trainer)
         except DivergenceError as error:
             if not state.go_back_to_best(rule, network.layout, str(error)):
@@ -179,6 +179,15 @@ class _EpochEnd:
         if self._listener is None:
             return stopped
         return self._listener.epoch_ends(state, params, stopped)
+
+    def n_quiet_epochs(self) -> float:
+        """Return after how many epochs ``handle`` may do more than to count one."""
+        if self._validation is not None or self._listener is not None or self._verbose:
+            return 1
+        patience = self._state.patience
+        if not self._has_patience:
+            return np.inf
+        return max(1, np.ceil(patience.n_iter_no_change - patience.n_without_improvement))
 
     def _update_patience(self, loss: float) -> bool:
         """Count the epoch; return True if patience has run out and the rule does not renew it."""

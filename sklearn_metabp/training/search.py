@@ -60,7 +60,9 @@ class Search:
         backprop.load(*self._batches.rows)
         return backprop
 
-    def run(self, epoch_ended: Callable[[float], bool]) -> bool:
+    def run(
+        self, epoch_ended: Callable[[float], bool], n_quiet_epochs: Callable[[], float]
+    ) -> bool:
         """Minimise the loss; return False if a limit or a failure ended it before convergence."""
         state = self._state
         self.step.epoch = state.n_epochs

@@ -3,16 +3,17 @@
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import adadelta_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class AdaDelta(ScheduledRule):
+class AdaDelta(ElementwiseRule, ScheduledRule):
     r"""AdaDelta: a step by the gradient, scaled by the root mean square of the steps before.
 
     With :math:`v_0 = u_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -77,15 +78,11 @@ class AdaDelta(ScheduledRule):
         self._validate_params()
         return {"n_plateaus": 0, "square": layout.zeros(), "moved": layout.zeros()}
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the scaled step; see :meth:`UpdateRule.compute_update`."""
-        adadelta_step(
-            step.gradients,
-            state["square"],
-            state["moved"],
-            step.updates,
-            self.rate_at(step, state),
-            self.decay,
-            self.epsilon,
-        )
-        return step.updates
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the scaled step; see :meth:`UpdateRule.operations`."""
+
+        def numbers(n: int) -> tuple[float, ...]:
+            return self.rate_at(step, state), self.decay, self.epsilon
+
+        arrays = step.gradients, state["square"], state["moved"], step.updates
+        return [Operation(adadelta_step, arrays, numbers, steady=self.has_steady_rate)]

@@ -3,16 +3,17 @@
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import adagrad_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class AdaGrad(ScheduledRule):
+class AdaGrad(ElementwiseRule, ScheduledRule):
     r"""AdaGrad: a step by the gradient over the root of the sum of all its squares so far.
 
     With :math:`G_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -71,8 +72,11 @@ class AdaGrad(ScheduledRule):
         self._validate_params()
         return {"n_plateaus": 0, "total": layout.zeros()}
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the scaled gradient; see :meth:`UpdateRule.compute_update`."""
-        rate = self.rate_at(step, state)
-        adagrad_step(step.gradients, state["total"], step.updates, rate, self.epsilon)
-        return step.updates
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the scaled gradient; see :meth:`UpdateRule.operations`."""
+
+        def numbers(n: int) -> tuple[float, ...]:
+            return self.rate_at(step, state), self.epsilon
+
+        arrays = step.gradients, state["total"], step.updates
+        return [Operation(adagrad_step, arrays, numbers, steady=self.has_steady_rate)]

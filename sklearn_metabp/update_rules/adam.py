@@ -1,20 +1,24 @@
 """Adaptive moment estimation, and functions for the rules related to Adam."""
 
-from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import adam_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class MomentRule(ScheduledRule):
     """Base of rules with ``beta_1``, ``beta_2`` and ``epsilon``; not to be used directly."""
+
+    beta_1: float
+    beta_2: float
+    epsilon: float
 
     _parameter_constraints: dict = {
         **ScheduledRule._parameter_constraints,
@@ -29,7 +33,19 @@ def two_moments(layout: ParameterLayout) -> dict[str, Any]:
     return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "square": layout.zeros()}
 
 
-class Adam(MomentRule):
+def adam_operation(rule: MomentRule, step: Step, state: dict[str, Any]) -> Operation:
+    """Return Adam's step as an operation, with the rates of a rule."""
+
+    def numbers(n: int) -> tuple[float, ...]:
+        t = state["t"]
+        state["t"] = t + n
+        return rule.rate_at(step, state), rule.beta_1, rule.beta_2, rule.epsilon, t + 1
+
+    arrays = step.gradients, state["mean"], state["square"], step.updates
+    return Operation(adam_step, arrays, numbers, steady=rule.has_steady_rate, counts=True)
+
+
+class Adam(ElementwiseRule, MomentRule):
     r"""Adam: a step by the mean gradient over its root mean square.
 
     With :math:`m_0 = v_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -91,22 +107,6 @@ class Adam(MomentRule):
         self._validate_params()
         return two_moments(layout)
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the corrected moments; see :meth:`UpdateRule.compute_update`."""
-        return Adam.bind(self, step, state)()
-
-    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
-        gradients, updates = step.gradients, step.updates
-        mean, square = state["mean"], state["square"]
-
-        def compute_update() -> np.ndarray:
-            state["t"] = t = state["t"] + 1
-            # rate_at would return the same: the usual case does without the call.
-            rate = self.learning_rate if self.schedule == "constant" else self.rate_at(step, state)
-            adam_step(
-                gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t
-            )
-            return updates
-
-        return compute_update
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the corrected moments; see :meth:`UpdateRule.operations`."""
+        return [adam_operation(self, step, state)]

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import numpy as np
-
 from sklearn_metabp._kernels.rules import adamax_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class AdaMax(MomentRule):
+class AdaMax(ElementwiseRule, MomentRule):
     r"""AdaMax: a step by the mean gradient over its decaying maximum.
 
     With :math:`m_0 = u_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -73,18 +73,13 @@ class AdaMax(MomentRule):
         self._validate_params()
         return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "largest": layout.zeros()}
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the mean over the maximum; see :meth:`UpdateRule.compute_update`."""
-        state["t"] += 1
-        adamax_step(
-            step.gradients,
-            state["mean"],
-            state["largest"],
-            step.updates,
-            self.rate_at(step, state),
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            state["t"],
-        )
-        return step.updates
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the mean over the maximum; see :meth:`UpdateRule.operations`."""
+
+        def numbers(n: int) -> tuple[float, ...]:
+            t = state["t"]
+            state["t"] = t + n
+            return self.rate_at(step, state), self.beta_1, self.beta_2, self.epsilon, t + 1
+
+        arrays = step.gradients, state["mean"], state["largest"], step.updates
+        return [Operation(adamax_step, arrays, numbers, steady=self.has_steady_rate, counts=True)]

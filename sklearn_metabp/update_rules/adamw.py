@@ -1,18 +1,16 @@
 """Adam with decoupled weight decay."""
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from sklearn_metabp._kernels.rules import adam_step
 from sklearn_metabp.network import ParameterLayout, Step
-from sklearn_metabp.update_rules.adam import MomentRule, two_moments
+from sklearn_metabp.update_rules.adam import MomentRule, adam_operation, two_moments
 from sklearn_metabp.update_rules.decaying import DecayingRule
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class AdamW(DecayingRule, MomentRule):
+class AdamW(ElementwiseRule, DecayingRule, MomentRule):
     r"""AdamW: Adam, and a decay of the weights that bypasses its moments.
 
     With the corrected moments :math:`\hat m_t` and :math:`\hat v_t` of :class:`Adam`:
@@ -105,22 +103,7 @@ class AdamW(DecayingRule, MomentRule):
         self._validate_params()
         return two_moments(layout)
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute Adam's step and the decay; see :meth:`UpdateRule.compute_update`."""
-        return AdamW.bind(self, step, state)()
-
-    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
-        gradients, updates = step.gradients, step.updates
-        mean, square, decay = state["mean"], state["square"], self.bind_decay(step)
-
-        def compute_update() -> np.ndarray:
-            state["t"] = t = state["t"] + 1
-            rate = self.rate_at(step, state)
-            adam_step(
-                gradients, mean, square, updates, rate, self.beta_1, self.beta_2, self.epsilon, t
-            )
-            decay(rate, rate / self.learning_rate)
-            return updates
-
-        return compute_update
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return Adam's step and the decay; see :meth:`UpdateRule.operations`."""
+        adam = adam_operation(self, step, state)
+        return [adam, *self.decay_operations(step, state)]

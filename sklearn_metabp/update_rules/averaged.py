@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import average_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
@@ -79,12 +80,24 @@ class Averaged(WrapperRule):
 
         def compute_update() -> np.ndarray:
             updates = inner_update()
-            # The sum of the shares of all weights so far: 1 - decay**t unless decay was set anew.
-            state["mass"] = self.decay * state["mass"] + 1 - self.decay
-            average_step(step.params, updates, average, (1 - self.decay) / state["mass"])
+            average_step(step.params, updates, average, self._next_share(state))
             return updates
 
         return compute_update
+
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
+        """Return those of the rule within, and the average; see :meth:`UpdateRule.operations`."""
+        within = self.inner_operations(step, state)
+        if within is None:
+            return None
+        arrays = step.params, step.updates, state["average"]
+        return [*within, Operation(average_step, arrays, lambda n: (self._next_share(state),))]
+
+    def _next_share(self, state: dict[str, Any]) -> float:
+        """Return the share of the new weights in the average, and count them."""
+        # The sum of the shares of all weights so far: 1 - decay**t unless decay was set anew.
+        state["mass"] = self.decay * state["mass"] + 1 - self.decay
+        return (1 - self.decay) / state["mass"]
 
     def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
         """Return the average once there was a step; see :meth:`UpdateRule.kept_params`."""

@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval
 
-from sklearn_metabp._kernels.rules import norm, sgd_step
+from sklearn_metabp._kernels.rules import clip_step, norm, sgd_step
 from sklearn_metabp.network import ParameterLayout, Step, StepView
 from sklearn_metabp.update_rules.norms import safe_norm
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
@@ -87,3 +88,11 @@ class Clipped(WrapperRule):
             return inner_update()
 
         return compute_update
+
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
+        """Return the clipping, and those of the rule within; see :meth:`UpdateRule.operations`."""
+        within = self.inner_operations(step, state)
+        if within is None:
+            return None
+        clip = Operation(clip_step, (step.gradients,), lambda n: (self.max_norm,), steady=True)
+        return [clip, *within]

@@ -4,19 +4,22 @@ import inspect
 import math
 from collections.abc import Callable
 from numbers import Real
+from typing import Any
 
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import cautious_decay_step, decay_step
 from sklearn_metabp.network import Step
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 
 
 class DecayingRule(ScheduledRule):
     """Base of rules with decoupled weight decay; not to be used directly.
 
-    A subclass takes ``weight_decay``, ``decay_epochs`` and ``cautious`` as parameters. At every
-    step it calls what :meth:`bind_decay` returned, when ``step.updates`` has everything else.
+    A subclass takes ``weight_decay``, ``decay_epochs`` and ``cautious`` as parameters. It puts
+    :meth:`decay_operations` after its other operations, or calls at every step what
+    :meth:`bind_decay` returned, when ``step.updates`` has everything else.
     """
 
     _parameter_constraints: dict = {
@@ -64,14 +67,31 @@ class DecayingRule(ScheduledRule):
         params, updates = step.params[weights], step.updates[weights]
 
         def decay(rate: float, factor: float) -> None:
-            if self.decay_epochs is None:
-                share = rate * self.weight_decay
-            else:
-                share = factor * share_of_epochs(self.decay_epochs, step)
+            share = self._share(step, rate, factor)
             if share:
                 (cautious_decay_step if self.cautious else decay_step)(params, updates, share)
 
         return decay
+
+    def decay_operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the decay of all weights as an operation; none where nothing decays."""
+        if self.decay_epochs is None and not self.weight_decay:
+            return []
+
+        def numbers(n: int) -> tuple[float, ...]:
+            rate = self.rate_at(step, state)
+            return (self._share(step, rate, rate / self.learning_rate),)
+
+        weights = slice(step.layout.n_weights)
+        function = cautious_decay_step if self.cautious else decay_step
+        arrays = step.params[weights], step.updates[weights]
+        return [Operation(function, arrays, numbers, steady=self.has_steady_rate)]
+
+    def _share(self, step: Step, rate: float, factor: float) -> float:
+        """Return the share of every weight that decays in a step."""
+        if self.decay_epochs is None:
+            return rate * self.weight_decay
+        return factor * share_of_epochs(self.decay_epochs, step)
 
 
 def share_of_epochs(n_epochs: float, step: Step) -> float:

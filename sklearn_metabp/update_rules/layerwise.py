@@ -13,6 +13,7 @@ from sklearn_metabp._kernels.rules import layerwise_step
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network import ParameterLayout, Step, StepView, Tensor
 from sklearn_metabp.update_rules.decaying import share_of_epochs
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
@@ -144,11 +145,7 @@ class Layerwise(WrapperRule):
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Expand the factors to all parameters once; see :meth:`UpdateRule.bind`."""
         layout, params, updates = step.layout, step.params, step.updates
-        factors, shares = layout.zeros(), layout.zeros()
-        by_tensor = zip(layout.tensors, self._factors(layout), self._speeds(layout), strict=True)
-        for tensor, factor, speed in by_tensor:
-            factors[tensor.slice] = factor
-            shares[tensor.slice] = share_of_epochs(1 / speed if speed else math.inf, step)
+        factors, shares = self._expand(step)
         bind = self._bind_thawed if self._frozen(layout) else self.bind_inner
         inner_update = bind(step, state)
 
@@ -160,6 +157,30 @@ class Layerwise(WrapperRule):
             return updates
 
         return compute_update
+
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
+        """Return those of the rule within, and the scaling; see :meth:`UpdateRule.operations`.
+
+        The rule within gets other gradients where parameters are frozen, so there are none then.
+        """
+        within = None if self._frozen(step.layout) else self.inner_operations(step, state)
+        if within is None:
+            return None
+        arrays = step.params, *self._expand(step), step.updates
+        return [
+            *within,
+            Operation(layerwise_step, arrays, lambda n: (self.cautious,), steady=True),
+        ]
+
+    def _expand(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
+        """Return the factor of the update and the share that decays, of every parameter."""
+        layout = step.layout
+        factors, shares = layout.zeros(), layout.zeros()
+        by_tensor = zip(layout.tensors, self._factors(layout), self._speeds(layout), strict=True)
+        for tensor, factor, speed in by_tensor:
+            factors[tensor.slice] = factor
+            shares[tensor.slice] = share_of_epochs(1 / speed if speed else math.inf, step)
+        return factors, shares
 
     def _bind_thawed(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind the rule within to gradients that are zero where the parameters are frozen."""

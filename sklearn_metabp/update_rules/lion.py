@@ -1,19 +1,19 @@
 """Lion: steps of one size, by the sign of a mean."""
 
-from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import lion_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.decaying import DecayingRule
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class Lion(DecayingRule):
+class Lion(ElementwiseRule, DecayingRule):
     r"""Lion: a step of one size by the sign of a mean of gradients.
 
     With :math:`m_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -98,19 +98,12 @@ class Lion(DecayingRule):
         self._validate_params()
         return {"n_plateaus": 0, "mean": layout.zeros()}
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the sign, and the decay; see :meth:`UpdateRule.compute_update`."""
-        return Lion.bind(self, step, state)()
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the sign, and the decay; see :meth:`UpdateRule.operations`."""
 
-    def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
-        gradients, updates = step.gradients, step.updates
-        mean, decay = state["mean"], self.bind_decay(step)
+        def numbers(n: int) -> tuple[float, ...]:
+            return self.rate_at(step, state), self.beta_1, self.beta_2
 
-        def compute_update() -> np.ndarray:
-            rate = self.rate_at(step, state)
-            lion_step(gradients, mean, updates, rate, self.beta_1, self.beta_2)
-            decay(rate, rate / self.learning_rate)
-            return updates
-
-        return compute_update
+        arrays = step.gradients, state["mean"], step.updates
+        lion = Operation(lion_step, arrays, numbers, steady=self.has_steady_rate)
+        return [lion, *self.decay_operations(step, state)]

@@ -3,16 +3,17 @@
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import nadam_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class NAdam(MomentRule):
+class NAdam(ElementwiseRule, MomentRule):
     r"""NAdam: Adam with the momentum of the next step.
 
     At step t = 1, 2, … with the moments :math:`m_t` and :math:`\hat v_t` of :class:`Adam`:
@@ -84,25 +85,20 @@ class NAdam(MomentRule):
         self._validate_params()
         return two_moments(layout) | {"product": 1.0}
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the mean that looks ahead; see :meth:`UpdateRule.compute_update`."""
-        state["t"] += 1
-        mu, mu_next = self._momentum(state["t"]), self._momentum(state["t"] + 1)
-        state["product"] *= mu
-        rate = self.rate_at(step, state)
-        nadam_step(
-            step.gradients,
-            state["mean"],
-            state["square"],
-            step.updates,
-            rate * mu_next / (1 - state["product"] * mu_next),
-            rate * (1 - mu) / (1 - state["product"]),
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            state["t"],
-        )
-        return step.updates
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the mean that looks ahead; see :meth:`UpdateRule.operations`."""
+
+        def numbers(n: int) -> tuple[float, ...]:
+            state["t"] = t = state["t"] + 1
+            mu, mu_next = self._momentum(t), self._momentum(t + 1)
+            state["product"] *= mu
+            rate = self.rate_at(step, state)
+            of_mean = rate * mu_next / (1 - state["product"] * mu_next)
+            of_gradient = rate * (1 - mu) / (1 - state["product"])
+            return of_mean, of_gradient, self.beta_1, self.beta_2, self.epsilon, t
+
+        arrays = step.gradients, state["mean"], state["square"], step.updates
+        return [Operation(nadam_step, arrays, numbers)]
 
     def _momentum(self, t: int) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))

@@ -3,15 +3,15 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from sklearn_metabp._kernels.rules import radam_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adam import MomentRule, two_moments
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class RAdam(MomentRule):
+class RAdam(ElementwiseRule, MomentRule):
     r"""RAdam: Adam with steps that are rectified while the mean square is unreliable.
 
     At step t = 1, 2, … with the moments :math:`\hat m_t` and :math:`v_t` of :class:`Adam`:
@@ -78,22 +78,17 @@ class RAdam(MomentRule):
         self._validate_params()
         return two_moments(layout)
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the rectified moments; see :meth:`UpdateRule.compute_update`."""
-        state["t"] += 1
-        factor = self._rectification(state["t"])
-        radam_step(
-            step.gradients,
-            state["mean"],
-            state["square"],
-            step.updates,
-            self.rate_at(step, state) / (1 - self.beta_1 ** state["t"]) * (factor or 1.0),
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            factor is not None,
-        )
-        return step.updates
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the rectified moments; see :meth:`UpdateRule.operations`."""
+
+        def numbers(n: int) -> tuple[float, ...]:
+            state["t"] = t = state["t"] + 1
+            factor = self._rectification(t)
+            rate = self.rate_at(step, state) / (1 - self.beta_1**t) * (factor or 1.0)
+            return rate, self.beta_1, self.beta_2, self.epsilon, factor is not None
+
+        arrays = step.gradients, state["mean"], state["square"], step.updates
+        return [Operation(radam_step, arrays, numbers)]
 
     def _rectification(self, t: int) -> float | None:
         """Return r_t times the root of the correction of v_t; None while rho_t is 5 or less."""

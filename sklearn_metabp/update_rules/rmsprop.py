@@ -3,16 +3,17 @@
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import rmsprop_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class RMSprop(ScheduledRule):
+class RMSprop(ElementwiseRule, ScheduledRule):
     r"""RMSprop: a step by the gradient over its running root mean square.
 
     With :math:`v_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
@@ -77,8 +78,11 @@ class RMSprop(ScheduledRule):
         self._validate_params()
         return {"n_plateaus": 0, "square": layout.zeros()}
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the step by the scaled gradient; see :meth:`UpdateRule.compute_update`."""
-        rate = self.rate_at(step, state)
-        rmsprop_step(step.gradients, state["square"], step.updates, rate, self.decay, self.epsilon)
-        return step.updates
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step by the scaled gradient; see :meth:`UpdateRule.operations`."""
+
+        def numbers(n: int) -> tuple[float, ...]:
+            return self.rate_at(step, state), self.decay, self.epsilon
+
+        arrays = step.gradients, state["square"], step.updates
+        return [Operation(rmsprop_step, arrays, numbers, steady=self.has_steady_rate)]

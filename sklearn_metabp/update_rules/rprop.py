@@ -3,16 +3,17 @@
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import rprop_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class Rprop(ScheduledRule):
+class Rprop(ElementwiseRule, ScheduledRule):
     r"""Rprop: a step size of its own for every parameter, along the sign of the gradient.
 
     With the gradient :math:`g_t` and the step size :math:`\Delta_t` of one parameter:
@@ -107,17 +108,12 @@ class Rprop(ScheduledRule):
             "sizes": layout.zeros() + self.learning_rate,
         }
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute steps against the gradient; see :meth:`UpdateRule.compute_update`."""
-        rprop_step(
-            step.gradients,
-            state["previous"],
-            state["sizes"],
-            step.updates,
-            self.rate_at(step, state) / self.learning_rate,
-            self.increase,
-            self.decrease,
-            self.min_step,
-            self.max_step,
-        )
-        return step.updates
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return steps against the gradient; see :meth:`UpdateRule.operations`."""
+
+        def numbers(n: int) -> tuple[float, ...]:
+            share = self.rate_at(step, state) / self.learning_rate
+            return share, self.increase, self.decrease, self.min_step, self.max_step
+
+        arrays = step.gradients, state["previous"], state["sizes"], step.updates
+        return [Operation(rprop_step, arrays, numbers, steady=self.has_steady_rate)]

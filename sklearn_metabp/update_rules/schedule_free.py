@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn_metabp._kernels.rules import schedule_free_step
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.adamw import AdamW
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.update_rule import UpdateRule
@@ -137,13 +138,28 @@ class ScheduleFree(WrapperRule):
             change = inner_update()
             if change is not updates:  # it may be an array of the state of the rule within
                 updates[...] = change
-            state["n_steps"] = t = state["n_steps"] + 1
-            factor = t / self.warmup_steps if t < self.warmup_steps else 1.0
-            state["mass"] += factor**2
-            schedule_free_step(offset, updates, self.beta, factor, factor**2 / state["mass"])
+            schedule_free_step(offset, updates, *self._next_numbers(state))
             return updates
 
         return compute_update
+
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
+        """Return those of the rule within, and the mix; see :meth:`UpdateRule.operations`."""
+        within = self.inner_operations(step, state)
+        if within is None:
+            return None
+        arrays = state["offset"], step.updates
+        return [
+            *within,
+            Operation(schedule_free_step, arrays, lambda n: self._next_numbers(state)),
+        ]
+
+    def _next_numbers(self, state: dict[str, Any]) -> tuple[float, ...]:
+        """Return beta, the factor of the warmup and the share of z in x, and count the step."""
+        state["n_steps"] = t = state["n_steps"] + 1
+        factor = t / self.warmup_steps if t < self.warmup_steps else 1.0
+        state["mass"] += factor**2
+        return self.beta, factor, factor**2 / state["mass"]
 
     def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
         """Return x; see :meth:`UpdateRule.kept_params`."""

@@ -33,6 +33,14 @@ class ScheduledRule(UpdateRule):
         """True unless plateaus between the steps change the rate."""
         return self.schedule != "adaptive"
 
+    @property
+    def has_steady_rate(self) -> bool:
+        """Whether the rate changes at the end of an epoch alone."""
+        return (
+            self.schedule in ("constant", "adaptive")
+            and type(self).rate_at is ScheduledRule.rate_at
+        )
+
     def rate_at(self, step: Step, state: dict[str, Any]) -> float:
         """Return the learning rate of a step.
 

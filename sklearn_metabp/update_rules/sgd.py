@@ -3,16 +3,17 @@
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_metabp._kernels.rules import momentum_step, sgd_step
 from sklearn_metabp.network import ParameterLayout, Step
+from sklearn_metabp.update_rules.elementwise import ElementwiseRule
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class SGD(ScheduledRule):
+class SGD(ElementwiseRule, ScheduledRule):
     r"""Stochastic gradient descent; plain backpropagation with ``momentum=0``.
 
     With the gradient :math:`g = \partial J / \partial w`, learning rate :math:`\gamma` and momentum
@@ -84,18 +85,23 @@ class SGD(ScheduledRule):
             raise ValueError("nesterov=True looks ahead along the momentum: it needs momentum > 0.")
         return {"n_plateaus": 0, "velocity": layout.zeros()}
 
-    def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute rule (3), or its form with momentum; see :meth:`UpdateRule.compute_update`."""
-        rate = self.rate_at(step, state)
-        if self.momentum:
-            momentum_step(
-                step.gradients,
-                state["velocity"],
-                step.updates,
-                rate,
-                self.momentum,
-                self.nesterov,
+    def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
+        """Return the step against the gradient; see :meth:`UpdateRule.operations`."""
+        gradients, updates, is_steady = step.gradients, step.updates, self.has_steady_rate
+        if not self.momentum:
+            return [
+                Operation(
+                    sgd_step,
+                    (gradients, updates),
+                    lambda n: (self.rate_at(step, state),),
+                    steady=is_steady,
+                )
+            ]
+        return [
+            Operation(
+                momentum_step,
+                (gradients, state["velocity"], updates),
+                lambda n: (self.rate_at(step, state), self.momentum, self.nesterov),
+                steady=is_steady,
             )
-        else:
-            sgd_step(step.gradients, step.updates, rate)
-        return step.updates
+        ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from sklearn_metabp.network import Step
 from sklearn_metabp.update_rules.checks import explain_read_only, write_deltas
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 
 # The methods that compute one step, and those that bind them to all steps of a training.
@@ -70,6 +71,7 @@ class UpdateRule(TrainingRule):
     tests_convergence = False
     needs_fixed_loss = False
     resumable = True
+    _operations_are_valid = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -80,6 +82,13 @@ class UpdateRule(TrainingRule):
             if bound not in definer and getattr(cls, bound) is not getattr(UpdateRule, bound):
                 # The parent's bind would compute the parent's update: back to the default.
                 setattr(cls, bound, getattr(UpdateRule, bound))
+        # Operations say what a rule computes unless a class below theirs computes its own.
+        definer = next(
+            vars(kind)
+            for kind in cls.__mro__
+            if not {"compute_update", "bind", "operations"}.isdisjoint(vars(kind))
+        )
+        cls._operations_are_valid = "operations" in definer
 
     @abstractmethod
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
@@ -127,6 +136,35 @@ class UpdateRule(TrainingRule):
             same as ``compute_update(step, state)``, which it calls by default.
         """
         return partial(self.compute_update, step, state)
+
+    def operations(self, step: Step, state: Any) -> list[Operation] | None:
+        """Return the rule as elementwise operations; optional, for whole epochs without Python.
+
+        Where nobody listens to steps, C runs the operations in place of ``compute_update``, on the
+        gradient of a few rows of weights while it is in the first cache. See
+        :class:`~sklearn_metabp.update_rules.elementwise.ElementwiseRule` for rules that consist of
+        operations.
+
+        Where a class overrides ``compute_update`` or ``bind`` but not this, its parent's operations
+        are not used.
+
+        Parameters
+        ----------
+        step : Step
+            The training refills it at every step; its arrays keep their memory.
+        state : object
+            The state from ``init_state``, or from an earlier training.
+
+        Returns
+        -------
+        operations : list of Operation, or None
+            They fill ``step.updates``. None, the default, if the rule is not elementwise.
+        """
+        return None
+
+    def valid_operations(self, step: Step, state: Any) -> list[Operation] | None:
+        """Return ``operations`` unless the class overrides ``compute_update`` or ``bind`` alone."""
+        return self.operations(step, state) if self._operations_are_valid else None
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
         """Compute the deltas of a hidden layer in place of rule (6), if ``acts_backward`` is True.

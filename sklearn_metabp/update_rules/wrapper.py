@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.update_rules.checks import bind_validated, validate_update
+from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.resolve import resolve_update_rule
 from sklearn_metabp.update_rules.training_rule import TrainingRule
 from sklearn_metabp.update_rules.update_rule import UpdateRule
@@ -125,6 +126,10 @@ class WrapperRule(UpdateRule):
     def bind_inner(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
         """Bind the rule within to one training, and validate its updates."""
         return bind_validated(self.inner, step, state["rule"])
+
+    def inner_operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
+        """Return the operations of the rule within, None where it has none."""
+        return self.inner.valid_operations(step, state["rule"])
 
     def compute_deltas(self, step: Step, layer: int, state: dict[str, Any]) -> np.ndarray:
         """Compute the deltas of the rule within; see :meth:`UpdateRule.compute_deltas`."""

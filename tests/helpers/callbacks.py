@@ -59,6 +59,17 @@ class StepNotes(Notes):
             raise self.step_error
 
 
+class StepCounter(Notes):
+    """A callback that receives every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.n_steps = 0
+
+    def on_step_end(self, estimator, context, step):
+        self.n_steps += 1
+
+
 class Interruption(Notes):
     """A callback that raises KeyboardInterrupt at the end of a step, like Ctrl-C."""
 

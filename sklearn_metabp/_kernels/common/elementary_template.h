@@ -8,7 +8,8 @@ LANE REAL NAME(split_exp)(REAL x, REAL *tail)
     memcpy(&k, &shifted, sizeof k);
     REAL whole = shifted - ROUND_SHIFT;
     REAL r = (x - whole * LN2_HIGH) - whole * LN2_LOW;
-    *tail = EXP_TAYLOR(r);
+    REAL q = r * r;
+    *tail = (EXP_EVEN(q) + r * EXP_ODD(q)) * q + r;
     k = (k + EXPONENT_BIAS) << MANTISSA;
     REAL power;
     memcpy(&power, &k, sizeof power);
@@ -22,6 +23,14 @@ LANE REAL NAME(exp_lane)(REAL x)
     x = x > EXP_MAX ? EXP_MAX : x;
     power = NAME(split_exp)(x, &tail);
     return power * tail + power;
+}
+
+/* e^x for x <= 0; 0 where it is below the smallest float with all its digits. */
+LANE REAL NAME(exp_below_lane)(REAL x)
+{
+    REAL tail, power = NAME(split_exp)(x, &tail);
+    REAL y = power * tail + power;
+    return x < EXP_MIN ? 0 : y;
 }
 
 /* tanh(a) = (e^2a - 1) / (e^2a + 1), with e^2a - 1 kept whole near zero. */
@@ -45,11 +54,49 @@ LANE REAL NAME(expm1_lane)(REAL x)
     return power * tail + (power - 1);
 }
 
+/* atanh s for |s| <= 1/3 */
+LANE REAL NAME(atanh_lane)(REAL s)
+{
+    REAL q = s * s, qq = q * q;
+    return s + s * (q * (ATANH_EVEN(qq) + q * ATANH_ODD(qq)));
+}
+
 /* log(1 + u) = 2 atanh(u / (2 + u)), for u from 0 to 1. */
 LANE REAL NAME(log1p_lane)(REAL u)
 {
-    REAL s = u / (2 + u), q = s * s;
-    return 2 * s + 2 * s * ATANH_TAYLOR(q);
+    return 2 * NAME(atanh_lane)(u / (2 + u));
+}
+
+/* log x for x > 0: x = 2^k m with m from sqrt(1/2) to sqrt(2), log m = 2 atanh((m - 1) / (m + 1)).
+ */
+LANE REAL NAME(log_lane)(REAL x)
+{
+    const REAL half_root = (REAL)0.70710678118654752440, one = 1;
+    BITS bits, half_root_bits, one_bits, k;
+    const int is_tiny = x < TINY; /* has fewer digits, until it is multiplied */
+    REAL normal = is_tiny ? x * ((BITS)1 << MANTISSA) : x;
+    memcpy(&bits, &normal, sizeof bits);
+    memcpy(&half_root_bits, &half_root, sizeof half_root_bits);
+    memcpy(&one_bits, &one, sizeof one_bits);
+    bits += one_bits - half_root_bits;
+    k = bits >> MANTISSA;
+    bits = (bits & (((BITS)1 << MANTISSA) - 1)) + half_root_bits;
+    REAL m, whole, shift = ROUND_SHIFT;
+    memcpy(&m, &bits, sizeof m);
+    memcpy(&bits, &shift, sizeof bits);
+    bits += k; /* ROUND_SHIFT + k, which no vector unit lacks */
+    memcpy(&whole, &bits, sizeof whole);
+    whole = whole - ROUND_SHIFT - (is_tiny ? EXPONENT_BIAS + MANTISSA : EXPONENT_BIAS);
+    REAL log_m = 2 * NAME(atanh_lane)((m - 1) / (m + 1));
+    REAL y = whole * LN2_HIGH + (whole * LN2_LOW + log_m);
+    return x < (REAL)INFINITY ? y : x; /* also of NaN */
+}
+
+/* 1 / (1 + e^-x), of which no e^|x| can overflow; `power` is e^-|x|. */
+LANE REAL NAME(logistic_lane)(REAL x, REAL *power)
+{
+    *power = NAME(exp_below_lane)(x < 0 ? x : -x);
+    return (x < 0 ? *power : 1) / (1 + *power);
 }
 
 /* Probability above a >= 0 of the normal distribution, and in `power` exp(-a^2 / 2): a^2 is split

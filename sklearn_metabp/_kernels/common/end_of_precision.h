@@ -6,6 +6,7 @@
 #undef TINY
 #undef EXPONENT_BITS
 #undef MANTISSA
+#undef SUM_LANES
 #undef EXPONENT_BIAS
 #undef EXP_MIN
 #undef EXP_MAX
@@ -13,8 +14,10 @@
 #undef LN2_HIGH
 #undef LN2_LOW
 #undef ROUND_SHIFT
-#undef EXP_TAYLOR
-#undef ATANH_TAYLOR
+#undef EXP_EVEN
+#undef EXP_ODD
+#undef ATANH_EVEN
+#undef ATANH_ODD
 #undef TAIL_FLAT
 #undef SPLIT_MASK
 #undef NORMAL_TAIL

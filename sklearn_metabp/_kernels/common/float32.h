@@ -6,6 +6,7 @@
 #define TINY FLT_MIN
 #define EXPONENT_BITS 0x7f800000u
 #define MANTISSA 23
+#define SUM_LANES 16
 #define EXPONENT_BIAS 127
 #define EXP_MIN -87.0f
 #define EXP_MAX 88.0f
@@ -13,10 +14,10 @@
 #define LN2_HIGH 0x1.62e4p-1f
 #define LN2_LOW 0x1.7f7d1cp-20f
 #define ROUND_SHIFT 0x1.8p23f
-#define EXP_TAYLOR(r) ((((((r / 5040.0f + 1 / 720.0f) * r + 1 / 120.0f) * r + 1 / 24.0f) * r \
-    + 1 / 6.0f) * r + 0.5f) * r * r + r)
-#define ATANH_TAYLOR(q) ((((((((q / 17 + 1 / 15.0f) * q + 1 / 13.0f) * q + 1 / 11.0f) * q \
-    + 1 / 9.0f) * q + 1 / 7.0f) * q + 1 / 5.0f) * q + 1 / 3.0f) * q)
+#define EXP_EVEN(q) ((1.392621347e-3f * q + 4.166655444e-2f) * q + 5.000000000e-1f)
+#define EXP_ODD(q) (8.363202972e-3f * q + 1.666657685e-1f)
+#define ATANH_EVEN(qq) ((1.161216461e-1f * qq + 1.429617900e-1f) * qq + 3.333333366e-1f)
+#define ATANH_ODD(qq) (1.085328790e-1f * qq + 1.999985317e-1f)
 #define TAIL_FLAT 13.0f
 #define SPLIT_MASK 0xfffff000u
 #define NORMAL_TAIL(t) (((((((((( \

@@ -6,6 +6,7 @@
 #define TINY DBL_MIN
 #define EXPONENT_BITS 0x7ff0000000000000u /* all ones in NaN and infinity */
 #define MANTISSA 52
+#define SUM_LANES 8 /* numbers that are added at once */
 #define EXPONENT_BIAS 1023
 #define EXP_MIN -708.0
 #define EXP_MAX 709.0
@@ -13,14 +14,16 @@
 #define LN2_HIGH 0x1.62e42fefa38p-1
 #define LN2_LOW 0x1.ef35793c7673p-45
 #define ROUND_SHIFT 0x1.8p52
-#define EXP_TAYLOR(r) ((((((((((((r / 6227020800.0 + 1 / 479001600.0) * r + 1 / 39916800.0) * r \
-    + 1 / 3628800.0) * r + 1 / 362880.0) * r + 1 / 40320.0) * r + 1 / 5040.0) * r + 1 / 720.0) * r \
-    + 1 / 120.0) * r + 1 / 24.0) * r + 1 / 6.0) * r + 0.5) * r * r + r)
-/* atanh(s) / s - 1 for |s| <= 1/3, by s^2 */
-#define ATANH_TAYLOR(q) ((((((((((((((((q / 33 + 1 / 31.0) * q + 1 / 29.0) * q + 1 / 27.0) * q \
-    + 1 / 25.0) * q + 1 / 23.0) * q + 1 / 21.0) * q + 1 / 19.0) * q + 1 / 17.0) * q \
-    + 1 / 15.0) * q + 1 / 13.0) * q + 1 / 11.0) * q + 1 / 9.0) * q + 1 / 7.0) * q + 1 / 5.0) * q \
-    + 1 / 3.0) * q)
+/* exp and atanh: docs/design/exp_polynomials.py prints them */
+#define EXP_EVEN(q) ((((2.76201387197339956e-7 * q + 2.48015211902177277e-5) * q \
+    + 1.38888889172817933e-3) * q + 4.16666666666239915e-2) * q + 5.00000000000000103e-1)
+#define EXP_ODD(q) ((((2.51004241570050673e-8 * q + 2.75572683786841929e-6) * q \
+    + 1.98412698631059687e-4) * q + 8.33333333333005135e-3) * q + 1.66666666666666675e-1)
+#define ATANH_EVEN(qq) (((((7.81528890046142571e-2 * qq + 5.42258919744000748e-2) * qq \
+    + 6.66758931572462792e-2) * qq + 9.09090994898135719e-2) * qq \
+    + 1.42857142858000496e-1) * qq + 3.33333333333333334e-1)
+#define ATANH_ODD(qq) ((((3.74607189777538337e-2 * qq + 5.86713953065159872e-2) * qq \
+    + 7.69227198243027464e-2) * qq + 1.11111110991183853e-1) * qq + 1.99999999999997613e-1)
 #define TAIL_FLAT 37.5 /* of the normal distribution nothing is left beyond */
 #define SPLIT_MASK 0xfffffffff8000000u /* 26 digits, whose square is exact */
 #define NORMAL_TAIL(t) (((((((((((((((((((((( \

@@ -6,24 +6,83 @@ import numpy as np
 
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport NAN, isfinite
+from libc.stdint cimport int64_t, intptr_t, uint32_t, uint64_t
 
 from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows, address
 from sklearn_metabp._kernels.network._layer_loops cimport (
-    SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
+    RELU, SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
     fill_rows, multiply, output_rules, softmax, sparse_gradient, sparse_product, sum_of,
     times_slope,
 )
 from sklearn_metabp._kernels.network._products cimport (
-    SMALL_PRODUCT, backward_product, forward_product, gradient_product,
+    AS_IT_IS, N_TARGETS, RECTIFY, SMALL_PRODUCT, TIMES_RELU_SLOPE, Products, blas_backward,
+    blas_forward, blas_gradient, has_target, products_of, target_names,
 )
+from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumbers
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.backprop_fallback import (
     check_backprop_arguments, check_dropout, check_shares,
 )
+from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE as BAD_LOSS
+from sklearn_metabp._kernels.network.epoch_ends import UPDATE_IS_NOT_FINITE as BAD_UPDATE
 
-__all__ = ["Backprop"]
+cdef extern from "shuffle.h" nogil:
+    ctypedef struct BitGenerator:
+        pass
+    void shuffle(const BitGenerator* random, intptr_t* order, intptr_t n)
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+
+__all__ = ["Backprop", "instruction_sets", "use_instruction_set"]
+
+# Gradients that a rule gets at once, at least: the first cache holds them and the rule's state.
+cdef enum:
+    BLOCK = 512
+    ROWS = 24                   # a multiple of the rows of every tile
+    WORK_BETWEEN_SIGNALS = 50000000
+
+cdef int target = 0             # the instruction set of the kernels that are made from now on
+
+
+def instruction_sets():
+    """Return the names of the instruction sets that products can use here, the best first."""
+    return [target_names[k].decode() for k in range(N_TARGETS) if has_target(k)]
+
+
+def use_instruction_set(name):
+    """Choose the instruction set of the kernels that are made from now on.
+
+    Parameters
+    ----------
+    name : {"avx512", "avx2", "neon", "blas"}
+        "blas" computes products by SciPy's BLAS.
+
+    Raises
+    ------
+    ValueError
+        If the processor or this build has no such set.
+    """
+    global target
+    if name not in instruction_sets():
+        raise ValueError(f"instruction set {name!r}: there is {', '.join(instruction_sets())}.")
+    for k in range(N_TARGETS):
+        if target_names[k].decode() == name:
+            target = k
+
+
+use_instruction_set(instruction_sets()[0])
+
+# How a run of epochs ended.
+cdef enum End:
+    FINISHED
+    LOSS_IS_NOT_FINITE
+    UPDATE_IS_NOT_FINITE
+    ROWS_CHANGED
+    INTERRUPTED
 
 # How a forward pass ends: with the outputs, or with the output layer's net inputs, left to the
 # loss. In training the slopes of the hidden layers are kept.
@@ -44,6 +103,10 @@ ctypedef struct Layer:
     void* outputs       # of a batch, as are the deltas
     void* deltas
     void* slopes        # NULL where the outputs are enough
+    int64_t start       # of the weights in the flat vector
+    int64_t bias_start
+    int64_t block_rows  # of the weights, whose gradient is computed and used at once
+    double squares      # of the weights, where there is a penalty
 
 
 @cython.final  # its own methods are called without a table, and inlined
@@ -66,12 +129,16 @@ cdef class Backprop:
     cdef readonly Py_ssize_t max_batch
 
     cdef BatchRows _rows
-    cdef object _groups, _scratch
+    cdef object _groups, _scratch, _tile_scratch, _block
+    cdef const Products* _products          # NULL where BLAS computes them
+    cdef void* _tiles_at
+    cdef char* _block_at                    # gradients of a block, for a rule
+    cdef int64_t _item
     cdef bint _is_double
     cdef int _n_layers                      # layers of weights
     cdef Layer* _layers
     cdef int _loss
-    cdef int64_t _n_weights
+    cdef int64_t _n_weights, _n_biases
     cdef double _total                      # patterns of the batch, or their sample weights
     cdef bint _drops
     cdef uint64_t _dropout_key
@@ -103,15 +170,35 @@ cdef class Backprop:
         self._loss = LOSSES[loss].code
         self.params = params
         self.gradients_ = gradients
-        widest = max(a * b for a, b in zip(self.layer_sizes, self.layer_sizes[1:]))
-        self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
-        self._scratch_at = address(self._scratch)
+        self._item = self.dtype.itemsize
+        self._products = products_of[target][self._is_double]
+        self._make_scratch()
         self._groups = np.array(out_groups or self.layer_sizes[self._n_layers :], dtype=np.int64)
         self._groups_at = <int64_t*>address(self._groups)
         self._n_groups = len(self._groups)
         n_inputs, n_outputs = self.layer_sizes[0], self.layer_sizes[self._n_layers]
         self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch)
         self._make_layers((*activations, out_activation))
+
+    def _make_scratch(self):
+        sizes = list(zip(self.layer_sizes, self.layer_sizes[1:]))
+        blocks = [block_rows(fan_in, width) for fan_in, width in sizes]
+        most = max(rows * width for rows, (_, width) in zip(blocks, sizes))
+        self._block = aligned(most, self.dtype)
+        self._block_at = <char*>address(self._block)
+        if self._products == NULL:
+            widest = max(a * b for a, b in sizes)
+            self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
+            self._scratch_at = address(self._scratch)
+            return
+        self._tile_scratch = aligned(
+            max(
+                self._products.scratch(self.max_batch, width, fan_in, rows)
+                for rows, (fan_in, width) in zip(blocks, sizes)
+            ),
+            self.dtype,
+        )
+        self._tiles_at = address(self._tile_scratch)
 
     def _make_layers(self, functions):
         cdef int number
@@ -129,6 +216,7 @@ cdef class Backprop:
             layer.function = ACTIVATIONS[functions[number]].code
             layer.weights = params + start * item
             layer.weight_gradients = NULL if gradients == NULL else gradients + start * item
+            layer.start, layer.block_rows = start, block_rows(layer.fan_in, layer.width)
             start += <int64_t>layer.fan_in * layer.width
             shape = (self.max_batch, layer.width)
             self.layer_outputs.append(np.zeros(shape, self.dtype))
@@ -145,7 +233,9 @@ cdef class Backprop:
             layer = &self._layers[number]
             layer.biases = params + start * item
             layer.bias_gradients = NULL if gradients == NULL else gradients + start * item
+            layer.bias_start = start
             start += layer.width
+        self._n_biases = start - self._n_weights
 
     def __dealloc__(self):
         PyMem_Free(self._layers)
@@ -192,21 +282,124 @@ cdef class Backprop:
         self.n_steps += 1
         cdef double loss
         cdef int n = <int>(stop - start), layer
+        cdef CompiledRule no_rule = None
         if send_back is None:
             with nogil:
-                loss = self._part(start, stop, n, -1)
+                loss = self._output_rules(start, stop, n, TRAINING)
+                if self._rows.changed == NOTHING:
+                    for layer in range(self._n_layers - 1, -1, -1):
+                        if layer > 0:
+                            self._send_back(layer, n)
+                        self._weight_gradient(layer, n, no_rule, False)
+                    self._bias_gradients(n)
             self._check_change()
-            return loss
-        loss = self._part(start, stop, n, 0)
+            return loss + self._penalty()
+        loss = self._output_rules(start, stop, n, TRAINING)
         self._check_change()
         for layer in range(self._n_layers - 1, -1, -1):
-            self._part(start, stop, n, 1 + layer)
             if layer > 0:
                 send_back(layer - 1)
                 if self._rows.n != n:
                     raise ValueError("send_back must not load other rows, nor draw another batch.")
+            self._weight_gradient(layer, n, no_rule, False)
+        self._bias_gradients(n)
         self._check_change()
-        return loss + self._part(start, stop, n, self._n_layers + 1)
+        return loss + self._penalty()
+
+    def run_epochs(self, CompiledRule rule, Py_ssize_t batch_size, Py_ssize_t n_epochs, random,
+                   double[::1] losses):
+        """Train for some epochs without Python; see the fallback.
+
+        Rules (1) to (6), with a compiled rule in place of rule (3).
+        """
+        cdef Py_ssize_t n_rows = self._rows.n_rows, start = 0, stop, epoch = 0
+        cdef int64_t n_steps = 0, work = 0, step_work = 3 * self._n_weights * batch_size + 1000
+        cdef double total = 0, loss = NAN, last_loss = NAN
+        cdef End end = FINISHED
+        cdef BitGenerator* generator = NULL
+        cdef object interruption = None
+        if rule.params is not self.params:
+            raise ValueError("the rule must be made for the parameters of this kernel.")
+        if self.gradients_ is None or not self._rows.has_targets:
+            raise ValueError("a training needs targets, and an array for gradients.")
+        if not 0 < batch_size <= self.max_batch or losses.shape[0] < n_epochs:
+            raise ValueError("batches or losses do not fit.")
+        if self._drops:
+            self._check_shares()
+        if self._rows.order_at != NULL:
+            generator = <BitGenerator*>PyCapsule_GetPointer(
+                random._bit_generator.capsule, "BitGenerator")
+        with nogil:
+            while epoch < n_epochs and end == FINISHED:
+                if generator != NULL:
+                    shuffle(generator, <intptr_t*>self._rows.order_at, n_rows)
+                total, start = 0, 0
+                while start < n_rows:
+                    stop = start + batch_size if start + batch_size < n_rows else n_rows
+                    end = self._train_step(rule, start, stop, n_steps, &loss)
+                    if end != FINISHED:
+                        break
+                    last_loss = loss
+                    n_steps += 1
+                    total += loss * (stop - start)
+                    start = stop
+                    work += step_work
+                    if work > WORK_BETWEEN_SIGNALS:
+                        work = 0
+                        with gil:
+                            try:
+                                PyErr_CheckSignals()
+                            except BaseException as error:
+                                interruption = error
+                        if interruption is not None:
+                            end = INTERRUPTED
+                            break
+                if end == FINISHED or (end == INTERRUPTED and start == n_rows):
+                    losses[epoch] = total / n_rows
+                    epoch += 1
+        if end == ROWS_CHANGED:
+            self._check_change()
+        problem = interruption
+        if end == LOSS_IS_NOT_FINITE:
+            problem = BAD_LOSS.format(loss)
+        elif end == UPDATE_IS_NOT_FINITE:
+            problem, last_loss = BAD_UPDATE, loss
+        return epoch, n_steps, last_loss, problem
+
+    cdef End _train_step(self, CompiledRule rule, Py_ssize_t start, Py_ssize_t stop,
+                         int64_t index, double* loss) noexcept nogil:
+        """Take a step of a training: forward, backward, and the change of the weights."""
+        cdef int n = <int>(stop - start), layer
+        cdef int is_finite = 1
+        cdef StepNumbers numbers
+        self.n_steps += 1
+        loss[0] = self._output_rules(start, stop, n, TRAINING)
+        if self._rows.changed != NOTHING:
+            return ROWS_CHANGED
+        if not isfinite(loss[0]):
+            return LOSS_IS_NOT_FINITE
+        numbers.index, numbers.loss = index, NAN
+        if rule.by_blocks:
+            is_finite &= rule.begin(&numbers)
+        for layer in range(self._n_layers - 1, -1, -1):
+            if layer > 0:
+                self._send_back(layer, n)  # before the weights of this layer change
+            is_finite &= self._weight_gradient(layer, n, rule, rule.by_blocks)
+        if self._rows.changed != NOTHING:
+            return ROWS_CHANGED
+        self._bias_gradients(n)
+        loss[0] += self._penalty()
+        if rule.by_blocks:
+            is_finite &= rule.change(self._layers[0].bias_gradients, self._n_weights,
+                                     self._n_biases)
+        else:
+            numbers.loss = loss[0]
+            is_finite &= rule.begin(&numbers)
+            is_finite &= rule.change(self._layers[0].weight_gradients, 0,
+                                     self._n_weights + self._n_biases)
+        if not isfinite(loss[0]):
+            return LOSS_IS_NOT_FINITE
+        return FINISHED if is_finite else UPDATE_IS_NOT_FINITE
 
     cdef inline int _check_shares(self) except -1:
         """Raise ValueError unless every hidden layer can drop its share."""
@@ -221,29 +414,6 @@ cdef class Backprop:
         if self._rows.changed != NOTHING:
             self._rows.raise_change()
         return 0
-
-    cdef double _part(self, Py_ssize_t start, Py_ssize_t stop, int n, int part) noexcept nogil:
-        """Take a part of the backward pass, or all of it (-1).
-
-        The parts are the outputs (0), the gradient of a layer (1 + layer) and the penalty (last).
-        """
-        cdef int layer
-        cdef double loss
-        if part == 0:
-            return self._output_rules(start, stop, n, TRAINING)
-        if part == self._n_layers + 1:
-            return self._penalty()
-        if part > 0:
-            self._layer_gradient(part - 1, n)
-            return 0
-        loss = self._output_rules(start, stop, n, TRAINING)
-        if self._rows.changed != NOTHING:
-            return 0
-        for layer in range(self._n_layers - 1, -1, -1):
-            self._layer_gradient(layer, n)
-            if layer > 0:
-                self._send_back(layer, n)
-        return loss + self._penalty()
 
     def summed_loss(self, Py_ssize_t start, Py_ssize_t stop):
         """Return the sum of the losses of some rows times their sample weights.
@@ -271,7 +441,7 @@ cdef class Backprop:
 
     cdef void _forward(self, int n, int end) noexcept nogil:
         """Rule (1): in = W x + theta, x = f(in)."""
-        cdef bint is_double = self._is_double
+        cdef bint is_double = self._is_double, is_rectified
         cdef int number, width
         cdef double share
         cdef Layer* layer
@@ -280,14 +450,20 @@ cdef class Backprop:
         for number in range(self._n_layers):
             layer = &self._layers[number]
             width, out = layer.width, layer.outputs
-            fill_rows(is_double, out, layer.biases, n, width)
+            is_rectified = False
             if number == 0 and self._rows.is_sparse:
+                fill_rows(is_double, out, layer.biases, n, width)
                 if sparse_product(is_double, &self._rows.sparse, out, layer.weights, n, width,
                                   layer.fan_in):
                     self._rows.changed = COLUMNS
                     return
+            elif self._products != NULL:
+                is_rectified = layer.function == RELU and not (end == TRAINING
+                                                               and layer.slopes != NULL)
+                self._products.forward(n, width, layer.fan_in, x, layer.weights, layer.biases,
+                                       RECTIFY if is_rectified else AS_IT_IS, out, self._tiles_at)
             else:
-                forward_product(is_double, n, width, layer.fan_in, x, layer.weights, out)
+                blas_forward(is_double, n, width, layer.fan_in, x, layer.weights, layer.biases, out)
             if number == self._n_layers - 1:
                 if end == TO_OUTPUTS and layer.function == SOFTMAX:
                     softmax(is_double, out, n, width, self._groups_at, self._n_groups)
@@ -300,7 +476,7 @@ cdef class Backprop:
                     drop(is_double, out, layer.slopes, n, width,
                          dropout_layer_key(self._dropout_key, self.n_steps, number),
                          <uint32_t>(share * 4294967296.0), 1 / (1 - share))
-            else:
+            elif not is_rectified:
                 activate(is_double, layer.function, out, <int64_t>n * width)
             x = out
 
@@ -322,37 +498,102 @@ cdef class Backprop:
                             self._rows.targets, last.deltas, self._rows.weight, n, last.width,
                             self._groups_at, self._n_groups) / self._total
 
-    cdef void _layer_gradient(self, int number, int n) noexcept nogil:
-        """dJ/dw = -mean delta x: rule (3) without its learning rate."""
+    cdef int _weight_gradient(self, int number, int n, CompiledRule rule,
+                              bint changes) noexcept nogil:
+        """dJ/dw = -mean delta x, rule (3) without its learning rate, and the penalty's gradient.
+
+        If ``changes``, the rule changes the weights of a block of rows as soon as their gradient is
+        computed; 0 if an update was not finite. Otherwise the gradients are written to their array.
+        """
         cdef Layer* layer = &self._layers[number]
         cdef double scale = -1 / self._total
-        if number == 0 and self._rows.is_sparse:
+        cdef void* x = self._rows.inputs if number == 0 else self._layers[number - 1].outputs
+        cdef bint in_tiles = self._products != NULL and not (number == 0 and self._rows.is_sparse)
+        cdef int is_finite = 1
+        cdef int64_t row = 0, end, at, length
+        cdef char* gradient
+        cdef char* packed = <char*>self._tiles_at
+        layer.squares = 0
+        if in_tiles:
+            self._products.pack_deltas(n, layer.width, layer.deltas, packed)
+        elif number == 0 and self._rows.is_sparse:
             if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients,
                                layer.deltas, n, layer.width, layer.fan_in, scale):
                 self._rows.changed = COLUMNS
+                return 0
         else:
-            gradient_product(self._is_double, n, layer.width, layer.fan_in, scale,
-                             self._rows.inputs if number == 0 else self._layers[number - 1].outputs,
-                             layer.deltas, layer.weight_gradients)
-        column_sums(self._is_double, layer.bias_gradients, layer.deltas, n, layer.width, scale)
+            blas_gradient(self._is_double, n, layer.width, layer.fan_in, scale, x, layer.deltas,
+                          layer.weight_gradients)
+        while row < layer.fan_in:
+            end = row + layer.block_rows if row + layer.block_rows < layer.fan_in else layer.fan_in
+            at, length = row * layer.width, (end - row) * layer.width
+            gradient = <char*>layer.weight_gradients + at * self._item
+            if in_tiles:
+                if changes:
+                    gradient = self._block_at
+                self._products.gradient(n, layer.width, layer.fan_in, row, end, scale, x, packed,
+                                        gradient, packed + self._products.packed(n, layer.width) * self._item)
+            if self.alpha != 0:
+                layer.squares += add_decay(
+                    self._is_double, gradient, <char*>layer.weights + at * self._item, length,
+                    self.alpha / self._total)
+            if changes:
+                is_finite &= rule.change(gradient, layer.start + at, length)
+            row = end
+        return is_finite
+
+    cdef void _bias_gradients(self, int n) noexcept nogil:
+        """dJ/dtheta = -mean delta."""
+        cdef int number
+        for number in range(self._n_layers):
+            column_sums(self._is_double, self._layers[number].bias_gradients,
+                        self._layers[number].deltas, n, self._layers[number].width,
+                        -1 / self._total)
 
     cdef void _send_back(self, int number, int n) noexcept nogil:
         """Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi, from a layer to the one before."""
         cdef Layer* layer = &self._layers[number]
         cdef Layer* before = &self._layers[number - 1]
         cdef int64_t n_deltas = <int64_t>n * before.width
-        backward_product(self._is_double, n, layer.width, before.width, layer.deltas, layer.weights,
-                         self._scratch_at, before.deltas)
+        cdef bint is_rectified = before.slopes == NULL and before.function == RELU
+        if self._products != NULL:
+            self._products.backward(n, layer.width, before.width, layer.deltas, layer.weights,
+                                    TIMES_RELU_SLOPE if is_rectified else AS_IT_IS, before.outputs,
+                                    before.deltas, self._tiles_at)
+            if is_rectified:
+                return
+        else:
+            blas_backward(self._is_double, n, layer.width, before.width, layer.deltas,
+                          layer.weights, self._scratch_at, before.deltas)
         if before.slopes != NULL:
             multiply(self._is_double, before.deltas, before.slopes, n_deltas)
         else:
             times_slope(self._is_double, before.function, before.deltas, before.outputs, n_deltas)
 
     cdef double _penalty(self) noexcept nogil:
-        """Add the gradient of the L2 penalty and return the penalty."""
-        cdef double squares
+        """Return the L2 penalty; its gradient is in that of the weights."""
+        cdef double squares = 0
+        cdef int number
         if self.alpha == 0:
             return 0
-        squares = add_decay(self._is_double, self._layers[0].weight_gradients,
-                            self._layers[0].weights, self._n_weights, self.alpha / self._total)
+        for number in range(self._n_layers):
+            squares += self._layers[number].squares
         return 0.5 * self.alpha * squares / self._total
+
+
+cdef int64_t block_rows(int64_t fan_in, int64_t width):
+    """Return of how many rows of its weights a layer computes the gradient at once.
+
+    It depends on nothing but the layer, because sums of squares are added up block by block.
+    """
+    cdef int64_t rows = ROWS
+    while rows * width < BLOCK and rows < fan_in:
+        rows += ROWS
+    return min(rows, fan_in)
+
+
+cdef aligned(n, dtype):
+    """Return a flat array that begins with a line of the cache, and has a vector to spare."""
+    array = np.zeros(n * dtype.itemsize + 192, np.uint8)
+    start = -<int64_t>address(array) % 64
+    return array[start : start + n * dtype.itemsize + 64].view(dtype)

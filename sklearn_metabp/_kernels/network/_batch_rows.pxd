@@ -21,6 +21,7 @@ cdef class BatchRows:
     cdef void* inputs                       # of the batch, of a dense X
     cdef void* targets                      # of the batch
     cdef void* weight                       # of the batch; NULL where the rows have none
+    cdef Py_ssize_t* order_at                # NULL where a batch has the rows from start to stop
     cdef Change changed                     # what is not as it was when it was loaded
 
     cdef object _rows, _dtype, _row_numbers, _input_buffer, _target_buffer, _weight_buffer
@@ -30,7 +31,6 @@ cdef class BatchRows:
     cdef char* _inputs_at
     cdef char* _targets_at
     cdef char* _weight_at
-    cdef Py_ssize_t* _order_at
     cdef int32_t* _neurons
     cdef int64_t* _neuron_starts
     cdef double _no, _yes

@@ -42,7 +42,7 @@ cdef class BatchRows:
         self._has_sparse_targets = isinstance(targets, SparseTargets)
         # Training batches use the same buffers at every step, unless a batch has all rows.
         self._gathers = order is not None or (self.has_targets and self._max_batch < self.n_rows)
-        self._order_at = <Py_ssize_t*>address(order)
+        self.order_at = <Py_ssize_t*>address(order)
         self.inputs_array, self._inputs_at = None, NULL
         if self.is_sparse:
             self._load_sparse(X)
@@ -122,7 +122,7 @@ cdef class BatchRows:
             if not (self.is_sparse or self._has_sparse_targets):
                 return
         for p in range(stop - start):
-            row = start + p if self._order_at == NULL else self._order_at[start + p]
+            row = start + p if self.order_at == NULL else self.order_at[start + p]
             if <size_t>row >= <size_t>self.n_rows:  # a negative one is beyond all rows
                 self.n, self.changed = 0, ORDER
                 return

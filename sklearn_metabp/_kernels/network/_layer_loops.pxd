@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "layer_loops.h" nogil:
+    int RELU
     int SOFTMAX
 
     ctypedef struct SparseRows:
@@ -26,6 +27,11 @@ cdef extern from "layer_loops.h" nogil:
     double output_rules(bint, int loss, int function, void* x, const void* targets, void* deltas,
                         const void* weight, int64_t n, int64_t width, const int64_t* groups,
                         int64_t n_groups)
+    double softmax_labels_log_loss(bint, void* x, const int32_t* labels, void* deltas,
+                                   const void* weight, int64_t n, int64_t width,
+                                   const int64_t* groups, int64_t n_groups)
+    int row_labels(int32_t* labels, const int32_t* neurons, const int64_t* groups,
+                   int64_t n_groups)
     int sparse_product(bint, const SparseRows* x, void* out, const void* weights, int64_t n,
                        int64_t width, int64_t fan_in)
     int sparse_gradient(bint, const SparseRows* x, void* out, const void* deltas, int64_t n,

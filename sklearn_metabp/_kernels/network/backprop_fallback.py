@@ -23,9 +23,35 @@ from sklearn_metabp._kernels.functions import (
 )
 from sklearn_metabp._kernels.network.csr_rows import CSRRows, take_csr
 from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
+from sklearn_metabp._kernels.network.epoch_ends import (
+    LOSS_IS_NOT_FINITE,
+    UPDATE_IS_NOT_FINITE,
+)
 from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 
 __all__ = ["Backprop"]
+
+
+def instruction_sets() -> list[str]:
+    """Return the names of the instruction sets that products can use here, the best first."""
+    return ["blas"]
+
+
+def use_instruction_set(name: str) -> None:
+    """Choose the instruction set of the kernels that are made from now on.
+
+    Parameters
+    ----------
+    name : {"avx512", "avx2", "neon", "blas"}
+        "blas" computes products by BLAS.
+
+    Raises
+    ------
+    ValueError
+        If the processor or this build has no such set.
+    """
+    if name not in instruction_sets():
+        raise ValueError(f"instruction set {name!r}: there is {', '.join(instruction_sets())}.")
 
 
 def check_backprop_arguments(
@@ -346,3 +372,55 @@ class Backprop:
                 loss += 0.5 * self.alpha * float((weights.astype(float) ** 2).sum()) / total
                 weight_gradients += self.alpha / total * weights
         return float(loss)
+
+    def run_epochs(
+        self,
+        rule: Any,
+        batch_size: int,
+        n_epochs: int,
+        random: np.random.RandomState,
+        losses: np.ndarray,
+    ) -> tuple[int, int, float, str | BaseException | None]:
+        """Train for some epochs with a rule that is bound to the parameters of this kernel.
+
+        The compiled kernel does so without Python.
+
+        Parameters
+        ----------
+        rule : Program
+        batch_size : int
+            At most ``max_batch``; the last batch of an epoch may have fewer rows.
+        n_epochs : int
+        random : RandomState
+            Shuffles the order of the rows before every epoch, where they have one.
+        losses : ndarray of float64 of shape (n_epochs,)
+            Gets the mean loss of every epoch that ends.
+
+        Returns
+        -------
+        n_epochs_done, n_steps_done : int
+        last_loss : float
+            The last finite loss of a batch; NaN before the first.
+        problem : str, exception or None
+            What is not finite in the step after those that are done, or Ctrl-C.
+        """
+        n_rows, order, n_steps, last_loss = self._loaded.n, self._loaded.order, 0, np.nan
+        for epoch in range(n_epochs):
+            if order is not None:
+                random.shuffle(order)
+            total = 0.0
+            for start in range(0, n_rows, batch_size):
+                stop = min(start + batch_size, n_rows)
+                try:
+                    loss = self.gradients(start, stop)
+                    if not np.isfinite(loss):
+                        return epoch, n_steps, last_loss, LOSS_IS_NOT_FINITE.format(loss)
+                    if not rule.change(n_steps):
+                        return epoch, n_steps, loss, UPDATE_IS_NOT_FINITE
+                except KeyboardInterrupt as interruption:
+                    return epoch, n_steps, last_loss, interruption
+                last_loss = loss
+                n_steps += 1
+                total += loss * (stop - start)
+            losses[epoch] = total / n_rows
+        return n_epochs, n_steps, last_loss, None

@@ -4,6 +4,7 @@
 
 #include "../common/clones.h"
 #include "dropout_hash.h"
+#include "loss_sums.h"
 
 /* The codes of the tables in functions/; a test compares them. */
 enum { IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, GELU, SILU };
@@ -12,9 +13,16 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #define LEAK 0.01            /* slope of leaky_relu below zero */
 #define NORMAL_TAIL_CENTRE 5 /* of the polynomials that docs/design/gelu_polynomials.py prints */
 
+#define LOSS_BLOCK 256   /* values whose losses are computed and then added up */
+#define SOFTMAX_ROWS 64  /* rows of a softmax that are computed together */
+#define WIDE_ROWS 4      /* the same if they are wide */
+#define NARROW 16        /* classes of a softmax at most, for its lanes to be rows */
+
 #define TEMPLATE "../common/elementary_template.h"
 #include "../common/each_precision.h"
 #define TEMPLATE "../network/layer_loops_template.h"
+#include "../common/each_precision.h"
+#define TEMPLATE "../network/softmax_loops_template.h"
 #include "../common/each_precision.h"
 #define TEMPLATE "../network/loss_loops_template.h"
 #include "../common/each_precision.h"
@@ -78,6 +86,24 @@ RESULT_BY_PRECISION(double, output_rules,
                      void *deltas, const void *weight, int64_t n, int64_t width,
                      const int64_t *groups, int64_t n_groups),
                     (loss, function, x, targets, deltas, weight, n, width, groups, n_groups))
+RESULT_BY_PRECISION(double, softmax_labels_log_loss,
+                    (int is_double, void *x, const int32_t *labels, void *deltas,
+                     const void *weight, int64_t n, int64_t width, const int64_t *groups,
+                     int64_t n_groups),
+                    (x, labels, deltas, weight, n, width, groups, n_groups))
+
+/* Write the labels of a row, the neuron of each group whose target is 1. Return whether one lies
+ * outside its group: the neurons may be the caller's own and may change, so each is read once. */
+UNUSED static inline int row_labels(int32_t *labels, const int32_t *neurons, const int64_t *groups,
+                                    int64_t n_groups)
+{
+    for (int64_t g = 0, start = 0; g < n_groups; start += groups[g++]) {
+        const int64_t neuron = READ_INDEX(neurons + g);
+        if (neuron < start || neuron >= start + groups[g]) return 1;
+        labels[g] = (int32_t)neuron;
+    }
+    return 0;
+}
 
 /* Each of these returns whether a column or a neuron is out of range. The output is then
  * incomplete. */

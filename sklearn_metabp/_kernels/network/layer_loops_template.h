@@ -2,7 +2,8 @@
 
 CLONES UNUSED static void NAME(logistic)(REAL *restrict x, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) x[i] = 1 / (1 + NAME(exp_lane)(-x[i]));
+    REAL power;
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(logistic_lane)(x[i], &power);
 }
 
 CLONES UNUSED static void NAME(tanh)(REAL *restrict x, int64_t n)
@@ -21,37 +22,16 @@ CLONES UNUSED static void NAME(exponential)(REAL *restrict x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] = NAME(exp_lane)(x[i]);
 }
 
-/* Softmax over each group of neurons of a row; width is the sum of the groups. */
-UNUSED static void NAME(softmax)(REAL *restrict x, int64_t n, int64_t width, const int64_t *groups,
-                                 int64_t n_groups)
+/* exp as an activation: infinite where it overflows, so that divergence shows. */
+LANE REAL NAME(exp_neuron_lane)(REAL x)
 {
-    for (int64_t p = 0; p < n; p++) {
-        REAL *row = x + p * width;
-        for (int64_t g = 0; g < n_groups; row += groups[g++]) {
-            REAL top = row[0];
-            for (int64_t k = 1; k < groups[g]; k++) top = row[k] > top ? row[k] : top;
-            for (int64_t k = 0; k < groups[g]; k++) row[k] -= top;
-        }
-    }
-    NAME(exponential)(x, n * width);
-    for (int64_t p = 0; p < n; p++) {
-        REAL *row = x + p * width;
-        for (int64_t g = 0; g < n_groups; row += groups[g++]) {
-            REAL total = 0;
-            for (int64_t k = 0; k < groups[g]; k++) total += row[k];
-            REAL inverse = 1 / total;
-            for (int64_t k = 0; k < groups[g]; k++) row[k] *= inverse;
-        }
-    }
+    REAL y = NAME(exp_lane)(x);
+    return x > EXP_MAX ? (REAL)INFINITY : y;
 }
 
-/* exp as an activation: infinite where it overflows, so that divergence shows. */
 CLONES UNUSED static void NAME(exp_neurons)(REAL *restrict x, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
-        REAL y = NAME(exp_lane)(x[i]);
-        x[i] = x[i] > EXP_MAX ? (REAL)INFINITY : y;
-    }
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(exp_neuron_lane)(x[i]);
 }
 
 CLONES UNUSED static void NAME(leaky_relu)(REAL *restrict x, int64_t n)
@@ -72,7 +52,7 @@ CLONES UNUSED static void NAME(softplus)(REAL *restrict x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         REAL a = x[i] < 0 ? -x[i] : x[i];
-        x[i] = (x[i] > 0 ? x[i] : 0) + NAME(log1p_lane)(NAME(exp_lane)(-a));
+        x[i] = (x[i] > 0 ? x[i] : 0) + NAME(log1p_lane)(NAME(exp_below_lane)(-a));
     }
 }
 

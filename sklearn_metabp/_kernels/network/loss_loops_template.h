@@ -1,151 +1,102 @@
 /* Included by layer_loops.h, once per precision; x are net inputs, then outputs, d deltas, t
- * targets. */
+ * targets, `losses` one loss a value. Softmax with its log-loss is in softmax_loops_template.h. */
 
-/* Softmax over groups and its log-loss: J = -sum_k t_k log y_k, delta = t - (sum_k t_k) y. */
-UNUSED static double NAME(softmax_log_loss)(REAL *restrict x, const REAL *restrict t,
-                                            REAL *restrict d, const REAL *restrict weight,
-                                            int64_t n, int64_t width, const int64_t *groups,
-                                            int64_t n_groups)
+/* Logistic neurons and the log-loss of each: J = max(in, 0) - t in + log(1 + e^-|in|). */
+LANE void NAME(logistic_log_losses)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
+                                    double *restrict losses, int64_t n)
 {
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        REAL *row = x + p * width, dot = 0;
-        const REAL *target = t + p * width;
-        for (int64_t g = 0; g < n_groups; row += groups[g], target += groups[g++]) {
-            REAL top = row[0];
-            for (int64_t k = 1; k < groups[g]; k++) top = row[k] > top ? row[k] : top;
-            for (int64_t k = 0; k < groups[g]; k++) row[k] -= top;
-            for (int64_t k = 0; k < groups[g]; k++) dot += target[k] * row[k];
-        }
-        loss -= (double)dot * (weight ? weight[p] : 1);
+    REAL logs[LOSS_BLOCK];
+    for (int64_t i = 0; i < n; i++) {
+        REAL in = x[i], power;
+        x[i] = NAME(logistic_lane)(in, &power);
+        logs[i] = NAME(log1p_lane)(power);
+        d[i] = t[i] - x[i];
+        losses[i] = (double)(in < 0 ? 0 : in) - (double)t[i] * in;
     }
-    NAME(exponential)(x, n * width);
-    for (int64_t p = 0; p < n; p++) {
-        REAL *row = x + p * width, *delta = d + p * width;
-        const REAL *target = t + p * width;
-        REAL s = weight ? weight[p] : 1;
-        for (int64_t g = 0; g < n_groups;
-             row += groups[g], delta += groups[g], target += groups[g++]) {
-            REAL total = 0, mass = 0;
-            for (int64_t k = 0; k < groups[g]; k++) total += row[k];
-            for (int64_t k = 0; k < groups[g]; k++) mass += target[k];
-            loss += (double)(mass * s) * log((double)total);
-            REAL inverse = 1 / total;
-            for (int64_t k = 0; k < groups[g]; k++) row[k] *= inverse;
-            for (int64_t k = 0; k < groups[g]; k++) delta[k] = s * (target[k] - mass * row[k]);
-        }
-    }
-    return loss;
+    for (int64_t i = 0; i < n; i++) losses[i] += logs[i];
 }
 
-/* Logistic neurons and the log-loss of each: J = sum_k max(in, 0) - t in + log(1 + e^-|in|). */
-UNUSED static double NAME(logistic_log_loss)(REAL *restrict x, const REAL *restrict t,
-                                             REAL *restrict d, const REAL *restrict weight,
-                                             int64_t n, int64_t width)
+/* exp neurons: J = t log(t / y) - t + y, half the Poisson deviance, with log y the net input. */
+LANE void NAME(poisson_losses)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
+                               double *restrict losses, int64_t n)
 {
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            double in = x[i];
-            row_loss += (in > 0 ? in : in < 0 ? 0 : in) - t[i] * in + log1p(exp(-fabs(in)));
-        }
-        loss += row_loss * (weight ? weight[p] : 1);
+    REAL logs[LOSS_BLOCK];
+    for (int64_t i = 0; i < n; i++) logs[i] = t[i] == 0 ? 0 : NAME(log_lane)(t[i]);
+    for (int64_t i = 0; i < n; i++) {
+        losses[i] = (double)t[i] * ((double)logs[i] - x[i] - 1);
+        x[i] = NAME(exp_neuron_lane)(x[i]);
+        losses[i] += x[i];
+        d[i] = t[i] - x[i];
     }
-    NAME(logistic)(x, n * width);
-    for (int64_t p = 0; p < n; p++) {
-        REAL s = weight ? weight[p] : 1;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) d[i] = s * (t[i] - x[i]);
-    }
-    return loss;
 }
 
-/* exp neurons: J = sum_k t log(t / y) - t + y, half the Poisson deviance, with log y the net input.
+/* Half the square, J = 1/2 (t - y)^2: rule (2); d is minus its derivative by y, as in the next two.
  */
-UNUSED static double NAME(poisson)(REAL *restrict x, const REAL *restrict t, REAL *restrict d,
-                                   const REAL *restrict weight, int64_t n, int64_t width)
+LANE void NAME(squared_errors)(const REAL *restrict x, const REAL *restrict t, REAL *restrict d,
+                               double *restrict losses, int64_t n)
 {
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            double target = t[i];
-            row_loss += (target == 0 ? 0 : target * (log(target) - x[i] - 1));
-        }
-        loss += row_loss * (weight ? weight[p] : 1);
+    for (int64_t i = 0; i < n; i++) {
+        d[i] = t[i] - x[i];
+        losses[i] = 0.5 * d[i] * d[i];
     }
-    NAME(exp_neurons)(x, n * width);
-    for (int64_t p = 0; p < n; p++) {
-        REAL s = weight ? weight[p] : 1;
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            row_loss += x[i];
-            d[i] = s * (t[i] - x[i]);
-        }
-        loss += row_loss * s;
-    }
-    return loss;
 }
 
-/* Half the sum of squares, J = 1/2 sum_k (t_k - y_k)^2: rule (2); d is minus its derivative by y.
- */
-UNUSED static double NAME(squared_error)(const REAL *restrict x, const REAL *restrict t,
-                                         REAL *restrict d, const REAL *restrict weight, int64_t n,
-                                         int64_t width)
+/* J = |t - y| */
+LANE void NAME(absolute_errors)(const REAL *restrict x, const REAL *restrict t, REAL *restrict d,
+                                double *restrict losses, int64_t n)
 {
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        REAL s = weight ? weight[p] : 1;
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            REAL e = t[i] - x[i];
-            row_loss += (double)e * e;
-            d[i] = s * e;
-        }
-        loss += 0.5 * s * row_loss;
+    for (int64_t i = 0; i < n; i++) {
+        REAL e = t[i] - x[i];
+        losses[i] = e < 0 ? -e : e;
+        d[i] = e > 0 ? 1 : e < 0 ? -1 : e;
     }
-    return loss;
 }
 
-/* J = sum_k |t_k - y_k| */
-CLONES UNUSED static double NAME(absolute_error)(const REAL *restrict x, const REAL *restrict t,
-                                                 REAL *restrict d, const REAL *restrict weight,
-                                                 int64_t n, int64_t width)
+/* J = e^2 / 2 where |e| <= 1, |e| - 1/2 beyond, e = t - y */
+LANE void NAME(huber_losses)(const REAL *restrict x, const REAL *restrict t, REAL *restrict d,
+                             double *restrict losses, int64_t n)
 {
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        REAL s = weight ? weight[p] : 1;
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            REAL e = t[i] - x[i];
-            row_loss += e < 0 ? -e : e;
-            d[i] = s * (e > 0 ? 1 : e < 0 ? -1 : e);
-        }
-        loss += s * row_loss;
+    for (int64_t i = 0; i < n; i++) {
+        REAL e = t[i] - x[i];
+        d[i] = e > 1 ? 1 : e < -1 ? -1 : e;
+        losses[i] = (double)d[i] * (e - (REAL)0.5 * d[i]); /* e^2/2 = d (e - d/2), as beyond 1 */
     }
-    return loss;
 }
 
-/* J = sum_k e^2 / 2 where |e| <= 1, |e| - 1/2 beyond, e = t_k - y_k */
-CLONES UNUSED static double NAME(huber)(const REAL *restrict x, const REAL *restrict t,
-                                        REAL *restrict d, const REAL *restrict weight, int64_t n,
-                                        int64_t width)
+/* Multiply values and their losses by the sample weights of their rows; `first` is the number of
+ * the first value. */
+LANE void NAME(weigh)(REAL *restrict d, double *restrict losses, const REAL *restrict weight,
+                      int64_t first, int64_t n, int64_t width)
 {
-    double loss = 0;
-    for (int64_t p = 0; p < n; p++) {
-        REAL s = weight ? weight[p] : 1;
-        double row_loss = 0;
-        for (int64_t i = p * width; i < (p + 1) * width; i++) {
-            REAL e = t[i] - x[i];
-            REAL pull = e > 1    ? 1
-                        : e < -1 ? -1
-                                 : e; /* e^2/2 = pull (e - pull/2), and so beyond 1 */
-            row_loss += (double)pull * (e - (REAL)0.5 * pull);
-            d[i] = s * pull;
-        }
-        loss += s * row_loss;
+    REAL factors[LOSS_BLOCK];
+    int64_t p = first / width, k = first % width;
+    for (int64_t i = 0; i < n; i++) {
+        factors[i] = weight[p];
+        if (++k == width) k = 0, p++;
     }
-    return loss;
+    for (int64_t i = 0; i < n; i++) d[i] *= factors[i];
+    for (int64_t i = 0; i < n; i++) losses[i] *= factors[i];
+}
+
+/* Losses that every output has for itself: their sum over n rows, times the sample weights. x are
+ * net inputs, which become outputs, for the log-loss and Poisson, and outputs for the others. */
+CLONES UNUSED static double NAME(value_losses)(int loss, REAL *x, const REAL *t, REAL *d,
+                                               const REAL *weight, int64_t n, int64_t width)
+{
+    double lanes[LOSS_LANES] = {0}, losses[LOSS_BLOCK];
+    for (int64_t i = 0; i < n * width; i += LOSS_BLOCK) {
+        const int64_t count = n * width - i < LOSS_BLOCK ? n * width - i : LOSS_BLOCK;
+        switch (loss) {
+        case LOG_LOSS: NAME(logistic_log_losses)(x + i, t + i, d + i, losses, count); break;
+        case POISSON: NAME(poisson_losses)(x + i, t + i, d + i, losses, count); break;
+        case ABSOLUTE_ERROR: NAME(absolute_errors)(x + i, t + i, d + i, losses, count); break;
+        case HUBER: NAME(huber_losses)(x + i, t + i, d + i, losses, count); break;
+        default: NAME(squared_errors)(x + i, t + i, d + i, losses, count);
+        }
+        if (weight) NAME(weigh)(d + i, losses, weight, i, count, width);
+        add_to_lanes(lanes, losses, count);
+    }
+    return sum_of_lanes(lanes);
 }
 
 /* Rule (5): d, minus the derivative by the outputs x, becomes that by their net inputs. */
@@ -173,23 +124,15 @@ UNUSED static double NAME(output_rules)(int loss, int function, REAL *restrict x
                                         const REAL *restrict weight, int64_t n, int64_t width,
                                         const int64_t *groups, int64_t n_groups)
 {
-    double sum;
-    if (loss == LOG_LOSS) {
-        if (function == SOFTMAX)
-            return NAME(softmax_log_loss)(x, t, d, weight, n, width, groups, n_groups);
-        return NAME(logistic_log_loss)(x, t, d, weight, n, width);
-    }
-    if (loss == POISSON) return NAME(poisson)(x, t, d, weight, n, width);
+    if (loss == LOG_LOSS && function == SOFTMAX)
+        return NAME(softmax_log_loss)(x, t, d, weight, n, width, groups, n_groups);
+    if (loss == LOG_LOSS || loss == POISSON)
+        return NAME(value_losses)(loss, x, t, d, weight, n, width);
     if (function == SOFTMAX)
         NAME(softmax)(x, n, width, groups, n_groups);
     else
         NAME(activate)(function, x, n * width);
-    if (loss == ABSOLUTE_ERROR)
-        sum = NAME(absolute_error)(x, t, d, weight, n, width);
-    else if (loss == HUBER)
-        sum = NAME(huber)(x, t, d, weight, n, width);
-    else
-        sum = NAME(squared_error)(x, t, d, weight, n, width);
+    const double sum = NAME(value_losses)(loss, x, t, d, weight, n, width);
     NAME(through_outputs)(function, d, x, n, width, groups, n_groups);
     return sum;
 }

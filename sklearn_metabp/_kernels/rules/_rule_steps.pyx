@@ -11,21 +11,14 @@ from cpython.buffer cimport (
 from cpython.object cimport PyObject
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
-from libc.string cimport strlen
+from libc.string cimport strcmp, strlen
 
 cdef extern from "rule_loops.h" nogil:
     enum:
-        MAX_ARRAYS
-        MAX_NUMBERS
         N_RULE_STEPS
-    ctypedef void (*Loop)(void** arrays, int64_t n, const double* numbers) noexcept nogil
-    ctypedef struct RuleStep:
-        const char* name
-        const char* arrays
-        int n_numbers
-        Loop f64
-        Loop f32
     const RuleStep rule_steps[]
+    void clip_f64(double*, int64_t, double)
+    void clip_f32(float*, int64_t, double)
     double squares_f64(const double*, int64_t)
     double squares_f32(const float*, int64_t)
     void distance_f64(const double*, const double*, const double*, double*, int64_t, double, double,
@@ -112,6 +105,7 @@ cdef object take_step(_Step row, PyObject** arguments, Py_ssize_t n_arguments):
             open_array(&arrays, <object>arguments[k], step.arrays[k] == b"w")
         for k in range(step.n_numbers):
             numbers[k] = <double><object>arguments[n_arrays + k]
+        step.prepare(numbers)
         with nogil:
             if arrays.is_double:
                 step.f64(arrays.at, arrays.n, numbers)
@@ -119,6 +113,15 @@ cdef object take_step(_Step row, PyObject** arguments, Py_ssize_t n_arguments):
                 step.f32(arrays.at, arrays.n, numbers)
     finally:
         close_arrays(&arrays)
+
+
+cdef const RuleStep* find_step(const char* name) except NULL:
+    """Return the row of the table with a name."""
+    cdef int position
+    for position in range(N_RULE_STEPS):
+        if strcmp(rule_steps[position].name, name) == 0:
+            return &rule_steps[position]
+    raise ValueError(f"there is no elementwise step {name.decode()!r}")
 
 
 def norm(values):
@@ -136,6 +139,21 @@ def norm(values):
     finally:
         close_arrays(&arrays)
     return sqrt(total)
+
+
+def clip_step(gradients, double max_norm):
+    """Divide the gradient by its length over ``max_norm`` where it is longer."""
+    cdef Arrays arrays
+    arrays.n_open = 0
+    try:
+        open_array(&arrays, gradients, True)
+        with nogil:
+            if arrays.is_double:
+                clip_f64(<double*>arrays.at[0], arrays.n, max_norm)
+            else:
+                clip_f32(<float*>arrays.at[0], arrays.n, max_norm)
+    finally:
+        close_arrays(&arrays)
 
 
 def distance_sums(gradients, params, start, direction, double decay, double share):
@@ -177,7 +195,7 @@ def apply_updates(params, updates):
     return is_finite != 0
 
 
-__all__ = ["apply_updates", "distance_sums", "norm"]
+__all__ = ["apply_updates", "clip_step", "distance_sums", "norm"]
 
 cdef int position
 for position in range(N_RULE_STEPS):

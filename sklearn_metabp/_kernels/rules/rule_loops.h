@@ -2,40 +2,61 @@
 #ifndef SKLEARN_METABP_RULE_LOOPS_H
 #define SKLEARN_METABP_RULE_LOOPS_H
 
+#include "rule_loops_types.h"
+
 #define TEMPLATE "../rules/rule_loops_template.h"
 #include "../common/each_precision.h"
+#define TEMPLATE "../rules/apply_template.h"
+#include "../common/each_precision.h"
+#define TEMPLATE "../rules/norm_template.h"
+#include "../common/each_precision.h"
+
+/* x^n for a whole n >= 0, by squaring: the same bits on every machine. */
+UNUSED static double whole_power(double x, double n)
+{
+    double power = 1;
+    for (uint64_t left = (uint64_t)n; left; left >>= 1, x *= x)
+        if (left & 1) power *= x;
+    return power;
+}
+
+/* Once per step, before its loop: numbers of the call become those of the loop. */
+UNUSED static void as_they_are(double *x) { (void)x; }
+
+UNUSED static void adam_corrections(double *x) /* rate, beta_1, beta_2, epsilon, t */
+{
+    x[0] /= 1 - whole_power(x[1], x[4]);
+    x[4] = 1 / sqrt(1 - whole_power(x[2], x[4]));
+}
+
+UNUSED static void mean_correction(double *x) { x[0] /= 1 - whole_power(x[1], x[4]); }
+
+UNUSED static void root_correction(double *x) /* ..., beta_2, epsilon, t */
+{
+    x[5] = 1 / sqrt(1 - whole_power(x[3], x[5]));
+}
 
 /* The steps that Python can call: the loop's name, its arrays in the order of the call, r for one
- * that is only read and w for one that is written, and how many numbers follow them. */
-#define RULE_STEPS(STEP)        \
-    STEP(sgd, rw, 1)            \
-    STEP(momentum, rww, 3)      \
-    STEP(rprop, rwww, 5)        \
-    STEP(adagrad, rww, 2)       \
-    STEP(adadelta, rwww, 3)     \
-    STEP(rmsprop, rww, 3)       \
-    STEP(adam, rwww, 5)         \
-    STEP(adamax, rwww, 5)       \
-    STEP(nadam, rwww, 6)        \
-    STEP(radam, rwww, 5)        \
-    STEP(lion, rww, 3)          \
-    STEP(prodigy, rwww, 5)      \
-    STEP(decay, rw, 1)          \
-    STEP(cautious_decay, rw, 1) \
-    STEP(layerwise, rrrw, 1)    \
-    STEP(average, rrw, 1)       \
-    STEP(schedule_free, ww, 3)
-
-enum { MAX_ARRAYS = 4, MAX_NUMBERS = 6 };
-
-typedef void (*Loop)(void *const *arrays, int64_t n, const double *numbers);
-
-typedef struct {
-    const char *name;
-    const char *arrays;
-    int n_numbers;
-    Loop f64, f32;
-} RuleStep;
+ * that is only read and w for one that is written, how many numbers follow them, and what is
+ * computed of these once per step. */
+#define RULE_STEPS(STEP)                     \
+    STEP(sgd, rw, 1, as_they_are)            \
+    STEP(momentum, rww, 3, as_they_are)      \
+    STEP(rprop, rwww, 5, as_they_are)        \
+    STEP(adagrad, rww, 2, as_they_are)       \
+    STEP(adadelta, rwww, 3, as_they_are)     \
+    STEP(rmsprop, rww, 3, as_they_are)       \
+    STEP(adam, rwww, 5, adam_corrections)    \
+    STEP(adamax, rwww, 5, mean_correction)   \
+    STEP(nadam, rwww, 6, root_correction)    \
+    STEP(radam, rwww, 5, as_they_are)        \
+    STEP(lion, rww, 3, as_they_are)          \
+    STEP(prodigy, rwww, 5, as_they_are)      \
+    STEP(decay, rw, 1, as_they_are)          \
+    STEP(cautious_decay, rw, 1, as_they_are) \
+    STEP(layerwise, rrrw, 1, as_they_are)    \
+    STEP(average, rrw, 1, as_they_are)       \
+    STEP(schedule_free, ww, 3, as_they_are)
 
 #define ARRAYS_rw a[0], a[1]
 #define ARRAYS_ww a[0], a[1]
@@ -50,17 +71,18 @@ typedef struct {
 #define NUMBERS_6 NUMBERS_5, x[5]
 
 /* A function of one signature around every loop. */
-#define CALL(loop, arrays, n_numbers)                                   \
+#define CALL(loop, arrays, numbers)                                     \
     static void call_##loop(void *const *a, int64_t n, const double *x) \
     {                                                                   \
-        loop(ARRAYS_##arrays, n, NUMBERS_##n_numbers);                  \
+        loop(ARRAYS_##arrays, n, numbers);                              \
     }
-#define BOTH_CALLS(name, arrays, n_numbers) \
-    CALL(name##_f64, arrays, n_numbers) CALL(name##_f32, arrays, n_numbers)
+#define BOTH_CALLS(name, arrays, n_numbers, prepare) \
+    CALL(name##_f64, arrays, NUMBERS_##n_numbers)    \
+    CALL(name##_f32, arrays, NUMBERS_##n_numbers)
 RULE_STEPS(BOTH_CALLS)
 
-#define ROW(name, arrays, n_numbers) \
-    {#name "_step", #arrays, n_numbers, call_##name##_f64, call_##name##_f32},
+#define ROW(name, arrays, n_numbers, prepare) \
+    {#name "_step", #arrays, n_numbers, prepare, call_##name##_f64, call_##name##_f32},
 UNUSED static const RuleStep rule_steps[] = {RULE_STEPS(ROW)};
 enum { N_RULE_STEPS = sizeof rule_steps / sizeof *rule_steps };
 

@@ -22,14 +22,14 @@ CLONES UNUSED static void NAME(momentum)(const REAL *restrict g, REAL *restrict 
 }
 
 CLONES UNUSED static void NAME(adam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
-                                     REAL *restrict u, int64_t n, double learning_rate,
-                                     double beta_1, double beta_2, double epsilon, double t)
+                                     REAL *restrict u, int64_t n, double corrected_rate,
+                                     double beta_1, double beta_2, double epsilon,
+                                     double root_correction)
 {
     /* 1 - beta in double: in float 1 - 0.999f is wrong in the fifth digit. */
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
     const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
-    const REAL rate = (REAL)(learning_rate / (1 - pow(beta_1, t)));
-    const REAL root = (REAL)(1 / sqrt(1 - pow(beta_2, t))), tiny = (REAL)epsilon;
+    const REAL rate = (REAL)corrected_rate, root = (REAL)root_correction, tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         m[i] = keep_1 * m[i] + add_1 * g[i];
         v[i] = keep_2 * v[i] + add_2 * g[i] * g[i];
@@ -96,11 +96,12 @@ CLONES UNUSED static void NAME(rmsprop)(const REAL *restrict g, REAL *restrict v
 
 CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m,
                                        REAL *restrict largest, REAL *restrict u, int64_t n,
-                                       double learning_rate, double beta_1, double beta_2,
+                                       double corrected_rate, double beta_1, double beta_2,
                                        double epsilon, double t)
 {
+    (void)t; /* it is in the corrected rate */
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1), keep_2 = (REAL)beta_2;
-    const REAL rate = (REAL)(learning_rate / (1 - pow(beta_1, t))), tiny = (REAL)epsilon;
+    const REAL rate = (REAL)corrected_rate, tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         const REAL now = (g[i] < 0 ? -g[i] : g[i]) + tiny, before = keep_2 * largest[i];
         m[i] = keep_1 * m[i] + add_1 * g[i];
@@ -113,12 +114,11 @@ CLONES UNUSED static void NAME(adamax)(const REAL *restrict g, REAL *restrict m,
 CLONES UNUSED static void NAME(nadam)(const REAL *restrict g, REAL *restrict m, REAL *restrict v,
                                       REAL *restrict u, int64_t n, double of_mean,
                                       double of_gradient, double beta_1, double beta_2,
-                                      double epsilon, double t)
+                                      double epsilon, double root_correction)
 {
     const REAL keep_1 = (REAL)beta_1, add_1 = (REAL)(1 - beta_1);
     const REAL keep_2 = (REAL)beta_2, add_2 = (REAL)(1 - beta_2);
-    const REAL by_m = (REAL)of_mean, by_g = (REAL)of_gradient,
-               root = (REAL)(1 / sqrt(1 - pow(beta_2, t)));
+    const REAL by_m = (REAL)of_mean, by_g = (REAL)of_gradient, root = (REAL)root_correction;
     const REAL tiny = (REAL)epsilon;
     for (int64_t i = 0; i < n; i++) {
         m[i] = keep_1 * m[i] + add_1 * g[i];
@@ -243,29 +243,4 @@ CLONES UNUSED static void NAME(schedule_free)(REAL *restrict e, REAL *restrict u
         e[i] = rest * (before - of_z);
         u[i] = of_z + mix * (e[i] - before);
     }
-}
-
-/* Sum of squares in eight lanes of double. */
-CLONES UNUSED static double NAME(squares)(const REAL *restrict x, int64_t n)
-{
-    double sums[8] = {0};
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int lane = 0; lane < 8; lane++) sums[lane] += (double)x[i + lane] * x[i + lane];
-    for (; i < n; i++) sums[0] += (double)x[i] * x[i];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
-           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
-/* w += u; 0 if an update was not finite: the exponent bits of NaN and infinity are all ones. */
-CLONES UNUSED static int NAME(apply)(REAL *restrict w, const REAL *restrict u, int64_t n)
-{
-    BITS bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        BITS bits;
-        memcpy(&bits, u + i, sizeof bits);
-        bad |= (bits & EXPONENT_BITS) == EXPONENT_BITS;
-        w[i] += u[i];
-    }
-    return !bad;
 }

@@ -14,6 +14,7 @@ __all__ = [
     "apply_updates",
     "average_step",
     "cautious_decay_step",
+    "clip_step",
     "decay_step",
     "distance_sums",
     "layerwise_step",
@@ -254,6 +255,18 @@ def distance_sums(
     direction[...] = decay * direction + share * gradients
     way = start.astype(np.float64) - params
     return float(np.sum(gradients * way)), float(np.sum(np.abs(direction), dtype=np.float64))
+
+
+@np.errstate(all="ignore")
+def clip_step(gradients: np.ndarray, max_norm: float) -> None:
+    """Divide the gradient by its length over ``max_norm`` where it is longer."""
+    length = norm(gradients)
+    if length == np.inf:
+        gradients /= np.abs(gradients).max()
+        length = norm(gradients)
+    elif not length > max_norm:
+        return
+    gradients *= gradients.dtype.type(max_norm / length)
 
 
 @np.errstate(all="ignore")

@@ -1,0 +1,1 @@
+from sklearn_metabp._kernels.rules.program_fallback import *
