@@ -8,6 +8,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t
 
+from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumbers
 from sklearn_metabp._kernels.scopes._small_mlp cimport BLOCK, SmallMLP, address, fill_mlp
 
 from sklearn_metabp._kernels.arrays import are_writable, readable
@@ -44,8 +45,11 @@ cdef extern from "link_loops.h" nogil:
         double first_step
         int normalizer
         void* updates
-    void walk_links_f64(LinkPass*, int64_t)
-    void walk_links_f32(LinkPass*, int64_t)
+    void begin_links(LinkPass*, int64_t t)
+    void walk_links_f64(const LinkPass*)
+    void walk_links_f32(const LinkPass*)
+    int change_links_f64(const LinkPass*, const void* gradients, int64_t first, int64_t n)
+    int change_links_f32(const LinkPass*, const void* gradients, int64_t first, int64_t n)
 
 
 cdef class _Walk:
@@ -77,10 +81,11 @@ cdef class _Walk:
         return walk
 
     cdef inline void take(self, int64_t t) noexcept nogil:
+        begin_links(&self.links, t)
         if self.is_double:
-            walk_links_f64(&self.links, t)
+            walk_links_f64(&self.links)
         else:
-            walk_links_f32(&self.links, t)
+            walk_links_f32(&self.links)
 
 
 def link_inputs(gradients, params, history, Py_ssize_t t, sizes, codes, activations, deltas,
@@ -100,10 +105,11 @@ def link_inputs(gradients, params, history, Py_ssize_t t, sizes, codes, activati
         walk.take(t)
 
 
-cdef class LinkRule:
+cdef class LinkRule(CompiledRule):
     """The update of every link of one training; see the fallback."""
 
     cdef _Walk _walk
+    cdef int64_t _n_steps  # before the run
     cdef object _dtype
     cdef tuple _n_neurons
     cdef bint _takes_neurons
@@ -120,6 +126,7 @@ cdef class LinkRule:
         walk.arrays += [mlp, workspace, updates]
         self._walk, self._dtype, self._n_neurons = walk, params.dtype, count_neurons(sizes, codes)
         self._takes_neurons = any(self._n_neurons)
+        self.params, self.by_blocks = params, not walk.links.differs_by_tensor
 
     def update(self, Py_ssize_t t, activations=None, deltas=None):
         """Advance the history by step t and write the updates."""
@@ -129,3 +136,18 @@ cdef class LinkRule:
         self._walk.links.deltas = address(deltas)
         with nogil:
             self._walk.take(t)
+
+    def begin_run(self, int64_t n_steps, int64_t index, int64_t epoch):
+        """Prepare for a run of steps without Python, after ``n_steps`` steps of the rule."""
+        if self._takes_neurons:
+            raise ValueError("activations and deltas are known to Python alone.")
+        self._n_steps = n_steps
+
+    cdef int begin(self, const StepNumbers* numbers) noexcept nogil:
+        begin_links(&self._walk.links, self._n_steps + numbers.index + 1)
+        return 1
+
+    cdef int change(self, void* gradients, int64_t first, int64_t n) noexcept nogil:
+        if self._walk.is_double:
+            return change_links_f64(&self._walk.links, gradients, first, n)
+        return change_links_f32(&self._walk.links, gradients, first, n)

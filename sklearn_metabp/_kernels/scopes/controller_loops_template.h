@@ -195,3 +195,12 @@ UNUSED static void NAME(step_layers)(const LayerPass *pass, LayerStep *step)
         }
     }
 }
+
+/* Take a step with these gradients and apply it. Return 0 if an update was not finite. */
+UNUSED static int NAME(change_layers)(const LayerPass *pass, LayerStep *step, const void *gradients)
+{
+    LayerPass now = *pass;
+    now.gradients = gradients;
+    NAME(step_layers)(&now, step);
+    return NAME(apply)((REAL *)pass->params, pass->updates, pass->n_params);
+}

@@ -102,17 +102,12 @@ UNUSED static void NAME(walk_tensor)(const LinkPass *pass, const Tensor *tensor,
     NAME(walk_tensor_narrow)(pass, tensor, count);
 }
 
-/* Walk once over all links: write their inputs into the matrix where there is one, else their
- * updates. */
-UNUSED static void NAME(walk_links)(LinkPass *pass, int64_t t)
+/* Walk once over all links, after begin_links: write their inputs into the matrix where there is
+ * one, else their updates. */
+UNUSED static void NAME(walk_links)(const LinkPass *pass)
 {
     const int64_t n_layers = pass->n_layers, *sizes = pass->sizes;
     int64_t start = 0, neuron_in = 0, neuron_out = 0;
-    /* Powers are half of the time of a small network's step: once for all tensors. */
-    pass->correction_5 = 1 - pow(0.5, (double)t);
-    pass->correction_9 = 1 - pow(0.9, (double)t);
-    pass->correction_99 = 1 - pow(0.99, (double)t);
-    pass->correction_999 = 1 - pow(0.999, (double)t);
     if (!pass->differs_by_tensor) { /* then all links are those of one tensor */
         const Tensor all = {0};
         NAME(walk_tensor)(pass, &all, pass->n_links);
@@ -141,4 +136,21 @@ UNUSED static void NAME(walk_links)(LinkPass *pass, int64_t t)
         neuron_out += sizes[layer + 1];
         neuron_in += sizes[layer];
     }
+}
+
+/* Change n parameters from `first` on by their updates; `gradients` begins with that of the first.
+ * They are all parameters where inputs differ by tensor. Return 0 if an update was not finite. */
+UNUSED static int NAME(change_links)(const LinkPass *pass, const void *gradients, int64_t first,
+                                     int64_t n)
+{
+    LinkPass part = *pass;
+    part.gradients = (const REAL *)gradients - first;
+    if (part.differs_by_tensor) {
+        NAME(walk_links)(&part);
+    } else {
+        Tensor block = {0};
+        block.start = first;
+        NAME(walk_tensor)(&part, &block, n);
+    }
+    return NAME(apply)((REAL *)pass->params + first, (const REAL *)pass->updates + first, n);
 }

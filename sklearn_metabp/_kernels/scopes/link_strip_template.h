@@ -94,7 +94,6 @@ TARGET LANE void VARIANT(write_inputs)(const REAL *centre, const int64_t *codes,
                                        VECTOR values[][2], REAL *inputs)
 {
     const VECTOR most = EVERYWHERE(10);
-    UNROLL
     for (int64_t k = 0; k < n_inputs; k++) {
         const int8_t *quotient = QUOTIENTS[codes[k]];
         const VECTOR *above = values[quotient[0]], *below = values[quotient[1]];

@@ -23,7 +23,6 @@ TARGET LANE FOUR VARIANT(four_neurons)(const REAL *weights, const REAL *biases, 
     VECTOR a0 = EVERYWHERE(biases[0]), b0 = EVERYWHERE(biases[1]);
     VECTOR c0 = EVERYWHERE(biases[2]), d0 = EVERYWHERE(biases[3]);
     VECTOR a1 = a0, b1 = b0, c1 = c0, d1 = d0;
-    UNROLL
     for (int64_t k = 0; k < fan_in; k++) {
         const VECTOR *source = (const VECTOR *)(in + k * stride);
         const REAL *row = weights + k * fan_out;
@@ -44,7 +43,6 @@ TARGET LANE ONE VARIANT(one_neuron)(const REAL *weights, REAL bias, int64_t fan_
                                     const REAL *in, int64_t stride)
 {
     VECTOR a0 = EVERYWHERE(bias), a1 = a0;
-    UNROLL
     for (int64_t k = 0; k < fan_in; k++) {
         const VECTOR *source = (const VECTOR *)(in + k * stride), a = EVERYWHERE(weights[k * fan_out]);
         a0 = PRODUCT_PLUS(a, source[0], a0), a1 = PRODUCT_PLUS(a, source[1], a1);

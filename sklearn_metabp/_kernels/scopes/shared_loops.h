@@ -15,13 +15,6 @@
 #define HAS_WIDE_VECTORS (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 #endif
 
-/* Of a loop whose length is known to the compiler in the calls that matter. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define UNROLL _Pragma("GCC unroll 8")
-#else
-#define UNROLL
-#endif
-
 /* An MLP; all arrays are of the precision of the call. */
 typedef struct {
     const void *params, *biases; /* biases are the later part of the parameters */
