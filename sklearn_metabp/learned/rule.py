@@ -25,6 +25,7 @@ from sklearn_metabp.learned.explain import InputRanges, RuleExplanation
 from sklearn_metabp.learned.files import read_scope, save_scope
 from sklearn_metabp.learned.predictions import DrawnPredictions
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression, Scope
+from sklearn_metabp.learned.scopes.quiet_steps import QuietSteps
 from sklearn_metabp.learned.weights import SampleWeights
 from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.tracing import Trace, TraceRecorder
@@ -524,6 +525,10 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
         """Bind the learner to one training; see :meth:`UpdateRule.bind`."""
         return self.fitted_scope_.bind(step, state)
+
+    def bind_quiet(self, params: np.ndarray, step: Step, state: Any) -> QuietSteps | None:
+        """Bind the learner to epochs without Python; see :meth:`UpdateRule.bind_quiet`."""
+        return self.fitted_scope_.bind_quiet(params, step, state)
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
         """Compute the deltas that the learner sends back; see :meth:`UpdateRule.compute_deltas`."""

@@ -66,12 +66,13 @@ class BoundProgram:
         return rows
 
 
-def bind_program(
-    rule: UpdateRule, params: np.ndarray, step: Step, state: Any
-) -> BoundProgram | None:
-    """Return the operations of a rule bound to a training; None where a rule has none."""
+def bind_program(rule: UpdateRule, params: np.ndarray, step: Step, state: Any) -> Any:
+    """Return the operations, or the kernel, of a rule bound to a training; None for neither."""
     if rule.acts_backward:
         return None
+    quiet = rule.bind_quiet(params, step, state)
+    if quiet is not None:
+        return quiet
     operations = rule.valid_operations(step, state)
     return None if operations is None else BoundProgram(operations, params, step, state)
 

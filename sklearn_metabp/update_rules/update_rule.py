@@ -89,6 +89,13 @@ class UpdateRule(TrainingRule):
             if not {"compute_update", "bind", "operations"}.isdisjoint(vars(kind))
         )
         cls._operations_are_valid = "operations" in definer
+        definer = next(
+            vars(kind)
+            for kind in cls.__mro__
+            if not {"compute_update", "bind", "bind_quiet"}.isdisjoint(vars(kind))
+        )
+        if "bind_quiet" not in definer:
+            cls.bind_quiet = UpdateRule.bind_quiet  # type: ignore[method-assign]
 
     @abstractmethod
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
@@ -165,6 +172,16 @@ class UpdateRule(TrainingRule):
     def valid_operations(self, step: Step, state: Any) -> list[Operation] | None:
         """Return ``operations`` unless the class overrides ``compute_update`` or ``bind`` alone."""
         return self.operations(step, state) if self._operations_are_valid else None
+
+    def bind_quiet(self, params: np.ndarray, step: Step, state: Any) -> Any:
+        """Return what takes the steps of epochs without Python; None, the default, for none.
+
+        It changes ``params``. It is for rules with a kernel of their own, which are no list of
+        operations. It has the
+        ``kernel``, ``begin`` and ``end`` of
+        :class:`~sklearn_metabp.update_rules.program.BoundProgram`. ``bind`` was called before.
+        """
+        return None
 
     def compute_deltas(self, step: Step, layer: int, state: Any) -> np.ndarray:
         """Compute the deltas of a hidden layer in place of rule (6), if ``acts_backward`` is True.

@@ -347,7 +347,7 @@ cdef class Backprop:
                 total, start = 0, 0
                 while start < n_rows:
                     stop = start + batch_size if start + batch_size < n_rows else n_rows
-                    end = self._train_step(rule, start, stop, n_steps, &loss)
+                    end = self._train_step(rule, start, stop, epoch, n_steps, &loss)
                     if end != FINISHED:
                         break
                     last_loss = loss
@@ -378,7 +378,7 @@ cdef class Backprop:
         return epoch, n_steps, last_loss, problem
 
     cdef End _train_step(self, CompiledRule rule, Py_ssize_t start, Py_ssize_t stop,
-                         int64_t index, double* loss) noexcept nogil:
+                         int64_t epoch, int64_t index, double* loss) noexcept nogil:
         """Take a step of a training: forward, backward, and the change of the weights."""
         cdef int n = <int>(stop - start), layer
         cdef int is_finite = 1
@@ -389,7 +389,7 @@ cdef class Backprop:
             return ROWS_CHANGED
         if not isfinite(loss[0]):
             return LOSS_IS_NOT_FINITE
-        numbers.index, numbers.loss = index, NAN
+        numbers.index, numbers.epoch, numbers.n_patterns, numbers.loss = index, epoch, n, NAN
         if rule.by_blocks:
             is_finite &= rule.begin(&numbers)
         for layer in range(self._n_layers - 1, -1, -1):

@@ -5,6 +5,8 @@ from libc.stdint cimport int64_t
 ctypedef struct StepNumbers:
     # The numbers of a step that a rule may use.
     int64_t index       # of the step in this run, from 0
+    int64_t epoch       # in this run, from 0
+    int64_t n_patterns  # of the batch
     double loss         # of the batch, the penalty included; NaN while the weights still change
 
 

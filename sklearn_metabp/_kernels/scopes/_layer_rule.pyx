@@ -5,6 +5,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t
 
+from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumbers
 from sklearn_metabp._kernels.scopes._small_mlp cimport BLOCK, SmallMLP, address, fill_mlp
 
 from sklearn_metabp._kernels.arrays import readable
@@ -50,14 +51,18 @@ cdef extern from "controller_loops.h" nogil:
         double loss
     void step_layers_f64(const LayerPass*, LayerStep*)
     void step_layers_f32(const LayerPass*, LayerStep*)
+    int change_layers_f64(const LayerPass*, LayerStep*, const void* gradients)
+    int change_layers_f32(const LayerPass*, LayerStep*, const void* gradients)
 
 
-cdef class LayerRule:
+cdef class LayerRule(CompiledRule):
     """The updates of one training by a controller of each tensor; see the fallback."""
 
     cdef LayerPass _pass
     cdef tuple _arrays  # keeps alive what the pass points to
     cdef bint _is_double
+    cdef LayerStep _step
+    cdef int64_t _n_steps, _index, _epoch  # before the run
 
     def __init__(self, gradients, params, updates, memory, task, start, codes, controls,
                  mlp_params, mlp_sizes, hidden, output, centre=None, dropout=None):
@@ -68,7 +73,7 @@ cdef class LayerRule:
             n_outputs=len(controls),
         )
         bounds, fixed = readable(task.bounds, np.int64), readable(task.fixed, np.float64)
-        workspace = np.zeros((2, mlp.widest * BLOCK))
+        workspace = np.zeros((3, mlp.widest * BLOCK))
         held = {
             name: memory[name]
             for name in (
@@ -77,6 +82,7 @@ cdef class LayerRule:
         }
         self._arrays = (gradients, params, updates, held, bounds, fixed, codes, controls, mlp,
                         workspace, dropout)
+        self.params, self.by_blocks = params, False
         self._is_double = params.dtype == np.float64
         self._pass.n_tensors, self._pass.n_params = len(bounds) - 1, len(params)
         self._pass.bounds, self._pass.fixed = <int64_t*>address(bounds), <double*>address(fixed)
@@ -109,3 +115,23 @@ cdef class LayerRule:
                 step_layers_f64(&self._pass, &step)
             else:
                 step_layers_f32(&self._pass, &step)
+
+    def begin_run(self, int64_t n_steps, int64_t index, int64_t epoch):
+        """Prepare for a run of steps without Python.
+
+        ``n_steps`` steps of the rule and ``index`` of the training were before it, and the first
+        one is in epoch number ``epoch``.
+        """
+        self._n_steps, self._index, self._epoch = n_steps, index, epoch
+
+    cdef int begin(self, const StepNumbers* numbers) noexcept nogil:
+        self._step.t = self._n_steps + numbers.index + 1
+        self._step.is_first = self._index + numbers.index == 0
+        self._step.epoch = self._epoch + numbers.epoch
+        self._step.n_patterns, self._step.loss = numbers.n_patterns, numbers.loss
+        return 1
+
+    cdef int change(self, void* gradients, int64_t first, int64_t n) noexcept nogil:
+        if self._is_double:
+            return change_layers_f64(&self._pass, &self._step, gradients)
+        return change_layers_f32(&self._pass, &self._step, gradients)

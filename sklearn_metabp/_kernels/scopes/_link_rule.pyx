@@ -8,6 +8,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t
 
+from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumbers
 from sklearn_metabp._kernels.scopes._small_mlp cimport BLOCK, SmallMLP, address, fill_mlp
 
 from sklearn_metabp._kernels.arrays import are_writable, readable
@@ -18,6 +19,9 @@ from sklearn_metabp._kernels.scopes.small_mlp import SmallMLP as CheckedMLP
 
 __all__ = ["LinkRule", "link_inputs"]
 
+# Inputs that depend on the weight matrix or bias vector of a link.
+_OF_TENSORS = frozenset({"weight", "activation", "delta", "is_bias", "is_output", "depth"})
+
 cdef extern from "link_loops.h" nogil:
     enum:
         N_HISTORY_ROWS
@@ -26,9 +30,10 @@ cdef extern from "link_loops.h" nogil:
         int64_t n_layers
         const int64_t* codes
         int64_t n_inputs
-        int64_t t
+        int64_t n_links
         double epsilon
         bint needs_weight_rms
+        bint differs_by_tensor
         const void* gradients
         const void* params
         const void* activations
@@ -40,8 +45,11 @@ cdef extern from "link_loops.h" nogil:
         double first_step
         int normalizer
         void* updates
-    void walk_links_f64(LinkPass*)
-    void walk_links_f32(LinkPass*)
+    void begin_links(LinkPass*, int64_t t)
+    void walk_links_f64(const LinkPass*)
+    void walk_links_f32(const LinkPass*)
+    int change_links_f64(const LinkPass*, const void* gradients, int64_t first, int64_t n)
+    int change_links_f32(const LinkPass*, const void* gradients, int64_t first, int64_t n)
 
 
 cdef class _Walk:
@@ -63,6 +71,8 @@ cdef class _Walk:
         walk.links.sizes, walk.links.n_layers = <int64_t*>address(sizes), len(sizes) - 1
         walk.links.codes, walk.links.n_inputs = <int64_t*>address(codes), len(codes)
         walk.links.epsilon = epsilon
+        walk.links.n_links = len(params)
+        walk.links.differs_by_tensor = any(LINK_INPUTS[code] in _OF_TENSORS for code in codes)
         walk.links.needs_weight_rms = LINK_INPUTS.index("weight") in codes
         walk.links.gradients, walk.links.params = address(gradients), address(params)
         walk.links.activations = walk.links.deltas = walk.links.matrix = NULL
@@ -71,7 +81,7 @@ cdef class _Walk:
         return walk
 
     cdef inline void take(self, int64_t t) noexcept nogil:
-        self.links.t = t
+        begin_links(&self.links, t)
         if self.is_double:
             walk_links_f64(&self.links)
         else:
@@ -95,10 +105,11 @@ def link_inputs(gradients, params, history, Py_ssize_t t, sizes, codes, activati
         walk.take(t)
 
 
-cdef class LinkRule:
+cdef class LinkRule(CompiledRule):
     """The update of every link of one training; see the fallback."""
 
     cdef _Walk _walk
+    cdef int64_t _n_steps  # before the run
     cdef object _dtype
     cdef tuple _n_neurons
     cdef bint _takes_neurons
@@ -108,13 +119,14 @@ cdef class LinkRule:
         cdef _Walk walk = _Walk.over(gradients, params, history, sizes, codes, epsilon)
         check_updates(params, updates, codes, normalizer)
         mlp = CheckedMLP(len(codes), params.dtype, mlp_params, mlp_sizes, hidden, output, centre)
-        workspace = np.zeros((2, mlp.widest * BLOCK), params.dtype)
+        workspace = np.zeros((3, mlp.widest * BLOCK), params.dtype)
         fill_mlp(&walk.links.mlp, mlp, workspace)
         walk.links.scale, walk.links.first_step = scale, first_step
         walk.links.normalizer, walk.links.updates = normalizer, address(updates)
         walk.arrays += [mlp, workspace, updates]
         self._walk, self._dtype, self._n_neurons = walk, params.dtype, count_neurons(sizes, codes)
         self._takes_neurons = any(self._n_neurons)
+        self.params, self.by_blocks = params, not walk.links.differs_by_tensor
 
     def update(self, Py_ssize_t t, activations=None, deltas=None):
         """Advance the history by step t and write the updates."""
@@ -124,3 +136,18 @@ cdef class LinkRule:
         self._walk.links.deltas = address(deltas)
         with nogil:
             self._walk.take(t)
+
+    def begin_run(self, int64_t n_steps, int64_t index, int64_t epoch):
+        """Prepare for a run of steps without Python, after ``n_steps`` steps of the rule."""
+        if self._takes_neurons:
+            raise ValueError("activations and deltas are known to Python alone.")
+        self._n_steps = n_steps
+
+    cdef int begin(self, const StepNumbers* numbers) noexcept nogil:
+        begin_links(&self._walk.links, self._n_steps + numbers.index + 1)
+        return 1
+
+    cdef int change(self, void* gradients, int64_t first, int64_t n) noexcept nogil:
+        if self._walk.is_double:
+            return change_links_f64(&self._walk.links, gradients, first, n)
+        return change_links_f32(&self._walk.links, gradients, first, n)

@@ -23,6 +23,8 @@ cdef extern from "neuron_loops.h" nogil:
         int function
         void* slopes
         void* out
+        void* transposed
+        void* padding
         double scale
         SmallMLP mlp
     void send_back_f64(const NeuronPass*, int64_t)
@@ -44,13 +46,17 @@ cdef class NeuronRule:
             output, slopes, centre,
         )
         dtype = weights.dtype
-        workspace = np.zeros((2, mlp.widest * BLOCK), dtype)
+        workspace = np.zeros((3, mlp.widest * BLOCK), dtype)
         self._max_batch, self._is_double = len(deltas), dtype == np.float64
         self._pass.n_neurons, self._pass.n_next = weights.shape
         self._pass.activations = address(activations if slopes is None else None)
         if slopes is None:
             slopes = np.zeros(activations.shape, dtype)
-        self._arrays = (deltas, weights, activations, out, codes, mlp, workspace, slopes)
+        transposed = np.zeros(weights.size, dtype)
+        padding = np.zeros(weights.shape[1] * BLOCK, dtype)
+        self._arrays = (deltas, weights, activations, out, codes, mlp, workspace, slopes,
+                        transposed, padding)
+        self._pass.transposed, self._pass.padding = address(transposed), address(padding)
         self._pass.codes = <int64_t*>address(codes)
         self._pass.deltas, self._pass.weights = address(deltas), address(weights)
         self._pass.slopes, self._pass.out = address(slopes), address(out)

@@ -229,6 +229,8 @@ UNUSED static void set_dropout(const LayerPass *pass, int64_t k, double z)
     if (pass->dropout) pass->dropout[k - 1] = pass->shares[k - 1];
 }
 
+#define TEMPLATE "../rules/apply_template.h"
+#include "../common/each_precision.h"
 #define TEMPLATE "../scopes/controller_loops_template.h"
 #include "../common/each_precision.h"
 

@@ -182,7 +182,8 @@ UNUSED static void NAME(step_layers)(const LayerPass *pass, LayerStep *step)
         const int64_t left = pass->n_tensors - begin, count = left < BLOCK ? left : BLOCK;
         for (int64_t i = 0; i < count; i++)
             NAME(look_at)(pass, begin + i, step, i, known);
-        const double *outputs = run_mlp_f64(&pass->mlp, count);
+        const double *outputs = pass->mlp.outputs;
+        run_mlp_f64(&pass->mlp, count);
         for (int64_t i = 0; i < count; i++) {
             const int64_t k = begin + i;
             double z[N_CONTROLS] = {0};
@@ -193,4 +194,13 @@ UNUSED static void NAME(step_layers)(const LayerPass *pass, LayerStep *step)
             set_dropout(pass, k, z[SET_DROPOUT]);
         }
     }
+}
+
+/* Take a step with these gradients and apply it. Return 0 if an update was not finite. */
+UNUSED static int NAME(change_layers)(const LayerPass *pass, LayerStep *step, const void *gradients)
+{
+    LayerPass now = *pass;
+    now.gradients = gradients;
+    NAME(step_layers)(&now, step);
+    return NAME(apply)((REAL *)pass->params, pass->updates, pass->n_params);
 }

@@ -16,6 +16,7 @@ typedef struct {
     int function;            /* its activation function */
     void *slopes;
     void *out;
+    void *transposed, *padding; /* room for the weights, and for a block of next neurons */
     double scale;
     SmallMLP mlp;
 } NeuronPass;

@@ -67,6 +67,11 @@ class SmallMLP:
         self._functions = [hidden] * (len(self._layers) - 1) + [output]
 
     @property
+    def biases(self) -> np.ndarray:
+        """Part of the parameters that are biases."""
+        return self.params[len(self.params) - int(self.sizes[1:].sum()) :]
+
+    @property
     def widest(self) -> int:
         """Neurons of the widest layer."""
         return int(self.sizes.max())

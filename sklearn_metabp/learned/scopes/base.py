@@ -21,6 +21,7 @@ from sklearn_metabp.learned.explain import (
     significant_terms,
 )
 from sklearn_metabp.learned.mlp import MLPArrays, as_mlp, draw_mlp, make_learner
+from sklearn_metabp.learned.scopes.quiet_steps import QuietSteps
 from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import Run, Trace, taught_updates
@@ -446,6 +447,10 @@ class Scope(ABC):
         scope = copy.copy(self)
         scope._learner = self.learner  # put together once, and not at every step
         return partial(scope._predict_update, step, state)
+
+    def bind_quiet(self, params: np.ndarray, step: Any, state: Any) -> QuietSteps | None:
+        """Return a kernel that changes ``params`` without Python; None where there is none."""
+        return None
 
     @np.errstate(all="ignore")  # the loop finds numbers that overflow
     def _predict_update(self, step: Any, state: Any) -> np.ndarray:

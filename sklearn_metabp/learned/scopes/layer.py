@@ -38,6 +38,7 @@ from sklearn_metabp.learned.controls import (
 from sklearn_metabp.learned.explain import RuleExplanation, equation
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes.base import Fact, Scope, is_number
+from sklearn_metabp.learned.scopes.quiet_steps import QuietSteps, are_kernels_compiled
 from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import Network, ParameterLayout
 from sklearn_metabp.tracing import Run, Trace, taught_updates
@@ -446,15 +447,32 @@ class LayerScope(Scope):
 
         The dropout in the state is set at once, for the first step.
         """
-        mlp, updates = self.mlp, step.updates
         if self.sets_dropout:
             step.dropout[...] = state["dropout"]
-        if mlp is None:
+        if self.mlp is None:
             return super().bind(step, state)
-        update = LayerRule(
+        update, updates = self._kernel(step.params, step, state, self.mlp).update, step.updates
+
+        def compute_update() -> np.ndarray:
+            state["n_steps"] = t = state["n_steps"] + 1
+            update(t, step.index == 1, step.epoch, step.loss, step.stop - step.start)
+            return updates
+
+        return compute_update
+
+    def bind_quiet(self, params: np.ndarray, step: Any, state: dict[str, Any]) -> QuietSteps | None:
+        """Return the kernel of every step; the dropout was set by ``bind``."""
+        if self.mlp is None or not are_kernels_compiled():
+            return None
+        return QuietSteps(self._kernel(params, step, state, self.mlp), step, state)
+
+    def _kernel(
+        self, params: np.ndarray, step: Any, state: dict[str, Any], mlp: MLPArrays
+    ) -> LayerRule:
+        return LayerRule(
             step.gradients,
-            step.params,
-            updates,
+            params,
+            step.updates,
             state,
             _task_of(step, None),
             self._start,
@@ -466,14 +484,7 @@ class LayerScope(Scope):
             mlp.output,
             mlp.centre,
             step.dropout if self.sets_dropout else None,
-        ).update
-
-        def compute_update() -> np.ndarray:
-            state["n_steps"] = t = state["n_steps"] + 1
-            update(t, step.index == 1, step.epoch, step.loss, step.stop - step.start)
-            return updates
-
-        return compute_update
+        )
 
     def on_validation(self, validation_loss: float, state: dict[str, Any]) -> None:
         """Remember the loss, which the next steps read from the state."""

@@ -19,6 +19,7 @@ from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.learned.explain import InputRanges, equation
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes.base import Fact, Scope, is_number
+from sklearn_metabp.learned.scopes.quiet_steps import QuietSteps, are_kernels_compiled
 from sklearn_metabp.learned.weights import ALIKE, SampleWeights
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import TEACHER_UPDATES, Trace, taught_updates
@@ -297,7 +298,10 @@ class LinkScope(Scope):
         """Return a function that computes every link's update, by a kernel for an MLP."""
         if self.mlp is None:
             return super().bind(step, state)
-        update, updates = self._kernel(step, state["history"], self.mlp).update, step.updates
+        update, updates = (
+            self._kernel(step.params, step, state["history"], self.mlp).update,
+            step.updates,
+        )
         needs_layers, dtype = bool({"activation", "delta"} & set(self.inputs)), updates.dtype
 
         def compute_update() -> np.ndarray:
@@ -310,10 +314,19 @@ class LinkScope(Scope):
 
         return compute_update
 
-    def _kernel(self, step: Any, history: np.ndarray, mlp: MLPArrays) -> LinkRule:
+    def bind_quiet(self, params: np.ndarray, step: Any, state: dict) -> QuietSteps | None:
+        """Return the kernel unless it needs means over the batch, which NumPy computes."""
+        needs_layers = bool({"activation", "delta"} & set(self.inputs))
+        if self.mlp is None or needs_layers or not are_kernels_compiled():
+            return None
+        return QuietSteps(self._kernel(params, step, state["history"], self.mlp), step, state)
+
+    def _kernel(
+        self, params: np.ndarray, step: Any, history: np.ndarray, mlp: MLPArrays
+    ) -> LinkRule:
         return LinkRule(
             step.gradients,
-            step.params,
+            params,
             history,
             step.updates,
             np.array(step.layout.layer_sizes, dtype=np.int64),

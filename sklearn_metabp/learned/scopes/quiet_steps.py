@@ -1,0 +1,41 @@
+"""Steps of a learned rule in epochs that run in C."""
+
+from typing import Any
+
+from sklearn_metabp._kernels import network, scopes
+from sklearn_metabp.network import Step
+
+
+class QuietSteps:
+    """The kernel of a rule for epochs without Python, and the count of its steps in the state.
+
+    Parameters
+    ----------
+    kernel : LinkRule or LayerRule
+        Bound to the arrays of the training.
+    step : Step
+        The step before the first one.
+    state : dict
+        Its ``n_steps`` is advanced.
+
+    Attributes
+    ----------
+    kernel : CompiledRule
+        What ``Backprop.run_epochs`` takes.
+    """
+
+    def __init__(self, kernel: Any, step: Step, state: dict[str, Any]) -> None:
+        self.kernel, self._step, self._state = kernel, step, state
+
+    def begin(self, n_steps: int) -> None:
+        """Prepare for the next steps."""
+        self.kernel.begin_run(self._state["n_steps"], self._step.index, self._step.epoch + 1)
+
+    def end(self, n_steps: int, n_done: int) -> None:
+        """Count the steps that were taken, of those that were begun."""
+        self._state["n_steps"] += n_done
+
+
+def are_kernels_compiled() -> bool:
+    """Return whether epochs and rules of scopes can run without Python."""
+    return network.COMPILED and scopes.COMPILED
