@@ -12,9 +12,13 @@ enum {
     TINY_LAYER = 32, /* multiplications of a product that tiles are too large for */
     FEW_ROWS = 8, /* of so many a panel of the weights is read too rarely for a copy */
     STRIP = 24, /* rows that are computed before the next panel; a multiple of the rows of a tile */
-    BLOCK_BYTES = 1 << 10, /* of the inner dimension: so many of a row of a, in the first cache */
-    PANELS = 1 << 17, /* bytes of the panels that a strip is multiplied by, in the second cache */
+    PACK_PANELS = 4,
+    PANEL_BYTES = 24 << 10, /* of a panel: most of the first cache */
+    PANELS = 1 << 19, /* bytes of the panels that are packed together */
+    PACKED_ROWS = 1 << 18, /* bytes of the rows of a that are packed together: the second cache */
 };
+
+#define PREFETCH(at) __builtin_prefetch(at)
 
 /* The first address from `at` on where a line of the cache begins. */
 #define ALIGNED(at) ((void *)(((uintptr_t)(at) + 63) / 64 * 64))

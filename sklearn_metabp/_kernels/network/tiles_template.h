@@ -14,7 +14,7 @@ enum { AS_IT_IS, RECTIFY, TIMES_RELU_SLOPE, TIMES_SCALE };
 /* out = finish(start + a b), where a[r, k] is a[r a_row + k a_step] and start is a row that is
  * added to each row of a b (zeros if NULL). x has a value for each of out (TIMES_RELU_SLOPE). */
 #define PRODUCT TARGET_NAME(Product)
-#define BLOCK (BLOCK_BYTES / (int)sizeof(REAL))
+#define BLOCK (PANEL_BYTES / (3 * VECTOR_BYTES))
 typedef struct {
     int64_t rows, cols, inner;
     const REAL *a;
@@ -26,29 +26,61 @@ typedef struct {
     REAL *out;
 } PRODUCT;
 
-/* R rows and C vectors of out. The rows of start are start_row apart (0: there is one), those of x
- * and out out_row. */
-LANE void TARGET_NAME(tile)(const int R, const int C, int64_t inner, const REAL *a, int64_t a_row,
-                            int64_t a_step, const REAL *b, int64_t b_step, const REAL *start,
-                            int64_t start_row, int finish, REAL scale, const REAL *x, REAL *out,
-                            int64_t out_row)
+/* A column of tiles: some rows of a, or of a block of its columns, times a panel of b. The rows of
+ * start are start_row apart (0: there is one), those of x and out out_row. If a is packed, a_row is
+ * 1, a_step is GROUP, and GROUP rows follow each other. */
+#define GROUP (LANES > ROWS_3 ? LANES : ROWS_3)
+#define COLUMN TARGET_NAME(Column)
+typedef struct {
+    int64_t inner;
+    const REAL *a;
+    int64_t a_row, a_step, is_packed;
+    const REAL *b;
+    int64_t b_step;
+    const REAL *start;
+    int64_t start_row;
+    int finish;
+    REAL scale;
+    const REAL *x;
+    REAL *out;
+    int64_t out_row;
+} COLUMN;
+
+/* Where a row of a begins. */
+LANE const REAL *TARGET_NAME(row_of_a)(const COLUMN *t, int64_t row)
+{
+    if (!t->is_packed) return t->a + row * t->a_row;
+    return t->a + row / GROUP * GROUP * t->inner + row % GROUP;
+}
+
+/* R rows from `row` on, and C vectors. */
+LANE void TARGET_NAME(tile)(const int R, const int C, const COLUMN *t, int64_t row)
 {
     V sums[8][3];
-    const char *a_bytes = (const char *)a; /* GCC makes a second loop for a_step = 1 of `a += 1` */
-    a_step *= sizeof(REAL);
+    const char *a = (const char *)TARGET_NAME(row_of_a)(t, row);
+    const REAL *b = t->b, *start = t->start ? t->start + row * t->start_row : NULL;
+    const int64_t a_row = t->a_row, b_step = t->b_step, out_row = t->out_row;
+    const int64_t a_step = t->a_step * sizeof(REAL); /* GCC makes a second loop for 1 of `a += 1` */
+    REAL *out = t->out + row * out_row;
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
+        PREFETCH(out + (R + r) * out_row);
+        PREFETCH(out + (R + r) * out_row + C * LANES - 1);
+        if (t->x) {
+            PREFETCH(t->x + (row + R + r) * out_row);
+            PREFETCH(t->x + (row + R + r) * out_row + C * LANES - 1);
+        }
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++)
-            sums[r][c] = start ? TARGET_NAME(load)(start + r * start_row + c * LANES) : (V){0};
+            sums[r][c] = start ? TARGET_NAME(load)(start + r * t->start_row + c * LANES) : (V){0};
     }
-    for (int64_t k = 0; k < inner; k++, a_bytes += a_step, b += b_step) {
+    for (int64_t k = 0; k < t->inner; k++, a += a_step, b += b_step) {
         V of_b[3];
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) of_b[c] = TARGET_NAME(load)(b + c * LANES);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++) {
-            const V of_a = ((const REAL *)a_bytes)[r * a_row] - (V){0}; /* in every lane */
+            const V of_a = ((const REAL *)a)[r * a_row] - (V){0}; /* in every lane */
 #pragma GCC unroll 8
             for (int c = 0; c < C; c++) sums[r][c] = FMA(of_a, of_b[c], sums[r][c]);
         }
@@ -64,48 +96,43 @@ LANE void TARGET_NAME(tile)(const int R, const int C, int64_t inner, const REAL 
             TARGET_NAME(store)(out + at, sum);                                                  \
         }                                                                                       \
     }
-    if (finish == RECTIFY) { /* NaN stays NaN */
+    if (t->finish == RECTIFY) { /* NaN stays NaN */
         EACH_SUM(sum = (V)(~(sum < 0) & (__typeof__(sum < 0))sum))
-    } else if (finish == TIMES_RELU_SLOPE) {
+    } else if (t->finish == TIMES_RELU_SLOPE) {
+        const REAL *x = t->x + row * out_row;
         EACH_SUM(sum = (V)((TARGET_NAME(load)(x + at) > 0) & (__typeof__(sum > 0))sum))
     } else { /* AS_IT_IS: the scale is 1 */
+        const REAL scale = t->scale;
         EACH_SUM(sum *= scale)
     }
 #undef EACH_SUM
 }
 
-/* A tile of some rows and vectors that are known at run time. */
-NOT_INLINE void TARGET_NAME(any_tile)(int64_t rows, int64_t vectors, int64_t inner, const REAL *a,
-                                      int64_t a_row, int64_t a_step, const REAL *b,
-                                      int64_t b_step, const REAL *start, int64_t start_row,
-                                      int finish, REAL scale, const REAL *x, REAL *out,
-                                      int64_t out_row)
+/* Compute the rows from `row` to row_end, R at a time, and what is left. */
+LANE void TARGET_NAME(tiles_of)(const int R, const int C, const COLUMN *t, int64_t row,
+                                int64_t row_end)
 {
-#define TILE(R, C)                                                                              \
-    case 8 * C + R:                                                                             \
-        TARGET_NAME(tile)(R, C, inner, a, a_row, a_step, b, b_step, start, start_row, finish,   \
-                          scale, x, out, out_row);                                              \
+    for (; row + R <= row_end; row += R) TARGET_NAME(tile)(R, C, t, row);
+#define REST(n)                                                                                 \
+    case n:                                                                                     \
+        if (n < R) TARGET_NAME(tile)(n < R ? n : 1, C, t, row);                                 \
         break;
-#define UP_TO_4(C) TILE(1, C) TILE(2, C) TILE(3, C) TILE(4, C)
-#define UP_TO_6(C) UP_TO_4(C) TILE(5, C) TILE(6, C)
-#define UP_TO_8(C) UP_TO_6(C) TILE(7, C) TILE(8, C)
-    switch (8 * vectors + rows) {
-        UP_TO_8(1)
-#if ROWS_2 == 8
-        UP_TO_8(2)
-#else
-        UP_TO_6(2)
-#endif
-#if ROWS_3 == 8
-        UP_TO_8(3)
-#else
-        UP_TO_4(3)
-#endif
+    switch (row_end - row) {
+        REST(1) REST(2) REST(3) REST(4) REST(5) REST(6) REST(7)
     }
-#undef TILE
-#undef UP_TO_4
-#undef UP_TO_6
-#undef UP_TO_8
+#undef REST
+}
+
+NOT_INLINE void TARGET_NAME(tiles)(int64_t vectors, const COLUMN *t, int64_t row, int64_t row_end)
+{
+    if (vectors == 3)
+        TARGET_NAME(tiles_of)(ROWS_3, 3, t, row, row_end);
+    else if (vectors == 1) /* of a product that is no wider: its a is not packed */
+        TARGET_NAME(tiles_of)(ROWS_1, 1, t, row, row_end);
+    else if (t->is_packed)
+        TARGET_NAME(tiles_of)(ROWS_3, 2, t, row, row_end);
+    else
+        TARGET_NAME(tiles_of)(ROWS_2, 2, t, row, row_end);
 }
 
 /* The columns of a product are cut into panels of one to three vectors, as evenly as possible.
@@ -190,70 +217,108 @@ LANE void TARGET_NAME(copy_rows)(REAL *to, int64_t to_row, const REAL *from, int
         for (int64_t c = 0; c < n_cols; c++) to[r * to_row + c] = from[r * from_row + c];
 }
 
-/* A block of a product: k from k_start to k_end, and the panels from `panel` to panel_end. b points
- * to the first panel. Panels were packed with `depth` rows, and b_row is 0; or they were not, depth
- * is 1, and their rows are b_row apart. */
-static void TARGET_NAME(strips)(const PRODUCT *p, int64_t k_start, int64_t k_end, int64_t panel,
-                                int64_t panel_end, const REAL *b, int64_t depth, int64_t b_row)
-{
-    const int first = k_start == 0, last = k_end == p->inner;
-    const int finish = last ? p->finish : AS_IT_IS;
-    const REAL scale = last ? p->scale : 1;
-    const int64_t inner = k_end - k_start, out_row = p->cols;
-    const int64_t j_first = TARGET_NAME(panel_start)(p->cols, panel);
-    REAL copy[STRIP * (BLOCK + LANES)];
-    for (int64_t strip = 0; strip < p->rows; strip += STRIP) {
-        const int64_t strip_end = strip + STRIP < p->rows ? strip + STRIP : p->rows;
-        const REAL *a = p->a + strip * p->a_row + k_start * p->a_step;
-        int64_t a_row = p->a_row;
-        if (p->a_step == 1 && inner > 32 && panel_end - panel > 3) {
-            a_row = (inner + LANES - 1) / LANES * LANES;
-            TARGET_NAME(pack)(copy, a_row, a, p->a_row, strip_end - strip, inner);
-            a = copy;
-        }
-        /* The last panel first: what it writes beyond its columns is the start of the next row. */
-        int64_t end = TARGET_NAME(panel_start)(p->cols, panel_end);
-        for (int64_t q = panel_end; q-- > panel;) {
-            const int64_t j = TARGET_NAME(panel_start)(p->cols, q), step = end - j;
-            const int64_t cols = p->cols - j < step ? p->cols - j : step;
-            const int64_t vectors = step / LANES;
-            const int64_t most = vectors == 1 ? ROWS_1 : vectors == 2 ? ROWS_2 : ROWS_3;
-            const REAL *of_b = b + (j - j_first) * depth;
-            const int64_t b_step = b_row ? b_row : step;
-            for (int64_t r = strip; r < strip_end; r += most) {
-                const int64_t n = strip_end - r < most ? strip_end - r : most;
-                const REAL *of_a = a + (r - strip) * a_row;
-                const REAL *x = p->x ? p->x + r * out_row + j : NULL;
-                REAL *out = p->out + r * out_row + j;
-                const REAL *start = first ? (p->start ? p->start + j : NULL) : out;
-                const int fits = (r + n - 1) * out_row + j + step <= p->rows * out_row;
-                if (cols == step || (fits && first && last)) {
-                    TARGET_NAME(any_tile)(n, vectors, inner, of_a, a_row, p->a_step, of_b, b_step,
-                                          start, first ? 0 : out_row, finish, scale, x, out,
-                                          out_row);
-                } else {
-                    REAL of_x[8 * 3 * VECTOR_BYTES / sizeof(REAL)];
-                    REAL of_out[8 * 3 * VECTOR_BYTES / sizeof(REAL)];
-                    if (x) TARGET_NAME(copy_rows)(of_x, step, x, out_row, n, cols);
-                    if (!first) {
-                        TARGET_NAME(copy_rows)(of_out, step, out, out_row, n, cols);
-                        start = of_out;
-                    }
-                    TARGET_NAME(any_tile)(n, vectors, inner, of_a, a_row, p->a_step, of_b, b_step,
-                                          start, first ? 0 : step, finish, scale, of_x, of_out,
-                                          step);
-                    TARGET_NAME(copy_rows)(out, out_row, of_out, step, n, cols);
-                }
-            }
-            end = j;
-        }
-    }
-}
-
 /* The inner dimension is cut into blocks, as evenly as possible. */
 LANE int64_t TARGET_NAME(n_blocks)(int64_t inner)
 {
     return (inner + BLOCK - 1) / BLOCK + (inner == 0);
+}
+
+/* Rows of a that are packed together: strips of GROUPs, as even as possible. */
+LANE int64_t TARGET_NAME(packed_rows)(int64_t rows, int64_t depth)
+{
+    const int64_t most = PACKED_ROWS / (int64_t)sizeof(REAL) / (depth + (depth == 0)), groups = (rows + GROUP - 1) / GROUP;
+    const int64_t n_strips = (rows + most - 1) / most;
+    return (groups + n_strips - 1) / n_strips * GROUP;
+}
+
+/* Pack rows of a: GROUP rows after GROUP rows, each a row of numbers for each k. */
+static void TARGET_NAME(pack_rows)(const PRODUCT *p, int64_t row, int64_t row_end, int64_t k,
+                                   int64_t depth, REAL *to)
+{
+    for (; row < row_end; row += GROUP, to += GROUP * depth) {
+        const REAL *a = p->a + row * p->a_row + k * p->a_step;
+        const int64_t rows = row_end - row < GROUP ? row_end - row : GROUP;
+        if (p->a_step == 1)
+            TARGET_NAME(pack_transposed)(to, GROUP, a, p->a_row, depth, rows);
+        else if (rows == GROUP)
+            TARGET_NAME(pack)(to, GROUP, a, p->a_step, depth, GROUP);
+        else
+            TARGET_NAME(pack)(to, GROUP, a, p->a_step, depth, rows);
+    }
+}
+
+/* A part of a product: rows from `row` to row_end, k from k_start to k_end, the panels from `panel`
+ * to panel_end. b points to the first panel. Panels were packed with `depth` rows, and b_row is 0;
+ * or they were not, depth is 1, and their rows are b_row apart. a are the packed rows, or NULL. */
+static void TARGET_NAME(strip)(const PRODUCT *p, int64_t row, int64_t row_end, int64_t k_start,
+                               int64_t k_end, int64_t panel, int64_t panel_end, const REAL *a,
+                               const REAL *b, int64_t depth, int64_t b_row)
+{
+    const int first = k_start == 0, last = k_end == p->inner;
+    const int64_t j_first = TARGET_NAME(panel_start)(p->cols, panel);
+    /* The last panel first: what it writes beyond its columns is the start of the next row. */
+    int64_t end = TARGET_NAME(panel_start)(p->cols, panel_end);
+    COLUMN t = {.inner = k_end - k_start, .a = a, .a_row = 1, .a_step = GROUP, .is_packed = 1};
+    if (!a) {
+        t.a = p->a + row * p->a_row + k_start * p->a_step;
+        t.a_row = p->a_row, t.a_step = p->a_step, t.is_packed = 0;
+    }
+    t.finish = last ? p->finish : AS_IT_IS;
+    t.scale = last ? p->scale : 1;
+    for (int64_t q = panel_end; q-- > panel;) {
+        const int64_t j = TARGET_NAME(panel_start)(p->cols, q), step = end - j;
+        const int64_t cols = p->cols - j < step ? p->cols - j : step, vectors = step / LANES;
+        int64_t whole = row_end - row; /* rows that may be written with all of their last vector */
+        if (cols < step) {
+            const int64_t room = (p->rows - row) * p->cols - j - step;
+            whole = first && last && room >= 0 ? room / p->cols + 1 : 0;
+            if (whole > row_end - row) whole = row_end - row;
+            if (whole < row_end - row) whole = whole / 8 * 8; /* a tile does not cross groups */
+        }
+        t.b = b + (j - j_first) * depth;
+        t.b_step = b_row ? b_row : step;
+        t.out_row = p->cols;
+        t.out = p->out + row * p->cols + j;
+        t.x = p->x ? p->x + row * p->cols + j : NULL;
+        t.start = first ? (p->start ? p->start + j : NULL) : t.out;
+        t.start_row = first ? 0 : p->cols;
+        TARGET_NAME(tiles)(vectors, &t, 0, whole);
+        for (int64_t r = whole; r < row_end - row; r += 8) {
+            REAL of_x[8 * 3 * VECTOR_BYTES / sizeof(REAL)];
+            REAL of_out[8 * 3 * VECTOR_BYTES / sizeof(REAL)];
+            const int64_t n = row_end - row - r < 8 ? row_end - row - r : 8;
+            COLUMN part = t;
+            part.a = TARGET_NAME(row_of_a)(&t, r);
+            part.out = of_out, part.out_row = step;
+            if (t.x) {
+                part.x = of_x;
+                TARGET_NAME(copy_rows)(of_x, step, t.x + r * p->cols, p->cols, n, cols);
+            }
+            if (!first) {
+                part.start = of_out, part.start_row = step;
+                TARGET_NAME(copy_rows)(of_out, step, t.out + r * p->cols, p->cols, n, cols);
+            }
+            TARGET_NAME(tiles)(vectors, &part, 0, n);
+            TARGET_NAME(copy_rows)(t.out + r * p->cols, p->cols, of_out, step, n, cols);
+        }
+        end = j;
+    }
+}
+
+/* The same of all rows; a strip runs through all panels before the next one begins. Rows of a are
+ * packed into `packed`, or read where they are if it is NULL. */
+static void TARGET_NAME(strips)(const PRODUCT *p, int64_t k_start, int64_t k_end, int64_t panel,
+                                int64_t panel_end, REAL *packed, const REAL *b, int64_t depth,
+                                int64_t b_row)
+{
+    const int64_t rows = packed ? TARGET_NAME(packed_rows)(p->rows, k_end - k_start) : STRIP;
+    for (int64_t row = 0; row < p->rows; row += rows) {
+        const int64_t row_end = row + rows < p->rows ? row + rows : p->rows;
+        if (packed && (panel_end == TARGET_NAME(n_panels)(p->cols) || rows < p->rows))
+            TARGET_NAME(pack_rows)(p, row, row_end, k_start, k_end - k_start, packed);
+        TARGET_NAME(strip)(p, row, row_end, k_start, k_end, panel, panel_end, packed, b, depth,
+                           b_row);
+    }
 }
 
 /* A product that is too small for tiles: value after value. */
@@ -282,15 +347,22 @@ static void TARGET_NAME(product)(const PRODUCT *p, const REAL *b, int64_t b_row,
 {
     const int64_t n_panels = TARGET_NAME(n_panels)(p->cols);
     const int64_t n_blocks = TARGET_NAME(n_blocks)(p->inner);
+    const int packs_a = n_panels >= PACK_PANELS && p->inner > 32 && p->rows >= FEW_ROWS;
+    REAL *of_a = NULL;
+    if (packs_a) {
+        of_a = scratch;
+        scratch += PACKED_ROWS / sizeof(REAL) + 2 * GROUP * (BLOCK + 1);
+    }
     for (int64_t block = 0; block < n_blocks; block++) {
         const int64_t k = p->inner * block / n_blocks, k_end = p->inner * (block + 1) / n_blocks;
         const int64_t depth = k_end - k;
         int64_t group = PANELS / (3 * VECTOR_BYTES * (depth + 1)) + 1;
+        if (packs_a && TARGET_NAME(packed_rows)(p->rows, depth) >= p->rows) group = 1;
         for (int64_t end = n_panels; end > 0; end -= group) {
             int64_t panel = end > group ? end - group : 0;
             if (p->rows < FEW_ROWS && !transposed) {
                 if (end < n_panels || p->cols % LANES == 0) {
-                    TARGET_NAME(strips)(p, k, k_end, 0, end, b + k * b_row, 1, b_row);
+                    TARGET_NAME(strips)(p, k, k_end, 0, end, NULL, b + k * b_row, 1, b_row);
                     break;
                 }
                 panel = end - 1; /* its last vector must not be read from b */
@@ -309,7 +381,7 @@ static void TARGET_NAME(product)(const PRODUCT *p, const REAL *b, int64_t b_row,
             } else {
                 TARGET_NAME(pack_panels)(scratch, b + k * b_row, b_row, depth, p->cols, panel, end);
             }
-            TARGET_NAME(strips)(p, k, k_end, panel, end, scratch, depth, 0);
+            TARGET_NAME(strips)(p, k, k_end, panel, end, of_a, scratch, depth, 0);
         }
     }
 }
@@ -364,19 +436,16 @@ static void TARGET_NAME(gradient_product)(int64_t n, int64_t width, int64_t fan_
         TARGET_NAME(tiny_product)(&p, ALIGNED(packed), TARGET_NAME(panel_start)(width, 1), 1);
         return;
     }
-    if (n_panels > 1) { /* each value is used so often that a copy of the columns is worth it */
-        p.a_step = (rows + LANES - 1) / LANES * LANES;
-        TARGET_NAME(pack)(ALIGNED(scratch), p.a_step, p.a, fan_in, n, rows);
-        p.a = ALIGNED(scratch);
-    }
+    REAL *const of_a = n_panels > 1 ? ALIGNED(scratch) : NULL;
     const int64_t n_blocks = TARGET_NAME(n_blocks)(n);
     for (int64_t block = 0; block < n_blocks; block++) {
         const int64_t k = n * block / n_blocks, k_end = n * (block + 1) / n_blocks;
+        if (of_a) TARGET_NAME(pack_rows)(&p, 0, rows, k, k_end - k, of_a);
         for (int64_t panel = n_panels; panel-- > 0;) {
             const int64_t j = TARGET_NAME(panel_start)(width, panel);
             const int64_t step = TARGET_NAME(panel_start)(width, panel + 1) - j;
-            TARGET_NAME(strips)(&p, k, k_end, panel, panel + 1,
-                                (const REAL *)ALIGNED(packed) + n * j + k * step, n, 0);
+            TARGET_NAME(strip)(&p, 0, rows, k, k_end, panel, panel + 1, of_a,
+                               (const REAL *)ALIGNED(packed) + n * j + k * step, n, 0);
         }
     }
 }
@@ -392,8 +461,10 @@ static int64_t TARGET_NAME(scratch)(int64_t n, int64_t width, int64_t fan_in, in
 {
     const int64_t edge = 64 / (int64_t)sizeof(REAL) + LANES; /* for alignment and the last vector */
     const int64_t panels = PANELS / (int64_t)sizeof(REAL) + (BLOCK + 1) * 3 * LANES;
-    const int64_t products = width + panels + 2 * edge;
-    const int64_t gradient = TARGET_NAME(packed)(n, width) + n * (rows + LANES) + 2 * edge;
+    const int64_t rows_of_a = PACKED_ROWS / (int64_t)sizeof(REAL) + 2 * GROUP * (BLOCK + 1);
+    const int64_t products = width + panels + rows_of_a + 2 * edge;
+    const int64_t depth = n < BLOCK ? n : BLOCK;
+    const int64_t gradient = TARGET_NAME(packed)(n, width) + depth * (rows + GROUP) + 2 * edge;
     (void)fan_in;
     return products > gradient ? products : gradient;
 }
@@ -404,3 +475,5 @@ static const Products TARGET_NAME(products) = {
 };
 #undef PRODUCT
 #undef BLOCK
+#undef COLUMN
+#undef GROUP
