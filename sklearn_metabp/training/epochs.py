@@ -126,7 +126,6 @@ class Epochs:
                 most = max(1, _STEPS_AT_ONCE // self.batches.n_batches)
                 losses, error = self._run_program(int(min(n_left, most, n_quiet_epochs())))
             n_left -= len(losses)
-            self.state.loss_curve.extend(losses)
             is_last = epochs_ended(losses)
             if error is not None:
                 raise error
@@ -138,6 +137,7 @@ class Epochs:
         """Run an epoch step by step and return its mean loss."""
         for step in self.run_one():
             self.listener.step_ends(step)  # type: ignore[union-attr]
+        self.state.loss_curve.append(self.mean_loss)
         return self.mean_loss
 
     def _run_program(self, n_epochs: int) -> tuple[list[float], BaseException | None]:
@@ -154,13 +154,14 @@ class Epochs:
         if isfinite(last_loss):  # NaN if the first batch had none
             self.last_loss = last_loss
         program.end(n_steps, n_done)
-        state.n_steps += n_done
-        state.n_rows += n_ended * len(batches) + (n_done - n_ended * batches.n_batches) * size
+        n_rows = n_ended * len(batches) + (n_done - n_ended * batches.n_batches) * size
+        mean_losses = losses[:n_ended].tolist()
+        state.note_epochs(n_done, n_rows, mean_losses)
         step.index, step.epoch = state.n_steps, step.epoch + n_ended
         if isinstance(problem, str):
             step.index, step.epoch = step.index + 1, step.epoch + 1
             problem = self.divergence(problem)
-        return losses[:n_ended].tolist(), problem
+        return mean_losses, problem
 
     def run_one(self) -> Iterator[Step]:
         """Go through the rows once and set ``mean_loss`` at the end.

@@ -194,6 +194,15 @@ class TrainingState:
         """Return a curve of the validation, filled with NaN to the length of the loss curve."""
         return [*values, *[np.nan] * (self.n_epochs - len(values))]
 
+    def note_epochs(self, n_steps: int, n_rows: int, losses: list[float]) -> None:
+        """Count steps and their rows, and add the mean losses of the epochs that they ended."""
+        curve = self.loss_curve.copy()
+        curve.extend(losses)
+        # One call, because Ctrl-C cannot divide it.
+        self.__dict__.update(
+            n_steps=self.n_steps + n_steps, n_rows=self.n_rows + n_rows, loss_curve=curve
+        )
+
     def note_validation(
         self, score: float, loss: float, params: np.ndarray, keep_best: bool
     ) -> None:

@@ -76,7 +76,7 @@ def test_rows_in_any_layout_have_the_outputs_of_a_copy(kind, n):
 
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_rows_in_any_layout_are_copied_a_block_at_a_time(kind):
-    network, (params, X) = a_network(), some(20_000)
+    network, (params, X) = a_network(), some(150_000)
     X = LAYOUTS[kind](X)
     tracemalloc.start()
     try:

@@ -1,6 +1,6 @@
 """Forward and backward pass of a network: ``Backprop``, compiled or its fallback."""
 
-import os
+import os as _os
 
 from sklearn_metabp._kernels.network.backprop_fallback import *
 
@@ -11,5 +11,5 @@ except ImportError:  # there was no compiler when the package was installed
 else:
     COMPILED = True
 
-if name := os.environ.get("SKLEARN_METABP_INSTRUCTION_SET"):
-    use_instruction_set(name)
+if _name := _os.environ.get("SKLEARN_METABP_INSTRUCTION_SET"):
+    use_instruction_set(_name)  # noqa: F405

@@ -29,7 +29,7 @@ from sklearn_metabp._kernels.network.epoch_ends import (
 )
 from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 
-__all__ = ["Backprop"]
+__all__ = ["Backprop", "instruction_set", "instruction_sets", "use_instruction_set"]
 
 
 def instruction_sets() -> list[str]:

@@ -29,7 +29,8 @@ class Program:
         gradients: np.ndarray,
         updates: np.ndarray,
     ) -> None:
-        self.params, self._updates, self._operations = params, updates, list(operations)
+        self.params, self._gradients, self._updates = params, gradients, updates
+        self._operations = list(operations)
         self._tables: list[Any] = []
 
     def load(self, tables: Sequence[Any]) -> None:
@@ -48,5 +49,8 @@ class Program:
             numbers = list(table[min(index, len(table) - 1)])
             if operation.counts and len(table) == 1:
                 numbers[-1] += index
-            operation.function(*operation.arrays, *numbers)
+            if operation.function.__name__ == "clip_step":  # its array is a view to be read
+                operation.function(self._gradients, *numbers)
+            else:
+                operation.function(*operation.arrays, *numbers)
         return apply_updates(self.params, self._updates)
