@@ -126,14 +126,17 @@ LANE void TARGET_NAME(tile)(const int R, const int C, const int is_packed, const
 #undef EACH_SUM
 }
 
-/* Compute the rows from `row` to row_end, R at a time, and what is left. */
+/* Compute the rows from `row` to row_end, R at a time, and what is left: packed rows are whole
+ * tiles. */
 LANE void TARGET_NAME(tiles_of)(const int R, const int C, const int is_packed, const COLUMN *t,
                                 int64_t row, int64_t row_end)
 {
-    for (; row + R <= row_end; row += R) TARGET_NAME(tile)(R, C, is_packed, t, row);
+    for (; row + (is_packed ? 0 : R - 1) < row_end; row += R)
+        TARGET_NAME(tile)(R, C, is_packed, t, row);
+    if (is_packed) return;
 #define REST(n)                                                                                 \
     case n:                                                                                     \
-        if (n < R) TARGET_NAME(tile)(n < R ? n : 1, C, is_packed, t, row);                                 \
+        if (n < R) TARGET_NAME(tile)(n < R ? n : 1, C, 0, t, row);                              \
         break;
     switch (row_end - row) {
         REST(1) REST(2) REST(3) REST(4) REST(5) REST(6) REST(7)
@@ -289,13 +292,13 @@ static void TARGET_NAME(strip)(const PRODUCT *p, int64_t row, int64_t row_end, i
     for (int64_t q = panel_end; q-- > panel;) {
         const int64_t j = TARGET_NAME(panel_start)(p->cols, q), step = end - j;
         const int64_t cols = p->cols - j < step ? p->cols - j : step, vectors = step / LANES;
-        int64_t whole = row_end - row; /* rows that may be written with all of their last vector */
+        int64_t whole = row_end - row; /* rows of tiles that may be written where they belong */
         if (cols < step) {
             const int64_t room = (p->rows - row) * p->cols - j - step;
-            whole = first && last && room >= 0 ? room / p->cols + 1 : 0;
-            if (whole > row_end - row) whole = row_end - row;
-            if (whole < row_end - row) whole = whole / 8 * 8; /* a tile does not cross groups */
+            const int64_t most = first && last && room >= 0 ? room / p->cols + 1 : 0;
+            if (most < whole) whole = most / 8 * 8; /* a tile does not cross groups */
         }
+        if (a) whole = whole / ROWS_3 * ROWS_3;
         t.b = b + (j - j_first) * depth;
         t.b_step = b_row ? b_row : step;
         t.out_row = p->cols;
