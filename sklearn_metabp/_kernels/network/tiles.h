@@ -11,14 +11,14 @@
 enum {
     TINY_LAYER = 32, /* multiplications of a product that tiles are too large for */
     FEW_ROWS = 8, /* of so many a panel of the weights is read too rarely for a copy */
-    STRIP = 24, /* rows that are computed before the next panel; a multiple of the rows of a tile */
-    PACK_PANELS = 4,
-    PANEL_BYTES = 24 << 10, /* of a panel: most of the first cache */
+    STRIP = 24, /* rows of a that are read where they are, before the next panel */
+    PACK_PANELS = 4, /* of so many and more, rows of a are read often enough for a copy */
+    PANEL_BYTES = 24 << 10, /* of a panel: most of the first cache; the depth of a block follows */
     PANELS = 1 << 19, /* bytes of the panels that are packed together */
     PACKED_ROWS = 1 << 18, /* bytes of the rows of a that are packed together: the second cache */
 };
 
-#define PREFETCH(at) __builtin_prefetch(at)
+#define PREFETCH(at) __builtin_prefetch(at) /* for the next tile */
 
 /* The first address from `at` on where a line of the cache begins. */
 #define ALIGNED(at) ((void *)(((uintptr_t)(at) + 63) / 64 * 64))

@@ -53,14 +53,29 @@ LANE const REAL *TARGET_NAME(row_of_a)(const COLUMN *t, int64_t row)
     return t->a + row / GROUP * GROUP * t->inner + row % GROUP;
 }
 
+/* Add the products of one k to the sums of a tile. */
+LANE void TARGET_NAME(add_products)(const int R, const int C, const REAL *a, int64_t a_row,
+                                    const REAL *b, V sums[8][3])
+{
+    V of_b[3];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) of_b[c] = TARGET_NAME(load)(b + c * LANES);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) {
+        const V of_a = a[r * a_row] - (V){0}; /* in every lane */
+#pragma GCC unroll 8
+        for (int c = 0; c < C; c++) sums[r][c] = FMA(of_a, of_b[c], sums[r][c]);
+    }
+}
+
 /* R rows from `row` on, and C vectors. */
-LANE void TARGET_NAME(tile)(const int R, const int C, const COLUMN *t, int64_t row)
+LANE void TARGET_NAME(tile)(const int R, const int C, const int is_packed, const COLUMN *t,
+                            int64_t row)
 {
     V sums[8][3];
-    const char *a = (const char *)TARGET_NAME(row_of_a)(t, row);
-    const REAL *b = t->b, *start = t->start ? t->start + row * t->start_row : NULL;
-    const int64_t a_row = t->a_row, b_step = t->b_step, out_row = t->out_row;
-    const int64_t a_step = t->a_step * sizeof(REAL); /* GCC makes a second loop for 1 of `a += 1` */
+    const REAL *a = TARGET_NAME(row_of_a)(t, row), *b = t->b;
+    const REAL *start = t->start ? t->start + row * t->start_row : NULL;
+    const int64_t out_row = t->out_row;
     REAL *out = t->out + row * out_row;
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
@@ -74,15 +89,18 @@ LANE void TARGET_NAME(tile)(const int R, const int C, const COLUMN *t, int64_t r
         for (int c = 0; c < C; c++)
             sums[r][c] = start ? TARGET_NAME(load)(start + r * t->start_row + c * LANES) : (V){0};
     }
-    for (int64_t k = 0; k < t->inner; k++, a += a_step, b += b_step) {
-        V of_b[3];
-#pragma GCC unroll 8
-        for (int c = 0; c < C; c++) of_b[c] = TARGET_NAME(load)(b + c * LANES);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; r++) {
-            const V of_a = ((const REAL *)a)[r * a_row] - (V){0}; /* in every lane */
-#pragma GCC unroll 8
-            for (int c = 0; c < C; c++) sums[r][c] = FMA(of_a, of_b[c], sums[r][c]);
+    int64_t k = t->inner;
+    if (is_packed) { /* all steps are constants */
+        const int b_step = C * LANES;
+#pragma GCC unroll 4
+        for (; k > 0; k--, a += GROUP, b += b_step)
+            TARGET_NAME(add_products)(R, C, a, 1, b, sums);
+    } else {
+        const int64_t a_row = t->a_row, b_step = t->b_step;
+        const int64_t a_step = t->a_step * sizeof(REAL);
+        for (; k > 0; k--, b += b_step) {
+            TARGET_NAME(add_products)(R, C, a, a_row, b, sums);
+            a = (const REAL *)((const char *)a + a_step); /* GCC makes a loop for 1 of a += 1 */
         }
     }
 #define EACH_SUM(STATEMENT)                                                                     \
@@ -108,14 +126,17 @@ LANE void TARGET_NAME(tile)(const int R, const int C, const COLUMN *t, int64_t r
 #undef EACH_SUM
 }
 
-/* Compute the rows from `row` to row_end, R at a time, and what is left. */
-LANE void TARGET_NAME(tiles_of)(const int R, const int C, const COLUMN *t, int64_t row,
-                                int64_t row_end)
+/* Compute the rows from `row` to row_end, R at a time, and what is left: packed rows are whole
+ * tiles. */
+LANE void TARGET_NAME(tiles_of)(const int R, const int C, const int is_packed, const COLUMN *t,
+                                int64_t row, int64_t row_end)
 {
-    for (; row + R <= row_end; row += R) TARGET_NAME(tile)(R, C, t, row);
+    for (; row + (is_packed ? 0 : R - 1) < row_end; row += R)
+        TARGET_NAME(tile)(R, C, is_packed, t, row);
+    if (is_packed) return;
 #define REST(n)                                                                                 \
     case n:                                                                                     \
-        if (n < R) TARGET_NAME(tile)(n < R ? n : 1, C, t, row);                                 \
+        if (n < R) TARGET_NAME(tile)(n < R ? n : 1, C, 0, t, row);                              \
         break;
     switch (row_end - row) {
         REST(1) REST(2) REST(3) REST(4) REST(5) REST(6) REST(7)
@@ -125,14 +146,16 @@ LANE void TARGET_NAME(tiles_of)(const int R, const int C, const COLUMN *t, int64
 
 NOT_INLINE void TARGET_NAME(tiles)(int64_t vectors, const COLUMN *t, int64_t row, int64_t row_end)
 {
-    if (vectors == 3)
-        TARGET_NAME(tiles_of)(ROWS_3, 3, t, row, row_end);
-    else if (vectors == 1) /* of a product that is no wider: its a is not packed */
-        TARGET_NAME(tiles_of)(ROWS_1, 1, t, row, row_end);
-    else if (t->is_packed)
-        TARGET_NAME(tiles_of)(ROWS_3, 2, t, row, row_end);
+    if (t->is_packed && vectors == 3)
+        TARGET_NAME(tiles_of)(ROWS_3, 3, 1, t, row, row_end);
+    else if (t->is_packed) /* no panel has one vector: only the result of one vector has such */
+        TARGET_NAME(tiles_of)(ROWS_3, 2, 1, t, row, row_end);
+    else if (vectors == 3)
+        TARGET_NAME(tiles_of)(ROWS_3, 3, 0, t, row, row_end);
+    else if (vectors == 2)
+        TARGET_NAME(tiles_of)(ROWS_2, 2, 0, t, row, row_end);
     else
-        TARGET_NAME(tiles_of)(ROWS_2, 2, t, row, row_end);
+        TARGET_NAME(tiles_of)(ROWS_1, 1, 0, t, row, row_end);
 }
 
 /* The columns of a product are cut into panels of one to three vectors, as evenly as possible.
@@ -226,7 +249,8 @@ LANE int64_t TARGET_NAME(n_blocks)(int64_t inner)
 /* Rows of a that are packed together: strips of GROUPs, as even as possible. */
 LANE int64_t TARGET_NAME(packed_rows)(int64_t rows, int64_t depth)
 {
-    const int64_t most = PACKED_ROWS / (int64_t)sizeof(REAL) / (depth + (depth == 0)), groups = (rows + GROUP - 1) / GROUP;
+    const int64_t most = PACKED_ROWS / (int64_t)sizeof(REAL) / (depth + (depth == 0));
+    const int64_t groups = (rows + GROUP - 1) / GROUP;
     const int64_t n_strips = (rows + most - 1) / most;
     return (groups + n_strips - 1) / n_strips * GROUP;
 }
@@ -268,13 +292,13 @@ static void TARGET_NAME(strip)(const PRODUCT *p, int64_t row, int64_t row_end, i
     for (int64_t q = panel_end; q-- > panel;) {
         const int64_t j = TARGET_NAME(panel_start)(p->cols, q), step = end - j;
         const int64_t cols = p->cols - j < step ? p->cols - j : step, vectors = step / LANES;
-        int64_t whole = row_end - row; /* rows that may be written with all of their last vector */
+        int64_t whole = row_end - row; /* rows of tiles that may be written where they belong */
         if (cols < step) {
             const int64_t room = (p->rows - row) * p->cols - j - step;
-            whole = first && last && room >= 0 ? room / p->cols + 1 : 0;
-            if (whole > row_end - row) whole = row_end - row;
-            if (whole < row_end - row) whole = whole / 8 * 8; /* a tile does not cross groups */
+            const int64_t most = first && last && room >= 0 ? room / p->cols + 1 : 0;
+            if (most < whole) whole = most / 8 * 8; /* a tile does not cross groups */
         }
+        if (a) whole = whole / ROWS_3 * ROWS_3;
         t.b = b + (j - j_first) * depth;
         t.b_step = b_row ? b_row : step;
         t.out_row = p->cols;
