@@ -34,7 +34,8 @@ def training_name(estimator: Any, state: TrainingState, data: Any) -> str:
     name : str
     """
     parameters = estimator.get_params(deep=False)
-    parameters.pop("verbose", None)
+    for name in ("verbose", "n_threads"):  # no part of the result
+        parameters.pop(name, None)
     rows, validation_rows = data.rows, data.validation_rows
     given = [
         None if arrays is None else [np.asarray(array) for array in arrays]

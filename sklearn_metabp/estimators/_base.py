@@ -35,6 +35,7 @@ from sklearn_metabp.estimators._parameters import (
     check_dropout,
     check_hidden_layer_sizes,
     check_same_layers,
+    count_threads,
     features_as_before_on_error,
     rule_key,
 )
@@ -105,6 +106,7 @@ class BaseBackpropMLP(
         "init": [StrOptions(set(INITIALIZERS)), callable],
         "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
     }
 
     @abstractmethod
@@ -130,6 +132,7 @@ class BaseBackpropMLP(
         init: Any,
         init_output_bias: str,
         verbose: bool,
+        n_threads: int,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -151,6 +154,7 @@ class BaseBackpropMLP(
         self.init = init
         self.init_output_bias = init_output_bias
         self.verbose = verbose
+        self.n_threads = n_threads
 
     @abstractmethod
     def _learn_targets(self, y: Any, classes: Any) -> Targets:
@@ -271,6 +275,7 @@ class BaseBackpropMLP(
                 validation=start.validation,
                 listener=start.listener,
                 verbose=self.verbose,
+                n_threads=count_threads(self.n_threads),
             )
         message = None
         if examines and not interrupted:
@@ -381,7 +386,14 @@ class BaseBackpropMLP(
         score = None
         if self.scoring is not None:
             score = ScorerOfParameters(self, training.fitted_attributes, training.targets, rows)
-        return ValidationRows(training.network, training.targets, rows, self.early_stopping, score)
+        return ValidationRows(
+            training.network,
+            training.targets,
+            rows,
+            self.early_stopping,
+            score,
+            count_threads(self.n_threads),
+        )
 
     def _state_to_continue(self, rule: TrainingRule) -> TrainingState:
         """Return a copy of the last state to continue, so that a failed fit changes nothing."""
@@ -411,7 +423,7 @@ class BaseBackpropMLP(
             check_is_fitted(self)
         with np.errstate(over="ignore", invalid="ignore"):
             X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
-        return self.network_.outputs(self.params_, X)
+        return self.network_.outputs(self.params_, X, n_threads=count_threads(self.n_threads))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -30,7 +30,9 @@ class Search:
         state: TrainingState,
         max_iter: int,
         listener: Listener | None,
+        n_threads: int = 1,
     ):
+        self._n_threads = n_threads
         self._batches, self._rule, self._state, self._max_iter = batches, rule, state, max_iter
         self._listener = listener
         state.order = None
@@ -56,7 +58,9 @@ class Search:
 
     def _load_kernel(self, network: Network, params: np.ndarray, gradients: np.ndarray) -> Backprop:
         """Return a kernel loaded with all rows."""
-        backprop = network.backprop(params, gradients, len(self._batches))
+        backprop = network.backprop(
+            params, gradients, len(self._batches), n_threads=self._n_threads
+        )
         backprop.load(*self._batches.rows)
         return backprop
 
@@ -115,7 +119,9 @@ class Search:
         self._loss_at = self._trial.copy(), loss
         return loss, self._gradients
 
-    def _iteration_ended(self, params: np.ndarray, epochs_ended: Callable[[list[float]], bool]) -> bool:
+    def _iteration_ended(
+        self, params: np.ndarray, epochs_ended: Callable[[list[float]], bool]
+    ) -> bool:
         state, step = self._state, self.step
         self._n_iterations += 1
         if self._n_iterations > self._max_iter:  # the rule ignores max_iter
