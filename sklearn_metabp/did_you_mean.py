@@ -8,7 +8,11 @@ from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    StrOptions,
+    make_constraint,
+)
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 
@@ -115,6 +119,25 @@ def _parameters(cls: Any) -> frozenset[str] | None:
 _names_of_params = _once_per_class(BaseEstimator._get_param_names.__func__)
 
 
+@_once_per_class
+def _constraints(cls: Any) -> dict[str, tuple[Any, list]]:
+    """Return for every parameter with constraints a valid default, and the constraints.
+
+    scikit-learn makes the constraints anew at every call, and tests defaults too.
+    """
+    given = cls._parameter_constraints
+    parameters = inspect.signature(cls.__init__).parameters
+    table: dict[str, tuple[Any, list]] = {}
+    for name in cls._get_param_names():
+        if name not in given or given[name] == "no_validation":
+            continue
+        constraints = [make_constraint(one) for one in given[name]]
+        default = parameters[name].default
+        is_valid = any(one.is_satisfied_by(default) for one in constraints)
+        table[name] = default if is_valid else object(), constraints
+    return table
+
+
 class ExplainsParameters:
     """Mixin whose errors about unknown parameters and values suggest the right ones.
 
@@ -178,6 +201,12 @@ class ExplainsParameters:
 
     def _validate_params(self) -> None:
         """Validate as scikit-learn does, and add a suggestion to the error about a name."""
+        for name, (default, constraints) in _constraints(type(self)).items():
+            value = getattr(self, name)
+            if value is not default and not any(one.is_satisfied_by(value) for one in constraints):
+                break
+        else:
+            return
         try:
             super()._validate_params()  # type: ignore[misc]
         except InvalidParameterError as error:

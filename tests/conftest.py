@@ -9,6 +9,7 @@ from helpers.kernels import RULE_STEPS, compiled_only, fallback, installed
 from sklearn_metabp import update_rules
 from sklearn_metabp.network import network
 from sklearn_metabp.training import epochs, loop
+from sklearn_metabp.update_rules import program
 
 # Wherever a compiled step is used by its name.
 RULE_MODULES = [
@@ -46,6 +47,7 @@ def kernels(request):
 def fallback_kernels(monkeypatch):
     """Run the estimators on the NumPy fallbacks, as without a compiler."""
     monkeypatch.setattr(network, "Backprop", fallback.Backprop)
+    monkeypatch.setattr(program, "Program", fallback.Program)
     for module in (epochs, *map(import_module, RULE_MODULES)):
         for name in RULE_STEPS & set(vars(module)):
             monkeypatch.setattr(module, name, getattr(fallback, name))

@@ -10,7 +10,10 @@ from helpers.data import classes, numbers
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
 
 from sklearn_metabp import (
     LBFGS,
@@ -175,3 +178,23 @@ def test_a_rule_without_parameters_takes_none():
     with pytest.warns(ConvergenceWarning):
         model = BackpropMLPRegressor(update_rule=Plain(), max_iter=2).fit(X, y)
     assert np.isfinite(model.params_).all()
+
+
+class OfRate(SGD):
+    def __init__(self, learning_rate=-1.0, momentum=0.0, nesterov=False, schedule="constant"):
+        super().__init__(learning_rate, momentum, nesterov, schedule)
+
+
+@pytest.mark.parametrize(
+    "rule", [OfRate(), SGD(-1.0), SGD(momentum="0"), SGD(nesterov=1)], ids=["default", "", "", ""]
+)
+def test_parameters_are_validated_as_by_scikit_learn(rule):
+    """Defaults too, if they are not valid."""
+    with pytest.raises(InvalidParameterError) as expected:
+        validate_parameter_constraints(
+            rule._parameter_constraints, rule.get_params(deep=False), type(rule).__name__
+        )
+    with pytest.raises(InvalidParameterError) as raised:
+        rule._validate_params()
+    assert str(raised.value) == str(expected.value)
+    SGD(0.5, momentum=np.float32(0.5), nesterov=np.True_)._validate_params()

@@ -10,8 +10,10 @@ summed apart, so that a processor has two chains of operations to work at. Run
 from collections.abc import Callable
 from decimal import Decimal, getcontext
 from math import cos, pi
+from pathlib import Path
+from runpy import run_path
 
-from gelu_polynomials import interpolate
+interpolate = run_path(str(Path(__file__).with_name("gelu_polynomials.py")))["interpolate"]
 
 getcontext().prec = 60
 HALF_LN2 = Decimal(2).ln() / 2 * Decimal("1.0005")  # rounding to the next k goes a little beyond

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
@@ -37,16 +37,17 @@ from sklearn_metabp.estimators._parameters import (
     check_same_layers,
     count_threads,
     features_as_before_on_error,
+    rows_per_step,
     rule_key,
 )
 from sklearn_metabp.estimators._row_weights import warn_of_light_weights
 from sklearn_metabp.estimators._rows import (
-    DTYPES,
     FitData,
     GivenData,
     Rows,
     check_rows,
     check_validation_rows,
+    check_X,
 )
 from sklearn_metabp.estimators._scoring import ScorerOfParameters
 from sklearn_metabp.estimators._split import split
@@ -233,7 +234,7 @@ class BaseBackpropMLP(
         network = self._make_network(data, rule, continues)
         if continues:
             check_same_layers(self.layout_, network.layout, data.given)
-            state = self._state_to_continue(rule)
+            state = self._state_to_continue(rule, data.rows.X.shape[0])
         else:
             state = start_state(self, network, rule, data.given)
         training = Training(network, data.targets, rule, state)
@@ -315,12 +316,12 @@ class BaseBackpropMLP(
         return self
 
     def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> Network:
+        """Make the network; it is that of the last fit where all is as it was."""
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         X, y, targets = data.rows.X, data.rows.y, data.targets
-        n_outputs = targets.encode(y[:1], X.dtype).shape[1]
         dtype = self.layout_.dtype if continues else X.dtype
-        return Network(
-            ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype),
+        network = Network(
+            ParameterLayout((X.shape[1], *hidden_layer_sizes, targets.n_outputs(y)), dtype),
             check_activations(self.activation, len(hidden_layer_sizes)),
             targets.out_activation,
             self.loss,
@@ -328,6 +329,7 @@ class BaseBackpropMLP(
             check_dropout(self.dropout, rule),
             targets.out_groups,
         )
+        return self.network_ if continues and network == self.network_ else network
 
     def _targets_so_far(self) -> Targets:
         """Return the targets of the last fit, for the present loss."""
@@ -395,9 +397,11 @@ class BaseBackpropMLP(
             count_threads(self.n_threads),
         )
 
-    def _state_to_continue(self, rule: TrainingRule) -> TrainingState:
+    def _state_to_continue(self, rule: TrainingRule, n_rows: int) -> TrainingState:
         """Return a copy of the last state to continue, so that a failed fit changes nothing."""
-        state = self._training_state.copy()
+        in_one_batch = n_rows <= rows_per_step(self.batch_size, n_rows, rule)
+        draws = self.early_stopping or (self.shuffle and not in_one_batch)
+        state = self._training_state.copy(shares_random_numbers=not draws)
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
             state.rule_state, state.rule_key, state.n_planned = fresh, rule_key(rule), None
@@ -421,9 +425,9 @@ class BaseBackpropMLP(
         """Return the activations of the output layer, of shape (n_samples, n_outputs)."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
-        with np.errstate(over="ignore", invalid="ignore"):
-            X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
-        return self.network_.outputs(self.params_, X, n_threads=count_threads(self.n_threads))
+        return self.network_.outputs(
+            self.params_, check_X(self, X), n_threads=count_threads(self.n_threads)
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -40,8 +40,11 @@ def open_listener(
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict.
     """
+    has_callbacks = bool(getattr(estimator, "_skl_callbacks", None))
+    if not has_callbacks and not hasattr(estimator, "_parent_callback_ctx"):
+        return None  # nobody sees the task, and its name takes microseconds to draw
     root = estimator._init_callback_context(task_name=task_name, max_subtasks=max_epochs)
-    if not getattr(estimator, "_skl_callbacks", None):
+    if not has_callbacks:
         return None
     sample_weight = data.given.sample_weight
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}

@@ -5,8 +5,6 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.random.bit_generator import ISeedSequence
-from numpy.typing import DTypeLike
 from sklearn.utils import check_random_state
 
 from sklearn_metabp.estimators._callbacks import CallbackListener
@@ -17,6 +15,7 @@ from sklearn_metabp.estimators._weights import checksum
 from sklearn_metabp.network import Network, constant_biases, resolve_initializer
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.training import Batches, Patience, Start, TrainingState
+from sklearn_metabp.training.random_numbers import seeded
 from sklearn_metabp.update_rules import TrainingRule
 
 
@@ -122,7 +121,7 @@ def start_state(
     if random_state is None:  # NumPy's global generator is also drawn from by others
         random_state = check_random_state(None).randint(2**32, dtype=np.uint32)
     if isinstance(random_state, Integral):
-        random_state = _seeded(random_state)
+        random_state = seeded(random_state)
     random_state = check_random_state(random_state)
     layout = network.layout
     activations = network.activations
@@ -144,25 +143,6 @@ def start_state(
     return TrainingState(
         params, rule.init_state(layout), rule_key(rule), random_state, patience, key
     )
-
-
-class _Zeros(ISeedSequence):
-    """A seed for a generator that is seeded again."""
-
-    def generate_state(self, n_words: int, dtype: DTypeLike = np.uint32) -> np.ndarray:
-        """Return zeros."""
-        return np.zeros(n_words, dtype)
-
-
-def _seeded(seed: Integral) -> np.random.RandomState:
-    """Return what ``RandomState(seed)`` does, to the bit, in a quarter of the time.
-
-    That draws a seed from the operating system first, which is then overwritten.
-    """
-    # NumPy takes any ISeedSequence; its stubs know one.
-    random_state = np.random.RandomState(np.random.MT19937(_Zeros()))  # type: ignore[arg-type]
-    random_state.seed(seed)  # type: ignore[arg-type]
-    return random_state
 
 
 def start_outputs_at_targets(params: np.ndarray, network: Network, batches: Batches) -> None:

@@ -89,19 +89,23 @@ def check_activations(activation: Any, n_hidden: int) -> tuple[str, ...]:
     return activations
 
 
-def check_batch_size(batch_size: Any, n_samples: int, rule: TrainingRule) -> int:
+def rows_per_step(batch_size: Any, n_samples: int, rule: TrainingRule) -> int:
     """Return the number of rows of a step."""
     if rule.needs_fixed_loss or batch_size == "full" or (batch_size == "auto" and rule.full_batch):
         return n_samples
-    if batch_size == "auto":
-        return min(200, n_samples)
-    if batch_size > n_samples:
+    return min(200 if batch_size == "auto" else batch_size, n_samples)
+
+
+def check_batch_size(batch_size: Any, n_samples: int, rule: TrainingRule) -> int:
+    """Return the number of rows of a step, and warn of a batch that is larger than the data."""
+    size = rows_per_step(batch_size, n_samples, rule)
+    if not isinstance(batch_size, str) and batch_size > n_samples and not rule.needs_fixed_loss:
         warnings.warn(
             f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has "
             "them all.",
             stacklevel=6,
         )
-    return min(batch_size, n_samples)
+    return size
 
 
 def check_dropout(dropout: float, rule: TrainingRule) -> float:

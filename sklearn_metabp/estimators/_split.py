@@ -1,13 +1,12 @@
 """The split into rows to train on and rows to validate on."""
 
-import copy
-
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from sklearn_metabp.estimators._rows import Rows
 from sklearn_metabp.targets.labels import column_labels
 from sklearn_metabp.training import TrainingState
+from sklearn_metabp.training.random_numbers import copy_random_state
 
 
 def split(
@@ -43,10 +42,10 @@ def split(
             "'validation_fraction', add rows, or pass X_val and y_val."
         )
     if state.split_random_state is None:
-        state.split_random_state = copy.deepcopy(state.random_state)
+        state.split_random_state = copy_random_state(state.random_state)
         random_state = state.random_state
     else:
-        random_state = copy.deepcopy(state.split_random_state)
+        random_state = copy_random_state(state.split_random_state)
     train, validate = _draw(n_samples, n_validation, labels, random_state)
     return _part(rows, train), _part(rows, validate)
 

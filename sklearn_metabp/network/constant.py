@@ -1,11 +1,14 @@
 """The best prediction that does not depend on X: one number for every output."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES, weighted_means
+from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
-from sklearn_metabp.network.layout import ParameterLayout
+from sklearn_metabp.network.mean_loss import MeanLoss
 from sklearn_metabp.network.network import Network
 
 
@@ -82,11 +85,23 @@ def constant_loss(
     >>> constant_loss(network, np.array([[1.0], [3.0]]))  # half the variance
     0.5
     """
-    layout = ParameterLayout((1, targets.shape[1]))
-    biases = constant_biases(network, targets, sample_weight)
-    params = layout.flatten([np.zeros((1, len(biases)))], [biases])
-    alone = Network(layout, (), network.out_activation, network.loss, out_groups=network.out_groups)
-    return alone.mean_loss(params, np.zeros((len(targets), 1)), targets, sample_weight)
+    # one input, which is 0, with weights that are 0 too
+    n_outputs, X = targets.shape[1], np.zeros((len(targets), 1))
+    params = np.append(np.zeros(n_outputs), constant_biases(network, targets, sample_weight))
+
+    def make_kernel(params: np.ndarray, gradients: Any, max_batch: int) -> Backprop:
+        return Backprop(
+            (1, n_outputs),
+            (),
+            network.out_activation,
+            network.loss,
+            params,
+            gradients,
+            max_batch=max_batch,
+            out_groups=network.out_groups,
+        )
+
+    return MeanLoss(make_kernel, params, X, targets, sample_weight).compute()
 
 
 def _log_shares(means: np.ndarray, groups: tuple[int, ...], half_a_row: float) -> np.ndarray:

@@ -1,11 +1,12 @@
 """A forward pass that is kept from call to call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_metabp._kernels.arrays import are_readable
 from sklearn_metabp._kernels.network import Backprop
 
 MakeKernel = Callable[[np.ndarray, np.ndarray | None, int], Backprop]
@@ -43,24 +44,46 @@ class ForwardPass:
     def fill(self, outputs: np.ndarray, X: Any) -> None:
         """Write the outputs for every row of X.
 
+        Only a block of rows is copied at a time, where X is dense and the kernel cannot read it.
+
         Parameters
         ----------
         outputs : ndarray of shape (n_samples, n_outputs)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
         """
-        kernel, n, dtype = self._kernel, len(outputs), self.params.dtype
-        if n <= len(self._rows) and not issparse(X) and X.shape[1] == self._rows.shape[1]:
-            self._rows[:n] = X
-            kernel.forward(0, n)
-            outputs[...] = kernel.layer_outputs[-1][:n]
-            return
-        kernel.load(
-            X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
-        )
+        n, dtype = len(outputs), self.params.dtype
+        if issparse(X):
+            self._fill_from(X.tocsr().astype(dtype, copy=False), outputs)
+        elif X.shape[1:] != self._rows.shape[1:]:
+            self._kernel.load(X)  # it raises the error
+        elif n <= len(self._rows):
+            self._fill_by_copies(X, outputs, self._rows)
+        elif are_readable([X], dtype):
+            self._fill_from(X, outputs)
+        else:
+            buffer = np.empty((self.max_batch, X.shape[1]), dtype)
+            self._kernel.load(buffer)
+            self._fill_by_copies(X, outputs, buffer)
+            self._kernel.load(self._rows)
+
+    def _fill_from(self, X: Any, outputs: np.ndarray) -> None:
+        """Go forward through rows that the kernel reads where they are."""
+        kernel = self._kernel
+        kernel.load(X)
         try:
-            for start in range(0, n, self.max_batch):
-                stop = min(start + self.max_batch, n)
+            for start, stop in self._blocks(len(outputs)):
                 kernel.forward(start, stop)
                 outputs[start:stop] = kernel.layer_outputs[-1][: stop - start]
         finally:
             kernel.load(self._rows)
+
+    def _fill_by_copies(self, X: np.ndarray, outputs: np.ndarray, buffer: np.ndarray) -> None:
+        """Go forward through rows that are copied into a buffer, which the kernel has loaded."""
+        kernel = self._kernel
+        for start, stop in self._blocks(len(outputs)):
+            buffer[: stop - start] = X[start:stop]
+            kernel.forward(0, stop - start)
+            outputs[start:stop] = kernel.layer_outputs[-1][: stop - start]
+
+    def _blocks(self, n: int) -> Iterator[tuple[int, int]]:
+        return ((start, min(start + self.max_batch, n)) for start in range(0, n, self.max_batch))

@@ -1,5 +1,6 @@
 """Initialisers: the parameters with which a training starts."""
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -43,13 +44,14 @@ def glorot_uniform(
     >>> bool(abs(params).max() < np.sqrt(6 / 3))
     True
     """
-    coefs, intercepts = [], []
+    params = np.empty(layout.n_params, layout.dtype)
     functions = (*activations, activations[-1] if activations else "identity")
-    for function, (fan_in, fan_out) in zip(functions, pairwise(layout.layer_sizes), strict=False):
-        bound = np.sqrt(ACTIVATIONS[function].glorot_factor / (fan_in + fan_out))
-        coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
-        intercepts.append(rng.uniform(-bound, bound, fan_out))
-    return layout.flatten(coefs, intercepts)
+    layers = zip(functions, layout.coefs(params), layout.intercepts(params), strict=False)
+    for function, weights, biases in layers:
+        bound = math.sqrt(ACTIVATIONS[function].glorot_factor / sum(weights.shape))
+        weights[...] = rng.uniform(-bound, bound, weights.shape)
+        biases[...] = rng.uniform(-bound, bound, biases.shape)
+    return params
 
 
 def glorot_normal(

@@ -108,7 +108,12 @@ class ClassTargets(Targets):
         self._check_column(np.ravel(y), name)
 
     def _check_column(self, labels: np.ndarray, name: str) -> None:
-        seen = np.unique(column_labels(labels, name))
+        labels = column_labels(labels, name)
+        if labels.dtype.kind == self.classes.dtype.kind:
+            nearest = self.classes.take(np.searchsorted(self.classes, labels), mode="clip")
+            if (nearest == labels).all():
+                return
+        seen = np.unique(labels)
         if (seen.dtype.kind in "biuf") == (self.classes.dtype.kind in "biuf"):
             seen = np.setdiff1d(seen, self.classes)
         if len(seen):
@@ -140,13 +145,24 @@ class ClassTargets(Targets):
             targets = _dense(y, dtype)
         else:
             position = np.searchsorted(self.classes, column_labels(np.ravel(y)))
-            if self.kind != "binary" or self._output.sums_to_one:
-                return SparseTargets.one_hot(position, max(2, len(self.classes)), dtype, no)
+            if not self._has_one_neuron:
+                return SparseTargets.one_hot(position, self.n_outputs(), dtype, no)
             targets = position[:, None].astype(dtype)
         if no:
             targets *= 2
             targets -= 1
         return targets
+
+    def n_outputs(self, y: Any = None) -> int:
+        """Return the number of output neurons, which follows from the classes."""
+        if self.is_multilabel:
+            return len(self.classes)
+        return 1 if self._has_one_neuron else max(2, len(self.classes))
+
+    @property
+    def _has_one_neuron(self) -> bool:
+        """Whether one neuron tells two classes apart."""
+        return self.kind == "binary" and not self._output.sums_to_one
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return outputs as probabilities, of shape (n_samples, n_classes).

@@ -45,7 +45,7 @@ class MultiOutputTargets(Targets):
 
     def _measure(self) -> None:
         self.out_activation = self.columns[0].out_activation
-        self.widths = [column.encode(column.classes[:1], float).shape[1] for column in self.columns]
+        self.widths = [column.n_outputs() for column in self.columns]
         self.out_groups = (
             tuple(self.widths) if ACTIVATIONS[self.out_activation].sums_to_one else None
         )

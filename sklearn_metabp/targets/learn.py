@@ -13,6 +13,8 @@ from sklearn_metabp.targets.columns import MultiOutputTargets
 from sklearn_metabp.targets.kinds import is_multilabel, is_one_hot, n_columns
 from sklearn_metabp.targets.labels import as_labels, column_labels
 
+# So few integers or strings are classes to scikit-learn, without a warning that they are too many.
+_FEW_ROWS = 20
 _ONE_HOT = (
     "Every row of y has exactly one label: if they are the classes of one-hot encoded rows, pass "
     "y.argmax(axis=1), or y.idxmax(axis=1) of a data frame."
@@ -35,7 +37,8 @@ def learn_targets(
         if by_column:
             raise ValueError(f"y has one column: classes must be one array, got {classes!r}.")
         y = column_or_1d(y, warn=True) if y.ndim == 2 else y
-        check_classification_targets(y)
+        if len(y) > _FEW_ROWS or y.dtype.kind not in "biuU":
+            check_classification_targets(y)
         return ClassTargets(y if classes is None else as_labels(classes, "classes"), *output)
     if is_multilabel(y) and not by_column:
         if classes is not None and not np.array_equal(np.unique(classes), np.arange(y.shape[1])):

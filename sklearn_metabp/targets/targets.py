@@ -54,6 +54,10 @@ class Targets(ABC):
     def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
         """Return targets of the output neurons, of shape (n_samples, n_outputs)."""
 
+    def n_outputs(self, y: Any) -> int:
+        """Return the number of output neurons for y."""
+        return self.encode(y[:1], np.float64).shape[1]
+
     @abstractmethod
     def decode(self, outputs: np.ndarray) -> Any:
         """Return outputs of the network as predictions of y."""

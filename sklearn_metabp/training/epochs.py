@@ -152,9 +152,11 @@ class Epochs:
         step.index = state.n_steps
         program.begin(n_steps)
         size = min(batches.size, len(batches))
-        n_ended, n_done, self.last_loss, problem = self.backprop.run_epochs(
+        n_ended, n_done, last_loss, problem = self.backprop.run_epochs(
             program.kernel, size, n_epochs, state.random_state, losses
         )
+        if isfinite(last_loss):  # NaN if the first batch had none
+            self.last_loss = last_loss
         program.end(n_steps, n_done)
         state.n_steps += n_done
         state.n_rows += n_ended * len(batches) + (n_done - n_ended * batches.n_batches) * size

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
-from sklearn_metabp.network import Network, constant_loss
+from sklearn_metabp.network import MeanLoss, Network, constant_loss
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import ADVICE
 from sklearn_metabp.training.state import TrainingState
@@ -236,7 +236,7 @@ class Outcome:
             "X. If X says nothing about y, this is all there is to learn."
         )
 
-    @property
+    @cached_property
     def _advice_on_y(self) -> str | None:
         batches = self.batches
         if not self.y_has_numbers or isinstance(batches.targets, SparseTargets):
@@ -259,7 +259,7 @@ class Outcome:
         )
         return improves and not is_held_up
 
-    @property
+    @cached_property
     def _is_suspicious(self) -> bool:
         """Whether the training may have failed, by the loss of the last epoch."""
         curve, n_before = self.state.loss_curve, self.start.n_epochs
@@ -294,15 +294,31 @@ class Outcome:
 
     @cached_property
     def _end_loss(self) -> float:
-        return self._loss_of(self.state.params) + self._penalty_of(self.state.params)
+        return self._last_loss + self._penalty_of(self.state.params)
+
+    @cached_property
+    def _last_loss(self) -> float:
+        return self._loss_of(self.state.params)
 
     @cached_property
     def _kept_loss(self) -> float:
-        return self._loss_of(self.state.kept_params(self.rule))
+        kept = self.state.kept_params(self.rule)
+        return self._last_loss if kept is self.state.params else self._loss_of(kept)
 
     def _loss_of(self, params: np.ndarray) -> float:
+        self._mean_loss.params[...] = params
+        return self._mean_loss.compute()
+
+    @cached_property
+    def _mean_loss(self) -> MeanLoss:
         batches = self.batches
-        return self.network.mean_loss(params, batches.X, batches.targets, batches.sample_weight)
+        return MeanLoss(
+            self.network.backprop,
+            np.empty_like(self.state.params),
+            batches.X,
+            batches.targets,
+            batches.sample_weight,
+        )
 
     def _penalty_of(self, params: np.ndarray) -> float:
         """Return the penalty in the loss of a batch, on average over the batches."""

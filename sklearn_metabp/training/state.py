@@ -2,15 +2,20 @@
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.training.curve import Curve
+from sklearn_metabp.training.random_numbers import copy_random_state
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
+
+# Fields of these types need no copy. copy.deepcopy tells, but takes longer for all fields than a
+# step.
+_IMMUTABLE = (int, float, bool, str, type(None))
 
 
 @dataclass
@@ -25,6 +30,9 @@ class Patience:
     watches_score: bool = False
     best_loss: float = np.inf
     n_without_improvement: int = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Patience":
+        return replace(self)  # all its fields are numbers
 
     def continue_with(self, tol: float, n_iter_no_change: float) -> None:
         """Set new limits, and renew patience that has run out."""
@@ -125,9 +133,24 @@ class TrainingState:
         """Epochs finished so far."""
         return len(self.loss_curve)
 
-    def copy(self) -> "TrainingState":
-        """Return an independent copy."""
-        return copy.deepcopy(self)
+    def copy(self, *, shares_random_numbers: bool = False) -> "TrainingState":
+        """Return an independent copy.
+
+        Parameters
+        ----------
+        shares_random_numbers : bool, default=False
+            True for a copy that never draws, and so needs no generator of its own. To copy one
+            takes longer than a step of a small network.
+        """
+        own = self.random_state if shares_random_numbers else copy_random_state(self.random_state)
+        # Only copies of the numbers that drew the validation rows are drawn from.
+        memo = {id(self.random_state): own, id(self.split_random_state): self.split_random_state}
+        return TrainingState(
+            **{
+                name: value if type(value) in _IMMUTABLE else copy.deepcopy(value, memo)
+                for name, value in vars(self).items()
+            }
+        )
 
     @property
     def was_validated(self) -> bool:

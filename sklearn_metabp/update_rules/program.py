@@ -32,6 +32,7 @@ class BoundProgram:
         self, operations: list[Operation], params: np.ndarray, step: Step, state: Any
     ) -> None:
         gradients = step.backprop.gradients_
+        assert gradients is not None  # of a training's kernel
         self.kernel = Program(operations, params, gradients, step.updates)
         self._operations, self._step, self._state = operations, step, state
         self._is_steady = all(operation.steady for operation in operations)

@@ -33,11 +33,11 @@ SHAPES = [
 ]
 
 
-def expect_agreement(problem, dtype, least=0.0, **loading):
+def expect_agreement(problem, dtype, least=0.0, tolerance=None, **loading):
     compiled = problem.backprop(installed, dtype, **loading)
     by_fallback = problem.backprop(fallback, dtype, **loading)
     n = compiled.max_batch
-    tolerance = TOLERANCES[dtype]
+    tolerance = tolerance or TOLERANCES[dtype]
     assert_near(compiled.gradients(0, n), by_fallback.gradients(0, n), tolerance, "loss")
     assert_near(compiled.gradients_, by_fallback.gradients_, tolerance, "gradients", least)
     for layer in range(1, len(problem.layer_sizes)):
@@ -187,8 +187,9 @@ def test_compiled_core_agrees_with_the_fallback_at_extreme_net_inputs(
     problem = make_problem(
         (6, 9, 4), activation, loss, out_activation, n=19, seed=len(loss), scale=scale, alpha=0.0
     )
-    # Of e - sum(e y) no digits are left where y is 0 or 1: the terms are of magnitude 1.
-    expect_agreement(problem, dtype, least=1.0)
+    # Of e - sum(e y) no digits are left where y is 0 or 1: the terms are of magnitude 1. And a net
+    # input of 1000 is known to 6e-5 in float32, where the two products round it differently.
+    expect_agreement(problem, dtype, least=1.0, tolerance=None if dtype == np.float64 else 1e-4)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

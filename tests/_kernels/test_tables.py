@@ -22,7 +22,8 @@ from sklearn_metabp._kernels.scopes import (
 from sklearn_metabp._kernels.scopes.link_history import row_positions
 
 HEADERS = Path(_kernels.__file__).parent / "scopes"
-STEPS = [name for name in vars(fallback) if name.endswith("_step")]
+# clip_step is no row of the table: it needs all values before it changes one.
+STEPS = [name for name in vars(fallback) if name.endswith("_step") and name != "clip_step"]
 
 
 def enums(header):

@@ -7,7 +7,7 @@ import pytest
 from sklearn_metabp import _kernels
 from sklearn_metabp._kernels import network, rules, scopes
 from sklearn_metabp._kernels.network import backprop_fallback
-from sklearn_metabp._kernels.rules import rule_steps_fallback
+from sklearn_metabp._kernels.rules import program_fallback, rule_steps_fallback
 from sklearn_metabp._kernels.scopes import (
     layer_rule_fallback,
     link_rule_fallback,
@@ -17,6 +17,7 @@ from sklearn_metabp._kernels.scopes import (
 
 FALLBACKS = (
     backprop_fallback,
+    program_fallback,
     rule_steps_fallback,
     layer_rule_fallback,
     link_rule_fallback,

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -52,6 +53,38 @@ def test_dense_and_sparse_rows_take_turns():
         np.testing.assert_allclose(
             network.outputs(params, rows), by_hand(params, X)[: rows.shape[0]]
         )
+
+
+LAYOUTS = {
+    "column by column": np.asfortranarray,
+    "every second row": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "backwards": lambda X: X[::-1].copy()[::-1],
+    "single precision": lambda X: X.astype(np.float32),
+    "integers": lambda X: (10 * X).astype(int),
+}
+
+
+@pytest.mark.parametrize("n", [1, 513, 1100])
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_rows_in_any_layout_have_the_outputs_of_a_copy(kind, n):
+    network, (params, X) = a_network(), some(n)
+    X = LAYOUTS[kind](X)
+    outputs = network.outputs(params, X)
+    np.testing.assert_array_equal(outputs, network.outputs(params, np.ascontiguousarray(X, float)))
+    np.testing.assert_allclose(outputs, by_hand(params, X))
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_rows_in_any_layout_are_copied_a_block_at_a_time(kind):
+    network, (params, X) = a_network(), some(20_000)
+    X = LAYOUTS[kind](X)
+    tracemalloc.start()
+    try:
+        outputs = network.outputs(params, X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - outputs.nbytes < 0.2 * X.shape[0] * X.shape[1] * 8
 
 
 def test_values_written_into_the_parameters_are_used_at_once():

@@ -32,6 +32,11 @@ from sklearn_metabp.training.epochs import Epochs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+
+def one_over_t(t, t_planned):
+    return 1 / t
+
+
 RULES = [
     SGD(0.1),
     SGD(0.05, momentum=0.9),
@@ -41,7 +46,7 @@ RULES = [
     Adam(0.01),
     Adam(0.01, schedule="one_cycle"),
     Adam(0.02, schedule="adaptive"),
-    Adam(0.01, schedule=lambda t, t_planned: 1 / t),
+    Adam(0.01, schedule=one_over_t),
     AdaMax(0.02),
     AdamW(0.01, weight_decay=0.1),
     AdamW(0.01, decay_epochs=3, weight_decay=0.01, cautious=True, schedule="cosine"),
@@ -107,7 +112,9 @@ def assert_same_states(state, other):
             assert_array_equal(value, other[name])
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize(
+    "rule", RULES, ids=[f"{n} {type(rule).__name__}" for n, rule in enumerate(RULES)]
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_rule_takes_the_same_steps(rule, dtype, epochs_in_c):
     X, y = classes("multiclass", n=53, dtype=dtype)

@@ -11,13 +11,15 @@
 #define TEMPLATE "../rules/norm_template.h"
 #include "../common/each_precision.h"
 
-/* x^n for a whole n >= 0, by squaring: the same bits on every machine. */
-UNUSED static double whole_power(double x, double n)
+/* a^n and b^n for a whole n >= 0, by squaring: the same bits on every machine. Two at once take as
+ * long as one, and no branch depends on the digits of n, which change from step to step. */
+UNUSED static void whole_powers(double a, double b, double n, double *power_a, double *power_b)
 {
-    double power = 1;
-    for (uint64_t left = (uint64_t)n; left; left >>= 1, x *= x)
-        if (left & 1) power *= x;
-    return power;
+    *power_a = *power_b = 1;
+    for (uint64_t left = (uint64_t)n; left; left >>= 1, a *= a, b *= b) {
+        *power_a *= left & 1 ? a : 1;
+        *power_b *= left & 1 ? b : 1;
+    }
 }
 
 /* Once per step, before its loop: numbers of the call become those of the loop. */
@@ -25,15 +27,24 @@ UNUSED static void as_they_are(double *x) { (void)x; }
 
 UNUSED static void adam_corrections(double *x) /* rate, beta_1, beta_2, epsilon, t */
 {
-    x[0] /= 1 - whole_power(x[1], x[4]);
-    x[4] = 1 / sqrt(1 - whole_power(x[2], x[4]));
+    double of_mean, of_square;
+    whole_powers(x[1], x[2], x[4], &of_mean, &of_square);
+    x[0] /= 1 - of_mean;
+    x[4] = 1 / sqrt(1 - of_square);
 }
 
-UNUSED static void mean_correction(double *x) { x[0] /= 1 - whole_power(x[1], x[4]); }
+UNUSED static void mean_correction(double *x) /* rate, beta_1, beta_2, epsilon, t */
+{
+    double of_mean, unused;
+    whole_powers(x[1], 1, x[4], &of_mean, &unused);
+    x[0] /= 1 - of_mean;
+}
 
 UNUSED static void root_correction(double *x) /* ..., beta_2, epsilon, t */
 {
-    x[5] = 1 / sqrt(1 - whole_power(x[3], x[5]));
+    double of_square, unused;
+    whole_powers(x[3], 1, x[5], &of_square, &unused);
+    x[5] = 1 / sqrt(1 - of_square);
 }
 
 /* The steps that Python can call: the loop's name, its arrays in the order of the call, r for one
