@@ -11,7 +11,7 @@ from sklearn_metabp._kernels.functions import check_functions
 from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.network.forward import ForwardPass
+from sklearn_metabp.network.forward import ForwardPass, is_small_pass
 from sklearn_metabp.network.layout import ParameterLayout
 from sklearn_metabp.network.mean_loss import FORWARD_BATCH, MeanLoss
 
@@ -135,6 +135,7 @@ class Network:
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
         n_threads : int, default=1
+            Number of threads that share the rows of large products.
         """
         params, n_rows = readable(params), min(FORWARD_BATCH, X.shape[0])
         outputs = np.empty((X.shape[0], self.layout.layer_sizes[-1]), params.dtype)
@@ -143,6 +144,8 @@ class Network:
         except IndexError:
             forward = None
         if forward is None or not forward.serves(params, n_rows):
+            if is_small_pass(self.layout.layer_sizes, n_rows):
+                n_threads = 1  # a kept pass holds no threads, and serves every number of them
             make_kernel = partial(self.backprop, n_threads=n_threads)
             forward = ForwardPass(make_kernel, params, n_rows)
         with one_blas_thread():
@@ -153,10 +156,7 @@ class Network:
 
     @cached_property
     def _kept_pass(self) -> list[ForwardPass]:
-        """The last small forward pass, kept for the next call. It holds no rows.
-
-        It is too small for threads, so it serves any number of them.
-        """
+        """The last small forward pass, kept for the next call. It holds no rows."""
         return []
 
     def __getstate__(self) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 import copy
 import os
 import pickle
+import signal
+import threading
 
 import numpy as np
 import pytest
 from helpers.callbacks import StepCounter
 from helpers.checkpoints import KillAfter, Killed
-from helpers.processes import run_python
 from joblib import cpu_count, parallel_backend
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
@@ -30,7 +31,7 @@ from sklearn_metabp import (
 )
 from sklearn_metabp.estimators._parameters import count_threads
 from sklearn_metabp.network import Network
-from sklearn_metabp.training import DivergenceError
+from sklearn_metabp.training import DivergenceError, loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -120,6 +121,15 @@ def test_training_validation_and_prediction_have_the_threads(params, n_threads, 
     assert kernels_made == [(number, False)]
 
 
+def test_a_pass_that_is_kept_has_one_thread(kernels_made):
+    X, y = rows()
+    model = BackpropMLPClassifier(**SETTING, n_threads=2).fit(X, y)
+    kernels_made.clear()
+    model.predict(X[:16])
+    model.set_params(n_threads=1).predict(X[:16])
+    assert kernels_made == [(1, False)]
+
+
 def test_minus_one_is_every_processor():
     assert count_threads(-1) == cpu_count()
     assert count_threads(3) == 3
@@ -186,26 +196,18 @@ def test_a_search_of_fits_with_threads_finds_the_same(backend):
     assert_same_fit(found.best_estimator_, alone.best_estimator_)
 
 
-INTERRUPT = """
-import os, signal, threading, warnings
-import numpy as np
-from sklearn_metabp import BackpropMLPRegressor
-
-rng = np.random.default_rng(0)
-X = rng.standard_normal((500, 70))
-model = BackpropMLPRegressor(
-    (90, 80), batch_size=120, max_iter=10**7, n_iter_no_change=float("inf"), n_threads=3
-)
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-with warnings.catch_warnings(record=True) as warned:
-    warnings.simplefilter("always")
-    model.fit(X, X[:, 0])
-print(["interrupted by user" in str(w.message) for w in warned], np.isfinite(model.params_).all())
-model.set_params(max_iter=2).fit(X, X[:, 0])
-print(model.n_iter_)
-"""
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_ctrl_c_ends_a_fit_with_threads():
-    assert run_python(INTERRUPT, attempts=1) == "[True] True\n2\n"
+def test_ctrl_c_ends_a_fit_with_threads(monkeypatch):
+    X, y = rows()
+    setting = SETTING | {"max_iter": 10**7, "n_iter_no_change": np.inf, "n_threads": 3}
+    model = BackpropMLPRegressor(**setting)
+    monkeypatch.setattr(loop, "_last_interrupt", -np.inf)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            model.fit(X, y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert np.isfinite(model.params_).all()
+    assert model.set_params(max_iter=2).fit(X, y).n_iter_ == 2
