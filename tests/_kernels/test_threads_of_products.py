@@ -165,7 +165,7 @@ print("fine")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_has_threads_of_its_own():
-    assert run_python(FORK, attempts=1) == "fine\n"
+    assert run_python(FORK, timeout=300, attempts=1) == "fine\n"
 
 
 EXIT = """
@@ -188,4 +188,4 @@ print("ends")
 
 
 def test_a_process_ends_while_threads_sleep_or_work():
-    assert run_python(EXIT, attempts=1) == "ends\n"
+    assert run_python(EXIT, timeout=300, attempts=1) == "ends\n"

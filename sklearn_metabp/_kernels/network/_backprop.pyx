@@ -130,6 +130,15 @@ ctypedef struct Thread:
     int is_finite       # whether all updates were
 
 
+ctypedef struct Work:   # that threads share
+    void* kernel
+    int n_parts
+    int n               # rows of the batch
+    int number          # of the layer, of all work but a forward pass
+    int end             # of a forward pass
+    void* rule          # of gradients; NULL if they are written to their array
+
+
 @cython.final  # its own methods are called without a table, and inlined
 cdef class Backprop:
     """Activations, deltas, gradients and loss of a minibatch.
@@ -168,10 +177,6 @@ cdef class Backprop:
     cdef int64_t* _groups_at
     cdef int64_t _n_groups
     cdef void* _scratch_at
-
-    # What threads work on at the moment.
-    cdef int _n_parts, _n, _end, _number
-    cdef void* _rule                        # NULL if the gradients are written to their array
 
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
                  max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0,
@@ -490,6 +495,7 @@ cdef class Backprop:
         """Rule (1) for the batch."""
         cdef Layer* layer = &self._layers[0]
         cdef int64_t row_work = self._n_weights
+        cdef Work work
         if self._rows.is_sparse:
             row_work -= <int64_t>layer.fan_in * layer.width
             fill_rows(self._is_double, layer.outputs, layer.biases, n, layer.width)
@@ -497,19 +503,18 @@ cdef class Backprop:
                               layer.width, layer.fan_in):
                 self._rows.changed = COLUMNS
                 return
-        self._n_parts = self._row_parts(n, row_work)
-        self._n, self._end = n, end
-        if self._n_parts == 1:
-            self._forward_part(0, 0)
+        work.kernel, work.n, work.end = <void*>self, n, end
+        work.n_parts = self._row_parts(n, row_work)
+        if work.n_parts == 1:
+            self._forward_part(&work, 0, 0)
         else:
-            run_parts(&self._pool, forward_part, <void*>self, self._n_parts)
+            run_parts(&self._pool, forward_part, &work, work.n_parts)
 
-    cdef void _forward_part(self, int part, int thread) noexcept nogil:
+    cdef void _forward_part(self, const Work* work, int part, int thread) noexcept nogil:
         """Rule (1) for some rows: in = W x + theta, x = f(in)."""
         cdef bint is_double = self._is_double, is_rectified
-        cdef int end = self._end, number, width
-        cdef int first = part_start(self._n, part, self._n_parts)
-        cdef int n = part_start(self._n, part + 1, self._n_parts) - first
+        cdef int end = work.end, number, width
+        cdef int first = part_start(work, part), n = part_start(work, part + 1) - first
         cdef double share
         cdef Layer* layer
         cdef void* out
@@ -584,29 +589,30 @@ cdef class Backprop:
         computed; 0 if an update was not finite. Otherwise the gradients are written to their array.
         """
         cdef Layer* layer = &self._layers[number]
-        cdef int64_t k, work = <int64_t>n * layer.fan_in * layer.width
+        cdef int64_t k, size = <int64_t>n * layer.fan_in * layer.width
         cdef int thread, is_finite = 1
+        cdef Work work
         if number == 0 and self._rows.is_sparse:
             if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients,
                                layer.deltas, n, layer.width, layer.fan_in, -1 / self._total):
                 self._rows.changed = COLUMNS
                 return 0
-            work = 0
+            size = 0
         elif self._products != NULL:
             self._products.pack_deltas(n, layer.width, layer.deltas, self._threads[0].tiles)
         else:
             blas_gradient(self._is_double, n, layer.width, layer.fan_in, -1 / self._total,
                           self._inputs(number), layer.deltas, layer.weight_gradients)
-        self._number, self._n, self._rule, self._n_parts = number, n, rule, 1
-        if self._pool.n_threads > 1 and work >= 2 * PART_WORK:
-            self._n_parts = <int>min(layer.n_blocks, min(
-                work // PART_WORK, GRADIENT_PARTS * self._pool.n_threads))
+        work.kernel, work.number, work.n, work.rule, work.n_parts = <void*>self, number, n, rule, 1
+        if self._pool.n_threads > 1 and size >= 2 * PART_WORK:
+            work.n_parts = <int>min(layer.n_blocks, min(
+                size // PART_WORK, GRADIENT_PARTS * self._pool.n_threads))
         for thread in range(self._pool.n_threads):
             self._threads[thread].is_finite = 1
-        if self._n_parts == 1:
-            self._gradient_part(0, 0)
+        if work.n_parts == 1:
+            self._gradient_part(&work, 0, 0)
         else:
-            run_parts(&self._pool, gradient_part, <void*>self, self._n_parts)
+            run_parts(&self._pool, gradient_part, &work, work.n_parts)
         for thread in range(self._pool.n_threads):
             is_finite &= self._threads[thread].is_finite
         layer.squares = 0
@@ -615,24 +621,24 @@ cdef class Backprop:
                 layer.squares += self._squares_at[k]
         return is_finite
 
-    cdef void _gradient_part(self, int part, int thread) noexcept nogil:
+    cdef void _gradient_part(self, const Work* work, int part, int thread) noexcept nogil:
         """dJ/dw = -mean delta x, rule (3) without its learning rate, and the penalty's gradient.
 
         The first part also computes dJ/dtheta = -mean delta.
         """
-        cdef Layer* layer = &self._layers[self._number]
-        cdef int n = self._n
+        cdef Layer* layer = &self._layers[work.number]
+        cdef int n = work.n
         cdef double scale = -1 / self._total
-        cdef void* x = self._inputs(self._number)
+        cdef void* x = self._inputs(work.number)
         cdef bint in_tiles = (self._products != NULL
-                              and not (self._number == 0 and self._rows.is_sparse))
+                              and not (work.number == 0 and self._rows.is_sparse))
         cdef int64_t block = 0, last = layer.n_blocks, row, end, at, length
         cdef char* packed = <char*>self._threads[0].tiles
         cdef char* scratch = <char*>self._threads[thread].tiles
         cdef char* gradient
-        if self._n_parts > 1:
-            block = layer.n_blocks * part // self._n_parts
-            last = layer.n_blocks * (part + 1) // self._n_parts
+        if work.n_parts > 1:
+            block = layer.n_blocks * part // work.n_parts
+            last = layer.n_blocks * (part + 1) // work.n_parts
         if part == 0:
             column_sums(self._is_double, layer.bias_gradients, layer.deltas, n, layer.width, scale)
         if in_tiles:
@@ -643,7 +649,7 @@ cdef class Backprop:
             at, length = row * layer.width, (end - row) * layer.width
             gradient = <char*>layer.weight_gradients + at * self._item
             if in_tiles:
-                if self._rule != NULL:
+                if work.rule != NULL:
                     gradient = self._threads[thread].block
                 self._products.gradient(n, layer.width, layer.fan_in, row, end, scale, x, packed,
                                         gradient, scratch)
@@ -651,8 +657,8 @@ cdef class Backprop:
                 self._squares_at[block] = add_decay(
                     self._is_double, gradient, <char*>layer.weights + at * self._item, length,
                     self.alpha / self._total)
-            if self._rule != NULL:
-                self._threads[thread].is_finite &= (<CompiledRule>self._rule).change(
+            if work.rule != NULL:
+                self._threads[thread].is_finite &= (<CompiledRule>work.rule).change(
                     gradient, layer.start + at, length)
 
     cdef inline void* _inputs(self, int number) noexcept nogil:
@@ -662,19 +668,19 @@ cdef class Backprop:
     cdef void _send_back(self, int number, int n) noexcept nogil:
         """Rule (6) for the batch, from a layer to the one before."""
         cdef Layer* layer = &self._layers[number]
-        self._n_parts = self._row_parts(n, <int64_t>layer.fan_in * layer.width)
-        self._number, self._n = number, n
-        if self._n_parts == 1:
-            self._send_back_part(0, 0)
+        cdef Work work
+        work.kernel, work.number, work.n = <void*>self, number, n
+        work.n_parts = self._row_parts(n, <int64_t>layer.fan_in * layer.width)
+        if work.n_parts == 1:
+            self._send_back_part(&work, 0, 0)
         else:
-            run_parts(&self._pool, send_back_part, <void*>self, self._n_parts)
+            run_parts(&self._pool, send_back_part, &work, work.n_parts)
 
-    cdef void _send_back_part(self, int part, int thread) noexcept nogil:
+    cdef void _send_back_part(self, const Work* work, int part, int thread) noexcept nogil:
         """Rule (6) for some rows: delta_i = f'(in_i) sum_h delta_h w_hi."""
-        cdef Layer* layer = &self._layers[self._number]
-        cdef Layer* before = &self._layers[self._number - 1]
-        cdef int first = part_start(self._n, part, self._n_parts)
-        cdef int n = part_start(self._n, part + 1, self._n_parts) - first
+        cdef Layer* layer = &self._layers[work.number]
+        cdef Layer* before = &self._layers[work.number - 1]
+        cdef int first = part_start(work, part), n = part_start(work, part + 1) - first
         cdef int64_t n_deltas = <int64_t>n * before.width
         cdef bint is_rectified = before.slopes == NULL and before.function == RELU
         cdef void* outputs = self._of_rows(before.outputs, first, before.width)
@@ -708,25 +714,25 @@ cdef class Backprop:
 
 # Threads call a kernel by these. It is the caller's, who waits for them.
 
-cdef void forward_part(void* kernel, int part, int thread) noexcept nogil:
-    (<Backprop>kernel)._forward_part(part, thread)
+cdef void forward_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._forward_part(<Work*>work, part, thread)
 
 
-cdef void send_back_part(void* kernel, int part, int thread) noexcept nogil:
-    (<Backprop>kernel)._send_back_part(part, thread)
+cdef void send_back_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._send_back_part(<Work*>work, part, thread)
 
 
-cdef void gradient_part(void* kernel, int part, int thread) noexcept nogil:
-    (<Backprop>kernel)._gradient_part(part, thread)
+cdef void gradient_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._gradient_part(<Work*>work, part, thread)
 
 
-cdef inline int part_start(int n, int part, int n_parts) noexcept nogil:
+cdef inline int part_start(const Work* work, int part) noexcept nogil:
     """Return the first row of a part of a batch; that of the part after the last one is n."""
     if part == 0:
         return 0
-    if part == n_parts:
-        return n
-    return <int>(<int64_t>n * part // n_parts // PART_ROWS) * PART_ROWS
+    if part == work.n_parts:
+        return work.n
+    return <int>(<int64_t>work.n * part // work.n_parts // PART_ROWS) * PART_ROWS
 
 
 cdef int64_t block_rows(int64_t fan_in, int64_t width):
