@@ -53,7 +53,7 @@ def test_every_parameter_of_scikit_learns_mlp_is_answered_with_ours(estimator, n
     [
         (lambda: BackpropMLPClassifier(hidden_layer_size=3), "Did you mean 'hidden_layer_sizes'?"),
         (lambda: BackpropMLPClassifier(max_epochs=3), "Here it is max_iter"),
-        (lambda: BackpropMLPRegressor(n_jobs=2), "one fit has one thread"),
+        (lambda: BackpropMLPRegressor(n_jobs=2), "n_threads, the threads of one fit"),
         (lambda: BackpropMLPRegressor(class_weights=None), "no parameter 'class_weights'."),
         (lambda: Adam(lr=0.1), "Here it is learning_rate"),
         (lambda: Adam(learning_rat=0.1), "Did you mean 'learning_rate'?"),

@@ -48,7 +48,8 @@ class Checkpoint(BaseCallback):
     Notes
     -----
     **A training is identified by all that it is computed from:** the release of this package, the
-    estimator's class and parameters, the values of the data in any memory layout, and the code of
+    estimator's class and parameters (without ``verbose`` and ``n_threads``, which do not change the
+    result), the values of the data in any memory layout, and the code of
     the user's update rules, schedules, ``init`` functions, scorers, monitors and callbacks that can
     stop a training. To edit a method, or a function or constant of the script that it refers to,
     makes another training. Comments and docstrings do not, nor do other releases of NumPy or

@@ -16,10 +16,11 @@ _HOOKS = ("on_epoch_end", "on_fit_task_end", "resume_training")
 def training_name(estimator: Any, state: TrainingState, data: Any) -> str:
     """Return the fingerprint of all that a training is computed from.
 
-    It includes the release of this package; the estimator's class and parameters, with the code of
-    every rule, schedule, ``init`` function, scorer and monitor of the user's; the rows, validation
-    rows and given start; the callbacks that can stop the training; and the state that it continues
-    from. It does not include the releases of NumPy and scikit-learn.
+    It includes the release of this package; the estimator's class and parameters, except those that
+    do not change the result, with the code of every rule, schedule, ``init`` function, scorer and
+    monitor of the user's; the rows, validation rows and given start; the callbacks that can stop
+    the training; and the state that it continues from. It does not include the releases of NumPy
+    and scikit-learn.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ def training_name(estimator: Any, state: TrainingState, data: Any) -> str:
     name : str
     """
     parameters = estimator.get_params(deep=False)
-    parameters.pop("verbose", None)
+    for name in ("verbose", "n_threads"):  # no part of the result
+        parameters.pop(name, None)
     rows, validation_rows = data.rows, data.validation_rows
     given = [
         None if arrays is None else [np.asarray(array) for array in arrays]

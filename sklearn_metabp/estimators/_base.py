@@ -35,6 +35,7 @@ from sklearn_metabp.estimators._parameters import (
     check_dropout,
     check_hidden_layer_sizes,
     check_same_layers,
+    count_threads,
     features_as_before_on_error,
     rows_per_step,
     rule_key,
@@ -106,6 +107,7 @@ class BaseBackpropMLP(
         "init": [StrOptions(set(INITIALIZERS)), callable],
         "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
     }
 
     @abstractmethod
@@ -131,6 +133,7 @@ class BaseBackpropMLP(
         init: Any,
         init_output_bias: str,
         verbose: bool,
+        n_threads: int,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -152,6 +155,7 @@ class BaseBackpropMLP(
         self.init = init
         self.init_output_bias = init_output_bias
         self.verbose = verbose
+        self.n_threads = n_threads
 
     @abstractmethod
     def _learn_targets(self, y: Any, classes: Any) -> Targets:
@@ -272,6 +276,7 @@ class BaseBackpropMLP(
                 validation=start.validation,
                 listener=start.listener,
                 verbose=self.verbose,
+                n_threads=count_threads(self.n_threads),
             )
         message = None
         if examines and not interrupted:
@@ -383,7 +388,14 @@ class BaseBackpropMLP(
         score = None
         if self.scoring is not None:
             score = ScorerOfParameters(self, training.fitted_attributes, training.targets, rows)
-        return ValidationRows(training.network, training.targets, rows, self.early_stopping, score)
+        return ValidationRows(
+            training.network,
+            training.targets,
+            rows,
+            self.early_stopping,
+            score,
+            count_threads(self.n_threads),
+        )
 
     def _state_to_continue(self, rule: TrainingRule, n_rows: int) -> TrainingState:
         """Return a copy of the last state to continue, so that a failed fit changes nothing."""
@@ -413,7 +425,9 @@ class BaseBackpropMLP(
         """Return the activations of the output layer, of shape (n_samples, n_outputs)."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
-        return self.network_.outputs(self.params_, check_X(self, X))
+        return self.network_.outputs(
+            self.params_, check_X(self, X), n_threads=count_threads(self.n_threads)
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -94,6 +94,11 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         effect if ``intercept_init`` is given.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
+    n_threads : int, default=1
+        Number of threads that share the large products of a training or a prediction; -1 is one
+        for each processor that the process may use. The results are the same to the bit. Small
+        layers, and machines without AVX2 or NEON, use one thread. What runs many fits at once
+        multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
 
     Attributes
     ----------
@@ -205,6 +210,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
         verbose: bool = False,
+        n_threads: int = 1,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -227,6 +233,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,
+            n_threads=n_threads,
         )
         self.class_weight = class_weight
 

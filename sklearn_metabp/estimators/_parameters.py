@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.estimators._rows import GivenData
@@ -54,8 +55,8 @@ PARAMETERS_ELSEWHERE = {
     "kernel_initializer": "init",
     "callbacks": "set_callbacks(...), a method",
     "n_jobs": (
-        "that of what runs many fits, as GridSearchCV(model, grid, n_jobs=2); "
-        "one fit has one thread"
+        "n_threads, the threads of one fit, or n_jobs of what runs many fits, as "
+        "GridSearchCV(model, grid, n_jobs=2)"
     ),
 }
 
@@ -124,6 +125,11 @@ def check_dropout(dropout: float, rule: TrainingRule) -> float:
             "set dropout=0 on the estimator, and use no rule that sets dropout."
         )
     return float(dropout)
+
+
+def count_threads(n_threads: int) -> int:
+    """Return the number of threads; -1 is one for each processor that this process may use."""
+    return cpu_count() if n_threads == -1 else n_threads
 
 
 def rule_key(rule: TrainingRule) -> tuple[str, ...]:

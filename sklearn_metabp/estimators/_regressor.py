@@ -87,6 +87,11 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         from 0. It has no effect if ``intercept_init`` is given, or if training continues.
     verbose : bool, default=False
         Whether to print the loss of every epoch.
+    n_threads : int, default=1
+        Number of threads that share the large products of a training or a prediction; -1 is one
+        for each processor that the process may use. The results are the same to the bit. Small
+        layers, and machines without AVX2 or NEON, use one thread. What runs many fits at once
+        multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
 
     Attributes
     ----------
@@ -191,6 +196,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
         verbose: bool = False,
+        n_threads: int = 1,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -213,6 +219,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,
+            n_threads=n_threads,
         )
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -24,6 +25,8 @@ class ValidationRows:
     stops_training : bool
     score : callable or None
         Returns the score of parameters on these rows; None is accuracy or R².
+    n_threads : int, default=1
+        Number of threads of the products.
     """
 
     def __init__(
@@ -33,19 +36,22 @@ class ValidationRows:
         rows: Rows,
         stops_training: bool,
         score: Callable | None,
+        n_threads: int = 1,
     ):
         self.stops_training = stops_training
         self._epochs: Collection[int] | None = None
         self._losses_only = False
         self._on_validation: Callable[[np.ndarray, float], None] | None = None
         self._network, self._targets, self._rows, self._score = network, targets, rows, score
+        self._n_threads = n_threads
         dtype = network.layout.dtype
         X, y, sample_weight = rows
         self._X = X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
         if sample_weight is not None:
             sample_weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
         encoded, params = targets.encode(y, dtype), network.layout.zeros()
-        self._loss = MeanLoss(network.backprop, params, self._X, encoded, sample_weight)
+        make_kernel = partial(network.backprop, n_threads=n_threads)
+        self._loss = MeanLoss(make_kernel, params, self._X, encoded, sample_weight)
 
     def for_many_fits(
         self,
@@ -87,5 +93,5 @@ class ValidationRows:
         if self._score is not None:
             return self._score(params), loss
         _, y, sample_weight = self._rows
-        outputs = self._network.outputs(params, self._X)
+        outputs = self._network.outputs(params, self._X, n_threads=self._n_threads)
         return self._targets.score(y, outputs, sample_weight), loss

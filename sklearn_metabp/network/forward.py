@@ -1,6 +1,6 @@
 """A forward pass that is kept from call to call."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,11 @@ MakeKernel = Callable[[np.ndarray, np.ndarray | None, int], Backprop]
 # Largest number of values in the buffers of a pass that is kept: one or a few rows. For more rows
 # the time to make the pass does not count.
 _KEPT_NUMBERS = 1 << 13
+
+
+def is_small_pass(layer_sizes: Sequence[int], n_rows: int) -> bool:
+    """Return whether the buffers of a pass are so small that it is kept."""
+    return n_rows * sum(layer_sizes) <= _KEPT_NUMBERS
 
 
 class ForwardPass:
@@ -33,7 +38,7 @@ class ForwardPass:
         self._kernel: Backprop = make_kernel(params, None, max_batch)
         self.params, self.max_batch = params, max_batch
         sizes = self._kernel.layer_sizes
-        self.is_small = max_batch * sum(sizes) <= _KEPT_NUMBERS
+        self.is_small = is_small_pass(sizes, max_batch)
         self._rows = np.zeros((max_batch if self.is_small else 0, sizes[0]), params.dtype)
         self._kernel.load(self._rows)
 

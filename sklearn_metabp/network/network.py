@@ -1,7 +1,7 @@
 """A network without its weights: layers, activation functions and loss."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn_metabp._kernels.functions import check_functions
 from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.network.forward import ForwardPass
+from sklearn_metabp.network.forward import ForwardPass, is_small_pass
 from sklearn_metabp.network.layout import ParameterLayout
 from sklearn_metabp.network.mean_loss import FORWARD_BATCH, MeanLoss
 
@@ -88,6 +88,7 @@ class Network:
         *,
         dropout_key: int | None = None,
         n_steps: int = 0,
+        n_threads: int = 1,
     ) -> Backprop:
         """Make a kernel that goes forward and backward, for batches of up to ``max_batch`` rows.
 
@@ -103,6 +104,8 @@ class Network:
             kernel's ``dropout``, which begins as the network's and may be changed.
         n_steps : int, default=0
             Number of steps taken before the first one of this kernel.
+        n_threads : int, default=1
+            Number of threads that share the rows of large products. The bits do not depend on it.
 
         Returns
         -------
@@ -121,15 +124,18 @@ class Network:
             dropout=self.dropout,
             dropout_key=dropout_key,
             n_steps=n_steps,
+            n_threads=n_threads,
         )
 
-    def outputs(self, params: np.ndarray, X: Any) -> np.ndarray:
+    def outputs(self, params: np.ndarray, X: Any, *, n_threads: int = 1) -> np.ndarray:
         """Compute the activations of the output layer, of shape (n_samples, n_outputs).
 
         Parameters
         ----------
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
+        n_threads : int, default=1
+            Number of threads that share the rows of large products.
         """
         params, n_rows = readable(params), min(FORWARD_BATCH, X.shape[0])
         outputs = np.empty((X.shape[0], self.layout.layer_sizes[-1]), params.dtype)
@@ -138,7 +144,10 @@ class Network:
         except IndexError:
             forward = None
         if forward is None or not forward.serves(params, n_rows):
-            forward = ForwardPass(self.backprop, params, n_rows)
+            if is_small_pass(self.layout.layer_sizes, n_rows):
+                n_threads = 1  # a kept pass holds no threads, and serves every number of them
+            make_kernel = partial(self.backprop, n_threads=n_threads)
+            forward = ForwardPass(make_kernel, params, n_rows)
         with one_blas_thread():
             forward.fill(outputs, X)
         if forward.is_small:

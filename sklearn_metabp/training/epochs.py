@@ -44,6 +44,8 @@ class Epochs:
     listener : Listener, default=None
     yields_steps : bool, default=False
         Whether ``run_one`` yields the steps even without a listener to steps.
+    n_threads : int, default=1
+        Number of threads of the products.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Epochs:
         listener: "Listener | None" = None,
         *,
         yields_steps: bool = False,
+        n_threads: int = 1,
     ):
         self.batches, self.rule, self.state, self.max_epochs = batches, rule, state, max_epochs
         state.order = batches.order
@@ -69,6 +72,7 @@ class Epochs:
             min(batches.size, len(batches)),
             dropout_key=dropout_key,
             n_steps=state.n_steps,
+            n_threads=n_threads,
         )
         self.backprop.load(*batches.rows)
         self.listener = listener

@@ -49,6 +49,7 @@ def train(
     validation: Validation | None = None,
     listener: Listener | None = None,
     verbose: bool = False,
+    n_threads: int = 1,
 ) -> TrainingEnd:
     """Train for up to ``max_epochs`` epochs, changing ``state``.
 
@@ -68,6 +69,8 @@ def train(
     validation : Validation, default=None
     listener : Listener, default=None
     verbose : bool, default=False
+    n_threads : int, default=1
+        Number of threads of the products. The bits do not depend on it.
 
     Returns
     -------
@@ -89,9 +92,18 @@ def train(
     with one_blas_thread():
         trainer: Epochs | Search
         if rule.takes_steps:
-            trainer = Epochs(network, batches, rule, state, max_epochs, planned_epochs, listener)
+            trainer = Epochs(
+                network,
+                batches,
+                rule,
+                state,
+                max_epochs,
+                planned_epochs,
+                listener,
+                n_threads=n_threads,
+            )
         else:
-            trainer = Search(network, batches, rule, state, max_epochs, listener)
+            trainer = Search(network, batches, rule, state, max_epochs, listener, n_threads)
         epoch_end = _EpochEnd(rule, state, trainer.step, validation, listener, verbose)
         try:
             stopped = trainer.run(epoch_end.handle, epoch_end.n_quiet_epochs)

@@ -30,7 +30,9 @@ class Search:
         state: TrainingState,
         max_iter: int,
         listener: Listener | None,
+        n_threads: int = 1,
     ):
+        self._n_threads = n_threads
         self._batches, self._rule, self._state, self._max_iter = batches, rule, state, max_iter
         self._listener = listener
         state.order = None
@@ -56,7 +58,9 @@ class Search:
 
     def _load_kernel(self, network: Network, params: np.ndarray, gradients: np.ndarray) -> Backprop:
         """Return a kernel loaded with all rows."""
-        backprop = network.backprop(params, gradients, len(self._batches))
+        backprop = network.backprop(
+            params, gradients, len(self._batches), n_threads=self._n_threads
+        )
         backprop.load(*self._batches.rows)
         return backprop
 

@@ -13,8 +13,8 @@ from libc.stdint cimport int64_t, intptr_t, uint32_t, uint64_t
 from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows, address
 from sklearn_metabp._kernels.network._layer_loops cimport (
     RELU, SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
-    fill_rows, multiply, output_rules, softmax, softmax_labels_log_loss, sparse_gradient,
-    sparse_product, sum_of, times_slope,
+    dropout_rows_key, fill_rows, multiply, output_rules, softmax, softmax_labels_log_loss,
+    sparse_gradient, sparse_product, sum_of, times_slope,
 )
 from sklearn_metabp._kernels.network._products cimport (
     AS_IT_IS, N_TARGETS, RECTIFY, SMALL_PRODUCT, TIMES_RELU_SLOPE, Products, blas_backward,
@@ -24,7 +24,7 @@ from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumb
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.backprop_fallback import (
-    check_backprop_arguments, check_dropout, check_shares,
+    check_backprop_arguments, check_dropout, check_n_threads, check_shares,
 )
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE as BAD_LOSS
 from sklearn_metabp._kernels.network.epoch_ends import UPDATE_IS_NOT_FINITE as BAD_UPDATE
@@ -33,6 +33,13 @@ cdef extern from "shuffle.h" nogil:
     ctypedef struct BitGenerator:
         pass
     void shuffle(const BitGenerator* random, intptr_t* order, intptr_t n)
+
+cdef extern from "../common/thread_pool.h" nogil:
+    ctypedef struct ThreadPool:
+        int n_threads
+    void run_parts(ThreadPool* pool, void (*function)(void*, int, int) noexcept nogil,
+                   void* context, int n_parts)
+    void close_pool(ThreadPool* pool)
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
@@ -44,6 +51,13 @@ cdef enum:
     BLOCK = 512
     ROWS = 24                   # a multiple of the rows of every tile
     WORK_BETWEEN_SIGNALS = 50000000
+
+# The parts of a product that threads share: multiplications at least, and a multiple of these rows
+# of the batch. A gradient has several parts per thread, because they need no memory of their own.
+cdef enum:
+    PART_WORK = 1 << 18
+    PART_ROWS = 8
+    GRADIENT_PARTS = 4
 
 cdef int target = 0             # the instruction set of the kernels that are made from now on
 
@@ -111,7 +125,23 @@ ctypedef struct Layer:
     int64_t start       # of the weights in the flat vector
     int64_t bias_start
     int64_t block_rows  # of the weights, whose gradient is computed and used at once
+    int64_t n_blocks
     double squares      # of the weights, where there is a penalty
+
+
+ctypedef struct Thread:
+    void* tiles         # memory for products
+    char* block         # gradients of a block, for a rule
+    int is_finite       # whether all updates were
+
+
+ctypedef struct Work:   # that threads share
+    void* kernel
+    int n_parts
+    int n               # rows of the batch
+    int number          # of the layer, of all work but a forward pass
+    int end             # of a forward pass
+    void* rule          # of gradients; NULL if they are written to their array
 
 
 @cython.final  # its own methods are called without a table, and inlined
@@ -134,10 +164,11 @@ cdef class Backprop:
     cdef readonly Py_ssize_t max_batch
 
     cdef BatchRows _rows
-    cdef object _groups, _scratch, _tile_scratch, _block
+    cdef object _groups, _scratch, _tile_scratch, _block, _squares
     cdef const Products* _products          # NULL where BLAS computes them
-    cdef void* _tiles_at
-    cdef char* _block_at                    # gradients of a block, for a rule
+    cdef ThreadPool _pool
+    cdef Thread* _threads
+    cdef double* _squares_at                # of the weights of each block
     cdef int64_t _item
     cdef bint _is_double
     cdef int _n_layers                      # layers of weights
@@ -153,7 +184,8 @@ cdef class Backprop:
     cdef void* _scratch_at
 
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
-                 max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0):
+                 max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0,
+                 n_threads=1):
         if self._layers != NULL:
             raise TypeError("a kernel is made once: make another one.")
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
@@ -162,6 +194,7 @@ cdef class Backprop:
             out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
+        check_n_threads(n_threads)
         self._n_layers = len(self.layer_sizes) - 1
         self.dtype = params.dtype
         self._is_double = self.dtype == np.float64
@@ -177,7 +210,7 @@ cdef class Backprop:
         self.gradients_ = gradients
         self._item = self.dtype.itemsize
         self._products = products_of[target][self._is_double]
-        self._make_scratch()
+        self._make_scratch(1 if self._products == NULL else n_threads)
         self._groups = np.array(out_groups or self.layer_sizes[self._n_layers :], dtype=np.int64)
         self._groups_at = <int64_t*>address(self._groups)
         self._n_groups = len(self._groups)
@@ -187,25 +220,34 @@ cdef class Backprop:
                                self._groups if has_softmax else None)
         self._make_layers((*activations, out_activation))
 
-    def _make_scratch(self):
+    def _make_scratch(self, int n_threads):
+        cdef int thread
+        cdef int64_t of_tiles = 0, of_block
         sizes = list(zip(self.layer_sizes, self.layer_sizes[1:]))
         blocks = [block_rows(fan_in, width) for fan_in, width in sizes]
-        most = max(rows * width for rows, (_, width) in zip(blocks, sizes))
-        self._block = aligned(most, self.dtype)
-        self._block_at = <char*>address(self._block)
+        of_block = cache_lines(max(rows * width for rows, (_, width) in zip(blocks, sizes)))
+        self._squares = np.zeros(max(-(-size // rows) for rows, (size, _) in zip(blocks, sizes)))
+        self._squares_at = <double*>address(self._squares)
         if self._products == NULL:
             widest = max(a * b for a, b in sizes)
             self._scratch = np.empty(min(widest, SMALL_PRODUCT), self.dtype)
             self._scratch_at = address(self._scratch)
-            return
-        self._tile_scratch = aligned(
-            max(
+        else:
+            of_tiles = cache_lines(max(
                 self._products.scratch(self.max_batch, width, fan_in, rows)
                 for rows, (fan_in, width) in zip(blocks, sizes)
-            ),
-            self.dtype,
-        )
-        self._tiles_at = address(self._tile_scratch)
+            ))
+        self._block = aligned(n_threads * of_block, self.dtype)
+        self._tile_scratch = aligned(n_threads * of_tiles, self.dtype)
+        self._pool.n_threads = n_threads
+        self._threads = <Thread*>PyMem_Calloc(n_threads, sizeof(Thread))
+        if self._threads == NULL:
+            raise MemoryError()
+        for thread in range(n_threads):
+            self._threads[thread].tiles = (<char*>address(self._tile_scratch)
+                                           + thread * of_tiles * self._item)
+            self._threads[thread].block = (<char*>address(self._block)
+                                           + thread * of_block * self._item)
 
     def _make_layers(self, functions):
         cdef int number
@@ -224,6 +266,7 @@ cdef class Backprop:
             layer.weights = params + start * item
             layer.weight_gradients = NULL if gradients == NULL else gradients + start * item
             layer.start, layer.block_rows = start, block_rows(layer.fan_in, layer.width)
+            layer.n_blocks = (layer.fan_in + layer.block_rows - 1) // layer.block_rows
             start += <int64_t>layer.fan_in * layer.width
             shape = (self.max_batch, layer.width)
             self.layer_outputs.append(np.zeros(shape, self.dtype))
@@ -245,6 +288,8 @@ cdef class Backprop:
         self._n_biases = start - self._n_weights
 
     def __dealloc__(self):
+        close_pool(&self._pool)
+        PyMem_Free(self._threads)
         PyMem_Free(self._layers)
 
     @property
@@ -293,7 +338,6 @@ cdef class Backprop:
         self.n_steps += 1
         cdef double loss
         cdef int n = <int>(stop - start), layer
-        cdef CompiledRule no_rule = None
         if send_back is None:
             with nogil:
                 loss = self._output_rules(start, stop, n, TRAINING)
@@ -301,8 +345,7 @@ cdef class Backprop:
                     for layer in range(self._n_layers - 1, -1, -1):
                         if layer > 0:
                             self._send_back(layer, n)
-                        self._weight_gradient(layer, n, no_rule, False)
-                    self._bias_gradients(n)
+                        self._layer_gradients(layer, n, NULL)
             self._check_change()
             return loss + self._penalty()
         loss = self._output_rules(start, stop, n, TRAINING)
@@ -312,8 +355,7 @@ cdef class Backprop:
                 send_back(layer - 1)
                 if self._rows.n != n:
                     raise ValueError("send_back must not load other rows, nor draw another batch.")
-            self._weight_gradient(layer, n, no_rule, False)
-        self._bias_gradients(n)
+            self._layer_gradients(layer, n, NULL)
         self._check_change()
         return loss + self._penalty()
 
@@ -395,10 +437,9 @@ cdef class Backprop:
         for layer in range(self._n_layers - 1, -1, -1):
             if layer > 0:
                 self._send_back(layer, n)  # before the weights of this layer change
-            is_finite &= self._weight_gradient(layer, n, rule, rule.by_blocks)
+            is_finite &= self._layer_gradients(layer, n, <void*>rule if rule.by_blocks else NULL)
         if self._rows.changed != NOTHING:
             return ROWS_CHANGED
-        self._bias_gradients(n)
         loss[0] += self._penalty()
         if rule.by_blocks:
             is_finite &= rule.change(self._layers[0].bias_gradients, self._n_weights,
@@ -450,29 +491,57 @@ cdef class Backprop:
                 self._forward(stop - start, TO_OUTPUTS)
         self._check_change()
 
+    cdef int _row_parts(self, int n, int64_t row_work) noexcept nogil:
+        """Return how many parts of the batch threads share, of so many multiplications a row."""
+        cdef int64_t most = min(n // PART_ROWS, n * row_work // PART_WORK)
+        return <int>max(1, min(most, self._pool.n_threads))
+
     cdef void _forward(self, int n, int end) noexcept nogil:
-        """Rule (1): in = W x + theta, x = f(in)."""
+        """Rule (1) for the batch."""
+        cdef Layer* layer = &self._layers[0]
+        cdef int64_t row_work = self._n_weights
+        cdef Work work
+        if self._rows.is_sparse:
+            row_work -= <int64_t>layer.fan_in * layer.width
+            fill_rows(self._is_double, layer.outputs, layer.biases, n, layer.width)
+            if sparse_product(self._is_double, &self._rows.sparse, layer.outputs, layer.weights, n,
+                              layer.width, layer.fan_in):
+                self._rows.changed = COLUMNS
+                return
+        work.kernel, work.n, work.end = <void*>self, n, end
+        work.n_parts = self._row_parts(n, row_work)
+        if work.n_parts == 1:
+            self._forward_part(&work, 0, 0)
+        else:
+            run_parts(&self._pool, forward_part, &work, work.n_parts)
+
+    cdef void _forward_part(self, const Work* work, int part, int thread) noexcept nogil:
+        """Rule (1) for some rows: in = W x + theta, x = f(in)."""
         cdef bint is_double = self._is_double, is_rectified
-        cdef int number, width
+        cdef int end = work.end, number, width
+        cdef int first = part_start(work, part), n = part_start(work, part + 1) - first
         cdef double share
         cdef Layer* layer
         cdef void* out
-        cdef void* x = self._rows.inputs
+        cdef void* slopes
+        cdef void* x = NULL
+        if not self._rows.is_sparse:
+            x = self._of_rows(self._rows.inputs, first, self._layers[0].fan_in)
         for number in range(self._n_layers):
             layer = &self._layers[number]
-            width, out = layer.width, layer.outputs
+            width = layer.width
+            out = self._of_rows(layer.outputs, first, width)
+            slopes = NULL
+            if end == TRAINING and layer.slopes != NULL:
+                slopes = self._of_rows(layer.slopes, first, width)
             is_rectified = False
             if number == 0 and self._rows.is_sparse:
-                fill_rows(is_double, out, layer.biases, n, width)
-                if sparse_product(is_double, &self._rows.sparse, out, layer.weights, n, width,
-                                  layer.fan_in):
-                    self._rows.changed = COLUMNS
-                    return
+                pass  # the net inputs are there
             elif self._products != NULL:
-                is_rectified = layer.function == RELU and not (end == TRAINING
-                                                               and layer.slopes != NULL)
+                is_rectified = layer.function == RELU and slopes == NULL
                 self._products.forward(n, width, layer.fan_in, x, layer.weights, layer.biases,
-                                       RECTIFY if is_rectified else AS_IT_IS, out, self._tiles_at)
+                                       RECTIFY if is_rectified else AS_IT_IS, out,
+                                       self._threads[thread].tiles)
             else:
                 blas_forward(is_double, n, width, layer.fan_in, x, layer.weights, layer.biases, out)
             if number == self._n_layers - 1:
@@ -480,16 +549,21 @@ cdef class Backprop:
                     softmax(is_double, out, n, width, self._groups_at, self._n_groups)
                 elif end == TO_OUTPUTS:
                     activate(is_double, layer.function, out, <int64_t>n * width)
-            elif end == TRAINING and layer.slopes != NULL:
-                activate_and_slope(is_double, layer.function, out, layer.slopes, <int64_t>n * width)
+            elif slopes != NULL:
+                activate_and_slope(is_double, layer.function, out, slopes, <int64_t>n * width)
                 share = self._shares[number] if self._drops else 0
                 if share > 0:
-                    drop(is_double, out, layer.slopes, n, width,
-                         dropout_layer_key(self._dropout_key, self.n_steps, number),
+                    drop(is_double, out, slopes, n, width,
+                         dropout_rows_key(dropout_layer_key(self._dropout_key, self.n_steps,
+                                                            number), first),
                          <uint32_t>(share * 4294967296.0), 1 / (1 - share))
             elif not is_rectified:
                 activate(is_double, layer.function, out, <int64_t>n * width)
             x = out
+
+    cdef inline void* _of_rows(self, void* matrix, int64_t first, int64_t width) noexcept nogil:
+        """Return the address of a row of a matrix."""
+        return <char*>matrix + first * width * self._item
 
     cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n,
                               int end) noexcept nogil:
@@ -513,77 +587,124 @@ cdef class Backprop:
                             self._rows.targets, last.deltas, self._rows.weight, n, last.width,
                             self._groups_at, self._n_groups) / self._total
 
-    cdef int _weight_gradient(self, int number, int n, CompiledRule rule,
-                              bint changes) noexcept nogil:
-        """dJ/dw = -mean delta x, rule (3) without its learning rate, and the penalty's gradient.
+    cdef int _layer_gradients(self, int number, int n, void* rule) noexcept nogil:
+        """Compute the gradients of a layer.
 
-        If ``changes``, the rule changes the weights of a block of rows as soon as their gradient is
+        If there is a rule, it changes the weights of a block of rows as soon as their gradient is
         computed; 0 if an update was not finite. Otherwise the gradients are written to their array.
         """
         cdef Layer* layer = &self._layers[number]
-        cdef double scale = -1 / self._total
-        cdef void* x = self._rows.inputs if number == 0 else self._layers[number - 1].outputs
-        cdef bint in_tiles = self._products != NULL and not (number == 0 and self._rows.is_sparse)
-        cdef int is_finite = 1
-        cdef int64_t row = 0, end, at, length
-        cdef char* gradient
-        cdef char* packed = <char*>self._tiles_at
-        layer.squares = 0
-        if in_tiles:
-            self._products.pack_deltas(n, layer.width, layer.deltas, packed)
-        elif number == 0 and self._rows.is_sparse:
+        cdef int64_t k, size = <int64_t>n * layer.fan_in * layer.width
+        cdef int thread, is_finite = 1
+        cdef Work work
+        if number == 0 and self._rows.is_sparse:
             if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients,
-                               layer.deltas, n, layer.width, layer.fan_in, scale):
+                               layer.deltas, n, layer.width, layer.fan_in, -1 / self._total):
                 self._rows.changed = COLUMNS
                 return 0
+            size = 0
+        elif self._products != NULL:
+            self._products.pack_deltas(n, layer.width, layer.deltas, self._threads[0].tiles)
         else:
-            blas_gradient(self._is_double, n, layer.width, layer.fan_in, scale, x, layer.deltas,
-                          layer.weight_gradients)
-        while row < layer.fan_in:
-            end = row + layer.block_rows if row + layer.block_rows < layer.fan_in else layer.fan_in
+            blas_gradient(self._is_double, n, layer.width, layer.fan_in, -1 / self._total,
+                          self._inputs(number), layer.deltas, layer.weight_gradients)
+        work.kernel, work.number, work.n, work.rule, work.n_parts = <void*>self, number, n, rule, 1
+        if self._pool.n_threads > 1 and size >= 2 * PART_WORK:
+            work.n_parts = <int>min(layer.n_blocks, min(
+                size // PART_WORK, GRADIENT_PARTS * self._pool.n_threads))
+        for thread in range(self._pool.n_threads):
+            self._threads[thread].is_finite = 1
+        if work.n_parts == 1:
+            self._gradient_part(&work, 0, 0)
+        else:
+            run_parts(&self._pool, gradient_part, &work, work.n_parts)
+        for thread in range(self._pool.n_threads):
+            is_finite &= self._threads[thread].is_finite
+        layer.squares = 0
+        if self.alpha != 0:
+            for k in range(layer.n_blocks):
+                layer.squares += self._squares_at[k]
+        return is_finite
+
+    cdef void _gradient_part(self, const Work* work, int part, int thread) noexcept nogil:
+        """dJ/dw = -mean delta x, rule (3) without its learning rate, and the penalty's gradient.
+
+        The first part also computes dJ/dtheta = -mean delta.
+        """
+        cdef Layer* layer = &self._layers[work.number]
+        cdef int n = work.n
+        cdef double scale = -1 / self._total
+        cdef void* x = self._inputs(work.number)
+        cdef bint in_tiles = (self._products != NULL
+                              and not (work.number == 0 and self._rows.is_sparse))
+        cdef int64_t block = 0, last = layer.n_blocks, row, end, at, length
+        cdef char* packed = <char*>self._threads[0].tiles
+        cdef char* scratch = <char*>self._threads[thread].tiles
+        cdef char* gradient
+        if work.n_parts > 1:
+            block = layer.n_blocks * part // work.n_parts
+            last = layer.n_blocks * (part + 1) // work.n_parts
+        if part == 0:
+            column_sums(self._is_double, layer.bias_gradients, layer.deltas, n, layer.width, scale)
+        if in_tiles:
+            scratch += self._products.packed(n, layer.width) * self._item
+        for block in range(block, last):
+            row = block * layer.block_rows
+            end = min(row + layer.block_rows, layer.fan_in)
             at, length = row * layer.width, (end - row) * layer.width
             gradient = <char*>layer.weight_gradients + at * self._item
             if in_tiles:
-                if changes:
-                    gradient = self._block_at
+                if work.rule != NULL:
+                    gradient = self._threads[thread].block
                 self._products.gradient(n, layer.width, layer.fan_in, row, end, scale, x, packed,
-                                        gradient, packed + self._products.packed(n, layer.width) * self._item)
+                                        gradient, scratch)
             if self.alpha != 0:
-                layer.squares += add_decay(
+                self._squares_at[block] = add_decay(
                     self._is_double, gradient, <char*>layer.weights + at * self._item, length,
                     self.alpha / self._total)
-            if changes:
-                is_finite &= rule.change(gradient, layer.start + at, length)
-            row = end
-        return is_finite
+            if work.rule != NULL:
+                self._threads[thread].is_finite &= (<CompiledRule>work.rule).change(
+                    gradient, layer.start + at, length)
 
-    cdef void _bias_gradients(self, int n) noexcept nogil:
-        """dJ/dtheta = -mean delta."""
-        cdef int number
-        for number in range(self._n_layers):
-            column_sums(self._is_double, self._layers[number].bias_gradients,
-                        self._layers[number].deltas, n, self._layers[number].width,
-                        -1 / self._total)
+    cdef inline void* _inputs(self, int number) noexcept nogil:
+        """Return the activations that a layer gets."""
+        return self._rows.inputs if number == 0 else self._layers[number - 1].outputs
 
     cdef void _send_back(self, int number, int n) noexcept nogil:
-        """Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi, from a layer to the one before."""
+        """Rule (6) for the batch, from a layer to the one before."""
         cdef Layer* layer = &self._layers[number]
-        cdef Layer* before = &self._layers[number - 1]
+        cdef Work work
+        work.kernel, work.number, work.n = <void*>self, number, n
+        work.n_parts = self._row_parts(n, <int64_t>layer.fan_in * layer.width)
+        if work.n_parts == 1:
+            self._send_back_part(&work, 0, 0)
+        else:
+            run_parts(&self._pool, send_back_part, &work, work.n_parts)
+
+    cdef void _send_back_part(self, const Work* work, int part, int thread) noexcept nogil:
+        """Rule (6) for some rows: delta_i = f'(in_i) sum_h delta_h w_hi."""
+        cdef Layer* layer = &self._layers[work.number]
+        cdef Layer* before = &self._layers[work.number - 1]
+        cdef int first = part_start(work, part), n = part_start(work, part + 1) - first
         cdef int64_t n_deltas = <int64_t>n * before.width
         cdef bint is_rectified = before.slopes == NULL and before.function == RELU
+        cdef void* outputs = self._of_rows(before.outputs, first, before.width)
+        cdef void* deltas = self._of_rows(layer.deltas, first, layer.width)
+        cdef void* deltas_before = self._of_rows(before.deltas, first, before.width)
         if self._products != NULL:
-            self._products.backward(n, layer.width, before.width, layer.deltas, layer.weights,
-                                    TIMES_RELU_SLOPE if is_rectified else AS_IT_IS, before.outputs,
-                                    before.deltas, self._tiles_at)
+            self._products.backward(n, layer.width, before.width, deltas, layer.weights,
+                                    TIMES_RELU_SLOPE if is_rectified else AS_IT_IS, outputs,
+                                    deltas_before, self._threads[thread].tiles)
             if is_rectified:
                 return
         else:
-            blas_backward(self._is_double, n, layer.width, before.width, layer.deltas,
-                          layer.weights, self._scratch_at, before.deltas)
+            blas_backward(self._is_double, n, layer.width, before.width, deltas, layer.weights,
+                          self._scratch_at, deltas_before)
         if before.slopes != NULL:
-            multiply(self._is_double, before.deltas, before.slopes, n_deltas)
+            multiply(self._is_double, deltas_before,
+                     self._of_rows(before.slopes, first, before.width), n_deltas)
         else:
-            times_slope(self._is_double, before.function, before.deltas, before.outputs, n_deltas)
+            times_slope(self._is_double, before.function, deltas_before, outputs, n_deltas)
 
     cdef double _penalty(self) noexcept nogil:
         """Return the L2 penalty; its gradient is in that of the weights."""
@@ -594,6 +715,29 @@ cdef class Backprop:
         for number in range(self._n_layers):
             squares += self._layers[number].squares
         return 0.5 * self.alpha * squares / self._total
+
+
+# Threads call a kernel by these. It is the caller's, who waits for them.
+
+cdef void forward_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._forward_part(<Work*>work, part, thread)
+
+
+cdef void send_back_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._send_back_part(<Work*>work, part, thread)
+
+
+cdef void gradient_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._gradient_part(<Work*>work, part, thread)
+
+
+cdef inline int part_start(const Work* work, int part) noexcept nogil:
+    """Return the first row of a part of a batch; that of the part after the last one is n."""
+    if part == 0:
+        return 0
+    if part == work.n_parts:
+        return work.n
+    return <int>(<int64_t>work.n * part // work.n_parts // PART_ROWS) * PART_ROWS
 
 
 cdef int64_t block_rows(int64_t fan_in, int64_t width):
@@ -612,3 +756,8 @@ cdef aligned(n, dtype):
     array = np.zeros(n * dtype.itemsize + 192, np.uint8)
     start = -<int64_t>address(array) % 64
     return array[start : start + n * dtype.itemsize + 64].view(dtype)
+
+
+cdef int64_t cache_lines(int64_t n):
+    """Return a number of values of whole lines of the cache, and a vector to spare."""
+    return (n + 31) // 16 * 16

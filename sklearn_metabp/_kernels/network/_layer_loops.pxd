@@ -42,3 +42,4 @@ cdef extern from "layer_loops.h" nogil:
     int write_targets(bint, void* target, const int32_t* neurons, int64_t n_neurons, int64_t width,
                       double no, double yes)
     uint64_t dropout_layer_key(uint64_t key, uint64_t step, uint64_t layer)
+    uint64_t dropout_rows_key(uint64_t layer_key, uint64_t first_row)

@@ -100,6 +100,12 @@ def check_dropout(dropout: float, dropout_key: int | None, n_steps: int) -> None
             raise ValueError(f"{name} must be an integer of 64 bits without sign, got {value!r}.")
 
 
+def check_n_threads(n_threads: int) -> None:
+    """Raise ValueError unless it is a number of threads."""
+    if n_threads < 1:
+        raise ValueError(f"n_threads must be 1 or more, got {n_threads!r}.")
+
+
 def check_shares(dropout: np.ndarray) -> None:
     """Raise ValueError unless every hidden layer can drop its share of neurons."""
     if not ((dropout >= 0) & (dropout < 1)).all():
@@ -144,6 +150,9 @@ class Backprop:
         An integer of 64 bits; None drops nothing, whatever ``dropout``.
     n_steps : int, default=0
         Number of steps taken before the first one.
+    n_threads : int, default=1
+        Number of threads that share the rows of large products. The compiled kernel has them, for
+        products in tiles. The bits do not depend on it.
 
     Attributes
     ----------
@@ -177,6 +186,7 @@ class Backprop:
         dropout: float = 0.0,
         dropout_key: int | None = None,
         n_steps: int = 0,
+        n_threads: int = 1,
     ) -> None:
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
@@ -190,6 +200,7 @@ class Backprop:
             out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
+        check_n_threads(n_threads)
         self.dropout = np.full(len(self.layer_sizes) - 2, dropout, np.float64)
         self._dropout_key, self.n_steps = dropout_key or 0, n_steps
         self._drops = dropout_key is not None

@@ -26,6 +26,13 @@ UNUSED static uint64_t dropout_layer_key(uint64_t key, uint64_t step, uint64_t l
     return mix64(mix64(key + GOLDEN * step) + GOLDEN * (layer + 1));
 }
 
+/* The key of a row is mix64(layer_key + GOLDEN (row + 1)); this is the layer's if rows are counted
+ * from the first of some rows. */
+UNUSED static uint64_t dropout_rows_key(uint64_t layer_key, uint64_t first_row)
+{
+    return layer_key + GOLDEN * first_row;
+}
+
 CLONES UNUSED static void dropout_bits(uint32_t *restrict bits, uint64_t row_key, uint32_t first,
                                        int64_t count)
 {

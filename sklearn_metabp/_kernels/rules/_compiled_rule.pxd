@@ -12,7 +12,8 @@ ctypedef struct StepNumbers:
 
 cdef class CompiledRule:
     cdef readonly object params     # the flat vector that it changes
-    cdef bint by_blocks             # whether any part of the vector can be changed by itself
+    # Whether any part of the vector can be changed by itself, several by several threads at once.
+    cdef bint by_blocks
 
     cdef int begin(self, const StepNumbers* numbers) noexcept nogil
     cdef int change(self, void* gradients, int64_t first, int64_t n) noexcept nogil
