@@ -11,6 +11,10 @@ from libc.math cimport NAN, isfinite
 from libc.stdint cimport int64_t, intptr_t, uint32_t, uint64_t
 
 from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows, address
+from sklearn_metabp._kernels.network._epoch_ends cimport (
+    FINISHED, INTERRUPTED, LOSS_IS_NOT_FINITE, ROWS_CHANGED, UPDATE_IS_NOT_FINITE, End,
+)
+from sklearn_metabp._kernels.network._late_weights cimport LateWeights
 from sklearn_metabp._kernels.network._layer_loops cimport (
     RELU, SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
     dropout_rows_key, fill_rows, multiply, output_rules, softmax, softmax_labels_log_loss,
@@ -28,6 +32,7 @@ from sklearn_metabp._kernels.network.backprop_fallback import (
 )
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE as BAD_LOSS
 from sklearn_metabp._kernels.network.epoch_ends import UPDATE_IS_NOT_FINITE as BAD_UPDATE
+from sklearn_metabp._kernels.network._late_weights import is_worthwhile
 
 cdef extern from "shuffle.h" nogil:
     ctypedef struct BitGenerator:
@@ -95,14 +100,6 @@ def use_instruction_set(name):
 
 use_instruction_set(instruction_sets()[0])
 
-# How a run of epochs ended.
-cdef enum End:
-    FINISHED
-    LOSS_IS_NOT_FINITE
-    UPDATE_IS_NOT_FINITE
-    ROWS_CHANGED
-    INTERRUPTED
-
 # How a forward pass ends: with the outputs, or with the output layer's net inputs, left to the
 # loss. In training the slopes of the hidden layers are kept.
 cdef enum:
@@ -164,6 +161,7 @@ cdef class Backprop:
     cdef readonly Py_ssize_t max_batch
 
     cdef BatchRows _rows
+    cdef LateWeights _late                  # of the first layer, while epochs run that can wait
     cdef object _groups, _scratch, _tile_scratch, _block, _squares
     cdef const Products* _products          # NULL where BLAS computes them
     cdef ThreadPool _pool
@@ -371,6 +369,7 @@ cdef class Backprop:
         cdef End end = FINISHED
         cdef BitGenerator* generator = NULL
         cdef object interruption = None
+        cdef LateWeights late
         if rule.params is not self.params:
             raise ValueError("the rule must be made for the parameters of this kernel.")
         if self.gradients_ is None or not self._rows.has_targets:
@@ -379,6 +378,7 @@ cdef class Backprop:
             raise ValueError("batches or losses do not fit.")
         if self._drops:
             self._check_shares()
+        self._late = self._late_weights(rule, batch_size, losses)
         if self._rows.order_at != NULL:
             generator = <BitGenerator*>PyCapsule_GetPointer(
                 random._bit_generator.capsule, "BitGenerator")
@@ -390,6 +390,8 @@ cdef class Backprop:
                 while start < n_rows:
                     stop = start + batch_size if start + batch_size < n_rows else n_rows
                     end = self._train_step(rule, start, stop, epoch, n_steps, &loss)
+                    if self._late is not None:
+                        end = self._late.record(end, loss, stop - start)
                     if end != FINISHED:
                         break
                     last_loss = loss
@@ -410,6 +412,13 @@ cdef class Backprop:
                 if end == FINISHED or (end == INTERRUPTED and start == n_rows):
                     losses[epoch] = total / n_rows
                     epoch += 1
+            if self._late is not None:
+                self._late.settle()
+        if self._late is not None:
+            late, self._late = self._late, None
+            epoch, n_steps, loss, last_loss = late.n_epochs, late.n_steps, late.loss, late.last_loss
+            if late.end != FINISHED:
+                end = late.end
         if end == ROWS_CHANGED:
             self._check_change()
         problem = interruption
@@ -418,6 +427,16 @@ cdef class Backprop:
         elif end == UPDATE_IS_NOT_FINITE:
             problem, last_loss = BAD_UPDATE, loss
         return epoch, n_steps, last_loss, problem
+
+    cdef LateWeights _late_weights(self, CompiledRule rule, Py_ssize_t batch_size,
+                                   double[::1] losses):
+        """Return the weights of the first layer if it is worth while that they wait, or None."""
+        if not (self._rows.is_sparse and rule.can_be_late):
+            return None
+        X, shape = self._rows.sparse_arrays(), self.layer_sizes[:2]
+        if not is_worthwhile(X, shape, batch_size):
+            return None
+        return LateWeights(rule, X, shape, self.gradients_, batch_size, self.alpha != 0, losses)
 
     cdef End _train_step(self, CompiledRule rule, Py_ssize_t start, Py_ssize_t stop,
                          int64_t epoch, int64_t index, double* loss) noexcept nogil:
@@ -434,6 +453,8 @@ cdef class Backprop:
         numbers.index, numbers.epoch, numbers.n_patterns, numbers.loss = index, epoch, n, NAN
         if rule.by_blocks:
             is_finite &= rule.begin(&numbers)
+        if self._late is not None:
+            self._late.begin(self.alpha / self._total)
         for layer in range(self._n_layers - 1, -1, -1):
             if layer > 0:
                 self._send_back(layer, n)  # before the weights of this layer change
@@ -503,6 +524,9 @@ cdef class Backprop:
         cdef Work work
         if self._rows.is_sparse:
             row_work -= <int64_t>layer.fan_in * layer.width
+            if self._late is not None and self._late.enter(&self._rows.sparse, n):
+                self._rows.changed = COLUMNS
+                return
             fill_rows(self._is_double, layer.outputs, layer.biases, n, layer.width)
             if sparse_product(self._is_double, &self._rows.sparse, layer.outputs, layer.weights, n,
                               layer.width, layer.fan_in):
@@ -597,6 +621,12 @@ cdef class Backprop:
         cdef int64_t k, size = <int64_t>n * layer.fan_in * layer.width
         cdef int thread, is_finite = 1
         cdef Work work
+        if number == 0 and self._late is not None:
+            self._late.keep_gradient(layer.deltas, -1 / self._total)
+            column_sums(self._is_double, layer.bias_gradients, layer.deltas, n, layer.width,
+                        -1 / self._total)
+            layer.squares = 0
+            return True
         if number == 0 and self._rows.is_sparse:
             if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients,
                                layer.deltas, n, layer.width, layer.fan_in, -1 / self._total):

@@ -40,6 +40,7 @@ cdef class BatchRows:
     cdef int64_t* _neuron_starts
     cdef double _no, _yes
 
+    cdef object sparse_arrays(self)
     cdef void enter(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     cdef int _write_targets(self, Py_ssize_t p, Py_ssize_t row) noexcept nogil
 

@@ -91,6 +91,10 @@ cdef class BatchRows:
         self._inputs_are_stale = True
         self.inputs = NULL
 
+    cdef object sparse_arrays(self):
+        """Return the ``CSRRows`` of a sparse X."""
+        return self._rows[0]
+
     def _buffer(self, old, *width):
         return np.zeros((self._max_batch, *width), self._dtype) if old is None else old
 

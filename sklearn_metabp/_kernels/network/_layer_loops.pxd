@@ -2,15 +2,16 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-cdef extern from "layer_loops.h" nogil:
-    int RELU
-    int SOFTMAX
-
+cdef extern from "sparse_rows.h" nogil:
     ctypedef struct SparseRows:
         const void* values
         const int32_t* columns
         const int64_t* indptr
         int64_t* rows
+
+cdef extern from "layer_loops.h" nogil:
+    int RELU
+    int SOFTMAX
 
     void activate(bint, int function, void* x, int64_t n)
     void activate_and_slope(bint, int function, void* x, void* slope, int64_t n)

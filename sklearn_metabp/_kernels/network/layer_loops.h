@@ -5,6 +5,7 @@
 #include "../common/clones.h"
 #include "dropout_hash.h"
 #include "loss_sums.h"
+#include "sparse_rows.h"
 
 /* The codes of the tables in functions/; a test compares them. */
 enum { IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, GELU, SILU };
@@ -30,14 +31,6 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #include "../common/each_precision.h"
 #define TEMPLATE "../network/sparse_loops_template.h"
 #include "../common/each_precision.h"
-
-/* Rows of a sparse matrix: the values and columns of a row begin at indptr[row]. */
-typedef struct {
-    const void *values;
-    const int32_t *columns;
-    const int64_t *indptr;
-    int64_t *rows; /* of the batch */
-} SparseRows;
 
 /* One name for both precisions, for callers whose pointers have no type: is_double chooses the
  * loop. */

@@ -18,3 +18,21 @@ cdef class CompiledRule:
         Returns 0 if an update was not finite.
         """
         return 0
+
+    cdef int make_late(self) except -1:
+        """Make room for the numbers of ``LATE_STEPS`` steps."""
+        return 0
+
+    cdef void keep(self, int64_t slot) noexcept nogil:
+        """Keep the numbers of this step for parts that take it later."""
+
+    cdef void change_late(self, LateStep* steps, int64_t begin, int64_t end, bint is_penalised,
+                          const void* gradients, int64_t first, int64_t n) noexcept nogil:
+        """Take the steps of some slots with n parameters from ``first`` on.
+
+        ``gradients``, without the penalty's, are those of the first step. NULL stands for zeros,
+        which the steps after it have.
+        """
+
+    cdef void fetch(self, int64_t first, int64_t n) noexcept nogil:
+        """Ask the memory for what ``change_late`` will read."""

@@ -9,7 +9,9 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
-from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumbers
+from sklearn_metabp._kernels.rules._compiled_rule cimport (
+    LATE_STEPS, CompiledRule, LateStep, StepNumbers,
+)
 from sklearn_metabp._kernels.rules._rule_steps cimport MAX_ARRAYS, RuleStep, find_step
 
 __all__ = ["Program"]
@@ -31,11 +33,18 @@ cdef extern from "program.h" nogil:
         const double* table
         int64_t n_rows
         int counts
+        double* numbers
     void clip_f64(double* g, int64_t n, double longest)
     void clip_f32(float* g, int64_t n, double longest)
     void begin_operation(Operation* operation, int64_t index)
     int run_operations_f64(const Operation*, int n, double* w, double* g, int64_t first, int64_t n)
     int run_operations_f32(const Operation*, int n, float* w, float* g, int64_t first, int64_t n)
+    void run_late_f64(const Operation*, int n, const double* numbers, LateStep*, int64_t begin,
+                      int64_t end, int, double* w, const double* g, int64_t first, int64_t n)
+    void run_late_f32(const Operation*, int n, const double* numbers, LateStep*, int64_t begin,
+                      int64_t end, int, float* w, const float* g, int64_t first, int64_t n)
+    void fetch_late_f64(const Operation*, int n, const double* w, int64_t first, int64_t n)
+    void fetch_late_f32(const Operation*, int n, const float* w, int64_t first, int64_t n)
 
 
 cdef class Program(CompiledRule):
@@ -56,6 +65,8 @@ cdef class Program(CompiledRule):
     cdef int _n, _n_clips
     cdef bint _is_double
     cdef char* _params_at
+    cdef object _late
+    cdef double* _late_at           # numbers of the operations, for every step that may be late
 
     def __init__(self, operations, params, gradients, updates):
         cdef int k
@@ -79,6 +90,7 @@ cdef class Program(CompiledRule):
             OF_UPDATES: address_of(updates),
             OF_PARAMS: address_of(params),
         }
+        self.can_be_late, self.rests_at_zero = self.by_blocks, True
         for k in range(self._n):
             self._open(&self._at[k], operations[k], vectors, len(params), params.dtype)
 
@@ -106,6 +118,8 @@ cdef class Program(CompiledRule):
         for k, array in enumerate(operation.arrays):
             if len(array) != at.end - at.first:
                 raise ValueError("the arrays of an operation have one length")
+            if at.kind[k] in (OF_STATE, OF_PARAMS):
+                self.rests_at_zero = False
             if at.kind[k] == OF_STATE:
                 at.at[k] = address(array) - at.first * <int64_t>item
 
@@ -139,6 +153,34 @@ cdef class Program(CompiledRule):
                                       <double*>gradients, first, n)
         return run_operations_f32(self._at, self._n, <float*>self._params_at, <float*>gradients,
                                   first, n)
+
+    cdef int make_late(self) except -1:
+        if self._late is None:
+            self._late = np.empty((LATE_STEPS, max(self._n, 1), MAX_NUMBERS))
+            self._late_at = <double*>address(self._late)
+        return 0
+
+    cdef void keep(self, int64_t slot) noexcept nogil:
+        cdef int k, number
+        for k in range(self._n):
+            for number in range(MAX_NUMBERS):
+                self._late_at[(slot * self._n + k) * MAX_NUMBERS + number] = (
+                    self._at[k].numbers[number])
+
+    cdef void change_late(self, LateStep* steps, int64_t begin, int64_t end, bint is_penalised,
+                          const void* gradients, int64_t first, int64_t n) noexcept nogil:
+        if self._is_double:
+            run_late_f64(self._at, self._n, self._late_at, steps, begin, end, is_penalised,
+                         <double*>self._params_at, <const double*>gradients, first, n)
+        else:
+            run_late_f32(self._at, self._n, self._late_at, steps, begin, end, is_penalised,
+                         <float*>self._params_at, <const float*>gradients, first, n)
+
+    cdef void fetch(self, int64_t first, int64_t n) noexcept nogil:
+        if self._is_double:
+            fetch_late_f64(self._at, self._n, <const double*>self._params_at, first, n)
+        else:
+            fetch_late_f32(self._at, self._n, <const float*>self._params_at, first, n)
 
 
 cdef char* address(array) except NULL:

@@ -2,6 +2,8 @@
 #ifndef SKLEARN_METABP_PROGRAM_H
 #define SKLEARN_METABP_PROGRAM_H
 
+#include "../common/fetch.h"
+#include "late_steps.h"
 #include "rule_loops_types.h"
 
 #define TEMPLATE "../rules/apply_template.h"
@@ -38,6 +40,9 @@ UNUSED static void begin_operation(Operation *operation, int64_t index)
 }
 
 #define TEMPLATE "../rules/program_template.h"
+#include "../common/each_precision.h"
+
+#define TEMPLATE "../rules/late_steps_template.h"
 #include "../common/each_precision.h"
 
 #endif
