@@ -8,7 +8,6 @@ from scipy.sparse import csr_array
 
 from sklearn_metabp import (
     SGD,
-    Adam,
     AdamW,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
@@ -20,11 +19,14 @@ from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules.operation import Operation
 from tests.training.test_epochs_without_python import RULES, assert_same_states
 
+if COMPILED:
+    from sklearn_metabp._kernels.network import _backprop, _late_weights
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.skipif(not COMPILED, reason="the fallback does not let weights wait"),
 ]
-N_COLUMNS = 7001
+N_COLUMNS = 1001
 
 
 def rows(n=60, n_values=4, dtype=np.float64, n_columns=N_COLUMNS):
@@ -40,19 +42,10 @@ def rows(n=60, n_values=4, dtype=np.float64, n_columns=N_COLUMNS):
 
 @pytest.fixture
 def late(monkeypatch):
-    """How many runs of epochs let weights wait."""
-    from sklearn_metabp._kernels.network import _late_weights
-
-    counts = []
-    is_worthwhile = _late_weights.is_worthwhile
-
-    def counted(*arguments):
-        answer = is_worthwhile(*arguments)
-        counts.append(answer)
-        return answer
-
-    monkeypatch.setattr("sklearn_metabp._kernels.network._backprop.is_worthwhile", counted)
-    return counts
+    """Let the weights of every sparse first layer wait; the shapes that did."""
+    shapes = []
+    monkeypatch.setattr(_backprop, "is_worthwhile", lambda X, shape, n: not shapes.append(shape))
+    return shapes
 
 
 def assert_same_training(model, other):
@@ -80,7 +73,7 @@ def fit_both(X, y, Estimator=BackpropMLPClassifier, **params):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_rule_takes_the_same_steps(rule, dtype, late):
     fit_both(*rows(dtype=dtype), update_rule=rule, alpha=0.01)
-    assert late == ([] if "Clipped" in repr(rule) else [True])  # clipping needs all gradients
+    assert len(late) == ("Clipped" not in repr(rule))  # clipping needs all gradients
 
 
 CASES = {
@@ -101,7 +94,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_training_takes_the_same_steps(case, late):
     fit_both(*rows(), **{"alpha": 0.1} | CASES[case])
-    assert late == [True]
+    assert len(late) == 1
 
 
 def test_a_zero_keeps_its_sign(late):
@@ -117,7 +110,7 @@ def test_a_zero_keeps_its_sign(late):
     for ours, theirs in zip(models[0].coefs_, models[1].coefs_, strict=True):
         assert_array_equal(ours, theirs)
         assert_array_equal(np.signbit(ours), np.signbit(theirs))
-    assert late == [True, True]
+    assert len(late) == 2
 
 
 @pytest.mark.parametrize("learning_rate", [1e3, 1e200])
@@ -138,7 +131,7 @@ def test_a_divergence_names_the_same_step(learning_rate, late):
         error = raised.value
         texts.append((str(error).split(":")[0], error.epoch, error.step))
     assert texts[0] == texts[1]
-    assert late == [True]
+    assert len(late) == 1
 
 
 def test_columns_that_change_end_the_training(late):
@@ -157,9 +150,20 @@ def test_columns_that_change_end_the_training(late):
     with pytest.raises(ValueError, match="X changed while a kernel held it"):
         backprop.run_epochs(rule, 8, 1, np.random.RandomState(0), np.zeros(1))
     assert np.isfinite(params).all() and params.any()
-    assert late == [True]
+    assert len(late) == 1
 
 
-def test_small_first_layers_do_not_wait(late):
-    fit_both(*rows(n_columns=300), update_rule=Adam(0.01))
-    assert late == [False]
+@pytest.mark.parametrize(
+    ("n_values", "n_columns", "width", "batch_size", "waits"),
+    [
+        (80, 50_000, 100, 200, True),
+        (80, 50_000, 10, 200, False),  # all is in the cache
+        (80, 11_000, 100, 200, False),  # a batch touches most columns
+        (80, 11_000, 100, 20, True),
+    ],
+)
+def test_only_large_layers_of_which_a_batch_touches_little_wait(
+    n_values, n_columns, width, batch_size, waits
+):
+    X, _ = rows(300, n_values, n_columns=n_columns)
+    assert _late_weights.is_worthwhile(X, (n_columns, width), batch_size) == waits

@@ -34,7 +34,7 @@ __all__ = ["LateWeights"]
 cdef enum:
     PART = 64               # weights that are caught up together, at least
     AHEAD = 1               # parts that are fetched before they are needed
-    MANY_WEIGHTS = 65536    # fewer, and their rule's state, are in the cache anyway
+    MANY_WEIGHTS = 1 << 20  # fewer, and their rule's state, are in the last cache anyway
 
 
 def is_worthwhile(X, shape, batch_size):
@@ -45,7 +45,7 @@ def is_worthwhile(X, shape, batch_size):
     fan_in, width = shape
     if fan_in * width < MANY_WEIGHTS:
         return False
-    return np.diff(X.indptr).mean() * batch_size <= 2 * fan_in
+    return np.diff(X.indptr).mean() * batch_size <= fan_in
 
 
 @cython.final
