@@ -381,7 +381,8 @@ static void TARGET_NAME(product)(const PRODUCT *p, const REAL *b, int64_t b_row,
         const int64_t k = p->inner * block / n_blocks, k_end = p->inner * (block + 1) / n_blocks;
         const int64_t depth = k_end - k;
         int64_t group = PANELS / (3 * VECTOR_BYTES * (depth + 1)) + 1;
-        if (packs_a && TARGET_NAME(packed_rows)(p->rows, depth) >= p->rows) group = 1;
+        if (packs_a && transposed && TARGET_NAME(packed_rows)(p->rows, depth) >= p->rows)
+            group = 1; /* used once: right after the copy, from the first cache */
         for (int64_t end = n_panels; end > 0; end -= group) {
             int64_t panel = end > group ? end - group : 0;
             if (p->rows < FEW_ROWS && !transposed) {
