@@ -365,23 +365,45 @@ static void TARGET_NAME(tiny_product)(const PRODUCT *p, const REAL *b, int64_t b
         }
 }
 
+/* Rows of a are packed where each value serves so many columns that a copy is worth it. */
+LANE int TARGET_NAME(packs_rows)(int64_t rows, int64_t cols, int64_t inner)
+{
+    return TARGET_NAME(n_panels)(cols) >= PACK_PANELS && inner > 32 && rows >= FEW_ROWS;
+}
+
+LANE int64_t TARGET_NAME(most_packed_rows)(void)
+{
+    return PACKED_ROWS / (int64_t)sizeof(REAL) + 2 * GROUP * (BLOCK + 1);
+}
+
+/* Values of scratch that TARGET_NAME(product) needs. */
+static int64_t TARGET_NAME(product_scratch)(int64_t rows, int64_t cols, int64_t inner)
+{
+    const int64_t depth = inner < BLOCK ? inner : BLOCK;
+    const int64_t all = (cols + 3 * LANES) * (depth + 1);
+    const int64_t most = PANELS / (int64_t)sizeof(REAL) + (BLOCK + 1) * 3 * LANES;
+    const int64_t of_a = TARGET_NAME(packs_rows)(rows, cols, inner);
+    return (all < most ? all : most) + (of_a ? TARGET_NAME(most_packed_rows)() : 0);
+}
+
 /* Compute a product. b[k, j] is b[k b_row + j], or b[k + j b_row] where it is to be transposed. */
 static void TARGET_NAME(product)(const PRODUCT *p, const REAL *b, int64_t b_row, int transposed,
                                  REAL *scratch)
 {
     const int64_t n_panels = TARGET_NAME(n_panels)(p->cols);
     const int64_t n_blocks = TARGET_NAME(n_blocks)(p->inner);
-    const int packs_a = n_panels >= PACK_PANELS && p->inner > 32 && p->rows >= FEW_ROWS;
+    const int packs_a = TARGET_NAME(packs_rows)(p->rows, p->cols, p->inner);
     REAL *of_a = NULL;
     if (packs_a) {
         of_a = scratch;
-        scratch += PACKED_ROWS / sizeof(REAL) + 2 * GROUP * (BLOCK + 1);
+        scratch += TARGET_NAME(most_packed_rows)();
     }
     for (int64_t block = 0; block < n_blocks; block++) {
         const int64_t k = p->inner * block / n_blocks, k_end = p->inner * (block + 1) / n_blocks;
         const int64_t depth = k_end - k;
         int64_t group = PANELS / (3 * VECTOR_BYTES * (depth + 1)) + 1;
-        if (packs_a && TARGET_NAME(packed_rows)(p->rows, depth) >= p->rows) group = 1;
+        if (packs_a && transposed && TARGET_NAME(packed_rows)(p->rows, depth) >= p->rows)
+            group = 1; /* used once: right after the copy, from the first cache */
         for (int64_t end = n_panels; end > 0; end -= group) {
             int64_t panel = end > group ? end - group : 0;
             if (p->rows < FEW_ROWS && !transposed) {
@@ -484,13 +506,12 @@ static int64_t TARGET_NAME(packed)(int64_t n, int64_t width)
 static int64_t TARGET_NAME(scratch)(int64_t n, int64_t width, int64_t fan_in, int64_t rows)
 {
     const int64_t edge = 64 / (int64_t)sizeof(REAL) + LANES; /* for alignment and the last vector */
-    const int64_t panels = PANELS / (int64_t)sizeof(REAL) + (BLOCK + 1) * 3 * LANES;
-    const int64_t rows_of_a = PACKED_ROWS / (int64_t)sizeof(REAL) + 2 * GROUP * (BLOCK + 1);
-    const int64_t products = width + panels + rows_of_a + 2 * edge;
     const int64_t depth = n < BLOCK ? n : BLOCK;
-    const int64_t gradient = TARGET_NAME(packed)(n, width) + depth * (rows + GROUP) + 2 * edge;
-    (void)fan_in;
-    return products > gradient ? products : gradient;
+    const int64_t forward = width + TARGET_NAME(product_scratch)(n, width, fan_in);
+    const int64_t backward = TARGET_NAME(product_scratch)(n, fan_in, width);
+    const int64_t gradient = TARGET_NAME(packed)(n, width) + depth * (rows + GROUP);
+    const int64_t products = forward > backward ? forward : backward;
+    return (products > gradient ? products : gradient) + 2 * edge;
 }
 
 static const Products TARGET_NAME(products) = {
