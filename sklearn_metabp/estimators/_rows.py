@@ -46,7 +46,7 @@ class Rows(NamedTuple):
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_features), or CSR
-        Of float32 or float64.
+        The dtype is float32 or float64.
     y : ndarray of shape (n_samples,) or (n_samples, n_columns), or CSR
         Numbers, or labels as :func:`~sklearn_metabp.targets.as_labels` returns them.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -131,7 +131,7 @@ def check_X(estimator: BaseEstimator, X: Any) -> Any:
     Returns
     -------
     X : ndarray of shape (n_samples, n_features), or CSR
-        Of float32 or float64.
+        The dtype is float32 or float64.
     """
     if (
         _is_plain_X(X)

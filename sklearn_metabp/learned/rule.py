@@ -246,7 +246,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Returns
         -------
         drawn : DrawnPredictions
-            Of the scope, the inputs and the ``subsample`` of this rule.
+            It has the scope, the inputs and the ``subsample`` of this rule.
         """
         self._validate_params()
         scope = SCOPES[self.scope](self.inputs)
@@ -258,7 +258,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         Parameters
         ----------
         drawn : DrawnPredictions
-            Of :meth:`draw_predictions`, with at least one trace.
+            From :meth:`draw_predictions`, with at least one trace.
 
         Returns
         -------

@@ -161,7 +161,7 @@ class ClassTargets(Targets):
 
     @property
     def _has_one_neuron(self) -> bool:
-        """Whether one neuron tells two classes apart."""
+        """True if one neuron tells two classes apart."""
         return self.kind == "binary" and not self._output.sums_to_one
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:

@@ -170,7 +170,7 @@ class _EpochEnd:
     def handle(self, losses: list[float]) -> bool:
         """Handle the end of epochs with their mean losses; return True if training is to stop.
 
-        Of more than one only if they are as quiet as ``n_quiet_epochs`` says.
+        There is more than one only where ``n_quiet_epochs`` allows it.
         """
         rule, state = self._rule, self._state
         if self._verbose:

@@ -19,10 +19,10 @@ class Operation(NamedTuple):
     numbers : callable
         ``numbers(n)`` returns the numbers of the next step and counts n steps in the state.
     steady : bool, default=False
-        Whether the numbers of all steps between two epochs that end are the same, but for the last
-        one if ``counts``. Then one call serves for many steps.
+        True if all steps of an epoch have the same numbers, but for the last one if ``counts``.
+        Then one call serves for many steps.
     counts : bool, default=False
-        Whether the last number is the number of the step.
+        True if the last number is the number of the step.
     """
 
     function: Callable[..., Any]

@@ -25,7 +25,7 @@ class BoundProgram:
     Attributes
     ----------
     kernel : CompiledRule
-        What ``Backprop.run_epochs`` takes.
+        The rule for ``Backprop.run_epochs``.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class ScheduledRule(UpdateRule):
 
     @property
     def has_steady_rate(self) -> bool:
-        """Whether the rate changes at the end of an epoch alone."""
+        """True if the rate changes at the end of an epoch alone."""
         return (
             self.schedule in ("constant", "adaptive")
             and type(self).rate_at is ScheduledRule.rate_at

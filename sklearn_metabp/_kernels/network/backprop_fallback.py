@@ -421,7 +421,7 @@ class Backprop:
         last_loss : float
             The last finite loss of a batch; NaN before the first.
         problem : str, exception or None
-            What is not finite in the step after those that are done, or Ctrl-C.
+            The number that is not finite in the next step, in words, or Ctrl-C.
         """
         n_rows, order, n_steps, last_loss = self._loaded.n, self._loaded.order, 0, np.nan
         for epoch in range(n_epochs):

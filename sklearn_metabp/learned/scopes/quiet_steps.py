@@ -16,12 +16,12 @@ class QuietSteps:
     step : Step
         The step before the first one.
     state : dict
-        Its ``n_steps`` is advanced.
+        The kernel advances ``n_steps`` in it.
 
     Attributes
     ----------
     kernel : CompiledRule
-        What ``Backprop.run_epochs`` takes.
+        The rule for ``Backprop.run_epochs``.
     """
 
     def __init__(self, kernel: Any, step: Step, state: dict[str, Any]) -> None:
