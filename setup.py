@@ -9,9 +9,7 @@ KERNELS = Path("sklearn_metabp/_kernels")
 
 def headers(source: Path) -> list[str]:
     """Return the headers that a module is compiled again for: all that it could include."""
-    packages = {source.parent, KERNELS / "common", KERNELS / "network"}
-    if source.parent.name == "rules":
-        packages.remove(KERNELS / "network")
+    packages = {source.parent, *(KERNELS / name for name in ("common", "network", "rules"))}
     return sorted(str(path) for p in packages for path in [*p.glob("*.h"), *p.glob("*.pxd")])
 
 
