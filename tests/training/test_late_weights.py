@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.callbacks import StepCounter
+from helpers.elementwise import NAMES, RULES, assert_same_states
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
@@ -17,7 +18,6 @@ from sklearn_metabp._kernels.network import COMPILED, Backprop
 from sklearn_metabp._kernels.rules import Program, sgd_step
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules.operation import Operation
-from tests.training.test_epochs_without_python import RULES, assert_same_states
 
 if COMPILED:
     from sklearn_metabp._kernels.network import _backprop, _late_weights
@@ -69,7 +69,7 @@ def fit_both(X, y, Estimator=BackpropMLPClassifier, **params):
     return model
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("rule", RULES, ids=NAMES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_rule_takes_the_same_steps(rule, dtype, late):
     fit_both(*rows(dtype=dtype), update_rule=rule, alpha=0.01)
