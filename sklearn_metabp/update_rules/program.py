@@ -70,9 +70,10 @@ def bind_program(rule: UpdateRule, params: np.ndarray, step: Step, state: Any) -
     """Return the operations, or the kernel, of a rule bound to a training; None for neither."""
     if rule.acts_backward:
         return None
-    quiet = rule.bind_quiet(params, step, state)
-    if quiet is not None:
-        return quiet
+    if rule._goes_with_update("bind_quiet"):
+        quiet = rule.bind_quiet(params, step, state)
+        if quiet is not None:
+            return quiet
     operations = rule.valid_operations(step, state)
     return None if operations is None else BoundProgram(operations, params, step, state)
 

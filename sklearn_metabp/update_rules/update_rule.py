@@ -71,7 +71,6 @@ class UpdateRule(TrainingRule):
     tests_convergence = False
     needs_fixed_loss = False
     resumable = True
-    _operations_are_valid = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -82,20 +81,6 @@ class UpdateRule(TrainingRule):
             if bound not in definer and getattr(cls, bound) is not getattr(UpdateRule, bound):
                 # The parent's bind would compute the parent's update: back to the default.
                 setattr(cls, bound, getattr(UpdateRule, bound))
-        # Operations say what a rule computes unless a class below theirs computes its own.
-        definer = next(
-            vars(kind)
-            for kind in cls.__mro__
-            if not {"compute_update", "bind", "operations"}.isdisjoint(vars(kind))
-        )
-        cls._operations_are_valid = "operations" in definer
-        definer = next(
-            vars(kind)
-            for kind in cls.__mro__
-            if not {"compute_update", "bind", "bind_quiet"}.isdisjoint(vars(kind))
-        )
-        if "bind_quiet" not in definer:
-            cls.bind_quiet = UpdateRule.bind_quiet  # type: ignore[method-assign]
 
     @abstractmethod
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
@@ -171,7 +156,17 @@ class UpdateRule(TrainingRule):
 
     def valid_operations(self, step: Step, state: Any) -> list[Operation] | None:
         """Return ``operations`` unless the class overrides ``compute_update`` or ``bind`` alone."""
-        return self.operations(step, state) if self._operations_are_valid else None
+        return self.operations(step, state) if self._goes_with_update("operations") else None
+
+    @classmethod
+    def _goes_with_update(cls, verb: str) -> bool:
+        """Return whether a method says what the update is: no class below its own overrides that.
+
+        It is found when it is needed, because a class that a worker process makes anew gets its
+        methods after ``__init_subclass__``.
+        """
+        verbs = {"compute_update", "bind", verb}
+        return verb in next(vars(kind) for kind in cls.__mro__ if not verbs.isdisjoint(vars(kind)))
 
     def bind_quiet(self, params: np.ndarray, step: Step, state: Any) -> Any:
         """Return what takes the steps of epochs without Python; None, the default, for none.
