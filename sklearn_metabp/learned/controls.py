@@ -39,7 +39,7 @@ class Control:
     has_it : callable
         ``has_it(layer, is_bias)`` returns whether a weight matrix or bias vector has the control.
     is_initial : bool
-        Whether it counts in the first step of a training alone.
+        True if it counts in the first step of a training alone.
     """
 
     name: str

@@ -299,11 +299,11 @@ class OtherStep(Step):
     Parameters
     ----------
     step : Step
-        Of the first training.
+        The step of the first training.
     params : ndarray of shape (n_params,)
         Parameters of the second training. The owner changes them in place.
     sets_dropout : bool, default=False
-        Whether the rule of the second training sets its dropout.
+        True if the rule of the second training sets its dropout.
     """
 
     def __init__(self, step: Step, params: np.ndarray, *, sets_dropout: bool = False) -> None:

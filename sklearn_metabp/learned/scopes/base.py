@@ -405,7 +405,7 @@ class Scope(ABC):
 
     @property
     def reads_validation(self) -> bool:
-        """Whether updates depend on the validations of a training; False by default."""
+        """True if updates depend on the validations of a training; False by default."""
         return False
 
     @property

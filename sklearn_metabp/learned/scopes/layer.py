@@ -262,7 +262,7 @@ class LayerScope(Scope):
 
     @property
     def reads_validation(self) -> bool:
-        """Whether one of the inputs is given by the validations of a training."""
+        """True if one of the inputs is given by the validations of a training."""
         return bool(_VALIDATION & set(self.inputs))
 
     def check_trace(self, trace: Trace) -> None:
