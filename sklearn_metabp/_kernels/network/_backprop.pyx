@@ -357,12 +357,18 @@ cdef class Backprop:
         self._check_change()
         return loss + self._penalty()
 
-    def run_epochs(self, CompiledRule rule, Py_ssize_t batch_size, Py_ssize_t n_epochs, random,
-                   double[::1] losses):
+    def run_epochs(self, rule, batch_size, n_epochs, random, losses):
         """Train for some epochs without Python; see the fallback.
 
         Rules (1) to (6), with a compiled rule in place of rule (3).
         """
+        if self._rows.order_at == NULL:
+            return self._run_epochs(rule, batch_size, n_epochs, random, losses)
+        with random._bit_generator.lock:  # it may belong to several threads
+            return self._run_epochs(rule, batch_size, n_epochs, random, losses)
+
+    def _run_epochs(self, CompiledRule rule, Py_ssize_t batch_size, Py_ssize_t n_epochs, random,
+                    double[::1] losses):
         cdef Py_ssize_t n_rows = self._rows.n_rows, start = 0, stop, epoch = 0
         cdef int64_t n_steps = 0, work = 0, step_work = 3 * self._n_weights * batch_size + 1000
         cdef double total = 0, loss = NAN, last_loss = NAN
