@@ -1,0 +1,182 @@
+r"""The gradients of the patterns of a batch, as factors that are never multiplied out.
+
+The loss of a batch is :math:`J = (\sum_p s_p J_p + \frac{\alpha}{2} \sum w^2) / S` with the sample
+weights :math:`s_p`, which are 1 where there are none, and their sum :math:`S`. A recorded delta is
+:math:`\delta_p = -s_p\, \partial J_p / \partial in`. By rule (3) of Jakša and Katrák (2006) the
+gradient of a batch of n patterns is the mean of n gradients
+
+.. math::
+    g_p = -\frac{n}{S}\, x_p \otimes \delta_p + \frac{\alpha}{S} w
+
+for a weight matrix between activations :math:`x` and net inputs, and
+:math:`g_p = -\frac{n}{S}\, \delta_p` for biases. The penalty adds the same to every :math:`g_p`. An
+outer product has these properties, so that no :math:`g_p` needs to be formed:
+
+.. math::
+    |x \otimes \delta|^2 = |x|^2 |\delta|^2, \qquad
+    \langle x \otimes \delta, V \rangle = (x V) \cdot \delta, \qquad
+    \sum_p (x_p \otimes \delta_p)^2 = (X^2)^\top D^2
+
+with the squares taken element by element, and the rows of X and D the activations and deltas.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.network import Network
+
+# The variables of a step that its gradients by pattern are computed from.
+NEEDS = ("params", "gradients", "activations", "deltas")
+
+# The gradient of the batch and the mean over its patterns agree to rounding. A larger difference,
+# as a share of the gradient, is a term of the loss that the factors do not have.
+_ROUNDING = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
+
+
+class PatternGradients:
+    """Gradients of the loss of every pattern of one step.
+
+    Parameters
+    ----------
+    step : Step or recorded step
+        Has ``params``, ``gradients``, ``activations`` and ``deltas``.
+
+    Attributes
+    ----------
+    n_patterns : int
+    penalty_gradient : ndarray of shape (n_params,)
+        The part of every gradient that is the penalty's.
+    data_gradient : ndarray of shape (n_params,)
+        The rest of the gradient of the batch: the mean over its patterns.
+
+    Raises
+    ------
+    TypeError
+        If the network is none of layers that follow each other.
+    """
+
+    def __init__(self, step: Any) -> None:
+        if type(step.network) is not Network:
+            raise TypeError(
+                "the gradients of patterns factor only in a network of layers that follow each "
+                f"other, got {type(step.network).__name__}."
+            )
+        self._layout = step.layout
+        self._dtype = step.gradients.dtype
+        self._gradients = np.asarray(step.gradients, np.float64)
+        self._inputs = [np.asarray(x, np.float64) for x in step.activations[:-1]]
+        self._deltas = [np.asarray(deltas, np.float64) for deltas in step.deltas]
+        self.n_patterns = len(self._deltas[-1])
+        self._penalty = np.zeros_like(self._gradients)
+        n_weights = self._layout.n_weights
+        self._penalty[:n_weights] = step.network.alpha * np.asarray(
+            step.params[:n_weights], np.float64
+        )
+        self.penalty_gradient = self._penalty / self._total
+        self.data_gradient = self._gradients - self.penalty_gradient
+
+    @cached_property
+    def _total(self) -> float:
+        """Sum S of the sample weights, from the biases: their gradients are -sum(δ) / S."""
+        sums = np.concatenate([deltas.sum(axis=0) for deltas in self._deltas])
+        biases = self._gradients[self._layout.n_weights :]
+        square = float(biases @ biases)
+        total = -float(sums @ biases) / square if square > 0 else np.nan
+        is_weighted = np.isfinite(total) and abs(total - self.n_patterns) > 1e-3 * self.n_patterns
+        return total if is_weighted and total > 0 else float(self.n_patterns)
+
+    @property
+    def mismatch(self) -> float:
+        """Distance of the mean over the patterns from the gradient, as a share of the larger."""
+        summed = self._layout_flat(
+            [x.T @ deltas for x, deltas in zip(self._inputs, self._deltas, strict=True)],
+            [deltas.sum(axis=0) for deltas in self._deltas],
+        )
+        mean = -summed / self._total
+        size = max(np.linalg.norm(self.data_gradient), np.linalg.norm(mean))
+        return float(np.linalg.norm(self.data_gradient - mean) / size) if size > 0 else 0.0
+
+    def check(self) -> None:
+        """Raise ValueError if the loss has a term that the factors do not have."""
+        if self.mismatch > _ROUNDING[self._dtype]:
+            raise ValueError(
+                "the gradients of the patterns do not add up to the gradient of the batch: they "
+                f"differ by {self.mismatch:.2g} of it. The loss has a term that is not a function "
+                "of activations and deltas, or they are not those of the weights that were "
+                "recorded."
+            )
+
+    def _layout_flat(self, matrices: list[np.ndarray], vectors: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([array.ravel() for array in (*matrices, *vectors)])
+
+    @cached_property
+    def _squares(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """|x|² and |δ|² of every layer and pattern."""
+        return (
+            [np.einsum("ij,ij->i", x, x) for x in self._inputs],
+            [np.einsum("ij,ij->i", deltas, deltas) for deltas in self._deltas],
+        )
+
+    def squared_norms(self) -> np.ndarray:
+        """Return |g_p|² without the penalty, by pattern and tensor, (n_patterns, n_tensors)."""
+        of_inputs, of_deltas = self._squares
+        by_tensor = [x * deltas for x, deltas in zip(of_inputs, of_deltas, strict=True)]
+        scale = self.n_patterns / self._total
+        return scale**2 * np.stack([*by_tensor, *of_deltas], axis=1)
+
+    def products(self, vector: np.ndarray) -> np.ndarray:
+        """Return the inner product of every g_p, penalty included, with a vector, (n_patterns,)."""
+        vector = np.asarray(vector, np.float64)
+        total = np.zeros(self.n_patterns)
+        layers = zip(
+            self._inputs,
+            self._deltas,
+            self._layout.coefs(vector),
+            self._layout.intercepts(vector),
+            strict=True,
+        )
+        for x, deltas, by_weights, by_biases in layers:
+            total -= np.einsum("ij,ij->i", x @ by_weights + by_biases, deltas)
+        return self.n_patterns / self._total * total + self.penalty_gradient @ vector
+
+    def second_moments(self) -> np.ndarray:
+        """Return the mean over the patterns of g_p² without the penalty, (n_params,)."""
+        squared = self._layout_flat(
+            [(x**2).T @ deltas**2 for x, deltas in zip(self._inputs, self._deltas, strict=True)],
+            [(deltas**2).sum(axis=0) for deltas in self._deltas],
+        )
+        return self.n_patterns / self._total**2 * squared
+
+    def variances(self) -> np.ndarray:
+        """Return the summed variance of the g_p of every tensor, (n_tensors,).
+
+        It is the trace of the covariance, without bias: divided by n - 1. NaN for one pattern.
+        """
+        n = self.n_patterns
+        if n < 2:
+            return np.full(len(self._layout.tensors), np.nan)
+        means = squares_by_tensor(self._layout, self.data_gradient)
+        spread = self.squared_norms().mean(axis=0) - means
+        return np.maximum(spread, 0.0) * n / (n - 1)
+
+
+def squares_by_tensor(layout: Any, flat: np.ndarray) -> np.ndarray:
+    """Return the sum of squares of every weight matrix and bias vector, (n_tensors,)."""
+    flat = np.asarray(flat, np.float64)
+    starts = [tensor.slice.start for tensor in layout.tensors]
+    return np.add.reduceat(flat * flat, starts)
+
+
+def pattern_gradients(step: Any) -> PatternGradients:
+    """Return the gradients of the patterns of a step, after a check that they are complete.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the gradients of this network or loss do not factor.
+    """
+    gradients = PatternGradients(step)
+    gradients.check()
+    return gradients
