@@ -34,6 +34,7 @@ from sklearn_metabp.estimators._parameters import (
     check_batch_size,
     check_dropout,
     check_hidden_layer_sizes,
+    check_input_noise,
     check_same_layers,
     count_threads,
     features_as_before_on_error,
@@ -104,6 +105,7 @@ class BaseBackpropMLP(
         "scoring": [str, callable, None],
         "warm_start": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
         "init": [StrOptions(set(INITIALIZERS)), callable],
         "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
@@ -130,6 +132,7 @@ class BaseBackpropMLP(
         scoring: Any,
         warm_start: bool,
         dropout: float,
+        input_noise: float,
         init: Any,
         init_output_bias: str,
         verbose: bool,
@@ -152,6 +155,7 @@ class BaseBackpropMLP(
         self.scoring = scoring
         self.warm_start = warm_start
         self.dropout = dropout
+        self.input_noise = input_noise
         self.init = init
         self.init_output_bias = init_output_bias
         self.verbose = verbose
@@ -328,6 +332,7 @@ class BaseBackpropMLP(
             self.alpha,
             check_dropout(self.dropout, rule),
             targets.out_groups,
+            check_input_noise(self.input_noise, rule, X),
         )
         return self.network_ if continues and network == self.network_ else network
 

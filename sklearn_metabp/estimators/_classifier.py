@@ -84,6 +84,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
         The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
         place.
+    input_noise : float, default=0.0
+        Standard deviation of the normal noise that is added to every number of X in a training
+        step. It needs a dense X and makes sense for columns of one scale.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
@@ -207,6 +210,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         warm_start: bool = False,
         class_weight: dict | list[dict] | str | None = None,
         dropout: float = 0.0,
+        input_noise: float = 0.0,
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
         verbose: bool = False,
@@ -230,6 +234,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             scoring=scoring,
             warm_start=warm_start,
             dropout=dropout,
+            input_noise=input_noise,
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,

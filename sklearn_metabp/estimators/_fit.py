@@ -138,8 +138,8 @@ def start_state(
             "A start must be finite: init, coef_init or intercept_init gave NaN or infinity."
         )
     patience = Patience(estimator.tol, estimator.n_iter_no_change, estimator.early_stopping)
-    drops = network.dropout > 0 or rule.sets_dropout
-    key = int(random_state.randint(2**63, dtype=np.int64)) if drops else 0
+    has_random_steps = network.dropout > 0 or rule.sets_dropout or network.input_noise > 0
+    key = int(random_state.randint(2**63, dtype=np.int64)) if has_random_steps else 0
     return TrainingState(
         params, rule.init_state(layout), rule_key(rule), random_state, patience, key
     )

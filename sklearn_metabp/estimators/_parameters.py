@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from joblib import cpu_count
+from scipy.sparse import issparse
 
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.estimators._rows import GivenData
@@ -48,6 +49,7 @@ PARAMETERS_ELSEWHERE = {
     "hidden_units": "hidden_layer_sizes",
     "layers": "hidden_layer_sizes, without the inputs and outputs",
     "dropout_rate": "dropout",
+    "noise": "input_noise",
     "patience": "n_iter_no_change",
     "validation_split": "validation_fraction, with early_stopping=True",
     "validation_data": "fit(X, y, X_val=..., y_val=...)",
@@ -125,6 +127,22 @@ def check_dropout(dropout: float, rule: TrainingRule) -> float:
             "set dropout=0 on the estimator, and use no rule that sets dropout."
         )
     return float(dropout)
+
+
+def check_input_noise(input_noise: float, rule: TrainingRule, X: Any) -> float:
+    """Check that rule and rows allow noise of the inputs, and return its standard deviation."""
+    if input_noise > 0 and rule.needs_fixed_loss:
+        raise ValueError(
+            f"input_noise={input_noise} draws other inputs in every step, so there is no one loss "
+            f"for {type(rule).__name__} to search along: set input_noise=0 or use a rule that "
+            "takes steps."
+        )
+    if input_noise > 0 and issparse(X):
+        raise ValueError(
+            f"input_noise={input_noise} adds noise to every number, zeros too, so a sparse X would "
+            "become dense: pass X.toarray(), or use dropout instead."
+        )
+    return float(input_noise)
 
 
 def count_threads(n_threads: int) -> int:

@@ -17,7 +17,7 @@ _TARGETS_AT_ONCE = 1 << 16
 
 
 class MeanLoss:
-    """The weighted mean loss of some rows, without penalty and dropout.
+    """The weighted mean loss of some rows, without penalty, dropout and noise.
 
     It holds the rows and a kernel over them, so a training that is validated many times makes the
     kernel once.

@@ -38,6 +38,9 @@ class Network:
     out_groups : tuple of int, default=None
         Widths of the groups of outputs that softmax is taken over. Their log-losses add up. None is
         one group of all outputs.
+    input_noise : float, default=0.0
+        Standard deviation of the normal noise that a step of training adds to its inputs. It needs
+        dense inputs.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Network:
     alpha: float = 0.0
     dropout: float = 0.0
     out_groups: tuple[int, ...] | None = None
+    input_noise: float = 0.0
 
     def __post_init__(self) -> None:
         sizes = self.layout.layer_sizes
@@ -79,6 +83,10 @@ class Network:
         )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
+        if not 0 <= self.input_noise < np.inf:
+            raise ValueError(
+                f"input_noise must be finite and at least 0, got {self.input_noise!r}."
+            )
 
     def backprop(
         self,
@@ -87,6 +95,7 @@ class Network:
         max_batch: int,
         *,
         dropout_key: int | None = None,
+        noise_key: int | None = None,
         n_steps: int = 0,
         n_threads: int = 1,
     ) -> Backprop:
@@ -102,6 +111,9 @@ class Network:
             Key from which, with the number of the step, the masks of dropout are drawn. None drops
             nothing. With a key each step reads the share to drop of every hidden layer from the
             kernel's ``dropout``, which begins as the network's and may be changed.
+        noise_key : int, default=None
+            Key from which, with the number of the step, the noise of the inputs is drawn. None adds
+            none.
         n_steps : int, default=0
             Number of steps taken before the first one of this kernel.
         n_threads : int, default=1
@@ -125,6 +137,8 @@ class Network:
             dropout_key=dropout_key,
             n_steps=n_steps,
             n_threads=n_threads,
+            input_noise=self.input_noise,
+            noise_key=noise_key,
         )
 
     def outputs(self, params: np.ndarray, X: Any, *, n_threads: int = 1) -> np.ndarray:
@@ -169,7 +183,7 @@ class Network:
         targets: np.ndarray | SparseTargets,
         sample_weight: np.ndarray | None = None,
     ) -> float:
-        """Compute the weighted mean loss of the rows, without penalty and dropout.
+        """Compute the weighted mean loss of the rows, without penalty, dropout and noise.
 
         Parameters
         ----------

@@ -45,7 +45,7 @@ class BatchLoss:
     """Loss of a training's batches at other parameters.
 
     It has a second kernel over the rows of the training, with parameters and gradients of its own.
-    Nothing is dropped in it, whatever the network's dropout.
+    Nothing is dropped in it and no noise is added, whatever the network's dropout and input_noise.
 
     Parameters
     ----------
@@ -110,6 +110,8 @@ class Step:
         The rows that batches are drawn from. None for a recorded step.
     dropout_key : int or None
         Key of the masks of dropout of the training. None drops nothing.
+    noise_key : int or None
+        Key of the noise that the training adds to the inputs. None adds none.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Step:
         self._dropout = backprop.dropout if sets_dropout else read_only(backprop.dropout)
         self.rows: TrainingRows | None = None
         self.dropout_key: int | None = None
+        self.noise_key: int | None = None
         self._batch_loss: BatchLoss | None = None
 
     @property
@@ -153,7 +156,10 @@ class Step:
 
     @property
     def activations(self) -> list[np.ndarray]:
-        """Outputs of every layer, the input first, (n_patterns, n_neurons). Symbol x: rule (1)."""
+        """Outputs of every layer, the input first, (n_patterns, n_neurons). Symbol x: rule (1).
+
+        The input has the noise of this step, if the network adds some.
+        """
         return [read_only(layer[: self.n_patterns]) for layer in self.backprop.activations]
 
     @property
@@ -230,7 +236,7 @@ class Step:
         Returns
         -------
         loss : float
-            The penalty included, nothing dropped; may be infinite or NaN.
+            The penalty included, nothing dropped, no noise; may be infinite or NaN.
         gradients : ndarray of shape (n_params,)
             A buffer that the next call fills again.
 
@@ -294,7 +300,7 @@ class StepView(Step):
 class OtherStep(Step):
     """The step of a second training on the batches of a first one, from parameters of its own.
 
-    It has a kernel of its own over the same rows, and the same masks of dropout.
+    It has a kernel of its own over the same rows, and the same masks of dropout and noise.
 
     Parameters
     ----------
@@ -309,7 +315,11 @@ class OtherStep(Step):
     def __init__(self, step: Step, params: np.ndarray, *, sets_dropout: bool = False) -> None:
         gradients = np.zeros_like(params)
         backprop = step.network.backprop(
-            params, gradients, step.backprop.max_batch, dropout_key=step.dropout_key
+            params,
+            gradients,
+            step.backprop.max_batch,
+            dropout_key=step.dropout_key,
+            noise_key=step.noise_key,
         )
         assert step.rows is not None  # a recorded step has none
         backprop.load(*step.rows)
@@ -323,7 +333,7 @@ class OtherStep(Step):
             sets_dropout=sets_dropout,
         )
         self.rows, self.steps_per_epoch = step.rows, step.steps_per_epoch
-        self.dropout_key = step.dropout_key
+        self.dropout_key, self.noise_key = step.dropout_key, step.noise_key
         self._step = step
 
     def fill(self) -> None:
@@ -331,7 +341,7 @@ class OtherStep(Step):
         step = self._step
         self.index, self.epoch = step.index, step.epoch
         self.start, self.stop = step.start, step.stop
-        self.backprop.n_steps = step.backprop.n_steps - 1  # the masks of the same step
+        self.backprop.n_steps = step.backprop.n_steps - 1  # masks and noise of the same step
         self.loss = self.backprop.gradients(step.start, step.stop)
 
 

@@ -22,7 +22,7 @@ _KEYS = {
     *("variables", "every", "max_patterns", "dtype", "adds_updates", "run_id"),
 }
 # Files of earlier versions do not have these.
-_OPTIONAL_KEYS = {"task"}
+_OPTIONAL_KEYS = {"task", "input_noise"}
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -107,6 +107,7 @@ class RunHeader:
             "alpha": float(network.alpha),
             "dropout": float(network.dropout),
             "out_groups": network.out_groups and list(network.out_groups),
+            "input_noise": float(network.input_noise),
             "variables": list(self.variables),
             "every": self.every,
             "max_patterns": self.max_patterns,
@@ -142,6 +143,7 @@ class RunHeader:
             _at_least_0("alpha", header),
             _at_least_0("dropout", header),
             _groups(header["out_groups"], layout),
+            _at_least_0("input_noise", {"input_noise": 0.0, **header}),
         )
         variables = header["variables"]
         if not isinstance(variables, list) or not variables:

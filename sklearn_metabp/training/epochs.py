@@ -66,11 +66,13 @@ class Epochs:
         self.updates = np.zeros_like(state.params)
         gradients = np.zeros_like(state.params)
         dropout_key = state.dropout_key if network.dropout or rule.sets_dropout else None
+        noise_key = state.dropout_key if network.input_noise else None
         self.backprop = network.backprop(
             state.params,
             gradients,
             min(batches.size, len(batches)),
             dropout_key=dropout_key,
+            noise_key=noise_key,
             n_steps=state.n_steps,
             n_threads=n_threads,
         )
@@ -92,7 +94,8 @@ class Epochs:
             state.n_planned,
             sets_dropout=rule.sets_dropout,
         )
-        self.step.rows, self.step.dropout_key = batches.rows, dropout_key
+        self.step.rows = batches.rows
+        self.step.dropout_key, self.step.noise_key = dropout_key, noise_key
         self.step.steps_per_epoch = batches.n_batches
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss: float | None = None

@@ -22,8 +22,8 @@ from sklearn_metabp.update_rules import TrainingRule
 # A loss within this share of the best constant's counts as no better: XOR on a plateau was up to
 # 0.7 % better.
 _MARGIN = 0.01
-# The mean loss of an epoch includes changing weights, penalty and dropout. It is accepted without
-# another measurement only if it is below the other loss by this factor.
+# The mean loss of an epoch includes changing weights, penalty, dropout and noise. It is accepted
+# without another measurement only if it is below the other loss by this factor.
 _CLEARLY = 0.9
 # A training has blown up if its loss at the end is so many times that at the beginning.
 _WELL_ABOVE = 10.0

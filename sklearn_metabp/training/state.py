@@ -70,7 +70,8 @@ class TrainingState:
     patience : Patience
         It goes by the training loss, or by minus the validation score.
     dropout_key : int
-        This and the number of a step determine which neurons are dropped.
+        This and the number of a step determine which neurons are dropped, and the noise of the
+        inputs.
     n_steps, n_epochs, n_rows : int
         Numbers so far. The number of epochs is the length of the loss curve, so the two agree
         whenever Ctrl-C comes.

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from math import isqrt
 
 import numpy as np
 import pytest
+from helpers.hashes import GOLDEN, mix, neuron_bits, row_key
 from helpers.kernels import compiled_only, fallback, installed
 from helpers.networks import (
     SOME_FUNCTIONS,
@@ -57,32 +57,14 @@ def test_masks_are_those_of_the_fallback_to_the_bit(kernels, key, n, width, dtyp
             np.testing.assert_array_equal(factors, expected)
 
 
-GOLDEN = (isqrt(5 << 128) - (1 << 64)) // 2 | 1
-
-
-def mix(z):
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
-    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
-    return z ^ z >> 31
-
-
-def row_key(key, step, layer, row):
-    """Compute the hash in Python's integers, step by step as the sources define it."""
-    layer_key = mix((mix((key + step * GOLDEN) % 2**64) + (layer + 1) * GOLDEN) % 2**64)
-    return mix((layer_key + (row + 1) * GOLDEN) % 2**64)
-
-
 def test_the_first_masks_by_hand():
     assert mix(GOLDEN) == 0xE220A8397B1DCDAF  # the first number of SplitMix64 from seed 0
     factors = dropout_factors(7, 3, 1, 4, 5, 0.25, float)
     for row in range(4):
         bits = row_key(7, 3, 1, row)
         for neuron in range(5):
-            h = (neuron + bits) % 2**32
-            h = (h ^ h >> 16) * 0x7FEB352D % 2**32
-            h = (h ^ h >> 15 ^ bits >> 32) * 0x846CA68B % 2**32
-            h ^= h >> 16
-            assert factors[row, neuron] == (0 if h < 2**30 else 1 / 0.75)
+            below = neuron_bits(bits, neuron) < 2**30
+            assert factors[row, neuron] == (0 if below else 1 / 0.75)
 
 
 @pytest.mark.parametrize("dropout", [0.01, 0.2, 0.5, 0.9])

@@ -43,6 +43,7 @@ CASES = {
     "cosine": {"update_rule": SGD(0.3, schedule="cosine")},
     "early stopping": {"early_stopping": True, "n_iter_no_change": 4},
     "dropout": {"dropout": 0.3},
+    "noise": {"input_noise": 0.3},
     "full batch": {"batch_size": "full"},
     "unshuffled": {"shuffle": False},
     "lbfgs": {"update_rule": "lbfgs"},

@@ -58,6 +58,7 @@ CASES = {
     "float32": {"dtype": np.float32},
     "no penalty": {"alpha": 0.0, "update_rule": SGD(0.1, momentum=0.9)},
     "dropout, gelu": {"dropout": 0.2, "activation": "gelu", "update_rule": AdamW(0.01)},
+    "noise": {"input_noise": 0.3, "dtype": np.float32},
     "averaged": {"update_rule": Averaged(Adam(0.01, schedule="cosine")), "activation": "tanh"},
     "clipped": {"update_rule": Clipped(Adam(0.01), max_norm=0.1)},
     "full batch": {"update_rule": Rprop(), "batch_size": "full"},

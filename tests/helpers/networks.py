@@ -115,7 +115,7 @@ class Problem:
         weighted=True,
         max_batch=None,
         rows_as=np.asarray,
-        n_threads=1,
+        **options,
     ):
         """Return the loaded kernel. Its gradients are NaN until it writes them."""
         params, X, targets, sample_weight = self.arrays(dtype)
@@ -130,7 +130,7 @@ class Problem:
             alpha=self.alpha,
             out_groups=self.out_groups,
             dropout_key=self.dropout_key,
-            n_threads=n_threads,
+            **options,
         )
         backprop.dropout[...] = self.dropout
         backprop.load(rows_as(X), targets, sample_weight if weighted else None, order)

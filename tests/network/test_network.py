@@ -93,6 +93,7 @@ def test_the_mean_loss_is_that_of_the_definition(n):
         ({"loss": "poisson"}, "out_activation must be 'exp'"),
         ({"loss": "log_loss"}, "needs probabilities"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
+        ({"input_noise": -1.0}, "input_noise must be finite and at least 0"),
         ({"out_groups": (1, 1)}, "out_groups need out_activation='softmax'"),
         ({"out_groups": (1, 2), "out_activation": "softmax"}, "add up to the 2 outputs"),
     ],
@@ -110,3 +111,4 @@ def test_networks_are_equal_by_value():
     assert hash(one) == hash(Network(layout, ("relu",), "softmax", "log_loss", out_groups=(1, 1)))
     assert one != Network(layout, ("relu",), "softmax", "log_loss")
     assert one != replace(one, dropout=0.1)
+    assert one != replace(one, input_noise=0.1)

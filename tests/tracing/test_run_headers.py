@@ -15,6 +15,7 @@ NETWORKS = [
     Network(LAYOUT, ("relu", "gelu"), "softmax", "log_loss", 0.5, 0.25, (2, 3)),
     Network(LAYOUT, ("elu", "softplus"), "exp", "poisson"),
     Network(ParameterLayout((2, 1)), (), "identity", "huber", dropout=0.1),
+    Network(ParameterLayout((2, 1)), (), "identity", "huber", input_noise=0.5),
 ]
 
 
@@ -33,6 +34,12 @@ def header_without_patterns():
 def test_a_header_is_read_as_it_was_written(network):
     written = json.loads(json.dumps(header(network).to_json()))
     assert RunHeader.from_json(written) == header(network)
+
+
+def test_a_header_without_noise_is_of_an_earlier_version():
+    written = json.loads(json.dumps(header(NETWORKS[0]).to_json()))
+    del written["input_noise"]
+    assert RunHeader.from_json(written) == header(NETWORKS[0])
 
 
 def test_a_run_without_pattern_variables_reserves_no_memory_for_patterns():
@@ -58,6 +65,7 @@ FORGED = [
     ({"dropout": float("nan")}, "dropout is not a number"),
     ({"dropout": "0"}, "dropout is not a number"),
     ({"dropout": None}, "dropout is not a number"),
+    ({"input_noise": -0.5}, "input_noise is not a number of 0 or more"),
     ({"out_groups": [2, 2]}, "add up to the 5 outputs"),
     ({"out_groups": []}, "add up to the 5 outputs"),
     ({"out_groups": [5.0]}, "out_groups must be integers from 1 to 5"),

@@ -7,6 +7,8 @@ import pytest
 
 from sklearn_metabp import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp._kernels.network import (
+    COMPILED,
+    Backprop,
     instruction_set,
     instruction_sets,
     use_instruction_set,
@@ -54,6 +56,23 @@ def test_the_bits_are_those_of_another_processor(name, case):
         assert digest(*case) == CASES[case]
     finally:
         use_instruction_set(before)
+
+
+@pytest.mark.skipif(not COMPILED, reason="the fallback takes the logarithm of a library")
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("float64", "990b80259fe0b3c2"), ("float32", "5793832c9718bcab")]
+)
+def test_noise_has_the_bits_of_another_processor(dtype, expected):
+    X = np.zeros((60, 301), dtype)
+    params = np.zeros(302, dtype)
+    backprop = Backprop(
+        (301, 1), (), "identity", "squared_error", params, params.copy(), max_batch=60,
+        input_noise=0.5, noise_key=2**40 + 7,
+    )  # fmt: skip
+    backprop.load(X, X[:, :1].copy())
+    backprop.gradients(0, 60)
+    found = hashlib.sha256(np.ascontiguousarray(backprop.activations[0]).tobytes())
+    assert found.hexdigest()[:16] == expected
 
 
 def test_an_unknown_instruction_set_is_refused():

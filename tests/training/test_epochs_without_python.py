@@ -75,6 +75,8 @@ def test_a_rule_takes_the_same_steps(rule, dtype, epochs_in_c):
 
 CASES = {
     "tanh, dropout": {"activation": "tanh", "dropout": 0.3},
+    "noise": {"input_noise": 0.3},
+    "noise, dropout, one batch": {"input_noise": 0.1, "dropout": 0.2, "batch_size": "full"},
     "gelu": {"activation": "gelu"},
     "no hidden layer": {"hidden_layer_sizes": ()},
     "no penalty": {"alpha": 0.0},

@@ -16,9 +16,9 @@ from sklearn_metabp._kernels.network._epoch_ends cimport (
 )
 from sklearn_metabp._kernels.network._late_weights cimport LateWeights
 from sklearn_metabp._kernels.network._layer_loops cimport (
-    RELU, SOFTMAX, activate, activate_and_slope, add_decay, column_sums, drop, dropout_layer_key,
-    dropout_rows_key, fill_rows, multiply, output_rules, softmax, softmax_labels_log_loss,
-    sparse_gradient, sparse_product, sum_of, times_slope,
+    RELU, SOFTMAX, activate, activate_and_slope, add_decay, add_noise, column_sums, drop,
+    dropout_layer_key, dropout_rows_key, fill_rows, multiply, output_rules, softmax,
+    softmax_labels_log_loss, sparse_gradient, sparse_product, sum_of, times_slope,
 )
 from sklearn_metabp._kernels.network._products cimport (
     AS_IT_IS, N_TARGETS, RECTIFY, SMALL_PRODUCT, TIMES_RELU_SLOPE, Products, blas_backward,
@@ -28,7 +28,8 @@ from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumb
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.backprop_fallback import (
-    check_backprop_arguments, check_dropout, check_n_threads, check_shares,
+    check_backprop_arguments, check_dropout, check_n_threads, check_noise,
+    check_noise_of, check_shares,
 )
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE as BAD_LOSS
 from sklearn_metabp._kernels.network.epoch_ends import UPDATE_IS_NOT_FINITE as BAD_UPDATE
@@ -157,6 +158,7 @@ cdef class Backprop:
     cdef readonly object dtype
     cdef readonly double alpha
     cdef readonly object dropout
+    cdef readonly double input_noise
     cdef public uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
@@ -175,7 +177,8 @@ cdef class Backprop:
     cdef int64_t _n_weights, _n_biases
     cdef double _total                      # patterns of the batch, or their sample weights
     cdef bint _drops
-    cdef uint64_t _dropout_key
+    cdef uint64_t _dropout_key, _noise_key
+    cdef bint _adds_noise
     cdef const double* _shares              # of neurons to drop, by hidden layer
     cdef int64_t* _groups_at
     cdef int64_t _n_groups
@@ -183,7 +186,7 @@ cdef class Backprop:
 
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
                  max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0,
-                 n_threads=1):
+                 n_threads=1, input_noise=0.0, noise_key=None):
         if self._layers != NULL:
             raise TypeError("a kernel is made once: make another one.")
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
@@ -192,6 +195,7 @@ cdef class Backprop:
             out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
+        check_noise(input_noise, noise_key)
         check_n_threads(n_threads)
         self._n_layers = len(self.layer_sizes) - 1
         self.dtype = params.dtype
@@ -203,6 +207,9 @@ cdef class Backprop:
         self.n_steps = n_steps
         self._drops = dropout_key is not None
         self._dropout_key = dropout_key or 0
+        self.input_noise = input_noise
+        self._adds_noise = noise_key is not None and input_noise > 0
+        self._noise_key = noise_key or 0
         self._loss = LOSSES[loss].code
         self.params = params
         self.gradients_ = gradients
@@ -215,7 +222,7 @@ cdef class Backprop:
         n_inputs, n_outputs = self.layer_sizes[0], self.layer_sizes[self._n_layers]
         has_softmax = out_activation == "softmax" and loss == "log_loss"
         self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch,
-                               self._groups if has_softmax else None)
+                               self._groups if has_softmax else None, self._adds_noise)
         self._make_layers((*activations, out_activation))
 
     def _make_scratch(self, int n_threads):
@@ -311,6 +318,7 @@ cdef class Backprop:
 
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Take the rows that batches are drawn from; see the fallback."""
+        check_noise_of(X, self._adds_noise)
         self._rows.load(X, targets, sample_weight, order)
 
     cdef inline int _check_batch(self, Py_ssize_t start, Py_ssize_t stop) except -1:
@@ -557,6 +565,11 @@ cdef class Backprop:
         cdef void* x = NULL
         if not self._rows.is_sparse:
             x = self._of_rows(self._rows.inputs, first, self._layers[0].fan_in)
+            if end == TRAINING and self._adds_noise:
+                add_noise(is_double, x, n, self._layers[0].fan_in,
+                          dropout_rows_key(dropout_layer_key(self._noise_key, self.n_steps, -1),
+                                           first),
+                          self.input_noise)
         for number in range(self._n_layers):
             layer = &self._layers[number]
             width = layer.width

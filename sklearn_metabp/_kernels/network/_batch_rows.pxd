@@ -32,6 +32,7 @@ cdef class BatchRows:
     cdef int64_t* _row_numbers_at
     cdef Py_ssize_t _max_batch, _item
     cdef int64_t _n_inputs, _n_outputs
+    cdef bint _changes_inputs               # so that they have to be a copy
     cdef bint _gathers, _has_sparse_targets, _inputs_are_stale, _targets_are_stale
     cdef char* _inputs_at
     cdef char* _targets_at

@@ -28,10 +28,13 @@ cdef class BatchRows:
     groups : ndarray of int64, default=None
         Widths of the groups of outputs. If they are given and the targets of every row are 1 at one
         neuron of each group, the batch has ``labels``, and targets only when somebody reads them.
+    changes_inputs : bool, default=False
+        Whether the caller writes to ``inputs``. Training batches are then always copied.
     """
 
     def __init__(self, int64_t n_inputs, int64_t n_outputs, dtype, Py_ssize_t max_batch,
-                 groups=None):
+                 groups=None, bint changes_inputs=False):
+        self._changes_inputs = changes_inputs
         self._n_inputs, self._n_outputs = n_inputs, n_outputs
         self._groups, self._groups_at = groups, <int64_t*>address(groups)
         self._n_groups = 0 if groups is None else len(groups)
@@ -50,7 +53,9 @@ cdef class BatchRows:
         self.is_sparse = isinstance(X, CSRRows)
         self._has_sparse_targets = isinstance(targets, SparseTargets)
         # Training batches use the same buffers at every step, unless a batch has all rows.
-        self._gathers = order is not None or (self.has_targets and self._max_batch < self.n_rows)
+        self._gathers = order is not None or (
+            self.has_targets and (self._changes_inputs or self._max_batch < self.n_rows)
+        )
         self.order_at = <Py_ssize_t*>address(order)
         self.inputs_array, self._inputs_at = None, NULL
         if self.is_sparse:

@@ -25,6 +25,7 @@ cdef extern from "layer_loops.h" nogil:
     void transpose(bint, void* out, const void* matrix, int64_t n, int64_t m)
     void drop(bint, void* x, void* slope, int64_t n, int64_t width, uint64_t layer_key,
               uint32_t threshold, double scale)
+    void add_noise(bint, void* x, int64_t n, int64_t width, uint64_t layer_key, double deviation)
     double sum_of "sum"(bint, const void* values, int64_t n)
     double add_decay(bint, void* gradients, const void* weights, int64_t n, double scale)
     double output_rules(bint, int loss, int function, void* x, const void* targets, void* deltas,

@@ -27,6 +27,7 @@ from sklearn_metabp._kernels.network.epoch_ends import (
     LOSS_IS_NOT_FINITE,
     UPDATE_IS_NOT_FINITE,
 )
+from sklearn_metabp._kernels.network.noise_fallback import normal_numbers
 from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 
 __all__ = ["Backprop", "instruction_set", "instruction_sets", "use_instruction_set"]
@@ -100,6 +101,20 @@ def check_dropout(dropout: float, dropout_key: int | None, n_steps: int) -> None
             raise ValueError(f"{name} must be an integer of 64 bits without sign, got {value!r}.")
 
 
+def check_noise(input_noise: float, noise_key: int | None) -> None:
+    """Raise ValueError unless noise of the inputs can be drawn."""
+    if not 0 <= input_noise < np.inf:
+        raise ValueError(f"input_noise must be finite and at least 0, got {input_noise!r}.")
+    if noise_key is not None and not 0 <= noise_key < 2**64:
+        raise ValueError(f"noise_key must be an integer of 64 bits without sign, got {noise_key}.")
+
+
+def check_noise_of(X: Any, adds_noise: bool) -> None:
+    """Raise ValueError if noise would make a sparse X dense."""
+    if adds_noise and issparse(X):
+        raise ValueError("noise of the inputs needs a dense X: a sparse one has no zeros in it.")
+
+
 def check_n_threads(n_threads: int) -> None:
     """Raise ValueError unless it is a number of threads."""
     if n_threads < 1:
@@ -153,6 +168,11 @@ class Backprop:
     n_threads : int, default=1
         Number of threads that share the rows of large products. The compiled kernel has them, for
         products in tiles. The bits do not depend on it.
+    input_noise : float, default=0.0
+        Standard deviation of the noise that ``gradients`` adds to the inputs:
+        :func:`normal_numbers` of key and step. X is then dense.
+    noise_key : int, default=None
+        An integer of 64 bits; None adds nothing, whatever ``input_noise``.
 
     Attributes
     ----------
@@ -187,6 +207,8 @@ class Backprop:
         dropout_key: int | None = None,
         n_steps: int = 0,
         n_threads: int = 1,
+        input_noise: float = 0.0,
+        noise_key: int | None = None,
     ) -> None:
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
@@ -200,10 +222,13 @@ class Backprop:
             out_groups,
         )
         check_dropout(dropout, dropout_key, n_steps)
+        check_noise(input_noise, noise_key)
         check_n_threads(n_threads)
         self.dropout = np.full(len(self.layer_sizes) - 2, dropout, np.float64)
         self._dropout_key, self.n_steps = dropout_key or 0, n_steps
         self._drops = dropout_key is not None
+        self.input_noise, self._noise_key = input_noise, noise_key or 0
+        self._adds_noise = noise_key is not None and input_noise > 0
         self._functions = (*activations, out_activation)
         self._groups = out_groups or self.layer_sizes[-1:]
         self._loss = loss
@@ -257,14 +282,16 @@ class Backprop:
         """Take the rows that batches are drawn from: ``order[start:stop]``, or ``start:stop``.
 
         Training batches are copied into ``activations[0]`` and ``targets``. Where a batch has all
-        rows, and in prediction, they are the rows themselves. X may be a CSR matrix: its zeros cost
-        no time, except that the gradient is dense, and ``activations[0]`` is the batch made dense
-        when it is read. Targets may be ``SparseTargets``, of which only the batch is made a matrix.
+        rows and no noise, and in prediction, they are the rows themselves. X may be a CSR matrix:
+        its zeros cost no time, except that the gradient is dense, and ``activations[0]`` is the
+        batch made dense when it is read. Targets may be ``SparseTargets``, of which only the batch
+        is made a matrix.
 
         The caller keeps the arrays and may change them. An array at an odd address is copied, and
         so are columns that are not int32. A batch whose order, columns or neurons are out of range
         by then raises ValueError.
         """
+        check_noise_of(X, self._adds_noise)
         self._loaded: Rows = check_rows(
             self.layer_sizes, self.dtype, X, targets, sample_weight, order
         )
@@ -284,6 +311,10 @@ class Backprop:
     def _forward(self, start: int, stop: int, training: bool = False) -> np.ndarray:
         """Apply rule (1): in_i = sum_j w_ij x_j + theta_i, x_i = f_i(in_i); return the last in."""
         x = self._enter(start, stop)
+        if training and self._adds_noise:
+            z = normal_numbers(self._noise_key, self.n_steps, *x.shape)
+            self._batch = x = (x + self.input_noise * z).astype(self.dtype)
+            self.activations[0][: stop - start] = x
         for layer, function in enumerate(self._functions):
             net_inputs = x @ self._weights[layer] + self._biases[layer]
             x = self._activate(layer, function, net_inputs, training)

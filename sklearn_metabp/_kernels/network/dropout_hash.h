@@ -21,6 +21,7 @@ LANE uint64_t mix64(uint64_t z)
     return z ^ (z >> 31);
 }
 
+/* Layer -1 is the input. */
 UNUSED static uint64_t dropout_layer_key(uint64_t key, uint64_t step, uint64_t layer)
 {
     return mix64(mix64(key + GOLDEN * step) + GOLDEN * (layer + 1));

@@ -29,6 +29,9 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #include "../common/each_precision.h"
 #define TEMPLATE "../network/dropout_loops_template.h"
 #include "../common/each_precision.h"
+#include "noise_loops.h"
+#define TEMPLATE "../network/noise_loops_template.h"
+#include "../common/each_precision.h"
 #define TEMPLATE "../network/sparse_loops_template.h"
 #include "../common/each_precision.h"
 
@@ -74,6 +77,10 @@ BY_PRECISION(drop,
              (int is_double, void *x, void *slope, int64_t n, int64_t width, uint64_t layer_key,
               uint32_t threshold, double scale),
              (x, slope, n, width, layer_key, threshold, scale))
+BY_PRECISION(add_noise,
+             (int is_double, void *x, int64_t n, int64_t width, uint64_t layer_key,
+              double deviation),
+             (x, n, width, layer_key, deviation))
 RESULT_BY_PRECISION(double, sum, (int is_double, const void *values, int64_t n), (values, n))
 RESULT_BY_PRECISION(double, add_decay,
                     (int is_double, void *gradients, const void *weights, int64_t n, double scale),
