@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers.callbacks import SomeSteps
 from helpers.data import numbers
 
 from sklearn_metabp import BackpropMLPRegressor
@@ -18,6 +19,9 @@ TRAINING = [
     Epochs.run,
     Epochs.run_one,
     Epochs._run_program,
+    Epochs._run_quiet,
+    Epochs._take_seen_step,
+    Epochs._take_step,
     Epochs._run_steps,
     _EpochEnd.handle,
     _EpochEnd._update_patience,
@@ -88,17 +92,21 @@ def check(model, where):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("rule", ["adam", "lbfgs"])
-def test_wherever_ctrl_c_comes_curves_and_counters_agree(rule, early_stopping):
+@pytest.mark.parametrize(
+    ("rule", "callbacks"),
+    [("adam", ()), ("lbfgs", ()), ("adam", (SomeSteps(every=4),))],
+    ids=["adam", "lbfgs", "adam, some steps are seen"],
+)
+def test_wherever_ctrl_c_comes_curves_and_counters_agree(rule, callbacks, early_stopping):
     X, y = numbers(n=40)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        whole = make(rule, early_stopping)
+        whole = make(rule, early_stopping).set_callbacks(*callbacks)
         with InterruptedAt() as count:
             whole.fit(X, y)
         assert count.n_lines > 40
-        for at in range(1, count.n_lines + 1, 1 if rule == "adam" else 3):
-            model = make(rule, early_stopping)
+        for at in range(1, count.n_lines + 1, 1 if rule == "adam" and not callbacks else 3):
+            model = make(rule, early_stopping).set_callbacks(*callbacks)
             with InterruptedAt(at) as interruption:
                 model.fit(X, y)
             assert interruption.where is not None

@@ -84,6 +84,9 @@ class CallbackListener:
     ``memory_key(estimator)``
         The key in ``state.callback_memory`` under which the callback keeps data about a training.
         Other keys are dropped when a fit begins.
+    ``skips_epochs``
+        An attribute that is True if the callback needs no tasks of epochs. If all callbacks have
+        it, epochs have no contexts, and their hooks are not called.
     ``resume_training(estimator, context, state, data)``
         Before the first epoch, with the :class:`FitData` of the call. May return a state to
         continue from, and whether the training had been stopped there (None: it continues).
@@ -91,6 +94,11 @@ class CallbackListener:
         Before the first epoch of a rule that is replayable.
     ``on_step_end(estimator, context, step)``
         After every step. Steps have no contexts of their own, because contexts are never freed.
+    ``next_step(estimator, index)``
+        The number of the next step that ``on_step_end`` is for, this one or later, and infinite for
+        none. Without this hook it is every step. Steps that no callback receives run in C.
+    ``on_training_end(estimator, context, n_steps)``
+        After the last step, which has that number, however the training ended.
     ``on_epoch_end(estimator, context, state, params)``
         After every epoch, with the parameters that the estimator would get now; True stops.
     ``save_training(estimator, context, state, stopped, finished)``
@@ -101,19 +109,26 @@ class CallbackListener:
     def __init__(self, root: Any, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
         self._root, self._known, self._fitted_attributes = root, known, fitted_attributes
         self._estimator = known["estimator"]
-        self._epoch: Any = None
-        self._step_hooks = self._hooks("on_step_end")
+        # A callback that was given twice is called once.
+        callbacks = {id(callback): callback for callback in self._estimator._skl_callbacks}
+        self._callbacks = list(callbacks.values())
+        self._epoch: Any = root
+        self._step_hooks = [
+            (c.on_step_end, getattr(c, "next_step", _every_step))
+            for c in self._callbacks
+            if hasattr(c, "on_step_end")
+        ]
         self._start_hooks = self._hooks("on_training_begin")
+        self._end_hooks = self._hooks("on_training_end")
         self._epoch_hooks = self._hooks("on_epoch_end")
         self._save_hooks = self._hooks("save_training")
         self.wants_steps = bool(self._step_hooks)
         self.wants_start = bool(self._start_hooks)
+        self.wants_epochs = not all(getattr(c, "skips_epochs", False) for c in self._callbacks)
         self._root.call_on_fit_task_begin(**self._known)
 
     def _hooks(self, name: str) -> list[Callable]:
-        # A callback that was given twice is called once.
-        callbacks = {id(callback): callback for callback in self._estimator._skl_callbacks}
-        return [getattr(c, name) for c in callbacks.values() if hasattr(c, name)]
+        return [getattr(c, name) for c in self._callbacks if hasattr(c, name)]
 
     def training_starts(
         self, state: TrainingState, data: FitData
@@ -133,15 +148,25 @@ class CallbackListener:
         for hook in self._start_hooks:
             hook(self._estimator, self._root, replay)
 
+    def training_ends(self, n_steps: int) -> None:
+        """Call every hook for the end of a training."""
+        for hook in self._end_hooks:
+            hook(self._estimator, self._root, n_steps)
+
     def epoch_begins(self) -> None:
         """Open the epoch's task."""
         self._epoch = self._root.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._known)
 
+    def next_step(self, index: int) -> float:
+        """Return the number of the next step that a callback receives, this one or later."""
+        return min(next_step(self._estimator, index) for _, next_step in self._step_hooks)
+
     def step_ends(self, step: Step) -> None:
-        """Call every hook for steps."""
-        for hook in self._step_hooks:
-            hook(self._estimator, self._epoch, step)
+        """Call the hooks of the callbacks that receive this step."""
+        for hook, next_step in self._step_hooks:
+            if next_step(self._estimator, step.index) == step.index:
+                hook(self._estimator, self._epoch, step)
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
         """Close the epoch's task; return True if training stops, for a callback or before."""
@@ -163,6 +188,11 @@ class CallbackListener:
         self._root.call_on_fit_task_end(
             **self._known, reconstruction_attributes=self._fitted_attributes
         )
+
+
+def _every_step(estimator: Any, index: int) -> int:
+    """Return the number of the next step of a callback that receives every step."""
+    return index
 
 
 class IterationListener:

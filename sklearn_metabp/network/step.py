@@ -257,15 +257,15 @@ class Step:
 
 
 class StepView(Step):
-    """A step with buffers of its own for some of ``gradients``, ``updates`` and ``dropout``.
+    """A step with buffers of its own for some of its arrays.
 
-    It is made once per training, for a rule inside another one or for a teacher. All other arrays
-    are the arrays of the step.
+    It is made once per training, for a rule inside another one, for a teacher, or for those who see
+    the step when the parameters have changed. All other arrays are the arrays of the step.
 
     Parameters
     ----------
     step : Step
-    *names : {"gradients", "updates", "dropout"}
+    *names : {"params", "gradients", "updates", "dropout"}
         Arrays that are replaced by buffers.
     dropout : ndarray of float64 of shape (n_hidden_layers,), default=None
         Array that replaces ``dropout``, such as that of another step.
@@ -280,6 +280,10 @@ class StepView(Step):
         self.__dict__.update(vars(step))
         self._step, self._batch_loss = step, None
         self.buffers = {name: np.zeros_like(getattr(step, name)) for name in names}
+        if "params" in names:
+            self.params = read_only(self.buffers["params"])
+            for view in ("coefs", "intercepts"):  # of the other parameters
+                self.__dict__.pop(view, None)
         if "gradients" in names:
             self.gradients = read_only(self.buffers["gradients"])
         if "updates" in names:

@@ -60,10 +60,14 @@ class Batches:
         """The rows and their order, for kernels and steps."""
         return TrainingRows(self.X, self.targets, self.sample_weight, self.order)
 
-    def draw(self, random_state: np.random.RandomState) -> Iterable[tuple[int, int]]:
-        """Draw a new order of the rows, and return start and stop of every batch of an epoch."""
+    def shuffle_rows(self, random_state: np.random.RandomState) -> None:
+        """Draw the order of the rows for an epoch."""
         if self.order is not None:
             random_state.shuffle(self.order)
+
+    def draw(self, random_state: np.random.RandomState) -> Iterable[tuple[int, int]]:
+        """Draw a new order of the rows, and return start and stop of every batch of an epoch."""
+        self.shuffle_rows(random_state)
         return self._listed or self._make_bounds()
 
     def _make_bounds(self) -> Iterator[tuple[int, int]]:

@@ -1,14 +1,14 @@
 """The inner loop: the one place where weights change."""
 
 from collections.abc import Callable, Iterator
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE, UPDATE_IS_NOT_FINITE
 from sklearn_metabp._kernels.rules import apply_updates
-from sklearn_metabp.network import Network, Step
+from sklearn_metabp.network import Network, Step, StepView
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.state import TrainingState
@@ -43,7 +43,7 @@ class Epochs:
         ``max_epochs``.
     listener : Listener, default=None
     yields_steps : bool, default=False
-        Whether ``run_one`` yields the steps even without a listener to steps.
+        Whether ``run_one`` yields every step, whatever the listener receives.
     n_threads : int, default=1
         Number of threads of the products.
     """
@@ -78,16 +78,13 @@ class Epochs:
         )
         self.backprop.load(*batches.rows)
         self.listener = listener
-        self.yields_steps = yields_steps or (listener is not None and listener.wants_steps)
-        # Listeners read a step after the weights have changed; it has the weights before.
-        self.seen_params = state.params.copy() if self.yields_steps else state.params
         # Planned once per training: if the plan moved, the rate of a schedule would jump back.
         if state.n_planned is None:
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
         self.step = Step(
             network,
-            self.seen_params,
+            state.params,
             gradients,
             self.updates,
             self.backprop,
@@ -100,14 +97,26 @@ class Epochs:
         self.step.epoch = state.n_epochs - 1  # the one before the next
         self.last_loss: float | None = None
         self.mean_loss = np.nan
+        self._next_seen, self.seen = self._watch(yields_steps)
         self.compute_update = bind_update(rule, self.step, state.rule_state)
         self.send_back = (
             rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
         )
-        # Where nobody sees the steps and the rule allows it, whole epochs run without Python.
+        # Where the rule allows it, the steps that nobody sees run without Python.
         self.program: BoundProgram | None = None
-        if not self.yields_steps:
+        if not yields_steps:
             self.program = bind_program(rule, state.params, self.step, state.rule_state)
+
+    def _watch(self, yields_steps: bool) -> tuple[Callable[[int], float], StepView | None]:
+        """Return the function that names the next step to be seen, and the step that is shown.
+
+        A step is seen after the weights have changed. It has the weights before.
+        """
+        if yields_steps:
+            return lambda index: index, StepView(self.step, "params")
+        if self.listener is None or not self.listener.wants_steps:
+            return lambda index: inf, None
+        return self.listener.next_step, StepView(self.step, "params")
 
     def run(
         self, epochs_ended: Callable[[list[float]], bool], n_quiet_epochs: Callable[[], float]
@@ -123,9 +132,10 @@ class Epochs:
             Returns after how many epochs ``epochs_ended`` may do more than to count them.
         """
         n_left = self.max_epochs
+        hears_epochs = self.listener is not None and self.listener.wants_epochs
         while n_left:
-            if self.listener is not None:
-                self.listener.epoch_begins()
+            if hears_epochs:
+                self.listener.epoch_begins()  # type: ignore[union-attr]
             error = None
             if self.program is None:
                 losses = [self._run_steps()]
@@ -133,7 +143,7 @@ class Epochs:
                 most = max(1, _STEPS_AT_ONCE // self.batches.n_batches)
                 losses, error = self._run_program(int(min(n_left, most, n_quiet_epochs())))
             n_left -= len(losses)
-            is_last = epochs_ended(losses)
+            is_last = bool(losses) and epochs_ended(losses)
             if error is not None:
                 raise error
             if is_last:
@@ -148,64 +158,125 @@ class Epochs:
         return self.mean_loss
 
     def _run_program(self, n_epochs: int) -> tuple[list[float], BaseException | None]:
-        """Run epochs without Python; return their mean losses, and the error that ended them."""
+        """Run epochs, without Python but for the steps that are seen.
+
+        Returns the mean losses of the epochs that ended, and the error that ended the last one.
+        """
+        state, batches, losses = self.state, self.batches, []
+        last, batch, total = state.n_steps + n_epochs * batches.n_batches, 0, 0.0
+        while state.n_steps < last:
+            seen = self._next_seen(state.n_steps + 1)
+            n_quiet = int(min(last + 1, seen)) - state.n_steps - 1
+            if n_quiet:
+                ended, batch, total, error = self._run_quiet(n_quiet, batch, total)
+                losses += ended
+                if error is not None:
+                    return losses, error
+            if state.n_steps == last:
+                break
+            try:
+                total += self._take_seen_step(batch)
+            except BaseException as error:
+                return losses, error
+            batch += 1
+            if batch == batches.n_batches:
+                losses.append(total / len(batches))
+                state.loss_curve.append(losses[-1])
+                batch, total = 0, 0.0
+        return losses, None
+
+    def _run_quiet(
+        self, n_steps: int, batch: int, total: float
+    ) -> tuple[list[float], int, float, BaseException | None]:
+        """Take steps without Python, the first one on the batch of that number in its epoch.
+
+        ``total`` is the sum of the losses of the rows of that epoch before. Returns the mean losses
+        of the epochs that ended, the number of the batch after the last one, the sum of the losses
+        of its epoch before it, and the error that ended the steps.
+        """
         step, state, batches, program = self.step, self.state, self.batches, self.program
         assert program is not None
-        losses, n_steps = np.empty(n_epochs), n_epochs * batches.n_batches
+        n_batches, n_rows = batches.n_batches, len(batches)
+        size = min(batches.size, n_rows)
+        losses = np.empty((batch + n_steps) // n_batches)
+        epoch = step.epoch + (batch == 0)
         step.index = state.n_steps
-        program.begin(n_steps)
-        size = min(batches.size, len(batches))
-        n_ended, n_done, last_loss, problem = self.backprop.run_epochs(
-            program.kernel, size, n_epochs, state.random_state, losses
+        program.begin(n_steps, epoch)
+        n_ended, n_done, last_loss, total, problem = self.backprop.run_steps(
+            program.kernel, size, n_steps, state.random_state, losses, batch * size, total
         )
         if isfinite(last_loss):  # NaN if the first batch had none
             self.last_loss = last_loss
         program.end(n_steps, n_done)
-        n_rows = n_ended * len(batches) + (n_done - n_ended * batches.n_batches) * size
+        next_batch = batch + n_done - n_ended * n_batches
         mean_losses = losses[:n_ended].tolist()
-        state.note_epochs(n_done, n_rows, mean_losses)
-        step.index, step.epoch = state.n_steps, step.epoch + n_ended
+        state.note_epochs(n_done, n_ended * n_rows + (next_batch - batch) * size, mean_losses)
+        step.index, step.epoch = state.n_steps, epoch + n_ended - (next_batch == 0)
         if isinstance(problem, str):
-            step.index, step.epoch = step.index + 1, step.epoch + 1
+            step.index, step.epoch = step.index + 1, epoch + n_ended
             problem = self.divergence(problem)
-        return mean_losses, problem
+        return mean_losses, next_batch, total, problem
+
+    def _take_seen_step(self, batch: int) -> float:
+        """Take a step in Python, show it, and return the sum of the losses of its rows."""
+        batches = self.batches
+        if batch == 0:
+            batches.shuffle_rows(self.state.random_state)
+            self.step.epoch += 1
+        start = batch * batches.size
+        stop = min(start + batches.size, len(batches))
+        loss = self._take_step(start, stop, True)
+        self.listener.step_ends(self._show_step())  # type: ignore[union-attr]
+        return loss * (stop - start)
 
     def run_one(self) -> Iterator[Step]:
-        """Go through the rows once and set ``mean_loss`` at the end.
+        """Go through the rows once, step by step, and set ``mean_loss`` at the end.
 
         Yields
         ------
         step : Step
-            Every step after its update, if ``yields_steps`` is set. Otherwise nothing is yielded,
-            and the first ``next`` runs the whole epoch.
+            Every step that is seen, after its update. If none is, the first ``next`` runs the whole
+            epoch.
         """
-        step, state, updates, yields_steps = self.step, self.state, self.updates, self.yields_steps
-        params, send_back = state.params, self.send_back
-        gradients, compute_update = self.backprop.gradients, self.compute_update
-        step.epoch += 1
-        total_loss = 0.0
+        state, next_seen = self.state, self._next_seen
+        self.step.epoch += 1
+        total = 0.0
         for start, stop in self.batches.draw(state.random_state):
-            step.index, step.start, step.stop = state.n_steps + 1, start, stop
-            if yields_steps:
-                self.seen_params[...] = params
-            step.loss = loss = gradients(start, stop, send_back)  # rules (1), (2), (5), (6)
-            if not isfinite(loss):
-                raise self.divergence(LOSS_IS_NOT_FINITE.format(loss))
-            self.last_loss = loss
-            try:
-                change = compute_update()  # rule (3), or its replacement
-            except ValueError as error:
-                explain_read_only(error, self.rule)
-                raise
-            if change is not updates:
-                updates[...] = validate_update(self.rule, change, updates)
-            if not apply_updates(params, updates):
-                raise self._bad_update()
-            state.n_steps, state.n_rows = state.n_steps + 1, state.n_rows + stop - start
-            total_loss += loss * (stop - start)
-            if yields_steps:
-                yield step
-        self.mean_loss = total_loss / len(self.batches)
+            is_seen = next_seen(state.n_steps + 1) == state.n_steps + 1
+            total += self._take_step(start, stop, is_seen) * (stop - start)
+            if is_seen:
+                yield self._show_step()
+        self.mean_loss = total / len(self.batches)
+
+    def _show_step(self) -> Step:
+        """Return the step that was just taken, with the weights before it."""
+        assert self.seen is not None
+        self.seen.refresh()
+        return self.seen
+
+    def _take_step(self, start: int, stop: int, is_seen: bool) -> float:
+        """Take a step on a batch; return its loss."""
+        step, state, updates = self.step, self.state, self.updates
+        step.index, step.start, step.stop = state.n_steps + 1, start, stop
+        if is_seen:
+            self.seen.buffers["params"][...] = state.params  # type: ignore[union-attr]
+        step.loss = loss = self.backprop.gradients(
+            start, stop, self.send_back
+        )  # (1), (2), (5), (6)
+        if not isfinite(loss):
+            raise self.divergence(LOSS_IS_NOT_FINITE.format(loss))
+        self.last_loss = loss
+        try:
+            change = self.compute_update()  # rule (3), or its replacement
+        except ValueError as error:
+            explain_read_only(error, self.rule)
+            raise
+        if change is not updates:
+            updates[...] = validate_update(self.rule, change, updates)
+        if not apply_updates(state.params, updates):
+            raise self._bad_update()
+        state.n_steps, state.n_rows = state.n_steps + 1, state.n_rows + stop - start
+        return loss
 
     def _bad_update(self) -> DivergenceError:
         """Return the error for an update that is not finite, with advice if the rule caused it."""

@@ -14,20 +14,32 @@ class Listener(Protocol):
 
     wants_start: bool
     """Whether it takes part in the begin of a training."""
+    wants_epochs: bool
+    """Whether it receives the epochs."""
     wants_steps: bool
-    """Whether it receives every step."""
+    """Whether it receives steps."""
 
     def training_begins(self, replay: Replay) -> None:
         """Receive a replay before the first epoch, if ``wants_start`` and the rule has one."""
 
+    def training_ends(self, n_steps: int) -> None:
+        """Receive the number of the last step that was taken, however the training ended."""
+
     def epoch_begins(self) -> None:
-        """Receive the begin of an epoch."""
+        """Receive the begin of an epoch, if ``wants_epochs``."""
+
+    def next_step(self, index: int) -> float:
+        """Return the number of the next step to receive, this one or later; infinite for none.
+
+        It is asked before the step of that number is taken, if ``wants_steps``.
+        """
+        ...
 
     def step_ends(self, step: Step) -> None:
-        """Receive a step after the weights changed, if ``wants_steps``."""
+        """Receive a step after the weights changed, if ``next_step`` named it."""
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
-        """Receive the end of an epoch.
+        """Receive the end of an epoch, if ``wants_epochs``.
 
         Parameters
         ----------

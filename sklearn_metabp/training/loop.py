@@ -128,6 +128,9 @@ def train(
                 stacklevel=3,
             )
             stopped = interrupted = True
+        finally:
+            if listener is not None:
+                listener.training_ends(state.n_steps)
         if state.divergence is None:
             rule.measure(state.params, trainer.step, state.rule_state)
     return TrainingEnd(stopped, interrupted)
@@ -163,7 +166,8 @@ class _EpochEnd:
         verbose: bool,
     ):
         self._rule, self._state, self._step, self._validation = rule, state, step, validation
-        self._listener, self._verbose = listener, verbose
+        self._listener = listener if listener is not None and listener.wants_epochs else None
+        self._verbose = verbose
         self._watches_score = validation is not None and validation.stops_training
         self._has_patience = self._watches_score or not rule.tests_convergence
 

@@ -141,17 +141,20 @@ class Search:
         loss = self._loss_at[1]
         if not np.isfinite(loss):
             raise self.divergence(f"the rule went to parameters with the loss {loss}")
-        if self._listener is not None:
-            self._listener.epoch_begins()
-            if self._listener.wants_steps:  # a step belongs to the parameters before it
-                self._seen_params[...] = state.params
-                np.subtract(new, state.params, out=self._updates)
-                step.loss = step.backprop.gradients(0, len(self._batches))
+        listener, is_seen = self._listener, False
+        if listener is not None and listener.wants_epochs:
+            listener.epoch_begins()
+        if listener is not None and listener.wants_steps:
+            is_seen = listener.next_step(step.index) == step.index
+        if is_seen:  # a step belongs to the parameters before it
+            self._seen_params[...] = state.params
+            np.subtract(new, state.params, out=self._updates)
+            step.loss = step.backprop.gradients(0, len(self._batches))
         state.params[...] = new
         state.n_steps += 1
         state.loss_curve.append(loss)
-        if self._listener is not None and self._listener.wants_steps:
-            self._listener.step_ends(step)
+        if is_seen:
+            listener.step_ends(step)  # type: ignore[union-attr]
         return epochs_ended([loss])
 
     def divergence(self, what: str) -> DivergenceError:

@@ -25,7 +25,7 @@ class BoundProgram:
     Attributes
     ----------
     kernel : CompiledRule
-        The rule for ``Backprop.run_epochs``.
+        The rule for ``Backprop.run_steps``.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class BoundProgram:
         self._is_steady = all(operation.steady for operation in operations)
         self._before: Any = None
 
-    def begin(self, n_steps: int) -> None:
-        """Compute the numbers of the next steps."""
+    def begin(self, n_steps: int, epoch: int) -> None:
+        """Compute the numbers of the next steps, of which the first is in that epoch."""
         if self._is_steady:
             self.kernel.load([[operation.numbers(0)] for operation in self._operations])
             return

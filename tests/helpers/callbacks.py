@@ -70,6 +70,19 @@ class StepCounter(Notes):
         self.n_steps += 1
 
 
+class SomeSteps(StepNotes):
+    """A callback that receives one step in so many, and no epochs."""
+
+    skips_epochs = True
+
+    def __init__(self, every, **params):
+        super().__init__(**params)
+        self.every = every
+
+    def next_step(self, estimator, index):
+        return index + (1 - index) % self.every
+
+
 class Interruption(Notes):
     """A callback that raises KeyboardInterrupt at the end of a step, like Ctrl-C."""
 

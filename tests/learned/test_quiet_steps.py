@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.callbacks import StepCounter
+from helpers.callbacks import SomeSteps, StepCounter
 from helpers.data import classes
 from helpers.kernels import compiled_only
 from numpy.testing import assert_array_equal
@@ -46,16 +46,16 @@ RULES = {
 
 
 @pytest.fixture
-def quiet_epochs(monkeypatch):
-    """Numbers of epochs that ran without Python."""
+def quiet_steps(monkeypatch):
+    """Numbers of steps that ran without Python."""
     counts = []
-    run_program = Epochs._run_program
+    run_quiet = Epochs._run_quiet
 
-    def counted(self, n_epochs):
-        counts.append(n_epochs)
-        return run_program(self, n_epochs)
+    def counted(self, n_steps, *args):
+        counts.append(n_steps)
+        return run_quiet(self, n_steps, *args)
 
-    monkeypatch.setattr(Epochs, "_run_program", counted)
+    monkeypatch.setattr(Epochs, "_run_quiet", counted)
     return counts
 
 
@@ -71,23 +71,33 @@ def train(rule, dtype, callback=None):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", RULES)
-def test_steps_are_those_of_the_loop_that_calls_the_rule(name, dtype, quiet_epochs):
+def test_steps_are_those_of_the_loop_that_calls_the_rule(name, dtype, quiet_steps):
     quiet = train(RULES[name], dtype)
-    assert sum(quiet_epochs) == 7
-    quiet_epochs.clear()
+    assert sum(quiet_steps) == quiet._training_state.n_steps
+    quiet_steps.clear()
     called = train(RULES[name], dtype, StepCounter())
-    assert not quiet_epochs
+    assert not quiet_steps
     assert_array_equal(quiet.params_, called.params_)
     assert quiet.loss_curve_ == called.loss_curve_
 
 
-def test_a_rule_that_needs_python_is_called_at_every_step(quiet_epochs):
+@pytest.mark.parametrize("every", [2, 5])
+@pytest.mark.parametrize("name", RULES)
+def test_some_steps_may_be_called(name, every, quiet_steps):
+    quiet = train(RULES[name], np.float64)
+    mixed = train(RULES[name], np.float64, SomeSteps(every))
+    assert len(quiet_steps) > 2
+    assert_array_equal(quiet.params_, mixed.params_)
+    assert quiet.loss_curve_ == mixed.loss_curve_
+
+
+def test_a_rule_that_needs_python_is_called_at_every_step(quiet_steps):
     rule = drawn("link", inputs=["gradient/rms_0.9", "activation"], normalizer="1", scale=0.01)
     train(rule, np.float64)
-    assert not quiet_epochs
+    assert not quiet_steps
 
 
-def test_training_goes_on_with_the_count_of_the_steps_before(quiet_epochs):
+def test_training_goes_on_with_the_count_of_the_steps_before(quiet_steps):
     X, y = classes("multiclass")
     models = []
     for pieces in ((8,), (3, 5)):
@@ -98,15 +108,15 @@ def test_training_goes_on_with_the_count_of_the_steps_before(quiet_epochs):
         for n_epochs in pieces:
             model.set_params(max_iter=n_epochs).fit(X, y)
         models.append(model)
-    assert sum(quiet_epochs) == 16
+    assert sum(quiet_steps) == sum(model._training_state.n_steps for model in models)
     assert models[0].t_ == models[1].t_
 
 
-def test_a_class_that_computes_its_own_update_is_called(quiet_epochs):
+def test_a_class_that_computes_its_own_update_is_called(quiet_steps):
     class Halved(LearnedUpdateRule):
         def compute_update(self, step, state):
             return super().compute_update(step, state) / 2
 
     rule = Halved(scope="link", random_state=0).initialize(normalizer="1", scale=0.01)
     train(rule, np.float64)
-    assert not quiet_epochs
+    assert not quiet_steps

@@ -35,16 +35,16 @@ def instruction_set(request):
 
 
 @pytest.fixture
-def epochs_in_c(monkeypatch):
-    """Count of the epochs that ran without Python."""
+def steps_in_c(monkeypatch):
+    """Counts of the steps that ran without Python, a count for every call."""
     counts = []
-    run_program = Epochs._run_program
+    run_quiet = Epochs._run_quiet
 
-    def counted(self, n_epochs):
-        counts.append(n_epochs)
-        return run_program(self, n_epochs)
+    def counted(self, n_steps, *args):
+        counts.append(n_steps)
+        return run_quiet(self, n_steps, *args)
 
-    monkeypatch.setattr(Epochs, "_run_program", counted)
+    monkeypatch.setattr(Epochs, "_run_quiet", counted)
     return counts
 
 
@@ -62,14 +62,14 @@ def assert_same_training(model, other):
 
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_rule_takes_the_same_steps(rule, dtype, epochs_in_c):
+def test_a_rule_takes_the_same_steps(rule, dtype, steps_in_c):
     X, y = classes("multiclass", n=53, dtype=dtype)
     params = {"hidden_layer_sizes": (7, 5), "batch_size": 8, "max_iter": 9, "random_state": 3}
     params |= {"update_rule": rule, "alpha": 0.01, "n_iter_no_change": 5}
     model = BackpropMLPClassifier(**params).fit(X, y)
-    assert sum(epochs_in_c) == model.n_iter_
+    assert sum(steps_in_c) == model._training_state.n_steps
     seen = BackpropMLPClassifier(**params).set_callbacks(StepCounter()).fit(X, y)
-    assert sum(epochs_in_c) == model.n_iter_
+    assert sum(steps_in_c) == model._training_state.n_steps
     assert_same_training(model, seen)
 
 
@@ -92,7 +92,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("Estimator", [BackpropMLPClassifier, BackpropMLPRegressor])
-def test_a_training_takes_the_same_steps(Estimator, case, instruction_set, epochs_in_c):
+def test_a_training_takes_the_same_steps(Estimator, case, instruction_set, steps_in_c):
     X, y = classes("binary", n=71) if Estimator is BackpropMLPClassifier else numbers(2, n=71)
     params = {"hidden_layer_sizes": (6,), "batch_size": 16, "max_iter": 12, "random_state": 5}
     params |= {"alpha": 0.1, **CASES[case]}
@@ -101,11 +101,11 @@ def test_a_training_takes_the_same_steps(Estimator, case, instruction_set, epoch
         weight = None
     model = Estimator(**params).fit(X, y, sample_weight=weight)
     seen = Estimator(**params).set_callbacks(StepCounter()).fit(X, y, sample_weight=weight)
-    assert sum(epochs_in_c) == model.n_iter_
+    assert sum(steps_in_c) == model._training_state.n_steps
     assert_same_training(model, seen)
 
 
-def test_sparse_rows_take_the_same_steps(epochs_in_c):
+def test_sparse_rows_take_the_same_steps(steps_in_c):
     X, y = classes("multiclass", n=60, n_features=30)
     X = csr_array(np.where(np.random.default_rng(1).random(X.shape) < 0.2, X, 0))
     params = {"hidden_layer_sizes": (9,), "batch_size": 8, "max_iter": 6, "random_state": 1}
@@ -114,7 +114,7 @@ def test_sparse_rows_take_the_same_steps(epochs_in_c):
     assert_same_training(model, seen)
 
 
-def test_a_rule_that_overrides_a_verb_is_called_at_every_step(epochs_in_c):
+def test_a_rule_that_overrides_a_verb_is_called_at_every_step(steps_in_c):
     class Slow(Adam):
         def compute_update(self, step, state):
             return 0.5 * Adam(0.01).compute_update(step, state)
@@ -126,14 +126,14 @@ def test_a_rule_that_overrides_a_verb_is_called_at_every_step(epochs_in_c):
 
     X, y = classes("binary")
     full = BackpropMLPClassifier(update_rule=Adam(), max_iter=2, random_state=0).fit(X, y)
-    assert sum(epochs_in_c) == 2
+    assert sum(steps_in_c) == 2
     for rule in (Slow(), Bound(), Averaged(Bound()), Clipped(Slow())):
         model = BackpropMLPClassifier(update_rule=rule, max_iter=2, random_state=0).fit(X, y)
-        assert sum(epochs_in_c) == 2
+        assert sum(steps_in_c) == 2
         assert not np.array_equal(model.coefs_[0], full.coefs_[0])
 
 
-def test_a_divergence_is_the_same(epochs_in_c):
+def test_a_divergence_is_the_same(steps_in_c):
     X, y = numbers(n=40)
     texts = []
     for callbacks in ((), (StepCounter(),)):
@@ -145,7 +145,7 @@ def test_a_divergence_is_the_same(epochs_in_c):
         error = raised.value
         texts.append((str(error), error.epoch, error.step, error.last_loss, error.loss_curve))
     assert texts[0] == texts[1]
-    assert len(epochs_in_c) == 1
+    assert len(steps_in_c) == 1
 
 
 def test_training_goes_on_as_if_it_had_not_stopped():

@@ -148,7 +148,7 @@ def test_columns_that_change_end_the_training(late):
     rule.load([[(0.1,)]])
     columns[-1] = N_COLUMNS
     with pytest.raises(ValueError, match="X changed while a kernel held it"):
-        backprop.run_epochs(rule, 8, 1, np.random.RandomState(0), np.zeros(1))
+        backprop.run_steps(rule, 8, -(-X.shape[0] // 8), np.random.RandomState(0), np.zeros(1))
     assert np.isfinite(params).all() and params.any()
     assert len(late) == 1
 

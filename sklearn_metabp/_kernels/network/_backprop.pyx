@@ -365,21 +365,21 @@ cdef class Backprop:
         self._check_change()
         return loss + self._penalty()
 
-    def run_epochs(self, rule, batch_size, n_epochs, random, losses):
-        """Train for some epochs without Python; see the fallback.
+    def run_steps(self, rule, batch_size, n_steps, random, losses, start=0, total=0.0):
+        """Train for some steps without Python; see the fallback.
 
         Rules (1) to (6), with a compiled rule in place of rule (3).
         """
         if self._rows.order_at == NULL:
-            return self._run_epochs(rule, batch_size, n_epochs, random, losses)
+            return self._run_steps(rule, batch_size, n_steps, random, losses, start, total)
         with random._bit_generator.lock:  # it may belong to several threads
-            return self._run_epochs(rule, batch_size, n_epochs, random, losses)
+            return self._run_steps(rule, batch_size, n_steps, random, losses, start, total)
 
-    def _run_epochs(self, CompiledRule rule, Py_ssize_t batch_size, Py_ssize_t n_epochs, random,
-                    double[::1] losses):
-        cdef Py_ssize_t n_rows = self._rows.n_rows, start = 0, stop, epoch = 0
+    def _run_steps(self, CompiledRule rule, Py_ssize_t batch_size, int64_t most_steps, random,
+                   double[::1] losses, Py_ssize_t start, double total):
+        cdef Py_ssize_t n_rows = self._rows.n_rows, stop, epoch = 0, n_batches
         cdef int64_t n_steps = 0, work = 0, step_work = 3 * self._n_weights * batch_size + 1000
-        cdef double total = 0, loss = NAN, last_loss = NAN
+        cdef double loss = NAN, last_loss = NAN
         cdef End end = FINISHED
         cdef BitGenerator* generator = NULL
         cdef object interruption = None
@@ -388,49 +388,54 @@ cdef class Backprop:
             raise ValueError("the rule must be made for the parameters of this kernel.")
         if self.gradients_ is None or not self._rows.has_targets:
             raise ValueError("a training needs targets, and an array for gradients.")
-        if not 0 < batch_size <= self.max_batch or losses.shape[0] < n_epochs:
-            raise ValueError("batches or losses do not fit.")
+        if not 0 < batch_size <= self.max_batch:
+            raise ValueError("batches do not fit.")
+        if not 0 <= start < n_rows or start % batch_size:
+            raise ValueError("start must be where a batch starts.")
+        n_batches = (n_rows + batch_size - 1) // batch_size
+        if losses.shape[0] < (start // batch_size + most_steps) // n_batches:
+            raise ValueError("losses have no place for every epoch that ends.")
         if self._drops:
             self._check_shares()
-        self._late = self._late_weights(rule, batch_size, losses)
+        self._late = self._late_weights(rule, batch_size, losses, start, total)
         if self._rows.order_at != NULL:
             generator = <BitGenerator*>PyCapsule_GetPointer(
                 random._bit_generator.capsule, "BitGenerator")
         with nogil:
-            while epoch < n_epochs and end == FINISHED:
-                if generator != NULL:
+            while n_steps < most_steps:
+                if start == 0 and generator != NULL:
                     shuffle(generator, <intptr_t*>self._rows.order_at, n_rows)
-                total, start = 0, 0
-                while start < n_rows:
-                    stop = start + batch_size if start + batch_size < n_rows else n_rows
-                    end = self._train_step(rule, start, stop, epoch, n_steps, &loss)
-                    if self._late is not None:
-                        end = self._late.record(end, loss, stop - start)
-                    if end != FINISHED:
-                        break
-                    last_loss = loss
-                    n_steps += 1
-                    total += loss * (stop - start)
-                    start = stop
-                    work += step_work
-                    if work > WORK_BETWEEN_SIGNALS:
-                        work = 0
-                        with gil:
-                            try:
-                                PyErr_CheckSignals()
-                            except BaseException as error:
-                                interruption = error
-                        if interruption is not None:
-                            end = INTERRUPTED
-                            break
-                if end == FINISHED or (end == INTERRUPTED and start == n_rows):
+                stop = start + batch_size if start + batch_size < n_rows else n_rows
+                end = self._train_step(rule, start, stop, epoch, n_steps, &loss)
+                if self._late is not None:
+                    end = self._late.record(end, loss, stop - start)
+                if end != FINISHED:
+                    break
+                last_loss = loss
+                n_steps += 1
+                total += loss * (stop - start)
+                start = stop
+                if start == n_rows:
                     losses[epoch] = total / n_rows
                     epoch += 1
+                    start, total = 0, 0
+                work += step_work
+                if work > WORK_BETWEEN_SIGNALS:
+                    work = 0
+                    with gil:
+                        try:
+                            PyErr_CheckSignals()
+                        except BaseException as error:
+                            interruption = error
+                    if interruption is not None:
+                        end = INTERRUPTED
+                        break
             if self._late is not None:
                 self._late.settle()
         if self._late is not None:
             late, self._late = self._late, None
             epoch, n_steps, loss, last_loss = late.n_epochs, late.n_steps, late.loss, late.last_loss
+            total = late.total_loss
             if late.end != FINISHED:
                 end = late.end
         if end == ROWS_CHANGED:
@@ -440,17 +445,18 @@ cdef class Backprop:
             problem = BAD_LOSS.format(loss)
         elif end == UPDATE_IS_NOT_FINITE:
             problem, last_loss = BAD_UPDATE, loss
-        return epoch, n_steps, last_loss, problem
+        return epoch, n_steps, last_loss, total, problem
 
     cdef LateWeights _late_weights(self, CompiledRule rule, Py_ssize_t batch_size,
-                                   double[::1] losses):
+                                   double[::1] losses, Py_ssize_t start, double total):
         """Return the weights of the first layer if it is worth while that they wait, or None."""
         if not (self._rows.is_sparse and rule.can_be_late):
             return None
         X, shape = self._rows.sparse_arrays(), self.layer_sizes[:2]
         if not is_worthwhile(X, shape, batch_size):
             return None
-        return LateWeights(rule, X, shape, self.gradients_, batch_size, self.alpha != 0, losses)
+        return LateWeights(rule, X, shape, self.gradients_, batch_size, self.alpha != 0, losses,
+                           start, total)
 
     cdef End _train_step(self, CompiledRule rule, Py_ssize_t start, Py_ssize_t stop,
                          int64_t epoch, int64_t index, double* loss) noexcept nogil:

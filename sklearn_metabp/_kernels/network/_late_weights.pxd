@@ -20,13 +20,13 @@ ctypedef struct Recorded:
 cdef class LateWeights:
     cdef readonly Py_ssize_t n_epochs, n_steps      # that are recorded to their end
     cdef readonly double loss, last_loss            # of the step that ended them, and before it
+    cdef readonly double total_loss                 # of the rows of the epoch that has not ended
     cdef End end                                    # FINISHED until a step is not finite
 
     cdef CompiledRule _rule
     cdef object _kept
     cdef bint _is_double, _is_penalised
     cdef int64_t _fan_in, _width, _item, _part_rows, _n_parts, _n_entries, _n_rows, _rows_so_far
-    cdef double _total_loss
     cdef double[::1] _losses
     cdef char* _gradients
     cdef void* _entries

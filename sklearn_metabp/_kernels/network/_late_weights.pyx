@@ -74,10 +74,12 @@ cdef class LateWeights:
     is_penalised : bool
     losses : memoryview of shape (n_epochs,)
         Gets the mean loss of every epoch that ends.
+    n_rows_before, total_loss : int, float
+        Rows of the epoch before the first step, and the sum of their losses.
     """
 
     def __init__(self, CompiledRule rule, X, shape, gradients, batch_size, is_penalised,
-                 double[::1] losses):
+                 double[::1] losses, n_rows_before, total_loss):
         if self._parts != NULL:
             raise TypeError("late weights are made once: make others.")
         counts = np.diff(X.indptr)
@@ -88,6 +90,7 @@ cdef class LateWeights:
         self._is_double, self._item = gradients.dtype == np.float64, gradients.dtype.itemsize
         self._gradients = <char*>address(gradients)
         self._n_rows, self.end = n_rows, FINISHED
+        self._rows_so_far, self.total_loss = n_rows_before, total_loss
         self.loss = self.last_loss = NAN
         # No batch has more entries than the rows that have most of them.
         most = counts
@@ -202,12 +205,12 @@ cdef class LateWeights:
         """Count a step, and the epoch that ends with it."""
         self.n_steps += 1
         self.last_loss = loss
-        self._total_loss += loss * n_rows
+        self.total_loss += loss * n_rows
         self._rows_so_far += n_rows
         if self._rows_so_far == self._n_rows:
-            self._losses[self.n_epochs] = self._total_loss / self._n_rows
+            self._losses[self.n_epochs] = self.total_loss / self._n_rows
             self.n_epochs += 1
-            self._total_loss, self._rows_so_far = 0, 0
+            self.total_loss, self._rows_so_far = 0, 0
 
     cdef void _catch_up(self, int64_t part) noexcept nogil:
         """Take the steps that a part has missed."""

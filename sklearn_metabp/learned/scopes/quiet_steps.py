@@ -21,15 +21,15 @@ class QuietSteps:
     Attributes
     ----------
     kernel : CompiledRule
-        The rule for ``Backprop.run_epochs``.
+        The rule for ``Backprop.run_steps``.
     """
 
     def __init__(self, kernel: Any, step: Step, state: dict[str, Any]) -> None:
         self.kernel, self._step, self._state = kernel, step, state
 
-    def begin(self, n_steps: int) -> None:
-        """Prepare for the next steps."""
-        self.kernel.begin_run(self._state["n_steps"], self._step.index, self._step.epoch + 1)
+    def begin(self, n_steps: int, epoch: int) -> None:
+        """Prepare for the next steps, of which the first is in that epoch."""
+        self.kernel.begin_run(self._state["n_steps"], self._step.index, epoch)
 
     def end(self, n_steps: int, n_done: int) -> None:
         """Count the steps that were taken, of those that were begun."""
