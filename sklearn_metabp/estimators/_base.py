@@ -34,6 +34,7 @@ from sklearn_metabp.estimators._parameters import (
     check_batch_size,
     check_dropout,
     check_hidden_layer_sizes,
+    check_input_gradient_penalty,
     check_input_noise,
     check_same_layers,
     count_threads,
@@ -57,6 +58,7 @@ from sklearn_metabp.estimators._weights import WritableWeights
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
+    INPUT_GRADIENT_NORMS,
     Network,
     ParameterLayout,
 )
@@ -106,6 +108,8 @@ class BaseBackpropMLP(
         "warm_start": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "input_noise": [Interval(Real, 0, None, closed="left")],
+        "input_gradient_penalty": [Interval(Real, 0, None, closed="left")],
+        "input_gradient_norm": [StrOptions(set(INPUT_GRADIENT_NORMS))],
         "init": [StrOptions(set(INITIALIZERS)), callable],
         "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
@@ -133,6 +137,8 @@ class BaseBackpropMLP(
         warm_start: bool,
         dropout: float,
         input_noise: float,
+        input_gradient_penalty: float,
+        input_gradient_norm: str,
         init: Any,
         init_output_bias: str,
         verbose: bool,
@@ -156,6 +162,8 @@ class BaseBackpropMLP(
         self.warm_start = warm_start
         self.dropout = dropout
         self.input_noise = input_noise
+        self.input_gradient_penalty = input_gradient_penalty
+        self.input_gradient_norm = input_gradient_norm
         self.init = init
         self.init_output_bias = init_output_bias
         self.verbose = verbose
@@ -333,6 +341,8 @@ class BaseBackpropMLP(
             check_dropout(self.dropout, rule),
             targets.out_groups,
             check_input_noise(self.input_noise, rule, X),
+            check_input_gradient_penalty(self.input_gradient_penalty, rule),
+            self.input_gradient_norm,
         )
         return self.network_ if continues and network == self.network_ else network
 

@@ -50,6 +50,7 @@ PARAMETERS_ELSEWHERE = {
     "layers": "hidden_layer_sizes, without the inputs and outputs",
     "dropout_rate": "dropout",
     "noise": "input_noise",
+    "gradient_penalty": "input_gradient_penalty",
     "patience": "n_iter_no_change",
     "validation_split": "validation_fraction, with early_stopping=True",
     "validation_data": "fit(X, y, X_val=..., y_val=...)",
@@ -143,6 +144,17 @@ def check_input_noise(input_noise: float, rule: TrainingRule, X: Any) -> float:
             "become dense: pass X.toarray(), or use dropout instead."
         )
     return float(input_noise)
+
+
+def check_input_gradient_penalty(penalty: float, rule: TrainingRule) -> float:
+    """Check that the rule allows a penalty of the input gradients, and return its strength."""
+    if penalty > 0 and rule.acts_backward:
+        raise ValueError(
+            f"input_gradient_penalty={penalty:g} needs the derivatives of rule (6), in whose place "
+            f"{type(rule).__name__} computes deltas of its own: set input_gradient_penalty=0 or "
+            "use a rule that leaves the backward step alone."
+        )
+    return float(penalty)
 
 
 def count_threads(n_threads: int) -> int:

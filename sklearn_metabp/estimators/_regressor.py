@@ -79,6 +79,15 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     input_noise : float, default=0.0
         Standard deviation of the normal noise that is added to every number of X in a training
         step. It needs a dense X and makes sense for columns of one scale.
+    input_gradient_penalty : float, default=0.0
+        Strength beta of a penalty that makes the loss of a row vary little with its
+        inputs: a training step adds beta times the mean over its rows of the norm of the
+        gradient of a row's loss by the inputs. The rows count by their weights. Losses on
+        validation rows do not contain it. Update rules that compute deltas of their own do not
+        allow it. A sparse X is made dense batch by batch.
+    input_gradient_norm : {"l2", "l1"}, default="l2"
+        Norm of an input gradient in this penalty: ``"l2"`` is half the sum of the squares, and
+        ``"l1"`` the sum of the absolute values.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
@@ -197,6 +206,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         warm_start: bool = False,
         dropout: float = 0.0,
         input_noise: float = 0.0,
+        input_gradient_penalty: float = 0.0,
+        input_gradient_norm: str = "l2",
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
         verbose: bool = False,
@@ -221,6 +232,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             warm_start=warm_start,
             dropout=dropout,
             input_noise=input_noise,
+            input_gradient_penalty=input_gradient_penalty,
+            input_gradient_norm=input_gradient_norm,
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp._kernels.arrays import readable
-from sklearn_metabp._kernels.functions import check_functions
+from sklearn_metabp._kernels.functions import check_functions, check_input_gradient
 from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
@@ -41,11 +41,16 @@ class Network:
     input_noise : float, default=0.0
         Standard deviation of the normal noise that a step of training adds to its inputs. It needs
         dense inputs.
+    input_gradient_penalty : float, default=0.0
+        Strength of the penalty of the gradients dJ_p/dx of the patterns' losses by the inputs, of
+        which a step adds the mean over the batch to its loss. At least 0.
+    input_gradient_norm : {"l2", "l1"}, default="l2"
+        The penalty of a pattern: half the sum of the squares, or the sum of the absolute values.
 
     Raises
     ------
     ValueError
-        If the functions, the groups and the layers do not go together.
+        If the functions, the groups and the layers do not go together, or a number is out of range.
 
     Examples
     --------
@@ -66,6 +71,8 @@ class Network:
     dropout: float = 0.0
     out_groups: tuple[int, ...] | None = None
     input_noise: float = 0.0
+    input_gradient_penalty: float = 0.0
+    input_gradient_norm: str = "l2"
 
     def __post_init__(self) -> None:
         sizes = self.layout.layer_sizes
@@ -87,6 +94,7 @@ class Network:
             raise ValueError(
                 f"input_noise must be finite and at least 0, got {self.input_noise!r}."
             )
+        check_input_gradient(self.input_gradient_penalty, self.input_gradient_norm)
 
     def backprop(
         self,
@@ -139,6 +147,8 @@ class Network:
             n_threads=n_threads,
             input_noise=self.input_noise,
             noise_key=noise_key,
+            input_gradient_penalty=self.input_gradient_penalty,
+            input_gradient_norm=self.input_gradient_norm,
         )
 
     def outputs(self, params: np.ndarray, X: Any, *, n_threads: int = 1) -> np.ndarray:

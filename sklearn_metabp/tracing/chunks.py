@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.network import LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
+from sklearn_metabp.network import (
+    INPUT_GRADIENT_NORMS,
+    LOSSES,
+    OUT_ACTIVATIONS,
+    Network,
+    ParameterLayout,
+)
 from sklearn_metabp.tracing.files import CheckedFile, open_file
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import SCALARS, stored_variables, variables_in_file
@@ -22,7 +28,7 @@ _KEYS = {
     *("variables", "every", "max_patterns", "dtype", "adds_updates", "run_id"),
 }
 # Files of earlier versions do not have these.
-_OPTIONAL_KEYS = {"task", "input_noise"}
+_OPTIONAL_KEYS = {"task", "input_noise", "input_gradient_penalty", "input_gradient_norm"}
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -108,6 +114,8 @@ class RunHeader:
             "dropout": float(network.dropout),
             "out_groups": network.out_groups and list(network.out_groups),
             "input_noise": float(network.input_noise),
+            "input_gradient_penalty": float(network.input_gradient_penalty),
+            "input_gradient_norm": network.input_gradient_norm,
             "variables": list(self.variables),
             "every": self.every,
             "max_patterns": self.max_patterns,
@@ -144,6 +152,7 @@ class RunHeader:
             _at_least_0("dropout", header),
             _groups(header["out_groups"], layout),
             _at_least_0("input_noise", {"input_noise": 0.0, **header}),
+            *_input_gradient(header),
         )
         variables = header["variables"]
         if not isinstance(variables, list) or not variables:
@@ -163,6 +172,15 @@ class RunHeader:
             _run_id(header["run_id"]),
             _task(header.get("task")),
         )
+
+
+def _input_gradient(header: dict) -> tuple[float, str]:
+    """Return strength and norm of the penalty of the input gradients, which old files lack."""
+    header = {"input_gradient_penalty": 0.0, "input_gradient_norm": "l2"} | header
+    return (
+        _at_least_0("input_gradient_penalty", header),
+        _one_of("input_gradient_norm", header, tuple(INPUT_GRADIENT_NORMS)),
+    )
 
 
 def space_for_patterns(n_patterns: int, variables: tuple[str, ...]) -> int | None:

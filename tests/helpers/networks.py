@@ -1,6 +1,6 @@
 """Networks as tables of cases, and oracles of their results, written from the definitions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -101,6 +101,8 @@ class Problem:
     out_groups: tuple | None = None
     dropout: float | tuple = 0.0  # of all hidden layers, or of each
     dropout_key: int | None = None
+    input_gradient_penalty: float = 0.0
+    input_gradient_norm: str = "l2"
 
     def arrays(self, dtype):
         """Return parameters, X, targets and sample weights in one dtype."""
@@ -130,6 +132,8 @@ class Problem:
             alpha=self.alpha,
             out_groups=self.out_groups,
             dropout_key=self.dropout_key,
+            input_gradient_penalty=self.input_gradient_penalty,
+            input_gradient_norm=self.input_gradient_norm,
             **options,
         )
         backprop.dropout[...] = self.dropout
@@ -151,6 +155,7 @@ def make_problem(
     dropout=0.0,
     dropout_key=None,
     density=1.0,
+    **input_gradient,
 ) -> Problem:
     """Return a random problem in which no small change crosses a kink.
 
@@ -179,6 +184,7 @@ def make_problem(
             out_groups,
             dropout,
             dropout_key,
+            **input_gradient,
         )
         if n * max(layer_sizes) > 500 or is_clear_of_kinks(problem):
             return problem
@@ -234,22 +240,46 @@ def outputs_of(problem, z):
     return np.hstack([function(part) for part in np.split(z, bounds, axis=1)])
 
 
-def loss_by_definition(problem, params, rows=slice(None), weighted=True, step=1):
-    """Return the weighted mean of the patterns' losses plus the penalty, by definition."""
+def losses_by_definition(problem, params, rows=slice(None), step=1):
+    """Return the loss of every pattern, without penalties."""
     y = outputs_of(problem, net_inputs(problem, params, rows, step)[-1])
     t = problem.targets[rows]
-    sample_weight = problem.sample_weight[rows] if weighted else np.ones(len(t), np.longdouble)
     e = np.abs(t - y)
     if problem.loss == "log_loss" and problem.out_activation == "logistic":
-        losses = -(t * np.log(y) + (1 - t) * np.log(1 - y)).sum(axis=1)
-    else:
-        losses = {
-            "squared_error": lambda: e**2 / 2,
-            "absolute_error": lambda: e,
-            "huber": lambda: np.where(e < 1, e**2 / 2, e - 0.5),
-            "poisson": lambda: t * np.log(t / y) - t + y,
-            "log_loss": lambda: -t * np.log(y),
-        }[problem.loss]().sum(axis=1)
+        return -(t * np.log(y) + (1 - t) * np.log(1 - y)).sum(axis=1)
+    losses = {
+        "squared_error": lambda: e**2 / 2,
+        "absolute_error": lambda: e,
+        "huber": lambda: np.where(e < 1, e**2 / 2, e - 0.5),
+        "poisson": lambda: t * np.log(t / y) - t + y,
+        "log_loss": lambda: -t * np.log(y),
+    }[problem.loss]()
+    return losses.sum(axis=1)
+
+
+def input_gradients_by_definition(problem, params, rows=slice(None), step=1, h=1e-6):
+    """Return the derivatives of every pattern's loss by its inputs, one input at a time."""
+    gradients = np.empty_like(problem.X[rows])
+    for i in range(gradients.shape[1]):
+        change = np.zeros_like(problem.X)
+        change[:, i] = h
+        ahead = losses_by_definition(replace(problem, X=problem.X + change), params, rows, step)
+        behind = losses_by_definition(replace(problem, X=problem.X - change), params, rows, step)
+        gradients[:, i] = (ahead - behind) / (2 * np.longdouble(h))
+    return gradients
+
+
+def loss_by_definition(problem, params, rows=slice(None), weighted=True, step=1):
+    """Return the weighted mean of the patterns' losses plus the penalties, by definition."""
+    losses = losses_by_definition(problem, params, rows, step)
+    if problem.input_gradient_penalty:
+        g = input_gradients_by_definition(problem, params, rows, step)
+        norms = (g**2).sum(axis=1) / 2
+        if problem.input_gradient_norm == "l1":
+            norms = np.abs(g).sum(axis=1)
+        losses = losses + problem.input_gradient_penalty * norms
+    n = len(losses)
+    sample_weight = problem.sample_weight[rows] if weighted else np.ones(n, np.longdouble)
     weights, _ = split(params, problem.layer_sizes)
     penalty = problem.alpha / 2 * sum((w**2).sum() for w in weights)
     return ((losses * sample_weight).sum() + penalty) / sample_weight.sum()

@@ -1,4 +1,4 @@
-"""Activation functions and losses: two tables that everything else reads."""
+"""Activation functions, losses and norms of input gradients: tables that all else reads."""
 
 from sklearn_metabp._kernels.functions.activations import (
     ACTIVATIONS,
@@ -8,12 +8,18 @@ from sklearn_metabp._kernels.functions.activations import (
     Activation,
     softmax_of_groups,
 )
+from sklearn_metabp._kernels.functions.input_gradients import (
+    INPUT_GRADIENT_NORMS,
+    InputGradientNorm,
+    check_input_gradient,
+)
 from sklearn_metabp._kernels.functions.losses import (
     CLASS_LOSSES,
     LOSSES,
     NUMBER_LOSSES,
     Loss,
     check_functions,
+    output_delta_changes,
     output_rules,
     weighted_means,
 )
@@ -23,12 +29,16 @@ __all__ = [
     "CLASS_LOSSES",
     "CLASS_OUT_ACTIVATIONS",
     "HIDDEN_ACTIVATIONS",
+    "INPUT_GRADIENT_NORMS",
     "LOSSES",
     "NUMBER_LOSSES",
     "OUT_ACTIVATIONS",
     "Activation",
+    "InputGradientNorm",
     "Loss",
     "check_functions",
+    "check_input_gradient",
+    "output_delta_changes",
     "output_rules",
     "softmax_of_groups",
     "weighted_means",

@@ -80,6 +80,11 @@ class Activation:
     names_elsewhere: tuple[str, ...] = ()
 
     @property
+    def is_bent(self) -> bool:
+        """True if the second derivative is not 0 everywhere."""
+        return self.curvature is not np.zeros_like
+
+    @property
     def needs_net_inputs(self) -> bool:
         """True if the derivative cannot be computed from x, so that the forward pass keeps it."""
         return self.slope_of_output is None
@@ -276,7 +281,7 @@ CLASS_OUT_ACTIVATIONS = tuple(
 def column_groups(array: np.ndarray, widths: Sequence[int]) -> list[np.ndarray]:
     """Return neighbouring columns in groups of the given widths, as views."""
     bounds = np.concatenate([[0], np.cumsum(widths)])
-    return [array[:, start:stop] for start, stop in pairwise(bounds)]
+    return [array[..., start:stop] for start, stop in pairwise(bounds)]
 
 
 def softmax_of_groups(net_inputs: np.ndarray, widths: Sequence[int]) -> np.ndarray:

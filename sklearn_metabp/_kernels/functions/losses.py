@@ -335,3 +335,51 @@ def _times_slope(
         return pull * activation.derivative(outputs)
     parts = zip(column_groups(pull, groups), column_groups(outputs, groups), strict=True)
     return np.hstack([y * (p - (p * y).sum(axis=1, keepdims=True)) for p, y in parts])
+
+
+def output_delta_changes(
+    loss: str,
+    out_activation: str,
+    net_inputs: np.ndarray,
+    outputs: np.ndarray,
+    targets: np.ndarray,
+    net_changes: np.ndarray,
+    groups: Sequence[int],
+) -> np.ndarray:
+    """Compute the rate of the output deltas where the net inputs have the rate ``net_changes``.
+
+    This is minus the product of the Hessian of a pattern's loss by the net inputs and their rate.
+
+    Parameters
+    ----------
+    loss, out_activation : str
+    net_inputs, outputs, targets, net_changes : ndarray of shape (n, n_outputs)
+        Values of the output layer.
+    groups : tuple of int
+        Widths of the groups that softmax is taken over.
+
+    Returns
+    -------
+    changes : ndarray of shape (n, n_outputs)
+    """
+    rule, activation = LOSSES[loss], ACTIVATIONS[out_activation]
+    changes = _times_slope(out_activation, net_changes, outputs, groups)  # of the outputs
+    if rule.of_error is None:
+        if not activation.sums_to_one:
+            return -changes
+        parts = zip(column_groups(changes, groups), column_groups(targets, groups), strict=True)
+        return np.hstack([-t.sum(axis=1)[:, None] * change for change, t in parts])
+    errors = targets - outputs
+    pull = rule.of_error.pull(errors)
+    through_loss = _times_slope(
+        out_activation, -rule.of_error.curvature(errors) * changes, outputs, groups
+    )
+    if not activation.sums_to_one:
+        assert activation.curvature is not None
+        return through_loss + pull * activation.curvature(net_inputs) * net_changes
+    of_groups = (column_groups(array, groups) for array in (pull, outputs, changes))
+    through_slope = [
+        change * (p - (p * y).sum(axis=1)[:, None]) - y * (p * change).sum(axis=1)[:, None]
+        for p, y, change in zip(*of_groups, strict=True)
+    ]
+    return through_loss + np.hstack(through_slope)

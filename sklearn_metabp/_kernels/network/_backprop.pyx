@@ -14,11 +14,16 @@ from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, Batch
 from sklearn_metabp._kernels.network._epoch_ends cimport (
     FINISHED, INTERRUPTED, LOSS_IS_NOT_FINITE, ROWS_CHANGED, UPDATE_IS_NOT_FINITE, End,
 )
+from sklearn_metabp._kernels.network._input_gradient cimport InputGradient
 from sklearn_metabp._kernels.network._late_weights cimport LateWeights
 from sklearn_metabp._kernels.network._layer_loops cimport (
-    RELU, SOFTMAX, activate, activate_and_slope, add_decay, add_noise, column_sums, drop,
-    dropout_layer_key, dropout_rows_key, fill_rows, multiply, output_rules, softmax,
-    softmax_labels_log_loss, sparse_gradient, sparse_product, sum_of, times_slope,
+    RELU, SOFTMAX, activate, activate_and_slope, add_decay, add_noise, column_sums, curvatures,
+    drop, dropout_layer_key, dropout_rows_key, fill_rows, multiply, net_curvatures, output_rules,
+    softmax, softmax_labels_log_loss, sparse_gradient, sparse_product, sum_of, times_slope,
+)
+from sklearn_metabp._kernels.network._layers cimport (
+    GRADIENT_PARTS, PART_WORK, Layer, Thread, ThreadPool, Work, close_pool, part_start, row_of,
+    row_parts, run_parts,
 )
 from sklearn_metabp._kernels.network._products cimport (
     AS_IT_IS, N_TARGETS, RECTIFY, SMALL_PRODUCT, TIMES_RELU_SLOPE, Products, blas_backward,
@@ -26,10 +31,10 @@ from sklearn_metabp._kernels.network._products cimport (
 )
 from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumbers
 
-from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
+from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES, check_input_gradient
 from sklearn_metabp._kernels.network.backprop_fallback import (
-    check_backprop_arguments, check_dropout, check_n_threads, check_noise,
-    check_noise_of, check_shares,
+    check_backprop_arguments, check_dropout, check_n_threads, check_noise, check_noise_of,
+    check_sends_back_by_rule_6, check_shares,
 )
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE as BAD_LOSS
 from sklearn_metabp._kernels.network.epoch_ends import UPDATE_IS_NOT_FINITE as BAD_UPDATE
@@ -39,13 +44,6 @@ cdef extern from "shuffle.h" nogil:
     ctypedef struct BitGenerator:
         pass
     void shuffle(const BitGenerator* random, intptr_t* order, intptr_t n)
-
-cdef extern from "../common/thread_pool.h" nogil:
-    ctypedef struct ThreadPool:
-        int n_threads
-    void run_parts(ThreadPool* pool, void (*function)(void*, int, int) noexcept nogil,
-                   void* context, int n_parts)
-    void close_pool(ThreadPool* pool)
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
@@ -57,13 +55,6 @@ cdef enum:
     BLOCK = 512
     ROWS = 24                   # a multiple of the rows of every tile
     WORK_BETWEEN_SIGNALS = 50000000
-
-# The parts of a product that threads share: multiplications at least, and a multiple of these rows
-# of the batch. A gradient has several parts per thread, because they need no memory of their own.
-cdef enum:
-    PART_WORK = 1 << 18
-    PART_ROWS = 8
-    GRADIENT_PARTS = 4
 
 cdef int target = 0             # the instruction set of the kernels that are made from now on
 
@@ -109,39 +100,6 @@ cdef enum:
     TRAINING
 
 
-ctypedef struct Layer:
-    int fan_in
-    int width
-    int function
-    void* weights       # in the flat vectors, as are the next three
-    void* biases
-    void* weight_gradients  # NULL in a kernel that only goes forward
-    void* bias_gradients
-    void* outputs       # of a batch, as are the deltas
-    void* deltas
-    void* slopes        # NULL where the outputs are enough
-    int64_t start       # of the weights in the flat vector
-    int64_t bias_start
-    int64_t block_rows  # of the weights, whose gradient is computed and used at once
-    int64_t n_blocks
-    double squares      # of the weights, where there is a penalty
-
-
-ctypedef struct Thread:
-    void* tiles         # memory for products
-    char* block         # gradients of a block, for a rule
-    int is_finite       # whether all updates were
-
-
-ctypedef struct Work:   # that threads share
-    void* kernel
-    int n_parts
-    int n               # rows of the batch
-    int number          # of the layer, of all work but a forward pass
-    int end             # of a forward pass
-    void* rule          # of gradients; NULL if they are written to their array
-
-
 @cython.final  # its own methods are called without a table, and inlined
 cdef class Backprop:
     """Activations, deltas, gradients and loss of a minibatch.
@@ -159,11 +117,13 @@ cdef class Backprop:
     cdef readonly double alpha
     cdef readonly object dropout
     cdef readonly double input_noise
+    cdef readonly double input_gradient_penalty
     cdef public uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
     cdef BatchRows _rows
     cdef LateWeights _late                  # of the first layer, while epochs run that can wait
+    cdef InputGradient _input_gradient      # None without a penalty
     cdef object _groups, _scratch, _tile_scratch, _block, _squares
     cdef const Products* _products          # NULL where BLAS computes them
     cdef ThreadPool _pool
@@ -186,7 +146,8 @@ cdef class Backprop:
 
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
                  max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0,
-                 n_threads=1, input_noise=0.0, noise_key=None):
+                 n_threads=1, input_noise=0.0, noise_key=None, input_gradient_penalty=0.0,
+                 input_gradient_norm="l2"):
         if self._layers != NULL:
             raise TypeError("a kernel is made once: make another one.")
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
@@ -197,6 +158,7 @@ cdef class Backprop:
         check_dropout(dropout, dropout_key, n_steps)
         check_noise(input_noise, noise_key)
         check_n_threads(n_threads)
+        check_input_gradient(input_gradient_penalty, input_gradient_norm)
         self._n_layers = len(self.layer_sizes) - 1
         self.dtype = params.dtype
         self._is_double = self.dtype == np.float64
@@ -214,6 +176,7 @@ cdef class Backprop:
         self.params = params
         self.gradients_ = gradients
         self._item = self.dtype.itemsize
+        self.input_gradient_penalty = input_gradient_penalty
         self._products = products_of[target][self._is_double]
         self._make_scratch(1 if self._products == NULL else n_threads)
         self._groups = np.array(out_groups or self.layer_sizes[self._n_layers :], dtype=np.int64)
@@ -223,11 +186,19 @@ cdef class Backprop:
         has_softmax = out_activation == "softmax" and loss == "log_loss"
         self._rows = BatchRows(n_inputs, n_outputs, self.dtype, max_batch,
                                self._groups if has_softmax else None, self._adds_noise)
+        if input_gradient_penalty > 0 and gradients is not None:
+            self._input_gradient = InputGradient(
+                self.layer_sizes, (*activations, out_activation), loss, self._groups, max_batch,
+                self.dtype, input_gradient_penalty, input_gradient_norm)
         self._make_layers((*activations, out_activation))
+        if self._input_gradient is not None:
+            self._input_gradient.fit_in(self._rows, self._layers, self._products, &self._pool,
+                                        self._threads, self._scratch_at)
 
     def _make_scratch(self, int n_threads):
         cdef int thread
         cdef int64_t of_tiles = 0, of_block
+        n_rows = self._rows_of_buffers()
         sizes = list(zip(self.layer_sizes, self.layer_sizes[1:]))
         blocks = [block_rows(fan_in, width) for fan_in, width in sizes]
         of_block = cache_lines(max(rows * width for rows, (_, width) in zip(blocks, sizes)))
@@ -239,7 +210,7 @@ cdef class Backprop:
             self._scratch_at = address(self._scratch)
         else:
             of_tiles = cache_lines(max(
-                self._products.scratch(self.max_batch, width, fan_in, rows)
+                self._products.scratch(n_rows, width, fan_in, rows)
                 for rows, (fan_in, width) in zip(blocks, sizes)
             ))
         self._block = aligned(n_threads * of_block, self.dtype)
@@ -253,6 +224,11 @@ cdef class Backprop:
                                            + thread * of_tiles * self._item)
             self._threads[thread].block = (<char*>address(self._block)
                                            + thread * of_block * self._item)
+
+    def _rows_of_buffers(self):
+        """Return the number of rows of what gradients are computed from; see InputGradient."""
+        is_penalised = self.input_gradient_penalty > 0 and self.gradients_ is not None
+        return self.max_batch * (2 if is_penalised else 1)
 
     def _make_layers(self, functions):
         cdef int number
@@ -274,10 +250,11 @@ cdef class Backprop:
             layer.n_blocks = (layer.fan_in + layer.block_rows - 1) // layer.block_rows
             start += <int64_t>layer.fan_in * layer.width
             shape = (self.max_batch, layer.width)
-            self.layer_outputs.append(np.zeros(shape, self.dtype))
+            outputs = np.zeros((self._rows_of_buffers(), layer.width), self.dtype)
+            self.layer_outputs.append(outputs[: self.max_batch])
             self.deltas.append(np.zeros(shape, self.dtype))
             layer.outputs = address(self.layer_outputs[number])
-            layer.deltas = address(self.deltas[number])
+            layer.deltas = layer.pulls = address(self.deltas[number])
             if number < self._n_layers - 1:
                 keeps = self._drops or ACTIVATIONS[functions[number]].needs_net_inputs
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
@@ -342,14 +319,17 @@ cdef class Backprop:
         if self._drops:
             self._check_shares()
         self.n_steps += 1
+        check_sends_back_by_rule_6(send_back, self.input_gradient_penalty)
         cdef double loss
         cdef int n = <int>(stop - start), layer
         if send_back is None:
             with nogil:
                 loss = self._output_rules(start, stop, n, TRAINING)
                 if self._rows.changed == NOTHING:
+                    if self._input_gradient is not None:
+                        loss += self._input_gradient_passes(n)
                     for layer in range(self._n_layers - 1, -1, -1):
-                        if layer > 0:
+                        if layer > 0 and self._input_gradient is None:
                             self._send_back(layer, n)
                         self._layer_gradients(layer, n, NULL)
             self._check_change()
@@ -450,7 +430,7 @@ cdef class Backprop:
     cdef LateWeights _late_weights(self, CompiledRule rule, Py_ssize_t batch_size,
                                    double[::1] losses, Py_ssize_t start, double total):
         """Return the weights of the first layer if it is worth while that they wait, or None."""
-        if not (self._rows.is_sparse and rule.can_be_late):
+        if not (self._rows.is_sparse and rule.can_be_late) or self._input_gradient is not None:
             return None
         X, shape = self._rows.sparse_arrays(), self.layer_sizes[:2]
         if not is_worthwhile(X, shape, batch_size):
@@ -475,8 +455,12 @@ cdef class Backprop:
             is_finite &= rule.begin(&numbers)
         if self._late is not None:
             self._late.begin(self.alpha / self._total)
+        if self._input_gradient is not None:
+            loss[0] += self._input_gradient_passes(n)
+            if self._rows.changed != NOTHING:
+                return ROWS_CHANGED
         for layer in range(self._n_layers - 1, -1, -1):
-            if layer > 0:
+            if layer > 0 and self._input_gradient is None:
                 self._send_back(layer, n)  # before the weights of this layer change
             is_finite &= self._layer_gradients(layer, n, <void*>rule if rule.by_blocks else NULL)
         if self._rows.changed != NOTHING:
@@ -532,11 +516,6 @@ cdef class Backprop:
                 self._forward(stop - start, TO_OUTPUTS)
         self._check_change()
 
-    cdef int _row_parts(self, int n, int64_t row_work) noexcept nogil:
-        """Return how many parts of the batch threads share, of so many multiplications a row."""
-        cdef int64_t most = min(n // PART_ROWS, n * row_work // PART_WORK)
-        return <int>max(1, min(most, self._pool.n_threads))
-
     cdef void _forward(self, int n, int end) noexcept nogil:
         """Rule (1) for the batch."""
         cdef Layer* layer = &self._layers[0]
@@ -553,7 +532,7 @@ cdef class Backprop:
                 self._rows.changed = COLUMNS
                 return
         work.kernel, work.n, work.end = <void*>self, n, end
-        work.n_parts = self._row_parts(n, row_work)
+        work.n_parts = row_parts(&self._pool, n, row_work)
         if work.n_parts == 1:
             self._forward_part(&work, 0, 0)
         else:
@@ -568,9 +547,10 @@ cdef class Backprop:
         cdef Layer* layer
         cdef void* out
         cdef void* slopes
+        cdef void* bends
         cdef void* x = NULL
         if not self._rows.is_sparse:
-            x = self._of_rows(self._rows.inputs, first, self._layers[0].fan_in)
+            x = row_of(self._rows.inputs, first, self._layers[0].fan_in, self._item)
             if end == TRAINING and self._adds_noise:
                 add_noise(is_double, x, n, self._layers[0].fan_in,
                           dropout_rows_key(dropout_layer_key(self._noise_key, self.n_steps, -1),
@@ -579,10 +559,12 @@ cdef class Backprop:
         for number in range(self._n_layers):
             layer = &self._layers[number]
             width = layer.width
-            out = self._of_rows(layer.outputs, first, width)
-            slopes = NULL
+            out = row_of(layer.outputs, first, width, self._item)
+            slopes = bends = NULL
             if end == TRAINING and layer.slopes != NULL:
-                slopes = self._of_rows(layer.slopes, first, width)
+                slopes = row_of(layer.slopes, first, width, self._item)
+            if end == TRAINING and layer.curvatures != NULL:
+                bends = row_of(layer.curvatures, first, width, self._item)
             is_rectified = False
             if number == 0 and self._rows.is_sparse:
                 pass  # the net inputs are there
@@ -599,20 +581,22 @@ cdef class Backprop:
                 elif end == TO_OUTPUTS:
                     activate(is_double, layer.function, out, <int64_t>n * width)
             elif slopes != NULL:
+                if bends != NULL:
+                    net_curvatures(is_double, layer.function, bends, out, <int64_t>n * width)
                 activate_and_slope(is_double, layer.function, out, slopes, <int64_t>n * width)
+                if bends != NULL:
+                    curvatures(is_double, layer.function, bends, out, <int64_t>n * width)
                 share = self._shares[number] if self._drops else 0
                 if share > 0:
-                    drop(is_double, out, slopes, n, width,
+                    drop(is_double, out, slopes, bends, n, width,
                          dropout_rows_key(dropout_layer_key(self._dropout_key, self.n_steps,
                                                             number), first),
                          <uint32_t>(share * 4294967296.0), 1 / (1 - share))
             elif not is_rectified:
                 activate(is_double, layer.function, out, <int64_t>n * width)
+                if bends != NULL:
+                    curvatures(is_double, layer.function, bends, out, <int64_t>n * width)
             x = out
-
-    cdef inline void* _of_rows(self, void* matrix, int64_t first, int64_t width) noexcept nogil:
-        """Return the address of a row of a matrix."""
-        return <char*>matrix + first * width * self._item
 
     cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n,
                               int end) noexcept nogil:
@@ -643,7 +627,8 @@ cdef class Backprop:
         computed; 0 if an update was not finite. Otherwise the gradients are written to their array.
         """
         cdef Layer* layer = &self._layers[number]
-        cdef int64_t k, size = <int64_t>n * layer.fan_in * layer.width
+        cdef int n_rows = n if self._input_gradient is None else 2 * n
+        cdef int64_t k, size = <int64_t>n_rows * layer.fan_in * layer.width
         cdef int thread, is_finite = 1
         cdef Work work
         if number == 0 and self._late is not None:
@@ -652,17 +637,17 @@ cdef class Backprop:
                         -1 / self._total)
             layer.squares = 0
             return True
-        if number == 0 and self._rows.is_sparse:
+        if self._is_sparse(number):
             if sparse_gradient(self._is_double, &self._rows.sparse, layer.weight_gradients,
                                layer.deltas, n, layer.width, layer.fan_in, -1 / self._total):
                 self._rows.changed = COLUMNS
                 return 0
             size = 0
         elif self._products != NULL:
-            self._products.pack_deltas(n, layer.width, layer.deltas, self._threads[0].tiles)
+            self._products.pack_deltas(n_rows, layer.width, layer.pulls, self._threads[0].tiles)
         else:
-            blas_gradient(self._is_double, n, layer.width, layer.fan_in, -1 / self._total,
-                          self._inputs(number), layer.deltas, layer.weight_gradients)
+            blas_gradient(self._is_double, n_rows, layer.width, layer.fan_in, -1 / self._total,
+                          self._inputs(number), layer.pulls, layer.weight_gradients)
         work.kernel, work.number, work.n, work.rule, work.n_parts = <void*>self, number, n, rule, 1
         if self._pool.n_threads > 1 and size >= 2 * PART_WORK:
             work.n_parts = <int>min(layer.n_blocks, min(
@@ -687,11 +672,10 @@ cdef class Backprop:
         The first part also computes dJ/dtheta = -mean delta.
         """
         cdef Layer* layer = &self._layers[work.number]
-        cdef int n = work.n
+        cdef int n = work.n, n_rows = n if self._input_gradient is None else 2 * n
         cdef double scale = -1 / self._total
         cdef void* x = self._inputs(work.number)
-        cdef bint in_tiles = (self._products != NULL
-                              and not (work.number == 0 and self._rows.is_sparse))
+        cdef bint in_tiles = self._products != NULL and not self._is_sparse(work.number)
         cdef int64_t block = 0, last = layer.n_blocks, row, end, at, length
         cdef char* packed = <char*>self._threads[0].tiles
         cdef char* scratch = <char*>self._threads[thread].tiles
@@ -700,9 +684,9 @@ cdef class Backprop:
             block = layer.n_blocks * part // work.n_parts
             last = layer.n_blocks * (part + 1) // work.n_parts
         if part == 0:
-            column_sums(self._is_double, layer.bias_gradients, layer.deltas, n, layer.width, scale)
+            column_sums(self._is_double, layer.bias_gradients, layer.pulls, n, layer.width, scale)
         if in_tiles:
-            scratch += self._products.packed(n, layer.width) * self._item
+            scratch += self._products.packed(n_rows, layer.width) * self._item
         for block in range(block, last):
             row = block * layer.block_rows
             end = min(row + layer.block_rows, layer.fan_in)
@@ -711,8 +695,8 @@ cdef class Backprop:
             if in_tiles:
                 if work.rule != NULL:
                     gradient = self._threads[thread].block
-                self._products.gradient(n, layer.width, layer.fan_in, row, end, scale, x, packed,
-                                        gradient, scratch)
+                self._products.gradient(n_rows, layer.width, layer.fan_in, row, end, scale, x,
+                                        packed, gradient, scratch)
             if self.alpha != 0:
                 self._squares_at[block] = add_decay(
                     self._is_double, gradient, <char*>layer.weights + at * self._item, length,
@@ -722,15 +706,31 @@ cdef class Backprop:
                     gradient, layer.start + at, length)
 
     cdef inline void* _inputs(self, int number) noexcept nogil:
-        """Return the activations that a layer gets."""
-        return self._rows.inputs if number == 0 else self._layers[number - 1].outputs
+        """Return the activations that a layer gets, which its gradient is computed from."""
+        if number > 0:
+            return self._layers[number - 1].outputs
+        return self._rows.inputs if self._input_gradient is None else self._input_gradient.inputs
+
+    cdef inline bint _is_sparse(self, int number) noexcept nogil:
+        """Return whether a layer's gradient is that of sparse rows; with a penalty it is dense."""
+        return number == 0 and self._rows.is_sparse and self._input_gradient is None
+
+    cdef double _input_gradient_passes(self, int n) noexcept nogil:
+        """Rule (6) to the first layer, and the passes of a penalty; return their mean penalty."""
+        cdef int layer
+        for layer in range(self._n_layers - 1, 0, -1):
+            self._send_back(layer, n)
+        if self._input_gradient.fill(n):
+            self._rows.changed = COLUMNS
+            return 0
+        return self._input_gradient.penalty / self._total
 
     cdef void _send_back(self, int number, int n) noexcept nogil:
         """Rule (6) for the batch, from a layer to the one before."""
         cdef Layer* layer = &self._layers[number]
         cdef Work work
         work.kernel, work.number, work.n = <void*>self, number, n
-        work.n_parts = self._row_parts(n, <int64_t>layer.fan_in * layer.width)
+        work.n_parts = row_parts(&self._pool, n, <int64_t>layer.fan_in * layer.width)
         if work.n_parts == 1:
             self._send_back_part(&work, 0, 0)
         else:
@@ -743,9 +743,9 @@ cdef class Backprop:
         cdef int first = part_start(work, part), n = part_start(work, part + 1) - first
         cdef int64_t n_deltas = <int64_t>n * before.width
         cdef bint is_rectified = before.slopes == NULL and before.function == RELU
-        cdef void* outputs = self._of_rows(before.outputs, first, before.width)
-        cdef void* deltas = self._of_rows(layer.deltas, first, layer.width)
-        cdef void* deltas_before = self._of_rows(before.deltas, first, before.width)
+        cdef void* outputs = row_of(before.outputs, first, before.width, self._item)
+        cdef void* deltas = row_of(layer.deltas, first, layer.width, self._item)
+        cdef void* deltas_before = row_of(before.deltas, first, before.width, self._item)
         if self._products != NULL:
             self._products.backward(n, layer.width, before.width, deltas, layer.weights,
                                     TIMES_RELU_SLOPE if is_rectified else AS_IT_IS, outputs,
@@ -755,9 +755,12 @@ cdef class Backprop:
         else:
             blas_backward(self._is_double, n, layer.width, before.width, deltas, layer.weights,
                           self._scratch_at, deltas_before)
+        if before.curvatures != NULL:
+            multiply(self._is_double, row_of(before.curvatures, first, before.width, self._item),
+                     deltas_before, n_deltas)
         if before.slopes != NULL:
             multiply(self._is_double, deltas_before,
-                     self._of_rows(before.slopes, first, before.width), n_deltas)
+                     row_of(before.slopes, first, before.width, self._item), n_deltas)
         else:
             times_slope(self._is_double, before.function, deltas_before, outputs, n_deltas)
 
@@ -784,15 +787,6 @@ cdef void send_back_part(void* work, int part, int thread) noexcept nogil:
 
 cdef void gradient_part(void* work, int part, int thread) noexcept nogil:
     (<Backprop>(<Work*>work).kernel)._gradient_part(<Work*>work, part, thread)
-
-
-cdef inline int part_start(const Work* work, int part) noexcept nogil:
-    """Return the first row of a part of a batch; that of the part after the last one is n."""
-    if part == 0:
-        return 0
-    if part == work.n_parts:
-        return work.n
-    return <int>(<int64_t>work.n * part // work.n_parts // PART_ROWS) * PART_ROWS
 
 
 cdef int64_t block_rows(int64_t fan_in, int64_t width):

@@ -23,9 +23,18 @@ cdef extern from "layer_loops.h" nogil:
     void fill_rows(bint, void* rows, const void* row, int64_t n, int64_t width)
     void column_sums(bint, void* sums, const void* rows, int64_t n, int64_t width, double scale)
     void transpose(bint, void* out, const void* matrix, int64_t n, int64_t m)
-    void drop(bint, void* x, void* slope, int64_t n, int64_t width, uint64_t layer_key,
-              uint32_t threshold, double scale)
     void add_noise(bint, void* x, int64_t n, int64_t width, uint64_t layer_key, double deviation)
+    void drop(bint, void* x, void* slope, void* curvature, int64_t n, int64_t width,
+              uint64_t layer_key, uint32_t threshold, double scale)
+    void net_curvatures(bint, int function, void* curvature, const void* net, int64_t n)
+    void curvatures(bint, int function, void* curvature, const void* x, int64_t n)
+    void add(bint, void* sums, const void* addends, int64_t n)
+    void input_changes(bint, int norm, void* d, const void* weight, double* penalties, int64_t n,
+                       int64_t width, double beta)
+    void output_changes(bint, int loss, int function, void* e, const void* x, const void* t,
+                        const void* weight, int64_t n, int64_t width, const int64_t* groups,
+                        int64_t n_groups)
+    void join_pulls(bint, void* pulls, void* behind, const void* d, int64_t n)
     double sum_of "sum"(bint, const void* values, int64_t n)
     double add_decay(bint, void* gradients, const void* weights, int64_t n, double scale)
     double output_rules(bint, int loss, int function, void* x, const void* targets, void* deltas,

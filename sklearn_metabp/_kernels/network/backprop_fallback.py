@@ -17,7 +17,10 @@ from sklearn_metabp._kernels.arrays import are_readable, are_writable
 from sklearn_metabp._kernels.flat import bias_views, weight_views
 from sklearn_metabp._kernels.functions import (
     ACTIVATIONS,
+    INPUT_GRADIENT_NORMS,
     check_functions,
+    check_input_gradient,
+    output_delta_changes,
     output_rules,
     softmax_of_groups,
 )
@@ -26,6 +29,10 @@ from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
 from sklearn_metabp._kernels.network.epoch_ends import (
     LOSS_IS_NOT_FINITE,
     UPDATE_IS_NOT_FINITE,
+)
+from sklearn_metabp._kernels.network.input_gradient_fallback import (
+    InputGradientPasses,
+    input_gradient_passes,
 )
 from sklearn_metabp._kernels.network.noise_fallback import normal_numbers
 from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
@@ -130,12 +137,23 @@ def check_shares(dropout: np.ndarray) -> None:
         )
 
 
+def check_sends_back_by_rule_6(send_back: Any, input_gradient_penalty: float) -> None:
+    """Raise ValueError if the deltas of a penalised step are not those of rule (6)."""
+    if send_back is not None and input_gradient_penalty > 0:
+        raise ValueError(
+            "the penalty of the input gradients follows rule (6), and send_back replaces it: set "
+            "input_gradient_penalty=0."
+        )
+
+
 class Backprop:
     """Activations, deltas, gradients and loss of a minibatch.
 
     Rules (1) to (6) of Jakša and Katrák (2006), for batches: the loss of a batch is the (weighted)
     mean over its patterns plus ``alpha / 2 * sum(w**2)`` over the (weighted) number of patterns,
-    the penalty of scikit-learn's MLP, and ``gradients`` is the gradient of exactly that.
+    the penalty of scikit-learn's MLP, and ``gradients`` is the gradient of exactly that. With
+    ``input_gradient_penalty`` the loss of a pattern J_p is J_p plus this factor times the norm of
+    dJ_p/dx (:func:`input_gradient_passes`).
 
     Parameters
     ----------
@@ -173,6 +191,10 @@ class Backprop:
         :func:`normal_numbers` of key and step. X is then dense.
     noise_key : int, default=None
         An integer of 64 bits; None adds nothing, whatever ``input_noise``.
+    input_gradient_penalty : float, default=0.0
+        Strength of the penalty of the input gradients, at least 0. Symbol beta.
+    input_gradient_norm : str, default="l2"
+        Name in ``INPUT_GRADIENT_NORMS``.
 
     Attributes
     ----------
@@ -183,7 +205,8 @@ class Backprop:
     activations : list of ndarray of shape (max_batch, n_neurons)
         x of every layer, input first; the first rows belong to the last batch.
     layer_outputs, deltas : list of ndarray of shape (max_batch, n_neurons)
-        x and delta of every layer after the input; delta times the pattern's sample weight.
+        x and delta of every layer after the input; delta times the pattern's sample weight. delta
+        is that of rules (5) and (6), also where the input gradients are penalised.
     slopes : list of ndarray of shape (max_batch, n_neurons), or None
         f'(in) of every hidden layer where x does not determine it, as the last ``gradients`` found
         it, times the factor of dropout where there is one.
@@ -209,6 +232,8 @@ class Backprop:
         n_threads: int = 1,
         input_noise: float = 0.0,
         noise_key: int | None = None,
+        input_gradient_penalty: float = 0.0,
+        input_gradient_norm: str = "l2",
     ) -> None:
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_backprop_arguments(
@@ -224,6 +249,9 @@ class Backprop:
         check_dropout(dropout, dropout_key, n_steps)
         check_noise(input_noise, noise_key)
         check_n_threads(n_threads)
+        check_input_gradient(input_gradient_penalty, input_gradient_norm)
+        self.input_gradient_penalty = input_gradient_penalty
+        self._norm = INPUT_GRADIENT_NORMS[input_gradient_norm]
         self.dropout = np.full(len(self.layer_sizes) - 2, dropout, np.float64)
         self._dropout_key, self.n_steps = dropout_key or 0, n_steps
         self._drops = dropout_key is not None
@@ -254,6 +282,7 @@ class Backprop:
             else None
             for size, function in zip(self.layer_sizes[1:-1], activations, strict=True)
         ]
+        self._curvatures: list[Any] = [None] * len(activations)  # f'' of the batch, if penalised
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
 
     @property
@@ -345,7 +374,13 @@ class Backprop:
         if activation.sums_to_one:
             return softmax_of_groups(net_inputs, self._groups)
         x = activation.function(net_inputs)
-        if not training or layer == len(self.slopes) or self.slopes[layer] is None:
+        if not training or layer == len(self.slopes):
+            return x
+        is_curved = self.input_gradient_penalty > 0 and activation.is_bent
+        if is_curved:
+            assert activation.curvature is not None
+            self._curvatures[layer] = activation.curvature(net_inputs)
+        if self.slopes[layer] is None:
             return x
         slope = activation.derivative(x, net_inputs)
         factors = self.dtype.type(1)
@@ -355,12 +390,20 @@ class Backprop:
                 self._dropout_key, self.n_steps, layer, len(x), x.shape[1], share, self.dtype
             )
         self.slopes[layer][: len(x)] = slope * factors
+        if is_curved:
+            self._curvatures[layer] *= factors
         return x * factors
+
+    def _slopes_of(self, layer: int, n: int) -> np.ndarray:
+        """Return f'(in) of a hidden layer in the last training batch of n rows."""
+        if self.slopes[layer] is not None:
+            return self.slopes[layer][:n]
+        return ACTIVATIONS[self._functions[layer]].derivative(self.layer_outputs[layer][:n])
 
     def _output_rules(self, start: int, stop: int, training: bool) -> tuple[float, float]:
         """Go forward and apply rules (2) and (5); return the summed loss and the summed weight."""
         n = stop - start
-        net_outputs = self._forward(start, stop, training)
+        self._net_outputs = net_outputs = self._forward(start, stop, training)
         outputs, targets, weight = self.layer_outputs[-1][:n], self.targets[:n], self._weight
         losses, deltas = output_rules(
             self._loss, self._functions[-1], net_outputs, outputs, targets, self._groups
@@ -392,36 +435,70 @@ class Backprop:
             raise ValueError("gradients need targets: load them with X.")
         if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
+        check_sends_back_by_rule_6(send_back, self.input_gradient_penalty)
         if self._drops:
             check_shares(self.dropout)
         self.n_steps += 1
         with np.errstate(all="ignore"):  # a training that diverges has a loss that is not finite
             loss, total = self._output_rules(start, stop, training=True)
             loss /= total
-            for layer in reversed(range(len(self._weights))):
-                delta = self.deltas[layer][:n]
-                x = self._batch if layer == 0 else self.layer_outputs[layer - 1][:n]
-                # Rule (3) without its learning rate: dJ/dw_ij = -delta_i x_j.
-                self._weight_gradients[layer][...] = -(x.T @ delta) / total
-                self._bias_gradients[layer][...] = -delta.sum(axis=0) / total
-                if layer > 0 and send_back is not None:
+            for layer in reversed(range(1, len(self._weights))):
+                if send_back is not None:
                     send_back(layer - 1)
-                elif layer > 0:
+                else:
                     # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
-                    slope = self.slopes[layer - 1]
-                    slope = (
-                        ACTIVATIONS[self._functions[layer - 1]].derivative(x)
-                        if slope is None
-                        else slope[:n]
+                    sent = self.deltas[layer][:n] @ self._weights[layer].T
+                    self.deltas[layer - 1][:n] = self._slopes_of(layer - 1, n) * sent
+            inputs = [self._batch, *(x[:n] for x in self.layer_outputs[:-1])]
+            deltas = [delta[:n] for delta in self.deltas]
+            # Rule (3) without its learning rate: dJ/dw_ij = -delta_i x_j.
+            if self.input_gradient_penalty == 0:
+                sums = [x.T @ delta for x, delta in zip(inputs, deltas, strict=True)]
+            else:
+                passes = self._input_gradient_passes(deltas, n)
+                loss += passes.penalty / total
+                of_rule_6 = deltas
+                deltas = [
+                    delta + change
+                    for delta, change in zip(deltas, passes.delta_changes, strict=True)
+                ]
+                sums = [
+                    x.T @ delta + c.T @ delta_of_rule_6
+                    for x, delta, c, delta_of_rule_6 in zip(
+                        inputs, deltas, passes.changes, of_rule_6, strict=True
                     )
-                    self.deltas[layer - 1][:n] = slope * (delta @ self._weights[layer].T)
-
+                ]
+            for layer, delta in enumerate(deltas):
+                self._weight_gradients[layer][...] = -sums[layer] / total
+                self._bias_gradients[layer][...] = -delta.sum(axis=0) / total
             for weights, weight_gradients in zip(
                 self._weights, self._weight_gradients, strict=True
             ):
                 loss += 0.5 * self.alpha * float((weights.astype(float) ** 2).sum()) / total
                 weight_gradients += self.alpha / total * weights
         return float(loss)
+
+    def _input_gradient_passes(self, deltas: list[np.ndarray], n: int) -> InputGradientPasses:
+        """Take the passes behind the backward pass for the last batch, of n rows."""
+        outputs, targets = self.layer_outputs[-1][:n], self.targets[:n]
+        return input_gradient_passes(
+            self._norm,
+            self.input_gradient_penalty,
+            self._weights,
+            deltas,
+            [self._slopes_of(layer, n) for layer in range(len(self.slopes))],
+            self._curvatures,
+            self._weight,
+            lambda changes: output_delta_changes(
+                self._loss,
+                self._functions[-1],
+                self._net_outputs,
+                outputs,
+                targets,
+                changes,
+                self._groups,
+            ),
+        )
 
     def run_steps(
         self,

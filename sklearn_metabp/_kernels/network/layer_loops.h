@@ -10,6 +10,7 @@
 /* The codes of the tables in functions/; a test compares them. */
 enum { IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, GELU, SILU };
 enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
+enum { L2_NORM, L1_NORM };
 
 #define LEAK 0.01            /* slope of leaky_relu below zero */
 #define NORMAL_TAIL_CENTRE 5 /* of the polynomials that docs/design/gelu_polynomials.py prints */
@@ -26,6 +27,8 @@ enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 #define TEMPLATE "../network/softmax_loops_template.h"
 #include "../common/each_precision.h"
 #define TEMPLATE "../network/loss_loops_template.h"
+#include "../common/each_precision.h"
+#define TEMPLATE "../network/input_gradient_loops_template.h"
 #include "../common/each_precision.h"
 #define TEMPLATE "../network/dropout_loops_template.h"
 #include "../common/each_precision.h"
@@ -73,14 +76,32 @@ BY_PRECISION(column_sums,
              (sums, rows, n, width, scale))
 BY_PRECISION(transpose, (int is_double, void *out, const void *matrix, int64_t n, int64_t m),
              (out, matrix, n, m))
-BY_PRECISION(drop,
-             (int is_double, void *x, void *slope, int64_t n, int64_t width, uint64_t layer_key,
-              uint32_t threshold, double scale),
-             (x, slope, n, width, layer_key, threshold, scale))
 BY_PRECISION(add_noise,
              (int is_double, void *x, int64_t n, int64_t width, uint64_t layer_key,
               double deviation),
              (x, n, width, layer_key, deviation))
+BY_PRECISION(drop,
+             (int is_double, void *x, void *slope, void *curvature, int64_t n, int64_t width,
+              uint64_t layer_key, uint32_t threshold, double scale),
+             (x, slope, curvature, n, width, layer_key, threshold, scale))
+BY_PRECISION(net_curvatures,
+             (int is_double, int function, void *curvature, const void *net, int64_t n),
+             (function, curvature, net, n))
+BY_PRECISION(curvatures, (int is_double, int function, void *curvature, const void *x, int64_t n),
+             (function, curvature, x, n))
+BY_PRECISION(add, (int is_double, void *sums, const void *addends, int64_t n), (sums, addends, n))
+BY_PRECISION(input_changes,
+             (int is_double, int norm, void *d, const void *weight, double *penalties, int64_t n,
+              int64_t width, double beta),
+             (norm, d, weight, penalties, n, width, beta))
+BY_PRECISION(output_changes,
+             (int is_double, int loss, int function, void *e, const void *x, const void *t,
+              const void *weight, int64_t n, int64_t width, const int64_t *groups,
+              int64_t n_groups),
+             (loss, function, e, x, t, weight, n, width, groups, n_groups))
+BY_PRECISION(join_pulls,
+             (int is_double, void *pulls, void *behind, const void *d, int64_t n),
+             (pulls, behind, d, n))
 RESULT_BY_PRECISION(double, sum, (int is_double, const void *values, int64_t n), (values, n))
 RESULT_BY_PRECISION(double, add_decay,
                     (int is_double, void *gradients, const void *weights, int64_t n, double scale),

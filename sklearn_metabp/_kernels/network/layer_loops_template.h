@@ -190,6 +190,71 @@ UNUSED static void NAME(activate_and_slope)(int function, REAL *restrict x, REAL
     }
 }
 
+/* phi(x) (2 - x^2) */
+CLONES UNUSED static void NAME(gelu_curvatures)(REAL *restrict curvature, const REAL *restrict x,
+                                                int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL a = x[i] < 0 ? -x[i] : x[i];
+        a = a > TAIL_FLAT ? TAIL_FLAT : a;
+        REAL density = NAME(exp_below_lane)(a * a * (REAL)-0.5) * (REAL)0.39894228040143267794;
+        curvature[i] = density * (2 - a * a);
+    }
+}
+
+/* s (1 - s) (2 + x (1 - 2 s)), with s = 1 / (1 + e^-x) */
+CLONES UNUSED static void NAME(silu_curvatures)(REAL *restrict curvature, const REAL *restrict x,
+                                                int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL near = x[i] < EXP_MIN ? EXP_MIN : x[i];
+        near = near > -EXP_MIN ? -EXP_MIN : near;
+        REAL power = NAME(exp_lane)(-near);
+        REAL share = 1 / (1 + power), rest = power * share;
+        curvature[i] = share * rest * (2 + near * (rest - share));
+    }
+}
+
+/* f''(in) of the functions whose outputs do not determine it, from the net inputs. */
+UNUSED static void NAME(net_curvatures)(int function, REAL *restrict curvature,
+                                        const REAL *restrict net, int64_t n)
+{
+    if (function == GELU)
+        NAME(gelu_curvatures)(curvature, net, n);
+    else if (function == SILU)
+        NAME(silu_curvatures)(curvature, net, n);
+}
+
+/* f''(in) of the others, from the outputs x. */
+CLONES UNUSED static void NAME(curvatures)(int function, REAL *restrict curvature,
+                                           const REAL *restrict x, int64_t n)
+{
+    switch (function) {
+    case LOGISTIC:
+        for (int64_t i = 0; i < n; i++) curvature[i] = x[i] * (1 - x[i]) * (1 - 2 * x[i]);
+        break;
+    case TANH:
+        for (int64_t i = 0; i < n; i++) curvature[i] = -2 * x[i] * (1 - x[i] * x[i]);
+        break;
+    case ELU:
+        for (int64_t i = 0; i < n; i++) curvature[i] = x[i] > 0 ? 0 : 1 + x[i];
+        break;
+    case SOFTPLUS:
+        for (int64_t i = 0; i < n; i++) {
+            REAL slope = -NAME(expm1_lane)(-x[i]);
+            curvature[i] = slope * (1 - slope);
+        }
+        break;
+    case EXP:
+        for (int64_t i = 0; i < n; i++) curvature[i] = x[i];
+        break;
+    case GELU:
+    case SILU: break;
+    default:
+        for (int64_t i = 0; i < n; i++) curvature[i] = 0;
+    }
+}
+
 /* Copy rows of a matrix, in the order of their numbers. */
 CLONES UNUSED static void NAME(gather)(REAL *restrict out, const REAL *restrict from,
                                        const int64_t *rows, int64_t n, int64_t width)
