@@ -2,7 +2,12 @@
 
 from sklearn_metabp._show_versions import show_versions
 from sklearn_metabp.callbacks import Checkpoint, CheckpointError, EarlyStopping, HistoryLogger
-from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.diagnostics import TrainingDoctor
+from sklearn_metabp.estimators import (
+    BackpropAutoencoder,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+)
 from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
 from sklearn_metabp.pretrained import load_pretrained
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
@@ -25,6 +30,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Averaged",
+    "BackpropAutoencoder",
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
     "Checkpoint",
@@ -42,6 +48,7 @@ __all__ = [
     "Trace",
     "TraceFileError",
     "TraceRecorder",
+    "TrainingDoctor",
     "UpdateRule",
     "load_pretrained",
     "load_rule",

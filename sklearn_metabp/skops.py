@@ -20,14 +20,18 @@ from inspect import isabstract
 from typing import Any
 
 from sklearn_metabp import update_rules
-from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.estimators import (
+    BackpropAutoencoder,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+)
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression
 from sklearn_metabp.learned.scopes.layer import zero_params
 from sklearn_metabp.network import Network, ParameterLayout
-from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets
+from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets, RowTargets
 from sklearn_metabp.training import Curve, Patience, TrainingState
 
 __all__ = ["TRUSTED_TYPES"]
@@ -41,11 +45,13 @@ _RULES = [
     and not isabstract(kind)
 ]
 _TYPES: list[Any] = [
+    BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     ClassTargets,
     MultiOutputTargets,
     NumberTargets,
+    RowTargets,
     Network,
     ParameterLayout,
     TrainingState,

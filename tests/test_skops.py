@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_metabp import (
     SGD,
+    BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     LearnedUpdateRule,
@@ -94,6 +95,8 @@ def models():
         "unfitted rule": LearnedUpdateRule(),
         "float32": classifier().fit(X.astype(np.float32), Y),
         "regressor": BackpropMLPRegressor((4,), **SHORT).fit(*numbers()),
+        "autoencoder": BackpropAutoencoder((3,), **SHORT).fit(X),
+        "unfitted autoencoder": BackpropAutoencoder(),
         "several outputs": BackpropMLPRegressor((4,), **SHORT).fit(*numbers(3)),
         "pipeline": make_pipeline(StandardScaler(), classifier()).fit(X, Y),
         "generator of its own": classifier(random_state=np.random.RandomState(0)).fit(X, Y),

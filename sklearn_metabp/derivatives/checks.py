@@ -65,7 +65,7 @@ def check_patterns(
     with np.errstate(over="ignore"):
         X = X.astype(dtype, copy=False)
     model.targets_.check_known(y)
-    targets = model.targets_.encode(y, dtype)
+    targets = model.targets_.encode_rows(X, y, dtype)
     n_outputs = model.layout_.layer_sizes[-1]
     if targets.shape[1] != n_outputs:
         raise ValueError(

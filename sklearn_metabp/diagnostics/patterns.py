@@ -87,20 +87,31 @@ class PatternGradients:
         is_weighted = np.isfinite(total) and abs(total - self.n_patterns) > 1e-3 * self.n_patterns
         return total if is_weighted and total > 0 else float(self.n_patterns)
 
-    @property
+    @cached_property
     def mismatch(self) -> float:
-        """Distance of the mean over the patterns from the gradient, as a share of the larger."""
+        """Distance of the mean over the patterns from the gradient, as a share of the larger.
+
+        0 where the distance is no more than the rounding of a sum over the patterns.
+        """
         summed = self._layout_flat(
             [x.T @ deltas for x, deltas in zip(self._inputs, self._deltas, strict=True)],
             [deltas.sum(axis=0) for deltas in self._deltas],
         )
         mean = -summed / self._total
-        size = max(np.linalg.norm(self.data_gradient), np.linalg.norm(mean))
-        return float(np.linalg.norm(self.data_gradient - mean) / size) if size > 0 else 0.0
+        distance = float(np.linalg.norm(self.data_gradient - mean))
+        typical = float(np.sqrt(self.squared_norms().sum(axis=1)).mean())
+        if distance <= 64 * np.finfo(self._dtype).eps * typical:
+            return 0.0
+        return distance / float(max(np.linalg.norm(self.data_gradient), np.linalg.norm(mean)))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the gradients of the patterns add up to that of the batch."""
+        return self.mismatch <= _ROUNDING[self._dtype]
 
     def check(self) -> None:
         """Raise ValueError if the loss has a term that the factors do not have."""
-        if self.mismatch > _ROUNDING[self._dtype]:
+        if not self.is_complete:
             raise ValueError(
                 "the gradients of the patterns do not add up to the gradient of the batch: they "
                 f"differ by {self.mismatch:.2g} of it. The loss has a term that is not a function "

@@ -39,15 +39,16 @@ def update_ratios(trace: Trace) -> np.ndarray:
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn_metabp import BackpropMLPClassifier, TraceRecorder
+    >>> import numpy as np
+    >>> from sklearn_metabp import SGD, BackpropMLPRegressor, TraceRecorder
     >>> from sklearn_metabp.diagnostics import update_ratios
-    >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder("all")
-    >>> model = BackpropMLPClassifier((8,), tol=0.01, random_state=0)
-    >>> model = model.set_callbacks(recorder).fit(X, y)
-    >>> update_ratios(recorder.trace_)[0].round(4)
-    array([0.0024, 0.0025, 0.0026, 0.0025])
+    >>> line = BackpropMLPRegressor((), alpha=0.0, update_rule=SGD(0.1), max_iter=1)
+    >>> line = line.set_params(n_iter_no_change=np.inf).set_callbacks(recorder)
+    >>> start = {"coef_init": [np.array([[2.0]])], "intercept_init": [np.array([1.0])]}
+    >>> line = line.fit(np.array([[1.0], [-1.0]]), np.array([1.0, -1.0]), **start)
+    >>> update_ratios(recorder.trace_)  # w - 1 = 1 and b = 1, times the learning rate
+    array([[0.05, 0.1 ]])
     """
 
     def compute(step: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The estimators: multilayer perceptrons with a pluggable update rule."""
 
+from sklearn_metabp.estimators._autoencoder import BackpropAutoencoder
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, IterationListener
 from sklearn_metabp.estimators._checked import check_data, count_batches, fit_checked, trust_data
@@ -8,6 +9,7 @@ from sklearn_metabp.estimators._regressor import BackpropMLPRegressor
 from sklearn_metabp.estimators._rows import FitData, check_rows
 
 __all__ = [
+    "BackpropAutoencoder",
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
     "BaseBackpropMLP",

@@ -1,7 +1,8 @@
-"""The base of classifier and regressor: parameters, the way of a fit, the fitted network."""
+"""The base of all estimators: parameters, the way of a fit, the fitted network."""
 
 import warnings
 from abc import ABC, abstractmethod
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -47,7 +48,7 @@ from sklearn_metabp.estimators._rows import (
     FitData,
     GivenData,
     Rows,
-    check_rows,
+    check_rows_with_y,
     check_validation_rows,
     check_X,
 )
@@ -58,7 +59,6 @@ from sklearn_metabp.estimators._weights import WritableWeights
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
-    INPUT_GRADIENT_NORMS,
     Network,
     ParameterLayout,
 )
@@ -86,10 +86,14 @@ class BaseBackpropMLP(
     BaseEstimator,
     ABC,
 ):
-    """Base class of both estimators: parameters, fit and fitted network."""
+    """Base class of all estimators: parameters, fit and fitted network."""
 
     _parameters_elsewhere = PARAMETERS_ELSEWHERE
-    class_weight: Any = None  # a parameter of the classifier
+    _auto_batch_size = 200
+    # Parameters that some estimators do not have.
+    class_weight: Any = None
+    input_gradient_penalty: float = 0.0
+    input_gradient_norm: str = "l2"
     targets_: Targets
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -108,8 +112,6 @@ class BaseBackpropMLP(
         "warm_start": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "input_noise": [Interval(Real, 0, None, closed="left")],
-        "input_gradient_penalty": [Interval(Real, 0, None, closed="left")],
-        "input_gradient_norm": [StrOptions(set(INPUT_GRADIENT_NORMS))],
         "init": [StrOptions(set(INITIALIZERS)), callable],
         "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
@@ -137,8 +139,6 @@ class BaseBackpropMLP(
         warm_start: bool,
         dropout: float,
         input_noise: float,
-        input_gradient_penalty: float,
-        input_gradient_norm: str,
         init: Any,
         init_output_bias: str,
         verbose: bool,
@@ -162,16 +162,26 @@ class BaseBackpropMLP(
         self.warm_start = warm_start
         self.dropout = dropout
         self.input_noise = input_noise
-        self.input_gradient_penalty = input_gradient_penalty
-        self.input_gradient_norm = input_gradient_norm
         self.init = init
         self.init_output_bias = init_output_bias
         self.verbose = verbose
         self.n_threads = n_threads
 
     @abstractmethod
-    def _learn_targets(self, y: Any, classes: Any) -> Targets:
-        """Return targets learned from y; ``classes`` are the announced classes, or None."""
+    def _learn_targets(self, rows: Rows, classes: Any) -> Targets:
+        """Return targets learned from rows; ``classes`` are the announced classes, or None."""
+
+    def _check_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
+    ) -> Rows:
+        """Check rows to train or to validate on; see :func:`check_rows_with_y`."""
+        return check_rows_with_y(self, X, y, sample_weight, reset=reset, y_name=y_name)
+
+    def _attributes_from_rows(
+        self, network: Network, rows: Rows, params: np.ndarray
+    ) -> dict[str, Any]:
+        """Return fitted attributes that are learned from the training rows with parameters."""
+        return {}
 
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
         """Return labels by which to split into training and validation rows, or None."""
@@ -220,9 +230,9 @@ class BaseBackpropMLP(
 
     def _check_data(self, given: GivenData, classes: Any, continues: bool) -> FitData:
         """Take the first step of a fit: check the rows, and learn the targets from y."""
-        rows = check_rows(self, given.X, given.y, given.sample_weight, reset=not continues)
+        rows = self._check_rows(given.X, given.y, given.sample_weight, reset=not continues)
         validation_rows = check_validation_rows(self, given, rows.X.dtype)
-        targets = self._targets_so_far() if continues else self._learn_targets(rows.y, classes)
+        targets = self._targets_so_far() if continues else self._learn_targets(rows, classes)
         if continues or classes is not None:
             targets.check_known(rows.y)
         if validation_rows is not None:
@@ -263,6 +273,7 @@ class BaseBackpropMLP(
             state = training.state
 
         rows, validation_rows = self._choose_validation_rows(data, state)
+        training.attributes_from_rows = partial(self._attributes_from_rows, network, rows)
         batches = self._make_batches(rows, training)
         is_fresh = not continues and not state.n_steps
         if self.init_output_bias == "targets" and is_fresh and data.given.intercept_init is None:
@@ -392,9 +403,9 @@ class BaseBackpropMLP(
             X = np.ascontiguousarray(X, dtype)
         return Batches(
             X,
-            targets.encode(y, dtype),
+            targets.encode_rows(X, y, dtype),
             weight,
-            check_batch_size(self.batch_size, X.shape[0], training.rule),
+            check_batch_size(self, X.shape[0], training.rule),
             self.shuffle,
             state.order,
         )
@@ -414,7 +425,7 @@ class BaseBackpropMLP(
 
     def _state_to_continue(self, rule: TrainingRule, n_rows: int) -> TrainingState:
         """Return a copy of the last state to continue, so that a failed fit changes nothing."""
-        in_one_batch = n_rows <= rows_per_step(self.batch_size, n_rows, rule)
+        in_one_batch = n_rows <= rows_per_step(self, n_rows, rule)
         draws = self.early_stopping or (self.shuffle and not in_one_batch)
         state = self._training_state.copy(shares_random_numbers=not draws)
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
@@ -446,5 +457,5 @@ class BaseBackpropMLP(
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = not self.input_noise
         return tags

@@ -96,7 +96,7 @@ def count_batches(estimator: BaseBackpropMLP, data: FitData) -> int:
     """
     n_rows = data.rows.X.shape[0]
     rule = resolve_update_rule(estimator.update_rule)
-    return -(-n_rows // check_batch_size(estimator.batch_size, n_rows, rule))
+    return -(-n_rows // check_batch_size(estimator, n_rows, rule))
 
 
 def fit_checked(

@@ -13,9 +13,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._parameters import takes_steps
+from sklearn_metabp.estimators._parameters import INPUT_GRADIENT_CONSTRAINTS, takes_steps
 from sklearn_metabp.estimators._row_weights import check_needs_no_counts
-from sklearn_metabp.estimators._rows import GivenData
+from sklearn_metabp.estimators._rows import GivenData, Rows
 from sklearn_metabp.network import CLASS_LOSSES, CLASS_OUT_ACTIVATIONS
 from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, learn_targets
 from sklearn_metabp.targets.learn import check_announced
@@ -193,6 +193,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     targets_: ClassTargets | MultiOutputTargets
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
+        **INPUT_GRADIENT_CONSTRAINTS,
         "loss": [StrOptions(set(CLASS_LOSSES))],
         "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
@@ -246,13 +247,13 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             warm_start=warm_start,
             dropout=dropout,
             input_noise=input_noise,
-            input_gradient_penalty=input_gradient_penalty,
-            input_gradient_norm=input_gradient_norm,
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,
             n_threads=n_threads,
         )
+        self.input_gradient_penalty = input_gradient_penalty
+        self.input_gradient_norm = input_gradient_norm
         self.class_weight = class_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -366,8 +367,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self._fit(given, classes, incremental=True)
 
-    def _learn_targets(self, y: Any, classes: Any) -> ClassTargets | MultiOutputTargets:
-        return learn_targets(y, classes, self.out_activation, self.loss)
+    def _learn_targets(self, rows: Rows, classes: Any) -> ClassTargets | MultiOutputTargets:
+        return learn_targets(rows.y, classes, self.out_activation, self.loss)
 
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
         if targets.is_multilabel:

@@ -1,6 +1,7 @@
 """The start of a fit and its end, with records of the parts of a training."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -23,20 +24,27 @@ from sklearn_metabp.update_rules import TrainingRule
 class Training:
     """One training: everything that the fitted attributes of an estimator are made from.
 
-    A callback that resumes a training replaces ``state``.
+    A callback that resumes a training replaces ``state``. ``attributes_from_rows(params)`` returns
+    the attributes that the estimator learns from the training rows.
     """
 
     network: Network
     targets: Targets
     rule: TrainingRule
     state: TrainingState
+    attributes_from_rows: Callable[[np.ndarray], dict[str, Any]] = lambda params: {}
 
-    def fitted_attributes(self) -> dict[str, Any]:
-        """Return the attributes that make an estimator fitted, as the training is now."""
+    def fitted_attributes(self, params: np.ndarray | None = None) -> dict[str, Any]:
+        """Return the attributes that make an estimator fitted, as the training is now.
+
+        ``params`` take the place of the parameters that the training keeps.
+        """
         network, state = self.network, self.state
-        layout, kept = network.layout, state.kept_params(self.rule)
+        layout = network.layout
+        kept = state.kept_params(self.rule) if params is None else params
         return {
             **self.targets.fitted_attributes,
+            **self.attributes_from_rows(kept),
             "layout_": layout,
             "network_": network,
             "update_rule_": self.rule,
@@ -53,7 +61,7 @@ class Training:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the same attributes with a copy of the state, which later steps do not change."""
-        copied = Training(self.network, self.targets, self.rule, self.state.copy())
+        copied = replace(self, state=self.state.copy())
         return copied.fitted_attributes()
 
 

@@ -3,18 +3,25 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from joblib import cpu_count
 from scipy.sparse import issparse
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.estimators._rows import GivenData
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, INPUT_GRADIENT_NORMS, ParameterLayout
 from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, TrainingRule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
+
+# Constraints of the parameters of estimators that predict y.
+INPUT_GRADIENT_CONSTRAINTS: dict = {
+    "input_gradient_penalty": [Interval(Real, 0, None, closed="left")],
+    "input_gradient_norm": [StrOptions(set(INPUT_GRADIENT_NORMS))],
+}
 
 # Parameters of scikit-learn's MLP, of skorch and of Keras, and their counterparts here.
 PARAMETERS_ELSEWHERE = {
@@ -92,16 +99,17 @@ def check_activations(activation: Any, n_hidden: int) -> tuple[str, ...]:
     return activations
 
 
-def rows_per_step(batch_size: Any, n_samples: int, rule: TrainingRule) -> int:
-    """Return the number of rows of a step."""
+def rows_per_step(estimator: Any, n_samples: int, rule: TrainingRule) -> int:
+    """Return the number of rows of a step, by the estimator's ``batch_size``."""
+    batch_size = estimator.batch_size
     if rule.needs_fixed_loss or batch_size == "full" or (batch_size == "auto" and rule.full_batch):
         return n_samples
-    return min(200 if batch_size == "auto" else batch_size, n_samples)
+    return min(estimator._auto_batch_size if batch_size == "auto" else batch_size, n_samples)
 
 
-def check_batch_size(batch_size: Any, n_samples: int, rule: TrainingRule) -> int:
+def check_batch_size(estimator: Any, n_samples: int, rule: TrainingRule) -> int:
     """Return the number of rows of a step, and warn of a batch that is larger than the data."""
-    size = rows_per_step(batch_size, n_samples, rule)
+    batch_size, size = estimator.batch_size, rows_per_step(estimator, n_samples, rule)
     if not isinstance(batch_size, str) and batch_size > n_samples and not rule.needs_fixed_loss:
         warnings.warn(
             f"batch_size={batch_size} is larger than the {n_samples} samples: every batch has "

@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._parameters import takes_steps
-from sklearn_metabp.estimators._rows import GivenData
+from sklearn_metabp.estimators._parameters import INPUT_GRADIENT_CONSTRAINTS, takes_steps
+from sklearn_metabp.estimators._rows import GivenData, Rows
 from sklearn_metabp.network import NUMBER_LOSSES, OUT_ACTIVATIONS
 from sklearn_metabp.targets.numbers import NumberTargets
 from sklearn_metabp.update_rules import TrainingRule
@@ -181,6 +181,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
 
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
+        **INPUT_GRADIENT_CONSTRAINTS,
         "loss": [StrOptions(set(NUMBER_LOSSES))],
         "out_activation": [StrOptions({"auto", *OUT_ACTIVATIONS})],
     }
@@ -232,13 +233,13 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             warm_start=warm_start,
             dropout=dropout,
             input_noise=input_noise,
-            input_gradient_penalty=input_gradient_penalty,
-            input_gradient_norm=input_gradient_norm,
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,
             n_threads=n_threads,
         )
+        self.input_gradient_penalty = input_gradient_penalty
+        self.input_gradient_norm = input_gradient_norm
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -344,7 +345,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self._fit(given, incremental=True)
 
-    def _learn_targets(self, y: Any, classes: Any) -> NumberTargets:
+    def _learn_targets(self, rows: Rows, classes: Any) -> NumberTargets:
         return NumberTargets(self.out_activation, self.loss)
 
     def predict(self, X: ArrayLike | spmatrix) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_array
+from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import _check_sample_weight, _get_feature_names, validate_data
 
 from sklearn_metabp.targets import Targets, as_labels
@@ -85,10 +85,15 @@ class FitData:
         return fingerprint(self.validation_rows)
 
 
-def check_rows(
+def check_rows(estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
+    """Check rows as the ``fit`` of an estimator does; see :func:`check_rows_with_y`."""
+    return estimator._check_rows(X, y, sample_weight, reset=reset)
+
+
+def check_rows_with_y(
     estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
 ) -> Rows:
-    """Check rows as scikit-learn does.
+    """Check rows with their y as scikit-learn does.
 
     Parameters
     ----------
@@ -111,11 +116,32 @@ def check_rows(
         raise ValueError(
             f"{y_name} is sparse, and numbers to predict must be dense: pass {y_name}.toarray()."
         )
-    if sample_weight is not None:
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-        )
-    return Rows(X, y, sample_weight)
+    return Rows(X, y, check_weight(sample_weight, X))
+
+
+def check_rows_alone(estimator: BaseEstimator, X: Any, sample_weight: Any, *, reset: bool) -> Rows:
+    """Check rows that have no y, as scikit-learn does; see :func:`check_rows_with_y`.
+
+    The ``y`` of the result is 1 for every row.
+    """
+    if not (
+        _is_plain_X(X)
+        and (reset or getattr(estimator, "n_features_in_", None) == X.shape[1])
+        and getattr(estimator, "feature_names_in_", None) is None
+        and _is_finite(X)
+    ):
+        with np.errstate(over="ignore", invalid="ignore"):
+            X = validate_data(estimator, X, accept_sparse="csr", dtype=DTYPES, reset=reset)
+    elif reset:
+        estimator.n_features_in_ = X.shape[1]
+    return Rows(X, np.ones(X.shape[0]), check_weight(sample_weight, X))
+
+
+def check_weight(sample_weight: Any, X: Any) -> np.ndarray | None:
+    """Check weights of the rows of X as scikit-learn does."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
 
 
 def check_X(estimator: BaseEstimator, X: Any) -> Any:
@@ -193,9 +219,7 @@ def _is_finite(X: np.ndarray | csr_array | csr_matrix) -> bool:
         return isfinite(np.add.reduce(values, axis=None))
 
 
-def check_validation_rows(
-    estimator: BaseEstimator, given: GivenData, dtype: np.dtype
-) -> Rows | None:
+def check_validation_rows(estimator: Any, given: GivenData, dtype: np.dtype) -> Rows | None:
     """Check the rows that a fit was given to validate on.
 
     Parameters
@@ -218,7 +242,9 @@ def check_validation_rows(
         argument.
     """
     X_val, y_val, sample_weight_val = given.X_val, given.y_val, given.sample_weight_val
-    if (X_val is None) != (y_val is None):
+    if X_val is None and y_val is not None:
+        raise ValueError("X_val and y_val go together: pass both or neither.")
+    if X_val is not None and y_val is None and get_tags(estimator).target_tags.required:
         raise ValueError("X_val and y_val go together: pass both or neither.")
     if X_val is None:
         if sample_weight_val is not None:
@@ -227,7 +253,7 @@ def check_validation_rows(
             )
         return None
     try:
-        rows = check_rows(estimator, X_val, y_val, sample_weight_val, reset=False, y_name="y_val")
+        rows = estimator._check_rows(X_val, y_val, sample_weight_val, reset=False, y_name="y_val")
     except (TypeError, ValueError) as error:
         raise ValueError(_explain(error, estimator, X_val)) from error
     if rows.sample_weight is not None:

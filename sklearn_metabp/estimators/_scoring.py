@@ -29,7 +29,7 @@ class ScorerOfParameters:
     estimator : estimator
         Its ``scoring`` is not None.
     fitted_attributes : callable
-        Returns the attributes that make a copy of the estimator ready to predict.
+        Returns the attributes that make a copy of the estimator ready to predict with parameters.
     targets : Targets
     rows : Rows
         The validation rows.
@@ -43,7 +43,7 @@ class ScorerOfParameters:
     def __init__(
         self,
         estimator: Any,
-        fitted_attributes: Callable[[], dict[str, Any]],
+        fitted_attributes: Callable[[np.ndarray], dict[str, Any]],
         targets: Targets,
         rows: Rows,
     ):
@@ -82,7 +82,7 @@ class ScorerOfParameters:
             Once, if the score is not defined because the rows lack a class.
         """
         model = copy.copy(self._estimator)
-        model.__dict__.update(self._fitted_attributes(), _params=params)
+        model.__dict__.update(self._fitted_attributes(params))
         model.__dict__.pop("feature_names_in_", None)  # the rows are arrays
         try:
             # Only with routing does a scorer pass on other metadata than sample weights.

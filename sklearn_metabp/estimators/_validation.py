@@ -49,7 +49,7 @@ class ValidationRows:
         self._X = X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
         if sample_weight is not None:
             sample_weight = check_row_weights(sample_weight, dtype, "sample_weight", "validation")
-        encoded, params = targets.encode(y, dtype), network.layout.zeros()
+        encoded, params = targets.encode_rows(self._X, y, dtype), network.layout.zeros()
         make_kernel = partial(network.backprop, n_threads=n_threads)
         self._loss = MeanLoss(make_kernel, params, self._X, encoded, sample_weight)
 
@@ -94,4 +94,4 @@ class ValidationRows:
             return self._score(params), loss
         _, y, sample_weight = self._rows
         outputs = self._network.outputs(params, self._X, n_threads=self._n_threads)
-        return self._targets.score(y, outputs, sample_weight), loss
+        return self._targets.score_rows(self._X, y, outputs, sample_weight), loss

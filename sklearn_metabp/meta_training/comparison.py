@@ -228,7 +228,7 @@ def _train(task: Task, rule: Rule, random_state: int, n_validations: int | None)
 
 
 def _mean_loss(network: Any, params: np.ndarray, X: Any, y: Any) -> float:
-    targets = network.targets_.encode(y, network.layout_.dtype)
+    targets = network.targets_.encode_rows(X, y, network.layout_.dtype)
     return network.network_.mean_loss(params, X, targets)
 
 
@@ -255,7 +255,7 @@ def _measure(task: Task, candidate: _Candidate) -> dict[str, Any]:
     return measured | {
         "test_loss": _mean_loss(network, params, task.X_test, task.y_test),
         "final_test_loss": _mean_loss(network, network.params_, task.X_test, task.y_test),
-        "score": network.targets_.score(task.y_test, outputs, None),
+        "score": network.targets_.score_rows(task.X_test, task.y_test, outputs),
     }
 
 

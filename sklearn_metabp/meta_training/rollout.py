@@ -409,7 +409,7 @@ class _ChosenParams:
         """Return the loss of a trained network with them on the task's test rows."""
         if self._params is None:
             return np.inf
-        targets = network.targets_.encode(task.y_test, network.layout_.dtype)
+        targets = network.targets_.encode_rows(task.X_test, task.y_test, network.layout_.dtype)
         return network.network_.mean_loss(self._params, task.X_test, targets)
 
 

@@ -55,7 +55,10 @@ def constant_biases(
         means = weighted_means(targets, weights)
         return _log_shares(means, network.out_groups or (len(means),), half_a_row)
     assert activation.inverse is not None
-    outputs = LOSSES[network.loss].best_constant(targets, weights)
+    best_constant = LOSSES[network.loss].best_constant
+    if best_constant is not weighted_means:  # means alone are computed from what is stored
+        targets = np.asarray(targets, np.float64)
+    outputs = best_constant(targets, weights)
     return activation.inverse(outputs, half_a_row)
 
 

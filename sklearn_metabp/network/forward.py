@@ -46,8 +46,8 @@ class ForwardPass:
         """Return whether the pass is for this vector and for so many rows at a time."""
         return self.params is params and n_rows <= self.max_batch
 
-    def fill(self, outputs: np.ndarray, X: Any) -> None:
-        """Write the outputs for every row of X.
+    def fill(self, outputs: np.ndarray, X: Any, layer: int = -1) -> None:
+        """Write the outputs of a layer for every row of X.
 
         Only a block of rows is copied at a time, where X is dense and the kernel cannot read it.
 
@@ -55,40 +55,44 @@ class ForwardPass:
         ----------
         outputs : ndarray of shape (n_samples, n_outputs)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
+        layer : int, default=-1
+            Number of the layer, from 0 for the first after the input.
         """
-        n, dtype = len(outputs), self.params.dtype
+        n, dtype, of_layer = len(outputs), self.params.dtype, self._kernel.layer_outputs[layer]
         if issparse(X):
-            self._fill_from(X.tocsr().astype(dtype, copy=False), outputs)
+            self._fill_from(X.tocsr().astype(dtype, copy=False), outputs, of_layer)
         elif X.shape[1:] != self._rows.shape[1:]:
             self._kernel.load(X)  # it raises the error
         elif n <= len(self._rows):
-            self._fill_by_copies(X, outputs, self._rows)
+            self._fill_by_copies(X, outputs, of_layer, self._rows)
         elif are_readable([X], dtype):
-            self._fill_from(X, outputs)
+            self._fill_from(X, outputs, of_layer)
         else:
             buffer = np.empty((self.max_batch, X.shape[1]), dtype)
             self._kernel.load(buffer)
-            self._fill_by_copies(X, outputs, buffer)
+            self._fill_by_copies(X, outputs, of_layer, buffer)
             self._kernel.load(self._rows)
 
-    def _fill_from(self, X: Any, outputs: np.ndarray) -> None:
+    def _fill_from(self, X: Any, outputs: np.ndarray, of_layer: np.ndarray) -> None:
         """Go forward through rows that the kernel reads where they are."""
         kernel = self._kernel
         kernel.load(X)
         try:
             for start, stop in self._blocks(len(outputs)):
                 kernel.forward(start, stop)
-                outputs[start:stop] = kernel.layer_outputs[-1][: stop - start]
+                outputs[start:stop] = of_layer[: stop - start]
         finally:
             kernel.load(self._rows)
 
-    def _fill_by_copies(self, X: np.ndarray, outputs: np.ndarray, buffer: np.ndarray) -> None:
+    def _fill_by_copies(
+        self, X: np.ndarray, outputs: np.ndarray, of_layer: np.ndarray, buffer: np.ndarray
+    ) -> None:
         """Go forward through rows that are copied into a buffer, which the kernel has loaded."""
         kernel = self._kernel
         for start, stop in self._blocks(len(outputs)):
             buffer[: stop - start] = X[start:stop]
             kernel.forward(0, stop - start)
-            outputs[start:stop] = kernel.layer_outputs[-1][: stop - start]
+            outputs[start:stop] = of_layer[: stop - start]
 
     def _blocks(self, n: int) -> Iterator[tuple[int, int]]:
         return ((start, min(start + self.max_batch, n)) for start in range(0, n, self.max_batch))

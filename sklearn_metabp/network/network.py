@@ -151,18 +151,22 @@ class Network:
             input_gradient_norm=self.input_gradient_norm,
         )
 
-    def outputs(self, params: np.ndarray, X: Any, *, n_threads: int = 1) -> np.ndarray:
+    def outputs(
+        self, params: np.ndarray, X: Any, *, layer: int = -1, n_threads: int = 1
+    ) -> np.ndarray:
         """Compute the activations of the output layer, of shape (n_samples, n_outputs).
 
         Parameters
         ----------
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
+        layer : int, default=-1
+            Layer whose activations are returned instead; 0 is the first hidden one.
         n_threads : int, default=1
             Number of threads that share the rows of large products.
         """
         params, n_rows = readable(params), min(FORWARD_BATCH, X.shape[0])
-        outputs = np.empty((X.shape[0], self.layout.layer_sizes[-1]), params.dtype)
+        outputs = np.empty((X.shape[0], self.layout.layer_sizes[1:][layer]), params.dtype)
         try:
             forward = self._kept_pass.pop()  # another thread finds none and makes its own
         except IndexError:
@@ -173,7 +177,7 @@ class Network:
             make_kernel = partial(self.backprop, n_threads=n_threads)
             forward = ForwardPass(make_kernel, params, n_rows)
         with one_blas_thread():
-            forward.fill(outputs, X)
+            forward.fill(outputs, X, layer)
         if forward.is_small:
             self._kept_pass[:] = [forward]
         return outputs

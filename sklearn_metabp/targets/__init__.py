@@ -5,12 +5,14 @@ from sklearn_metabp.targets.columns import MultiOutputTargets
 from sklearn_metabp.targets.labels import as_labels
 from sklearn_metabp.targets.learn import learn_targets
 from sklearn_metabp.targets.numbers import NumberTargets
+from sklearn_metabp.targets.rows import RowTargets
 from sklearn_metabp.targets.targets import Targets
 
 __all__ = [
     "ClassTargets",
     "MultiOutputTargets",
     "NumberTargets",
+    "RowTargets",
     "Targets",
     "as_labels",
     "learn_targets",

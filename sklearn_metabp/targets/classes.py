@@ -14,10 +14,10 @@ from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import column_weights, product_of_columns
 from sklearn_metabp.targets.kinds import is_zero_or_one, n_columns, share_of_rows
 from sklearn_metabp.targets.labels import abbreviate, as_labels, column_labels
-from sklearn_metabp.targets.targets import Targets
+from sklearn_metabp.targets.targets import TargetsOfY
 
 
-class ClassTargets(Targets):
+class ClassTargets(TargetsOfY):
     """Classes as targets of the output neurons, and outputs as probabilities and labels.
 
     Two classes have one neuron, more classes one neuron each, multilabel one neuron a label.

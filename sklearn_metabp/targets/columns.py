@@ -14,10 +14,10 @@ from sklearn_metabp.targets.class_weights import product_of_columns
 from sklearn_metabp.targets.classes import ClassTargets
 from sklearn_metabp.targets.kinds import share_of_rows
 from sklearn_metabp.targets.labels import as_labels, column_labels
-from sklearn_metabp.targets.targets import Targets
+from sklearn_metabp.targets.targets import TargetsOfY
 
 
-class MultiOutputTargets(Targets):
+class MultiOutputTargets(TargetsOfY):
     """Several classifications at once: every column of y has its own classes and neurons.
 
     Parameters

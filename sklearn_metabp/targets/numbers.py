@@ -9,10 +9,10 @@ from sklearn.utils.validation import column_or_1d
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp.targets.kinds import n_columns
-from sklearn_metabp.targets.targets import Targets
+from sklearn_metabp.targets.targets import TargetsOfY
 
 
-class NumberTargets(Targets):
+class NumberTargets(TargetsOfY):
     """Numbers as targets of the output neurons.
 
     Parameters

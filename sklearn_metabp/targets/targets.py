@@ -1,4 +1,4 @@
-"""The common interface of the three kinds of targets."""
+"""The common interface of all kinds of targets."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
@@ -10,7 +10,7 @@ from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 
 
 class Targets(ABC):
-    """The conversion between y and the outputs of a network, learned from y.
+    """The conversion between rows and the outputs of a network, learned from the training rows.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class Targets(ABC):
         """Raise ValueError if y is of another kind, or has a class, that was not there before."""
 
     @abstractmethod
-    def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
-        """Return targets of the output neurons, of shape (n_samples, n_outputs)."""
+    def encode_rows(self, X: Any, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
+        """Return targets of the output neurons for rows, of shape (n_samples, n_outputs)."""
 
     @abstractmethod
     def n_outputs(self, y: Any) -> int:
@@ -63,5 +63,25 @@ class Targets(ABC):
         """Return outputs of the network as predictions of y."""
 
     @abstractmethod
+    def score_rows(self, X: Any, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
+        """Return accuracy or R² of the outputs for rows; higher is better."""
+
+
+class TargetsOfY(Targets):
+    """Targets that follow from y alone."""
+
+    @abstractmethod
+    def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
+        """Return targets of the output neurons, of shape (n_samples, n_outputs)."""
+
+    def encode_rows(self, X: Any, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:
+        """Return targets of the output neurons, of shape (n_samples, n_outputs)."""
+        return self.encode(y, dtype)
+
+    @abstractmethod
     def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
         """Return accuracy or R² of the outputs; higher is better."""
+
+    def score_rows(self, X: Any, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
+        """Return accuracy or R² of the outputs; higher is better."""
+        return self.score(y, outputs, sample_weight)

@@ -272,13 +272,7 @@ class Outcome:
         """Whether an output has more than one target among the rows with a weight above 0."""
         targets, weight = self.batches.targets, self.batches.sample_weight
         if isinstance(targets, SparseTargets):
-            counting = np.ones(len(targets)) if weight is None else (weight > 0).astype(float)
-            in_rows = np.bincount(
-                targets.neurons[targets.indptr[0] : targets.indptr[-1]],
-                np.repeat(counting, np.diff(targets.indptr)),
-                minlength=targets.shape[1],
-            )
-            return bool(((in_rows > 0) & (in_rows < counting.sum())).any())
+            return targets.vary(np.ones(len(targets), bool) if weight is None else weight > 0)
         if weight is not None:
             targets = targets[weight > 0]
         spread = np.ptp(targets, axis=0)

@@ -104,6 +104,55 @@ def test_steps_are_those_of_the_matrix_to_the_bit(
             assert one.summed_loss(start, stop) == other.summed_loss(start, stop)
 
 
+def numbers(n, n_outputs, dtype):
+    """Return a CSR matrix of numbers, some rows empty and some with duplicates and zeros."""
+    rng = np.random.default_rng(n)
+    matrix = sparse.random_array((n, n_outputs), density=0.4, rng=rng, format="csr", dtype=dtype)
+    matrix.data[0] = 0
+    rows, columns = matrix.nonzero()
+    twice = np.concatenate([matrix.data[matrix.data != 0], [dtype(0.25)]])
+    return sparse.csr_array(
+        sparse.coo_array(
+            (twice, (np.append(rows, rows[0]), np.append(columns, columns[0]))), (n, n_outputs)
+        )
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("max_batch", [4, 11])
+def test_numbers_of_a_matrix_are_targets_as_the_matrix_is(kernels, max_batch, ordered, dtype):
+    problem = make_problem((6, 4, 5), "tanh", "squared_error", "identity", n=11)
+    _, X, _, weight = problem.arrays(dtype)
+    matrix = numbers(11, 5, dtype)
+    targets = SparseTargets.matrix(matrix, dtype)
+    np.testing.assert_array_equal(targets[:], matrix.toarray())
+    np.testing.assert_array_equal(targets.astype(np.float32)[3:7].dtype, np.float32)
+    order = np.random.default_rng(2).permutation(11) if ordered else None
+    one, other = (problem.backprop(kernels, dtype, max_batch=max_batch) for _ in range(2))
+    one.load(X, matrix.toarray(), weight, order)
+    other.load(X, targets, weight, order)
+    for start, stop in [(0, 4), (4, 8), (8, 11), (0, max_batch)]:
+        assert one.gradients(start, stop) == other.gradients(start, stop)
+        np.testing.assert_array_equal(one.gradients_, other.gradients_)
+        assert one.summed_loss(start, stop) == other.summed_loss(start, stop)
+
+
+def test_means_and_variation_are_those_of_the_matrix():
+    matrix = numbers(9, 4, np.float64)
+    targets, dense = SparseTargets.matrix(matrix, float), matrix.toarray()
+    weights = np.random.default_rng(0).dirichlet(np.ones(9))
+    np.testing.assert_allclose(targets.column_means(weights), weights @ dense)
+    assert not targets.is_yes_once_in(np.array([4]))
+    for counts in (np.ones(9, bool), np.arange(9) < 1, np.arange(9) % 2 == 0):
+        assert targets.vary(counts) == bool((np.ptp(dense[counts], axis=0) > 0).any())
+    constant = SparseTargets.matrix(sparse.csr_array([[0, 2.0], [0, 2.0]]), float)
+    assert not constant.vary(np.ones(2, bool))
+    assert SparseTargets.matrix(sparse.csr_array([[2.0], [0]]), float).vary(np.ones(2, bool))
+    classes = SparseTargets.one_hot([1, 1, 0], 2, float)
+    assert classes.vary(np.ones(3, bool)) and not classes.vary(np.array([True, True, False]))
+
+
 @pytest.mark.parametrize("outside", [-1, 5, 2**31 - 1, -(2**31)])
 def test_neurons_beyond_the_layer_are_an_error(kernels, outside):
     problem = make_problem((6, 5), "tanh", "log_loss", "softmax", n=11)

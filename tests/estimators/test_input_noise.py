@@ -6,6 +6,7 @@ from helpers.callbacks import StepNotes
 from helpers.data import classes, numbers
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.utils import get_tags
 
 from sklearn_metabp import (
     SGD,
@@ -172,3 +173,4 @@ def test_impossible_noise_is_refused(Estimator, params, sparse, message):
     with pytest.raises(ValueError, match=message):
         model.fit(csr_array(X) if sparse else X, y)
     assert not hasattr(model, "params_")
+    assert not get_tags(model).input_tags.sparse and get_tags(Estimator()).input_tags.sparse

@@ -12,6 +12,7 @@ from sklearn_metabp import (
     AdaMax,
     AdamW,
     Averaged,
+    BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     Clipped,
@@ -45,6 +46,10 @@ RULES = [
     ConjugateGradient(),
 ]
 ESTIMATORS = [
+    BackpropAutoencoder(),
+    BackpropAutoencoder(contamination=0.1, update_rule=Adam(0.02), batch_size="full", **QUICK),
+    BackpropAutoencoder(activation="tanh", update_rule=LBFGS(), **QUICK),
+    BackpropAutoencoder(**(QUICK | {"hidden_layer_sizes": (8, 2, 8)}), batch_size="full"),
     BackpropMLPClassifier(),
     BackpropMLPRegressor(),
     BackpropMLPClassifier(update_rule=Adam(0.02), **QUICK),

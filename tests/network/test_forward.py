@@ -34,6 +34,18 @@ def by_hand(params, X):
 
 
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("n", [1, 700])
+def test_the_activations_of_a_hidden_layer(make, n):
+    network, (params, X) = a_network(), some(n)
+    (w, _), (b, _) = network.layout.coefs(params), network.layout.intercepts(params)
+    hidden = network.outputs(params, make(X), layer=0)
+    np.testing.assert_allclose(hidden, np.tanh(X @ w + b), rtol=1e-12)
+    np.testing.assert_array_equal(
+        network.outputs(params, make(X), layer=1), network.outputs(params, make(X))
+    )
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_repeated_calls_return_what_a_new_network_returns(make, dtype):
     network = a_network(dtype)

@@ -38,6 +38,7 @@ cdef class BatchRows:
     cdef char* _targets_at
     cdef char* _weight_at
     cdef int32_t* _neurons
+    cdef char* _target_values               # of the neurons, or NULL
     cdef int64_t* _neuron_starts
     cdef double _no, _yes
 

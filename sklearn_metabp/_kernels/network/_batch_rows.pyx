@@ -71,7 +71,11 @@ cdef class BatchRows:
         if self._has_sparse_targets:
             self._neurons = <int32_t*>address(targets.neurons)
             self._neuron_starts = <int64_t*>address(targets.indptr)
-            self._no, self._yes = targets.no, targets.yes
+            self._target_values, self._no, self._yes = NULL, targets.no, 0
+            if isinstance(targets.yes, np.ndarray):
+                self._target_values = <char*>address(targets.yes)
+            else:
+                self._yes = targets.yes
             if self._groups is not None and targets.is_yes_once_in(self._groups):
                 if self._label_buffer is None:
                     self._label_buffer = np.zeros((self._max_batch, self._n_groups), np.int32)
@@ -124,7 +128,8 @@ cdef class BatchRows:
             for p in range(self.n):
                 write_targets(self._item == sizeof(double),
                               <char*>self.targets + p * self._n_outputs * self._item,
-                              self.labels + p * self._n_groups, self._n_groups, self._n_outputs,
+                              self.labels + p * self._n_groups, NULL, self._n_groups,
+                              self._n_outputs,
                               0, 1)
             self._targets_are_stale = False
         return self.targets_array
@@ -181,9 +186,12 @@ cdef class BatchRows:
         if self.labels != NULL:
             return row_labels(self.labels + p * self._n_groups, neurons, self._groups_at,
                               self._n_groups)
+        cdef char* values = NULL
+        if self._target_values != NULL:
+            values = self._target_values + self._neuron_starts[row] * self._item
         return write_targets(self._item == sizeof(double),
                              <char*>self.targets + p * self._n_outputs * self._item, neurons,
-                             n_neurons, self._n_outputs, self._no, self._yes)
+                             values, n_neurons, self._n_outputs, self._no, self._yes)
 
 
 cdef void* address(array) except? NULL:

@@ -50,7 +50,7 @@ cdef extern from "layer_loops.h" nogil:
     int sparse_gradient(bint, const SparseRows* x, void* out, const void* deltas, int64_t n,
                         int64_t width, int64_t fan_in, double scale)
     int dense_rows(bint, const SparseRows* x, void* out, int64_t n, int64_t fan_in)
-    int write_targets(bint, void* target, const int32_t* neurons, int64_t n_neurons, int64_t width,
-                      double no, double yes)
+    int write_targets(bint, void* target, const int32_t* neurons, const void* values,
+                      int64_t n_neurons, int64_t width, double no, double yes)
     uint64_t dropout_layer_key(uint64_t key, uint64_t step, uint64_t layer)
     uint64_t dropout_rows_key(uint64_t layer_key, uint64_t first_row)

@@ -145,8 +145,8 @@ RESULT_BY_PRECISION(int, dense_rows,
                     (int is_double, const SparseRows *x, void *out, int64_t n, int64_t fan_in),
                     (out, x->values, x->columns, x->indptr, x->rows, n, fan_in))
 RESULT_BY_PRECISION(int, write_targets,
-                    (int is_double, void *target, const int32_t *neurons, int64_t n_neurons,
-                     int64_t width, double no, double yes),
-                    (target, neurons, n_neurons, width, no, yes))
+                    (int is_double, void *target, const int32_t *neurons, const void *values,
+                     int64_t n_neurons, int64_t width, double no, double yes),
+                    (target, neurons, values, n_neurons, width, no, yes))
 
 #endif

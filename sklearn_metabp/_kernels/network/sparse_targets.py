@@ -1,4 +1,4 @@
-"""Targets that have one value at a few neurons and another at all others."""
+"""Targets that differ at a few neurons from that of all others."""
 
 import copy
 from collections.abc import Callable
@@ -7,11 +7,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.network.csr_rows import entry_positions
 
 
 class SparseTargets:
-    """Targets of classes: the output neurons of every row whose target is ``yes``.
+    """Targets of classes or of a sparse matrix: some output neurons of every row have ``yes``.
 
     The targets of all other neurons are ``no``.
 
@@ -28,7 +29,10 @@ class SparseTargets:
     n_outputs : int
     dtype : dtype
         Dtype of the matrices, float32 or float64.
-    no, yes : float, default=0.0 and 1.0
+    no : float, default=0.0
+    yes : float or ndarray of shape (n_entries,), default=1.0
+        One target for all entries, or the target of each. An array is not copied if it is of this
+        dtype.
 
     Attributes
     ----------
@@ -56,11 +60,14 @@ class SparseTargets:
         n_outputs: int,
         dtype: DTypeLike,
         no: float = 0.0,
-        yes: float = 1.0,
+        yes: float | np.ndarray = 1.0,
     ) -> None:
         self.neurons, self.indptr = np.array(neurons, np.int32), np.array(indptr, np.int64)
         self.dtype = np.dtype(dtype)
-        self.no, self.yes = no, yes
+        self.no = no
+        self.yes = readable(yes, self.dtype) if isinstance(yes, np.ndarray) else yes
+        if isinstance(self.yes, np.ndarray) and self.yes.shape != self.neurons.shape:
+            raise ValueError("targets need a value for each of their neurons.")
         one_row = self.indptr.ndim == 1 and len(self.indptr) > 0 and self.neurons.ndim == 1
         if not one_row or self.indptr[0] < 0 or self.indptr[-1] > len(self.neurons):
             raise ValueError("indptr must cut the neurons of the targets into rows.")
@@ -93,9 +100,15 @@ class SparseTargets:
     def column_means(self, weights: np.ndarray) -> np.ndarray:
         """Return the mean of every column, (n_outputs,), with weights that add up to 1."""
         of_entries = np.repeat(weights, np.diff(self.indptr))
-        neurons = self.neurons[self.indptr[0] : self.indptr[-1]]
-        share_of_yes = np.bincount(neurons, of_entries, minlength=self.shape[1])
-        return self.no + (self.yes - self.no) * share_of_yes
+        entries = slice(self.indptr[0], self.indptr[-1])
+        if isinstance(self.yes, np.ndarray):
+            with np.errstate(over="ignore"):
+                of_entries = of_entries * (self.yes[entries].astype(float) - self.no)
+            rise = 1.0
+        else:
+            rise = self.yes - self.no
+        sums = np.bincount(self.neurons[entries], of_entries, minlength=self.shape[1])
+        return self.no + rise * sums
 
     @classmethod
     def of_csr(cls, matrix: Any, dtype: DTypeLike, no: float = 0.0, yes: float = 1.0) -> Self:
@@ -103,6 +116,14 @@ class SparseTargets:
         present = matrix.data != 0
         before = np.concatenate([[0], np.cumsum(present)])
         return cls(matrix.indices[present], before[matrix.indptr], matrix.shape[1], dtype, no, yes)
+
+    @classmethod
+    def matrix(cls, matrix: Any, dtype: DTypeLike) -> Self:
+        """Return the numbers of a CSR matrix (n_samples, n_outputs) as targets."""
+        if not matrix.has_canonical_format:  # two entries of one place are one number
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        return cls(matrix.indices, matrix.indptr, matrix.shape[1], dtype, 0.0, matrix.data)
 
     @classmethod
     def side_by_side(cls, parts: "list[SparseTargets | np.ndarray]") -> "SparseTargets":
@@ -140,6 +161,8 @@ class SparseTargets:
         groups : ndarray of int of shape (n_groups,)
             Widths of the groups that the neurons are cut into.
         """
+        if isinstance(self.yes, np.ndarray):
+            return False
         if (self.no, self.yes) != (0, 1) or (np.diff(self.indptr) != len(groups)).any():
             return False
         labels = self.neurons[self.indptr[0] : self.indptr[-1]].reshape(-1, len(groups))
@@ -150,18 +173,44 @@ class SparseTargets:
         """Return the same targets in another dtype."""
         targets = copy.copy(self)
         targets.dtype = np.dtype(dtype)
+        if isinstance(self.yes, np.ndarray):
+            targets.yes = self.yes.astype(dtype, copy=False)
         return targets
+
+    def vary(self, counts: np.ndarray) -> bool:
+        """Return whether a neuron has several targets among the rows that count.
+
+        Parameters
+        ----------
+        counts : ndarray of bool of shape (n_samples,)
+        """
+        entries = slice(self.indptr[0], self.indptr[-1])
+        of_entries = np.repeat(counts, np.diff(self.indptr))
+        neurons = self.neurons[entries][of_entries]
+        in_rows = np.bincount(neurons, minlength=self.shape[1])
+        if not isinstance(self.yes, np.ndarray):
+            return bool(((in_rows > 0) & (in_rows < counts.sum())).any())
+        values = self.yes[entries][of_entries]
+        lowest, highest = np.zeros((2, self.shape[1]), self.dtype)
+        full = in_rows == counts.sum()
+        lowest[full], highest[full] = np.inf, -np.inf
+        np.minimum.at(lowest, neurons, values)
+        np.maximum.at(highest, neurons, values)
+        return bool((lowest < highest).any())
 
     def with_arrays(self, replacement: Callable[[np.ndarray], np.ndarray]) -> Self:
         """Return the same targets in other arrays, ``replacement(array)`` of each."""
         targets = copy.copy(self)
         targets.neurons, targets.indptr = replacement(self.neurons), replacement(self.indptr)
+        if isinstance(self.yes, np.ndarray):
+            targets.yes = replacement(self.yes)
         return targets
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return self.neurons.nbytes + self.indptr.nbytes
+        of_values = self.yes.nbytes if isinstance(self.yes, np.ndarray) else 0
+        return self.neurons.nbytes + self.indptr.nbytes + of_values
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -171,9 +220,11 @@ class SparseTargets:
         starts = self.indptr[:-1][rows]
         counts = self.indptr[1:][rows] - starts
         targets = np.full((len(starts), self.shape[1]), self.no, self.dtype)
-        neurons = self.neurons[entry_positions(starts, counts)]
+        entries = entry_positions(starts, counts)
+        neurons = self.neurons[entries]
         check_neurons(neurons, self.shape[1])
-        targets[np.repeat(np.arange(len(starts)), counts), neurons] = self.yes
+        yes = self.yes[entries] if isinstance(self.yes, np.ndarray) else self.yes
+        targets[np.repeat(np.arange(len(starts)), counts), neurons] = yes
         return targets
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:

@@ -1,0 +1,230 @@
+"""The table of checks: what a diagnosis looks for, and its words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from string import Formatter
+
+from sklearn_metabp.diagnostics import (
+    data_checks,
+    ending_checks,
+    neuron_checks,
+    step_checks,
+)
+from sklearn_metabp.diagnostics.course import Course
+from sklearn_metabp.diagnostics.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Check:
+    """One way in which a training goes wrong.
+
+    Attributes
+    ----------
+    name : str
+    evidence : callable
+        ``evidence(course)`` returns the evidence; None if the course lacks what it needs.
+    threshold : float
+        Least value of the evidence that is a finding.
+    words : str
+        The verdict, with the facts of the evidence in braces, and ``{since}`` and ``{layer}``.
+    advice : str
+        What to do, in the same form.
+    needs : str
+        What it takes, for the list of checks that could not be made.
+    is_problem : bool
+        False for facts that do little harm by themselves.
+    """
+
+    name: str
+    evidence: Callable[[Course], Evidence | None]
+    threshold: float
+    words: str
+    advice: str
+    needs: str = "more steps"
+    is_problem: bool = True
+
+    def facts(self) -> set[str]:
+        """Return the names in braces."""
+        texts = self.words + self.advice
+        return {name for _, name, _, _ in Formatter().parse(texts) if name}
+
+
+# Causes come before their effects, and a diagnosis keeps this order.
+CHECKS = (
+    Check(
+        "rate too high",
+        step_checks.rate_too_high,
+        2.5,
+        "steps are {times:.2g} times too long from {since}: {outcome}",
+        "lower the learning rate by that factor, or wrap the rule in Clipped",
+    ),
+    Check(
+        "unscaled inputs",
+        data_checks.unscaled_inputs,
+        15.0,
+        "column {column} of X has mean {mean:.3g} and standard deviation {deviation:.3g}",
+        "scale X, as by StandardScaler in a pipeline",
+    ),
+    Check(
+        "unscaled targets",
+        data_checks.unscaled_targets,
+        1.0,
+        "output {output} of y has mean {mean:.3g} and standard deviation {deviation:.3g}",
+        "scale y, as by TransformedTargetRegressor with StandardScaler, or set "
+        "init_output_bias='targets'",
+    ),
+    Check(
+        "equal neurons",
+        neuron_checks.equal_neurons,
+        0.5,
+        "hidden layer {layer}: {share:.0%} of the neurons have the same weights as another one, "
+        "from {since} to the end",
+        "start from random weights: equal neurons have equal gradients and stay equal",
+    ),
+    Check(
+        "dead neurons",
+        neuron_checks.dead_neurons,
+        0.6,
+        "hidden layer {layer}: {share:.0%} of the neurons are dead from {since}",
+        "lower the learning rate, start biases at 0, or take leaky_relu, elu or gelu",
+    ),
+    Check(
+        "saturated neurons",
+        neuron_checks.saturated_neurons,
+        0.8,
+        "hidden layer {layer}: {share:.0%} of the activations are saturated from {since}",
+        "start from smaller weights, scale X, lower the learning rate, or take relu",
+    ),
+    Check(
+        "exploding gradients",
+        neuron_checks.exploding_gradients,
+        30.0,
+        "deltas grow {times:.2g} times on the way back through {layers} layers",
+        "start from smaller weights (init='glorot_uniform'), or wrap the rule in Clipped",
+    ),
+    Check(
+        "vanishing gradients",
+        neuron_checks.vanishing_gradients,
+        1000.0,
+        "deltas shrink {times:.2g} times on the way back through {layers} layers",
+        "take relu or gelu in place of logistic, fewer layers, or larger weights at the start",
+    ),
+    Check(
+        "decay too strong",
+        step_checks.decay_too_strong,
+        1.0,
+        "the penalty pulls the weights {pull:.2g} times as hard as the data; they end at "
+        "{share:.0%} of their size",
+        "lower alpha, or the decay of the rule",
+    ),
+    Check(
+        "dropout too strong",
+        neuron_checks.dropout_too_strong,
+        0.6,
+        "with dropout={dropout:g} the loss stays at {level:.0%} of that of a constant; nothing "
+        "dropped it is {without:.0%}",
+        "lower dropout, or take more neurons",
+    ),
+    Check(
+        "rate too low",
+        step_checks.rate_too_low,
+        200.0,
+        "steps are {times:.2g} times too short: the loss ends at {level:.0%} of that of a "
+        "constant and the gradient is as steep as at the start",
+        "raise the learning rate",
+    ),
+    Check(
+        "oscillation",
+        step_checks.oscillation,
+        0.2,
+        "the loss rose in {rises} of the last {epochs} epochs, in sum by {sum:.2g} times that "
+        "of a constant",
+        "lower the momentum or the learning rate",
+    ),
+    Check(
+        "noisy steps",
+        step_checks.noisy_steps,
+        0.004,
+        "from {since}, the noise of batches of {batch} costs {cost:.1%} of a constant's loss at "
+        "every step, and the loss no longer falls",
+        "raise batch_size, lower the learning rate towards the end (schedule='cosine'), or wrap "
+        "the rule in Averaged",
+    ),
+    Check(
+        "no signal",
+        step_checks.no_signal,
+        0.8,
+        "the gradient is noise from {since}: the errors of neighbouring rows have a correlation "
+        "of {structure:.2g}",
+        "check that rows and targets belong together; if they do, X says nothing more about y",
+        needs="batches of two patterns and 30 rows",
+    ),
+    Check(
+        "class collapse",
+        data_checks.class_collapse,
+        0.995,
+        "one class is predicted for {share:.0%} of the rows, though {others} of the rows looked "
+        "at have another",
+        "set class_weight='balanced', or train longer",
+    ),
+    Check(
+        "memorising",
+        ending_checks.memorising,
+        1.3,
+        "the validation loss rose to {times:.2g} times its best, from {since}, while the training "
+        "loss fell to {train:.2g}",
+        "stop early (early_stopping=True), raise alpha or dropout, or take fewer neurons; look "
+        "for wrong labels",
+        needs="validation rows",
+    ),
+    Check(
+        "plateau",
+        ending_checks.plateau,
+        0.5,
+        "the loss was that of a constant prediction in {share:.0%} of the epochs, from {since}",
+        "raise the learning rate, or start from another random_state",
+    ),
+    Check(
+        "too stiff",
+        ending_checks.too_stiff,
+        0.4,
+        "the loss came to rest at {level:.0%} of that of a constant, and the errors of "
+        "neighbouring rows have a correlation of {structure:.2g}",
+        "take more neurons (the narrowest layer has {width}), or less alpha and dropout",
+        needs="30 rows and 3 epochs",
+    ),
+    Check(
+        "patience too short",
+        ending_checks.patience_too_short,
+        0.15,
+        "patience ended the training after {epochs} epochs; {more} more would lower the loss by "
+        "{rest:.0%} of that of a constant",
+        "raise n_iter_no_change or lower tol",
+        needs="the estimator's parameters",
+    ),
+    Check(
+        "too few epochs",
+        ending_checks.too_few_epochs,
+        0.15,
+        "the training ended after {epochs} epochs; {more} more would lower the loss by "
+        "{rest:.0%} of that of a constant",
+        "raise max_iter",
+    ),
+    Check(
+        "needlessly large batches",
+        step_checks.needlessly_large_batches,
+        10.0,
+        "batches have {batch} patterns, and {enough:.2g} would have nearly the same gradient",
+        "lower batch_size, which takes more steps in the same time",
+        is_problem=False,
+    ),
+    Check(
+        "constant columns",
+        data_checks.constant_columns,
+        1.0,
+        "of {columns} columns of X, {constant} never change and {copies} copy another one",
+        "drop them, as by VarianceThreshold",
+        needs="20 rows",
+        is_problem=False,
+    ),
+)

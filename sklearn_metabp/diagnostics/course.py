@@ -1,0 +1,214 @@
+"""The course of one training: everything that a check can be made on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.diagnostics.looks import Look
+from sklearn_metabp.network import constant_loss
+
+# A training of fewer epochs may end before the loss shows where it comes to rest.
+_FEW_EPOCHS = 30
+
+
+@dataclass
+class Ending:
+    """The way in which a training ended, as far as it is known.
+
+    Attributes
+    ----------
+    is_known : bool
+        Whether the rest is known. A trace does not have it.
+    divergence : str or None
+        Text of a divergence.
+    ran_out_of_patience : bool
+        Whether patience or a callback ended it.
+    takes_steps : bool
+        False for a line search.
+    validation_losses : ndarray of shape (n_epochs,)
+        Empty without validation rows, NaN for an epoch that was not validated.
+    """
+
+    is_known: bool = False
+    divergence: str | None = None
+    ran_out_of_patience: bool = False
+    takes_steps: bool = True
+    validation_losses: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass
+class Course:
+    """The course of one training.
+
+    Attributes
+    ----------
+    network : Network
+    looks : list of Look
+        At least one.
+    epoch_losses : ndarray of shape (n_epochs,)
+        Mean loss of every epoch.
+    last_losses : ndarray
+        Losses of the last steps.
+    peak : float
+        Highest mean loss of successive steps with some patterns together; minus infinity if
+        there were too few.
+    X, targets : ndarray of shape (n_rows, n_columns)
+        Some rows of the training.
+    params : ndarray of shape (n_params,) or None
+        Parameters at the end; None if they are not finite.
+    ending : Ending
+    """
+
+    network: Any
+    looks: list[Look]
+    epoch_losses: np.ndarray
+    last_losses: np.ndarray
+    peak: float
+    X: np.ndarray
+    targets: np.ndarray
+    params: np.ndarray | None
+    ending: Ending
+
+    @property
+    def first(self) -> list[Look]:
+        """The looks at the first steps."""
+        return self.looks[:6]
+
+    @property
+    def late(self) -> list[Look]:
+        """The last third of the looks, at least one."""
+        return self.looks[-max(1, len(self.looks) // 3) :]
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of epochs that ended."""
+        return len(self.epoch_losses)
+
+    @cached_property
+    def constant(self) -> float:
+        """Loss of the best constant prediction for the rows that were kept."""
+        return max(constant_loss(self.network, self.targets), np.finfo(float).tiny)
+
+    @cached_property
+    def outputs(self) -> np.ndarray | None:
+        """Outputs for the kept rows at the end, nothing dropped."""
+        if self.params is None:
+            return None
+        with np.errstate(all="ignore"):
+            return np.asarray(self.network.outputs(self.params, self.X.astype(self.params.dtype)))
+
+    @cached_property
+    def end_loss(self) -> float:
+        """Loss of the kept rows at the end, nothing dropped, without penalty; infinite for none."""
+        if self.params is None:
+            return np.inf
+        dtype = self.params.dtype
+        loss = self.network.mean_loss(self.params, self.X.astype(dtype), self.targets.astype(dtype))
+        return float(loss) if np.isfinite(loss) else np.inf
+
+    @property
+    def level(self) -> float:
+        """Loss at the end over that of the best constant: near 1, nothing was learned."""
+        return self.end_loss / self.constant
+
+    @property
+    def start_level(self) -> float:
+        """Loss of the first look over that of the best constant."""
+        return self.looks[0].loss / self.constant
+
+    @property
+    def structure(self) -> float:
+        """Correlation of the errors of neighbouring rows at the end.
+
+        Noise has none. Where the network is too stiff, neighbours err in the same direction.
+        """
+        return self._structure_and_error[0]
+
+    @property
+    def structure_error(self) -> float:
+        """Standard error of ``structure``, which is large where a few rows have all the error."""
+        return self._structure_and_error[1]
+
+    @cached_property
+    def _structure_and_error(self) -> tuple[float, float]:
+        outputs = self.outputs
+        if outputs is None or len(self.X) < 30:
+            return np.nan, np.nan
+        errors = self.targets - outputs
+        scale = self.X.std(axis=0)
+        X = (self.X - self.X.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+        squares = (X**2).sum(axis=1)
+        distances = squares[:, None] + squares - 2 * X @ X.T
+        np.fill_diagonal(distances, np.inf)
+        distances[distances < 1e-9 * max(squares.mean(), 1e-300)] = np.inf  # the same row again
+        nearest = distances.argmin(axis=1)
+        centred = errors - errors.mean(axis=0)
+        squares = (centred**2).sum(axis=1)
+        total = squares.sum()  # of NumPy, which overflows without an error
+        if not total > 0:
+            return 0.0, np.nan
+        n_effective = total**2 / (squares**2).sum()
+        correlation = (centred * centred[nearest]).sum() / total
+        return float(correlation), float(1 / np.sqrt(n_effective))
+
+    @cached_property
+    def has_classes(self) -> bool:
+        """Whether the targets are classes: they have two values at the most."""
+        return len(np.unique(self.targets)) <= 2
+
+    @cached_property
+    def unfinished(self) -> float:
+        """Decrease of the loss that more epochs would bring, over the constant's loss.
+
+        These are as many as there were, or 30 if there were fewer. The last two thirds of the
+        training tell how fast the decrease slows down.
+        """
+        losses = self.epoch_losses
+        if len(losses) < 3 or not np.isfinite(losses).all():
+            return np.nan
+        if not self._falls:
+            return 0.0
+        width = max(1, len(losses) // 10)
+        ends = [losses[: max(1, width // 2)].mean()]
+        for stop in np.linspace(0, len(losses), 4)[1:].astype(int):
+            ends.append(float(np.median(losses[max(0, stop - width) : stop])))
+        before, lately = ends[1] - ends[2], ends[2] - ends[3]
+        if lately <= 0:
+            return 0.0
+        ratio = min(1.0, lately / before) if before > 0 else 1.0
+        n_thirds = round(3 * max(1.0, _FEW_EPOCHS / len(losses)))
+        return lately * float((ratio ** np.arange(1, n_thirds + 1)).sum()) / self.constant
+
+    @property
+    def n_more(self) -> int:
+        """Number of epochs that ``unfinished`` looks ahead."""
+        return max(self.n_epochs, _FEW_EPOCHS)
+
+    @property
+    def _falls(self) -> bool:
+        """Whether the loss fell in the second half by more than it went up and down."""
+        second = self.epoch_losses[self.n_epochs // 2 :]
+        if len(second) < 6:
+            return True
+        before, lately = np.array_split(second, 2)
+        return float(before.mean() - lately.mean()) > float(lately.std())
+
+    @cached_property
+    def rises(self) -> float:
+        """Sum of all rises of the epochs' losses in the second half, over the constant's loss."""
+        second = self.epoch_losses[self.n_epochs // 2 :]
+        if len(second) < 3 or not np.isfinite(second).all():
+            return np.nan
+        return float(np.maximum(np.diff(second), 0).sum()) / self.constant
+
+    def since(self, flags: Sequence[Any]) -> Look | None:
+        """Return the first look of the last stretch of looks that have a property."""
+        found = None
+        for look, flag in zip(reversed(self.looks), reversed(flags), strict=True):
+            if not flag:
+                break
+            found = look
+        return found

@@ -1,0 +1,208 @@
+"""The verdict about a training, in words and numbers."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.diagnostics.checks import CHECKS, Check
+from sklearn_metabp.diagnostics.course import Course, Ending
+from sklearn_metabp.diagnostics.evidence import Evidence
+from sklearn_metabp.diagnostics.looks import NEEDS
+from sklearn_metabp.diagnostics.observer import Observer
+from sklearn_metabp.diagnostics.reading import check_trace
+from sklearn_metabp.tracing import Trace
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a training.
+
+    Attributes
+    ----------
+    name : str
+        Name of the check.
+    verdict : str
+        What is wrong, with its numbers.
+    advice : str
+        What to do.
+    value, threshold : float
+        The evidence, and the least value of it that is a finding.
+    facts : dict
+        The numbers of the verdict.
+    step, epoch : int or None
+        Where it began: numbers of the step, from 1, and of the epoch, from 1. None if it concerns
+        the training as a whole.
+    layer : int or None
+        Number of the hidden layer, from 1.
+    is_problem : bool
+        False for a fact that does little harm by itself.
+    """
+
+    name: str
+    verdict: str
+    advice: str
+    value: float
+    threshold: float
+    facts: dict[str, float | str] = field(repr=False)
+    step: int | None = None
+    epoch: int | None = None
+    layer: int | None = None
+    is_problem: bool = True
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The verdict about one training.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Causes come before their effects.
+    unchecked : dict of str
+        Checks that could not be made, and what they need.
+    n_steps, n_epochs : int
+        Size of the training: number of its last step that was seen, and of its epochs.
+    course : Course
+        The numbers that the verdict was made from.
+    """
+
+    findings: tuple[Finding, ...]
+    unchecked: dict[str, str]
+    n_steps: int
+    n_epochs: int
+    course: Course = field(repr=False)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether no finding is a problem."""
+        return not any(finding.is_problem for finding in self.findings)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the findings."""
+        return [finding.name for finding in self.findings]
+
+    def __repr__(self) -> str:
+        problems = sum(finding.is_problem for finding in self.findings)
+        what = {0: "nothing wrong", 1: "1 problem"}.get(problems, f"{problems} problems")
+        lines = [f"Diagnosis of {self.n_steps} steps in {self.n_epochs} epochs: {what}"]
+        for finding in self.findings:
+            note = "" if finding.is_problem else " (note)"
+            lines.append(f"- {finding.name}{note}: {finding.verdict}.")
+            lines.append(f"  What to do: {finding.advice}.")
+        if self.unchecked:
+            reasons = (f"{name} (needs {needs})" for name, needs in self.unchecked.items())
+            lines.append(f"Not examined: {', '.join(reasons)}.")
+        return "\n".join(lines)
+
+
+def judge(course: Course, n_steps: int) -> Diagnosis:
+    """Make every check on the course of a training."""
+    findings, unchecked = [], {}
+    with np.errstate(all="ignore"):
+        for check in CHECKS:
+            evidence = check.evidence(course)
+            if evidence is None:
+                unchecked[check.name] = check.needs
+            elif evidence.value >= check.threshold:
+                findings.append(_finding(check, evidence))
+    return Diagnosis(tuple(findings), unchecked, n_steps, course.n_epochs, course)
+
+
+def _finding(check: Check, evidence: Evidence) -> Finding:
+    look = evidence.since
+    since = "" if look is None else f"step {look.index} (epoch {look.epoch + 1})"
+    facts = {**evidence.facts, "since": since, "layer": evidence.layer}
+    return Finding(
+        check.name,
+        check.words.format(**facts),
+        check.advice.format(**facts),
+        float(evidence.value),
+        check.threshold,
+        dict(evidence.facts),
+        None if look is None else look.index,
+        None if look is None else look.epoch + 1,
+        evidence.layer,
+        check.is_problem,
+    )
+
+
+def diagnose(trace: Trace) -> Diagnosis:
+    """Say in words what went wrong in a recorded training, with the evidence and what to do.
+
+    Parameters
+    ----------
+    trace : Trace
+        One run, with what ``TraceRecorder("all")`` records. Of several runs take
+        ``trace.run(number)``.
+
+    Returns
+    -------
+    diagnosis : Diagnosis
+
+    Raises
+    ------
+    TypeError
+        If it is no trace, or the network is none of layers that follow each other.
+    ValueError
+        If a variable was not recorded, if there are several runs, or no steps.
+
+    See Also
+    --------
+    TrainingDoctor : The same while a network trains. It knows the validation loss and the reason
+        why the training ended, which a trace does not have.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
+    >>> from sklearn_metabp.diagnostics import diagnose
+    >>> X, y = load_iris(return_X_y=True)
+    >>> recorder = TraceRecorder("all")
+    >>> model = BackpropMLPClassifier((8,), update_rule=SGD(1e-5), max_iter=20, random_state=0)
+    >>> model = model.set_params(n_iter_no_change=float("inf"), batch_size=30)
+    >>> model = model.set_callbacks(recorder).fit(scale(X), y)
+    >>> [finding.name for finding in diagnose(recorder.trace_).findings]
+    ['rate too low']
+    """
+    check_trace(trace, "a diagnosis", NEEDS)
+    runs = np.unique(trace.runs)
+    if len(runs) > 1:
+        raise ValueError(
+            f"a diagnosis is of one training, and the trace has {len(runs)} runs: diagnose them "
+            "one by one, diagnose(trace.run(number))."
+        )
+    observer = Observer()
+    step: Any = None
+    for _, step in trace.iter_steps(int(runs[0])):
+        observer.see(step)
+    params = np.array(step.params) + np.array(step.updates)
+    losses, sizes = np.asarray(trace.losses), np.asarray(trace.n_patterns, np.float64)
+    places = np.unique(trace.epochs, return_inverse=True)[1]
+    means = np.bincount(places, losses * sizes) / np.bincount(places, sizes)
+    adds_updates = trace.recorded[int(runs[0])].adds_updates
+    ending = Ending(takes_steps=adds_updates)
+    course = course_of(observer, means, params, ending)
+    return judge(course, int(step.index))
+
+
+def course_of(
+    observer: Observer, epoch_losses: np.ndarray, params: np.ndarray | None, ending: Ending
+) -> Course:
+    """Return the course of a training from what was observed and how it ended."""
+    X, targets = observer.rows()
+    if params is not None and not np.isfinite(params).all():
+        params = None
+    return Course(
+        observer.network,
+        observer.looks,
+        np.asarray(epoch_losses, np.float64),
+        np.array(observer.last_losses),
+        observer.peak,
+        X,
+        targets,
+        params,
+        ending,
+    )

@@ -1,0 +1,199 @@
+"""A callback that gives a verdict about the training that it watches."""
+
+import sys
+import threading
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from sklearn_metabp.callbacks.base import BaseCallback
+from sklearn_metabp.diagnostics.course import Course, Ending
+from sklearn_metabp.diagnostics.diagnosis import Diagnosis, course_of, judge
+from sklearn_metabp.diagnostics.observer import Observer
+from sklearn_metabp.network import Step
+from sklearn_metabp.training import DivergenceError, TrainingState
+from sklearn_metabp.update_rules import resolve_update_rule
+
+
+class TrainingDoctor(BaseCallback):
+    """A callback that says in words what went wrong in a training, and what to do.
+
+    Give it to ``set_callbacks``. It looks closely at a few dozen steps, however long the training
+    is: at the first ones, and at steps that are spread evenly over the rest. It keeps some hundred
+    rows. So its memory is bounded, and its time per step falls with the length of the training. It
+    changes nothing.
+
+    ``partial_fit`` and ``warm_start`` continue the training that was watched. Clones of an
+    estimator share the doctor, which has the diagnosis of the last training that ended. In a search
+    with worker processes this is the refit.
+
+    Parameters
+    ----------
+    verbose : bool, default=False
+        Whether to print the diagnosis when a training ends, also where it ends with an error.
+
+    Attributes
+    ----------
+    diagnosis_ : Diagnosis
+        The verdict about the last training, also if it diverged. It is made when it is first read.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    See Also
+    --------
+    sklearn_metabp.diagnostics.diagnose : The same for a recorded training.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, DivergenceError, TrainingDoctor
+    >>> X, y = load_iris(return_X_y=True)
+    >>> doctor = TrainingDoctor()
+    >>> model = BackpropMLPClassifier((8,), update_rule=SGD(2000), batch_size=30, random_state=0)
+    >>> try:
+    ...     model = model.set_callbacks(doctor).fit(scale(X), y)
+    ... except DivergenceError:
+    ...     print(doctor.diagnosis_.names[0])
+    rate too high
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        if not isinstance(verbose, (bool, np.bool_)):
+            raise ValueError(f"verbose must be True or False, got {verbose!r}.")
+        self.verbose = bool(verbose)
+        self._diagnosis: Diagnosis | None = None
+        self._start_in_this_process()
+
+    def _start_in_this_process(self) -> None:
+        self._lock = threading.RLock()
+        self._visits: WeakKeyDictionary[Any, _Visit] = WeakKeyDictionary()
+        self._unread: tuple[Course, int] | None = None
+
+    @property
+    def diagnosis_(self) -> Diagnosis:
+        """The verdict about the last training.
+
+        Raises
+        ------
+        NotFittedError
+            If no training has taken a step.
+        """
+        with self._lock:
+            if self._unread is not None:
+                self._diagnosis, self._unread = judge(*self._unread), None
+            if self._diagnosis is None:
+                raise NotFittedError(
+                    "this TrainingDoctor has watched no training yet: give it to an estimator's "
+                    "set_callbacks and call its fit."
+                )
+            return self._diagnosis
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Begin to watch a fit."""
+        with self._lock:
+            self._visits.setdefault(estimator, _Visit()).begin_fit()
+
+    def on_step_end(self, estimator: Any, context: Any, step: Step) -> None:
+        """Look at a step, or let it pass."""
+        visit = self._visits[estimator]
+        if visit.is_new:
+            visit.is_new = False
+            if not visit.observer.continues_with(step):
+                visit.observer = Observer()
+        visit.observer.see(step)
+
+    def on_epoch_end(
+        self, estimator: Any, context: Any, state: TrainingState, params: np.ndarray
+    ) -> None:
+        """Keep references to the state and the parameters."""
+        visit = self._visits[estimator]
+        visit.state, visit.params = state, params
+
+    def save_training(
+        self,
+        estimator: Any,
+        context: Any,
+        state: TrainingState,
+        stopped: bool,
+        *,
+        finished: bool,
+    ) -> None:
+        """Take notice of the reason why the training ended."""
+        if finished:
+            visit = self._visits[estimator]
+            visit.state, visit.params = state, estimator.params_
+            visit.ended, visit.stopped = True, stopped
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """End a fit, also one that raised an error, and print the diagnosis if it is wanted."""
+        visit = self._visits[estimator]
+        error = sys.exception()  # the one that ends the fit
+        if visit.is_new:  # no step was taken
+            return
+        course = visit.course(estimator, error)
+        with self._lock:
+            self._unread = course, int(course.looks[-1].index)
+        visit.end_fit()
+        if self.verbose:
+            print(self.diagnosis_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            if self._unread is not None:
+                self._diagnosis, self._unread = judge(*self._unread), None
+            state = self.__dict__.copy()
+        for name in ("_lock", "_visits", "_unread"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start_in_this_process()
+
+    def __repr__(self) -> str:
+        return f"TrainingDoctor(verbose={self.verbose})"
+
+
+class _Visit:
+    """The knowledge of one estimator's training, as long as the estimator lives."""
+
+    def __init__(self) -> None:
+        self.observer = Observer()
+        self.begin_fit()
+
+    def begin_fit(self) -> None:
+        """Forget what belongs to the last fit."""
+        self.is_new, self.ended, self.stopped = True, False, False
+        self.state: TrainingState | None = None
+        self.params: np.ndarray | None = None
+
+    def end_fit(self) -> None:
+        """Drop the references to a training that has ended."""
+        self.state = self.params = None
+
+    def course(self, estimator: Any, error: BaseException | None) -> Course:
+        """Return the course of the training, which ended with this error or without one."""
+        state, losses, divergence = self.state, [], None
+        params = None if self.params is None else np.array(self.params)
+        if state is not None:
+            losses, divergence = list(state.loss_curve), state.divergence
+        if isinstance(error, DivergenceError):
+            losses, divergence, params = error.loss_curve, str(error), None
+        rule = resolve_update_rule(estimator.update_rule)
+        validation = ([], []) if state is None else (
+            list(state.validation_loss_curve), list(state.validation_scores)
+        )  # fmt: skip
+        ending = Ending(
+            is_known=True,
+            divergence=divergence,
+            ran_out_of_patience=self.stopped and divergence is None and not rule.tests_convergence,
+            takes_steps=rule.takes_steps,
+            validation_losses=np.array(validation[0], np.float64),
+        )
+        return course_of(self.observer, np.array(losses, np.float64), params, ending)

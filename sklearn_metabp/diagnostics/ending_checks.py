@@ -1,0 +1,72 @@
+"""Evidence about the end of a training: what it reached, and what it could have reached."""
+
+import numpy as np
+
+from sklearn_metabp.diagnostics.course import Course
+from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence
+
+
+def plateau(course: Course) -> Evidence | None:
+    """Count the epochs in which the loss was that of a constant prediction."""
+    losses = course.epoch_losses
+    if len(losses) < 5:
+        return NOTHING
+    is_flat = np.abs(losses / course.constant - 1) < 0.05
+    share = float(is_flat.mean())
+    first = int(is_flat.argmax())
+    since = next((look for look in course.looks if look.epoch >= first), course.looks[-1])
+    return Evidence(share, {"share": share, "level": course.level}, since)
+
+
+def too_stiff(course: Course) -> Evidence | None:
+    """Look for a loss at rest while neighbouring rows err in the same direction."""
+    structure = course.structure
+    if np.isnan(structure) or np.isnan(course.unfinished):
+        return None
+    if not 0.1 < course.level < 0.9 or course.unfinished > 0.05:
+        return NOTHING
+    width = min(course.network.layout.layer_sizes[1:-1], default=0)
+    return Evidence(
+        structure - course.structure_error,
+        {"structure": structure, "level": course.level, "width": width},
+    )
+
+
+def memorising(course: Course) -> Evidence | None:
+    """Look for a validation loss that rises while the training loss falls."""
+    losses = course.ending.validation_losses
+    losses = losses[~np.isnan(losses)]
+    if len(losses) < 5:
+        return None
+    best, last = float(losses.min()), float(losses[-1])
+    if not best > 0 or not course.end_loss < 0.5 * last or last < 0.3 * course.constant:
+        return NOTHING
+    epoch = int(losses.argmin())
+    since = next((look for look in course.looks if look.epoch >= epoch), course.looks[-1])
+    facts: dict[str, float | str] = {"times": last / best, "train": course.end_loss, "last": last}
+    return Evidence(last / best, facts, since)
+
+
+def _cut_short(course: Course) -> Evidence:
+    value = course.unfinished
+    facts: dict[str, float | str] = {
+        "rest": value,
+        "more": course.n_more,
+        "epochs": course.n_epochs,
+    }
+    return Evidence(value, facts) if course.level > 0.05 else NOTHING
+
+
+def patience_too_short(course: Course) -> Evidence | None:
+    """Look for a training that patience ended while the loss still fell."""
+    if not course.ending.is_known:
+        return None
+    return _cut_short(course) if course.ending.ran_out_of_patience else NOTHING
+
+
+def too_few_epochs(course: Course) -> Evidence | None:
+    """Look for another end of a training while the loss still fell, such as its limit."""
+    ending = course.ending
+    if ending.divergence is not None or ending.ran_out_of_patience:
+        return NOTHING
+    return _cut_short(course)

@@ -1,0 +1,39 @@
+"""Evidence: what one check finds in the course of a training."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sklearn_metabp.diagnostics.looks import Look
+
+
+@dataclass
+class Evidence:
+    """A number that a check compares with its threshold, and the facts that its words name.
+
+    Attributes
+    ----------
+    value : float
+        At or above the threshold of the check, it is a finding. NaN is none.
+    facts : dict of float or str
+        Numbers and names for the words.
+    since : Look or None
+        The look at which it began.
+    layer : int or None
+        Number of the hidden layer, from 1.
+    """
+
+    value: float
+    facts: dict[str, float | str] = field(default_factory=dict)
+    since: Look | None = None
+    layer: int | None = None
+
+
+NOTHING = Evidence(0.0)
+
+
+def median(values: list[float]) -> float:
+    """Return the median of the values that are no NaN; NaN if there are none."""
+    array = np.asarray(values, np.float64)
+    array = array[~np.isnan(array)]
+    return float(np.median(array)) if len(array) else np.nan

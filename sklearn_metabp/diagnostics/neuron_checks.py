@@ -1,0 +1,86 @@
+"""Evidence about neurons: those that do not learn, and gradients that get lost between layers."""
+
+import numpy as np
+
+from sklearn_metabp.diagnostics.course import Course
+from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median
+
+
+def dead_neurons(course: Course) -> Evidence | None:
+    """Look for neurons without a slope at any pattern of the late looks."""
+    late, looks = course.late, course.looks
+    if sum(look.n_patterns for look in late) < 30:
+        return None
+    worst = NOTHING
+    for layer in range(len(late[0].idle)):
+        idle = np.array([look.idle[layer] for look in looks])
+        dead = np.logical_and.accumulate(idle[::-1], axis=0)[::-1]  # from this look to the end
+        share = float(dead[-len(late)].mean())
+        if share > worst.value:
+            flags = dead.mean(axis=1) >= 0.9 * share
+            worst = Evidence(share, {"share": share}, looks[int(flags.argmax())], layer + 1)
+    return worst
+
+
+def saturated_neurons(course: Course) -> Evidence | None:
+    """Look for neurons on the flat parts of their activation function."""
+    worst = NOTHING
+    for layer in range(len(course.late[0].saturated)):
+        share = median([float(look.saturated[layer]) for look in course.late])
+        if share > worst.value:
+            since = course.since([look.saturated[layer] > 0.9 * share for look in course.looks])
+            worst = Evidence(share, {"share": share}, since or course.late[0], layer + 1)
+    return worst
+
+
+def _ratio_of_deltas(course: Course) -> float:
+    """Return the size of the deltas of the first layer over that of the last, at first."""
+    ratios = [
+        look.delta_sizes[0] / look.delta_sizes[-1]
+        for look in course.first
+        if len(look.delta_sizes) > 1 and look.delta_sizes[-1] > 0
+    ]
+    return median(ratios)
+
+
+def vanishing_gradients(course: Course) -> Evidence | None:
+    """Look for deltas of the first layer that are a tiny part of those of the outputs."""
+    ratio = _ratio_of_deltas(course)
+    n_layers = len(course.looks[0].delta_sizes)
+    if np.isnan(ratio) or ratio == 0:  # a layer that is dead, or equal to 0, is another finding
+        return NOTHING
+    return Evidence(1 / ratio, {"times": 1 / ratio, "layers": n_layers})
+
+
+def exploding_gradients(course: Course) -> Evidence | None:
+    """Look for deltas of the first layer that are many times those of the outputs."""
+    ratio = _ratio_of_deltas(course)
+    n_layers = len(course.looks[0].delta_sizes)
+    return NOTHING if np.isnan(ratio) else Evidence(ratio, {"times": ratio, "layers": n_layers})
+
+
+def equal_neurons(course: Course) -> Evidence | None:
+    """Look for neurons with the same weights, from the first step to the last look."""
+    first, last = course.looks[0].twins, course.looks[-1].twins
+    if not len(first):
+        return NOTHING
+    shares = np.minimum(first, last)
+    layer = int(shares.argmax())
+    share = float(shares[layer])
+    return Evidence(share, {"share": share}, course.looks[0], layer + 1)
+
+
+def dropout_too_strong(course: Course) -> Evidence | None:
+    """Look for a loss that remains high under dropout, and is much lower without it."""
+    if course.network.dropout == 0 or not np.isfinite(course.level):
+        return NOTHING
+    dropped = median([look.loss for look in course.late]) / course.constant
+    gap = dropped / course.level if course.level > 0 else np.inf
+    if gap < 1.15:
+        return NOTHING
+    facts: dict[str, float | str] = {
+        "dropout": course.network.dropout,
+        "level": dropped,
+        "without": course.level,
+    }
+    return Evidence(dropped, facts)

@@ -1,0 +1,115 @@
+"""A bounded sample of the steps of a training, spread over all of it."""
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.diagnostics.looks import Look, PendingLook, look_at
+from sklearn_metabp.diagnostics.patterns import PatternGradients
+
+# Looks are kept at the first steps, where a training goes wrong most often, and then at every
+# second, fourth, … step, so that at most so many are spread evenly over any number of steps.
+N_FIRST, N_SPREAD = 6, 24
+# Losses of the last steps, for a training that ends in the middle of an epoch.
+_N_LAST = 32
+# A peak of the loss counts if it is the mean over so many patterns. Single ones may be odd.
+_PATTERNS_OF_A_PEAK = 32
+# Rows that are kept, and numbers in them.
+_MAX_ROWS, _MAX_VALUES = 512, 2**18
+
+
+class Observer:
+    """It looks at some steps of one training, and keeps some of its rows.
+
+    Memory and the number of looks grow with the logarithm of the number of steps, at the most.
+
+    Attributes
+    ----------
+    looks : list of Look
+        In the order of the steps.
+    last_losses : deque of float
+        Losses of the last steps.
+    peak : float
+        Highest mean loss of successive steps with some patterns together.
+    network : Network or None
+        None before the first step.
+    """
+
+    def __init__(self) -> None:
+        self._first: list[Look] = []
+        self._spread: list[Look] = []
+        self._every, self._n_seen, self._last_index = 1, 0, 0
+        self._pending: PendingLook | None = None
+        self._X: list[np.ndarray] = []
+        self._targets: list[np.ndarray] = []
+        self._n_rows = 0
+        self._first_epoch: int | None = None
+        self._knows_noise = False
+        self.last_losses: deque[float] = deque(maxlen=_N_LAST)
+        self.peak, self._summed, self._n_summed = -np.inf, 0.0, 0
+        self.network: Any = None
+
+    def see(self, step: Any) -> None:
+        """Take notice of the next step of the training, whose updates are known."""
+        with np.errstate(all="ignore"):  # a training that blows up overflows
+            self._see(step)
+
+    def _see(self, step: Any) -> None:
+        if self._pending is not None:
+            if step.index == self._pending.look.index + 1:
+                self._pending.complete(step)
+            self._pending = None
+        if self.network is None:
+            self.network, self._first_epoch = step.network, step.epoch
+            self._knows_noise = PatternGradients(step).is_complete
+        if step.epoch == self._first_epoch and self._n_rows < _MAX_ROWS:
+            self._keep_rows(step)
+        self._last_index = int(step.index)
+        self.last_losses.append(float(step.loss))
+        self._note_peak(step)
+        number = self._n_seen
+        self._n_seen += 1
+        if number >= N_FIRST and number % self._every:
+            return
+        look = look_at(step, knows_noise=self._knows_noise)
+        if number < N_FIRST:
+            self._first.append(look)
+        if number % self._every == 0:
+            self._spread.append(look)
+            if len(self._spread) > N_SPREAD:
+                del self._spread[1::2]
+                self._every *= 2
+        self._pending = PendingLook(look, np.array(step.params), np.array(step.updates, float))
+
+    def continues_with(self, step: Any) -> bool:
+        """Return whether a step is the next one of the training that was observed."""
+        return step.network is self.network and step.index == self._last_index + 1
+
+    def _note_peak(self, step: Any) -> None:
+        """Compare the mean loss of enough patterns with the highest so far."""
+        self._summed += float(step.loss) * step.n_patterns
+        self._n_summed += step.n_patterns
+        if self._n_summed >= _PATTERNS_OF_A_PEAK:
+            self.peak = max(self.peak, self._summed / self._n_summed)
+            self._summed, self._n_summed = 0.0, 0
+
+    def _keep_rows(self, step: Any) -> None:
+        X, targets = step.activations[0], step.targets
+        width = X.shape[1] + targets.shape[1]
+        room = min(_MAX_ROWS, max(1, _MAX_VALUES // width)) - self._n_rows
+        if room > 0:
+            chosen = np.linspace(0, len(X) - 1, min(room, len(X))).astype(int)
+            self._X.append(np.array(X[chosen], np.float64))
+            self._targets.append(np.array(targets[chosen], np.float64))
+            self._n_rows += len(chosen)
+
+    @property
+    def looks(self) -> list[Look]:
+        """All looks, each once, in the order of the steps."""
+        by_index = {look.index: look for look in (*self._first, *self._spread)}
+        return [by_index[index] for index in sorted(by_index)]
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return some rows and their targets, of the first epoch that was seen."""
+        return np.concatenate(self._X), np.concatenate(self._targets)
