@@ -7,6 +7,7 @@ from sklearn_metabp.estimators._checked import check_data, count_batches, fit_ch
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
 from sklearn_metabp.estimators._regressor import BackpropMLPRegressor
 from sklearn_metabp.estimators._rows import FitData, check_rows
+from sklearn_metabp.estimators._summary import LayerSummary, ModelSummary
 
 __all__ = [
     "BackpropAutoencoder",
@@ -16,6 +17,8 @@ __all__ = [
     "CallbackSupportMixin",
     "FitData",
     "IterationListener",
+    "LayerSummary",
+    "ModelSummary",
     "check_data",
     "check_rows",
     "count_batches",

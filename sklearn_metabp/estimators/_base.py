@@ -54,6 +54,7 @@ from sklearn_metabp.estimators._rows import (
 )
 from sklearn_metabp.estimators._scoring import ScorerOfParameters
 from sklearn_metabp.estimators._split import split
+from sklearn_metabp.estimators._summary import FitSize, ModelSummary, summarise_model
 from sklearn_metabp.estimators._validation import ValidationRows
 from sklearn_metabp.estimators._weights import WritableWeights
 from sklearn_metabp.network import (
@@ -95,6 +96,7 @@ class BaseBackpropMLP(
     input_gradient_penalty: float = 0.0
     input_gradient_norm: str = "l2"
     targets_: Targets
+    _fit_size: tuple[int, int, int] | None = None  # as FitSize; None after an older version's fit
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
@@ -317,7 +319,10 @@ class BaseBackpropMLP(
                 message = outcome.warning_of_fit(
                     stopped, self.max_iter, self.n_iter_no_change == np.inf
                 )
-        return FitEnd(stopped, interrupted, message, training.fitted_attributes())
+        batches = start.batches
+        attributes = training.fitted_attributes()
+        attributes["_fit_size"] = len(batches), min(batches.size, len(batches)), batches.n_batches
+        return FitEnd(stopped, interrupted, message, attributes)
 
     def _become_fitted(self, start: FitStart, end: FitEnd) -> Self:
         """Set the fitted attributes, and warn of a training that did not end well."""
@@ -446,6 +451,51 @@ class BaseBackpropMLP(
             )
             rule.on_new_params(state.rule_state)
         return state
+
+    def summary(self) -> ModelSummary:
+        """Describe the fitted network and its training as a table.
+
+        Returns
+        -------
+        summary : ModelSummary
+            Its ``str`` is a text with layers, activation functions, shapes and numbers of
+            parameters, loss, update rule, steps of an epoch and the training so far. A notebook
+            shows it as an HTML table.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``, because X and y determine the sizes of the first and the last layer.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_metabp import BackpropMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = BackpropMLPClassifier((8,), batch_size=32, tol=0.01, random_state=0)
+        >>> print(model.fit(X, y).summary())
+        BackpropMLPClassifier 4-8-3, 67 parameters
+        <BLANKLINE>
+        layer     neurons  function  weights  biases  parameters
+        input           4
+        hidden 1        8  relu      4x8      8               40
+        output          3  softmax   8x3      3               27
+        <BLANKLINE>
+        dtype        float64, 536 bytes
+        loss         log_loss, alpha=0.0001
+        update rule  Adam()
+        epoch        150 rows in batches of 32, 5 steps
+        trained      ... epochs, ... steps, loss ... in the last epoch
+        """
+        check_is_fitted(
+            self,
+            msg="This %(name)s is not fitted yet, and X and y determine the sizes of its first and "
+            "its last layer: call fit, and then summary.",
+        )
+        size = None if self._fit_size is None else FitSize(*self._fit_size)
+        return summarise_model(
+            type(self).__name__, self.network_, self.update_rule_, self._training_state, size
+        )
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the activations of the output layer, of shape (n_samples, n_outputs)."""

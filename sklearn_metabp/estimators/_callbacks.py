@@ -118,6 +118,7 @@ class CallbackListener:
             for c in self._callbacks
             if hasattr(c, "on_step_end")
         ]
+        self._due: list[float] = []  # the next step of every hook
         self._start_hooks = self._hooks("on_training_begin")
         self._end_hooks = self._hooks("on_training_end")
         self._epoch_hooks = self._hooks("on_epoch_end")
@@ -160,12 +161,13 @@ class CallbackListener:
 
     def next_step(self, index: int) -> float:
         """Return the number of the next step that a callback receives, this one or later."""
-        return min(next_step(self._estimator, index) for _, next_step in self._step_hooks)
+        self._due = [next_step(self._estimator, index) for _, next_step in self._step_hooks]
+        return min(self._due)
 
     def step_ends(self, step: Step) -> None:
         """Call the hooks of the callbacks that receive this step."""
-        for hook, next_step in self._step_hooks:
-            if next_step(self._estimator, step.index) == step.index:
+        for (hook, _), due in zip(self._step_hooks, self._due, strict=True):
+            if due == step.index:
                 hook(self._estimator, self._epoch, step)
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:

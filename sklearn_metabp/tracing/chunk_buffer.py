@@ -45,7 +45,7 @@ class ChunkBuffer:
         if header.sums_updates:
             self._first[FIRST_PARAMS] = np.empty((1, header.network.layout.n_params), header.dtype)
         # The variables without patterns and those with patterns, each with its arrays.
-        self._flat: list[tuple[str, np.ndarray]] = []
+        self._flat: list[tuple[TraceVariable, np.ndarray]] = []
         self._padded: list[tuple[TraceVariable, list[np.ndarray]]] = []
         for variable in (*SCALARS, *stored_variables(header.variables)):
             names = variable.array_names(header.network.layout)
@@ -53,7 +53,7 @@ class ChunkBuffer:
             if variable.kind.has_patterns:
                 self._padded.append((variable, arrays))
             else:
-                self._flat += [(variable.name, array) for array in arrays]
+                self._flat += [(variable, array) for array in arrays]
         self.n_used = 0
 
     @property
@@ -66,8 +66,8 @@ class ChunkBuffer:
         row = self.n_used
         if row == 0 and self._first:
             self._first[FIRST_PARAMS][0] = step.params
-        for name, array in self._flat:
-            array[row] = getattr(step, name)
+        for variable, array in self._flat:
+            (array[row],) = variable.arrays_of(getattr(step, variable.name))
         for variable, arrays in self._padded:
             values = variable.arrays_of(getattr(step, variable.name))
             for array, value in zip(arrays, values, strict=True):

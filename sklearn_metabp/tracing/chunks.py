@@ -28,7 +28,9 @@ _KEYS = {
     *("variables", "every", "max_patterns", "dtype", "adds_updates", "run_id"),
 }
 # Files of earlier versions do not have these.
-_OPTIONAL_KEYS = {"task", "input_noise", "input_gradient_penalty", "input_gradient_norm"}
+_OPTIONAL_KEYS = {
+    *("task", "records", "input_noise", "input_gradient_penalty", "input_gradient_norm"),
+}
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -123,6 +125,7 @@ class RunHeader:
             "adds_updates": self.adds_updates,
             "run_id": self.run_id,
             "task": self.task and {"path": self.task.path, "ids": list(self.task.ids)},
+            "records": _records(self.variables, network.layout),
         }
 
     @classmethod
@@ -162,6 +165,8 @@ class RunHeader:
         if len(set(variables)) < len(variables):
             raise ValueError("a variable is named twice")
         known = variables_in_file(variables)
+        if header.get("records", {}) != _records(known, layout):
+            raise ValueError("records are not those of this version")
         return cls(
             network,
             known,
@@ -181,6 +186,28 @@ def _input_gradient(header: dict) -> tuple[float, str]:
         _at_least_0("input_gradient_penalty", header),
         _one_of("input_gradient_norm", header, tuple(INPUT_GRADIENT_NORMS)),
     )
+
+
+def _records(variables: tuple[str, ...], layout: ParameterLayout) -> dict[str, list]:
+    """Return the fields of every record, so that a file says what its numbers are."""
+    number = np.dtype(np.int8)
+    return {
+        variable.name: _fields(variable.kind.record(layout, number))
+        for variable in stored_variables(variables)
+        if variable.kind.record is not None
+    }
+
+
+def _fields(record: np.dtype) -> list:
+    """Return the fields of a structured dtype: names with shapes, and with their own fields."""
+    return [
+        [
+            name,
+            list(record[name].shape),
+            *([_fields(record[name].base)] if record[name].base.names else []),
+        ]
+        for name in record.names or ()
+    ]
 
 
 def space_for_patterns(n_patterns: int, variables: tuple[str, ...]) -> int | None:

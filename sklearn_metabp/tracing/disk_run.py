@@ -92,8 +92,10 @@ class DiskRun(Run):
                 return
             arrays = {v.name: self._arrays_of(chunk, v) for v in self.stored_variables}
 
-            def read(name: str, row: int, arrays: dict[str, list[np.ndarray]] = arrays) -> Any:
-                return VARIABLES[name].value_of([array[row] for array in arrays[name]])
+            def read(
+                name: str, row: int, arrays: dict[str, list[np.ndarray]] = arrays
+            ) -> list[np.ndarray]:
+                return [array[row] for array in arrays[name]]
 
             for row in range(min(chunk.n_steps, n_wanted - start)):
                 position = int(start) + row

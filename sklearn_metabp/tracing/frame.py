@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sklearn_metabp._kernels.summaries.summaries_fallback import QUANTILES
 from sklearn_metabp.network import ParameterLayout
-from sklearn_metabp.tracing.variables import PER_PARAMETER, SCALARS, VARIABLES, renaming_hint
+from sklearn_metabp.tracing.summary_record import VECTORS, summary_record
+from sklearn_metabp.tracing.variables import (
+    PER_PARAMETER,
+    SCALARS,
+    SUMMARY,
+    VARIABLES,
+    TraceVariable,
+    renaming_hint,
+)
 
 if TYPE_CHECKING:
     from sklearn_metabp.tracing.trace import Trace
@@ -20,7 +29,7 @@ def as_frame(trace: "Trace", variables: Any) -> Any:
         raise ImportError(
             "Trace.to_frame needs pandas: install it with pip install pandas."
         ) from error
-    choices = [name for name, v in VARIABLES.items() if v.kind is PER_PARAMETER]
+    choices = [name for name, v in VARIABLES.items() if v.kind in (PER_PARAMETER, SUMMARY)]
     if (
         isinstance(variables, str)
         or not isinstance(variables, Collection)
@@ -35,10 +44,29 @@ def as_frame(trace: "Trace", variables: Any) -> Any:
     numbers = {variable.name: getattr(trace, variable.name_in_trace) for variable in SCALARS}
     frames = [pandas.DataFrame({"run": trace.runs} | numbers)]
     for name in variables:
-        parameters = _parameter_names(trace.layouts[trace.runs[0]]) if len(trace) else []
-        columns = [f"{name} {parameter}" for parameter in parameters]
-        frames.append(pandas.DataFrame(getattr(trace, name), columns=columns, copy=False))
+        values = getattr(trace, name)
+        columns = _column_names(VARIABLES[name], trace.layouts[trace.runs[0]]) if len(trace) else []
+        (numbers,) = VARIABLES[name].arrays_of(values) if len(trace) else (values,)
+        frames.append(pandas.DataFrame(numbers, columns=columns, copy=False))
     return pandas.concat(frames, axis=1)
+
+
+def _column_names(variable: TraceVariable, layout: ParameterLayout) -> list[str]:
+    """Return a name for every number of a step."""
+    if variable.kind is PER_PARAMETER:
+        return [f"{variable.name} {parameter}" for parameter in _parameter_names(layout)]
+    record, names = summary_record(layout, np.dtype(float)), []
+    for table in record.names or ():
+        rows = [tensor.name for tensor in layout.tensors]
+        if table not in VECTORS:
+            rows = [f"layer {number + 1}" for number in range(record[table].shape[0])]
+        for row in rows:
+            for statistic in record[table].base.names or ():
+                if statistic == "quantiles":
+                    names += [f"{table} {row} quantile {level}" for level in QUANTILES]
+                else:
+                    names.append(f"{table} {row} {statistic}")
+    return names
 
 
 def _parameter_names(layout: ParameterLayout) -> list[str]:

@@ -16,14 +16,14 @@ from numpy.typing import DTypeLike
 from sklearn_metabp.network import Network, Step
 from sklearn_metabp.tracing.columns import write_patterns
 from sklearn_metabp.tracing.parts import CopiedPart, Replay, ReplayedPart
-from sklearn_metabp.tracing.run import RecordedStep, RecordedSteps, Run
+from sklearn_metabp.tracing.run import ExtendedStep, RecordedStep, RecordedSteps, Run
 from sklearn_metabp.tracing.tasks import Task
-from sklearn_metabp.tracing.teacher import TaughtStep
 from sklearn_metabp.tracing.variables import SCALARS, VARIABLES, variables_in_file
 
 # Differences of losses that another machine may have by rounding, which grows along a training.
 _REL_TOL, _ABS_TOL = 1e-3, 1e-6
 _read_scalars = attrgetter(*(variable.name for variable in SCALARS))
+_N_PATTERNS = [variable.name for variable in SCALARS].index("n_patterns")
 # Number of fits that are expected to share their data, as the candidates of a search do.
 _FITS_OF_SAME_ROWS = 10
 
@@ -150,20 +150,29 @@ class MemoryRun(Run):
         elif last is None or not isinstance(last, CopiedPart):
             self._parts.append(CopiedPart(self.n_steps, first_index, self.stored, self.dtype))
 
-    def append(self, step: Step | TaughtStep) -> None:
+    def append(self, step: Step | ExtendedStep) -> None:
         """Add a step, and copy its variables if they cannot be computed again."""
-        index = step.index
-        if not self.recorded_steps.end_before(index):
-            part = self._parts[-1]
-            if index in self.recorded_steps:
-                n_patterns = step.n_patterns
-                self.max_patterns = max(self.max_patterns, n_patterns)
-                if isinstance(part, CopiedPart):
-                    part.copy(step, self.max_patterns)
-                self._numbers.extend(_read_scalars(step))
+        index, part = step.index, self._parts[-1]
+        if index in self.recorded_steps:
+            scalars = _read_scalars(step)
+            self.max_patterns = max(self.max_patterns, scalars[_N_PATTERNS])
+            if isinstance(part, CopiedPart):
+                part.copy(step, self.max_patterns)
+            self._numbers.extend(scalars)
+            part.last_index = index
+        elif not self.recorded_steps.end_before(index):
             part.last_index = index
         # If Ctrl-C comes before this line, nothing continues the run, so no step is missing in it.
         self.next_index = index + 1
+
+    def pass_to(self, index: int) -> None:
+        """Go on to a step, up to which no more steps are recorded."""
+        n_passed = index + 1 - self.next_index
+        if n_passed > 0 and not self.recorded_steps.count(self.next_index, n_passed):
+            if self._parts:
+                part = self._parts[-1]
+                part.last_index = max(part.last_index, self.recorded_steps.last_before(index))
+            self.next_index = index + 1
 
     def end_fit(self) -> None:
         """Remove the part of a fit of which no step was recorded."""
@@ -328,7 +337,7 @@ class MemoryRun(Run):
         self, part: CopiedPart, start: int, stop: int
     ) -> Iterator[tuple[int, RecordedStep]]:
         for row in range(stop - start):
-            yield start + row, RecordedStep(self, start + row, partial(part.value, row=row))
+            yield start + row, RecordedStep(self, start + row, partial(part.arrays_at, row=row))
 
     @property
     def is_whole(self) -> bool:

@@ -89,37 +89,45 @@ class CopiedPart:
     ):
         self.start, self.first_index, self.last_index = start, first_index, first_index - 1
         self._names, self._dtype, self._n_rows = names, dtype, n_steps
-        self._columns: dict[str, Column | list[Column]] = {}  # a list of a layered variable
+        self._columns: dict[str, list[Column]] = {}
 
     def copy(self, step: Any, max_patterns: int) -> None:
         """Copy a step into arrays with space for at least so many patterns."""
         for name in self._names:
             variable = VARIABLES[name]
             if name not in self._columns:
-                self._columns[name] = variable.value_of(
-                    [
-                        Column(shape, variable.kind.dtype or self._dtype, self._n_rows)
-                        for shape in variable.shapes(step.layout, max_patterns)
-                    ]
-                )
-            columns = variable.arrays_of(self._columns[name])
+                self._columns[name] = [
+                    Column(shape, variable.kind.dtype or self._dtype, self._n_rows)
+                    for shape in variable.shapes(step.layout, max_patterns)
+                ]
             arrays = variable.arrays_of(getattr(step, name))
-            for column, array in zip(columns, arrays, strict=True):
+            for column, array in zip(self._columns[name], arrays, strict=True):
                 if variable.kind.has_patterns:
                     column.append_patterns(array)
                 else:
                     column.append(array)
 
-    def value(self, name: str, row: int) -> Any:
-        """Return a variable at one step, with space for patterns; KeyError if it is not there."""
-        variable = VARIABLES[name]
-        columns = variable.arrays_of(self._columns[name])
-        return variable.value_of([column[row] for column in columns])
+    def arrays_at(self, name: str, row: int) -> list[np.ndarray]:
+        """Return the arrays of a variable at one step, with space for patterns.
+
+        Raises
+        ------
+        KeyError
+            If the variable is not there.
+        """
+        return [column[row] for column in self._columns[name]]
 
     def fill(
         self, name: str, rows: np.ndarray, arrays: list[np.ndarray], places: np.ndarray
     ) -> None:
         """Write a variable at some steps, in ascending order, into rows of arrays."""
-        columns = VARIABLES[name].arrays_of(self._columns[name])
-        for column, array in zip(columns, arrays, strict=True):
+        for column, array in zip(self._columns[name], arrays, strict=True):
             column.fill(rows, array, places)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # Older pickles have no list where there is one array.
+        self._columns = {
+            name: columns if isinstance(columns, list) else [columns]
+            for name, columns in state["_columns"].items()
+        }

@@ -23,12 +23,18 @@ from sklearn_metabp.tracing.folders import (
 )
 from sklearn_metabp.tracing.memory_run import MemoryRun
 from sklearn_metabp.tracing.parts import Replay
-from sklearn_metabp.tracing.run import RecordedSteps
+from sklearn_metabp.tracing.run import ExtendedStep, RecordedSteps
 from sklearn_metabp.tracing.run_writer import RunWriter
+from sklearn_metabp.tracing.summary import Summarizer, steps_between_summaries
 from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.tracing.teacher import Teacher
 from sklearn_metabp.tracing.trace import Trace
-from sklearn_metabp.tracing.variables import TEACHER_UPDATES, check_variables, document_variables
+from sklearn_metabp.tracing.variables import (
+    TEACHER_UPDATES,
+    check_variables,
+    document_variables,
+    in_order,
+)
 from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 
@@ -63,9 +69,18 @@ class TraceRecorder(Collector):
         Attributes of a step to record, any of ``<names>``. By default these are <defaults>, which
         ``LearnedUpdateRule(scope="link")`` learns from. ``params`` and ``updates`` are those of all
         weights and biases.
-    every : int, default=1
-        Record one step in so many. In memory the steps between are known too, as ``scope="link"``
-        needs them, as long as every fit of the run has a recorded step.
+    summary : bool, default=False
+        Record a summary of a step, which takes the same few bytes whatever the sizes of layers and
+        batches: norms and quantiles of the parameters, gradients and updates of every weight matrix
+        and bias vector, and the spread of the outputs and deltas of every layer. It is
+        ``trace_.summary``. By default nothing else is recorded then but the loss; ``variables``
+        adds to it. A summary is computed during the training and is not replayed.
+    every : int or "auto", default="auto"
+        Record one step in so many. "auto" records every step, or, with ``summary=True``, as many as
+        take some 1.5 % of the time of the training; the number depends on the sizes of the layers
+        and of the batch alone. In memory the steps between are known too, as ``scope="link"`` needs
+        them, as long as every fit of the run has a recorded step and there is no summary. Steps
+        that are not recorded run as fast as without a recorder.
     max_steps : int, default=None
         Maximal number of recorded steps of a run; None for all.
     teacher : UpdateRule, default=None
@@ -106,7 +121,8 @@ class TraceRecorder(Collector):
         self,
         variables: str | Iterable[str] = "default",
         *,
-        every: int = 1,
+        summary: bool = False,
+        every: int | str = "auto",
         max_steps: int | None = None,
         teacher: UpdateRule | str | None = None,
         path: str | os.PathLike[str] | None = None,
@@ -114,10 +130,13 @@ class TraceRecorder(Collector):
     ):
         check_variables(variables)
         for name, value in (("every", every), ("max_steps", max_steps)):
-            if value is None and name == "max_steps":
+            if value == {"every": "auto", "max_steps": None}[name]:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}.")
+                other = " or 'auto'" if name == "every" else ""
+                raise ValueError(f"{name} must be an integer of 1 or more{other}, got {value!r}.")
+        if not isinstance(summary, (bool, np.bool_)):
+            raise ValueError(f"summary must be True or False, got {summary!r}.")
         if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32, float64 or None, got {dtype!r}.")
         if path is not None:
@@ -135,6 +154,7 @@ class TraceRecorder(Collector):
             _check_teacher(teacher)
         super().__init__()
         self.variables = variables
+        self.summary = summary
         self.teacher = teacher
         self.every = every
         self.max_steps = max_steps
@@ -192,6 +212,8 @@ class TraceRecorder(Collector):
         runs = [find_run(folder) for folder in self._folders]
         return Trace([run for run in runs if run is not None])
 
+    skips_epochs = True
+
     def setup(self, estimator: Any, context: Any) -> None:
         """Begin a fit. Warn if the recording cannot be sent to the recorder's process."""
         self._arrive()
@@ -205,8 +227,8 @@ class TraceRecorder(Collector):
     def on_fit_task_begin(estimator: Any, context: Any) -> None:
         """Do nothing before a fit and each of its epochs."""
 
-    # On disk and with a teacher every step is copied, so a replay is not needed.
-    @available_if(lambda self: self._directory is None and self.teacher is None)
+    # On disk, with a teacher and in a summary steps are copied, so a replay is not needed.
+    @available_if(lambda self: self._directory is None and not (self.teacher or self.summary))
     def on_training_begin(self, estimator: Any, context: Any, replay: Replay) -> None:
         """Keep the replay of a training if it takes less memory than copies of the steps."""
         training = self._trainings[estimator]
@@ -218,7 +240,12 @@ class TraceRecorder(Collector):
             and run.same_kind(adds_updates=training.adds_updates, is_replayable=True)
         )
         if not continues:
-            run = self._memory_run(replay.network, replay.first_index, replay.dtype, training)
+            run = self._memory_run(
+                replay.network,
+                self._recorded_steps(replay.network, replay.first_index, replay.n_patterns),
+                replay.dtype,
+                training,
+            )
         if run.should_replay(replay):  # type: ignore[union-attr]
             training.replay = replay.kept()
 
@@ -226,6 +253,8 @@ class TraceRecorder(Collector):
         """Record a step."""
         training = self._trainings[estimator]
         run = training.run
+        if training.has_stepped and run is not None:
+            run.pass_to(step.index - 1)
         # The network is the same within a fit. Comparing it would take as long as a small step.
         is_next = training.has_stepped and run is not None and run.next_index == step.index
         if (
@@ -234,10 +263,32 @@ class TraceRecorder(Collector):
             or (isinstance(run, RunWriter) and not run.continues_with(step))
         ):
             run = self._find_run(training, estimator, step)
-        if self.teacher is not None and not run.recorded_steps.end_before(step.index):
-            run.append(training.teacher.teach(step))  # type: ignore[union-attr]
-        else:
-            run.append(step)
+        values: dict[str, Any] = {}
+        if training.teacher is not None and not run.recorded_steps.end_before(step.index):
+            values[TEACHER_UPDATES] = training.teacher.teach(step)
+        if self.summary and step.index in run.recorded_steps:
+            values["summary"] = training.summarizer.summarise(step)
+        run.append(ExtendedStep(step, **values) if values else step)
+
+    def next_step(self, estimator: Any, index: int) -> float:
+        """Return the number of the next step to receive, this one or later.
+
+        That is the first one of every fit, which shows whether it continues a run, and then every
+        recorded one. A teacher needs all steps until the last recorded one.
+        """
+        training = self._trainings[estimator]
+        if not training.has_stepped:
+            return index
+        steps = training.run.recorded_steps  # type: ignore[union-attr]
+        if self.teacher is not None and not steps.end_before(index):
+            return index
+        return steps.next_from(index)
+
+    def on_training_end(self, estimator: Any, context: Any, n_steps: int) -> None:
+        """Count the steps that were taken after the last recorded one."""
+        training = self._trainings[estimator]
+        if training.has_stepped and training.run is not None:
+            training.run.pass_to(n_steps)
 
     def _find_run(self, training: "_Training", estimator: Any, step: Step) -> MemoryRun | RunWriter:
         """Return the run that a step continues, or a new one."""
@@ -264,33 +315,40 @@ class TraceRecorder(Collector):
             variables = self._all_variables()
             dtype = np.dtype(self.dtype or step.params.dtype)
             max_patterns = space_for_patterns(step.n_patterns, variables)
+            steps = self._recorded_steps(step.network, step.index, step.n_patterns)
             header = RunHeader(
                 step.network,
                 variables,
-                self.every,
+                steps.every,
                 max_patterns,
                 dtype,
                 training.adds_updates,
                 task=training.task,
             )
-            steps = RecordedSteps(step.index, self.every, self.max_steps)
             if not self._has_tidied:
                 self._has_tidied = True
                 remove_leftovers_of_runs(self._directory)
             self._folders.append(self._directory / new_run_name())
             return RunWriter(self._folders[-1], header, steps)
-        run = self._memory_run(step.network, step.index, step.params.dtype, training)
+        steps = self._recorded_steps(step.network, step.index, step.n_patterns)
+        run = self._memory_run(step.network, steps, step.params.dtype, training)
         if self._home is None:
             self.receive(run)
         return run
 
+    def _recorded_steps(self, network: Network, first_index: int, n_patterns: int) -> RecordedSteps:
+        every = self.every
+        if isinstance(every, str):
+            every = steps_between_summaries(network.layout, n_patterns) if self.summary else 1
+        return RecordedSteps(first_index, every, self.max_steps)
+
     def _memory_run(
-        self, network: Network, first_index: int, dtype: DTypeLike, training: "_Training"
+        self, network: Network, steps: RecordedSteps, dtype: DTypeLike, training: "_Training"
     ) -> MemoryRun:
         return MemoryRun(
             network,
             self._all_variables(),
-            RecordedSteps(first_index, self.every, self.max_steps),
+            steps,
             self.dtype or dtype,
             training.task,
             training.outer_key,
@@ -300,7 +358,10 @@ class TraceRecorder(Collector):
 
     def _all_variables(self) -> tuple[str, ...]:
         variables = check_variables(self.variables)
-        return variables if self.teacher is None else (*variables, TEACHER_UPDATES)
+        if self.summary:
+            chosen = ("loss",) if self.variables == "default" else variables
+            variables = (*chosen, "summary")
+        return in_order(variables if self.teacher is None else (*variables, TEACHER_UPDATES))
 
     def receive(self, message: MemoryRun) -> None:
         """Add a new run, or the next part of one from a worker process."""
@@ -331,7 +392,9 @@ class TraceRecorder(Collector):
             self._deliver(run.prepared_to_send())
 
     def __repr__(self) -> str:
-        what = f"TraceRecorder(variables={self.variables!r}, every={self.every}"
+        what = f"TraceRecorder(variables={self.variables!r}, every={self.every!r}"
+        if self.summary:
+            what += ", summary=True"
         if self.path is not None:
             return f"{what}, path={str(self.path)!r})"
         with self._lock:
@@ -351,7 +414,7 @@ class TraceRecorder(Collector):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__({"summary": False} | state)  # older pickles do not have it
         self._folders = []
         self._trainings = WeakKeyDictionary()
 
@@ -365,6 +428,8 @@ class _Training:
         The run that the next step may continue.
     teacher : Teacher or None
         The teacher that has seen the steps of that run.
+    summarizer : Summarizer
+        It computes the summaries of steps, if they are wanted.
     task, outer_key : Task, str
         Of the present fit; see :class:`MemoryRun`. So are all attributes below.
     replay : Replay or None
@@ -378,6 +443,7 @@ class _Training:
     def __init__(self) -> None:
         self.run: MemoryRun | RunWriter | None = None
         self.teacher: Teacher | None = None
+        self.summarizer = Summarizer()
         self.replay: Replay | None
         self.begin_fit(Task("", ()), "")
 
@@ -392,6 +458,7 @@ class _Training:
             self.run.end_fit()
         # A fit that ended before its first step leaves a replay, which the next must not use.
         self.begin_fit(self.task, self.outer_key)
+        self.summarizer.forget_step()
         if self.teacher is not None:
             self.teacher.forget_step()
             if self.run is not None and self.run.recorded_steps.end_before(self.run.next_index):

@@ -1,5 +1,6 @@
 """The interface of one recorded training."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.network import Network, ParameterLayout, Step
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import VARIABLES, TraceVariable, stored_variables
 
@@ -38,6 +39,17 @@ class RecordedSteps:
         return self.max_steps is not None and index - self.first_index > self.every * (
             self.max_steps - 1
         )
+
+    def next_from(self, index: int) -> float:
+        """Return the number of the next recorded step, this one or later; infinite for none."""
+        found = index + (self.first_index - index) % self.every
+        return math.inf if self.end_before(found) else found
+
+    def last_before(self, index: int) -> int:
+        """Return the number of the last step up to this one that is not after all recorded ones."""
+        if not self.end_before(index):
+            return index
+        return self.first_index + self.every * (self.max_steps - 1)  # type: ignore[operator]
 
     def count(self, first_index: int, n_steps: int) -> int:
         """Count the recorded steps among ``n_steps`` steps, the first of that number."""
@@ -142,7 +154,7 @@ class Run(ABC):
         shapes = variable.shapes(self.layout, self.max_patterns)
         arrays = [np.empty((n_steps, *shape), dtype) for shape in shapes]
         self.fill(name, positions, arrays, np.arange(n_steps))
-        return variable.value_of(arrays)
+        return variable.value_of(arrays, self.layout)
 
     @abstractmethod
     def fill(
@@ -199,11 +211,11 @@ class RecordedStep:
     position : int
         Position of the step among the recorded ones.
     read : callable
-        ``read(name)`` returns the value of a stored variable, with space for the patterns of the
-        largest batch. It raises KeyError where there is none.
+        ``read(name)`` returns the arrays of a stored variable, with space for the patterns of the
+        largest batch. It raises KeyError where there are none.
     """
 
-    def __init__(self, run: Run, position: int, read: Callable[[str], Any]):
+    def __init__(self, run: Run, position: int, read: Callable[[str], list[Any]]):
         self.network, self.layout = run.network, run.layout
         self._run, self._position, self._read = run, position, read
 
@@ -215,8 +227,27 @@ class RecordedStep:
             value = self._run.scalars[variable.name_in_trace][self._position]
         else:
             try:
-                value = variable.without_padding(self._read(name), self.n_patterns)
+                arrays = variable.without_padding(self._read(name), self.n_patterns)
             except KeyError:
                 raise AttributeError(f"{name!r} was not recorded of this step.") from None
+            value = variable.value_of(arrays, self.layout)
         self.__dict__[name] = value
         return value
+
+
+class ExtendedStep:
+    """A step with values besides its own attributes, such as the update of a teacher.
+
+    Parameters
+    ----------
+    step : Step
+    **values : dict
+        The values by the names of their variables.
+    """
+
+    def __init__(self, step: Step, **values: Any):
+        self.__dict__.update(values)
+        self._step = step
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._step, name)

@@ -91,6 +91,12 @@ class RunWriter:
         if recorded and self._buffer.begins_piece:  # type: ignore[union-attr]
             self._hand_over(self._buffer)  # type: ignore[arg-type]
 
+    def pass_to(self, index: int) -> None:
+        """Go on to a step, up to which no more steps are recorded."""
+        n_passed = index + 1 - self.next_index
+        if n_passed > 0 and not self.recorded_steps.count(self.next_index, n_passed):
+            self.next_index = index + 1
+
     def _make_room(self, buffer: ChunkBuffer) -> None:
         """Wait until the piece that the next one overwrites has been written."""
         if self._writing is not None:

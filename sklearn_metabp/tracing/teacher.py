@@ -27,8 +27,8 @@ class Teacher:
         self._shadow: StepView
         self._compute_update: Callable[[], np.ndarray]
 
-    def teach(self, step: Step) -> "TaughtStep":
-        """Return the step together with the teacher's update.
+    def teach(self, step: Step) -> np.ndarray:
+        """Return the teacher's update at a step.
 
         Raises
         ------
@@ -40,7 +40,7 @@ class Teacher:
             self._seen, self._shadow = step, StepView(step, "updates", "dropout")
             self._compute_update = bind_validated(self._rule, self._shadow, self._state)
         self._shadow.refresh()
-        return TaughtStep(step, self._compute_update())
+        return self._compute_update()
 
     def forget_step(self) -> None:
         """Drop the references to the last step, which holds the data. Keep the rule's state."""
@@ -52,13 +52,3 @@ class Teacher:
 def taught_updates(step: Any) -> np.ndarray:
     """Return the update to learn from a recorded step: the teacher's, if there was a teacher."""
     return getattr(step, TEACHER_UPDATES, step.updates)
-
-
-class TaughtStep:
-    """A step with ``teacher_updates`` in addition to its own attributes."""
-
-    def __init__(self, step: Step, teacher_updates: np.ndarray):
-        self._step, self.teacher_updates = step, teacher_updates
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._step, name)

@@ -15,7 +15,6 @@ from sklearn_metabp.tracing.run import Run
 from sklearn_metabp.tracing.scopes import make_scope
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import (
-    TEACHER_UPDATES,
     VARIABLES,
     TraceVariable,
     document_variables,
@@ -281,14 +280,15 @@ class Trace:
         Parameters
         ----------
         variables : list of str, default=()
-            Variables with a number per parameter, for which columns are added: ``params``,
-            ``gradients``, ``updates``, ``teacher_updates``.
+            Variables for which columns are added: ``params``, ``gradients``, ``updates`` and
+            ``teacher_updates``, which have a number per parameter, and ``summary``.
 
         Returns
         -------
         frame : DataFrame of n_steps rows
             Columns ``run``, ``index``, ``epoch``, ``n_patterns`` and ``loss``; then a column per
-            parameter of every variable, named like ``params coefs_[0][2,1]``.
+            parameter of every variable, named like ``params coefs_[0][2,1]``, and one per statistic
+            of a summary, named like ``gradients coefs_[0] l2`` and ``outputs layer 1 dead``.
 
         Raises
         ------
@@ -347,7 +347,10 @@ class Trace:
         """Return the recorded arrays of all runs, in the order of the steps, read once."""
         if variable.name not in self._kept:
             self._kept[variable.name] = self._read(variable)
-        return variable.value_of(list(self._kept[variable.name]))
+        arrays = list(self._kept[variable.name])
+        if not len(self):  # of no network
+            return arrays if variable.kind.is_layered else arrays[0]
+        return variable.value_of(arrays, self._recorded[self.runs[0]].layout)
 
     def _read(self, variable: TraceVariable) -> list[np.ndarray]:
         """Read the arrays of a variable, or compute them, into arrays of all steps."""
@@ -363,7 +366,7 @@ class Trace:
         for number, run in zip(numbers, runs, strict=True):
             if variable.name not in run.stored:
                 name = variable.name
-                how = "teacher=rule" if name == TEACHER_UPDATES else f"variables=[..., {name!r}]"
+                how = variable.option or f"variables=[..., {name!r}]"
                 raise AttributeError(
                     f"run {number} of the trace has no {name}: record them with "
                     f"TraceRecorder({how})."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.tracing.summary_record import summary_record
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Kind:
         Whether the variable is a list of arrays, one per layer.
     dtype : dtype or None
         None for the dtype of the recorded arrays.
+    record : callable or None
+        ``record(layout, dtype)`` returns the structured dtype that readers see the numbers of a
+        step as; None if they are seen as they are.
     """
 
     shape_in_trace: str
@@ -33,6 +37,7 @@ class Kind:
     has_patterns: bool = False
     is_layered: bool = False
     dtype: np.dtype | None = None
+    record: Callable[[ParameterLayout, np.dtype], np.dtype] | None = None
 
 
 COUNT = Kind("ndarray of int of shape (n_steps,)", lambda _: (), dtype=np.dtype("<i8"))
@@ -55,6 +60,11 @@ PER_OUTPUT = Kind(
     lambda layout: layout.layer_sizes[-1:],
     has_patterns=True,
 )
+SUMMARY = Kind(
+    "structured ndarray of shape (n_steps,)",
+    lambda layout: (summary_record(layout, np.dtype(np.int8)).itemsize,),
+    record=summary_record,
+)
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,8 @@ class TraceVariable:
         Whether it is recorded by default.
     is_always_recorded : bool
         Whether every run has it, whatever was chosen.
-    is_choice : bool
-        Whether a recorder's ``variables`` may name it.
+    option : str
+        Option of a recorder that records it, where its ``variables`` may not name it.
     plural : str
         Attribute of a trace and name in a file, where they differ from ``name``.
     """
@@ -83,7 +93,7 @@ class TraceVariable:
     description: str
     is_default: bool = False
     is_always_recorded: bool = False
-    is_choice: bool = True
+    option: str = ""
     plural: str = ""
 
     @property
@@ -91,12 +101,25 @@ class TraceVariable:
         """Attribute of a trace."""
         return self.plural or self.name
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether a recorder's ``variables`` may name it."""
+        return not self.option and self.name not in _OF_EVERY_STEP
+
     def arrays_of(self, value: Any) -> list[Any]:
         """Return the arrays that the value at one step consists of."""
+        if self.kind.record is not None:
+            numbers = value[..., np.newaxis]
+            while numbers.dtype.names is not None:
+                numbers = numbers.view(numbers.dtype[0].base)
+            return [numbers]
         return list(value) if self.kind.is_layered else [value]
 
-    def value_of(self, arrays: list[Any]) -> Any:
+    def value_of(self, arrays: list[Any], layout: ParameterLayout) -> Any:
         """Return the value that consists of these arrays; the inverse of ``arrays_of``."""
+        if self.kind.record is not None:
+            (numbers,) = arrays
+            return numbers.view(self.kind.record(layout, numbers.dtype))[..., 0]
         return arrays if self.kind.is_layered else arrays[0]
 
     def array_names(self, layout: ParameterLayout) -> list[str]:
@@ -112,15 +135,16 @@ class TraceVariable:
             return [(n_patterns, width) for width in widths]
         return [widths]
 
-    def without_padding(self, value: Any, n_patterns: int) -> Any:
-        """Return the value at one step without the space for patterns that the batch lacks."""
-        if not self.kind.has_patterns:
-            return value
-        return self.value_of([array[:n_patterns] for array in self.arrays_of(value)])
+    def without_padding(self, arrays: list[Any], n_patterns: int) -> list[Any]:
+        """Return the arrays at one step without the space for patterns that the batch lacks."""
+        return [array[:n_patterns] for array in arrays] if self.kind.has_patterns else arrays
 
 
 # The update that a teacher would have made, recorded where the recorder has a teacher.
 TEACHER_UPDATES = "teacher_updates"
+
+# Which step it is: nobody has to ask for it.
+_OF_EVERY_STEP = ("index", "epoch", "n_patterns")
 
 _ALL = (
     TraceVariable(
@@ -128,7 +152,6 @@ _ALL = (
         COUNT,
         "Number of the step in its training, from 1.",
         is_always_recorded=True,
-        is_choice=False,
         plural="indices",
     ),
     TraceVariable(
@@ -136,7 +159,6 @@ _ALL = (
         COUNT,
         "Epoch of the step, from 0.",
         is_always_recorded=True,
-        is_choice=False,
         plural="epochs",
     ),
     TraceVariable(
@@ -144,7 +166,6 @@ _ALL = (
         COUNT,
         "Number of patterns in the batch.",
         is_always_recorded=True,
-        is_choice=False,
     ),
     TraceVariable(
         "params",
@@ -185,7 +206,14 @@ _ALL = (
         TEACHER_UPDATES,
         PER_PARAMETER,
         "Change of the parameters that the recorder's teacher would have made.",
-        is_choice=False,
+        option="teacher=rule",
+    ),
+    TraceVariable(
+        "summary",
+        SUMMARY,
+        "Statistics of the tensors and layers, such as ``trace.summary['gradients']['l2']`` of "
+        "shape (n_steps, n_tensors).",
+        option="summary=True",
     ),
 )
 

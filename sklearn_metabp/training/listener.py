@@ -31,12 +31,12 @@ class Listener(Protocol):
     def next_step(self, index: int) -> float:
         """Return the number of the next step to receive, this one or later; infinite for none.
 
-        It is asked before the step of that number is taken, if ``wants_steps``.
+        It is called before the step of that number is taken, if ``wants_steps``.
         """
         ...
 
     def step_ends(self, step: Step) -> None:
-        """Receive a step after the weights changed, if ``next_step`` named it."""
+        """Receive the step that ``next_step`` named last, after the weights changed."""
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
         """Receive the end of an epoch, if ``wants_epochs``.

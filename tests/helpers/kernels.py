@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from sklearn_metabp import _kernels
-from sklearn_metabp._kernels import network, rules, scopes
+from sklearn_metabp._kernels import network, rules, scopes, summaries
 from sklearn_metabp._kernels.network import backprop_fallback
 from sklearn_metabp._kernels.rules import program_fallback, rule_steps_fallback
 from sklearn_metabp._kernels.scopes import (
@@ -14,6 +14,7 @@ from sklearn_metabp._kernels.scopes import (
     neuron_rule_fallback,
     pattern_rule_fallback,
 )
+from sklearn_metabp._kernels.summaries import summaries_fallback
 
 FALLBACKS = (
     backprop_fallback,
@@ -23,6 +24,7 @@ FALLBACKS = (
     link_rule_fallback,
     neuron_rule_fallback,
     pattern_rule_fallback,
+    summaries_fallback,
 )
 RULE_STEPS = frozenset(rule_steps_fallback.__all__)
 
@@ -35,7 +37,9 @@ def public_names(modules):
 fallback = SimpleNamespace(**public_names(FALLBACKS))
 installed = SimpleNamespace(
     **{
-        name: next(getattr(p, name) for p in (network, rules, scopes) if hasattr(p, name))
+        name: next(
+            getattr(p, name) for p in (network, rules, scopes, summaries) if hasattr(p, name)
+        )
         for name in vars(fallback)
     }
 )

@@ -50,6 +50,11 @@ class Activation:
         function at its outputs.
     output_range : tuple of (float, float)
         Lower and upper limit of x.
+    steepest : float
+        Largest derivative.
+    steep_outputs : tuple of (float, float)
+        The outputs between these limits have at least a hundredth of the largest derivative, all
+        others less. Without meaning where the derivative does not follow from x.
     sums_to_one : bool
         True if the outputs of a group add up to 1, so that one class excludes the others.
     inverse : callable or None
@@ -74,6 +79,8 @@ class Activation:
     is_estimator_output: bool = False
     class_range: tuple[float, float] | None = None
     output_range: tuple[float, float] = (-np.inf, np.inf)
+    steepest: float = 1.0
+    steep_outputs: tuple[float, float] = (-np.inf, np.inf)
     sums_to_one: bool = False
     inverse: Callable[[np.ndarray, float], np.ndarray] | None = None
     glorot_factor: float = 6.0
@@ -131,6 +138,9 @@ def _log_odds(share: np.ndarray, half_a_row: float) -> np.ndarray:
     return logit(share)
 
 
+# Where x (1 - x) is a hundredth of 0.25.
+_STEEP_SHARES = (0.5 - math.sqrt(0.99) / 2, 0.5 + math.sqrt(0.99) / 2)
+
 _TABLE = (
     Activation(
         "identity",
@@ -158,6 +168,8 @@ _TABLE = (
         is_estimator_output=True,
         class_range=(0.0, 1.0),
         output_range=(0.0, 1.0),
+        steepest=0.25,
+        steep_outputs=_STEEP_SHARES,
         inverse=_log_odds,
         glorot_factor=2.0,
         names_elsewhere=("sigmoid", "expit"),
@@ -174,6 +186,7 @@ _TABLE = (
         is_estimator_output=True,
         class_range=(-1.0, 1.0),
         output_range=(-1.0, 1.0),
+        steep_outputs=(-math.sqrt(0.99), math.sqrt(0.99)),
         inverse=lambda y, half_a_row: _log_odds((1 + y) / 2, half_a_row) / 2,
         names_elsewhere=("hardtanh",),
     ),
@@ -187,6 +200,7 @@ _TABLE = (
         onnx=("Relu", IN),
         is_output=True,
         output_range=(0.0, np.inf),
+        steep_outputs=(0.0, np.inf),
         names_elsewhere=("rectifier",),
     ),
     Activation(
@@ -208,6 +222,7 @@ _TABLE = (
         slope_of_output=lambda x: np.where(x > 0, x.dtype.type(1), 1 + x),
         onnx=("Add", ("Relu", IN), ("Sub", ("Exp", ("Min", IN, 0)), 1)),
         output_range=(-1.0, np.inf),
+        steep_outputs=(-0.99, np.inf),
     ),
     Activation(
         "gelu",
@@ -217,6 +232,7 @@ _TABLE = (
         curvature=_gelu_curvature,
         slope_of_output=None,
         onnx=("Mul", ("Mul", IN, 0.5), ("Add", ("Erf", ("Mul", IN, 1 / math.sqrt(2))), 1)),
+        steepest=1.12890,
     ),
     Activation(
         "silu",
@@ -227,6 +243,7 @@ _TABLE = (
         slope_of_output=None,
         # x sigmoid(x) would be fused to a QuickGelu, which older runtimes have in float32 alone.
         onnx=("Div", IN, ("Add", 1, ("Exp", ("Neg", IN)))),
+        steepest=1.09984,
         names_elsewhere=("swish",),
     ),
     Activation(
@@ -238,6 +255,7 @@ _TABLE = (
         slope_of_output=lambda x: -np.expm1(-x),
         onnx=("Add", ("Relu", IN), ("Log", ("Add", 1, ("Exp", ("Neg", ("Abs", IN)))))),
         output_range=(0.0, np.inf),
+        steep_outputs=(-math.log(0.99), np.inf),
     ),
     Activation(
         "softmax",
@@ -252,6 +270,8 @@ _TABLE = (
         is_estimator_output=True,
         class_range=(0.0, 1.0),
         output_range=(0.0, 1.0),
+        steepest=0.25,
+        steep_outputs=_STEEP_SHARES,
         sums_to_one=True,
     ),
     Activation(

@@ -228,16 +228,16 @@ class Scope(ABC):
 
     def check_run(self, run: Run) -> None:
         """Raise ValueError for a run that lacks steps or arrays that the inputs need."""
-        if self.follows_runs and not run.is_whole:
-            raise ValueError(
-                f"scope={self.name!r} follows the gradients along the run, so it needs every step: "
-                "record with TraceRecorder(every=1) from the first step of the training on."
-            )
         if self.needed_arrays - set(run.stored):
             raise ValueError(
                 f"scope={self.name!r} with inputs={list(self.inputs)} needs "
                 f"{sorted(self.needed_arrays)} of every step, and the run has "
                 f"{sorted(run.stored)}: record more with TraceRecorder(variables=[...])."
+            )
+        if self.follows_runs and not run.is_whole:
+            raise ValueError(
+                f"scope={self.name!r} follows the gradients along the run, so it needs every step: "
+                "record with TraceRecorder(every=1) from the first step of the training on."
             )
 
     def count_predictions(self, trace: Trace) -> np.ndarray:

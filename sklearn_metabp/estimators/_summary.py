@@ -1,0 +1,224 @@
+"""The description of a fitted network as a table, in text and in HTML."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from math import prod
+from typing import NamedTuple
+
+from sklearn_metabp.network import Network
+from sklearn_metabp.training import TrainingState
+from sklearn_metabp.update_rules import TrainingRule
+
+Shapes = tuple[tuple[int, ...], ...]
+
+_HEAD = ("layer", "neurons", "function", "weights", "biases", "parameters")
+_IS_NUMBER = (False, True, False, False, False, True)
+
+
+class FitSize(NamedTuple):
+    """The rows of a fit and its batches.
+
+    Attributes
+    ----------
+    n_rows : int
+        Number of rows that were trained on.
+    batch_size : int
+        Rows of a batch; the last of an epoch may have fewer.
+    n_batches : int
+        Steps of an epoch.
+    """
+
+    n_rows: int
+    batch_size: int
+    n_batches: int
+
+
+class LayerSummary(NamedTuple):
+    """A layer of a network.
+
+    Attributes
+    ----------
+    name : str
+        "input", "hidden 1" and so on, "output".
+    n_neurons : int
+    activation : str
+        Name of the activation function; empty for the input.
+    weights, biases : tuple of tuple of int
+        Shapes of the weight matrices and bias vectors that lead to the layer.
+    n_params : int
+        Number of weights and biases.
+    """
+
+    name: str
+    n_neurons: int
+    activation: str
+    weights: Shapes
+    biases: Shapes
+    n_params: int
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """Description of a fitted network; made by ``summary`` of an estimator.
+
+    ``print`` shows it as text, and a notebook as an HTML table.
+
+    Attributes
+    ----------
+    name : str
+        Name of the estimator's class.
+    layers : tuple of LayerSummary
+        From the input to the output.
+    n_params : int
+        Number of weights and biases.
+    facts : dict of str to str
+        The dtype, the loss, the update rule, the rows and steps of an epoch, and the training so
+        far, by their names.
+    """
+
+    name: str
+    layers: tuple[LayerSummary, ...]
+    n_params: int
+    facts: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """Name of the estimator, sizes of the layers and number of parameters."""
+        sizes = "-".join(str(layer.n_neurons) for layer in self.layers)
+        return f"{self.name} {sizes}, {_count(self.n_params, 'parameter')}"
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield the cells of every layer."""
+        for layer in self.layers:
+            yield (
+                layer.name,
+                str(layer.n_neurons),
+                layer.activation,
+                _shapes(layer.weights),
+                _shapes(layer.biases),
+                str(layer.n_params) if layer.weights else "",
+            )
+
+    def __str__(self) -> str:
+        rows = [_HEAD, *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [self.title, ""]
+        for row in rows:
+            cells = [
+                cell.rjust(width) if is_number else cell.ljust(width)
+                for cell, width, is_number in zip(row, widths, _IS_NUMBER, strict=True)
+            ]
+            lines.append("  ".join(cells).rstrip())
+        lines.append("")
+        widest = max(map(len, self.facts))
+        lines += [f"{name.ljust(widest)}  {fact}" for name, fact in self.facts.items()]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the tables in HTML, in the colours of the page around them."""
+        head = "".join(_cell("th", text, n) for text, n in zip(_HEAD, _IS_NUMBER, strict=True))
+        body = "".join(
+            f"<tr>{''.join(_cell('td', t, n) for t, n in zip(row, _IS_NUMBER, strict=True))}</tr>"
+            for row in self._rows()
+        )
+        facts = "".join(
+            f"<tr>{_cell('th', name, False)}{_cell('td', fact, False)}</tr>"
+            for name, fact in self.facts.items()
+        )
+        return (
+            f"<div>{_STYLE}<table class='metabp-summary'><caption>{escape(self.title)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"<table class='metabp-summary'><tbody>{facts}</tbody></table></div>"
+        )
+
+
+# Lines and text have the colour of the page, so the table fits a light and a dark one.
+_STYLE = """<style>
+.metabp-summary { border-collapse: collapse; margin: 0.4em 0; color: inherit; background: none;
+  font-size: 0.9em; }
+.metabp-summary caption { text-align: left; font-weight: bold; padding: 0.3em 0; color: inherit;
+  caption-side: top; }
+.metabp-summary th, .metabp-summary td { text-align: left; padding: 0.2em 0.9em 0.2em 0;
+  border: none; background: none; font-variant-numeric: tabular-nums; }
+.metabp-summary th { font-weight: normal; opacity: 0.7; }
+.metabp-summary .metabp-number { text-align: right; }
+.metabp-summary thead th { border-bottom: 1px solid currentColor; }
+</style>"""
+
+
+def summarise_model(
+    name: str, network: Network, rule: TrainingRule, state: TrainingState, size: FitSize | None
+) -> ModelSummary:
+    """Describe a network and its training.
+
+    Parameters
+    ----------
+    name : str
+        Name of the estimator's class.
+    network : Network
+    rule : UpdateRule or LineSearchRule
+    state : TrainingState
+    size : FitSize or None
+        Of the last fit; None where it is not known.
+
+    Returns
+    -------
+    summary : ModelSummary
+    """
+    layout = network.layout
+    functions = (*network.activations, network.out_activation)
+    layers = [LayerSummary("input", layout.layer_sizes[0], "", (), (), 0)]
+    for number, function in enumerate(functions):
+        tensors = [tensor for tensor in layout.tensors if tensor.layer == number]
+        layers.append(
+            LayerSummary(
+                "output" if number == len(functions) - 1 else f"hidden {number + 1}",
+                layout.layer_sizes[number + 1],
+                function,
+                tuple(tensor.shape for tensor in tensors if not tensor.is_bias),
+                tuple(tensor.shape for tensor in tensors if tensor.is_bias),
+                sum(prod(tensor.shape) for tensor in tensors),
+            )
+        )
+    n_bytes = layout.n_params * layout.dtype.itemsize
+    facts = {
+        "dtype": f"{layout.dtype.name}, {_bytes(n_bytes)}",
+        "loss": _with_options(network.loss, alpha=network.alpha, dropout=network.dropout),
+        "update rule": " ".join(repr(rule).split()),
+    }
+    if size is not None:
+        rows, batches = _count(size.n_rows, "row"), _count(size.n_batches, "step")
+        facts["epoch"] = f"{rows} in batches of {size.batch_size}, {batches}"
+    trained = f"{_count(state.n_epochs, 'epoch')}, {_count(state.n_steps, 'step')}"
+    if state.n_epochs:
+        trained += f", loss {state.loss_curve[-1]:.4g} in the last epoch"
+    facts["trained"] = trained
+    return ModelSummary(name, tuple(layers), layout.n_params, facts)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _bytes(n: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n >= size:
+            return f"{n / size:.3g} {unit}"
+    return f"{n} bytes"
+
+
+def _shapes(shapes: Shapes) -> str:
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def _with_options(name: str, **options: float) -> str:
+    given = [f"{option}={value:g}" for option, value in options.items() if value]
+    return ", ".join([name, *given])
+
+
+def _cell(tag: str, text: str, is_number: bool) -> str:
+    style = " class='metabp-number'" if is_number else ""
+    return f"<{tag}{style}>{escape(text)}</{tag}>"
