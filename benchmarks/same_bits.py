@@ -26,6 +26,7 @@ from sklearn_metabp import (
     SGD,
     Adam,
     Averaged,
+    BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     Clipped,
@@ -111,6 +112,11 @@ def plain_trainings() -> None:
     labels = np.column_stack([y == 0, y > 0, X[:, 0] > 0]).astype(int)
     print_model_hash("sparse", classifier().fit(sparse, y))
     print_model_hash("dropout", classifier(dropout=0.3).fit(X, y))
+    print_model_hash("noise", classifier(input_noise=0.3).fit(X, y))
+    signs = np.where(y == 2, -1, 1)
+    for name, rows, sign in (("", X, None), (" sparse", sparse, None), (" of signs", X, signs)):
+        model = BackpropAutoencoder((7, 2, 7), **FIXED).fit(rows, sign)
+        print_model_hash(f"autoencoder{name}", model)
     print_model_hash("weights", classifier(class_weight="balanced").fit(X, y, sample_weight=weight))
     print_model_hash("online", classifier(SGD(0.01), batch_size=1).fit(X, y))
     print_model_hash("full", classifier("rprop", batch_size="full").fit(X, y))

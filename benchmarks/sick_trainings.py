@@ -1,8 +1,8 @@
 """Trainings that go wrong in a known way, and trainings that go well, for ``diagnosis.py``.
 
 Every training is made from a group of data sets and a seed. The thresholds of the checks were
-chosen on the groups ``first`` and ``second``; figures are reported on the group ``report``, which
-has other data and other seeds.
+chosen on the groups ``first``, ``second`` and ``third``. Figures are reported on the group
+``report``, which has other data and other seeds.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,8 @@ from sklearn.datasets import (
     make_classification,
     make_friedman1,
     make_friedman2,
+    make_friedman3,
+    make_gaussian_quantiles,
     make_hastie_10_2,
     make_moons,
     make_multilabel_classification,
@@ -97,8 +99,8 @@ def second(seed):
     )
 
 
-def report(seed):
-    """Return the data sets of the reported figures."""
+def third(seed):
+    """Return still more data sets on which thresholds were chosen."""
     random = np.random.RandomState(seed)
     X, y = make_classification(
         500, 16, n_informative=10, n_classes=4, n_clusters_per_class=1, random_state=seed
@@ -119,9 +121,27 @@ def report(seed):
     )  # fmt: skip
 
 
+def report(seed):
+    """Return the data sets of the reported figures."""
+    random = np.random.RandomState(seed)
+    X, y = make_gaussian_quantiles(n_samples=450, n_features=5, n_classes=3, random_state=seed)
+    wide = make_classification(
+        500, 30, n_informative=12, class_sep=1.5, flip_y=0.02, random_state=seed
+    )
+    board = random.uniform(-2, 2, (320, 2))
+    numbers, z = make_friedman3(400, noise=0.1, random_state=seed)
+    return DataSets(
+        (scale(X), y),
+        (scale(wide[0]), wide[1]),
+        (board, ((board[:, 0] > 0) ^ (board[:, 1] > 0)).astype(int)),
+        (scale(numbers), scale(z)),
+    )
+
+
 GROUPS: dict[str, Callable[[int], DataSets]] = {
     "first": first,
     "second": second,
+    "third": third,
     "report": report,
 }
 

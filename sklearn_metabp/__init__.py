@@ -7,6 +7,8 @@ from sklearn_metabp.estimators import (
     BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNClassifier,
+    BackpropRNNRegressor,
 )
 from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
 from sklearn_metabp.pretrained import load_pretrained
@@ -33,6 +35,8 @@ __all__ = [
     "BackpropAutoencoder",
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
+    "BackpropRNNClassifier",
+    "BackpropRNNRegressor",
     "Checkpoint",
     "CheckpointError",
     "Clipped",

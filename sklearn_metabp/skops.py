@@ -24,14 +24,22 @@ from sklearn_metabp.estimators import (
     BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNClassifier,
+    BackpropRNNRegressor,
 )
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression
 from sklearn_metabp.learned.scopes.layer import zero_params
-from sklearn_metabp.network import Network, ParameterLayout
-from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, NumberTargets, RowTargets
+from sklearn_metabp.network import Network, ParameterLayout, RecurrentNetwork
+from sklearn_metabp.targets import (
+    ClassTargets,
+    MultiOutputTargets,
+    NumberTargets,
+    RowTargets,
+    SequenceTargets,
+)
 from sklearn_metabp.training import Curve, Patience, TrainingState
 
 __all__ = ["TRUSTED_TYPES"]
@@ -48,11 +56,15 @@ _TYPES: list[Any] = [
     BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNClassifier,
+    BackpropRNNRegressor,
     ClassTargets,
     MultiOutputTargets,
     NumberTargets,
     RowTargets,
+    SequenceTargets,
     Network,
+    RecurrentNetwork,
     ParameterLayout,
     TrainingState,
     Patience,

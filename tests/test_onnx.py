@@ -16,8 +16,11 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_metabp import (
     SGD,
+    BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNClassifier,
+    BackpropRNNRegressor,
     LearnedUpdateRule,
     TraceRecorder,
 )
@@ -314,3 +317,93 @@ def test_without_skl2onnx_the_import_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 1
     assert "pip install sklearn-metabp[onnx]" in done.stderr
+
+
+def sequences(dtype, n=40, n_timesteps=7):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, n_timesteps, 2)).astype(dtype)
+    for row in X[1:]:
+        row[rng.integers(2, n_timesteps + 1) :] = np.nan
+    return X, np.nansum(X[:, :, 0], axis=1)
+
+
+def convert_sequences(model, X):
+    kind = DoubleTensorType if X.dtype == np.float64 else FloatTensorType
+    options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
+    types = [("X", kind([None, *[None] * (X.ndim - 2), X.shape[-1]]))]
+    return run(to_onnx(model, initial_types=types, options=options), X)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("cell", "activation"),
+    [("gru", "tanh"), *[("elman", name) for name in HIDDEN_ACTIVATIONS[:5] if name != "exp"]],
+)
+def test_recurrent_networks_predict_the_same(cell, activation, dtype):
+    X, y = sequences(dtype)
+    make = {"cell": cell, "activation": activation, **SHORT}
+    regressor = BackpropRNNRegressor(5, **make).fit(X, y)
+    np.testing.assert_allclose(
+        convert_sequences(regressor, X)[0][:, 0], regressor.predict(X), rtol=1e-5, atol=1e-5
+    )
+    classifier = BackpropRNNClassifier(5, **make).fit(X, np.digitize(y, [-1, 1]))
+    label, probabilities = convert_sequences(classifier, X)
+    np.testing.assert_allclose(probabilities, classifier.predict_proba(X), atol=1e-5)
+    np.testing.assert_array_equal(label, classifier.predict(X))
+    rows = np.nan_to_num(X).reshape(40, 14)
+    of_rows = BackpropRNNRegressor(5, n_timesteps=7, **make).fit(rows, y)
+    np.testing.assert_allclose(
+        convert_sequences(of_rows, rows)[0][:, 0], of_rows.predict(rows), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_recurrent_networks_with_outputs_at_every_step():
+    X, _ = sequences(np.float32)
+    X = np.nan_to_num(X)
+    every = BackpropRNNRegressor(5, return_sequences=True, **SHORT).fit(X, X.cumsum(axis=1))
+    (found,) = convert_sequences(every, X)
+    np.testing.assert_allclose(found, every.predict(X), atol=1e-5)
+    labels = BackpropRNNClassifier(5, return_sequences=True, **SHORT).fit(X, X[:, :, 0] > 0)
+    with pytest.raises(NotImplementedError, match="return_sequences=True"):
+        convert_sequences(labels, X)
+    gelu = BackpropRNNRegressor(5, activation="gelu", **SHORT).fit(X, X[:, 0, 0])
+    with pytest.raises(NotImplementedError, match="no recurrent layer of 'gelu' neurons"):
+        convert_sequences(gelu, X)
+
+
+OUTPUTS = ("score_samples", "reconstruct", "residuals")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [(3,), (5, 2, 5)], ids=str)
+@pytest.mark.parametrize("asked", [(), OUTPUTS, ("reconstruct",)], ids=str)
+def test_autoencoder(asked, sizes, dtype):
+    X, _ = numbers(n=80)
+    model = BackpropAutoencoder(sizes, "tanh", **SHORT).fit(X)
+    X = 2 * X.astype(dtype)
+    label, scores, *more = convert_and_run(model, X, **dict.fromkeys(asked, True))
+    np.testing.assert_array_equal(label, model.predict(X)[:, None])
+    assert set(label.ravel()) == {-1, 1}
+    found = {"decision_function": scores, **dict(zip(asked, more, strict=True))}
+    for name, values in found.items():
+        expected = getattr(model, name)(X)
+        assert values.dtype == dtype
+        np.testing.assert_allclose(values, expected.reshape(values.shape), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_autoencoder_in_front_of_a_classifier(dtype):
+    X, y = classes("multiclass")
+    code = BackpropAutoencoder((5, 3, 5), "tanh", **SHORT)
+    model = make_pipeline(StandardScaler(), code, BackpropMLPClassifier((5,), **SHORT)).fit(X, y)
+    X = X.astype(dtype)
+    converted = to_onnx(
+        model,
+        X[:1],
+        options={id(code): {"transform": True}, id(model[-1]): {"zipmap": False}},
+    )
+    label, probabilities = run(converted, X)
+    np.testing.assert_array_equal(label, model.predict(X))
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-5)
+    (codes,) = convert_and_run(model[1], X, transform=True)
+    np.testing.assert_allclose(codes, model[1].transform(X), rtol=0, atol=1e-5)

@@ -17,6 +17,8 @@ from sklearn_metabp import (
     BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNClassifier,
+    BackpropRNNRegressor,
     LearnedUpdateRule,
     TraceRecorder,
     update_rules,
@@ -102,6 +104,10 @@ def models():
         "generator of its own": classifier(random_state=np.random.RandomState(0)).fit(X, Y),
         "rule of no scope": of_no_scope,
         "ridge": learned("link", Ridge()),
+        "recurrent": BackpropRNNRegressor(4, **SHORT).fit(*numbers()),
+        "recurrent labels": BackpropRNNClassifier(
+            4, "gru", return_sequences=True, bptt_steps=2, **SHORT
+        ).fit(X, np.sign(X) > 0),
         "linear controller": learned("layer", LayerScope.default_learner()),
     }
     for scope in ("link", "neuron", "network", "layer"):
@@ -220,4 +226,6 @@ def test_a_layout_is_made_anew_from_its_sizes(dtype):
     assert layout.n_params == 13
     loaded = pickle.loads(pickle.dumps(layout))
     assert loaded == layout
-    assert vars(loaded) == {"layer_sizes": (2, 3, 1), "dtype": np.dtype(dtype)}
+    assert vars(loaded) == {"layer_sizes": (2, 3, 1), "dtype": np.dtype(dtype), "cell": None}
+    recurrent = ParameterLayout((2, 3, 1), dtype, "gru")
+    assert pickle.loads(pickle.dumps(recurrent)) == recurrent != layout

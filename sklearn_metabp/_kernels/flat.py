@@ -5,6 +5,21 @@ from itertools import pairwise
 
 import numpy as np
 
+# Columns of the table of tensors that ``ParameterLayout.table`` makes, weight matrices before bias
+# vectors, which have one row. SOURCE is the place of the first row among the activations that
+# layers receive, TARGET that of the first column among the net inputs, one layer after another.
+TENSOR_COLUMNS = ("rows", "columns", "layer", "is_bias", "source", "target", "fan_in")
+ROWS, COLUMNS, LAYER, IS_BIAS, SOURCE, TARGET, FAN_IN = range(len(TENSOR_COLUMNS))
+
+
+def are_tensors(table: np.ndarray, n_params: int) -> bool:
+    """Return whether a table has the tensors of so many parameters."""
+    fits = table.ndim == 2 and table.shape[1] == len(TENSOR_COLUMNS) and len(table) > 0
+    if not fits or table.min() < 0 or table[:, [ROWS, COLUMNS, FAN_IN]].min() < 1:
+        return False
+    # They may come from a file, so they are added up in Python's integers.
+    return sum(row[ROWS] * row[COLUMNS] for row in table.tolist()) == n_params
+
 
 def fits_layers(n_params: int, layer_sizes: Sequence[int] | np.ndarray) -> bool:
     """Return whether layers of these sizes, of one neuron or more each, have so many parameters.

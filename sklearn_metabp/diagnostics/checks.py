@@ -205,7 +205,7 @@ CHECKS = (
     Check(
         "too few epochs",
         ending_checks.too_few_epochs,
-        0.15,
+        0.25,
         "the training ended after {epochs} epochs; {more} more would lower the loss by "
         "{rest:.0%} of that of a constant",
         "raise max_iter",

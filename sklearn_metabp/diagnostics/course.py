@@ -57,6 +57,8 @@ class Course:
         there were too few.
     X, targets : ndarray of shape (n_rows, n_columns)
         Some rows of the training.
+    first_params : ndarray of shape (n_params,)
+        Parameters before the first step.
     params : ndarray of shape (n_params,) or None
         Parameters at the end; None if they are not finite.
     ending : Ending
@@ -69,6 +71,7 @@ class Course:
     peak: float
     X: np.ndarray
     targets: np.ndarray
+    first_params: np.ndarray
     params: np.ndarray | None
     ending: Ending
 
@@ -161,40 +164,19 @@ class Course:
 
     @cached_property
     def unfinished(self) -> float:
-        """Decrease of the loss that more epochs would bring, over the constant's loss.
+        """Decrease of the training loss that more epochs would bring, over the constant's loss."""
+        return _decrease_ahead(self.epoch_losses) / self.constant
 
-        These are as many as there were, or 30 if there were fewer. The last two thirds of the
-        training tell how fast the decrease slows down.
-        """
-        losses = self.epoch_losses
-        if len(losses) < 3 or not np.isfinite(losses).all():
-            return np.nan
-        if not self._falls:
-            return 0.0
-        width = max(1, len(losses) // 10)
-        ends = [losses[: max(1, width // 2)].mean()]
-        for stop in np.linspace(0, len(losses), 4)[1:].astype(int):
-            ends.append(float(np.median(losses[max(0, stop - width) : stop])))
-        before, lately = ends[1] - ends[2], ends[2] - ends[3]
-        if lately <= 0:
-            return 0.0
-        ratio = min(1.0, lately / before) if before > 0 else 1.0
-        n_thirds = round(3 * max(1.0, _FEW_EPOCHS / len(losses)))
-        return lately * float((ratio ** np.arange(1, n_thirds + 1)).sum()) / self.constant
+    @cached_property
+    def unfinished_validation(self) -> float:
+        """Decrease of the validation loss that more epochs would bring, over the constant's."""
+        losses = self.ending.validation_losses
+        return _decrease_ahead(losses[~np.isnan(losses)]) / self.constant
 
     @property
     def n_more(self) -> int:
         """Number of epochs that ``unfinished`` looks ahead."""
         return max(self.n_epochs, _FEW_EPOCHS)
-
-    @property
-    def _falls(self) -> bool:
-        """Whether the loss fell in the second half by more than it went up and down."""
-        second = self.epoch_losses[self.n_epochs // 2 :]
-        if len(second) < 6:
-            return True
-        before, lately = np.array_split(second, 2)
-        return float(before.mean() - lately.mean()) > float(lately.std())
 
     @cached_property
     def rises(self) -> float:
@@ -212,3 +194,29 @@ class Course:
                 break
             found = look
         return found
+
+
+def _decrease_ahead(losses: np.ndarray) -> float:
+    """Return the decrease that as many epochs again would bring, or 30 if there were fewer.
+
+    The last two thirds tell how fast the decrease slows down. It is no more than the last loss.
+    """
+    n = len(losses)
+    if n < 3 or not np.isfinite(losses).all():
+        return np.nan
+    second = losses[n // 2 :]
+    if len(second) >= 6:
+        before, lately = np.array_split(second, 2)
+        if before.mean() - lately.mean() <= lately.std():  # it goes up and down more than it falls
+            return 0.0
+    width = max(1, n // 10)
+    ends = [
+        float(np.median(losses[max(0, stop - width) : stop]))
+        for stop in np.linspace(0, n, 4)[1:].astype(int)
+    ]
+    earlier, last = ends[0] - ends[1], ends[1] - ends[2]
+    if last <= 0:
+        return 0.0
+    ratio = min(1.0, last / earlier) if earlier > 0 else 1.0
+    n_thirds = round(3 * max(1.0, _FEW_EPOCHS / n))
+    return min(last * float((ratio ** np.arange(1, n_thirds + 1)).sum()), ends[2])

@@ -124,7 +124,7 @@ def _finding(check: Check, evidence: Evidence) -> Finding:
         None if look is None else look.index,
         None if look is None else look.epoch + 1,
         evidence.layer,
-        check.is_problem,
+        check.is_problem and not evidence.is_harmless,
     )
 
 
@@ -203,6 +203,7 @@ def course_of(
         observer.peak,
         X,
         targets,
+        observer.first_params,
         params,
         ending,
     )

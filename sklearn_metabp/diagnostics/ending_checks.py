@@ -23,7 +23,7 @@ def too_stiff(course: Course) -> Evidence | None:
     structure = course.structure
     if np.isnan(structure) or np.isnan(course.unfinished):
         return None
-    if not 0.1 < course.level < 0.9 or course.unfinished > 0.05:
+    if not 0.1 < course.level < 1.02 or course.unfinished > 0.05:
         return NOTHING
     width = min(course.network.layout.layer_sizes[1:-1], default=0)
     return Evidence(
@@ -47,8 +47,7 @@ def memorising(course: Course) -> Evidence | None:
     return Evidence(last / best, facts, since)
 
 
-def _cut_short(course: Course) -> Evidence:
-    value = course.unfinished
+def _cut_short(course: Course, value: float) -> Evidence:
     facts: dict[str, float | str] = {
         "rest": value,
         "more": course.n_more,
@@ -61,7 +60,10 @@ def patience_too_short(course: Course) -> Evidence | None:
     """Look for a training that patience ended while the loss still fell."""
     if not course.ending.is_known:
         return None
-    return _cut_short(course) if course.ending.ran_out_of_patience else NOTHING
+    if not course.ending.ran_out_of_patience:
+        return NOTHING
+    validated = len(course.ending.validation_losses) > 0
+    return _cut_short(course, course.unfinished_validation if validated else course.unfinished)
 
 
 def too_few_epochs(course: Course) -> Evidence | None:
@@ -69,4 +71,4 @@ def too_few_epochs(course: Course) -> Evidence | None:
     ending = course.ending
     if ending.divergence is not None or ending.ran_out_of_patience:
         return NOTHING
-    return _cut_short(course)
+    return _cut_short(course, course.unfinished)

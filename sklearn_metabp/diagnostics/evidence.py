@@ -21,12 +21,15 @@ class Evidence:
         The look at which it began.
     layer : int or None
         Number of the hidden layer, from 1.
+    is_harmless : bool
+        Whether the training went well in spite of it.
     """
 
     value: float
     facts: dict[str, float | str] = field(default_factory=dict)
     since: Look | None = None
     layer: int | None = None
+    is_harmless: bool = False
 
 
 NOTHING = Evidence(0.0)

@@ -1,6 +1,6 @@
 """Looks at single steps: the few numbers of a step that verdicts are made from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,6 @@ class Look:
         Hidden neurons without a slope, by layer.
     saturated : ndarray of shape (n_hidden_layers,)
         Share of neurons and patterns that are saturated; NaN where a layer cannot be.
-    twins : ndarray of shape (n_hidden_layers,)
-        Share of neurons with the same incoming weights as another neuron of their layer.
     pull, cost : float
         Change of the loss of the next batch along the update: minus its linear part, and its
         quadratic part. NaN without a next step.
@@ -55,7 +53,6 @@ class Look:
     delta_sizes: np.ndarray
     idle: list[np.ndarray]
     saturated: np.ndarray
-    twins: np.ndarray
     pull: float = np.nan
     cost: float = np.nan
     cosine: float = np.nan
@@ -99,7 +96,6 @@ def look_at(step: Any, *, knows_noise: bool) -> Look:
         delta_sizes=np.array([_size(deltas) for deltas in step.deltas]),
         idle=idle_neurons(step),
         saturated=np.array([share.mean() for share in saturation(step, SATURATED_BELOW)]),
-        twins=np.array([share_of_twins(weights) for weights in layout.coefs(step.params)[:-1]]),
     )
 
 
@@ -107,59 +103,86 @@ def _size(values: np.ndarray) -> float:
     return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
 
 
-def share_of_twins(weights: np.ndarray) -> float:
-    """Return the share of columns that another column equals."""
-    _, counts = np.unique(weights, axis=1, return_counts=True)
-    return float(counts[counts > 1].sum()) / weights.shape[1]
+# Least squares of a parabola along a step, from the change of the loss and its slopes at both ends.
+_FIT = np.linalg.pinv(np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 2.0]]))
 
 
-@dataclass
 class PendingLook:
     """A look at a step that waits for the next step.
 
     The next batch is looked at from both ends of the step. The step does not depend on it, so its
     noise does not look like curvature, as that of the step's own batch would.
+
+    Parameters
+    ----------
+    look : Look
+    step : Step or recorded step
     """
 
-    look: Look
-    params: np.ndarray
-    update: np.ndarray = field(repr=False)
+    def __init__(self, look: Look, step: Any) -> None:
+        self.look = look
+        self._params = np.array(step.params)
+        self._update = np.array(step.updates, np.float64)
 
-    def complete(self, step: Any) -> None:
+    def complete(self, step: Any, probe: "Probe") -> None:
         """Fill in what the next step shows."""
-        self.look.cosine = _cosine(self.update, step.updates)
-        probe = _Probe(step)
-        loss_before, gradient_before = probe.at(self.params)
-        slope_before = float(gradient_before @ self.update)
-        loss_after, gradient_after = probe.at(np.asarray(step.params))
-        slope_after = float(gradient_after @ self.update)
-        # The two slopes and the difference of losses over-determine the parabola; least squares.
-        rows = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 2.0]])
-        change = np.array([loss_after - loss_before, slope_before, slope_after])
+        update = self._update
+        self.look.cosine = _cosine(update, step.updates)
+        probe.load(step)
+        loss_before, gradient_before = probe.at(self._params)
+        slope_before = float(gradient_before @ update)
+        loss_after, gradient_after = probe.here()
+        change = np.array([loss_after - loss_before, slope_before, gradient_after @ update])
         if np.isfinite(change).all():
-            (linear, quadratic), *_ = np.linalg.lstsq(rows, change, rcond=None)
+            linear, quadratic = _FIT @ change
             self.look.pull, self.look.cost = -float(linear), float(quadratic)
 
 
-class _Probe:
-    """Loss and gradient of a step's batch at other parameters, nothing dropped or weighted."""
+class Probe:
+    """Loss and gradient of a step's batch at other parameters, nothing dropped or weighted.
+
+    Parameters
+    ----------
+    step : Step or recorded step
+        The first one.
+    """
 
     def __init__(self, step: Any) -> None:
-        n, dtype = step.n_patterns, step.params.dtype
+        gradients = PatternGradients(step)
+        self._is_plain = (
+            step.network.dropout == 0 and gradients.is_complete and not gradients.is_weighted
+        )
         self._params = np.zeros_like(step.params)
         self._gradients = np.zeros_like(step.params)
-        self._kernel = step.network.backprop(self._params, self._gradients, n)
+        self._network, self._max_batch = step.network, 0
+        self._n = 0
+
+    def load(self, step: Any) -> None:
+        """Take the rows of a step's batch."""
+        self._step = step
+        self._n = step.n_patterns
+        if self._n > self._max_batch:
+            self._kernel = self._network.backprop(self._params, self._gradients, self._n)
+            self._max_batch = self._n
+        dtype = self._params.dtype
         self._kernel.load(
             np.ascontiguousarray(step.activations[0], dtype),
             np.ascontiguousarray(step.targets, dtype),
         )
-        self._n = n
 
     def at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss of the batch and a buffer with its gradient."""
         self._params[...] = params
-        with np.errstate(all="ignore"):
-            loss = self._kernel.gradients(0, self._n)
-        return loss, self._gradients.astype(np.float64)
+        return self._kernel.gradients(0, self._n), self._gradients
+
+    def here(self) -> tuple[float, np.ndarray]:
+        """Return the loss and its gradient at the parameters of the step.
+
+        Without dropout and weights they are those of the step itself.
+        """
+        if self._is_plain:
+            return float(self._step.loss), self._step.gradients
+        return self.at(self._step.params)
 
 
 def _cosine(one: np.ndarray, other: np.ndarray) -> float:

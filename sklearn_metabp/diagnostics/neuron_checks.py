@@ -5,6 +5,9 @@ import numpy as np
 from sklearn_metabp.diagnostics.course import Course
 from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median
 
+# Below this loss, over that of the best constant, neurons that do not learn did no harm.
+_GOOD = 0.1
+
 
 def dead_neurons(course: Course) -> Evidence | None:
     """Look for neurons without a slope at any pattern of the late looks."""
@@ -18,7 +21,8 @@ def dead_neurons(course: Course) -> Evidence | None:
         share = float(dead[-len(late)].mean())
         if share > worst.value:
             flags = dead.mean(axis=1) >= 0.9 * share
-            worst = Evidence(share, {"share": share}, looks[int(flags.argmax())], layer + 1)
+            since = looks[int(flags.argmax())]
+            worst = Evidence(share, {"share": share}, since, layer + 1, course.level < _GOOD)
     return worst
 
 
@@ -29,7 +33,9 @@ def saturated_neurons(course: Course) -> Evidence | None:
         share = median([float(look.saturated[layer]) for look in course.late])
         if share > worst.value:
             since = course.since([look.saturated[layer] > 0.9 * share for look in course.looks])
-            worst = Evidence(share, {"share": share}, since or course.late[0], layer + 1)
+            facts: dict[str, float | str] = {"share": share}
+            since = since or course.late[0]
+            worst = Evidence(share, facts, since, layer + 1, course.level < _GOOD)
     return worst
 
 
@@ -61,13 +67,21 @@ def exploding_gradients(course: Course) -> Evidence | None:
 
 def equal_neurons(course: Course) -> Evidence | None:
     """Look for neurons with the same weights, from the first step to the last look."""
-    first, last = course.looks[0].twins, course.looks[-1].twins
-    if not len(first):
+    worst, layout = NOTHING, course.network.layout
+    if course.params is None:
         return NOTHING
-    shares = np.minimum(first, last)
-    layer = int(shares.argmax())
-    share = float(shares[layer])
-    return Evidence(share, {"share": share}, course.looks[0], layer + 1)
+    before, after = layout.coefs(course.first_params)[:-1], layout.coefs(course.params)[:-1]
+    for layer, (first, last) in enumerate(zip(before, after, strict=True)):
+        share = min(share_of_twins(first), share_of_twins(last))
+        if share > worst.value:
+            worst = Evidence(share, {"share": share}, course.looks[0], layer + 1)
+    return worst
+
+
+def share_of_twins(weights: np.ndarray) -> float:
+    """Return the share of columns that another column equals."""
+    _, counts = np.unique(weights, axis=1, return_counts=True)
+    return float(counts[counts > 1].sum()) / weights.shape[1]
 
 
 def dropout_too_strong(course: Course) -> Evidence | None:
@@ -76,7 +90,7 @@ def dropout_too_strong(course: Course) -> Evidence | None:
         return NOTHING
     dropped = median([look.loss for look in course.late]) / course.constant
     gap = dropped / course.level if course.level > 0 else np.inf
-    if gap < 1.15:
+    if gap < 1.15 or not course.structure > 0.3:  # else the rest of the loss may be noise
         return NOTHING
     facts: dict[str, float | str] = {
         "dropout": course.network.dropout,

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.diagnostics.looks import Look, PendingLook, look_at
+from sklearn_metabp.diagnostics.looks import Look, PendingLook, Probe, look_at
 from sklearn_metabp.diagnostics.patterns import PatternGradients
 
 # Looks are kept at the first steps, where a training goes wrong most often, and then at every
 # second, fourth, … step, so that at most so many are spread evenly over any number of steps.
-N_FIRST, N_SPREAD = 6, 24
+N_FIRST, N_SPREAD = 6, 12
 # Losses of the last steps, for a training that ends in the middle of an epoch.
 _N_LAST = 32
 # A peak of the loss counts if it is the mean over so many patterns. Single ones may be odd.
@@ -34,6 +34,8 @@ class Observer:
         Highest mean loss of successive steps with some patterns together.
     network : Network or None
         None before the first step.
+    first_params : ndarray of shape (n_params,)
+        Parameters before the first step.
     """
 
     def __init__(self) -> None:
@@ -52,26 +54,34 @@ class Observer:
 
     def see(self, step: Any) -> None:
         """Take notice of the next step of the training, whose updates are known."""
-        with np.errstate(all="ignore"):  # a training that blows up overflows
-            self._see(step)
-
-    def _see(self, step: Any) -> None:
-        if self._pending is not None:
-            if step.index == self._pending.look.index + 1:
-                self._pending.complete(step)
-            self._pending = None
         if self.network is None:
-            self.network, self._first_epoch = step.network, step.epoch
-            self._knows_noise = PatternGradients(step).is_complete
-        if step.epoch == self._first_epoch and self._n_rows < _MAX_ROWS:
-            self._keep_rows(step)
-        self._last_index = int(step.index)
-        self.last_losses.append(float(step.loss))
-        self._note_peak(step)
+            self._begin(step)
         number = self._n_seen
         self._n_seen += 1
-        if number >= N_FIRST and number % self._every:
-            return
+        if self._pending is not None or number < N_FIRST or number % self._every == 0:
+            with np.errstate(all="ignore"):  # a training that blows up overflows
+                self._complete(step)
+                if number < N_FIRST or number % self._every == 0:
+                    self._look(step, number)
+        if step.epoch == self._first_epoch and self._n_rows < _MAX_ROWS:
+            self._keep_rows(step)
+        self._last_index = step.index
+        self.last_losses.append(float(step.loss))
+        self._note_peak(step)
+
+    def _begin(self, step: Any) -> None:
+        self.network, self._first_epoch = step.network, step.epoch
+        self.first_params = np.array(step.params)
+        self._knows_noise = PatternGradients(step).is_complete
+        self._probe = Probe(step)
+
+    def _complete(self, step: Any) -> None:
+        """Complete the look at the step before."""
+        if self._pending is not None and step.index == self._pending.look.index + 1:
+            self._pending.complete(step, self._probe)
+        self._pending = None
+
+    def _look(self, step: Any, number: int) -> None:
         look = look_at(step, knows_noise=self._knows_noise)
         if number < N_FIRST:
             self._first.append(look)
@@ -80,7 +90,7 @@ class Observer:
             if len(self._spread) > N_SPREAD:
                 del self._spread[1::2]
                 self._every *= 2
-        self._pending = PendingLook(look, np.array(step.params), np.array(step.updates, float))
+        self._pending = PendingLook(look, step)
 
     def continues_with(self, step: Any) -> bool:
         """Return whether a step is the next one of the training that was observed."""

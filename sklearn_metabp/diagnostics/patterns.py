@@ -105,6 +105,11 @@ class PatternGradients:
         return distance / float(max(np.linalg.norm(self.data_gradient), np.linalg.norm(mean)))
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether the patterns have sample weights."""
+        return self._total != self.n_patterns
+
+    @property
     def is_complete(self) -> bool:
         """Whether the gradients of the patterns add up to that of the batch."""
         return self.mismatch <= _ROUNDING[self._dtype]

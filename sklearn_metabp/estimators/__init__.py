@@ -1,10 +1,12 @@
 """The estimators: multilayer perceptrons with a pluggable update rule."""
 
 from sklearn_metabp.estimators._autoencoder import BackpropAutoencoder
-from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._base import BaseBackprop, BaseBackpropMLP
 from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, IterationListener
 from sklearn_metabp.estimators._checked import check_data, count_batches, fit_checked, trust_data
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
+from sklearn_metabp.estimators._recurrent_classifier import BackpropRNNClassifier
+from sklearn_metabp.estimators._recurrent_regressor import BackpropRNNRegressor
 from sklearn_metabp.estimators._regressor import BackpropMLPRegressor
 from sklearn_metabp.estimators._rows import FitData, check_rows
 from sklearn_metabp.estimators._summary import LayerSummary, ModelSummary
@@ -13,6 +15,9 @@ __all__ = [
     "BackpropAutoencoder",
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",
+    "BackpropRNNClassifier",
+    "BackpropRNNRegressor",
+    "BaseBackprop",
     "BaseBackpropMLP",
     "CallbackSupportMixin",
     "FitData",

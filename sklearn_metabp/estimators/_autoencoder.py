@@ -26,13 +26,13 @@ from sklearn_metabp.estimators._parameters import (
     takes_steps,
 )
 from sklearn_metabp.estimators._rows import (
-    FitData,
     GivenData,
     Rows,
     check_rows_alone,
     check_X,
 )
 from sklearn_metabp.network import NUMBER_LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
+from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.rows import RowTargets, as_signs, weighted_center
 from sklearn_metabp.targets.thresholds import separating_threshold, upper_fence, weighted_quantile
 from sklearn_metabp.update_rules import TrainingRule
@@ -411,13 +411,15 @@ class BackpropAutoencoder(
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
         return y if (y < 0).any() else None
 
-    def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> Network:
+    def _new_network(
+        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+    ) -> Network:
         if not check_hidden_layer_sizes(self.hidden_layer_sizes):
             raise ValueError(
                 "hidden_layer_sizes=() leaves no layer for a code of the rows: an autoencoder "
                 "needs a hidden layer."
             )
-        return super()._make_network(data, rule, continues)
+        return super()._new_network(X, n_outputs, dtype, targets, rule)
 
     def _attributes_from_rows(
         self, network: Network, rows: Rows, params: np.ndarray

@@ -60,6 +60,7 @@ from sklearn_metabp.estimators._weights import WritableWeights
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
+    BaseNetwork,
     Network,
     ParameterLayout,
 )
@@ -78,7 +79,7 @@ from sklearn_metabp.training import (
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
 
 
-class BaseBackpropMLP(
+class BaseBackprop(
     WritableWeights,
     ExplainsParameters,
     CallbackSupportMixin,
@@ -93,13 +94,10 @@ class BaseBackpropMLP(
     _auto_batch_size = 200
     # Parameters that some estimators do not have.
     class_weight: Any = None
-    input_gradient_penalty: float = 0.0
-    input_gradient_norm: str = "l2"
+    n_threads: int = 1
     targets_: Targets
     _fit_size: tuple[int, int, int] | None = None  # as FitSize; None after an older version's fit
     _parameter_constraints: dict = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
         "update_rule": "no_validation",  # resolve_update_rule checks it
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
@@ -113,75 +111,33 @@ class BaseBackpropMLP(
         "scoring": [str, callable, None],
         "warm_start": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "input_noise": [Interval(Real, 0, None, closed="left")],
         "init": [StrOptions(set(INITIALIZERS)), callable],
         "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
     }
 
     @abstractmethod
-    def __init__(
-        self,
-        hidden_layer_sizes: Any,
-        activation: Any,
-        loss: str,
-        out_activation: str,
-        update_rule: Any,
-        alpha: float,
-        batch_size: Any,
-        max_iter: int,
-        shuffle: bool,
-        random_state: Any,
-        tol: float,
-        n_iter_no_change: float,
-        early_stopping: bool,
-        validation_fraction: float,
-        scoring: Any,
-        warm_start: bool,
-        dropout: float,
-        input_noise: float,
-        init: Any,
-        init_output_bias: str,
-        verbose: bool,
-        n_threads: int,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.loss = loss
-        self.out_activation = out_activation
-        self.update_rule = update_rule
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.scoring = scoring
-        self.warm_start = warm_start
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.init = init
-        self.init_output_bias = init_output_bias
-        self.verbose = verbose
-        self.n_threads = n_threads
-
     @abstractmethod
     def _learn_targets(self, rows: Rows, classes: Any) -> Targets:
         """Return targets learned from rows; ``classes`` are the announced classes, or None."""
 
+    @abstractmethod
     def _check_rows(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
     ) -> Rows:
-        """Check rows to train or to validate on; see :func:`check_rows_with_y`."""
-        return check_rows_with_y(self, X, y, sample_weight, reset=reset, y_name=y_name)
+        """Check rows to train or to validate on; ``reset`` stores the features of X."""
 
-    def _attributes_from_rows(
-        self, network: Network, rows: Rows, params: np.ndarray
-    ) -> dict[str, Any]:
+    @abstractmethod
+    def _new_network(
+        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+    ) -> BaseNetwork:
+        """Return the network that the parameters describe, for X and so many outputs."""
+
+    @abstractmethod
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the activations of the output layer, of shape (n_samples, n_outputs)."""
+
+    def _attributes_from_rows(self, network: Any, rows: Rows, params: np.ndarray) -> dict[str, Any]:
         """Return fitted attributes that are learned from the training rows with parameters."""
         return {}
 
@@ -343,23 +299,11 @@ class BaseBackpropMLP(
             warnings.warn(end.message, ConvergenceWarning, stacklevel=4)
         return self
 
-    def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> Network:
+    def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> BaseNetwork:
         """Make the network; it is that of the last fit where all is as it was."""
-        hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
-        X, y, targets = data.rows.X, data.rows.y, data.targets
+        X, targets = data.rows.X, data.targets
         dtype = self.layout_.dtype if continues else X.dtype
-        network = Network(
-            ParameterLayout((X.shape[1], *hidden_layer_sizes, targets.n_outputs(y)), dtype),
-            check_activations(self.activation, len(hidden_layer_sizes)),
-            targets.out_activation,
-            self.loss,
-            self.alpha,
-            check_dropout(self.dropout, rule),
-            targets.out_groups,
-            check_input_noise(self.input_noise, rule, X),
-            check_input_gradient_penalty(self.input_gradient_penalty, rule),
-            self.input_gradient_norm,
-        )
+        network = self._new_network(X, targets.n_outputs(data.rows.y), dtype, targets, rule)
         return self.network_ if continues and network == self.network_ else network
 
     def _targets_so_far(self) -> Targets:
@@ -497,8 +441,93 @@ class BaseBackpropMLP(
             type(self).__name__, self.network_, self.update_rule_, self._training_state, size
         )
 
+
+class BaseBackpropMLP(BaseBackprop):
+    """Base class of the multilayer perceptrons."""
+
+    # Parameters that some of them do not have.
+    input_gradient_penalty: float = 0.0
+    input_gradient_norm: str = "l2"
+    _parameter_constraints: dict = {
+        **BaseBackprop._parameter_constraints,
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
+    }
+
+    @abstractmethod
+    def __init__(
+        self,
+        hidden_layer_sizes: Any,
+        activation: Any,
+        loss: str,
+        out_activation: str,
+        update_rule: Any,
+        alpha: float,
+        batch_size: Any,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        n_iter_no_change: float,
+        early_stopping: bool,
+        validation_fraction: float,
+        scoring: Any,
+        warm_start: bool,
+        dropout: float,
+        input_noise: float,
+        init: Any,
+        init_output_bias: str,
+        verbose: bool,
+        n_threads: int,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.out_activation = out_activation
+        self.update_rule = update_rule
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.warm_start = warm_start
+        self.dropout = dropout
+        self.input_noise = input_noise
+        self.init = init
+        self.init_output_bias = init_output_bias
+        self.verbose = verbose
+        self.n_threads = n_threads
+
+    def _check_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
+    ) -> Rows:
+        return check_rows_with_y(self, X, y, sample_weight, reset=reset, y_name=y_name)
+
+    def _new_network(
+        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+    ) -> Network:
+        hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
+        return Network(
+            ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype),
+            check_activations(self.activation, len(hidden_layer_sizes)),
+            targets.out_activation,
+            self.loss,
+            self.alpha,
+            check_dropout(self.dropout, rule),
+            targets.out_groups,
+            check_input_noise(self.input_noise, rule, X),
+            check_input_gradient_penalty(self.input_gradient_penalty, rule),
+            self.input_gradient_norm,
+        )
+
     def _outputs(self, X: Any) -> np.ndarray:
-        """Return the activations of the output layer, of shape (n_samples, n_outputs)."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
         return self.network_.outputs(

@@ -13,7 +13,7 @@ from sklearn_metabp.estimators._parameters import rule_key
 from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.estimators._validation import ValidationRows
 from sklearn_metabp.estimators._weights import checksum
-from sklearn_metabp.network import Network, constant_biases, resolve_initializer
+from sklearn_metabp.network import BaseNetwork, constant_biases, resolve_initializer
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.training import Batches, Patience, Start, TrainingState
 from sklearn_metabp.training.random_numbers import seeded
@@ -28,7 +28,7 @@ class Training:
     the attributes that the estimator learns from the training rows.
     """
 
-    network: Network
+    network: BaseNetwork
     targets: Targets
     rule: TrainingRule
     state: TrainingState
@@ -116,7 +116,7 @@ class FitEnd(NamedTuple):
 
 
 def start_state(
-    estimator: Any, network: Network, rule: TrainingRule, given: GivenData
+    estimator: Any, network: BaseNetwork, rule: TrainingRule, given: GivenData
 ) -> TrainingState:
     """Return the state before the first step, by an estimator's parameters and the given start.
 
@@ -153,7 +153,7 @@ def start_state(
     )
 
 
-def start_outputs_at_targets(params: np.ndarray, network: Network, batches: Batches) -> None:
+def start_outputs_at_targets(params: np.ndarray, network: BaseNetwork, batches: Batches) -> None:
     """Set the output biases to those of the best constant prediction for the training rows."""
     biases = network.layout.intercepts(params)[-1]
     biases[...] = constant_biases(network, batches.targets, batches.sample_weight)

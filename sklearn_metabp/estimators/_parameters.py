@@ -238,7 +238,7 @@ def check_same_layers(before: ParameterLayout, layout: ParameterLayout, given: G
 @contextmanager
 def features_as_before_on_error(estimator: Any) -> Iterator[None]:
     """Restore the noted features of X if an error comes later."""
-    names = {"n_features_in_", "feature_names_in_"}
+    names = {"n_features_in_", "feature_names_in_", "n_step_features_in_"}
     before = {name: value for name, value in vars(estimator).items() if name in names}
     try:
         yield

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_metabp.estimators._rows import Rows
-from sklearn_metabp.network import MeanLoss, Network
+from sklearn_metabp.network import BaseNetwork, MeanLoss
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.class_weights import check_row_weights
 
@@ -19,7 +19,7 @@ class ValidationRows:
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     targets : Targets
     rows : Rows
     stops_training : bool
@@ -31,7 +31,7 @@ class ValidationRows:
 
     def __init__(
         self,
-        network: Network,
+        network: BaseNetwork,
         targets: Targets,
         rows: Rows,
         stops_training: bool,

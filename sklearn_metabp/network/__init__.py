@@ -9,11 +9,13 @@ from sklearn_metabp._kernels.functions import (
     NUMBER_LOSSES,
     OUT_ACTIVATIONS,
 )
+from sklearn_metabp.network.base import BaseNetwork
 from sklearn_metabp.network.constant import constant_biases, constant_loss
 from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import ParameterLayout, Tensor
 from sklearn_metabp.network.mean_loss import MeanLoss
 from sklearn_metabp.network.network import Network
+from sklearn_metabp.network.recurrent import RecurrentNetwork
 from sklearn_metabp.network.step import BatchLoss, OtherStep, Step, StepView, TrainingRows
 
 __all__ = [
@@ -25,11 +27,13 @@ __all__ = [
     "LOSSES",
     "NUMBER_LOSSES",
     "OUT_ACTIVATIONS",
+    "BaseNetwork",
     "BatchLoss",
     "MeanLoss",
     "Network",
     "OtherStep",
     "ParameterLayout",
+    "RecurrentNetwork",
     "Step",
     "StepView",
     "Tensor",

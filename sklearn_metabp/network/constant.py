@@ -3,19 +3,19 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES, weighted_means
 from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.recurrent import flat_targets
+from sklearn_metabp.network.base import BaseNetwork
 from sklearn_metabp.network.mean_loss import MeanLoss
-from sklearn_metabp.network.network import Network
 
 
 def constant_biases(
-    network: Network,
+    network: BaseNetwork,
     targets: np.ndarray | SparseTargets,
-    sample_weight: ArrayLike | None = None,
+    sample_weight: Any = None,
 ) -> np.ndarray:
     """Return the biases with which an output layer without inputs predicts the best constant.
 
@@ -25,7 +25,7 @@ def constant_biases(
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     targets : ndarray or SparseTargets of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,), default=None
         Not negative, with a sum above 0.
@@ -44,6 +44,7 @@ def constant_biases(
     >>> constant_biases(network, np.array([[1.0], [1.0], [1.0], [0.0]])).round(4)  # log(3 / 1)
     array([1.0986])
     """
+    targets, sample_weight = flat_targets(targets, sample_weight)
     if not isinstance(targets, SparseTargets):
         targets = np.asarray(targets, np.float64)
     weights = (
@@ -63,7 +64,7 @@ def constant_biases(
 
 
 def constant_loss(
-    network: Network,
+    network: BaseNetwork,
     targets: np.ndarray | SparseTargets,
     sample_weight: np.ndarray | None = None,
 ) -> float:
@@ -71,7 +72,7 @@ def constant_loss(
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     targets : ndarray or SparseTargets of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,), default=None
 
@@ -89,6 +90,7 @@ def constant_loss(
     0.5
     """
     # one input, which is 0, with weights that are 0 too
+    targets, sample_weight = flat_targets(targets, sample_weight)
     n_outputs, X = targets.shape[1], np.zeros((len(targets), 1))
     params = np.append(np.zeros(n_outputs), constant_biases(network, targets, sample_weight))
 

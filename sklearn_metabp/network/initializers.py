@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +21,8 @@ def glorot_uniform(
     c is 6, and 2 for logistic neurons: Glorot and Bengio (2010), "Understanding the difficulty of
     training deep feedforward neural networks", as in scikit-learn's MLP. The output layer has the c
     of the last hidden one. The numbers are drawn layer by layer, weights before biases, so that a
-    ``random_state`` gives the same start as in scikit-learn's MLP.
+    ``random_state`` gives the same start as in scikit-learn's MLP. Every gate of a recurrent cell
+    is a matrix with fans of its own.
 
     Parameters
     ----------
@@ -46,11 +46,18 @@ def glorot_uniform(
     """
     params = np.empty(layout.n_params, layout.dtype)
     functions = (*activations, activations[-1] if activations else "identity")
-    layers = zip(functions, layout.coefs(params), layout.intercepts(params), strict=False)
-    for function, weights, biases in layers:
-        bound = math.sqrt(ACTIVATIONS[function].glorot_factor / sum(weights.shape))
-        weights[...] = rng.uniform(-bound, bound, weights.shape)
-        biases[...] = rng.uniform(-bound, bound, biases.shape)
+    for layer, (function, fan_out) in enumerate(
+        zip(functions, layout.layer_sizes[1:], strict=False)
+    ):
+        bounds = []
+        for tensor in layout.tensors:
+            if tensor.layer != layer:
+                continue
+            if not tensor.is_bias:
+                c = ACTIVATIONS[function].glorot_factor
+                bounds.append(math.sqrt(c / (tensor.shape[0] + fan_out)))
+            bound = bounds[0] if tensor.is_bias else bounds[-1]
+            params[tensor.slice] = rng.uniform(-bound, bound, tensor.shape).ravel()
     return params
 
 
@@ -121,9 +128,14 @@ def orthogonal(
 def _with_zero_biases(
     layout: ParameterLayout, draw: Callable[[int, int], np.ndarray]
 ) -> np.ndarray:
-    sizes = layout.layer_sizes
-    coefs = [draw(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
-    return layout.flatten(coefs, [np.zeros(size) for size in sizes[1:]])
+    params = layout.zeros()
+    for tensor in layout.tensors:
+        if not tensor.is_bias:
+            fan_out = layout.layer_sizes[tensor.layer + 1]
+            # every gate of a recurrent cell is a matrix of its own
+            gates = [draw(tensor.shape[0], fan_out) for _ in range(tensor.shape[1] // fan_out)]
+            params[tensor.slice] = np.hstack(gates).ravel()
+    return params
 
 
 INITIALIZERS: dict[str, Initializer] = {

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 
 from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
+from sklearn_metabp._kernels.recurrent import RecurrentBackprop
 from sklearn_metabp._kernels.threads import one_blas_thread
 
 # Rows of a batch whose activations stay in the second cache while they go forward.
@@ -25,7 +26,8 @@ class MeanLoss:
     Parameters
     ----------
     make_kernel : callable
-        ``make_kernel(params, gradients, max_batch) -> Backprop``.
+        ``make_kernel(params, gradients, max_batch)`` makes a ``Backprop`` or
+        ``RecurrentBackprop``.
     params : ndarray of shape (n_params,)
         Aligned and C-contiguous. Values that are written into it are used by the next call.
     X : ndarray or sparse matrix of shape (n_samples, n_features)
@@ -35,7 +37,7 @@ class MeanLoss:
 
     def __init__(
         self,
-        make_kernel: Callable[[np.ndarray, np.ndarray | None, int], Backprop],
+        make_kernel: Callable[[np.ndarray, np.ndarray | None, int], Backprop | RecurrentBackprop],
         params: np.ndarray,
         X: Any,
         targets: np.ndarray | SparseTargets,

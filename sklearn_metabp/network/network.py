@@ -9,15 +9,15 @@ import numpy as np
 from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.functions import check_functions, check_input_gradient
 from sklearn_metabp._kernels.network import Backprop
-from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
+from sklearn_metabp.network.base import BaseNetwork
 from sklearn_metabp.network.forward import ForwardPass, is_small_pass
 from sklearn_metabp.network.layout import ParameterLayout
-from sklearn_metabp.network.mean_loss import FORWARD_BATCH, MeanLoss
+from sklearn_metabp.network.mean_loss import FORWARD_BATCH
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(BaseNetwork):
     """A multilayer perceptron without its parameters.
 
     Parameters
@@ -190,20 +190,17 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_kept_pass"}
 
-    def mean_loss(
-        self,
-        params: np.ndarray,
-        X: Any,
-        targets: np.ndarray | SparseTargets,
-        sample_weight: np.ndarray | None = None,
-    ) -> float:
-        """Compute the weighted mean loss of the rows, without penalty, dropout and noise.
+    def count_patterns(self, backprop: Backprop, n_rows: int) -> int:
+        """Return the number of patterns of a kernel's last batch, which had so many rows."""
+        return n_rows
 
-        Parameters
-        ----------
-        params : ndarray of shape (n_params,)
-        X : ndarray or sparse matrix of shape (n_samples, n_features)
-        targets : ndarray or SparseTargets of shape (n_samples, n_outputs)
-        sample_weight : ndarray of shape (n_samples,), default=None
-        """
-        return MeanLoss(self.backprop, readable(params), X, targets, sample_weight).compute()
+    def most_patterns(self, backprop: Backprop, n_rows: int) -> int:
+        """Return the number of rows of the last batch: a larger one begins another run."""
+        return n_rows
+
+    def net_inputs(
+        self, activations: list[np.ndarray], coefs: list[np.ndarray], intercepts: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return the net inputs of every layer, from the activations that it receives."""
+        layers = zip(activations, coefs, intercepts, strict=False)
+        return [x @ weights + biases for x, weights, biases in layers]

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
-from sklearn_metabp.network.network import Network
+from sklearn_metabp._kernels.recurrent import lengths_of
+from sklearn_metabp.network.base import BaseNetwork
 
 
 class TrainingRows(NamedTuple):
@@ -18,6 +19,7 @@ class TrainingRows(NamedTuple):
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_features), C-contiguous, or CSR
+        Of a recurrent network an array of shape (n_samples, n_timesteps, n_features).
     targets : ndarray of shape (n_samples, n_outputs), C-contiguous, of X's dtype, or SparseTargets
     sample_weight : ndarray of shape (n_samples,) of X's dtype, or None
     order : ndarray of shape (n_samples,) of intp, or None
@@ -29,6 +31,11 @@ class TrainingRows(NamedTuple):
     targets: np.ndarray | SparseTargets
     sample_weight: np.ndarray | None
     order: np.ndarray | None
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of rows, or of time steps of all sequences without their padding."""
+        return self.X.shape[0] if self.X.ndim == 2 else int(lengths_of(self.X).sum())
 
     def take(self, indices: np.ndarray) -> "TrainingRows":
         """Return a copy of some rows, in the order of the indices."""
@@ -49,7 +56,7 @@ class BatchLoss:
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     like : ndarray of shape (n_params,)
         Parameters, for their dtype.
     max_batch : int
@@ -59,7 +66,7 @@ class BatchLoss:
     """
 
     def __init__(
-        self, network: Network, like: np.ndarray, max_batch: int, rows: TrainingRows
+        self, network: BaseNetwork, like: np.ndarray, max_batch: int, rows: TrainingRows
     ) -> None:
         self._params, self._gradients = np.zeros_like(like), np.zeros_like(like)
         self._backprop = network.backprop(self._params, self._gradients, max_batch)
@@ -90,7 +97,7 @@ class Step:
         Number of the epoch, from 0.
     loss : float
         Loss of the batch, the penalty included. Symbol J.
-    network : Network
+    network : BaseNetwork
         Layers, activation functions and loss.
     layout : ParameterLayout
         Slices of the flat vectors.
@@ -116,7 +123,7 @@ class Step:
 
     def __init__(
         self,
-        network: Network,
+        network: BaseNetwork,
         params: np.ndarray,
         gradients: np.ndarray,
         updates: np.ndarray,
@@ -151,8 +158,13 @@ class Step:
 
     @property
     def n_patterns(self) -> int:
-        """Number of rows of the batch."""
-        return self.stop - self.start
+        """Number of rows of the batch; of a recurrent network that of all their time steps."""
+        return self.network.count_patterns(self.backprop, self.stop - self.start)
+
+    @property
+    def most_patterns(self) -> int:
+        """Number of patterns that a batch of the training may have, or that of this one."""
+        return self.network.most_patterns(self.backprop, self.stop - self.start)
 
     @property
     def activations(self) -> list[np.ndarray]:
@@ -187,8 +199,7 @@ class Step:
 
         One array for every layer after the input, computed on access.
         """
-        layers = zip(self.activations, self.coefs, self.intercepts, strict=False)
-        return [x @ weights + biases for x, weights, biases in layers]
+        return self.network.net_inputs(self.activations, self.coefs, self.intercepts)
 
     @property
     def derivatives(self) -> list[np.ndarray]:

@@ -1,7 +1,10 @@
 """Converters to ONNX. An import of this module registers them with skl2onnx.
 
-``skl2onnx.to_onnx`` then converts both estimators, alone and inside pipelines, searches and
-whatever else skl2onnx converts. The conversion needs skl2onnx, which ``pip install
+``skl2onnx.to_onnx`` then converts all estimators, alone and inside pipelines, searches and
+whatever else skl2onnx converts. An autoencoder has the outputs ``label`` and ``scores``, as
+skl2onnx's detectors have, and the options ``score_samples``, ``reconstruct`` and ``residuals`` add
+outputs. With the option ``transform`` it has one, the codes; a pipeline with other steps after the
+autoencoder needs it. The conversion needs skl2onnx, which ``pip install
 sklearn-metabp[onnx]`` installs. The result runs in any ONNX runtime, without this package.
 
 Examples
@@ -30,31 +33,58 @@ except ModuleNotFoundError as error:
         "Conversion to ONNX needs skl2onnx: pip install sklearn-metabp[onnx].", name="skl2onnx"
     ) from error
 
-from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.estimators import (
+    BackpropAutoencoder,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    BackpropRNNClassifier,
+    BackpropRNNRegressor,
+)
 from sklearn_metabp.onnx.converters import (
+    AUTOENCODER_ALIAS,
+    AUTOENCODER_OPTIONS,
     CLASSIFIER_ALIAS,
     REGRESSOR_ALIAS,
+    RNN_CLASSIFIER_ALIAS,
+    RNN_REGRESSOR_ALIAS,
+    autoencoder_shapes,
     classifier_shapes,
+    convert_autoencoder,
     convert_classifier,
     convert_regressor,
+    parse_autoencoder,
     parse_classifier,
     regressor_shapes,
 )
 
 __all__: list[str] = []
 
+for _classifier, _alias in (
+    (BackpropMLPClassifier, CLASSIFIER_ALIAS),
+    (BackpropRNNClassifier, RNN_CLASSIFIER_ALIAS),
+):
+    skl2onnx.update_registered_converter(
+        _classifier,
+        _alias,
+        classifier_shapes,
+        convert_classifier,
+        parser=parse_classifier,
+        options={
+            "zipmap": [True, False, "columns"],
+            "output_class_labels": [False, True],
+            "nocl": [False, True],
+        },
+    )
+for _regressor, _alias in (
+    (BackpropMLPRegressor, REGRESSOR_ALIAS),
+    (BackpropRNNRegressor, RNN_REGRESSOR_ALIAS),
+):
+    skl2onnx.update_registered_converter(_regressor, _alias, regressor_shapes, convert_regressor)
 skl2onnx.update_registered_converter(
-    BackpropMLPClassifier,
-    CLASSIFIER_ALIAS,
-    classifier_shapes,
-    convert_classifier,
-    parser=parse_classifier,
-    options={
-        "zipmap": [True, False, "columns"],
-        "output_class_labels": [False, True],
-        "nocl": [False, True],
-    },
-)
-skl2onnx.update_registered_converter(
-    BackpropMLPRegressor, REGRESSOR_ALIAS, regressor_shapes, convert_regressor
+    BackpropAutoencoder,
+    AUTOENCODER_ALIAS,
+    autoencoder_shapes,
+    convert_autoencoder,
+    parser=parse_autoencoder,
+    options={name: [False, True] for name in AUTOENCODER_OPTIONS},
 )

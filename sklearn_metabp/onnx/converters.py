@@ -1,4 +1,4 @@
-"""The converters of the regressor and of the classifier."""
+"""The converters of the regressor, the classifier and the autoencoder."""
 
 from typing import Any
 
@@ -15,21 +15,39 @@ from skl2onnx.common.utils import check_input_and_output_numbers
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.onnx.graph import Graph, Node
+from sklearn_metabp.onnx.recurrent import recurrent_states
 from sklearn_metabp.onnx.targets import decode, is_yes, label_values, shares
 
 REGRESSOR_ALIAS = "SklearnMetabpBackpropMLPRegressor"
 CLASSIFIER_ALIAS = "SklearnMetabpBackpropMLPClassifier"
+RNN_REGRESSOR_ALIAS = "SklearnMetabpBackpropRNNRegressor"
+RNN_CLASSIFIER_ALIAS = "SklearnMetabpBackpropRNNClassifier"
+AUTOENCODER_ALIAS = "SklearnMetabpBackpropAutoencoder"
+# Outputs of an autoencoder that an option asks for.
+AUTOENCODER_OPTIONS = ("transform", "score_samples", "reconstruct", "residuals")
+
+
+def hidden_outputs(graph: Graph, model: Any, x: Node, n_layers: int) -> Node:
+    """Compute the activations of a hidden layer, (n_samples, n_neurons): rule (1) by layers."""
+    x = graph.cast(x, graph.dtype)
+    for layer in range(n_layers):
+        x = graph.activate(model.network_.activations[layer], _net_inputs(graph, model, x, layer))
+    return x
+
+
+def _net_inputs(graph: Graph, model: Any, x: Node, layer: int) -> Node:
+    weights, biases = model.coefs_[layer], model.intercepts_[layer]
+    return graph.Add(graph.MatMul(x, graph.constant(weights)), graph.constant(biases))
 
 
 def network_outputs(graph: Graph, model: Any, x: Node) -> Node:
-    """Compute the activations of the output layer, (n_samples, n_outputs): rule (1) by layers."""
+    """Compute the activations of the output layer, (n_samples, n_outputs)."""
     network = model.network_
-    x = graph.cast(x, graph.dtype)
-    layers = list(zip(model.coefs_, model.intercepts_, strict=True))
-    for layer, (weights, biases) in enumerate(layers):
-        x = graph.Add(graph.MatMul(x, graph.constant(weights)), graph.constant(biases))
-        if layer < len(layers) - 1:
-            x = graph.activate(network.activations[layer], x)
+    if network.layout.recurrence is not None:
+        x = _net_inputs(graph, model, recurrent_states(graph, model, x), -1)
+    else:
+        n_hidden = len(network.activations)
+        x = _net_inputs(graph, model, hidden_outputs(graph, model, x, n_hidden), n_hidden)
     if network.out_groups is None:
         return graph.activate(network.out_activation, x)
     groups = graph.split(x, network.out_groups)
@@ -47,7 +65,8 @@ def regressor_shapes(operator: Any) -> None:
     (given,) = operator.inputs
     (variable,) = operator.outputs
     kind = guess_tensor_type(given.type)
-    kind.shape = [given.get_first_dimension(), operator.raw_operator.n_outputs_]
+    n_steps = [None] if _is_of_every_step(operator.raw_operator) else []
+    kind.shape = [given.get_first_dimension(), *n_steps, operator.raw_operator.n_outputs_]
     variable.set_type(kind)
 
 
@@ -55,8 +74,75 @@ def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     """Write the network's outputs as the variable."""
     (given,) = operator.inputs
     graph = Graph(container.target_opset, given.type)
-    outputs = network_outputs(graph, operator.raw_operator, given)
+    model = operator.raw_operator
+    outputs = network_outputs(graph, model, given)
+    if _is_of_every_step(model):
+        n_rows = graph.Gather(graph.Shape(given), np.array([0], np.int64))
+        shape = graph.Concat(n_rows, np.array([-1, model.n_outputs_], np.int64), axis=0)
+        outputs = graph.Reshape(outputs, shape)
     graph.Identity(outputs, output_names=operator.outputs).add_to(scope, container)
+
+
+def parse_autoencoder(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Name the outputs: ``label`` and ``scores`` as of skl2onnx's detectors, and more by options.
+
+    With ``transform`` there is one output, the codes, so that other steps of a pipeline can follow.
+    """
+    options = _autoencoder_options(scope, model)
+    operator = scope.declare_local_operator(AUTOENCODER_ALIAS, model)
+    operator.inputs = inputs
+    numbers = guess_tensor_type(inputs[0].type)
+    if options["transform"]:
+        operator.outputs.append(scope.declare_local_variable("variable", numbers))
+        return operator.outputs
+    operator.outputs.append(scope.declare_local_variable("label", Int64TensorType()))
+    operator.outputs.append(scope.declare_local_variable("scores", numbers))
+    for name in AUTOENCODER_OPTIONS[1:]:
+        if options[name]:
+            output = scope.declare_local_variable(name, guess_tensor_type(inputs[0].type))
+            operator.outputs.append(output)
+    return operator.outputs
+
+
+def _autoencoder_options(scope: Any, model: Any) -> dict[str, bool]:
+    return scope.get_options(model, dict.fromkeys(AUTOENCODER_OPTIONS, False))
+
+
+def autoencoder_shapes(operator: Any) -> None:
+    """Set the shapes of the outputs: one column of labels and of scores."""
+    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=[1, 5])
+    model, n_rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    if _autoencoder_options(operator.scope_inst, model)["transform"]:
+        operator.outputs[0].type.shape = [n_rows, len(model.get_feature_names_out())]
+        return
+    for output in operator.outputs:
+        is_wide = output.raw_name in ("reconstruct", "residuals")
+        output.type.shape = [n_rows, model.n_features_in_ if is_wide else 1]
+
+
+def convert_autoencoder(scope: Any, operator: Any, container: Any) -> None:
+    """Write the network, then the computations of ``transform`` or of ``predict`` and others."""
+    model, (given,) = operator.raw_operator, operator.inputs
+    graph, options = Graph(container.target_opset, given.type), _autoencoder_options(scope, model)
+    if options["transform"]:
+        found = {"variable": hidden_outputs(graph, model, given, model.code_layer_ + 1)}
+    else:
+        copies = network_outputs(graph, model, given)
+        scale = graph.constant(1 / model.residual_scale_)
+        residuals = graph.Mul(graph.Sub(graph.cast(given, graph.dtype), copies), scale)
+        to_mean = np.full((model.n_features_in_, 1), -1 / model.n_features_in_, graph.dtype)
+        samples = graph.MatMul(graph.Mul(residuals, residuals), to_mean)
+        scores = graph.Sub(samples, graph.constant(model.offset_))
+        is_outlier = graph.Less(scores, graph.constant(0))
+        found = {
+            "label": graph.Where(is_outlier, np.array([-1]), np.array([1])),
+            "scores": scores,
+            "score_samples": samples,
+            "reconstruct": copies,
+            "residuals": residuals,
+        }
+    for output in operator.outputs:
+        graph.Identity(found[output.raw_name], output_names=[output]).add_to(scope, container)
 
 
 def parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
@@ -69,7 +155,9 @@ def parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = 
     """
     if not isinstance(model.classes_, list):
         return _parse_sklearn_classifier(scope, model, inputs, custom_parsers=custom_parsers)
-    operator = scope.declare_local_operator(CLASSIFIER_ALIAS, model)
+    is_recurrent = model.network_.layout.recurrence is not None
+    alias = RNN_CLASSIFIER_ALIAS if is_recurrent else CLASSIFIER_ALIAS
+    operator = scope.declare_local_operator(alias, model)
     operator.inputs = inputs
     sequence = SequenceType(guess_tensor_type(inputs[0].type))
     operator.outputs.append(scope.declare_local_variable("label", Int64TensorType()))
@@ -81,6 +169,11 @@ def classifier_shapes(operator: Any) -> None:
     """Set the type of the labels and the shapes of both outputs."""
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=2)
     model, n_rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    if _is_of_every_step(model):
+        raise NotImplementedError(
+            "a classifier with return_sequences=True has no conversion to ONNX yet: a regressor "
+            "has, and so has a classifier with one label for every sequence."
+        )
     label, probabilities = operator.outputs
     if _goes_into_maps(probabilities, operator.scope_inst):
         probabilities.set_type(FloatTensorType())
@@ -137,6 +230,12 @@ def _goes_into_maps(probabilities: Any, scope: Any) -> bool:
     """Return whether ``zipmap`` makes maps of the probabilities, which needs float32."""
     users = [other for other in scope.operators.values() if other.type == "SklearnZipMap"]
     return any(probabilities is variable for other in users for variable in other.inputs)
+
+
+def _is_of_every_step(model: Any) -> bool:
+    """Return whether a model has outputs at every time step."""
+    network = model.network_
+    return network.layout.recurrence is not None and network.every_step
 
 
 def _is_multilabel(model: Any) -> bool:

@@ -18,6 +18,7 @@ _PROTO_TYPES = {
     np.dtype(np.float32): onnx_proto.TensorProto.FLOAT,
     np.dtype(np.float64): onnx_proto.TensorProto.DOUBLE,
     np.dtype(np.int64): onnx_proto.TensorProto.INT64,
+    np.dtype(np.int32): onnx_proto.TensorProto.INT32,
 }
 
 

@@ -213,7 +213,7 @@ class ControllerDisplay:
             self.adam_lines_[control.name] = one.axhline(curves.of_adam[k], **grey)
             lines = self.lines_[control.name] = {}
             for j, (tensor, layer) in enumerate(zip(curves.tensors, curves.layers, strict=True)):
-                is_bias = j >= len(curves.tensors) // 2
+                is_bias = curves.tensors[j].startswith("intercepts_")
                 of_tensor = {
                     "color": colours[layer],
                     "linestyle": "--" if is_bias else "-",

@@ -6,6 +6,7 @@ from sklearn_metabp.targets.labels import as_labels
 from sklearn_metabp.targets.learn import learn_targets
 from sklearn_metabp.targets.numbers import NumberTargets
 from sklearn_metabp.targets.rows import RowTargets
+from sklearn_metabp.targets.sequences import SequenceTargets
 from sklearn_metabp.targets.targets import Targets
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "MultiOutputTargets",
     "NumberTargets",
     "RowTargets",
+    "SequenceTargets",
     "Targets",
     "as_labels",
     "learn_targets",

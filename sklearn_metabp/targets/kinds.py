@@ -11,8 +11,12 @@ _MANY_ROWS = 20  # with one label each, which is no chance
 
 
 def n_columns(y: Any) -> int:
-    """Return the number of columns of y; a vector has one."""
-    return 1 if y.ndim == 1 else y.shape[1]
+    """Return the number of columns of y; a vector has one.
+
+    y of every time step is a masked array, with one axis more.
+    """
+    n_axes = 2 if isinstance(y, np.ma.MaskedArray) else 1
+    return 1 if y.ndim == n_axes else y.shape[n_axes]
 
 
 def check_same_kind(y: Any, y_val: Any) -> None:

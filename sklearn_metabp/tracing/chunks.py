@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_metabp._kernels.recurrent.cells import CELLS
 from sklearn_metabp.network import (
     INPUT_GRADIENT_NORMS,
     LOSSES,
     OUT_ACTIVATIONS,
+    BaseNetwork,
     Network,
     ParameterLayout,
+    RecurrentNetwork,
 )
 from sklearn_metabp.tracing.files import CheckedFile, open_file
 from sklearn_metabp.tracing.tasks import Task
@@ -29,7 +32,8 @@ _KEYS = {
 }
 # Files of earlier versions do not have these.
 _OPTIONAL_KEYS = {
-    *("task", "records", "input_noise", "input_gradient_penalty", "input_gradient_norm"),
+    *("task", "records", "recurrence"),
+    *("input_noise", "input_gradient_penalty", "input_gradient_norm"),
 }
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -53,7 +57,7 @@ class RunHeader:
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     variables : tuple of str
         Names of the recorded variables, in the order of the table.
     every : int
@@ -70,7 +74,7 @@ class RunHeader:
         See :class:`Run`.
     """
 
-    network: Network
+    network: BaseNetwork
     variables: tuple[str, ...]
     every: int
     max_patterns: int | None
@@ -118,6 +122,7 @@ class RunHeader:
             "input_noise": float(network.input_noise),
             "input_gradient_penalty": float(network.input_gradient_penalty),
             "input_gradient_norm": network.input_gradient_norm,
+            "recurrence": _recurrence(network),
             "variables": list(self.variables),
             "every": self.every,
             "max_patterns": self.max_patterns,
@@ -142,11 +147,13 @@ class RunHeader:
         sizes = header["layer_sizes"]
         if not isinstance(sizes, list) or not 2 <= len(sizes) <= _MOST_LAYERS:
             raise ValueError("layer_sizes are not those of a network")
+        recurrence = _recurrence_options(header.get("recurrence"))
         layout = ParameterLayout(
             tuple(_integer("layer_sizes", size, _MOST_UNITS) for size in sizes),
             np.dtype(_one_of("layer_dtype", header, ("float32", "float64"))),
+            recurrence.pop("cell", None),
         )
-        network = Network(
+        network = (RecurrentNetwork if recurrence else Network)(
             layout,
             _activations(header["activations"]),
             _one_of("out_activation", header, OUT_ACTIVATIONS),
@@ -154,8 +161,7 @@ class RunHeader:
             _at_least_0("alpha", header),
             _at_least_0("dropout", header),
             _groups(header["out_groups"], layout),
-            _at_least_0("input_noise", {"input_noise": 0.0, **header}),
-            *_input_gradient(header),
+            **(recurrence or _input_options(header)),
         )
         variables = header["variables"]
         if not isinstance(variables, list) or not variables:
@@ -179,13 +185,18 @@ class RunHeader:
         )
 
 
-def _input_gradient(header: dict) -> tuple[float, str]:
-    """Return strength and norm of the penalty of the input gradients, which old files lack."""
-    header = {"input_gradient_penalty": 0.0, "input_gradient_norm": "l2"} | header
-    return (
-        _at_least_0("input_gradient_penalty", header),
-        _one_of("input_gradient_norm", header, tuple(INPUT_GRADIENT_NORMS)),
-    )
+def _input_options(header: dict) -> dict[str, Any]:
+    """Return what a header says of the inputs of a network; old files say nothing of them."""
+    header = {
+        "input_noise": 0.0,
+        "input_gradient_penalty": 0.0,
+        "input_gradient_norm": "l2",
+    } | header
+    return {
+        "input_noise": _at_least_0("input_noise", header),
+        "input_gradient_penalty": _at_least_0("input_gradient_penalty", header),
+        "input_gradient_norm": _one_of("input_gradient_norm", header, tuple(INPUT_GRADIENT_NORMS)),
+    }
 
 
 def _records(variables: tuple[str, ...], layout: ParameterLayout) -> dict[str, list]:
@@ -208,6 +219,31 @@ def _fields(record: np.dtype) -> list:
         ]
         for name in record.names or ()
     ]
+
+
+def _recurrence(network: BaseNetwork) -> dict[str, Any] | None:
+    """Return what a header says of a recurrent network alone."""
+    if not isinstance(network, RecurrentNetwork):
+        return None
+    return {
+        "cell": network.layout.cell,
+        "every_step": network.every_step,
+        "bptt_steps": network.bptt_steps,
+    }
+
+
+def _recurrence_options(value: Any) -> dict[str, Any]:
+    """Return the cell and the options of a recurrent network; nothing for another one."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or set(value) != {"cell", "every_step", "bptt_steps"}:
+        raise ValueError("recurrence is no cell, every_step and bptt_steps")
+    n_steps = value["bptt_steps"]
+    return {
+        "cell": _one_of("cell", value, tuple(CELLS)),
+        "every_step": _true_or_false("every_step", value),
+        "bptt_steps": None if n_steps is None else _integer("bptt_steps", n_steps, _MOST_UNITS),
+    }
 
 
 def space_for_patterns(n_patterns: int, variables: tuple[str, ...]) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sklearn_metabp.network import Network, Step
+from sklearn_metabp.network import BaseNetwork, Step
 from sklearn_metabp.tracing.columns import write_patterns
 from sklearn_metabp.tracing.parts import CopiedPart, Replay, ReplayedPart
 from sklearn_metabp.tracing.run import ExtendedStep, RecordedStep, RecordedSteps, Run
@@ -38,7 +38,7 @@ class MemoryRun(Run):
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     variables : tuple of str
     recorded_steps : RecordedSteps
     dtype : dtype
@@ -63,7 +63,7 @@ class MemoryRun(Run):
 
     def __init__(
         self,
-        network: Network,
+        network: BaseNetwork,
         variables: tuple[str, ...],
         recorded_steps: RecordedSteps,
         dtype: DTypeLike,
@@ -110,7 +110,7 @@ class MemoryRun(Run):
         """Tell whether a step is the next one of this run."""
         return self.continues_at(step.index, step.network)
 
-    def continues_at(self, index: int, network: Network) -> bool:
+    def continues_at(self, index: int, network: BaseNetwork) -> bool:
         """Tell whether the next step of this run has that number and network."""
         return index == self.next_index and (network is self.network or network == self.network)
 

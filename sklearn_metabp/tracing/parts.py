@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sklearn_metabp.network import Network, Step
+from sklearn_metabp.network import BaseNetwork, Step
 from sklearn_metabp.tracing.columns import Column
 from sklearn_metabp.tracing.variables import VARIABLES
 
@@ -14,7 +14,7 @@ from sklearn_metabp.tracing.variables import VARIABLES
 class Replay(Protocol):
     """A training that can be repeated step by step; see ``training.Replay``."""
 
-    network: Network
+    network: BaseNetwork
     first_index: int
     max_epochs: int
     n_planned: int

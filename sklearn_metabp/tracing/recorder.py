@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_metabp.network import Network, Step
+from sklearn_metabp.network import BaseNetwork, Step
 from sklearn_metabp.tracing.chunks import RunHeader, space_for_patterns
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.folders import (
@@ -314,7 +314,7 @@ class TraceRecorder(Collector):
         if self._directory is not None:
             variables = self._all_variables()
             dtype = np.dtype(self.dtype or step.params.dtype)
-            max_patterns = space_for_patterns(step.n_patterns, variables)
+            max_patterns = space_for_patterns(step.most_patterns, variables)
             steps = self._recorded_steps(step.network, step.index, step.n_patterns)
             header = RunHeader(
                 step.network,
@@ -336,14 +336,16 @@ class TraceRecorder(Collector):
             self.receive(run)
         return run
 
-    def _recorded_steps(self, network: Network, first_index: int, n_patterns: int) -> RecordedSteps:
+    def _recorded_steps(
+        self, network: BaseNetwork, first_index: int, n_patterns: int
+    ) -> RecordedSteps:
         every = self.every
         if isinstance(every, str):
             every = steps_between_summaries(network.layout, n_patterns) if self.summary else 1
         return RecordedSteps(first_index, every, self.max_steps)
 
     def _memory_run(
-        self, network: Network, steps: RecordedSteps, dtype: DTypeLike, training: "_Training"
+        self, network: BaseNetwork, steps: RecordedSteps, dtype: DTypeLike, training: "_Training"
     ) -> MemoryRun:
         return MemoryRun(
             network,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.network import Network, ParameterLayout, Step
+from sklearn_metabp.network import BaseNetwork, ParameterLayout, Step
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import VARIABLES, TraceVariable, stored_variables
 
@@ -66,7 +66,7 @@ class Run(ABC):
 
     Attributes
     ----------
-    network : Network
+    network : BaseNetwork
         The trained network: layers, activation functions and loss.
     variables : tuple of str
         Names of the recorded variables, in the order of the table.
@@ -85,7 +85,7 @@ class Run(ABC):
         line search sets the weights, and the update is their rounded difference.
     """
 
-    network: Network
+    network: BaseNetwork
     variables: tuple[str, ...]
     scalars: dict[str, Any]
     recorded_steps: RecordedSteps

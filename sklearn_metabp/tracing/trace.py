@@ -356,8 +356,8 @@ class Trace:
         """Read the arrays of a variable, or compute them, into arrays of all steps."""
         numbers = np.unique(self.runs).tolist()
         runs = [self._recorded[number] for number in numbers]
-        layouts = {run.layout.layer_sizes for run in runs}
-        if len(layouts) > 1:
+        if len({(run.layout.layer_sizes, run.layout.cell) for run in runs}) > 1:
+            layouts = {run.layout.layer_sizes for run in runs}
             raise ValueError(
                 f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the "
                 "arrays of "

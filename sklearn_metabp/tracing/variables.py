@@ -45,13 +45,13 @@ NUMBER = Kind("ndarray of shape (n_steps,)", lambda _: (), dtype=np.dtype("<f8")
 PER_PARAMETER = Kind("ndarray of shape (n_steps, n_params)", lambda layout: (layout.n_params,))
 PER_NEURON = Kind(
     "list of ndarray of shape (n_steps, n_patterns, n_neurons)",
-    lambda layout: layout.layer_sizes[1:],
+    lambda layout: layout.net_input_widths,
     has_patterns=True,
     is_layered=True,
 )
 PER_NEURON_AND_INPUT = Kind(
     PER_NEURON.shape_in_trace,
-    lambda layout: layout.layer_sizes,
+    lambda layout: (*layout.received_widths, layout.layer_sizes[-1]),
     has_patterns=True,
     is_layered=True,
 )

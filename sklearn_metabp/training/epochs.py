@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE, UPDATE_IS_NOT_FINITE
 from sklearn_metabp._kernels.rules import apply_updates
-from sklearn_metabp.network import Network, Step, StepView
+from sklearn_metabp.network import BaseNetwork, Step, StepView
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.state import TrainingState
@@ -32,7 +32,7 @@ class Epochs:
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     batches : Batches
     rule : UpdateRule
     state : TrainingState
@@ -50,7 +50,7 @@ class Epochs:
 
     def __init__(
         self,
-        network: Network,
+        network: BaseNetwork,
         batches: Batches,
         rule: UpdateRule,
         state: TrainingState,

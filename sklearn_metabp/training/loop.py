@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.network import Network, Step
+from sklearn_metabp.network import BaseNetwork, Step
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.epochs import Epochs
@@ -39,7 +39,7 @@ class TrainingEnd(NamedTuple):
 
 
 def train(
-    network: Network,
+    network: BaseNetwork,
     batches: Batches,
     rule: TrainingRule,
     state: TrainingState,
@@ -57,7 +57,7 @@ def train(
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     batches : Batches
     rule : UpdateRule or LineSearchRule
     state : TrainingState

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
-from sklearn_metabp.network import MeanLoss, Network, constant_loss
+from sklearn_metabp._kernels.recurrent import flat_targets
+from sklearn_metabp.network import BaseNetwork, MeanLoss, constant_loss
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import ADVICE
 from sklearn_metabp.training.state import TrainingState
@@ -68,7 +69,7 @@ class Outcome:
 
     Parameters
     ----------
-    network : Network
+    network : BaseNetwork
     batches : Batches
         The rows that were trained on.
     rule : UpdateRule or LineSearchRule
@@ -79,7 +80,7 @@ class Outcome:
         Whether y has numbers, with a mean and a scale, rather than classes.
     """
 
-    network: Network
+    network: BaseNetwork
     batches: Batches
     rule: TrainingRule
     state: TrainingState
@@ -243,8 +244,7 @@ class Outcome:
             return None
         return advice_on_scale(
             self.network.out_activation,
-            batches.targets,
-            batches.sample_weight,
+            *flat_targets(batches.targets, batches.sample_weight),
             self.state.patience.tol,
         )
 
@@ -270,7 +270,7 @@ class Outcome:
     @property
     def _targets_vary(self) -> bool:
         """Whether an output has more than one target among the rows with a weight above 0."""
-        targets, weight = self.batches.targets, self.batches.sample_weight
+        targets, weight = flat_targets(self.batches.targets, self.batches.sample_weight)
         if isinstance(targets, SparseTargets):
             return targets.vary(np.ones(len(targets), bool) if weight is None else weight > 0)
         if weight is not None:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.network import Network, Step
+from sklearn_metabp.network import BaseNetwork, Step
 from sklearn_metabp.tracing.shared_arrays import shared_copy
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.curve import Curve
@@ -30,7 +30,7 @@ class Replay:
 
     Attributes
     ----------
-    network : Network
+    network : BaseNetwork
     first_index : int
         Number of the first step in the training, from 1.
     max_epochs : int
@@ -42,7 +42,7 @@ class Replay:
 
     def __init__(
         self,
-        network: Network,
+        network: BaseNetwork,
         batches: Batches,
         rule: UpdateRule,
         state: TrainingState,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sklearn_metabp._kernels.network import Backprop
-from sklearn_metabp.network import Network, Step
+from sklearn_metabp.network import BaseNetwork, Step
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.listener import Listener
@@ -24,7 +24,7 @@ class Search:
 
     def __init__(
         self,
-        network: Network,
+        network: BaseNetwork,
         batches: Batches,
         rule: LineSearchRule,
         state: TrainingState,
@@ -56,7 +56,9 @@ class Search:
         self._loss_at: tuple[np.ndarray, float] | None = None
         self._n_iterations = 0
 
-    def _load_kernel(self, network: Network, params: np.ndarray, gradients: np.ndarray) -> Backprop:
+    def _load_kernel(
+        self, network: BaseNetwork, params: np.ndarray, gradients: np.ndarray
+    ) -> Backprop:
         """Return a kernel loaded with all rows."""
         backprop = network.backprop(
             params, gradients, len(self._batches), n_threads=self._n_threads

@@ -14,6 +14,7 @@ from sklearn_metabp._kernels.scopes import (
     layer_moments,
     note_validation,
 )
+from sklearn_metabp.network import ParameterLayout
 
 TOLERANCES = {np.float64: 1e-12, np.float32: 1e-5}
 ALL = np.arange(len(LAYER_INPUTS))
@@ -28,7 +29,11 @@ STARTS = {
 
 def task_of(sizes, n_rows=200, n_planned=40):
     return LayerTask.of(
-        sizes, is_classification=True, is_saturating=False, n_rows=n_rows, n_planned=n_planned
+        ParameterLayout(sizes).table,
+        is_classification=True,
+        is_saturating=False,
+        n_rows=n_rows,
+        n_planned=n_planned,
     )
 
 

@@ -12,6 +12,7 @@ from sklearn_metabp._kernels.scopes import (
     link_history,
     remember_steps,
 )
+from sklearn_metabp.network import ParameterLayout
 
 BLOCK = 64  # as in shared_loops.h
 ALL = np.arange(len(LINK_INPUTS))
@@ -62,7 +63,7 @@ def walk_inputs(kernels, sizes, codes, n_steps, seed, dtype=np.float64, updates=
             w,
             history,
             t,
-            np.array(sizes),
+            ParameterLayout(sizes).table,
             codes,
             x if code("activation") in codes else None,
             delta if code("delta") in codes else None,
@@ -138,11 +139,11 @@ def test_inputs_are_what_their_names_say(kernels, sizes, n_steps):
 
 
 def test_momentum_and_root_mean_square_of_a_constant_gradient_equal_it(kernels):
-    sizes, gradient = np.array([1, 1]), np.array([0.02, -3.0])
+    tensors, gradient = ParameterLayout((1, 1)).table, np.array([0.02, -3.0])
     history, matrix = link_history(ALL, 2, float), np.zeros((2, len(LINK_INPUTS) + 2))
     x = delta = np.ones(1)
     for t in range(1, 30):
-        kernels.link_inputs(gradient, gradient, history, t, sizes, ALL, x, delta, 1e-300, matrix)
+        kernels.link_inputs(gradient, gradient, history, t, tensors, ALL, x, delta, 1e-300, matrix)
         for name in ("gradient", "momentum_0.5", "momentum_0.9", "momentum_0.99"):
             for rms in ("rms_0.9", "rms_0.999"):
                 np.testing.assert_allclose(matrix[:, code(f"{name}/{rms}")], [1, -1], rtol=1e-12)
@@ -185,7 +186,7 @@ def walk_updates(kernels, sizes, codes, mlp, n_steps, seed, normalizer, dtype=np
         params,
         history,
         updates,
-        np.array(sizes),
+        ParameterLayout(sizes).table,
         codes,
         EPSILON,
         mlp_params,
@@ -254,7 +255,7 @@ def step_once(kernels, gradients, **changed):
         "gradients": gradients,
         "params": np.ones(3),
         "history": np.zeros((5, 3)),
-        "sizes": np.array([2, 1]),
+        "tensors": ParameterLayout((2, 1)).table,
         "codes": np.array([code("is_bias")]),
         "epsilon": EPSILON,
         "mlp_params": np.array([0.0, 1.0]),  # no weight, bias 1
@@ -291,7 +292,7 @@ BAD = [
     {"normalizer": LINK_NORMALIZERS.index("stride")},
     {"normalizer": len(LINK_NORMALIZERS)},
     {"normalizer": -1},
-    {"sizes": np.array([3, 1])},
+    {"tensors": ParameterLayout((3, 1)).table},
     {"updates": np.zeros(2)},
     {"mlp_params": np.zeros(3)},
     {"mlp_sizes": np.array([2, 1])},
@@ -299,7 +300,8 @@ BAD = [
     {"mlp_sizes": np.array([1, -1, 3, 1])},  # as many parameters as are there
     {"mlp_sizes": np.array([1, 0, 1]), "mlp_params": np.zeros(1)},
     {"mlp_sizes": np.array([], np.int64)},
-    {"sizes": np.array([2, -1, 2, 2])},
+    {"tensors": ParameterLayout((2, 1)).table - [[0, 0, 0, 0, 1, 0, 0]]},
+    {"tensors": ParameterLayout((2, 1)).table[:, :4].copy()},
     {"codes": np.array([code("activation")])},
     {"codes": np.array([code("delta")])},
     {"codes": np.array([len(LINK_INPUTS)])},
@@ -322,7 +324,7 @@ def test_neurons_are_given_where_they_are_an_input_and_nowhere_else(kernels, nam
         params=np.ones(3),
         history=np.zeros((5, 3)),
         updates=np.zeros(3),
-        sizes=np.array([2, 1]),
+        tensors=ParameterLayout((2, 1)).table,
         codes=np.array([code(name if wanted else "is_bias")]),
         epsilon=EPSILON,
         mlp_params=np.array([0.0, 1.0]),
@@ -351,7 +353,7 @@ def test_compiled_inputs_refuse_a_matrix_that_does_not_fit(shape):
             np.ones(3),
             np.zeros((5, 3)),
             1,
-            np.array([2, 1]),
+            ParameterLayout((2, 1)).table,
             codes,
             None,
             None,

@@ -30,6 +30,7 @@ from sklearn_metabp import (
     TraceRecorder,
     load_pretrained,
 )
+from sklearn_metabp.derivatives import input_gradients, jacobian
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -252,6 +253,32 @@ def test_validation_rows_need_no_signs_and_may_have_them():
     )
     with pytest.raises(ValueError, match="X_val and y_val go together"):
         network().fit(X, y_val=y)
+
+
+def test_sparse_rows_are_validated_as_dense_ones():
+    X = random_array((90, 12), density=0.3, rng=np.random.default_rng(0), format="csr")
+    common = {"early_stopping": True, "max_iter": 15}
+    sparse, dense = (network(**common).fit(x) for x in (csr_array(X), X.toarray()))
+    np.testing.assert_allclose(sparse.validation_scores_, dense.validation_scores_, rtol=1e-9)
+    np.testing.assert_allclose(
+        sparse.validation_loss_curve_, dense.validation_loss_curve_, rtol=1e-9
+    )
+
+
+def test_derivatives_go_through_the_copies():
+    X, y = rows(), np.where(np.arange(120) % 4, 1, -1)
+    model, h = network().fit(X, y), 1e-6
+    found = jacobian(model, X[:3])
+    for column in range(6):
+        ahead, behind = X[:3].copy(), X[:3].copy()
+        ahead[:, column] += h
+        behind[:, column] -= h
+        expected = (model.reconstruct(ahead) - model.reconstruct(behind)) / (2 * h)
+        np.testing.assert_allclose(found[:, :, column], expected, atol=1e-8)
+    of_loss = input_gradients(model, X, y)  # with the targets of a training
+    targets = np.where(y[:, None] > 0, X, 2 * model.center_ - X)
+    expected = np.einsum("noi,no->ni", jacobian(model, X), model.reconstruct(X) - targets)
+    np.testing.assert_allclose(of_loss, expected, atol=1e-10)
 
 
 def test_calls_go_on_as_one_fit():

@@ -15,6 +15,8 @@ from sklearn_metabp import (
     BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNClassifier,
+    BackpropRNNRegressor,
     Clipped,
     ConjugateGradient,
     LinearBackprop,
@@ -72,6 +74,13 @@ ESTIMATORS = [
         estimator(update_rule=rule, batch_size="full", **QUICK)
         for rule in RULES
         for estimator in (BackpropMLPClassifier, BackpropMLPRegressor)
+    ),
+    BackpropRNNClassifier(),
+    BackpropRNNRegressor(),
+    BackpropRNNClassifier(10, "gru", update_rule=Adam(0.05), max_iter=60, random_state=0),
+    BackpropRNNRegressor(10, "gru", update_rule=Adam(0.05), max_iter=100, random_state=0),
+    BackpropRNNClassifier(
+        10, n_timesteps=1, activation="relu", update_rule="lbfgs", max_iter=60, random_state=0
     ),
     BackpropMLPRegressor(activation="logistic", shuffle=False, update_rule=SGD(0.5), **QUICK),
     BackpropMLPRegressor(

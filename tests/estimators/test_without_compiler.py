@@ -5,6 +5,8 @@ import pytest
 from helpers.callbacks import Interruption, StepNotes
 from helpers.data import classes, numbers
 from helpers.kernels import fallback
+from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_metabp import (
@@ -12,6 +14,7 @@ from sklearn_metabp import (
     Adam,
     AdamW,
     Averaged,
+    BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     Clipped,
@@ -41,6 +44,23 @@ def fit(kind, rule, dtype=np.float64, callbacks=(), **setting):
     common = {"max_iter": 20, "batch_size": 16, "random_state": 2, "hidden_layer_sizes": (9, 5)}
     model = estimator(update_rule=rule, **(common | setting)).set_callbacks(*callbacks)
     return model.fit(X, y, np.linspace(0.5, 2, len(X))), X, y
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("case", ["plain", "signs", "noise", "sparse"])
+def test_an_autoencoder_is_the_same_to_rounding(case, dtype, request):
+    X, y = classes("binary", dtype=dtype)
+    y = np.where(y == 0, -1, 1) if case == "signs" else None
+    X = csr_array(X) if case == "sparse" else X
+    noise = {"input_noise": 0.2} if case == "noise" else {}
+    model = BackpropAutoencoder((5, 2, 5), "tanh", max_iter=20, random_state=2, **noise)
+    compiled = clone(model).fit(X, y)
+    request.getfixturevalue("fallback_kernels")
+    by_fallback = clone(model).fit(X, y)
+    tolerance = 1e-9 if dtype == np.float64 else 1e-3
+    for method in ("residuals", "decision_function", "transform"):
+        found, expected = (getattr(m, method)(X) for m in (by_fallback, compiled))
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=10 * tolerance)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

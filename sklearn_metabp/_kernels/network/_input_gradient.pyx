@@ -61,7 +61,7 @@ cdef class InputGradient:
         pulls = [np.zeros((2 * max_batch, width), dtype) for width in layer_sizes[1:]]
         curvatures = [
             np.zeros((max_batch, width), dtype) if ACTIVATIONS[function].is_bent else None
-            for width, function in zip(layer_sizes[1:-1], functions)
+            for width, function in zip(layer_sizes[1 : self._n_layers], functions)
         ]
         self._buffers = inputs, zeros, pulls, curvatures
         self.inputs, self._zeros = address(inputs), address(zeros)
@@ -113,7 +113,7 @@ cdef class InputGradient:
         cdef void* changes = row_of(self.inputs, behind, layer.fan_in, item)
         cdef void* weight = NULL
         cdef void* targets = NULL
-        cdef void* rates
+        cdef void* rates = NULL
         cdef void* out
         if self._rows.weight != NULL:
             weight = row_of(self._rows.weight, first, 1, item)

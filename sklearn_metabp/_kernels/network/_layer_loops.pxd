@@ -2,14 +2,14 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-cdef extern from "sparse_rows.h" nogil:
+cdef extern from "../network/sparse_rows.h" nogil:
     ctypedef struct SparseRows:
         const void* values
         const int32_t* columns
         const int64_t* indptr
         int64_t* rows
 
-cdef extern from "layer_loops.h" nogil:
+cdef extern from "../network/layer_loops.h" nogil:
     int RELU
     int SOFTMAX
 

@@ -5,7 +5,7 @@ from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 from sklearn_metabp._kernels.network._layer_loops cimport fill_rows, transpose
 
-cdef extern from "tiles.h" nogil:
+cdef extern from "../network/tiles.h" nogil:
     enum:
         AS_IT_IS
         RECTIFY

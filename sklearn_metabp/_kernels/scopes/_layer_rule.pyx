@@ -20,6 +20,7 @@ cdef extern from "controller_loops.h" nogil:
         int64_t n_tensors
         int64_t n_params
         const int64_t* bounds
+        const int64_t* hidden_before
         const double* fixed
         const int64_t* codes
         const int64_t* controls
@@ -73,6 +74,7 @@ cdef class LayerRule(CompiledRule):
             n_outputs=len(controls),
         )
         bounds, fixed = readable(task.bounds, np.int64), readable(task.fixed, np.float64)
+        hidden_before = task.hidden_before
         workspace = np.zeros((3, mlp.widest * BLOCK))
         held = {
             name: memory[name]
@@ -80,12 +82,13 @@ cdef class LayerRule(CompiledRule):
                 "moments", "squares", "average", "tensors", "losses", "validation", "dropout"
             )
         }
-        self._arrays = (gradients, params, updates, held, bounds, fixed, codes, controls, mlp,
+        self._arrays = (gradients, params, updates, held, bounds, fixed, hidden_before, codes, controls, mlp,
                         workspace, dropout)
         self.params, self.by_blocks = params, False
         self._is_double = params.dtype == np.float64
         self._pass.n_tensors, self._pass.n_params = len(bounds) - 1, len(params)
         self._pass.bounds, self._pass.fixed = <int64_t*>address(bounds), <double*>address(fixed)
+        self._pass.hidden_before = <int64_t*>address(hidden_before)
         self._pass.codes, self._pass.controls = <int64_t*>address(codes), <int64_t*>address(controls)
         self._pass.n_outputs, self._pass.n_planned = len(controls), task.n_planned
         self._pass.learning_rate, self._pass.weight_decay = start.learning_rate, start.weight_decay

@@ -12,6 +12,7 @@ from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumb
 from sklearn_metabp._kernels.scopes._small_mlp cimport BLOCK, SmallMLP, address, fill_mlp
 
 from sklearn_metabp._kernels.arrays import are_writable, readable
+from sklearn_metabp._kernels.flat import LAYER
 from sklearn_metabp._kernels.scopes.link_history import LINK_INPUTS, row_positions
 from sklearn_metabp._kernels.scopes.link_rule_fallback import check_links, check_neurons
 from sklearn_metabp._kernels.scopes.link_rule_fallback import check_updates, count_neurons
@@ -26,8 +27,9 @@ cdef extern from "link_loops.h" nogil:
     enum:
         N_HISTORY_ROWS
     ctypedef struct LinkPass:
-        const int64_t* sizes
-        int64_t n_layers
+        const int64_t* tensors
+        int64_t n_tensors
+        int64_t last_layer
         const int64_t* codes
         int64_t n_inputs
         int64_t n_links
@@ -60,15 +62,16 @@ cdef class _Walk:
     cdef bint is_double
 
     @staticmethod
-    cdef _Walk over(gradients, params, history, sizes, codes, double epsilon):
+    cdef _Walk over(gradients, params, history, tensors, codes, double epsilon):
         """Return a walk without MLP, matrix and updates."""
-        sizes, codes = readable(sizes, np.int64), readable(codes, np.int64)
-        check_links(gradients, params, history, sizes, codes)
+        tensors, codes = readable(tensors, np.int64), readable(codes, np.int64)
+        check_links(gradients, params, history, tensors, codes)
         cdef _Walk walk = _Walk.__new__(_Walk)
         cdef Py_ssize_t row
-        walk.arrays = [gradients, params, history, sizes, codes]
+        walk.arrays = [gradients, params, history, tensors, codes]
         walk.is_double = params.dtype == np.float64
-        walk.links.sizes, walk.links.n_layers = <int64_t*>address(sizes), len(sizes) - 1
+        walk.links.tensors, walk.links.n_tensors = <int64_t*>address(tensors), len(tensors)
+        walk.links.last_layer = tensors[:, LAYER].max()
         walk.links.codes, walk.links.n_inputs = <int64_t*>address(codes), len(codes)
         walk.links.epsilon = epsilon
         walk.links.n_links = len(params)
@@ -88,11 +91,11 @@ cdef class _Walk:
             walk_links_f32(&self.links)
 
 
-def link_inputs(gradients, params, history, Py_ssize_t t, sizes, codes, activations, deltas,
+def link_inputs(gradients, params, history, Py_ssize_t t, tensors, codes, activations, deltas,
                 double epsilon, matrix):
     """Advance the history and write the inputs of every link, its normalizers last."""
-    cdef _Walk walk = _Walk.over(gradients, params, history, sizes, codes, epsilon)
-    check_neurons(activations, deltas, count_neurons(sizes, codes), params.dtype)
+    cdef _Walk walk = _Walk.over(gradients, params, history, tensors, codes, epsilon)
+    check_neurons(activations, deltas, count_neurons(tensors, codes), params.dtype)
     shape = len(params), len(codes) + 1 + (LINK_INPUTS.index("last_step") in codes)
     if matrix.shape != shape or not are_writable([matrix], params.dtype):
         raise ValueError(
@@ -114,9 +117,9 @@ cdef class LinkRule(CompiledRule):
     cdef tuple _n_neurons
     cdef bint _takes_neurons
 
-    def __init__(self, gradients, params, history, updates, sizes, codes, epsilon, mlp_params,
+    def __init__(self, gradients, params, history, updates, tensors, codes, epsilon, mlp_params,
                  mlp_sizes, hidden, output, scale, int normalizer, double first_step, centre=None):
-        cdef _Walk walk = _Walk.over(gradients, params, history, sizes, codes, epsilon)
+        cdef _Walk walk = _Walk.over(gradients, params, history, tensors, codes, epsilon)
         check_updates(params, updates, codes, normalizer)
         mlp = CheckedMLP(len(codes), params.dtype, mlp_params, mlp_sizes, hidden, output, centre)
         workspace = np.zeros((3, mlp.widest * BLOCK), params.dtype)
@@ -124,7 +127,7 @@ cdef class LinkRule(CompiledRule):
         walk.links.scale, walk.links.first_step = scale, first_step
         walk.links.normalizer, walk.links.updates = normalizer, address(updates)
         walk.arrays += [mlp, workspace, updates]
-        self._walk, self._dtype, self._n_neurons = walk, params.dtype, count_neurons(sizes, codes)
+        self._walk, self._dtype, self._n_neurons = walk, params.dtype, count_neurons(tensors, codes)
         self._takes_neurons = any(self._n_neurons)
         self.params, self.by_blocks = params, not walk.links.differs_by_tensor
 

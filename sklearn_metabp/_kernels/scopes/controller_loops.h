@@ -69,6 +69,7 @@ enum { GG, G9, M55, M99, M9999, M599, SLOW_SUM, FAST_SUM, WW, N_SUMS };
 typedef struct {
     int64_t n_tensors, n_params;
     const int64_t *bounds;   /* n_tensors + 1 */
+    const int64_t *hidden_before; /* of each tensor: number of the hidden layer, or -1 */
     const double *fixed;     /* n_tensors x N_FIXED */
     const int64_t *codes;    /* of the inputs, as many as the MLP has */
     const int64_t *controls; /* that the MLP's outputs are */
@@ -220,13 +221,14 @@ UNUSED static LayerMove move_of(const LayerPass *pass, int64_t k, const LayerSte
     return move;
 }
 
-/* Set the share of neurons that the next step drops before weight matrix k. */
+/* Set the share of neurons that the next step drops before tensor k. */
 UNUSED static void set_dropout(const LayerPass *pass, int64_t k, double z)
 {
-    if (k < 1 || k >= pass->n_tensors / 2) return; /* no hidden layer is before it, or biases */
+    const int64_t layer = pass->hidden_before[k];
+    if (layer < 0) return;
     const double share = pass->start_dropout + bounded(z, 2) / 2;
-    pass->shares[k - 1] = share < 0 ? 0 : share > 0.6 ? 0.6 : share;
-    if (pass->dropout) pass->dropout[k - 1] = pass->shares[k - 1];
+    pass->shares[layer] = share < 0 ? 0 : share > 0.6 ? 0.6 : share;
+    if (pass->dropout) pass->dropout[layer] = pass->shares[layer];
 }
 
 #define TEMPLATE "../rules/apply_template.h"

@@ -97,7 +97,7 @@ def check_layers(
     """Raise ValueError unless the arrays fit together."""
     dtype, bounds = params.dtype, task.bounds
     n_params, n_tensors = len(params), len(bounds) - 1
-    wanted = layer_memory(n_params, n_tensors, dtype)
+    wanted = layer_memory(n_params, n_tensors, dtype, n_hidden=task.hidden_before.max() + 1)
     fits = (
         are_readable([gradients, params], dtype)
         and are_writable([updates], dtype)

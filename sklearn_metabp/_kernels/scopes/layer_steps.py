@@ -1,12 +1,13 @@
 """The inputs, the memory and the controls of a controller of layers, as NumPy equations."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+from sklearn_metabp._kernels.flat import COLUMNS, LAYER, ROWS
 
 __all__ = [
     "LARGEST_DROPOUT",
@@ -120,17 +121,26 @@ class LayerTask:
     @classmethod
     def of(
         cls,
-        layer_sizes: Sequence[int],
+        tensors: np.ndarray,
         *,
         is_classification: bool,
         is_saturating: bool,
         n_rows: int,
         n_planned: int,
     ) -> "LayerTask":
-        """Compute the fixed inputs of every weight matrix, then of every bias vector."""
-        pairs = list(pairwise(layer_sizes))
-        last = len(pairs) - 1
-        n_params = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairs)
+        """Compute the fixed inputs of every weight matrix, then of every bias vector.
+
+        Parameters
+        ----------
+        tensors : ndarray of int64 of shape (n_tensors, n_columns)
+            The columns are ``TENSOR_COLUMNS``.
+        is_classification, is_saturating : bool
+            Properties of the outputs and of the hidden neurons.
+        n_rows, n_planned : int
+            Numbers of patterns to train on and of planned steps.
+        """
+        sizes, last = tensors[:, ROWS] * tensors[:, COLUMNS], tensors[:, LAYER].max()
+        n_params = int(sizes.sum())
         fixed = [
             (
                 np.log2(fan_in) / 4,
@@ -144,10 +154,8 @@ class LayerTask:
                 np.log2(n_rows / 256) / 2,
                 np.log2(n_params / n_rows) / 2,
             )
-            for is_bias in (False, True)
-            for layer, (fan_in, fan_out) in enumerate(pairs)
+            for _, fan_out, layer, is_bias, _, _, fan_in in tensors.tolist()
         ]
-        sizes = [fan_in * fan_out for fan_in, fan_out in pairs] + list(layer_sizes[1:])
         bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return cls(bounds, np.array(fixed, dtype=np.float64), n_planned)
 
@@ -155,6 +163,13 @@ class LayerTask:
     def is_bias(self) -> np.ndarray:
         """Mask of the tensors that are bias vectors."""
         return self.fixed[:, LAYER_INPUTS.index("is_bias") - N_CHANGING] > 0
+
+    @property
+    def hidden_before(self) -> np.ndarray:
+        """Number of the hidden layer before each weight matrix; -1 for none, and for biases."""
+        is_first = self.fixed[:, LAYER_INPUTS.index("is_first") - N_CHANGING] > 0
+        is_after = ~self.is_bias & ~is_first
+        return np.where(is_after, np.cumsum(is_after) - 1, -1).astype(np.int64)
 
     @property
     def fan_in(self) -> np.ndarray:
@@ -187,9 +202,21 @@ class LayerStart:
 
 
 def layer_memory(
-    n_params: int, n_tensors: int, dtype: DTypeLike, dropout: float = 0.0
+    n_params: int,
+    n_tensors: int,
+    dtype: DTypeLike,
+    dropout: float = 0.0,
+    n_hidden: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Return what is remembered before the first step: zeros, and the dropout of the start.
+
+    Parameters
+    ----------
+    n_params, n_tensors : int
+    dtype : dtype
+    dropout : float, default=0.0
+    n_hidden : int, default=None
+        Number of hidden layers; None for a feedforward network, whose tensors say it.
 
     Returns
     -------
@@ -209,7 +236,9 @@ def layer_memory(
         "tensors": np.zeros((n_tensors, 3)),
         "losses": np.zeros(3),
         "validation": np.zeros(4),
-        "dropout": np.full(n_tensors // 2 - 1, dropout, np.float64),
+        "dropout": np.full(
+            n_tensors // 2 - 1 if n_hidden is None else n_hidden, dropout, np.float64
+        ),
     }
 
 
@@ -414,7 +443,7 @@ def layer_move(
     dtype = params.dtype.type
     mean_mass, square_mass = 1 - MOMENTUM_DECAYS**t, 1 - SQUARE_DECAYS**t
     settings = layer_settings(outputs, start)
-    memory["dropout"][...] = settings[1 : len(settings) // 2, DROPOUT]  # after hidden layers
+    memory["dropout"][...] = settings[task.hidden_before >= 0, DROPOUT]
     for k, (first, stop) in enumerate(pairwise(task.bounds)):
         here = slice(first, stop)
         g, w = gradients[here], params[here]

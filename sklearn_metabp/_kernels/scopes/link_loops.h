@@ -108,10 +108,14 @@ static const int64_t DEFAULT_INPUTS[] = {
 };
 #define N_DEFAULT_INPUTS (int64_t)(sizeof DEFAULT_INPUTS / sizeof *DEFAULT_INPUTS)
 
+/* TENSOR_COLUMNS of flat.py */
+enum { OF_ROWS, OF_COLUMNS, OF_LAYER, OF_IS_BIAS, OF_SOURCE, OF_TARGET, OF_FAN_IN };
+enum { N_TENSOR_COLUMNS = OF_FAN_IN + 1 };
+
 /* One walk over all links of a network; all arrays are of the precision of the call. */
 typedef struct {
-    const int64_t *sizes; /* neurons of every layer */
-    int64_t n_layers;     /* layers of weights */
+    const int64_t *tensors; /* a table with TENSOR_COLUMNS */
+    int64_t n_tensors, last_layer;
     int64_t n_links;
     const int64_t *codes; /* of the inputs */
     int64_t n_inputs;

@@ -106,35 +106,29 @@ UNUSED static void NAME(walk_tensor)(const LinkPass *pass, const Tensor *tensor,
  * one, else their updates. */
 UNUSED static void NAME(walk_links)(const LinkPass *pass)
 {
-    const int64_t n_layers = pass->n_layers, *sizes = pass->sizes;
-    int64_t start = 0, neuron_in = 0, neuron_out = 0;
+    int64_t start = 0;
     if (!pass->differs_by_tensor) { /* then all links are those of one tensor */
         const Tensor all = {0};
         NAME(walk_tensor)(pass, &all, pass->n_links);
         return;
     }
-    for (int64_t number = 0; number < 2 * n_layers;
-         number++) { /* weights of every layer, then biases */
-        const int64_t layer = number % n_layers;
-        const int is_bias = number >= n_layers;
-        const int64_t size = sizes[layer + 1] * (is_bias ? 1 : sizes[layer]);
-        if (layer == 0) neuron_out = 0;
+    for (int64_t number = 0; number < pass->n_tensors; number++) {
+        const int64_t *row = pass->tensors + number * N_TENSOR_COLUMNS, layer = row[OF_LAYER];
+        const int64_t size = row[OF_ROWS] * row[OF_COLUMNS];
         Tensor tensor = {0};
         tensor.start = start;
         tensor.size = size;
-        tensor.is_bias = is_bias;
-        tensor.is_output = layer == n_layers - 1;
-        tensor.depth = layer / (double)(n_layers > 1 ? n_layers - 1 : 1);
-        tensor.fan_out = sizes[layer + 1];
-        if (pass->activations && !is_bias)
-            tensor.activations = (const REAL *)pass->activations + neuron_in;
-        if (pass->deltas) tensor.deltas = (const REAL *)pass->deltas + neuron_out;
+        tensor.is_bias = row[OF_IS_BIAS];
+        tensor.is_output = layer == pass->last_layer;
+        tensor.depth = layer / (double)(pass->last_layer > 1 ? pass->last_layer : 1);
+        tensor.fan_out = row[OF_COLUMNS];
+        if (pass->activations && !row[OF_IS_BIAS])
+            tensor.activations = (const REAL *)pass->activations + row[OF_SOURCE];
+        if (pass->deltas) tensor.deltas = (const REAL *)pass->deltas + row[OF_TARGET];
         if (pass->needs_weight_rms)
             tensor.inverse_weight_rms = NAME(inverse_rms)((const REAL *)pass->params + start, size);
         NAME(walk_tensor)(pass, &tensor, size);
         start += size;
-        neuron_out += sizes[layer + 1];
-        neuron_in += sizes[layer];
     }
 }
 

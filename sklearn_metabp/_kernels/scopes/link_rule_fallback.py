@@ -1,11 +1,17 @@
 """The kernels of the link scope in NumPy, written as the equations read."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from sklearn_metabp._kernels.arrays import are_readable, are_writable
-from sklearn_metabp._kernels.flat import bias_views, fits_layers, weight_views
+from sklearn_metabp._kernels.flat import (
+    COLUMNS,
+    IS_BIAS,
+    LAYER,
+    ROWS,
+    SOURCE,
+    TARGET,
+    are_tensors,
+)
 from sklearn_metabp._kernels.scopes.link_history import (
     LINK_INPUTS,
     LINK_NORMALIZERS,
@@ -27,7 +33,7 @@ def link_inputs(
     params: np.ndarray,
     history: np.ndarray,
     t: int,
-    sizes: np.ndarray,
+    tensors: np.ndarray,
     codes: np.ndarray,
     activations: np.ndarray | None,
     deltas: np.ndarray | None,
@@ -53,8 +59,8 @@ def link_inputs(
         changed in place.
     t : int
         Number of the step, from 1.
-    sizes : ndarray of int64
-        Neurons of every layer.
+    tensors : ndarray of int64 of shape (n_tensors, n_columns)
+        The weight matrices and bias vectors, with the columns ``TENSOR_COLUMNS``.
     codes : ndarray of int64
         Inputs, as positions in ``LINK_INPUTS``.
     activations, deltas : ndarray of shape (n_neurons,) or None
@@ -95,7 +101,7 @@ def link_inputs(
             last, strides = map(history.__getitem__, rows.steps)
             values = np.clip(-np.sign(gradients) * last / strides, -10, 10)
         else:
-            values = _input_of_tensors(name, params, sizes, activations, deltas)
+            values = _input_of_tensors(name, params, tensors, activations, deltas)
         matrix[:, column] = values
     matrix[:, len(codes)] = rms["rms_0.9"]
     if rows.steps:
@@ -105,38 +111,33 @@ def link_inputs(
 def _input_of_tensors(
     name: str,
     params: np.ndarray,
-    sizes: np.ndarray,
+    tensors: np.ndarray,
     activations: np.ndarray | None,
     deltas: np.ndarray | None,
 ) -> np.ndarray:
     """Return an input that is computed one weight matrix or bias vector at a time."""
-    values = np.empty_like(params)
-    n_layers = len(sizes) - 1
-    tensors = zip(
-        weight_views(values, sizes) + bias_views(values, sizes),
-        weight_views(params, sizes) + bias_views(params, sizes),
-        strict=True,
-    )
-    for tensor, (view, weights) in enumerate(tensors):
-        layer, is_bias = tensor % n_layers, tensor >= n_layers
+    values, start, last = np.empty_like(params), 0, tensors[:, LAYER].max()
+    for tensor in tensors:
+        shape = rows, columns = tensor[ROWS], tensor[COLUMNS]
+        layer, is_bias = tensor[LAYER], bool(tensor[IS_BIAS])
+        at = slice(start, start + rows * columns)
+        view, weights, start = values[at].reshape(shape), params[at], at.stop
         if name == "is_bias":
             view[...] = is_bias
         elif name == "is_output":
-            view[...] = layer == n_layers - 1
+            view[...] = layer == last
         elif name == "depth":
-            view[...] = layer / max(1, n_layers - 1)
+            view[...] = layer / max(1, last)
         elif name == "weight":
             scale = np.sqrt(np.mean(weights.astype(float) ** 2))
-            view[...] = np.clip(weights / scale, -10, 10) if scale > 0 else 0
+            view[...] = np.clip(weights.reshape(shape) / scale, -10, 10) if scale > 0 else 0
         elif name == "activation":
             assert activations is not None
-            source = activations[sum(sizes[:layer]) : sum(sizes[: layer + 1])]
+            source = activations[tensor[SOURCE] : tensor[SOURCE] + rows]
             view[...] = 1 if is_bias else np.clip(source, -10, 10)[:, None]
         elif name == "delta":
             assert deltas is not None
-            view[...] = np.clip(
-                deltas[sum(sizes[1 : layer + 1]) : sum(sizes[1 : layer + 2])], -10, 10
-            )
+            view[...] = np.clip(deltas[tensor[TARGET] : tensor[TARGET] + columns], -10, 10)
     return values
 
 
@@ -154,7 +155,7 @@ class LinkRule:
         As in ``link_inputs``; changed at every step.
     updates : ndarray of shape (n_params,)
         Written at every step.
-    sizes, codes, epsilon
+    tensors, codes, epsilon
         As in ``link_inputs``.
     mlp_params : ndarray
         In the order of the parameters of ``Backprop``.
@@ -176,7 +177,7 @@ class LinkRule:
         params: np.ndarray,
         history: np.ndarray,
         updates: np.ndarray,
-        sizes: np.ndarray,
+        tensors: np.ndarray,
         codes: np.ndarray,
         epsilon: float,
         mlp_params: np.ndarray,
@@ -188,15 +189,15 @@ class LinkRule:
         first_step: float,
         centre: np.ndarray | None = None,
     ) -> None:
-        check_links(gradients, params, history, sizes, codes)
+        check_links(gradients, params, history, tensors, codes)
         check_updates(params, updates, codes, normalizer)
         self._mlp = SmallMLP(
             len(codes), params.dtype, mlp_params, mlp_sizes, hidden, output, centre
         )
         self._rows = memory_rows(codes)
-        self._n_neurons = count_neurons(sizes, codes)
+        self._n_neurons = count_neurons(tensors, codes)
         self._known = gradients, params, history
-        self._link = sizes, codes, epsilon
+        self._link = tensors, codes, epsilon
         self._updates, self._scale = updates, scale
         self._normalizer, self._first_step = normalizer, first_step
 
@@ -206,11 +207,11 @@ class LinkRule:
     ) -> None:
         """Advance the history by step t and write the updates."""
         gradients, params, history = self._known
-        sizes, codes, epsilon = self._link
+        tensors, codes, epsilon = self._link
         check_neurons(activations, deltas, self._n_neurons, params.dtype)
         matrix = np.empty((len(params), len(codes) + 1 + bool(self._rows.steps)), params.dtype)
         link_inputs(
-            gradients, params, history, t, sizes, codes, activations, deltas, epsilon, matrix
+            gradients, params, history, t, tensors, codes, activations, deltas, epsilon, matrix
         )
         moved = self._scale * self._mlp.predict(matrix[:, : len(codes)])
         if self._normalizer:
@@ -228,19 +229,19 @@ def check_links(
     gradients: np.ndarray,
     params: np.ndarray,
     history: np.ndarray,
-    sizes: np.ndarray,
+    tensors: np.ndarray,
     codes: np.ndarray,
 ) -> None:
-    """Raise ValueError unless the arrays fit the links of a network with these layers."""
+    """Raise ValueError unless the arrays fit the links of a network with these tensors."""
     if not all(0 <= code < len(LINK_INPUTS) for code in codes):
         raise ValueError(
             f"codes must be from 0 to {len(LINK_INPUTS) - 1}, positions in LINK_INPUTS"
         )
-    n = sum((a + 1) * b for a, b in pairwise(sizes))
+    n = len(params)
     n_rows = sum(map(len, memory_rows(codes)))
-    fits = fits_layers(len(gradients), sizes) and len(params) == n and history.shape == (n_rows, n)
+    fits = are_tensors(tensors, n) and len(gradients) == n and history.shape == (n_rows, n)
     if not fits:
-        raise ValueError(f"gradients, params and history must hold {n} links")
+        raise ValueError(f"gradients, params, history and tensors must hold {n} links")
     dtype = params.dtype
     if not are_readable((gradients, params), dtype) or not are_writable((history,), dtype):
         raise ValueError("all arrays must be aligned and of one dtype, float32 or float64")
@@ -259,12 +260,13 @@ def check_updates(
         raise ValueError("the MLP, the arrays and the updates do not fit together")
 
 
-def count_neurons(sizes: np.ndarray, codes: np.ndarray) -> tuple[int, int]:
+def count_neurons(tensors: np.ndarray, codes: np.ndarray) -> tuple[int, int]:
     """Return how many activations and deltas a step needs: 0 where they are no input."""
     names = {LINK_INPUTS[code] for code in codes}
+    weights = tensors[tensors[:, IS_BIAS] == 0]
     return (
-        int(sum(sizes[:-1])) if "activation" in names else 0,
-        int(sum(sizes[1:])) if "delta" in names else 0,
+        int((weights[:, SOURCE] + weights[:, ROWS]).max()) if "activation" in names else 0,
+        int((tensors[:, TARGET] + tensors[:, COLUMNS]).max()) if "delta" in names else 0,
     )
 
 

@@ -40,7 +40,7 @@ from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes.base import Fact, Scope, is_number
 from sklearn_metabp.learned.scopes.quiet_steps import QuietSteps, are_kernels_compiled
 from sklearn_metabp.learned.weights import ALIKE, SampleWeights
-from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.network import BaseNetwork, ParameterLayout
 from sklearn_metabp.tracing import Run, Trace, taught_updates
 
 #: Rules made by hand that a controller can start as, by the name that ``initialize`` takes.
@@ -304,7 +304,13 @@ class LayerScope(Scope):
 
     def empty_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Return running means of nothing yet."""
-        memory = layer_memory(layout.n_params, len(layout.tensors), layout.dtype, self.dropout)
+        memory = layer_memory(
+            layout.n_params,
+            len(layout.tensors),
+            layout.dtype,
+            self.dropout,
+            len(layout.layer_sizes) - 2,
+        )
         return {"n_steps": 0, **memory}
 
     def run_state(self, run: Run) -> dict[str, Any]:
@@ -455,7 +461,7 @@ class LayerScope(Scope):
 
         def compute_update() -> np.ndarray:
             state["n_steps"] = t = state["n_steps"] + 1
-            update(t, step.index == 1, step.epoch, step.loss, step.stop - step.start)
+            update(t, step.index == 1, step.epoch, step.loss, step.n_patterns)
             return updates
 
         return compute_update
@@ -546,7 +552,7 @@ class LayerScope(Scope):
     def _course_in_words(self) -> list[str]:
         """Return lines of the values of every control; one line where all tensors have the same."""
         task = LayerTask.of(
-            _EXAMPLE_LAYERS,
+            ParameterLayout(_EXAMPLE_LAYERS).table,
             is_classification=True,
             is_saturating=False,
             n_rows=_EXAMPLE_ROWS,
@@ -657,14 +663,14 @@ def _are_controls(value: Any) -> bool:
 
 def _task_of(step: Any, recorded: RecordedTask | None) -> LayerTask:
     """Return what does not change in the training of a step, which may be recorded."""
-    network: Network = step.network
+    network: BaseNetwork = step.network
     return LayerTask.of(
-        network.layout.layer_sizes,
+        network.layout.table,
         is_classification=network.out_activation in ("logistic", "softmax"),
         is_saturating=network.activations[0] in ("logistic", "tanh")
         if network.activations
         else False,
-        n_rows=step.rows[0].shape[0] if recorded is None else recorded.n_rows,
+        n_rows=step.rows.n_patterns if recorded is None else recorded.n_rows,
         n_planned=step.n_planned if recorded is None else recorded.n_planned,
     )
 

@@ -1,0 +1,1 @@
+from sklearn_metabp._kernels.recurrent.recurrent_fallback import *

@@ -1,0 +1,149 @@
+"""The base of the recurrent estimators: sequences, parameters, network."""
+
+from abc import abstractmethod
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_metabp._kernels.recurrent.cells import CELLS
+from sklearn_metabp.estimators._base import BaseBackprop
+from sklearn_metabp.estimators._parameters import PARAMETERS_ELSEWHERE, check_dropout
+from sklearn_metabp.estimators._rows import Rows, check_weight
+from sklearn_metabp.estimators._sequences import check_sequences, check_sequences_and_y
+from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout, RecurrentNetwork
+from sklearn_metabp.targets import Targets
+from sklearn_metabp.targets.sequences import SequenceTargets, steps_of
+from sklearn_metabp.targets.targets import TargetsOfY
+from sklearn_metabp.update_rules import TrainingRule
+
+
+class BaseBackpropRNN(BaseBackprop):
+    """Base class of the recurrent estimators."""
+
+    _parameters_elsewhere = {
+        **PARAMETERS_ELSEWHERE,
+        "hidden_layer_sizes": "hidden_size, of the one recurrent layer",
+        "units": "hidden_size",
+        "n_neurons": "hidden_size",
+        "nonlinearity": "activation",
+    }
+    _parameter_constraints: dict = {
+        **BaseBackprop._parameter_constraints,
+        "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "cell": [StrOptions(set(CELLS))],
+        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
+        "return_sequences": ["boolean"],
+        "n_timesteps": [Interval(Integral, 1, None, closed="left"), None],
+        "bptt_steps": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    targets_: TargetsOfY
+
+    @abstractmethod
+    def __init__(
+        self,
+        hidden_size: int,
+        cell: str,
+        activation: str,
+        return_sequences: bool,
+        n_timesteps: int | None,
+        bptt_steps: int | None,
+        loss: str,
+        out_activation: str,
+        update_rule: Any,
+        alpha: float,
+        batch_size: Any,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        n_iter_no_change: float,
+        early_stopping: bool,
+        validation_fraction: float,
+        scoring: Any,
+        warm_start: bool,
+        dropout: float,
+        init: Any,
+        init_output_bias: str,
+        verbose: bool,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.cell = cell
+        self.activation = activation
+        self.return_sequences = return_sequences
+        self.n_timesteps = n_timesteps
+        self.bptt_steps = bptt_steps
+        self.loss = loss
+        self.out_activation = out_activation
+        self.update_rule = update_rule
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.warm_start = warm_start
+        self.dropout = dropout
+        self.init = init
+        self.init_output_bias = init_output_bias
+        self.verbose = verbose
+
+    @abstractmethod
+    def _learn_step_targets(self, y: Any, classes: Any) -> TargetsOfY:
+        """Return targets learned from one y for every output."""
+
+    def _learn_targets(self, rows: Rows, classes: Any) -> TargetsOfY:
+        if not self.return_sequences:
+            return self._learn_step_targets(rows.y, classes)
+        return SequenceTargets(self._learn_step_targets(steps_of(rows.y), classes))
+
+    def _check_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
+    ) -> Rows:
+        X, y = check_sequences_and_y(self, X, y, y_name, reset=reset)
+        return Rows(X, y, check_weight(sample_weight, X))
+
+    def _new_network(
+        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+    ) -> RecurrentNetwork:
+        if rule.acts_backward:
+            raise ValueError(
+                f"{type(rule).__name__} sends errors back in its own way, from layer to layer, and "
+                "a recurrent layer also gets errors from its next time step: use another rule."
+            )
+        return RecurrentNetwork(
+            ParameterLayout((X.shape[2], int(self.hidden_size), n_outputs), dtype, self.cell),
+            (self.activation,),
+            targets.out_activation,
+            self.loss,
+            self.alpha,
+            check_dropout(self.dropout, rule),
+            targets.out_groups,
+            every_step=bool(self.return_sequences),
+            bptt_steps=self.bptt_steps,
+        )
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)
+        return self.network_.outputs(self.params_, check_sequences(self, X, reset=False))
+
+    def _score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        """Return the score of the targets."""
+        check_is_fitted(self)
+        if self.return_sequences:
+            X, y = check_sequences_and_y(self, X, y, "y", reset=False)
+        return self.targets_.score(y, self._outputs(X), sample_weight)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

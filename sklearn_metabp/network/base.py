@@ -1,0 +1,94 @@
+"""The interface that every network offers to trainings."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp._kernels.arrays import readable
+from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
+from sklearn_metabp.network.layout import ParameterLayout
+from sklearn_metabp.network.mean_loss import MeanLoss
+
+
+class BaseNetwork(ABC):
+    """A network without its parameters: all that a training needs to know of it.
+
+    Attributes
+    ----------
+    layout : ParameterLayout
+    activations : tuple of str
+        Activation function of every hidden layer.
+    out_activation : str
+    loss : str
+    alpha : float
+        Strength of the L2 penalty.
+    dropout : float
+    out_groups : tuple of int or None
+    input_noise, input_gradient_penalty : float
+        0 for a network that has none.
+    input_gradient_norm : str
+    """
+
+    layout: ParameterLayout
+    activations: tuple[str, ...]
+    out_activation: str
+    loss: str
+    alpha: float
+    dropout: float
+    out_groups: tuple[int, ...] | None
+    input_noise: float = 0.0
+    input_gradient_penalty: float = 0.0
+    input_gradient_norm: str = "l2"
+
+    @abstractmethod
+    def backprop(
+        self,
+        params: np.ndarray,
+        gradients: np.ndarray | None,
+        max_batch: int,
+        *,
+        dropout_key: int | None = None,
+        noise_key: int | None = None,
+        n_steps: int = 0,
+        n_threads: int = 1,
+    ) -> Any:
+        """Make a kernel that goes forward and backward, for batches of up to ``max_batch`` rows."""
+
+    @abstractmethod
+    def outputs(self, params: np.ndarray, X: Any, *, n_threads: int = 1) -> np.ndarray:
+        """Compute the activations of the output layer for every row of X."""
+
+    @abstractmethod
+    def count_patterns(self, backprop: Any, n_rows: int) -> int:
+        """Return the number of patterns of a kernel's last batch, which had so many rows."""
+
+    @abstractmethod
+    def most_patterns(self, backprop: Any, n_rows: int) -> int:
+        """Return the largest number of patterns of a batch that is known before it is drawn."""
+
+    @abstractmethod
+    def net_inputs(
+        self, activations: list[np.ndarray], coefs: list[np.ndarray], intercepts: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return the net inputs of every layer, from the activations that it receives."""
+
+    def mean_loss(
+        self,
+        params: np.ndarray,
+        X: Any,
+        targets: np.ndarray | SparseTargets,
+        sample_weight: np.ndarray | None = None,
+    ) -> float:
+        """Compute the weighted mean loss of the rows, without penalty, dropout and noise.
+
+        Parameters
+        ----------
+        params : ndarray of shape (n_params,)
+        X : ndarray or sparse matrix of shape (n_samples, n_features)
+            Of a recurrent network an array of shape (n_samples, n_timesteps, n_features).
+        targets : ndarray or SparseTargets of shape (n_samples, n_outputs)
+            With outputs at every time step an array of shape (n_samples, n_timesteps, n_outputs).
+        sample_weight : ndarray of shape (n_samples,), default=None
+        """
+        return MeanLoss(self.backprop, readable(params), X, targets, sample_weight).compute()
