@@ -1,8 +1,8 @@
 """Trainings that go wrong in a known way, and trainings that go well, for ``diagnosis.py``.
 
 Every training is made from a group of data sets and a seed. The thresholds of the checks were
-chosen on the groups ``first``, ``second`` and ``third``. Figures are reported on the group
-``report``, which has other data and other seeds.
+chosen on the groups ``first`` to ``fourth``. Figures are reported on the group ``report``, which
+has other data and other seeds.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,9 @@ from sklearn.datasets import (
     make_hastie_10_2,
     make_moons,
     make_multilabel_classification,
+    make_swiss_roll,
 )
+from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
@@ -121,8 +123,8 @@ def third(seed):
     )  # fmt: skip
 
 
-def report(seed):
-    """Return the data sets of the reported figures."""
+def fourth(seed):
+    """Return the last data sets on which thresholds were chosen."""
     random = np.random.RandomState(seed)
     X, y = make_gaussian_quantiles(n_samples=450, n_features=5, n_classes=3, random_state=seed)
     wide = make_classification(
@@ -138,10 +140,30 @@ def report(seed):
     )
 
 
+def report(seed):
+    """Return the data sets of the reported figures."""
+    random = np.random.RandomState(seed)
+    digits = load_digits()
+    X, y = digits.data, digits.target % 5
+    rows = random.permutation(len(X))[:500]
+    few = PCA(12, random_state=0).fit_transform(X)[rows]
+    wide = make_classification(
+        500, 25, n_informative=8, n_redundant=8, weights=[0.4], class_sep=1.2, random_state=seed
+    )
+    roll, angle = make_swiss_roll(400, noise=0.2, random_state=seed)
+    return DataSets(
+        (scale(few), y[rows]),
+        (scale(wide[0]), wide[1]),
+        make_gaussian_quantiles(n_samples=320, n_features=2, n_classes=2, random_state=seed),
+        (scale(roll), scale(angle)),
+    )
+
+
 GROUPS: dict[str, Callable[[int], DataSets]] = {
     "first": first,
     "second": second,
     "third": third,
+    "fourth": fourth,
     "report": report,
 }
 

@@ -1,12 +1,13 @@
 """
-A penalty of input gradients keeps accuracy under sensor noise
+A penalty of input gradients helps under moderate sensor noise
 ==============================================================
 
 A classifier is trained on clean rows, and later its sensors become noisy. Four means make it robust
 beforehand: a penalty of the gradients of the loss by the inputs
 (``input_gradient_penalty``), noise added to the inputs in training (``input_noise``), decay of the
 weights (``alpha``) and ``dropout``. Each has one strength. This example chooses the four strengths
-in the same way and compares the accuracies under growing noise.
+in the same way and compares the accuracies under growing noise. On digits, the penalty is the best
+up to a standard deviation of noise, and decay beyond. On breast cancer, the means hardly differ.
 """
 
 # %%

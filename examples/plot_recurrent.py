@@ -34,7 +34,8 @@ from sklearn_metabp import (
     TraceRecorder,
 )
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # all trainings have the same length
+# All trainings have the same length.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def answer(u):
@@ -61,7 +62,12 @@ for seed in range(2):
     X = rng.normal(size=(300, 5))
     y = np.tanh(X @ rng.normal(size=(5, 6))).sum(axis=1)
     teacher = BackpropMLPRegressor(
-        (12,), "tanh", update_rule=Adam(0.01), batch_size=20, max_iter=12, random_state=seed
+        (12,),
+        "tanh",
+        update_rule=Adam(0.01),
+        batch_size=20,
+        max_iter=12,
+        random_state=seed,
     )
     teacher.set_callbacks(recorder).fit(X, y)
 rule = LearnedUpdateRule(scope="link", random_state=0).fit(recorder.trace_)
@@ -92,9 +98,13 @@ by_adam = recurrent(Adam(0.01))
 fig, ax = plt.subplots(layout="constrained")
 ax.semilogy(by_adam.loss_curve_, color="tab:orange", lw=4, alpha=0.6, label="Adam")
 ax.semilogy(
-    by_rule.loss_curve_, color="tab:blue", lw=1.5, label="rule learned from feedforward networks"
+    by_rule.loss_curve_,
+    color="tab:blue",
+    lw=1.5,
+    label="rule learned from feedforward networks",
 )
-ax.set(xlabel="epoch", ylabel="loss", title="Learned without time, it trains through time")
+ax.set_title("Learned without time, it trains through time")
+ax.set(xlabel="epoch", ylabel="loss")
 ax.legend()
 plt.show()
 
@@ -108,7 +118,8 @@ plt.show()
 def window(u):
     """Return the last five inputs before every output, as rows."""
     padded = np.pad(u, ((0, 0), (4, 0)))
-    return np.stack([padded[:, j : j + u.shape[1]] for j in range(5)], axis=2).reshape(-1, 5)
+    columns = [padded[:, j : j + u.shape[1]] for j in range(5)]
+    return np.stack(columns, axis=2).reshape(-1, 5)
 
 
 without_time = BackpropMLPRegressor(
@@ -124,8 +135,9 @@ fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 ax.plot(y_test, color="0.75", lw=6, label="plant")
 for name, (predicted, colour, style) in predictions.items():
     left = np.mean((predicted - y_test) ** 2) / np.var(y_test)
-    ax.plot(predicted, style, color=colour, label=f"{name}: {left:.1%} of the variance left")
-ax.set(xlabel="time step", ylabel="output", title="The recurrent network follows the plant")
-ax.set_ylim(-2.6, 1.5)
+    label = f"{name}: {left:.1%} of the variance left"
+    ax.plot(predicted, style, color=colour, label=label)
+ax.set_title("The recurrent network follows the plant")
+ax.set(xlabel="time step", ylabel="output", ylim=(-2.6, 1.5))
 ax.legend(loc="lower center", ncols=1)
 plt.show()

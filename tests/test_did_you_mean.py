@@ -19,6 +19,7 @@ from sklearn_metabp import (
     LBFGS,
     SGD,
     Adam,
+    BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     ConjugateGradient,
@@ -30,7 +31,7 @@ from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network import HIDDEN_ACTIVATIONS
 from sklearn_metabp.update_rules import UPDATE_RULES, TrainingRule
 
-ESTIMATORS = [BackpropMLPClassifier, BackpropMLPRegressor]
+ESTIMATORS = [BackpropMLPClassifier, BackpropMLPRegressor, BackpropAutoencoder]
 THEIRS = {*MLPClassifier().get_params(), *MLPRegressor().get_params()}
 
 
@@ -55,6 +56,8 @@ def test_every_parameter_of_scikit_learns_mlp_is_answered_with_ours(estimator, n
         (lambda: BackpropMLPClassifier(max_epochs=3), "Here it is max_iter"),
         (lambda: BackpropMLPRegressor(n_jobs=2), "n_threads, the threads of one fit"),
         (lambda: BackpropMLPRegressor(class_weights=None), "no parameter 'class_weights'."),
+        (lambda: BackpropAutoencoder(nu=0.1), "Here it is contamination"),
+        (lambda: BackpropAutoencoder(preprocessing=True), "make_pipeline(StandardScaler()"),
         (lambda: Adam(lr=0.1), "Here it is learning_rate"),
         (lambda: Adam(learning_rat=0.1), "Did you mean 'learning_rate'?"),
         (lambda: RMSprop(rho=0.1), "Here it is decay"),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from string import Formatter
 
 from sklearn_metabp.diagnostics import (
     data_checks,
@@ -43,11 +42,6 @@ class Check:
     needs: str = "more steps"
     is_problem: bool = True
 
-    def facts(self) -> set[str]:
-        """Return the names in braces."""
-        texts = self.words + self.advice
-        return {name for _, name, _, _ in Formatter().parse(texts) if name}
-
 
 # Causes come before their effects, and a diagnosis keeps this order.
 CHECKS = (
@@ -55,7 +49,7 @@ CHECKS = (
         "rate too high",
         step_checks.rate_too_high,
         2.5,
-        "steps are {times:.2g} times too long from {since}: {outcome}",
+        "steps are {times} times too long from {since}: {outcome}",
         "lower the learning rate by that factor, or wrap the rule in Clipped",
     ),
     Check(
@@ -99,14 +93,14 @@ CHECKS = (
         "exploding gradients",
         neuron_checks.exploding_gradients,
         30.0,
-        "deltas grow {times:.2g} times on the way back through {layers} layers",
+        "deltas grow {times} times on the way back through {layers} layers",
         "start from smaller weights (init='glorot_uniform'), or wrap the rule in Clipped",
     ),
     Check(
         "vanishing gradients",
         neuron_checks.vanishing_gradients,
         1000.0,
-        "deltas shrink {times:.2g} times on the way back through {layers} layers",
+        "deltas shrink {times} times on the way back through {layers} layers",
         "take relu or gelu in place of logistic, fewer layers, or larger weights at the start",
     ),
     Check(
@@ -129,9 +123,10 @@ CHECKS = (
         "rate too low",
         step_checks.rate_too_low,
         200.0,
-        "steps are {times:.2g} times too short: the loss ends at {level:.0%} of that of a "
+        "steps are {times} times too short: the loss ends at {level:.0%} of that of a "
         "constant and the gradient is as steep as at the start",
         "raise the learning rate",
+        needs="steps that follow each other",
     ),
     Check(
         "oscillation",
@@ -171,7 +166,7 @@ CHECKS = (
         "memorising",
         ending_checks.memorising,
         1.3,
-        "the validation loss rose to {times:.2g} times its best, from {since}, while the training "
+        "the validation loss rose to {times} times its best, from {since}, while the training "
         "loss fell to {train:.2g}",
         "stop early (early_stopping=True), raise alpha or dropout, or take fewer neurons; look "
         "for wrong labels",
@@ -222,7 +217,8 @@ CHECKS = (
         "constant columns",
         data_checks.constant_columns,
         1.0,
-        "of {columns} columns of X, {constant} never change and {copies} copy another one",
+        "of {columns} columns of X, {constant} never change and {copies} copy another one, in the "
+        "{rows} rows looked at",
         "drop them, as by VarianceThreshold",
         needs="20 rows",
         is_problem=False,

@@ -50,8 +50,6 @@ class Course:
         At least one.
     epoch_losses : ndarray of shape (n_epochs,)
         Mean loss of every epoch.
-    last_losses : ndarray
-        Losses of the last steps.
     peak : float
         Highest mean loss of successive steps with some patterns together; minus infinity if
         there were too few.
@@ -67,7 +65,6 @@ class Course:
     network: Any
     looks: list[Look]
     epoch_losses: np.ndarray
-    last_losses: np.ndarray
     peak: float
     X: np.ndarray
     targets: np.ndarray
@@ -199,7 +196,8 @@ class Course:
 def _decrease_ahead(losses: np.ndarray) -> float:
     """Return the decrease that as many epochs again would bring, or 30 if there were fewer.
 
-    The last two thirds tell how fast the decrease slows down. It is no more than the last loss.
+    The last two thirds tell how fast the decrease slows down. Less than ten epochs cannot tell, so
+    their decrease goes on as it was in the last third. It is no more than the last loss.
     """
     n = len(losses)
     if n < 3 or not np.isfinite(losses).all():
@@ -217,6 +215,6 @@ def _decrease_ahead(losses: np.ndarray) -> float:
     earlier, last = ends[0] - ends[1], ends[1] - ends[2]
     if last <= 0:
         return 0.0
-    ratio = min(1.0, last / earlier) if earlier > 0 else 1.0
+    ratio = min(1.0, last / earlier) if earlier > 0 and n >= 10 else 1.0
     n_thirds = round(3 * max(1.0, _FEW_EPOCHS / n))
     return min(last * float((ratio ** np.arange(1, n_thirds + 1)).sum()), ends[2])

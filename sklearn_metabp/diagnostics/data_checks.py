@@ -75,6 +75,7 @@ def constant_columns(course: Course) -> Evidence | None:
         "constant": n_constant,
         "copies": n_copies,
         "columns": X.shape[1],
+        "rows": len(X),
     }
     return Evidence(float(n_constant + n_copies), facts)
 

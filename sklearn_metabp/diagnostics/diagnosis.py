@@ -1,5 +1,6 @@
 """The verdict about a training, in words and numbers."""
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,12 +90,16 @@ class Diagnosis:
         lines = [f"Diagnosis of {self.n_steps} steps in {self.n_epochs} epochs: {what}"]
         for finding in self.findings:
             note = "" if finding.is_problem else " (note)"
-            lines.append(f"- {finding.name}{note}: {finding.verdict}.")
-            lines.append(f"  What to do: {finding.advice}.")
+            lines += _wrapped(f"- {finding.name}{note}: {finding.verdict}.")
+            lines += _wrapped(f"  What to do: {finding.advice}.")
         if self.unchecked:
             reasons = (f"{name} (needs {needs})" for name, needs in self.unchecked.items())
-            lines.append(f"Not examined: {', '.join(reasons)}.")
+            lines += _wrapped(f"Not examined: {', '.join(reasons)}.")
         return "\n".join(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 79, subsequent_indent="  ")
 
 
 def judge(course: Course, n_steps: int) -> Diagnosis:
@@ -185,7 +190,7 @@ def diagnose(trace: Trace) -> Diagnosis:
     adds_updates = trace.recorded[int(runs[0])].adds_updates
     ending = Ending(takes_steps=adds_updates)
     course = course_of(observer, means, params, ending)
-    return judge(course, int(step.index))
+    return judge(course, observer.last_index)
 
 
 def course_of(
@@ -199,7 +204,6 @@ def course_of(
         observer.network,
         observer.looks,
         np.asarray(epoch_losses, np.float64),
-        np.array(observer.last_losses),
         observer.peak,
         X,
         targets,

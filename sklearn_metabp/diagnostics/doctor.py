@@ -134,11 +134,11 @@ class TrainingDoctor(BaseCallback):
         """End a fit, also one that raised an error, and print the diagnosis if it is wanted."""
         visit = self._visits[estimator]
         error = sys.exception()  # the one that ends the fit
-        if visit.is_new:  # no step was taken
+        if visit.is_new or not visit.observer.looks:  # no step was taken, or the first was refused
             return
         course = visit.course(estimator, error)
         with self._lock:
-            self._unread = course, int(course.looks[-1].index)
+            self._unread = course, visit.observer.last_index
         visit.end_fit()
         if self.verbose:
             print(self.diagnosis_)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_metabp.diagnostics.course import Course
-from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence
+from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, times
 
 
 def plateau(course: Course) -> Evidence | None:
@@ -43,7 +43,11 @@ def memorising(course: Course) -> Evidence | None:
         return NOTHING
     epoch = int(losses.argmin())
     since = next((look for look in course.looks if look.epoch >= epoch), course.looks[-1])
-    facts: dict[str, float | str] = {"times": last / best, "train": course.end_loss, "last": last}
+    facts: dict[str, float | str] = {
+        "times": times(last / best),
+        "train": course.end_loss,
+        "last": last,
+    }
     return Evidence(last / best, facts, since)
 
 
@@ -53,7 +57,9 @@ def _cut_short(course: Course, value: float) -> Evidence:
         "more": course.n_more,
         "epochs": course.n_epochs,
     }
-    return Evidence(value, facts) if course.level > 0.05 else NOTHING
+    # A training that blew up has a high loss, or a high penalty, which falls for other reasons.
+    blew_up = course.level > 2 or (course.epoch_losses[-1:] > 2 * course.constant).any()
+    return NOTHING if blew_up or course.level < 0.05 else Evidence(value, facts)
 
 
 def patience_too_short(course: Course) -> Evidence | None:

@@ -35,6 +35,13 @@ class Evidence:
 NOTHING = Evidence(0.0)
 
 
+def times(value: float) -> str:
+    """Return a factor with two digits, as it stands before the word "times"."""
+    if not value < 1e6:
+        return "more than a million"
+    return f"{float(f'{value:.2g}'):,g}"
+
+
 def median(values: list[float]) -> float:
     """Return the median of the values that are no NaN; NaN if there are none."""
     array = np.asarray(values, np.float64)

@@ -3,8 +3,10 @@
 import numpy as np
 
 from sklearn_metabp.diagnostics.course import Course
-from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median
+from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median, times
 
+# With less than so many neurons left in a layer, dropout is why nothing is learned.
+_FEW_NEURONS = 3
 # Below this loss, over that of the best constant, neurons that do not learn did no harm.
 _GOOD = 0.1
 
@@ -55,14 +57,16 @@ def vanishing_gradients(course: Course) -> Evidence | None:
     n_layers = len(course.looks[0].delta_sizes)
     if np.isnan(ratio) or ratio == 0:  # a layer that is dead, or equal to 0, is another finding
         return NOTHING
-    return Evidence(1 / ratio, {"times": 1 / ratio, "layers": n_layers})
+    return Evidence(1 / ratio, {"times": times(1 / ratio), "layers": n_layers})
 
 
 def exploding_gradients(course: Course) -> Evidence | None:
     """Look for deltas of the first layer that are many times those of the outputs."""
     ratio = _ratio_of_deltas(course)
     n_layers = len(course.looks[0].delta_sizes)
-    return NOTHING if np.isnan(ratio) else Evidence(ratio, {"times": ratio, "layers": n_layers})
+    return (
+        NOTHING if np.isnan(ratio) else Evidence(ratio, {"times": times(ratio), "layers": n_layers})
+    )
 
 
 def equal_neurons(course: Course) -> Evidence | None:
@@ -90,7 +94,9 @@ def dropout_too_strong(course: Course) -> Evidence | None:
         return NOTHING
     dropped = median([look.loss for look in course.late]) / course.constant
     gap = dropped / course.level if course.level > 0 else np.inf
-    if gap < 1.15 or not course.structure > 0.3:  # else the rest of the loss may be noise
+    left = (1 - course.network.dropout) * min(course.network.layout.layer_sizes[1:-1])
+    is_due_to_it = gap >= 1.15 or left < _FEW_NEURONS
+    if not is_due_to_it or not course.structure > 0.3:  # else the rest of the loss may be noise
         return NOTHING
     facts: dict[str, float | str] = {
         "dropout": course.network.dropout,

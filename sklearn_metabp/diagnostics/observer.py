@@ -1,6 +1,5 @@
 """A bounded sample of the steps of a training, spread over all of it."""
 
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,8 @@ from sklearn_metabp.diagnostics.looks import Look, PendingLook, Probe, look_at
 from sklearn_metabp.diagnostics.patterns import PatternGradients
 
 # Looks are kept at the first steps, where a training goes wrong most often, and then at every
-# second, fourth, … step, so that at most so many are spread evenly over any number of steps.
+# second, fourth, … step, so that 7 to 12 are spread evenly over any number of steps.
 N_FIRST, N_SPREAD = 6, 12
-# Losses of the last steps, for a training that ends in the middle of an epoch.
-_N_LAST = 32
 # A peak of the loss counts if it is the mean over so many patterns. Single ones may be odd.
 _PATTERNS_OF_A_PEAK = 32
 # Rows that are kept, and numbers in them.
@@ -28,12 +25,12 @@ class Observer:
     ----------
     looks : list of Look
         In the order of the steps.
-    last_losses : deque of float
-        Losses of the last steps.
     peak : float
         Highest mean loss of successive steps with some patterns together.
     network : Network or None
         None before the first step.
+    last_index : int
+        Number of the last step that was seen.
     first_params : ndarray of shape (n_params,)
         Parameters before the first step.
     """
@@ -41,14 +38,13 @@ class Observer:
     def __init__(self) -> None:
         self._first: list[Look] = []
         self._spread: list[Look] = []
-        self._every, self._n_seen, self._last_index = 1, 0, 0
+        self._every, self._n_seen, self.last_index = 1, 0, 0
         self._pending: PendingLook | None = None
         self._X: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
         self._n_rows = 0
         self._first_epoch: int | None = None
         self._knows_noise = False
-        self.last_losses: deque[float] = deque(maxlen=_N_LAST)
         self.peak, self._summed, self._n_summed = -np.inf, 0.0, 0
         self.network: Any = None
 
@@ -65,8 +61,7 @@ class Observer:
                     self._look(step, number)
         if step.epoch == self._first_epoch and self._n_rows < _MAX_ROWS:
             self._keep_rows(step)
-        self._last_index = step.index
-        self.last_losses.append(float(step.loss))
+        self.last_index = step.index
         self._note_peak(step)
 
     def _begin(self, step: Any) -> None:
@@ -94,7 +89,7 @@ class Observer:
 
     def continues_with(self, step: Any) -> bool:
         """Return whether a step is the next one of the training that was observed."""
-        return step.network is self.network and step.index == self._last_index + 1
+        return step.network is self.network and step.index == self.last_index + 1
 
     def _note_peak(self, step: Any) -> None:
         """Compare the mean loss of enough patterns with the highest so far."""

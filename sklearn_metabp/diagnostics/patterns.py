@@ -60,8 +60,8 @@ class PatternGradients:
     def __init__(self, step: Any) -> None:
         if type(step.network) is not Network:
             raise TypeError(
-                "the gradients of patterns factor only in a network of layers that follow each "
-                f"other, got {type(step.network).__name__}."
+                "diagnostics need a network of layers that follow each other, in which the "
+                f"gradient of a pattern is an outer product; got {type(step.network).__name__}."
             )
         self._layout = step.layout
         self._dtype = step.gradients.dtype
@@ -79,13 +79,20 @@ class PatternGradients:
 
     @cached_property
     def _total(self) -> float:
-        """Sum S of the sample weights, from the biases: their gradients are -sum(δ) / S."""
+        """Sum S of the sample weights, from the biases: their gradients are -sum(δ) / S.
+
+        It is n where it differs from n by no more than rounding.
+        """
+        n = self.n_patterns
         sums = np.concatenate([deltas.sum(axis=0) for deltas in self._deltas])
         biases = self._gradients[self._layout.n_weights :]
         square = float(biases @ biases)
-        total = -float(sums @ biases) / square if square > 0 else np.nan
-        is_weighted = np.isfinite(total) and abs(total - self.n_patterns) > 1e-3 * self.n_patterns
-        return total if is_weighted and total > 0 else float(self.n_patterns)
+        if square == 0:
+            return float(n)
+        total = -float(sums @ biases) / square
+        sizes = np.concatenate([np.abs(deltas).sum(axis=0) for deltas in self._deltas])
+        rounding = 64 * np.finfo(self._dtype).eps * np.linalg.norm(sizes) / np.sqrt(square)
+        return total if abs(total - n) > rounding and total > 0 else float(n)
 
     @cached_property
     def mismatch(self) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_metabp.diagnostics.course import Course
-from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median
+from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median, times
 from sklearn_metabp.diagnostics.looks import Look
 
 # A loss so many times as high as at the start is a blow-up, even if the training comes back.
@@ -50,13 +50,12 @@ def rate_too_high(course: Course) -> Evidence | None:
     return Evidence(
         value,
         {
-            "times": value,
-            "peak": peak,
+            "times": times(value),
             "outcome": "the training diverged"
             if diverged
-            else f"the loss rose to {peak:.3g} times that at the start"
+            else f"the loss rose to {times(peak)} times that at the start"
             if peak > _BLOWN_UP
-            else f"the loss ended at {course.level:.2g} times that of a constant",
+            else f"the loss ended at {times(course.level)} times that of a constant",
         },
         since,
     )
@@ -78,8 +77,8 @@ def rate_too_low(course: Course) -> Evidence | None:
     changed = median([_largest_change(look) for look in course.looks])
     if not still_steep or length < -0.01 or changed > 0.01:
         return NOTHING
-    times = min(1 / length if length > 0 else np.inf, 1e6)
-    return Evidence(times, {"times": times, "level": course.level, "change": changed})
+    value = min(1 / length if length > 0 else np.inf, 1e6)
+    return Evidence(value, {"times": times(value), "level": course.level})
 
 
 def _largest_change(look: Look) -> float:

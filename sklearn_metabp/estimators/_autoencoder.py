@@ -17,10 +17,12 @@ from sklearn.base import (
 from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import (
+    DETECTOR_PARAMETERS_ELSEWHERE,
+    PARAMETERS_ELSEWHERE,
     check_hidden_layer_sizes,
     count_threads,
     takes_steps,
@@ -231,6 +233,7 @@ class BackpropAutoencoder(
     (300, 1)
     """
 
+    _parameters_elsewhere = PARAMETERS_ELSEWHERE | DETECTOR_PARAMETERS_ELSEWHERE
     _auto_batch_size = 32  # a detector often has a few hundred rows, and needs some steps
     targets_: RowTargets
     _parameter_constraints: dict = {
@@ -402,10 +405,15 @@ class BackpropAutoencoder(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
     ) -> Rows:
         rows = check_rows_alone(self, X, sample_weight, reset=reset)
+        if y is not None:
+            check_consistent_length(rows.X, y)
         return rows._replace(y=as_signs(y, rows.X.shape[0]))
 
     def _learn_targets(self, rows: Rows, classes: Any) -> RowTargets:
-        center = weighted_center(rows.X, _weight_of(rows) * (rows.y > 0))
+        weight = _weight_of(rows) * (rows.y > 0)
+        if not weight.any():
+            raise ValueError("sample_weight is 0 for every row to recognise.")
+        center = weighted_center(rows.X, weight)
         return RowTargets(self.out_activation, self.loss, center)
 
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
@@ -431,10 +439,11 @@ class BackpropAutoencoder(
         weight = _weight_of(rows)
         of_positives = weight * (signs > 0)
         squares = np.zeros(X.shape[1])
-        for part, residuals in self._residual_blocks(network, params, X):
-            squares += of_positives[part] @ residuals**2
-        squares /= of_positives.sum() or 1.0
-        scale = np.sqrt(np.maximum(squares, _LEAST_SHARE**2 * squares.mean()))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part, residuals in self._residual_blocks(network, params, X):
+                squares += of_positives[part] @ residuals**2
+            squares /= of_positives.sum() or 1.0
+            scale = np.sqrt(np.maximum(squares, _LEAST_SHARE**2 * squares.mean()))
         scale[scale == 0] = 1.0
         threshold = self._threshold(self._scores(network, params, scale, X), signs, weight)
         return {

@@ -267,7 +267,7 @@ class BaseBackprop(
                 training.rule,
                 training.state,
                 start.began,
-                training.targets.is_numeric,
+                training.targets,
             )
             if incremental:
                 message = outcome.warning_of_partial_fit()

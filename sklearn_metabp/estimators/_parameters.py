@@ -70,6 +70,15 @@ PARAMETERS_ELSEWHERE = {
     ),
 }
 
+# Parameters of other detectors and of PyOD's autoencoder.
+DETECTOR_PARAMETERS_ELSEWHERE = {
+    "nu": "contamination",
+    "hidden_neuron_list": "hidden_layer_sizes",
+    "hidden_activation_name": "activation",
+    "epoch_num": "max_iter",
+    "preprocessing": "a step before it, as make_pipeline(StandardScaler(), BackpropAutoencoder())",
+}
+
 
 def check_hidden_layer_sizes(sizes: Any) -> tuple[int, ...]:
     """Check the sizes, and return the number of neurons of every hidden layer."""

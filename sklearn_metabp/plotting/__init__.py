@@ -4,6 +4,7 @@ matplotlib is imported when a display draws.
 """
 
 from sklearn_metabp.plotting.controller import ControllerDisplay
+from sklearn_metabp.plotting.diagnosis import DiagnosisDisplay
 from sklearn_metabp.plotting.imitation import ImitationDisplay
 from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
 from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
@@ -13,6 +14,7 @@ from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
 __all__ = [
     "ControllerDisplay",
+    "DiagnosisDisplay",
     "ImitationDisplay",
     "LearnedRuleDisplay",
     "LossCurveDisplay",

@@ -34,6 +34,7 @@ class RowTargets(Targets):
     """
 
     kind = "rows"
+    nothing_to_learn = "the columns of X have nothing in common"
 
     def __init__(self, out_activation: str, loss: str, center: np.ndarray):
         self.loss, self.center = loss, center

@@ -21,6 +21,8 @@ class Targets(ABC):
         Whether y has numbers, with a mean and a scale, and no classes.
     is_multilabel : bool
         Whether a row may have several labels.
+    nothing_to_learn : str
+        Reason why no network can do better than a constant, for a warning.
     out_activation : str
         Activation function of the output neurons.
     out_groups : tuple of int or None
@@ -29,6 +31,7 @@ class Targets(ABC):
 
     kind: str
     is_numeric: ClassVar[bool] = False
+    nothing_to_learn: ClassVar[str] = "X says nothing about y"
     out_activation: str
     out_groups: tuple[int, ...] | None = None
 

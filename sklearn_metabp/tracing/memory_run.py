@@ -167,8 +167,7 @@ class MemoryRun(Run):
 
     def pass_to(self, index: int) -> None:
         """Go on to a step, up to which no more steps are recorded."""
-        n_passed = index + 1 - self.next_index
-        if n_passed > 0 and not self.recorded_steps.count(self.next_index, n_passed):
+        if self.next_index <= index < self.recorded_steps.next_from(self.next_index):
             if self._parts:
                 part = self._parts[-1]
                 part.last_index = max(part.last_index, self.recorded_steps.last_before(index))

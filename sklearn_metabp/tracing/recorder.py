@@ -77,7 +77,7 @@ class TraceRecorder(Collector):
         adds to it. A summary is computed during the training and is not replayed.
     every : int or "auto", default="auto"
         Record one step in so many. "auto" records every step, or, with ``summary=True``, as many as
-        take some 1.5 % of the time of the training; the number depends on the sizes of the layers
+        take some 1 % of the time of the training; the number depends on the sizes of the layers
         and of the batch alone. In memory the steps between are known too, as ``scope="link"`` needs
         them, as long as every fit of the run has a recorded step and there is no summary. Steps
         that are not recorded run as fast as without a recorder.
@@ -242,7 +242,9 @@ class TraceRecorder(Collector):
         if not continues:
             run = self._memory_run(
                 replay.network,
-                self._recorded_steps(replay.network, replay.first_index, replay.n_patterns),
+                self._recorded_steps(
+                    replay.network, replay.first_index, replay.n_patterns, replay.n_planned
+                ),
                 replay.dtype,
                 training,
             )
@@ -315,7 +317,7 @@ class TraceRecorder(Collector):
             variables = self._all_variables()
             dtype = np.dtype(self.dtype or step.params.dtype)
             max_patterns = space_for_patterns(step.most_patterns, variables)
-            steps = self._recorded_steps(step.network, step.index, step.n_patterns)
+            steps = self._recorded_steps_from(step)
             header = RunHeader(
                 step.network,
                 variables,
@@ -330,18 +332,25 @@ class TraceRecorder(Collector):
                 remove_leftovers_of_runs(self._directory)
             self._folders.append(self._directory / new_run_name())
             return RunWriter(self._folders[-1], header, steps)
-        steps = self._recorded_steps(step.network, step.index, step.n_patterns)
+        steps = self._recorded_steps_from(step)
         run = self._memory_run(step.network, steps, step.params.dtype, training)
         if self._home is None:
             self.receive(run)
         return run
 
+    def _recorded_steps_from(self, step: Step) -> RecordedSteps:
+        n_planned = step.n_planned - step.index + 1
+        return self._recorded_steps(step.network, step.index, step.n_patterns, n_planned)
+
     def _recorded_steps(
-        self, network: BaseNetwork, first_index: int, n_patterns: int
+        self, network: BaseNetwork, first_index: int, n_patterns: int, n_planned: int
     ) -> RecordedSteps:
+        """Return which steps of a run are recorded, from its first one on."""
         every = self.every
         if isinstance(every, str):
-            every = steps_between_summaries(network.layout, n_patterns) if self.summary else 1
+            every = 1
+            if self.summary:
+                every = steps_between_summaries(network.layout, n_patterns, n_planned)
         return RecordedSteps(first_index, every, self.max_steps)
 
     def _memory_run(

@@ -93,8 +93,7 @@ class RunWriter:
 
     def pass_to(self, index: int) -> None:
         """Go on to a step, up to which no more steps are recorded."""
-        n_passed = index + 1 - self.next_index
-        if n_passed > 0 and not self.recorded_steps.count(self.next_index, n_passed):
+        if self.next_index <= index < self.recorded_steps.next_from(self.next_index):
             self.next_index = index + 1
 
     def _make_room(self, buffer: ChunkBuffer) -> None:

@@ -11,7 +11,9 @@ from sklearn_metabp.network import ParameterLayout, Step
 from sklearn_metabp.tracing.summary_record import VECTORS, summary_record
 
 # The share of the time of the training that summaries may take.
-_SHARE = 0.015
+_SHARE = 0.01
+# How many steps of a planned training are summarised, at least.
+_FEWEST = 4
 # Where a derivative is smaller than this share of the largest, a function is flat.
 FLAT = 0.01
 
@@ -67,8 +69,10 @@ def _layers_of(step: Step) -> list[LayerArrays]:
     return layers
 
 
-def steps_between_summaries(layout: ParameterLayout, n_patterns: int) -> int:
+def steps_between_summaries(layout: ParameterLayout, n_patterns: int, n_planned: int) -> int:
     """Return one in how many steps is summarised, so that summaries take a small share of the time.
+
+    Of a short training it is one in a quarter of the planned steps, though this may take longer.
 
     The times are those of one core of a processor of 2022, in nanoseconds. Only their ratio counts,
     and it must not be measured: the recorded steps of a training would depend on the machine.
@@ -77,6 +81,7 @@ def steps_between_summaries(layout: ParameterLayout, n_patterns: int) -> int:
     n_weights = sum(a * b for a, b in pairwise(layout.layer_sizes))
     n_values = 3 * layout.n_params + 2 * n_patterns * sum(layout.layer_sizes[1:])
     n_sampled = 3 * sum(min(size, MOST_VALUES) for size in sizes)
-    summary = 190_000 + 0.5 * n_values + 6 * n_sampled
+    summary = 210_000 + 0.5 * n_values + 6 * n_sampled
     step = (0.045 * 3 * n_weights * n_patterns + 2 * layout.n_params) * layout.dtype.itemsize / 8
-    return max(1, int(np.ceil(summary / (_SHARE * (step + 2_000)))))
+    every = int(np.ceil(summary / (_SHARE * (step + 2_000))))
+    return max(1, min(every, n_planned // _FEWEST))

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.recurrent import flat_targets
 from sklearn_metabp.network import BaseNetwork, MeanLoss, constant_loss
+from sklearn_metabp.targets import Targets
 from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import ADVICE
 from sklearn_metabp.training.state import TrainingState
@@ -76,8 +77,8 @@ class Outcome:
     state : TrainingState
         At the end.
     start : Start
-    y_has_numbers : bool
-        Whether y has numbers, with a mean and a scale, rather than classes.
+    targets : Targets
+        The conversion of rows to targets.
     """
 
     network: BaseNetwork
@@ -85,7 +86,7 @@ class Outcome:
     rule: TrainingRule
     state: TrainingState
     start: Start
-    y_has_numbers: bool
+    targets: Targets
 
     def warning_of_fit(self, stopped: bool, max_iter: int, max_iter_was_wanted: bool) -> str | None:
         """Return the text of a warning after a ``fit``.
@@ -234,13 +235,13 @@ class Outcome:
         penalty = ", a smaller alpha" if self.network.alpha > _STRONG_PENALTY else ""
         return (
             f"{first}{rate}, more hidden neurons or other activation functions{penalty}, or scale "
-            "X. If X says nothing about y, this is all there is to learn."
+            f"X. If {self.targets.nothing_to_learn}, this is all there is to learn."
         )
 
     @cached_property
     def _advice_on_y(self) -> str | None:
         batches = self.batches
-        if not self.y_has_numbers or isinstance(batches.targets, SparseTargets):
+        if not self.targets.is_numeric or isinstance(batches.targets, SparseTargets):
             return None
         return advice_on_scale(
             self.network.out_activation,

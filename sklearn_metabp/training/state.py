@@ -197,8 +197,10 @@ class TrainingState:
 
     def note_epochs(self, n_steps: int, n_rows: int, losses: list[float]) -> None:
         """Count steps and their rows, and add the mean losses of the epochs that they ended."""
-        curve = self.loss_curve.copy()
-        curve.extend(losses)
+        curve = self.loss_curve
+        if losses:
+            curve = curve.copy()
+            curve.extend(losses)
         # One call, because Ctrl-C cannot divide it.
         self.__dict__.update(
             n_steps=self.n_steps + n_steps, n_rows=self.n_rows + n_rows, loss_curve=curve

@@ -12,6 +12,7 @@ from helpers.networks import (
     make_problem,
     split,
 )
+from scipy.sparse import csr_array
 
 from sklearn_metabp._kernels.network import (
     instruction_set,
@@ -48,11 +49,11 @@ def test_gradients_are_central_differences(kernels, activation, loss, out_activa
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "silu", "elu", "softplus"])
 def test_neurons_are_dropped_alike_in_every_pass(kernels, activation, norm):
     problem = penalised(
-        (3, 6, 5, 2), activation, "huber", "tanh", n=4, norm=norm, dropout=0.4, dropout_key=3
+        (2, 5, 4, 2), activation, "huber", "tanh", n=3, norm=norm, dropout=0.4, dropout_key=3
     )
     backprop = problem.backprop(kernels)
     for step in (1, 2):
-        value = backprop.gradients(0, 4)
+        value = backprop.gradients(0, 3)
         assert_near(value, float(loss_by_definition(problem, problem.params, step=step)), 1e-9)
         assert_near(backprop.gradients_, central_differences(problem, step=step), 1e-6)
 
@@ -165,3 +166,95 @@ def test_the_compiled_kernel_agrees_with_the_fallback(
         # A sign of float32 may differ where a gradient of the inputs is close to 0.
         tolerance = 1e-3 if norm == "l1" and dtype is np.float32 else None
         expect_agreement(problem, dtype, tolerance)
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("sizes", "n"), [((64, 100, 10), 200), ((100, 140, 9), 250), ((3, 2), 9), ((2, 1, 1), 1)]
+)
+def test_the_compiled_kernel_agrees_on_many_shapes(sizes, n, dtype, products):
+    problem = penalised(sizes, "relu", "squared_error", "softmax", n=n)
+    expect_agreement(problem, dtype)
+
+
+@pytest.mark.parametrize("rows_as", [np.asarray, csr_array], ids=["dense", "sparse"])
+def test_batches_of_any_rows(kernels, rows_as):
+    problem = penalised((6, 5, 3), "tanh", "log_loss", "softmax", n=11, density=0.4)
+    order = np.random.default_rng(2).permutation(11)
+    backprop = problem.backprop(kernels, order=order, max_batch=4, rows_as=rows_as)
+    for start, stop in [(0, 4), (8, 11), (4, 8)]:
+        value = backprop.gradients(start, stop)
+        rows = order[start:stop]
+        assert_near(value, float(loss_by_definition(problem, problem.params, rows)), 1e-9)
+        assert_near(backprop.gradients_, central_differences(problem, rows), 1e-6)
+
+
+def test_a_row_of_weight_2_is_a_row_given_twice(kernels):
+    problem = penalised((4, 5, 3), "gelu", "huber", "tanh", n=6, alpha=0.0)
+    params, X, targets, _ = problem.arrays(float)
+
+    def gradients(rows, weight):
+        found = np.empty_like(params)
+        backprop = kernels.Backprop(
+            problem.layer_sizes, problem.activations, problem.out_activation, problem.loss, params,
+            found, max_batch=len(rows), input_gradient_penalty=2.0,
+        )  # fmt: skip
+        backprop.load(X[rows], targets[rows], weight)
+        return backprop.gradients(0, len(rows)), found
+
+    weighted = gradients(np.arange(6), np.array([2.0, 1, 0, 1, 3, 1]))
+    repeated = gradients(np.array([0, 0, 1, 3, 4, 4, 4, 5]), None)
+    assert_near(weighted[0], repeated[0], 1e-13)
+    assert_near(weighted[1], repeated[1], 1e-13)
+
+
+def test_deltas_and_summed_losses_have_no_penalty(kernels):
+    problem = penalised((4, 6, 3), "silu", "log_loss", "softmax", alpha=0.0)
+    plain = make_problem((4, 6, 3), "silu", "log_loss", "softmax", alpha=0.0)
+    ours, expected = problem.backprop(kernels), plain.backprop(kernels)
+    ours.gradients(0, 9)
+    expected.gradients(0, 9)
+    for delta, delta_of_plain in zip(ours.deltas, expected.deltas, strict=True):
+        np.testing.assert_array_equal(delta, delta_of_plain)
+    assert ours.summed_loss(0, 9) == expected.summed_loss(0, 9)
+
+
+@compiled_only
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_the_bits_do_not_depend_on_threads_and_products(activation):
+    problem = penalised((90, 150, 80, 3), activation, "squared_error", "tanh", n=210)
+    found = {}
+    before = instruction_set()
+    for name in instruction_sets():
+        if name == "blas":
+            continue
+        use_instruction_set(name)
+        for n_threads in (1, 2, 3):
+            backprop = problem.backprop(installed, n_threads=n_threads)
+            value = backprop.gradients(0, 210)
+            found[name, n_threads] = value, backprop.gradients_.tobytes()
+    use_instruction_set(before)
+    assert len(set(found.values())) == min(1, len(found))
+
+
+def test_deltas_of_another_source_are_refused(kernels):
+    backprop = penalised((3, 4, 2), "tanh", "huber", "tanh").backprop(kernels)
+    with pytest.raises(ValueError, match="follows rule \\(6\\), and send_back replaces it"):
+        backprop.gradients(0, 9, lambda layer: None)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"input_gradient_penalty": -1.0}, "input_gradient_penalty must be a finite number"),
+        ({"input_gradient_penalty": np.inf}, "input_gradient_penalty must be a finite number"),
+        ({"input_gradient_norm": "l0"}, "input_gradient_norm 'l0': there are"),
+    ],
+    ids=["negative", "infinite", "norm"],
+)
+def test_impossible_penalties_are_refused(kernels, bad, message):
+    with pytest.raises(ValueError, match=message):
+        kernels.Backprop(
+            (2, 1), (), "identity", "squared_error", np.zeros(3), np.zeros(3), max_batch=1, **bad
+        )

@@ -68,6 +68,27 @@ def test_sample_weights_are_found_in_the_deltas(alpha):
     np.testing.assert_allclose(ours.variances().sum(), variance, rtol=1e-8)
 
 
+def test_weights_that_nearly_add_up_to_the_number_of_patterns_are_weights():
+    weights = np.ones(len(X))
+    weights[0] += 2e-4 * len(X)
+    model = classifier(batch_size=len(X), shuffle=False)
+    step = next(steps_of(record(model, X, LABELS, sample_weight=weights)))
+    ours = pattern_gradients(step)
+    assert ours.is_weighted
+    single = gradients_one_by_one(step, weights)
+    np.testing.assert_allclose(ours.products(step.params), single @ step.params, rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_gradients_at_a_minimum_add_up(dtype):
+    model = classifier((), "lbfgs", alpha=1.0, batch_size="full", max_iter=300, tol=1e-7)
+    trace = record(model, X.astype(dtype), LABELS)
+    for step in steps_of(trace):
+        ours = pattern_gradients(step)
+        assert not ours.is_weighted
+    assert np.linalg.norm(step.gradients) < 1e-3
+
+
 def test_dropped_neurons_belong_to_the_gradients():
     trace = record(classifier((12,), alpha=0.0, dropout=0.5), X, LABELS)
     for step in steps_of(trace):

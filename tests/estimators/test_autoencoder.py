@@ -12,6 +12,7 @@ from scipy.sparse import csr_array, random_array
 from sklearn.base import clone, is_outlier_detector
 from sklearn.datasets import load_breast_cancer, load_digits, make_blobs
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -191,6 +192,28 @@ def test_any_other_y_is_ignored(y):
 def test_y_of_minus_one_alone_is_refused():
     with pytest.raises(ValueError, match="no row to recognise"):
         network().fit(rows(20), -np.ones(20))
+
+
+def test_y_of_another_length_and_weights_of_zero_are_refused():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        network().fit(rows(20), np.ones(19))
+    y = np.where(np.arange(20) % 2, 1, -1)
+    with pytest.raises(ValueError, match="0 for every row to recognise"):
+        network().fit(rows(20), y, sample_weight=y < 0)
+
+
+def test_a_warning_of_nothing_learned_speaks_of_the_columns():
+    X = np.random.default_rng(0).standard_normal((200, 8))
+    with pytest.warns(ConvergenceWarning, match="If the columns of X have nothing in common, this"):
+        network((1,), alpha=1e3, max_iter=5).fit(X)
+
+
+def test_frames_and_names_of_codes():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rows(), columns=list("abcdef"))
+    model = network().set_output(transform="pandas").fit(frame)
+    assert list(model.transform(frame).columns) == list(model.get_feature_names_out())
+    assert list(model.feature_names_in_) == list("abcdef")
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

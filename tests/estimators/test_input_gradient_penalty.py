@@ -2,8 +2,18 @@
 
 import numpy as np
 import pytest
+from helpers.callbacks import Notes
+from scipy.sparse import csr_array
+from sklearn.base import clone
 
-from sklearn_metabp import BackpropMLPClassifier, BackpropMLPRegressor, LinearBackprop
+from sklearn_metabp import (
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Checkpoint,
+    LearnedUpdateRule,
+    LinearBackprop,
+    TraceRecorder,
+)
 from sklearn_metabp.derivatives import input_gradients
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -67,3 +77,79 @@ def test_impossible_strengths_are_refused(bad):
         BackpropMLPClassifier(input_gradient_penalty=bad).fit(X, y)
     with pytest.raises(ValueError, match="input_gradient_norm"):
         BackpropMLPClassifier(input_gradient_norm="l3").fit(X, y)
+
+
+@pytest.mark.parametrize("update_rule", ["adam", "lbfgs", "conjugategradient"])
+def test_a_fit_without_python_is_the_fit_that_is_watched(update_rule):
+    X, y, _ = make_data()
+    options = {"max_iter": 12, "batch_size": 16, "random_state": 2, "dropout": 0.0}
+    model = BackpropMLPClassifier(
+        (7, 5), ["gelu", "relu"], update_rule=update_rule, input_gradient_penalty=0.5, **options
+    )
+    quiet = clone(model).fit(X, y)
+    recorder = TraceRecorder(["params", "gradients", "deltas", "loss"])
+    watched = clone(model).set_callbacks(recorder).fit(X, y)
+    np.testing.assert_array_equal(quiet.params_, watched.params_)
+    np.testing.assert_array_equal(quiet.loss_curve_, watched.loss_curve_)
+    trace = recorder.trace_
+    assert trace.params.shape == trace.gradients.shape
+
+
+def test_the_loss_at_other_parameters_has_the_penalty():
+    X, y, _ = make_data()
+    seen = []
+
+    class Watcher(Notes):
+        def on_step_end(self, estimator, context, step):
+            loss, gradients = step.loss_and_gradients_at(step.params)
+            seen.append((loss - step.loss, np.abs(gradients - step.gradients).max()))
+
+    model = BackpropMLPClassifier((7,), max_iter=2, random_state=0, input_gradient_penalty=0.7)
+    model.set_callbacks(Watcher()).fit(X, y)
+    np.testing.assert_array_equal(seen, np.zeros((2, 2)))
+
+
+def test_n_calls_of_partial_fit_are_a_fit():
+    X, y, _ = make_data()
+    options = {"input_gradient_penalty": 0.3, "input_gradient_norm": "l1", "random_state": 0}
+    model = BackpropMLPClassifier((6,), "silu", max_iter=4, **options).fit(X, y)
+    parts = BackpropMLPClassifier((6,), "silu", **options)
+    for _ in range(4):
+        parts.partial_fit(X, y, classes=np.unique(y))
+    np.testing.assert_array_equal(model.params_, parts.params_)
+
+
+def test_a_sparse_X_trains_as_a_dense_one():
+    X, y, _ = make_data()
+    X[X < 0.5] = 0
+    options = {"input_gradient_penalty": 0.5, "max_iter": 5, "random_state": 0}
+    dense = BackpropMLPClassifier((6,), "tanh", **options).fit(X, y)
+    sparse = BackpropMLPClassifier((6,), "tanh", **options).fit(csr_array(X), y)
+    np.testing.assert_allclose(dense.params_, sparse.params_, rtol=1e-10)
+
+
+def test_a_learned_rule_trains_under_the_penalty():
+    X, y, _ = make_data()
+    recorder = TraceRecorder("all")
+    teacher = BackpropMLPClassifier((6,), max_iter=10, random_state=0, input_gradient_penalty=0.5)
+    teacher.set_callbacks(recorder).fit(X, y)
+    rule = LearnedUpdateRule(scope="link").fit(recorder.trace_)
+    student = BackpropMLPClassifier(
+        (8,), update_rule=rule, max_iter=10, random_state=1, input_gradient_penalty=0.5
+    ).fit(X, y)
+    assert student.loss_curve_[-1] < student.loss_curve_[0]
+    neuron = LearnedUpdateRule(scope="neuron").fit(recorder.trace_)
+    with pytest.raises(ValueError, match="needs the derivatives of rule"):
+        student.set_params(update_rule=neuron).fit(X, y)
+
+
+def test_checkpoints_of_another_penalty_are_not_continued(tmp_path):
+    X, y, _ = make_data()
+    options = {"max_iter": 3, "random_state": 0}
+    fits = []
+    for penalty in (0.0, 0.5, 0.5):
+        model = BackpropMLPClassifier((6,), input_gradient_penalty=penalty, **options)
+        fits.append(model.set_callbacks(Checkpoint(tmp_path)).fit(X, y))
+    alone = BackpropMLPClassifier((6,), input_gradient_penalty=0.5, **options).fit(X, y)
+    np.testing.assert_array_equal(fits[2].params_, alone.params_)
+    np.testing.assert_array_equal(fits[1].params_, alone.params_)

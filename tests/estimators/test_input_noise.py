@@ -59,10 +59,12 @@ def test_a_step_shows_the_noisy_inputs():
 
 def test_a_trace_has_the_noisy_inputs_and_its_files_the_noise(tmp_path):
     X, y = numbers(n=25)
-    recorder = TraceRecorder("all", path=tmp_path)
-    network(max_iter=2).set_callbacks(recorder).fit(X, y)
-    inputs = np.concatenate([step[:5] for step in recorder.trace_.activations[0]])
-    assert not np.isin(inputs, X).any()
+    recorder, notes = TraceRecorder("all", path=tmp_path), StepNotes()
+    network(max_iter=2).set_callbacks(recorder, notes).fit(X, y)
+    for recorded, step in zip(recorder.trace_.activations[0], notes.steps, strict=True):
+        n = step["n_patterns"]
+        np.testing.assert_array_equal(recorded[:n], step["activations"][0])
+        assert not np.isin(recorded[:n], X).any()
     chunks = [read_chunk(path) for path in tmp_path.rglob("*.safetensors")]
     assert [chunk.header.network.input_noise for chunk in chunks] == [0.3]
 

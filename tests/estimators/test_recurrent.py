@@ -237,6 +237,21 @@ def test_rules_learned_from_feedforward_networks_train_a_recurrent_one(cell, sco
         assert_allclose(predicted, moved, atol=1e-7 * np.abs(moved).max())
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_rule_of_all_inputs_of_a_link_does_live_what_its_trace_predicts(cell):
+    sequences, _, sums = data()
+    y = [one[-1] for one in sums]
+    inputs = ["gradient/rms_0.9", "weight", "activation", "delta", "is_bias", "is_output", "depth"]
+    recorder = TraceRecorder("all")
+    regressor(cell).set_callbacks(recorder).fit(sequences, y)
+    rule = LearnedUpdateRule(scope="link", inputs=inputs, random_state=0).fit(recorder.trace_)
+    live = TraceRecorder("all")
+    regressor(cell, update_rule=rule, max_iter=2).set_callbacks(live).fit(sequences, y)
+    predicted = rule.predict(live.trace_.features("link", inputs))
+    moved = live.trace_.updates.ravel()
+    assert_allclose(predicted, moved, atol=1e-7 * np.abs(moved).max())
+
+
 @pytest.mark.parametrize("rule", [LinearBackprop(Adam()), "neuron"], ids=["linear", "neuron"])
 def test_rules_that_send_errors_back_are_refused(rule):
     sequences, _, sums = data()

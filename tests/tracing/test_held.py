@@ -266,3 +266,14 @@ def test_classes_are_held_and_computed_again_as_they_are_trained_on():
     for trace in (recorder.trace_, pickle.loads(pickle.dumps(recorder.trace_))):
         np.testing.assert_array_equal(trace.gradients, [step["gradients"] for step in notes.steps])
         np.testing.assert_array_equal(trace.targets, [step["targets"] for step in notes.steps])
+
+
+@pytest.mark.parametrize(("every", "max_steps"), [(1, None), (3, None), (1, 2), (3, 2)])
+def test_the_next_recorded_step_is_named(every, max_steps):
+    steps = RecordedSteps(5, every, max_steps)
+    recorded = [index for index in range(5, 60) if index in steps]
+    for index in range(5, 40):
+        after = [one for one in recorded if one >= index]
+        assert steps.next_from(index) == (after[0] if after else np.inf)
+        last = steps.last_before(index)
+        assert last == (index if max_steps is None else min(index, recorded[-1]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklearn_metabp.network import Network, ParameterLayout
+from sklearn_metabp.network import Network, ParameterLayout, RecurrentNetwork
 from sklearn_metabp.tracing.chunks import RunHeader
 from sklearn_metabp.tracing.tasks import Task
 
@@ -16,6 +16,16 @@ NETWORKS = [
     Network(LAYOUT, ("elu", "softplus"), "exp", "poisson"),
     Network(ParameterLayout((2, 1)), (), "identity", "huber", dropout=0.1),
     Network(ParameterLayout((2, 1)), (), "identity", "huber", input_noise=0.5),
+    RecurrentNetwork(
+        ParameterLayout((2, 3, 5), np.float32, "gru"),
+        ("tanh",),
+        "softmax",
+        "log_loss",
+        out_groups=(2, 3),
+        every_step=True,
+        bptt_steps=7,
+    ),
+    RecurrentNetwork(ParameterLayout((2, 3, 1), cell="elman"), ("gelu",), "identity", "huber"),
 ]
 
 
@@ -50,6 +60,24 @@ def test_a_run_without_pattern_variables_reserves_no_memory_for_patterns():
 
 
 FORGED = [
+    ({"recurrence": "gru"}, "recurrence is no cell"),
+    ({"recurrence": {"cell": "gru"}}, "recurrence is no cell"),
+    (
+        {"recurrence": {"cell": "lstm", "every_step": True, "bptt_steps": None}},
+        "cell is none of",
+    ),
+    (
+        {"recurrence": {"cell": "gru", "every_step": 1, "bptt_steps": None}},
+        "every_step is neither true nor false",
+    ),
+    (
+        {"recurrence": {"cell": "gru", "every_step": True, "bptt_steps": 0}},
+        "bptt_steps must be integers from 1",
+    ),
+    (
+        {"recurrence": {"cell": "gru", "every_step": True, "bptt_steps": 3}},
+        "a recurrent layout has a cell of",
+    ),
     ({"activations": "relu"}, "activations are not a list of names"),
     ({"activations": ["relu", 3]}, "activations are not a list of names"),
     ({"activations": ["relu"]}, "one name per hidden layer"),

@@ -111,7 +111,7 @@ def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
     model().set_callbacks(recorder).fit(X, y)
     assert os.listdir(tmp_path / "other") == []
     assert len(Trace.open(tmp_path / "trace")) == len(recorder.trace_)
-    assert repr(recorder) == "TraceRecorder(variables='default', every=1, path='trace')"
+    assert repr(recorder) == "TraceRecorder(variables='default', every='auto', path='trace')"
 
 
 def test_a_trace_from_disk_pickles_as_its_path(tmp_path):

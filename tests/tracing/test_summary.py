@@ -290,13 +290,15 @@ def test_a_frame_has_a_column_for_every_statistic():
 
 
 def test_the_number_of_summaries_follows_from_the_sizes():
-    def every(sizes, batch, dtype=np.float64):
-        return steps_between_summaries(ParameterLayout(sizes, np.dtype(dtype)), batch)
+    def every(sizes, batch, dtype=np.float64, n_planned=10**6):
+        return steps_between_summaries(ParameterLayout(sizes, np.dtype(dtype)), batch, n_planned)
 
     assert every((64, 100, 10), 200) < every((64, 64, 64, 10), 32) < every((4, 10, 3), 32)
     assert every((64, 100, 10), 200) < every((64, 100, 10), 200, np.float32)
-    assert every((784, 1024, 512, 10), 128) < 10
-    assert every((1, 1), 1) < 10_000
+    assert every((784, 1024, 512, 10), 128) <= 10
+    assert every((1, 1), 1) < 20_000
+    assert every((4, 10, 3), 32, n_planned=2000) == 500
+    assert every((4, 10, 3), 32, n_planned=0) == 1
 
 
 def test_bad_options_are_named():

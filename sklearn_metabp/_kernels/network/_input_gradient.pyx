@@ -28,9 +28,9 @@ from sklearn_metabp._kernels.functions import ACTIVATIONS, INPUT_GRADIENT_NORMS,
 cdef class InputGradient:
     """Forward on derivatives, and back once more.
 
-    The gradient of a penalised batch of n rows is that of a batch of 2 n rows: behind the
-    activations x of a layer are their rates c, and behind its ``pulls``, which are delta + R{delta},
-    is delta. So one product computes x^T (delta + R{delta}) + c^T delta.
+    The gradient of a penalised batch of n rows is that of a batch of 2 n rows. Behind the
+    activations x of a layer are their rates c. Behind its ``pulls``, which are delta + R{delta}, is
+    delta. So one product computes x^T (delta + R{delta}) + c^T delta.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ cdef class InputGradient:
         self._n_groups = len(groups)
         self._penalties = np.zeros(max_batch)
         self._penalties_at = <double*>address(self._penalties)
-        inputs, zeros = np.zeros((2 * max_batch, layer_sizes[0]), dtype), np.zeros(max(layer_sizes),
-                                                                                   dtype)
+        inputs = np.zeros((2 * max_batch, layer_sizes[0]), dtype)
+        zeros = np.zeros(max(layer_sizes), dtype)
         pulls = [np.zeros((2 * max_batch, width), dtype) for width in layer_sizes[1:]]
         curvatures = [
             np.zeros((max_batch, width), dtype) if ACTIVATIONS[function].is_bent else None

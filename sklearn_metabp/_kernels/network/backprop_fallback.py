@@ -27,10 +27,7 @@ from sklearn_metabp._kernels.functions import (
 from sklearn_metabp._kernels.network.csr_rows import CSRRows, take_csr
 from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
 from sklearn_metabp._kernels.network.epoch_loop_fallback import EpochLoop
-from sklearn_metabp._kernels.network.input_gradient_fallback import (
-    InputGradientPasses,
-    input_gradient_passes,
-)
+from sklearn_metabp._kernels.network.input_gradient_fallback import input_gradient_passes
 from sklearn_metabp._kernels.network.noise_fallback import normal_numbers
 from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 
@@ -448,26 +445,12 @@ class Backprop(EpochLoop):
                     self.deltas[layer - 1][:n] = self._slopes_of(layer - 1, n) * sent
             inputs = [self._batch, *(x[:n] for x in self.layer_outputs[:-1])]
             deltas = [delta[:n] for delta in self.deltas]
-            # Rule (3) without its learning rate: dJ/dw_ij = -delta_i x_j.
-            if self.input_gradient_penalty == 0:
-                sums = [x.T @ delta for x, delta in zip(inputs, deltas, strict=True)]
-            else:
-                passes = self._input_gradient_passes(deltas, n)
-                loss += passes.penalty / total
-                of_rule_6 = deltas
-                deltas = [
-                    delta + change
-                    for delta, change in zip(deltas, passes.delta_changes, strict=True)
-                ]
-                sums = [
-                    x.T @ delta + c.T @ delta_of_rule_6
-                    for x, delta, c, delta_of_rule_6 in zip(
-                        inputs, deltas, passes.changes, of_rule_6, strict=True
-                    )
-                ]
-            for layer, delta in enumerate(deltas):
-                self._weight_gradients[layer][...] = -sums[layer] / total
+            for layer, (x, delta) in enumerate(zip(inputs, deltas, strict=True)):
+                # Rule (3) without its learning rate: dJ/dw_ij = -delta_i x_j.
+                self._weight_gradients[layer][...] = -(x.T @ delta) / total
                 self._bias_gradients[layer][...] = -delta.sum(axis=0) / total
+            if self.input_gradient_penalty > 0:
+                loss += self._penalise_input_gradients(inputs, deltas, total)
             for weights, weight_gradients in zip(
                 self._weights, self._weight_gradients, strict=True
             ):
@@ -475,10 +458,13 @@ class Backprop(EpochLoop):
                 weight_gradients += self.alpha / total * weights
         return float(loss)
 
-    def _input_gradient_passes(self, deltas: list[np.ndarray], n: int) -> InputGradientPasses:
-        """Take the passes behind the backward pass for the last batch, of n rows."""
+    def _penalise_input_gradients(
+        self, inputs: list[Any], deltas: list[np.ndarray], total: float
+    ) -> float:
+        """Add the gradient of the penalty of the last batch, and return the mean penalty."""
+        n = len(deltas[0])
         outputs, targets = self.layer_outputs[-1][:n], self.targets[:n]
-        return input_gradient_passes(
+        passes = input_gradient_passes(
             self._norm,
             self.input_gradient_penalty,
             self._weights,
@@ -496,3 +482,8 @@ class Backprop(EpochLoop):
                 self._groups,
             ),
         )
+        layers = zip(inputs, deltas, passes.changes, passes.delta_changes, strict=True)
+        for layer, (x, delta, c, delta_change) in enumerate(layers):
+            self._weight_gradients[layer] -= (x.T @ delta_change + c.T @ delta) / total
+            self._bias_gradients[layer] -= delta_change.sum(axis=0) / total
+        return passes.penalty / total
