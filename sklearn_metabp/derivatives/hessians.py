@@ -26,8 +26,9 @@ def hessian_vector_product(
 
     The loss is the one that training lowers, over all rows as one batch: the mean over the rows,
     weighted by sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` divided by the
-    sum of the weights. No neuron is dropped. ``alpha`` is that of the fit; class weights are those
-    that ``class_weight`` gives for this y.
+    sum of the weights. No neuron is dropped, no noise is added, and a penalty of input gradients is
+    left out. ``alpha`` is that of the fit; class weights are those that ``class_weight`` gives for
+    this y.
 
     Parameters
     ----------
@@ -105,8 +106,9 @@ def hessian(model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = 
 
     The loss is the one that training lowers, over all rows as one batch: the mean over the rows,
     weighted by sample and class weights, plus the penalty ``alpha / 2 * sum(w**2)`` divided by the
-    sum of the weights. No neuron is dropped. ``alpha`` is that of the fit; class weights are those
-    that ``class_weight`` gives for this y.
+    sum of the weights. No neuron is dropped, no noise is added, and a penalty of input gradients is
+    left out. ``alpha`` is that of the fit; class weights are those that ``class_weight`` gives for
+    this y.
 
     Parameters
     ----------

@@ -803,7 +803,7 @@ cdef int64_t block_rows(int64_t fan_in, int64_t width):
 cdef aligned(n, dtype):
     """Return a flat array that begins with a line of the cache, and has a vector to spare."""
     array = np.zeros(n * dtype.itemsize + 192, np.uint8)
-    start = -<int64_t>address(array) % 64
+    start = (64 - <int64_t>address(array) % 64) % 64
     return array[start : start + n * dtype.itemsize + 64].view(dtype)
 
 
