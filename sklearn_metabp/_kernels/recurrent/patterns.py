@@ -22,7 +22,7 @@ class Patterns:
         do not follow from the states, or None.
     deltas_of_inputs, deltas_of_states : ndarray of shape (n_patterns, n_gates * n_states)
     outputs, targets, out_deltas : ndarray of shape (n, n_outputs)
-        Of the patterns that have outputs.
+        Rows are the patterns that have outputs.
     places : ndarray of shape (n,)
         Numbers of these patterns.
     """

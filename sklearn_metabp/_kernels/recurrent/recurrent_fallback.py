@@ -145,7 +145,7 @@ class RecurrentBackprop(EpochLoop):
         Inputs and states before every time step, side by side; the states after it; the outputs.
         One row for every pattern; outputs are NaN where there are none.
     deltas : list of ndarray
-        Those of the net inputs; of a GRU first the net inputs of the inputs' product, then those of
+        Deltas of the net inputs. A GRU has those of the inputs' product first, and then those of
         the states' product. Zero where there is no output.
     slopes : list of ndarray
         Derivatives of the cell's functions at its net inputs.
