@@ -82,13 +82,16 @@ class RowTargets(Targets):
                     "The mirror image of a sparse row is not sparse: pass X.toarray(), or leave "
                     "the rows with y = -1 out."
                 )
-            LOSSES[self.loss].check_targets(X.data)
+            LOSSES[self.loss].check_targets(X.data, "X")
             return SparseTargets.matrix(X, dtype)
         targets = np.ascontiguousarray(X, dtype)
+        LOSSES[self.loss].check_targets(targets, "X")
         if negative.any():
             targets = targets.copy() if targets is X else targets
             targets[negative] = 2 * self.center - targets[negative]
-        LOSSES[self.loss].check_targets(targets)
+            LOSSES[self.loss].check_targets(
+                targets[negative], "the mirror image of a row of y = -1"
+            )
         return targets
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:

@@ -380,7 +380,7 @@ def test_pickles_and_clones():
         ({"contamination": 0.6}, "'contamination' parameter"),
         ({"contamination": "few"}, "'contamination' parameter"),
         ({"loss": "log_loss"}, "'loss' parameter"),
-        ({"loss": "poisson"}, "must not be negative"),
+        ({"loss": "poisson"}, "X must not be negative"),
     ],
 )
 def test_impossible_parameters_are_refused(params, message):
@@ -388,6 +388,21 @@ def test_impossible_parameters_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         model.fit(rows(20))
     assert not hasattr(model, "params_")
+
+
+def test_a_mirror_image_that_the_loss_does_not_allow_is_named():
+    X = np.abs(rows(20))
+    X[0] = 10 * X.max()
+    y = np.where(np.arange(20) == 0, -1, 1)
+    with pytest.raises(ValueError, match="the mirror image of a row of y = -1 must not be"):
+        network(loss="poisson").fit(X, y)
+
+
+def test_a_sparse_matrix_of_zeros_is_given_back():
+    X = csr_array((20, 4))
+    with pytest.warns(ConvergenceWarning):
+        model = network((2,), max_iter=2).fit(X)
+    assert model.score_samples(X).shape == (20,)
 
 
 def test_gradients_go_through_copies_and_mirror_images():

@@ -147,13 +147,13 @@ class Loss:
             f"{out_activation!r}.{hint}"
         )
 
-    def check_targets(self, targets: np.ndarray) -> None:
-        """Raise ValueError if a target is lower than the loss allows."""
-        if targets.min() < self.lowest_target:
+    def check_targets(self, targets: np.ndarray, name: str = "y") -> None:
+        """Raise ValueError if a target is lower than the loss allows; they are called ``name``."""
+        if targets.size and targets.min() < self.lowest_target:
             lowest = "negative" if self.lowest_target == 0 else f"below {self.lowest_target:g}"
             raise ValueError(
-                f"loss={self.name!r} is for {self.target_kind}: y must not be {lowest}, its lowest "
-                f"value is {targets.min():g}."
+                f"loss={self.name!r} is for {self.target_kind}: {name} must not be {lowest}, its "
+                f"lowest value is {targets.min():g}."
             )
 
 
