@@ -134,10 +134,11 @@ def test_a_sequence_counts_as_its_weight():
     repeated = clone(model).fit(sequences[:10] + sequences, np.r_[y[:10], y])
     assert_allclose(weighted.loss_, repeated.loss_, rtol=1e-3)
     steps = regressor(return_sequences=True).fit(sequences, sums, weight)
+    rows = steps._check_rows(sequences, sums, weight, reset=False)
     mean = steps.network_.mean_loss(
         steps.params_,
-        steps._check_arrays(sequences, sums, "y", False)[0],
-        steps.targets_.encode(steps._check_arrays(sequences, sums, "y", False)[1], float),
+        rows.X,
+        steps.targets_.encode(rows.y, float),
         weight,
     )
     each = [
