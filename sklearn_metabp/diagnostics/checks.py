@@ -11,6 +11,33 @@ from sklearn_metabp.diagnostics import (
 )
 from sklearn_metabp.diagnostics.course import Course
 from sklearn_metabp.diagnostics.evidence import Evidence
+from sklearn_metabp.network import BaseNetwork
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks that a check can be made on.
+
+    Attributes
+    ----------
+    include : callable
+        ``include(network)`` returns whether a network is one of them.
+    words : str
+        What a network needs to be one of them.
+    """
+
+    include: Callable[[BaseNetwork], bool]
+    words: str
+
+
+ALL = Networks(lambda network: True, "")
+LAYERED = Networks(
+    lambda network: network.layout.recurrence is None, "a network without recurrent layer"
+)
+UNGATED = Networks(
+    lambda network: network.layout.recurrence is None or network.layout.recurrence.has_activation,
+    "neurons without gates",
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +57,8 @@ class Check:
         What to do, in the same form.
     needs : str
         What it takes, for the list of checks that could not be made.
+    networks : Networks
+        Those that it can be made on.
     is_problem : bool
         False for facts that do little harm by themselves.
     """
@@ -40,8 +69,18 @@ class Check:
     words: str
     advice: str
     needs: str = "more steps"
+    networks: Networks = ALL
     is_problem: bool = True
 
+
+# A training that ended before its first step was seen has no course, and no other finding.
+NO_STEP = Check(
+    "no step",
+    lambda course: None,
+    1.0,
+    "the training ended before its first step was seen, by {error}",
+    "see to this error: nothing else is known of the training",
+)
 
 # Causes come before their effects, and a diagnosis keeps this order.
 CHECKS = (
@@ -56,7 +95,7 @@ CHECKS = (
         "unscaled inputs",
         data_checks.unscaled_inputs,
         15.0,
-        "column {column} of X has mean {mean:.3g} and standard deviation {deviation:.3g}",
+        "{column} has mean {mean:.3g} and standard deviation {deviation:.3g}",
         "scale X, as by StandardScaler in a pipeline",
     ),
     Check(
@@ -81,6 +120,7 @@ CHECKS = (
         0.6,
         "hidden layer {layer}: {share:.0%} of the neurons are dead from {since}",
         "lower the learning rate, start biases at 0, or take leaky_relu, elu or gelu",
+        networks=UNGATED,
     ),
     Check(
         "saturated neurons",
@@ -88,20 +128,21 @@ CHECKS = (
         0.8,
         "hidden layer {layer}: {share:.0%} of the activations are saturated from {since}",
         "start from smaller weights, scale X, lower the learning rate, or take relu",
+        networks=UNGATED,
     ),
     Check(
         "exploding gradients",
         neuron_checks.exploding_gradients,
         30.0,
-        "deltas grow {times} times on the way back through {layers} layers",
-        "start from smaller weights (init='glorot_uniform'), or wrap the rule in Clipped",
+        "deltas grow {times} times on the way back {way}",
+        "{remedy}",
     ),
     Check(
         "vanishing gradients",
         neuron_checks.vanishing_gradients,
         1000.0,
-        "deltas shrink {times} times on the way back through {layers} layers",
-        "take relu or gelu in place of logistic, fewer layers, or larger weights at the start",
+        "deltas shrink {times} times on the way back {way}",
+        "{remedy}",
     ),
     Check(
         "decay too strong",
@@ -118,6 +159,7 @@ CHECKS = (
         "with dropout={dropout:g} the loss stays at {level:.0%} of that of a constant; nothing "
         "dropped it is {without:.0%}",
         "lower dropout, or take more neurons",
+        networks=LAYERED,
     ),
     Check(
         "rate too low",
@@ -126,7 +168,7 @@ CHECKS = (
         "steps are {times} times too short: the loss ends at {level:.0%} of that of a "
         "constant and the gradient is as steep as at the start",
         "raise the learning rate",
-        needs="steps that follow each other",
+        needs="the loss at both ends of steps",
     ),
     Check(
         "oscillation",
@@ -135,6 +177,7 @@ CHECKS = (
         "the loss rose in {rises} of the last {epochs} epochs, in sum by {sum:.2g} times that "
         "of a constant",
         "lower the momentum or the learning rate",
+        needs="batches of two patterns",
     ),
     Check(
         "noisy steps",
@@ -153,6 +196,7 @@ CHECKS = (
         "of {structure:.2g}",
         "check that rows and targets belong together; if they do, X says nothing more about y",
         needs="batches of two patterns and 30 rows",
+        networks=LAYERED,
     ),
     Check(
         "class collapse",
@@ -161,6 +205,7 @@ CHECKS = (
         "one class is predicted for {share:.0%} of the rows, though {others} of the rows looked "
         "at have another",
         "set class_weight='balanced', or train longer",
+        networks=LAYERED,
     ),
     Check(
         "memorising",
@@ -187,6 +232,7 @@ CHECKS = (
         "neighbouring rows have a correlation of {structure:.2g}",
         "take more neurons (the narrowest layer has {width}), or less alpha and dropout",
         needs="30 rows and 3 epochs",
+        networks=LAYERED,
     ),
     Check(
         "patience too short",

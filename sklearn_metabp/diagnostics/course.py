@@ -45,7 +45,7 @@ class Course:
 
     Attributes
     ----------
-    network : Network
+    network : BaseNetwork
     looks : list of Look
         At least one.
     epoch_losses : ndarray of shape (n_epochs,)
@@ -54,7 +54,8 @@ class Course:
         Highest mean loss of successive steps with some patterns together; minus infinity if
         there were too few.
     X, targets : ndarray of shape (n_rows, n_columns)
-        Some rows of the training.
+        Some rows of the training. Of a recurrent network, inputs of some time steps, and targets of
+        some, which need not be the same.
     first_params : ndarray of shape (n_params,)
         Parameters before the first step.
     params : ndarray of shape (n_params,) or None
@@ -92,19 +93,31 @@ class Course:
         """Loss of the best constant prediction for the rows that were kept."""
         return max(constant_loss(self.network, self.targets), np.finfo(float).tiny)
 
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether the network has a recurrent layer, whose rows are not kept as a whole."""
+        return self.network.layout.recurrence is not None
+
     @cached_property
     def outputs(self) -> np.ndarray | None:
-        """Outputs for the kept rows at the end, nothing dropped."""
-        if self.params is None:
+        """Outputs for the kept rows at the end, nothing dropped; None if they are not known."""
+        if self.params is None or self.is_recurrent:
             return None
         with np.errstate(all="ignore"):
             return np.asarray(self.network.outputs(self.params, self.X.astype(self.params.dtype)))
 
     @cached_property
     def end_loss(self) -> float:
-        """Loss of the kept rows at the end, nothing dropped, without penalty; infinite for none."""
+        """Loss of the kept rows at the end, nothing dropped, without penalty; infinite for none.
+
+        Of a recurrent network it is the loss of the last epoch, without penalty.
+        """
         if self.params is None:
             return np.inf
+        if self.is_recurrent:
+            last = self.looks[-1]
+            before = self.epoch_losses[-1] if self.n_epochs else last.loss
+            return float(before) - (last.loss - last.data_loss)
         dtype = self.params.dtype
         loss = self.network.mean_loss(self.params, self.X.astype(dtype), self.targets.astype(dtype))
         return float(loss) if np.isfinite(loss) else np.inf

@@ -21,7 +21,9 @@ def unscaled_inputs(course: Course) -> Evidence | None:
         return NOTHING
     smallest = float(sizes[sizes > 0].min())
     facts: dict[str, float | str] = {
-        "column": column,
+        "column": f"feature {column} of the time steps"
+        if course.is_recurrent
+        else f"column {column} of X",
         "mean": float(course.X[:, column].mean()),
         "deviation": float(course.X[:, column].std()),
         "smallest": smallest,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.diagnostics.checks import CHECKS, Check
+from sklearn_metabp.diagnostics.checks import CHECKS, NO_STEP, Check
 from sklearn_metabp.diagnostics.course import Course, Ending
 from sklearn_metabp.diagnostics.evidence import Evidence
 from sklearn_metabp.diagnostics.looks import NEEDS
@@ -64,15 +64,16 @@ class Diagnosis:
         Checks that could not be made, and what they need.
     n_steps, n_epochs : int
         Size of the training: number of its last step that was seen, and of its epochs.
-    course : Course
-        The numbers that the verdict was made from.
+    course : Course or None
+        The numbers that the verdict was made from. None if the training ended before its first step
+        was seen.
     """
 
     findings: tuple[Finding, ...]
     unchecked: dict[str, str]
     n_steps: int
     n_epochs: int
-    course: Course = field(repr=False)
+    course: Course | None = field(repr=False)
 
     @property
     def is_healthy(self) -> bool:
@@ -93,8 +94,11 @@ class Diagnosis:
             lines += _wrapped(f"- {finding.name}{note}: {finding.verdict}.")
             lines += _wrapped(f"  What to do: {finding.advice}.")
         if self.unchecked:
-            reasons = (f"{name} (needs {needs})" for name, needs in self.unchecked.items())
-            lines += _wrapped(f"Not examined: {', '.join(reasons)}.")
+            by_need: dict[str, list[str]] = {}
+            for name, needs in self.unchecked.items():
+                by_need.setdefault(needs, []).append(name)
+            reasons = (f"{', '.join(names)} (needs {needs})" for needs, names in by_need.items())
+            lines += _wrapped(f"Not examined: {'; '.join(reasons)}.")
         return "\n".join(lines)
 
 
@@ -107,12 +111,22 @@ def judge(course: Course, n_steps: int) -> Diagnosis:
     findings, unchecked = [], {}
     with np.errstate(all="ignore"):
         for check in CHECKS:
+            if not check.networks.include(course.network):
+                unchecked[check.name] = check.networks.words
+                continue
             evidence = check.evidence(course)
             if evidence is None:
                 unchecked[check.name] = check.needs
             elif evidence.value >= check.threshold:
                 findings.append(_finding(check, evidence))
     return Diagnosis(tuple(findings), unchecked, n_steps, course.n_epochs, course)
+
+
+def without_steps(error: BaseException) -> Diagnosis:
+    """Return the diagnosis of a training that an error ended before its first step was seen."""
+    kind = type(error).__name__
+    evidence = Evidence(1.0, {"error": f"{kind}: {error}" if str(error) else kind})
+    return Diagnosis((_finding(NO_STEP, evidence),), {}, 0, 0, None)
 
 
 def _finding(check: Check, evidence: Evidence) -> Finding:
@@ -149,7 +163,7 @@ def diagnose(trace: Trace) -> Diagnosis:
     Raises
     ------
     TypeError
-        If it is no trace, or the network is none of layers that follow each other.
+        If it is no trace.
     ValueError
         If a variable was not recorded, if there are several runs, or no steps.
 
@@ -186,7 +200,8 @@ def diagnose(trace: Trace) -> Diagnosis:
     params = np.array(step.params) + np.array(step.updates)
     losses, sizes = np.asarray(trace.losses), np.asarray(trace.n_patterns, np.float64)
     places = np.unique(trace.epochs, return_inverse=True)[1]
-    means = np.bincount(places, losses * sizes) / np.bincount(places, sizes)
+    with np.errstate(all="ignore"):  # losses of a training that blows up overflow
+        means = np.bincount(places, losses * sizes) / np.bincount(places, sizes)
     adds_updates = trace.recorded[int(runs[0])].adds_updates
     ending = Ending(takes_steps=adds_updates)
     course = course_of(observer, means, params, ending)

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_metabp.callbacks.base import BaseCallback
 from sklearn_metabp.diagnostics.course import Course, Ending
-from sklearn_metabp.diagnostics.diagnosis import Diagnosis, course_of, judge
+from sklearn_metabp.diagnostics.diagnosis import Diagnosis, course_of, judge, without_steps
 from sklearn_metabp.diagnostics.observer import Observer
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import DivergenceError, TrainingState
@@ -37,7 +37,8 @@ class TrainingDoctor(BaseCallback):
     Attributes
     ----------
     diagnosis_ : Diagnosis
-        The verdict about the last training, also if it diverged. It is made when it is first read.
+        The verdict about the last training, also if an error ended it. It is made when it is first
+        read.
 
     Raises
     ------
@@ -82,7 +83,7 @@ class TrainingDoctor(BaseCallback):
         Raises
         ------
         NotFittedError
-            If no training has taken a step.
+            If no training has been watched.
         """
         with self._lock:
             if self._unread is not None:
@@ -134,11 +135,15 @@ class TrainingDoctor(BaseCallback):
         """End a fit, also one that raised an error, and print the diagnosis if it is wanted."""
         visit = self._visits[estimator]
         error = sys.exception()  # the one that ends the fit
-        if visit.is_new or not visit.observer.looks:  # no step was taken, or the first was refused
-            return
-        course = visit.course(estimator, error)
-        with self._lock:
-            self._unread = course, visit.observer.last_index
+        if visit.is_new or not visit.observer.looks:
+            if error is None:  # nothing was left to train
+                return
+            with self._lock:
+                self._diagnosis, self._unread = without_steps(error), None
+        else:
+            course = visit.course(estimator, error)
+            with self._lock:
+                self._unread = course, visit.observer.last_index
         visit.end_fit()
         if self.verbose:
             print(self.diagnosis_)

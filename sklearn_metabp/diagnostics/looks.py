@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.diagnostics.neurons import idle_neurons, saturation
-from sklearn_metabp.diagnostics.patterns import PatternGradients, squares_by_tensor
+from sklearn_metabp.diagnostics.patterns import squares_by_tensor
+from sklearn_metabp.diagnostics.readers import Probe, Reader
 
 # The variables of a step that a look needs.
 NEEDS = ("params", "gradients", "updates", "activations", "derivatives", "deltas", "targets")
-# Share of the largest slope below which a neuron is saturated.
-SATURATED_BELOW = 0.1
 
 
 @dataclass
@@ -20,16 +18,20 @@ class Look:
 
     Attributes
     ----------
-    index, epoch, n_patterns : int
-    loss : float
+    index, epoch : int
+    n_patterns : int
+        Of a recurrent network, the sequences.
+    loss, data_loss : float
+        With the penalty and without it.
     square, variance : float
         Squared norm of the gradient without the penalty, and the trace of the covariance of the
         gradients of patterns. The latter is NaN where it is not known.
     penalty : float
         Norm of the penalty's gradient over that of the rest.
     weight_norms, update_norms : ndarray of shape (n_tensors,)
-    delta_sizes : ndarray of shape (n_layers,)
-        Root mean square of the deltas of every layer after the input.
+    delta_sizes : ndarray
+        Root mean square of deltas, from the last place of the way back to the first: of every layer
+        after the input, or of a recurrent layer at the first and the last time steps.
     idle : list of ndarray of bool of shape (n_neurons,)
         Hidden neurons without a slope, by layer.
     saturated : ndarray of shape (n_hidden_layers,)
@@ -45,6 +47,7 @@ class Look:
     epoch: int
     n_patterns: int
     loss: float
+    data_loss: float
     square: float
     variance: float
     penalty: float
@@ -68,34 +71,27 @@ class Look:
         return 0.0 if self.cost < 0 else 2 * self.cost / self.pull
 
 
-def look_at(step: Any, *, knows_noise: bool) -> Look:
-    """Compute the numbers of one step.
-
-    Parameters
-    ----------
-    step : Step or recorded step
-    knows_noise : bool
-        Whether the gradients of its patterns add up to that of the batch.
-    """
+def look_at(step: Any, reader: Reader) -> Look:
+    """Compute the numbers of one step."""
     layout = step.layout
-    gradients = PatternGradients(step)
-    data = gradients.data_gradient
+    gradient = reader.gradient(step)
+    data = gradient.data_gradient
     square = float(data @ data)
-    penalty = float(np.linalg.norm(gradients.penalty_gradient))
-    variance = float(gradients.variances().sum()) if knows_noise else np.nan
+    penalty = float(np.linalg.norm(gradient.penalty_gradient))
     return Look(
         index=int(step.index),
         epoch=int(step.epoch),
-        n_patterns=gradients.n_patterns,
+        n_patterns=reader.n_rows(step),
         loss=float(step.loss),
+        data_loss=float(step.loss) - gradient.penalty,
         square=square,
-        variance=variance,
+        variance=reader.variance(gradient),
         penalty=penalty / np.sqrt(square) if square > 0 else np.inf if penalty > 0 else 0.0,
         weight_norms=np.sqrt(squares_by_tensor(layout, step.params)),
         update_norms=np.sqrt(squares_by_tensor(layout, step.updates)),
-        delta_sizes=np.array([_size(deltas) for deltas in step.deltas]),
-        idle=idle_neurons(step),
-        saturated=np.array([share.mean() for share in saturation(step, SATURATED_BELOW)]),
+        delta_sizes=np.array([_size(deltas) for deltas in reader.deltas_on_the_way_back(step)]),
+        idle=reader.idle(step),
+        saturated=np.array([share.mean() for share in reader.saturation(step)]),
     )
 
 
@@ -122,67 +118,26 @@ class PendingLook:
     def __init__(self, look: Look, step: Any) -> None:
         self.look = look
         self._params = np.array(step.params)
+        self._gradients = np.array(step.gradients, np.float64)
         self._update = np.array(step.updates, np.float64)
 
-    def complete(self, step: Any, probe: "Probe") -> None:
-        """Fill in what the next step shows."""
+    def complete(self, step: Any, probe: Probe | None) -> None:
+        """Fill in what the next step shows. Without a probe it is the direction alone."""
         update = self._update
         self.look.cosine = _cosine(update, step.updates)
+        if probe is None:
+            return
         probe.load(step)
         loss_before, gradient_before = probe.at(self._params)
+        if probe.tells_noise:
+            difference = gradient_before - self._gradients
+            self.look.variance = 0.5 * self.look.n_patterns * float(difference @ difference)
         slope_before = float(gradient_before @ update)
         loss_after, gradient_after = probe.here()
         change = np.array([loss_after - loss_before, slope_before, gradient_after @ update])
         if np.isfinite(change).all():
             linear, quadratic = _FIT @ change
             self.look.pull, self.look.cost = -float(linear), float(quadratic)
-
-
-class Probe:
-    """Loss and gradient of a step's batch at other parameters, nothing dropped or weighted.
-
-    Parameters
-    ----------
-    step : Step or recorded step
-        The first one.
-    """
-
-    def __init__(self, step: Any) -> None:
-        gradients = PatternGradients(step)
-        self._is_plain = (
-            step.network.dropout == 0 and gradients.is_complete and not gradients.is_weighted
-        )
-        self._params = np.zeros_like(step.params)
-        self._gradients = np.zeros_like(step.params)
-        self._network, self._max_batch = step.network, 0
-        self._n = 0
-
-    def load(self, step: Any) -> None:
-        """Take the rows of a step's batch."""
-        self._step = step
-        self._n = step.n_patterns
-        if self._n > self._max_batch:
-            self._kernel = self._network.backprop(self._params, self._gradients, self._n)
-            self._max_batch = self._n
-        dtype = self._params.dtype
-        self._kernel.load(
-            np.ascontiguousarray(step.activations[0], dtype),
-            np.ascontiguousarray(step.targets, dtype),
-        )
-
-    def at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss of the batch and a buffer with its gradient."""
-        self._params[...] = params
-        return self._kernel.gradients(0, self._n), self._gradients
-
-    def here(self) -> tuple[float, np.ndarray]:
-        """Return the loss and its gradient at the parameters of the step.
-
-        Without dropout and weights they are those of the step itself.
-        """
-        if self._is_plain:
-            return float(self._step.loss), self._step.gradients
-        return self.at(self._step.params)
 
 
 def _cosine(one: np.ndarray, other: np.ndarray) -> float:

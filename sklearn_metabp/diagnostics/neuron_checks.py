@@ -9,6 +9,8 @@ from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median, times
 _FEW_NEURONS = 3
 # Below this loss, over that of the best constant, neurons that do not learn did no harm.
 _GOOD = 0.1
+# Above this one little was learned.
+_POOR = 0.5
 
 
 def dead_neurons(course: Course) -> Evidence | None:
@@ -42,7 +44,7 @@ def saturated_neurons(course: Course) -> Evidence | None:
 
 
 def _ratio_of_deltas(course: Course) -> float:
-    """Return the size of the deltas of the first layer over that of the last, at first."""
+    """Return the size of the deltas at the end of the way back over that at its start, at first."""
     ratios = [
         look.delta_sizes[0] / look.delta_sizes[-1]
         for look in course.first
@@ -51,22 +53,40 @@ def _ratio_of_deltas(course: Course) -> float:
     return median(ratios)
 
 
-def vanishing_gradients(course: Course) -> Evidence | None:
-    """Look for deltas of the first layer that are a tiny part of those of the outputs."""
-    ratio = _ratio_of_deltas(course)
+def _way_back(course: Course, of_layers: str, of_time: str) -> dict[str, float | str]:
+    """Return the facts about the way that errors go back, with a remedy for each kind of way."""
+    if course.is_recurrent:
+        return {"way": "from the last time steps to the first", "remedy": of_time}
     n_layers = len(course.looks[0].delta_sizes)
+    return {"way": f"through {n_layers} layers", "remedy": of_layers, "layers": n_layers}
+
+
+def vanishing_gradients(course: Course) -> Evidence | None:
+    """Look for deltas at the end of the way back that are a tiny part of those at its start."""
+    ratio = _ratio_of_deltas(course)
     if np.isnan(ratio) or ratio == 0:  # a layer that is dead, or equal to 0, is another finding
         return NOTHING
-    return Evidence(1 / ratio, {"times": times(1 / ratio), "layers": n_layers})
+    if course.is_recurrent and not course.level > _POOR:  # the last time steps were enough
+        return NOTHING
+    way = _way_back(
+        course,
+        "take relu or gelu in place of logistic, fewer layers, or larger weights at the start",
+        "take cell='gru' or init='orthogonal', or shorter sequences",
+    )
+    return Evidence(1 / ratio, {"times": times(1 / ratio), **way})
 
 
 def exploding_gradients(course: Course) -> Evidence | None:
-    """Look for deltas of the first layer that are many times those of the outputs."""
+    """Look for deltas at the end of the way back that are many times those at its start."""
     ratio = _ratio_of_deltas(course)
-    n_layers = len(course.looks[0].delta_sizes)
-    return (
-        NOTHING if np.isnan(ratio) else Evidence(ratio, {"times": times(ratio), "layers": n_layers})
+    if np.isnan(ratio):
+        return NOTHING
+    way = _way_back(
+        course,
+        "start from smaller weights (init='glorot_uniform'), or wrap the rule in Clipped",
+        "wrap the rule in Clipped, start from smaller weights, or truncate by bptt_steps",
     )
+    return Evidence(ratio, {"times": times(ratio), **way})
 
 
 def equal_neurons(course: Course) -> Evidence | None:
@@ -75,6 +95,8 @@ def equal_neurons(course: Course) -> Evidence | None:
     if course.params is None:
         return NOTHING
     before, after = layout.coefs(course.first_params)[:-1], layout.coefs(course.params)[:-1]
+    if course.is_recurrent:  # one layer, which receives inputs and states
+        before, after = [np.concatenate(before)], [np.concatenate(after)]
     for layer, (first, last) in enumerate(zip(before, after, strict=True)):
         share = min(share_of_twins(first), share_of_twins(last))
         if share > worst.value:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.diagnostics.looks import Look, PendingLook, Probe, look_at
-from sklearn_metabp.diagnostics.patterns import PatternGradients
+from sklearn_metabp.diagnostics.looks import Look, PendingLook, look_at
+from sklearn_metabp.diagnostics.readers import reader_for
 
 # Looks are kept at the first steps, where a training goes wrong most often, and then at every
 # second, fourth, … step, so that 7 to 12 are spread evenly over any number of steps.
@@ -44,7 +44,6 @@ class Observer:
         self._targets: list[np.ndarray] = []
         self._n_rows = 0
         self._first_epoch: int | None = None
-        self._knows_noise = False
         self.peak, self._summed, self._n_summed = -np.inf, 0.0, 0
         self.network: Any = None
 
@@ -67,17 +66,16 @@ class Observer:
     def _begin(self, step: Any) -> None:
         self.network, self._first_epoch = step.network, step.epoch
         self.first_params = np.array(step.params)
-        self._knows_noise = PatternGradients(step).is_complete
-        self._probe = Probe(step)
+        self._reader = reader_for(step)
 
     def _complete(self, step: Any) -> None:
         """Complete the look at the step before."""
         if self._pending is not None and step.index == self._pending.look.index + 1:
-            self._pending.complete(step, self._probe)
+            self._pending.complete(step, self._reader.probe)
         self._pending = None
 
     def _look(self, step: Any, number: int) -> None:
-        look = look_at(step, knows_noise=self._knows_noise)
+        look = look_at(step, self._reader)
         if number < N_FIRST:
             self._first.append(look)
         if number % self._every == 0:
@@ -93,21 +91,21 @@ class Observer:
 
     def _note_peak(self, step: Any) -> None:
         """Compare the mean loss of enough patterns with the highest so far."""
-        self._summed += float(step.loss) * step.n_patterns
-        self._n_summed += step.n_patterns
+        n_rows = self._reader.n_rows(step)
+        self._summed += float(step.loss) * n_rows
+        self._n_summed += n_rows
         if self._n_summed >= _PATTERNS_OF_A_PEAK:
             self.peak = max(self.peak, self._summed / self._n_summed)
             self._summed, self._n_summed = 0.0, 0
 
     def _keep_rows(self, step: Any) -> None:
-        X, targets = step.activations[0], step.targets
+        X, targets = self._reader.rows(step)
         width = X.shape[1] + targets.shape[1]
         room = min(_MAX_ROWS, max(1, _MAX_VALUES // width)) - self._n_rows
         if room > 0:
-            chosen = np.linspace(0, len(X) - 1, min(room, len(X))).astype(int)
-            self._X.append(np.array(X[chosen], np.float64))
-            self._targets.append(np.array(targets[chosen], np.float64))
-            self._n_rows += len(chosen)
+            self._X.append(_some_rows(X, room))
+            self._targets.append(_some_rows(targets, room))
+            self._n_rows += max(len(self._X[-1]), len(self._targets[-1]))
 
     @property
     def looks(self) -> list[Look]:
@@ -118,3 +116,8 @@ class Observer:
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return some rows and their targets, of the first epoch that was seen."""
         return np.concatenate(self._X), np.concatenate(self._targets)
+
+
+def _some_rows(rows: np.ndarray, n: int) -> np.ndarray:
+    """Return a copy of n rows that are spread evenly, or of all if there are fewer."""
+    return np.array(rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)], np.float64)

@@ -35,7 +35,57 @@ NEEDS = ("params", "gradients", "activations", "deltas")
 _ROUNDING = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
 
 
-class PatternGradients:
+class BatchGradient:
+    """The gradient of one step, in two parts. Every network has it.
+
+    Parameters
+    ----------
+    step : Step or recorded step
+        Has ``params``, ``gradients`` and ``deltas``.
+    n_rows : int
+        Number of rows of the batch.
+
+    Attributes
+    ----------
+    penalty_gradient : ndarray of shape (n_params,)
+        The part that is the penalty's.
+    penalty : float
+        The penalty, as a part of the loss.
+    data_gradient : ndarray of shape (n_params,)
+        The rest of the gradient.
+    """
+
+    def __init__(self, step: Any, n_rows: int) -> None:
+        self._layout = step.layout
+        self._dtype = step.gradients.dtype
+        self._gradients = np.asarray(step.gradients, np.float64)
+        self._deltas = [np.asarray(deltas, np.float64) for deltas in step.deltas]
+        self._n_rows = n_rows
+        weights = np.asarray(step.params[: self._layout.n_weights], np.float64)
+        self.penalty_gradient = np.zeros_like(self._gradients)
+        self.penalty_gradient[: len(weights)] = step.network.alpha / self._total * weights
+        self.penalty = 0.5 * step.network.alpha / self._total * float(weights @ weights)
+        self.data_gradient = self._gradients - self.penalty_gradient
+
+    @cached_property
+    def _total(self) -> float:
+        """Sum S of the sample weights, from the biases: their gradients are -sum(δ) / S.
+
+        It is n where it differs from n by no more than rounding.
+        """
+        n = self._n_rows
+        sums = np.concatenate([deltas.sum(axis=0) for deltas in self._deltas])
+        biases = self._gradients[self._layout.n_weights :]
+        square = float(biases @ biases)
+        if square == 0:
+            return float(n)
+        total = -float(sums @ biases) / square
+        sizes = np.concatenate([np.abs(deltas).sum(axis=0) for deltas in self._deltas])
+        rounding = 64 * np.finfo(self._dtype).eps * np.linalg.norm(sizes) / np.sqrt(square)
+        return total if abs(total - n) > rounding and total > 0 else float(n)
+
+
+class PatternGradients(BatchGradient):
     """Gradients of the loss of every pattern of one step.
 
     Parameters
@@ -46,10 +96,6 @@ class PatternGradients:
     Attributes
     ----------
     n_patterns : int
-    penalty_gradient : ndarray of shape (n_params,)
-        The part of every gradient that is the penalty's.
-    data_gradient : ndarray of shape (n_params,)
-        The rest of the gradient of the batch: the mean over its patterns.
 
     Raises
     ------
@@ -60,39 +106,12 @@ class PatternGradients:
     def __init__(self, step: Any) -> None:
         if type(step.network) is not Network:
             raise TypeError(
-                "diagnostics need a network of layers that follow each other, in which the "
+                "this quantity needs a network of layers that follow each other, in which the "
                 f"gradient of a pattern is an outer product; got {type(step.network).__name__}."
             )
-        self._layout = step.layout
-        self._dtype = step.gradients.dtype
-        self._gradients = np.asarray(step.gradients, np.float64)
+        self.n_patterns = len(step.deltas[-1])
         self._inputs = [np.asarray(x, np.float64) for x in step.activations[:-1]]
-        self._deltas = [np.asarray(deltas, np.float64) for deltas in step.deltas]
-        self.n_patterns = len(self._deltas[-1])
-        self._penalty = np.zeros_like(self._gradients)
-        n_weights = self._layout.n_weights
-        self._penalty[:n_weights] = step.network.alpha * np.asarray(
-            step.params[:n_weights], np.float64
-        )
-        self.penalty_gradient = self._penalty / self._total
-        self.data_gradient = self._gradients - self.penalty_gradient
-
-    @cached_property
-    def _total(self) -> float:
-        """Sum S of the sample weights, from the biases: their gradients are -sum(δ) / S.
-
-        It is n where it differs from n by no more than rounding.
-        """
-        n = self.n_patterns
-        sums = np.concatenate([deltas.sum(axis=0) for deltas in self._deltas])
-        biases = self._gradients[self._layout.n_weights :]
-        square = float(biases @ biases)
-        if square == 0:
-            return float(n)
-        total = -float(sums @ biases) / square
-        sizes = np.concatenate([np.abs(deltas).sum(axis=0) for deltas in self._deltas])
-        rounding = 64 * np.finfo(self._dtype).eps * np.linalg.norm(sizes) / np.sqrt(square)
-        return total if abs(total - n) > rounding and total > 0 else float(n)
+        super().__init__(step, self.n_patterns)
 
     @cached_property
     def mismatch(self) -> float:

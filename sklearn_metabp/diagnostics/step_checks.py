@@ -19,11 +19,15 @@ def lengths(looks: list[Look]) -> list[float]:
 
 
 def signal(looks: list[Look]) -> float:
-    """Return the squared gradient over its noise, summed over looks: noise alone gives 1."""
-    squares = sum(look.square for look in looks)
-    noise = sum(look.variance / look.n_patterns for look in looks)
-    if np.isnan(noise):
+    """Return the squared gradient over its noise, summed over looks: noise alone gives 1.
+
+    NaN if no look knows the noise.
+    """
+    known = [look for look in looks if not np.isnan(look.variance)]
+    if not known:
         return np.nan
+    squares = sum(look.square for look in known)
+    noise = sum(look.variance / look.n_patterns for look in known)
     return float(squares / noise) if noise > 0 else np.inf
 
 
@@ -91,6 +95,8 @@ def oscillation(course: Course) -> Evidence | None:
     """Look for a loss that rises again and again, by much."""
     if not course.ending.takes_steps or np.isnan(course.rises):
         return NOTHING
+    if np.isnan(signal(course.late)):
+        return None
     losses = course.epoch_losses[course.n_epochs // 2 :]
     n_rises = int((np.diff(losses) > 0).sum())
     # Batches that are noisy rise and fall as well; there the noise is what is wrong.
@@ -137,8 +143,9 @@ def needlessly_large_batches(course: Course) -> Evidence | None:
     batch = late[-1].n_patterns
     if batch < 256 or not course.unfinished > 0.02 or not course.level > _GOOD:
         return NOTHING
-    variance = sum(look.variance for look in course.looks)
-    square = sum(look.square - look.variance / look.n_patterns for look in course.looks)
+    known = [look for look in course.looks if not np.isnan(look.variance)]
+    variance = sum(look.variance for look in known)
+    square = sum(look.square - look.variance / look.n_patterns for look in known)
     enough = variance / square if square > 0 else np.inf
     return Evidence(batch / enough if enough > 0 else 1e6, {"batch": batch, "enough": enough})
 

@@ -66,6 +66,8 @@ class DiagnosisDisplay:
         ------
         NotFittedError
             If the doctor has watched no training.
+        ValueError
+            If the training ended before its first step.
         """
         check_matplotlib_support(f"{cls.__name__}.from_diagnosis")
         if isinstance(diagnosis, TrainingDoctor):
@@ -85,6 +87,8 @@ class DiagnosisDisplay:
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         course = self.diagnosis.course
+        if course is None:
+            raise ValueError("the training ended before its first step: it has nothing to draw.")
         looks = course.looks
         steps = [look.index for look in looks]
         axes = grid_of_axes(ax, 2, 2, figsize=(9, 5.5))

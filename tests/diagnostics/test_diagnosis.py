@@ -30,6 +30,7 @@ from sklearn_metabp.diagnostics.checks import CHECKS
 from sklearn_metabp.diagnostics.course import Course, Ending
 from sklearn_metabp.diagnostics.diagnosis import judge
 from sklearn_metabp.diagnostics.neuron_checks import share_of_twins
+from sklearn_metabp.plotting import DiagnosisDisplay
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 ROOT = Path(sklearn_metabp.__file__).parents[1]
@@ -240,19 +241,37 @@ def test_another_error_leaves_a_diagnosis_and_is_not_hidden():
     assert doctor.diagnosis_.n_steps == 12
 
 
-def test_another_kind_of_network_is_refused_in_words(monkeypatch):
-    class OnlyThis:
-        pass
+@pytest.mark.parametrize("step", [1, 2])
+def test_an_error_before_the_first_look_is_not_hidden(step):
+    class Stops(TrainingDoctor):
+        def on_step_end(self, estimator, context, taken):
+            if taken.index == step:
+                raise RuntimeError("enough")
 
-    monkeypatch.setattr("sklearn_metabp.diagnostics.patterns.Network", OnlyThis)
-    doctor, recorder = TrainingDoctor(), TraceRecorder("all")
-    with pytest.raises(TypeError, match=r"layers that follow each other.*; got Network"):
-        classifier().set_callbacks(doctor).fit(X, LABELS)
-    with pytest.raises(NotFittedError):
-        _ = doctor.diagnosis_
-    classifier().set_callbacks(recorder).fit(X, LABELS)
-    with pytest.raises(TypeError, match=r"layers that follow each other.*; got Network"):
-        diagnose(recorder.trace_)
+    doctor = TrainingDoctor()
+    classifier(max_iter=2).set_callbacks(doctor).fit(X, LABELS)
+    model = classifier(max_iter=2).set_callbacks(Stops(), doctor)
+    with pytest.raises(RuntimeError, match="enough"):
+        model.fit(X, LABELS)
+    diagnosis = doctor.diagnosis_
+    if step == 1:
+        assert not diagnosis.is_healthy
+        assert diagnosis.course is None
+        assert diagnosis.names == ["no step"]
+        assert diagnosis.findings[0].verdict.endswith("by RuntimeError: enough")
+        pytest.importorskip("matplotlib")
+        with pytest.raises(ValueError, match="nothing to draw"):
+            DiagnosisDisplay.from_diagnosis(doctor)
+    else:
+        assert diagnosis.n_steps == 1
+        assert diagnosis.n_epochs == 0
+
+
+def test_a_divergence_in_the_first_step_has_a_diagnosis():
+    doctor = TrainingDoctor()
+    with pytest.raises(DivergenceError):
+        regressor(max_iter=2).set_callbacks(doctor).fit(X, 1e300 * NUMBERS)
+    assert "DivergenceError" in doctor.diagnosis_.findings[0].verdict
 
 
 def test_partial_fit_and_warm_start_continue_the_course():
@@ -388,5 +407,5 @@ def test_sampled_steps_and_traces_on_disk_are_diagnosed(tmp_path):
     model = classifier((8,), SGD(1e-5), max_iter=30, dropout=0.2)
     model.set_callbacks(recorder, whole, doctor).fit(X, LABELS)
     sampled = diagnose(recorder.trace_)
-    assert sampled.unchecked["rate too low"] == "steps that follow each other"
+    assert sampled.unchecked["rate too low"] == "the loss at both ends of steps"
     assert diagnose(whole.trace_).names == doctor.diagnosis_.names == ["rate too low"]

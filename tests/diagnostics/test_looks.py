@@ -7,6 +7,7 @@ from helpers.diagnostics import classifier, gradients_one_by_one, problem, recor
 from sklearn_metabp import SGD, Averaged
 from sklearn_metabp.diagnostics.looks import look_at
 from sklearn_metabp.diagnostics.observer import N_FIRST, N_SPREAD, Observer
+from sklearn_metabp.diagnostics.readers import reader_for
 
 X, LABELS, NUMBERS = problem()
 
@@ -21,7 +22,7 @@ def observed(trace, run=0):
 def test_numbers_of_a_look():
     trace = record(classifier((5, 4), alpha=2.0), X, LABELS)
     for _, step in trace.iter_steps(0):
-        look = look_at(step, knows_noise=True)
+        look = look_at(step, reader_for(step))
         single = gradients_one_by_one(step)
         penalty = 2.0 * np.array(step.params) / step.n_patterns
         penalty[step.layout.n_weights :] = 0

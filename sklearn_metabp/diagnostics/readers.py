@@ -1,0 +1,256 @@
+"""Readers of steps, one for every kind of network: the parts of a step that looks compare.
+
+A network of layers has a row of X for every pattern, and the gradients of patterns factor. A
+recurrent network has a time step for every pattern. The time steps of a sequence depend on each
+other, so its noise is that between two batches, and its rows are not evaluated again.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sklearn_metabp.diagnostics.neurons import idle_neurons, saturation
+from sklearn_metabp.diagnostics.patterns import BatchGradient, PatternGradients
+from sklearn_metabp.network import Step
+
+# Share of the largest slope below which a neuron is saturated.
+SATURATED_BELOW = 0.1
+# The first and the last time steps are such a part of a batch.
+_PART_OF_TIME = 10
+
+
+class Probe(ABC):
+    """Loss and gradient of a step's batch at other parameters.
+
+    Attributes
+    ----------
+    tells_noise : bool
+        Whether two batches at the same parameters tell the noise, because no pattern does.
+    """
+
+    tells_noise: bool
+
+    @abstractmethod
+    def load(self, step: Any) -> None:
+        """Take the batch of a step."""
+
+    @abstractmethod
+    def at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss of the batch and a buffer with its gradient."""
+
+    @abstractmethod
+    def here(self) -> tuple[float, np.ndarray]:
+        """Return the loss and its gradient at the parameters of the step, nothing dropped."""
+
+
+class ProbeOfRows(Probe):
+    """A probe that evaluates the recorded rows of a batch, without weights.
+
+    Parameters
+    ----------
+    step : Step or recorded step
+        The first one.
+    """
+
+    tells_noise = False
+
+    def __init__(self, step: Any) -> None:
+        gradients = PatternGradients(step)
+        self._is_plain = (
+            step.network.dropout == 0 and gradients.is_complete and not gradients.is_weighted
+        )
+        self._params = np.zeros_like(step.params)
+        self._gradients = np.zeros_like(step.params)
+        self._network, self._max_batch = step.network, 0
+        self._n = 0
+
+    def load(self, step: Any) -> None:
+        """Copy the rows of a step's batch, which may be a recorded one."""
+        self._step = step
+        self._n = step.n_patterns
+        if self._n > self._max_batch:
+            self._kernel = self._network.backprop(self._params, self._gradients, self._n)
+            self._max_batch = self._n
+        dtype = self._params.dtype
+        self._kernel.load(
+            np.ascontiguousarray(step.activations[0], dtype),
+            np.ascontiguousarray(step.targets, dtype),
+        )
+
+    def at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return loss and gradient of these rows."""
+        self._params[...] = params
+        return self._kernel.gradients(0, self._n), self._gradients
+
+    def here(self) -> tuple[float, np.ndarray]:
+        """Return loss and gradient of these rows at the parameters of the step."""
+        if self._is_plain:  # then they are those of the step itself
+            return float(self._step.loss), self._step.gradients
+        return self.at(self._step.params)
+
+
+class ProbeOfTraining(Probe):
+    """A probe of a training that runs: the step evaluates its batch, weights included."""
+
+    tells_noise = True
+
+    def load(self, step: Any) -> None:
+        """Keep the step, whose batch is the current one."""
+        self._step = step
+
+    def at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return loss and gradient of its batch."""
+        loss, gradients = self._step.loss_and_gradients_at(params)
+        return float(loss), gradients
+
+    def here(self) -> tuple[float, np.ndarray]:
+        """Return loss and gradient of its batch at its own parameters."""
+        if self._step.network.dropout == 0:
+            return float(self._step.loss), self._step.gradients
+        return self.at(self._step.params)
+
+
+class Reader(ABC):
+    """It reads the steps of one training.
+
+    Attributes
+    ----------
+    probe : Probe or None
+        None where a batch cannot be evaluated again.
+    """
+
+    probe: Probe | None
+
+    @abstractmethod
+    def gradient(self, step: Any) -> BatchGradient:
+        """Return the gradient of the batch."""
+
+    @abstractmethod
+    def variance(self, gradient: BatchGradient) -> float:
+        """Return the trace of the covariance of the gradients of patterns; NaN if unknown."""
+
+    @abstractmethod
+    def n_rows(self, step: Any) -> int:
+        """Return the number of rows of the batch, which do not depend on each other."""
+
+    @abstractmethod
+    def deltas_on_the_way_back(self, step: Any) -> Sequence[np.ndarray]:
+        """Return deltas of the places that errors pass, the last of them first."""
+
+    @abstractmethod
+    def idle(self, step: Any) -> list[np.ndarray]:
+        """Return the hidden neurons that have no slope at any pattern, by layer."""
+
+    @abstractmethod
+    def saturation(self, step: Any) -> list[np.ndarray]:
+        """Return the share of saturated patterns of the hidden neurons, by layer."""
+
+    @abstractmethod
+    def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs and targets, (n_rows, n_columns) each."""
+
+
+class LayerReader(Reader):
+    """A reader for layers that follow each other.
+
+    Parameters
+    ----------
+    step : Step or recorded step
+        The first one.
+    """
+
+    probe: Probe
+
+    def __init__(self, step: Any) -> None:
+        self._knows_noise = PatternGradients(step).is_complete
+        self.probe = ProbeOfRows(step)
+
+    def gradient(self, step: Any) -> PatternGradients:
+        """Return the gradients of the patterns."""
+        return PatternGradients(step)
+
+    def variance(self, gradient: BatchGradient) -> float:
+        """Return the variance of the patterns; NaN if they do not add up."""
+        assert isinstance(gradient, PatternGradients)
+        return float(gradient.variances().sum()) if self._knows_noise else np.nan
+
+    def n_rows(self, step: Any) -> int:
+        """Return the number of patterns."""
+        return int(step.n_patterns)
+
+    def deltas_on_the_way_back(self, step: Any) -> Sequence[np.ndarray]:
+        """Return the deltas of every layer after the input."""
+        return step.deltas
+
+    def idle(self, step: Any) -> list[np.ndarray]:
+        """Return the neurons of the hidden layers without a slope."""
+        return idle_neurons(step)
+
+    def saturation(self, step: Any) -> list[np.ndarray]:
+        """Return the saturation of the hidden layers."""
+        return saturation(step, SATURATED_BELOW)
+
+    def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of the batch and their targets."""
+        return step.activations[0], step.targets
+
+
+class RecurrentReader(Reader):
+    """A reader for a recurrent layer. Its patterns are time steps, in the order of time.
+
+    Parameters
+    ----------
+    step : Step or recorded step
+        The first one.
+    """
+
+    def __init__(self, step: Any) -> None:
+        self._n_inputs = step.layout.layer_sizes[0]
+        # The gates of other cells are open or closed by design.
+        self._has_plain_neurons = step.layout.recurrence.has_activation
+        is_running = isinstance(step, Step) and step.rows is not None
+        self.probe = ProbeOfTraining() if is_running else None
+
+    def gradient(self, step: Any) -> BatchGradient:
+        """Return the gradient in two parts."""
+        return BatchGradient(step, self.n_rows(step))
+
+    def variance(self, gradient: BatchGradient) -> float:
+        """Return NaN: the probe tells the noise."""
+        return np.nan
+
+    def n_rows(self, step: Any) -> int:
+        """Return the number of sequences, which all start from states of 0."""
+        states_before = step.activations[0][:, self._n_inputs :]
+        return int((states_before == 0).all(axis=1).sum())
+
+    def deltas_on_the_way_back(self, step: Any) -> Sequence[np.ndarray]:
+        """Return the deltas of the layer at the first and the last time steps."""
+        deltas = step.deltas[0]
+        n = max(1, len(deltas) // _PART_OF_TIME)
+        return deltas[:n], deltas[-n:]
+
+    def idle(self, step: Any) -> list[np.ndarray]:
+        """Return the neurons of the layer without a slope, if they have no gates."""
+        return idle_neurons(step) if self._has_plain_neurons else []
+
+    def saturation(self, step: Any) -> list[np.ndarray]:
+        """Return the saturation of the layer, if it has no gates."""
+        return saturation(step, SATURATED_BELOW) if self._has_plain_neurons else []
+
+    def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the inputs of all time steps, and the targets of those that have some."""
+        targets = step.targets
+        return step.activations[0][:, : self._n_inputs], targets[_has_target(targets)]
+
+
+def _has_target(targets: np.ndarray) -> np.ndarray:
+    """Return the patterns that have an output, (n_patterns,)."""
+    return ~np.isnan(targets).any(axis=1)
+
+
+def reader_for(step: Any) -> Reader:
+    """Return a reader for the training that a step begins."""
+    return LayerReader(step) if step.layout.recurrence is None else RecurrentReader(step)
