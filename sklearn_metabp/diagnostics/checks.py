@@ -59,6 +59,9 @@ class Check:
         What it takes, for the list of checks that could not be made.
     networks : Networks
         Those that it can be made on.
+    after : tuple of str
+        Earlier checks whose problems come first: this one is their effect, or its advice would
+        work against theirs.
     is_problem : bool
         False for facts that do little harm by themselves.
     """
@@ -70,6 +73,7 @@ class Check:
     advice: str
     needs: str = "more steps"
     networks: Networks = ALL
+    after: tuple[str, ...] = ()
     is_problem: bool = True
 
 
@@ -80,6 +84,20 @@ NO_STEP = Check(
     1.0,
     "the training ended before its first step was seen, by {error}",
     "see to this error: nothing else is known of the training",
+)
+
+# Problems that keep a network from learning much, for the `after` of checks.
+LOST_NEURONS = ("equal neurons", "dead neurons", "saturated neurons")
+LITTLE_LEARNED = (
+    "rate too high",
+    "unscaled inputs",
+    "unscaled targets",
+    *LOST_NEURONS,
+    "exploding gradients",
+    "vanishing gradients",
+    "decay too strong",
+    "dropout too strong",
+    "rate too low",
 )
 
 # Causes come before their effects, and a diagnosis keeps this order.
@@ -121,6 +139,7 @@ CHECKS = (
         "hidden layer {layer}: {share:.0%} of the neurons are dead from {since}",
         "lower the learning rate, start biases at 0, or take leaky_relu, elu or gelu",
         networks=UNGATED,
+        after=("rate too high", "unscaled inputs", "equal neurons"),
     ),
     Check(
         "saturated neurons",
@@ -129,6 +148,7 @@ CHECKS = (
         "hidden layer {layer}: {share:.0%} of the activations are saturated from {since}",
         "start from smaller weights, scale X, lower the learning rate, or take relu",
         networks=UNGATED,
+        after=("rate too high", "unscaled inputs"),
     ),
     Check(
         "exploding gradients",
@@ -136,6 +156,7 @@ CHECKS = (
         30.0,
         "deltas grow {times} times on the way back {way}",
         "{remedy}",
+        after=("rate too high",),
     ),
     Check(
         "vanishing gradients",
@@ -143,6 +164,7 @@ CHECKS = (
         1000.0,
         "deltas shrink {times} times on the way back {way}",
         "{remedy}",
+        after=("rate too high", *LOST_NEURONS, "exploding gradients"),
     ),
     Check(
         "decay too strong",
@@ -151,6 +173,7 @@ CHECKS = (
         "the penalty pulls the weights {pull:.2g} times as hard as the data; they end at "
         "{share:.0%} of their size",
         "lower alpha, or the decay of the rule",
+        after=("rate too high",),
     ),
     Check(
         "dropout too strong",
@@ -160,6 +183,7 @@ CHECKS = (
         "dropped it is {without:.0%}",
         "lower dropout, or take more neurons",
         networks=LAYERED,
+        after=("rate too high", *LOST_NEURONS),
     ),
     Check(
         "rate too low",
@@ -169,6 +193,13 @@ CHECKS = (
         "constant and the gradient is as steep as at the start",
         "raise the learning rate",
         needs="the loss at both ends of steps",
+        after=(
+            "rate too high",
+            "unscaled inputs",
+            "unscaled targets",
+            *LOST_NEURONS,
+            "vanishing gradients",
+        ),
     ),
     Check(
         "oscillation",
@@ -177,7 +208,8 @@ CHECKS = (
         "the loss rose in {rises} of the last {epochs} epochs, in sum by {sum:.2g} times that "
         "of a constant",
         "lower the momentum or the learning rate",
-        needs="batches of two patterns",
+        needs="the noise of gradients",
+        after=("rate too high", "rate too low"),
     ),
     Check(
         "noisy steps",
@@ -187,6 +219,7 @@ CHECKS = (
         "every step, and the loss no longer falls",
         "raise batch_size, lower the learning rate towards the end (schedule='cosine'), or wrap "
         "the rule in Averaged",
+        after=("rate too high", "rate too low", "oscillation"),
     ),
     Check(
         "no signal",
@@ -197,6 +230,7 @@ CHECKS = (
         "check that rows and targets belong together; if they do, X says nothing more about y",
         needs="batches of two patterns and 30 rows",
         networks=LAYERED,
+        after=LITTLE_LEARNED,
     ),
     Check(
         "class collapse",
@@ -206,6 +240,15 @@ CHECKS = (
         "at have another",
         "set class_weight='balanced', or train longer",
         networks=LAYERED,
+        after=(
+            "rate too high",
+            "unscaled inputs",
+            *LOST_NEURONS,
+            "exploding gradients",
+            "vanishing gradients",
+            "decay too strong",
+            "dropout too strong",
+        ),
     ),
     Check(
         "memorising",
@@ -216,6 +259,7 @@ CHECKS = (
         "stop early (early_stopping=True), raise alpha or dropout, or take fewer neurons; look "
         "for wrong labels",
         needs="validation rows",
+        after=("dropout too strong", "class collapse"),
     ),
     Check(
         "plateau",
@@ -223,6 +267,7 @@ CHECKS = (
         0.5,
         "the loss was that of a constant prediction in {share:.0%} of the epochs, from {since}",
         "raise the learning rate, or start from another random_state",
+        after=(*LITTLE_LEARNED, "oscillation", "noisy steps", "no signal"),
     ),
     Check(
         "too stiff",
@@ -233,6 +278,7 @@ CHECKS = (
         "take more neurons (the narrowest layer has {width}), or less alpha and dropout",
         needs="30 rows and 3 epochs",
         networks=LAYERED,
+        after=(*LITTLE_LEARNED, "oscillation", "noisy steps", "memorising", "plateau"),
     ),
     Check(
         "patience too short",
@@ -242,6 +288,7 @@ CHECKS = (
         "{rest:.0%} of that of a constant",
         "raise n_iter_no_change or lower tol",
         needs="the estimator's parameters",
+        after=("rate too high", "rate too low", "oscillation", "no signal", "memorising"),
     ),
     Check(
         "too few epochs",
@@ -250,6 +297,7 @@ CHECKS = (
         "the training ended after {epochs} epochs; {more} more would lower the loss by "
         "{rest:.0%} of that of a constant",
         "raise max_iter",
+        after=("rate too high", "rate too low", "oscillation", "no signal", "memorising"),
     ),
     Check(
         "needlessly large batches",
@@ -258,13 +306,13 @@ CHECKS = (
         "batches have {batch} patterns, and {enough:.2g} would have nearly the same gradient",
         "lower batch_size, which takes more steps in the same time",
         is_problem=False,
+        after=("noisy steps",),
     ),
     Check(
         "constant columns",
         data_checks.constant_columns,
         1.0,
-        "of {columns} columns of X, {constant} never change and {copies} copy another one, in the "
-        "{rows} rows looked at",
+        "of {columns} columns of X, {kinds}, in the {rows} rows looked at",
         "drop them, as by VarianceThreshold",
         needs="20 rows",
         is_problem=False,

@@ -42,7 +42,9 @@ def unscaled_targets(course: Course) -> Evidence | None:
     far = means / (_FAR * np.maximum(varied, 1.0))
     if course.start_level < _FAR:  # the output biases started at the mean
         far = np.zeros_like(far)
-    values = np.maximum.reduce([far, varied / _USUAL[1], _USUAL[0] / varied])
+    # One small output beside larger ones does no harm.
+    small = _USUAL[0] / varied if varied.max() < _USUAL[0] else np.zeros_like(far)
+    values = np.maximum.reduce([far, varied / _USUAL[1], small])
     output = int(values.argmax())
     facts: dict[str, float | str] = {
         "output": output,
@@ -73,7 +75,12 @@ def constant_columns(course: Course) -> Evidence | None:
     n_constant = int(is_constant.sum())
     if not n_copies and not n_constant:
         return NOTHING
+    kinds = {
+        f"{n_constant} never change{'s' * (n_constant == 1)}": n_constant,
+        f"{n_copies} cop{'ies' if n_copies == 1 else 'y'} another one": n_copies,
+    }
     facts: dict[str, float | str] = {
+        "kinds": " and ".join(words for words, count in kinds.items() if count),
         "constant": n_constant,
         "copies": n_copies,
         "columns": X.shape[1],

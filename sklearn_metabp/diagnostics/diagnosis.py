@@ -38,6 +38,9 @@ class Finding:
         Number of the hidden layer, from 1.
     is_problem : bool
         False for a fact that does little harm by itself.
+    after : str or None
+        Name of the finding that is to be solved first. It is the cause of this one, or its advice
+        is the opposite.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Finding:
     epoch: int | None = None
     layer: int | None = None
     is_problem: bool = True
+    after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Diagnosis:
         return [finding.name for finding in self.findings]
 
     def __repr__(self) -> str:
-        problems = sum(finding.is_problem for finding in self.findings)
+        problems = sum(finding.is_problem and not finding.after for finding in self.findings)
         what = {0: "nothing wrong", 1: "1 problem"}.get(problems, f"{problems} problems")
         lines = [f"Diagnosis of {self.n_steps} steps in {self.n_epochs} epochs: {what}"]
         for finding in self.findings:
@@ -108,7 +112,8 @@ def _wrapped(text: str) -> list[str]:
 
 def judge(course: Course, n_steps: int) -> Diagnosis:
     """Make every check on the course of a training."""
-    findings, unchecked = [], {}
+    findings: list[Finding] = []
+    unchecked = {}
     with np.errstate(all="ignore"):
         for check in CHECKS:
             if not check.networks.include(course.network):
@@ -118,7 +123,9 @@ def judge(course: Course, n_steps: int) -> Diagnosis:
             if evidence is None:
                 unchecked[check.name] = check.needs
             elif evidence.value >= check.threshold:
-                findings.append(_finding(check, evidence))
+                problems = [finding.name for finding in findings if finding.is_problem]
+                first = next((name for name in problems if name in check.after), None)
+                findings.append(_finding(check, evidence, first))
     return Diagnosis(tuple(findings), unchecked, n_steps, course.n_epochs, course)
 
 
@@ -129,14 +136,14 @@ def without_steps(error: BaseException) -> Diagnosis:
     return Diagnosis((_finding(NO_STEP, evidence),), {}, 0, 0, None)
 
 
-def _finding(check: Check, evidence: Evidence) -> Finding:
+def _finding(check: Check, evidence: Evidence, after: str | None = None) -> Finding:
     look = evidence.since
     since = "" if look is None else f"step {look.index} (epoch {look.epoch + 1})"
     facts = {**evidence.facts, "since": since, "layer": evidence.layer}
     return Finding(
         check.name,
         check.words.format(**facts),
-        check.advice.format(**facts),
+        f"nothing before {after} is solved" if after else check.advice.format(**facts),
         float(evidence.value),
         check.threshold,
         dict(evidence.facts),
@@ -144,6 +151,7 @@ def _finding(check: Check, evidence: Evidence) -> Finding:
         None if look is None else look.epoch + 1,
         evidence.layer,
         check.is_problem and not evidence.is_harmless,
+        after,
     )
 
 

@@ -165,7 +165,9 @@ class LayerReader(Reader):
 
     def __init__(self, step: Any) -> None:
         self._knows_noise = PatternGradients(step).is_complete
-        self.probe = ProbeOfRows(step)
+        # Where patterns do not add up, the loss has a term that a running step also evaluates.
+        use_rows = self._knows_noise or not _is_running(step)
+        self.probe = ProbeOfRows(step) if use_rows else ProbeOfTraining()
 
     def gradient(self, step: Any) -> PatternGradients:
         """Return the gradients of the patterns."""
@@ -210,8 +212,7 @@ class RecurrentReader(Reader):
         self._n_inputs = step.layout.layer_sizes[0]
         # The gates of other cells are open or closed by design.
         self._has_plain_neurons = step.layout.recurrence.has_activation
-        is_running = isinstance(step, Step) and step.rows is not None
-        self.probe = ProbeOfTraining() if is_running else None
+        self.probe = ProbeOfTraining() if _is_running(step) else None
 
     def gradient(self, step: Any) -> BatchGradient:
         """Return the gradient in two parts."""
@@ -244,6 +245,11 @@ class RecurrentReader(Reader):
         """Return the inputs of all time steps, and the targets of those that have some."""
         targets = step.targets
         return step.activations[0][:, : self._n_inputs], targets[_has_target(targets)]
+
+
+def _is_running(step: Any) -> bool:
+    """Return whether a step can evaluate its batch at other parameters."""
+    return isinstance(step, Step) and step.rows is not None
 
 
 def _has_target(targets: np.ndarray) -> np.ndarray:

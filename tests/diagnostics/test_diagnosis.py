@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers.diagnostics import classifier, problem, record, regressor
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
@@ -134,6 +135,45 @@ def test_the_table_of_checks_is_complete():
     assert [(name, float(number)) for name, number in rows] == [
         (check.name, check.threshold) for check in CHECKS
     ]
+
+
+OPPOSITE = (
+    ("raise the learning rate", "lower the learning rate"),
+    ("raise batch_size", "lower batch_size"),
+    ("more neurons", "fewer neurons"),
+    ("train longer", "stop early"),
+    ("raise max_iter", "stop early"),
+    ("raise n_iter_no_change", "stop early"),
+    ("raise alpha", "less alpha"),
+)
+
+
+def test_opposite_advice_is_ranked():
+    for place, check in enumerate(CHECKS):
+        earlier = CHECKS[:place]
+        assert set(check.after) <= {other.name for other in earlier}
+        for other in earlier:
+            for one, two in (*OPPOSITE, *((two, one) for one, two in OPPOSITE)):
+                if one in check.advice and two in other.advice:
+                    assert other.name in check.after, (other.name, check.name)
+
+
+def test_what_follows_from_a_problem_has_no_advice_of_its_own():
+    images, digits = load_digits(return_X_y=True)
+    model = classifier((20,), SGD(5.0), batch_size=100, max_iter=20)
+    diagnosis = watched(model, images[:600] / 16, digits[:600])
+    assert diagnosis.names[0] == "rate too high"
+    assert {"plateau", "class collapse"} & set(diagnosis.names)
+    for finding in diagnosis.findings[1:]:
+        if finding.is_problem:
+            assert finding.after == "rate too high"
+            assert finding.advice == "nothing before rate too high is solved"
+    assert ": 1 problem" in repr(diagnosis)
+    assert "raise the learning rate" not in repr(diagnosis)
+    assert re.search(
+        r"of 64 columns of X, \d+ never change( and 1 copies another one)?, in",
+        " ".join(repr(diagnosis).split()),
+    )
 
 
 def test_recorded_and_watched_trainings_have_the_same_findings():
