@@ -51,8 +51,8 @@ class Course:
     epoch_losses : ndarray of shape (n_epochs,)
         Mean loss of every epoch.
     peak : float
-        Highest mean loss of successive steps with some patterns together; minus infinity if
-        there were too few.
+        Highest mean loss of an epoch, or of successive steps that were seen, with some patterns
+        together; minus infinity if there were too few.
     X, targets : ndarray of shape (n_rows, n_columns)
         Some rows of the training. Of a recurrent network, inputs of some time steps, and targets of
         some, which need not be the same.

@@ -203,8 +203,10 @@ def diagnose(trace: Trace) -> Diagnosis:
         )
     observer = Observer()
     step: Any = None
-    for _, step in trace.iter_steps(int(runs[0])):
-        observer.see(step)
+    for number, (_, step) in enumerate(trace.iter_steps(int(runs[0]))):
+        if observer.next_wanted(number) == number:
+            observer.see(step, number)
+    observer.last_index = int(step.index)
     params = np.array(step.params) + np.array(step.updates)
     losses, sizes = np.asarray(trace.losses), np.asarray(trace.n_patterns, np.float64)
     places = np.unique(trace.epochs, return_inverse=True)[1]
@@ -223,11 +225,12 @@ def course_of(
     X, targets = observer.rows()
     if params is not None and not np.isfinite(params).all():
         params = None
+    losses = np.asarray(epoch_losses, np.float64)
     return Course(
         observer.network,
         observer.looks,
-        np.asarray(epoch_losses, np.float64),
-        observer.peak,
+        losses,
+        max([observer.peak, *losses[np.isfinite(losses)]]),
         X,
         targets,
         observer.first_params,

@@ -21,9 +21,9 @@ class TrainingDoctor(BaseCallback):
     """A callback that says in words what went wrong in a training, and what to do.
 
     Give it to ``set_callbacks``. It looks closely at a few dozen steps, however long the training
-    is: at the first ones, and at steps that are spread evenly over the rest. It keeps some hundred
-    rows. So its memory is bounded, and its time per step falls with the length of the training. It
-    changes nothing.
+    is: at the first ones, and at steps that are spread evenly over the rest. It receives no others,
+    so these run as without it. It keeps some hundred rows. So its memory is bounded, and its time
+    per step falls with the length of the training. It changes nothing.
 
     ``partial_fit`` and ``warm_start`` continue the training that was watched. Clones of an
     estimator share the doctor, which has the diagnosis of the last training that ended. In a search
@@ -95,19 +95,43 @@ class TrainingDoctor(BaseCallback):
                 )
             return self._diagnosis
 
+    skips_epochs = True
+
     def setup(self, estimator: Any, context: Any) -> None:
         """Begin to watch a fit."""
         with self._lock:
             self._visits.setdefault(estimator, _Visit()).begin_fit()
 
+    def resume_training(
+        self, estimator: Any, context: Any, state: TrainingState, data: Any
+    ) -> None:
+        """Keep a reference to the state that the training starts from and changes."""
+        visit = self._visits[estimator]
+        visit.state, visit.params = state, state.params
+
+    def next_step(self, estimator: Any, index: int) -> float:
+        """Return the number of the next step to look at: in every fit the first one."""
+        visit = self._visits[estimator]
+        if visit.is_new:
+            return index
+        first = visit.observer.first_index
+        return first + visit.observer.next_wanted(index - first)
+
     def on_step_end(self, estimator: Any, context: Any, step: Step) -> None:
-        """Look at a step, or let it pass."""
+        """Look at a step."""
         visit = self._visits[estimator]
         if visit.is_new:
             visit.is_new = False
             if not visit.observer.continues_with(step):
                 visit.observer = Observer()
-        visit.observer.see(step)
+        observer = visit.observer
+        observer.see(step, step.index - observer.first_index if observer.network else 0)
+
+    def on_training_end(self, estimator: Any, context: Any, n_steps: int) -> None:
+        """Count the steps that were taken after the last one that was seen."""
+        visit = self._visits[estimator]
+        if not visit.is_new:
+            visit.observer.last_index = n_steps
 
     def on_epoch_end(
         self, estimator: Any, context: Any, state: TrainingState, params: np.ndarray
@@ -129,13 +153,14 @@ class TrainingDoctor(BaseCallback):
         if finished:
             visit = self._visits[estimator]
             visit.state, visit.params = state, estimator.params_
-            visit.ended, visit.stopped = True, stopped
+            visit.stopped = stopped
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """End a fit, also one that raised an error, and print the diagnosis if it is wanted."""
         visit = self._visits[estimator]
         error = sys.exception()  # the one that ends the fit
         if visit.is_new or not visit.observer.looks:
+            visit.end_fit()
             if error is None:  # nothing was left to train
                 return
             with self._lock:
@@ -174,7 +199,7 @@ class _Visit:
 
     def begin_fit(self) -> None:
         """Forget what belongs to the last fit."""
-        self.is_new, self.ended, self.stopped = True, False, False
+        self.is_new, self.stopped = True, False
         self.state: TrainingState | None = None
         self.params: np.ndarray | None = None
 

@@ -19,18 +19,19 @@ _MAX_ROWS, _MAX_VALUES = 512, 2**18
 class Observer:
     """It looks at some steps of one training, and keeps some of its rows.
 
-    Memory and the number of looks grow with the logarithm of the number of steps, at the most.
+    It names the steps that it looks at, so that nobody needs to show it the others. Memory is
+    bounded. The number of looks grows with the logarithm of the number of steps.
 
     Attributes
     ----------
     looks : list of Look
         In the order of the steps.
     peak : float
-        Highest mean loss of successive steps with some patterns together.
-    network : Network or None
+        Highest mean loss of successive steps that were seen, with some patterns together.
+    network : BaseNetwork or None
         None before the first step.
-    last_index : int
-        Number of the last step that was seen.
+    first_index, last_index : int
+        Numbers of the first step, and of the last one, which need not be seen.
     first_params : ndarray of shape (n_params,)
         Parameters before the first step.
     """
@@ -38,33 +39,40 @@ class Observer:
     def __init__(self) -> None:
         self._first: list[Look] = []
         self._spread: list[Look] = []
-        self._every, self._n_seen, self.last_index = 1, 0, 0
+        self._every, self.first_index, self.last_index = 1, 0, 0
         self._pending: PendingLook | None = None
         self._X: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
         self._n_rows = 0
-        self._first_epoch: int | None = None
+        self._first_epoch, self._wants_rows = 0, True
         self.peak, self._summed, self._n_summed = -np.inf, 0.0, 0
         self.network: Any = None
 
-    def see(self, step: Any) -> None:
-        """Take notice of the next step of the training, whose updates are known."""
+    def next_wanted(self, number: int) -> int:
+        """Return the next step to see, this one or later.
+
+        Steps count from 0. They are those of a training, or the recorded ones of a trace.
+        """
+        wants_next = self._pending is not None or self._wants_rows
+        return number if wants_next else -(-number // self._every) * self._every
+
+    def see(self, step: Any, number: int) -> None:
+        """Look at the step of this number, whose updates are known, or take less notice of it."""
         if self.network is None:
             self._begin(step)
-        number = self._n_seen
-        self._n_seen += 1
         if self._pending is not None or number < N_FIRST or number % self._every == 0:
             with np.errstate(all="ignore"):  # a training that blows up overflows
                 self._complete(step)
                 if number < N_FIRST or number % self._every == 0:
                     self._look(step, number)
-        if step.epoch == self._first_epoch and self._n_rows < _MAX_ROWS:
+        if self._wants_rows:
             self._keep_rows(step)
-        self.last_index = step.index
         self._note_peak(step)
+        self.last_index = step.index
 
     def _begin(self, step: Any) -> None:
         self.network, self._first_epoch = step.network, step.epoch
+        self.first_index = self.last_index = step.index
         self.first_params = np.array(step.params)
         self._reader = reader_for(step)
 
@@ -91,6 +99,8 @@ class Observer:
 
     def _note_peak(self, step: Any) -> None:
         """Compare the mean loss of enough patterns with the highest so far."""
+        if step.index > self.last_index + 1:
+            self._summed, self._n_summed = 0.0, 0
         n_rows = self._reader.n_rows(step)
         self._summed += float(step.loss) * n_rows
         self._n_summed += n_rows
@@ -99,6 +109,10 @@ class Observer:
             self._summed, self._n_summed = 0.0, 0
 
     def _keep_rows(self, step: Any) -> None:
+        """Keep rows of the first epoch until they are enough."""
+        if step.epoch != self._first_epoch:
+            self._wants_rows = False
+            return
         X, targets = self._reader.rows(step)
         width = X.shape[1] + targets.shape[1]
         room = min(_MAX_ROWS, max(1, _MAX_VALUES // width)) - self._n_rows
@@ -106,6 +120,7 @@ class Observer:
             self._X.append(_some_rows(X, room))
             self._targets.append(_some_rows(targets, room))
             self._n_rows += max(len(self._X[-1]), len(self._targets[-1]))
+        self._wants_rows = room > max(len(X), len(targets))
 
     @property
     def looks(self) -> list[Look]:

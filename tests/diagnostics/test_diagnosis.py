@@ -303,7 +303,7 @@ def test_an_error_before_the_first_look_is_not_hidden(step):
         with pytest.raises(ValueError, match="nothing to draw"):
             DiagnosisDisplay.from_diagnosis(doctor)
     else:
-        assert diagnosis.n_steps == 1
+        assert diagnosis.n_steps == 2
         assert diagnosis.n_epochs == 0
 
 

@@ -14,8 +14,8 @@ X, LABELS, NUMBERS = problem()
 
 def observed(trace, run=0):
     observer = Observer()
-    for _, step in trace.iter_steps(run):
-        observer.see(step)
+    for number, (_, step) in enumerate(trace.iter_steps(run)):
+        observer.see(step, number)
     return observer
 
 
@@ -107,8 +107,8 @@ def test_noise_is_unknown_where_patterns_do_not_add_up():
             return getattr(self.step, name)
 
     observer = Observer()
-    for _, step in record(classifier(), X, LABELS).iter_steps(0):
-        observer.see(Other(step))
+    for number, (_, step) in enumerate(record(classifier(), X, LABELS).iter_steps(0)):
+        observer.see(Other(step), number)
     assert all(np.isnan(look.variance) for look in observer.looks)
     assert all(np.isfinite(look.length) for look in observer.looks[:-1])
 

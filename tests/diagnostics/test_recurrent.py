@@ -191,8 +191,8 @@ def test_rows_that_are_kept_have_no_nan():
     recorder = TraceRecorder("all")
     regressor(return_sequences=True, max_iter=1).set_callbacks(recorder).fit(X, y)
     observer = Observer()
-    for _, step in recorder.trace_.iter_steps(0):
-        observer.see(step)
+    for number, (_, step) in enumerate(recorder.trace_.iter_steps(0)):
+        observer.see(step, number)
     rows, targets = observer.rows()
     assert np.isfinite(rows).all()
     assert np.isfinite(targets).all()
