@@ -8,8 +8,8 @@ from sklearn_metabp.diagnostics.looks import Look, PendingLook, look_at
 from sklearn_metabp.diagnostics.readers import reader_for
 
 # Looks are kept at the first steps, where a training goes wrong most often, and then at every
-# second, fourth, … step, so that 7 to 12 are spread evenly over any number of steps.
-N_FIRST, N_SPREAD = 6, 12
+# eighth, sixteenth, … step, so that 7 to 12 are spread evenly over 100 steps or more.
+N_FIRST, N_SPREAD, EVERY = 6, 12, 8
 # A peak of the loss counts if it is the mean over so many patterns. Single ones may be odd.
 _PATTERNS_OF_A_PEAK = 32
 # Rows that are kept, and numbers in them.
@@ -39,7 +39,7 @@ class Observer:
     def __init__(self) -> None:
         self._first: list[Look] = []
         self._spread: list[Look] = []
-        self._every, self.first_index, self.last_index = 1, 0, 0
+        self._every, self.first_index, self.last_index = EVERY, 0, 0
         self._pending: PendingLook | None = None
         self._X: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []

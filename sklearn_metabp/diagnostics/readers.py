@@ -52,12 +52,13 @@ class ProbeOfRows(Probe):
     ----------
     step : Step or recorded step
         The first one.
+    gradients : PatternGradients
+        Its gradients.
     """
 
     tells_noise = False
 
-    def __init__(self, step: Any) -> None:
-        gradients = PatternGradients(step)
+    def __init__(self, step: Any, gradients: PatternGradients) -> None:
         self._is_plain = (
             step.network.dropout == 0 and gradients.is_complete and not gradients.is_weighted
         )
@@ -164,10 +165,11 @@ class LayerReader(Reader):
     probe: Probe
 
     def __init__(self, step: Any) -> None:
-        self._knows_noise = PatternGradients(step).is_complete
+        gradients = PatternGradients(step)
+        self._knows_noise = gradients.is_complete
         # Where patterns do not add up, the loss has a term that a running step also evaluates.
         use_rows = self._knows_noise or not _is_running(step)
-        self.probe = ProbeOfRows(step) if use_rows else ProbeOfTraining()
+        self.probe = ProbeOfRows(step, gradients) if use_rows else ProbeOfTraining()
 
     def gradient(self, step: Any) -> PatternGradients:
         """Return the gradients of the patterns."""

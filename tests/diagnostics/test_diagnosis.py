@@ -314,6 +314,75 @@ def test_a_divergence_in_the_first_step_has_a_diagnosis():
     assert "DivergenceError" in doctor.diagnosis_.findings[0].verdict
 
 
+class Counts(TrainingDoctor):
+    """A doctor that notes the numbers of the steps that it receives."""
+
+    def __init__(self):
+        super().__init__()
+        self.received = []
+
+    def on_step_end(self, estimator, context, step):
+        self.received.append(step.index)
+        super().on_step_end(estimator, context, step)
+
+
+def test_a_doctor_receives_few_steps():
+    doctor = Counts()
+    model = classifier((8,), Adam(0.01), max_iter=150, batch_size=12).set_callbacks(doctor)
+    model.fit(X, LABELS)
+    assert doctor.diagnosis_.n_steps == 1500
+    assert doctor.diagnosis_.n_epochs == 150
+    looks = [look.index for look in doctor.diagnosis_.course.looks]
+    assert set(looks) <= set(doctor.received)
+    assert {index + 1 for index in looks} <= set(doctor.received)
+    # the first epoch, and about six pairs for every time that the training is twice as long
+    assert len(doctor.received) < 12 + 2 * (12 + 6 * 5)
+    assert doctor.received[-1] > 1400
+    np.testing.assert_allclose(
+        doctor.diagnosis_.course.epoch_losses, model.loss_curve_, rtol=0, atol=0
+    )
+
+
+def test_a_rise_between_two_looks_is_found():
+    # one huge step, far from every look, which the next one takes back
+    class Jumps(sklearn_metabp.UpdateRule):
+        def init_state(self, layout):
+            return {"t": 0}
+
+        def compute_update(self, step, state):
+            state["t"] += 1
+            if 1190 <= state["t"] <= 1194:
+                jump = {1190: 300.0, 1194: -300.0}.get(state["t"], 0.0)
+                return np.full_like(step.params, jump)
+            return -0.05 * step.gradients
+
+    doctor = Counts()
+    model = regressor((8,), Jumps(), max_iter=200, batch_size=12).set_callbacks(doctor)
+    model.fit(X, NUMBERS)
+    assert not set(range(1191, 1195)) & set(doctor.received)
+    finding = doctor.diagnosis_.findings[0]
+    assert finding.name == "rate too high"
+    assert "the loss rose to" in finding.verdict
+
+
+def test_an_interrupted_training_has_its_course():
+    class Interrupts(Counts):
+        def on_step_end(self, estimator, context, step):
+            if step.index == 44:
+                raise KeyboardInterrupt
+
+        def next_step(self, estimator, index):
+            return index
+
+    doctor = TrainingDoctor()
+    model = classifier(max_iter=20).set_callbacks(doctor, Interrupts())
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, LABELS)
+    assert doctor.diagnosis_.n_steps == 44
+    assert doctor.diagnosis_.course.epoch_losses.tolist() == model.loss_curve_
+    np.testing.assert_array_equal(doctor.diagnosis_.course.params, model.params_)
+
+
 def test_partial_fit_and_warm_start_continue_the_course():
     doctor = TrainingDoctor()
     model = classifier(warm_start=True, max_iter=2).set_callbacks(doctor)
