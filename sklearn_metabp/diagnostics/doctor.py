@@ -97,10 +97,13 @@ class TrainingDoctor(BaseCallback):
 
     skips_epochs = True
 
+    def _visit(self, estimator: Any) -> "_Visit":
+        with self._lock:
+            return self._visits.setdefault(estimator, _Visit())
+
     def setup(self, estimator: Any, context: Any) -> None:
         """Begin to watch a fit."""
-        with self._lock:
-            self._visits.setdefault(estimator, _Visit()).begin_fit()
+        self._visit(estimator).forget_fit()
 
     def resume_training(
         self, estimator: Any, context: Any, state: TrainingState, data: Any
@@ -157,10 +160,10 @@ class TrainingDoctor(BaseCallback):
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """End a fit, also one that raised an error, and print the diagnosis if it is wanted."""
-        visit = self._visits[estimator]
+        visit = self._visit(estimator)  # a new one if the setup of another callback failed
         error = sys.exception()  # the one that ends the fit
         if visit.is_new or not visit.observer.looks:
-            visit.end_fit()
+            visit.forget_fit()
             if error is None:  # nothing was left to train
                 return
             with self._lock:
@@ -169,7 +172,7 @@ class TrainingDoctor(BaseCallback):
             course = visit.course(estimator, error)
             with self._lock:
                 self._unread = course, visit.observer.last_index
-        visit.end_fit()
+        visit.forget_fit()
         if self.verbose:
             print(self.diagnosis_)
 
@@ -195,17 +198,13 @@ class _Visit:
 
     def __init__(self) -> None:
         self.observer = Observer()
-        self.begin_fit()
+        self.forget_fit()
 
-    def begin_fit(self) -> None:
+    def forget_fit(self) -> None:
         """Forget what belongs to the last fit."""
         self.is_new, self.stopped = True, False
         self.state: TrainingState | None = None
         self.params: np.ndarray | None = None
-
-    def end_fit(self) -> None:
-        """Drop the references to a training that has ended."""
-        self.state = self.params = None
 
     def course(self, estimator: Any, error: BaseException | None) -> Course:
         """Return the course of the training, which ended with this error or without one."""

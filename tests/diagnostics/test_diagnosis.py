@@ -307,6 +307,21 @@ def test_an_error_before_the_first_look_is_not_hidden(step):
         assert diagnosis.n_epochs == 0
 
 
+def test_a_setup_that_fails_is_not_hidden():
+    class Fails(TrainingDoctor):
+        def setup(self, estimator, context):
+            raise RuntimeError("enough")
+
+    doctor = TrainingDoctor()
+    model = classifier(max_iter=2).set_callbacks(doctor).fit(X, LABELS)
+    for estimator in (model, classifier(max_iter=2)):
+        with pytest.raises(RuntimeError, match="enough"):
+            estimator.set_callbacks(doctor, Fails()).fit(X, LABELS)
+        assert doctor.diagnosis_.names == ["no step"]
+        estimator.set_callbacks(doctor).fit(X, LABELS)
+        assert doctor.diagnosis_.n_steps == 16
+
+
 def test_a_divergence_in_the_first_step_has_a_diagnosis():
     doctor = TrainingDoctor()
     with pytest.raises(DivergenceError):
