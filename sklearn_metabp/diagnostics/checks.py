@@ -239,7 +239,6 @@ CHECKS = (
         "one class is predicted for {share:.0%} of the rows, though {others} of the rows looked "
         "at have another",
         "set class_weight='balanced', or train longer",
-        networks=LAYERED,
         after=(
             "rate too high",
             "unscaled inputs",

@@ -106,6 +106,14 @@ class Course:
         with np.errstate(all="ignore"):
             return np.asarray(self.network.outputs(self.params, self.X.astype(self.params.dtype)))
 
+    @property
+    def predictions(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Outputs and targets at the end, or of the late looks; None if they are not known."""
+        if self.is_recurrent:
+            outputs, targets = zip(*[look.predictions for look in self.late], strict=True)
+            return np.concatenate(outputs), np.concatenate(targets)
+        return None if self.outputs is None else (self.outputs, self.targets)
+
     @cached_property
     def end_loss(self) -> float:
         """Loss of the kept rows at the end, nothing dropped, without penalty; infinite for none.

@@ -91,8 +91,10 @@ def constant_columns(course: Course) -> Evidence | None:
 
 def class_collapse(course: Course) -> Evidence | None:
     """Look for one class that is predicted for all rows, though others are there."""
-    outputs, targets = course.outputs, course.targets
-    if outputs is None or not course.has_classes or len(targets) < 20:
+    if course.predictions is None or not course.has_classes:
+        return NOTHING
+    outputs, targets = course.predictions
+    if len(targets) < 20 or not np.isfinite(outputs).all():
         return NOTHING
     if targets.shape[1] == 1:
         is_softmax, middle = False, (targets.max() + targets.min()) / 2

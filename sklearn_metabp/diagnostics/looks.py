@@ -41,6 +41,8 @@ class Look:
         quadratic part. NaN without a next step.
     cosine : float
         Cosine between the update and the next one.
+    predictions : tuple of ndarray or None
+        Outputs and targets of some patterns, for a network whose rows are not kept.
     """
 
     index: int
@@ -59,6 +61,7 @@ class Look:
     pull: float = np.nan
     cost: float = np.nan
     cosine: float = np.nan
+    predictions: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def length(self) -> float:
@@ -92,6 +95,7 @@ def look_at(step: Any, reader: Reader) -> Look:
         delta_sizes=np.array([_size(deltas) for deltas in reader.deltas_on_the_way_back(step)]),
         idle=reader.idle(step),
         saturated=np.array([share.mean() for share in reader.saturation(step)]),
+        predictions=reader.predictions(step),
     )
 
 

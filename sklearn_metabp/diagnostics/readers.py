@@ -19,6 +19,8 @@ from sklearn_metabp.network import Step
 SATURATED_BELOW = 0.1
 # The first and the last time steps are such a part of a batch.
 _PART_OF_TIME = 10
+# Predictions that are kept of a step.
+_MAX_PREDICTIONS = 64
 
 
 class Probe(ABC):
@@ -149,6 +151,10 @@ class Reader(ABC):
         """Return the share of saturated patterns of the hidden neurons, by layer."""
 
     @abstractmethod
+    def predictions(self, step: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return some outputs and their targets; None if rows are evaluated at the end."""
+
+    @abstractmethod
     def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return inputs and targets, (n_rows, n_columns) each."""
 
@@ -196,6 +202,10 @@ class LayerReader(Reader):
         """Return the saturation of the hidden layers."""
         return saturation(step, SATURATED_BELOW)
 
+    def predictions(self, step: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return None: rows are evaluated at the end."""
+        return None
+
     def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of the batch and their targets."""
         return step.activations[0], step.targets
@@ -242,6 +252,14 @@ class RecurrentReader(Reader):
     def saturation(self, step: Any) -> list[np.ndarray]:
         """Return the saturation of the layer, if it has no gates."""
         return saturation(step, SATURATED_BELOW) if self._has_plain_neurons else []
+
+    def predictions(self, step: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return outputs and targets of some time steps that have them."""
+        places = np.flatnonzero(_has_target(step.targets))
+        places = places[
+            np.linspace(0, len(places) - 1, min(_MAX_PREDICTIONS, len(places))).astype(int)
+        ]
+        return step.activations[-1][places], step.targets[places]
 
     def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs of all time steps, and the targets of those that have some."""

@@ -152,6 +152,27 @@ def test_deltas_vanish_over_time():
         assert "cell='gru'" in finding.advice
 
 
+@pytest.mark.parametrize("every_step", [False, True])
+def test_one_class_is_predicted_for_all(every_step):
+    X, _ = sequences(every_step=every_step)
+    odd = np.where(np.arange(len(X)) % 6 == 0, "odd", "usual")
+    labels = [np.repeat(odd[i], (~np.isnan(X[i, :, 0])).sum()) for i in range(len(X))]
+    model = BackpropRNNClassifier(
+        5,
+        return_sequences=every_step,
+        update_rule=SGD(0.1),
+        batch_size=10,
+        max_iter=20,
+        random_state=0,
+        n_iter_no_change=np.inf,
+    )
+    for diagnosis in watched(model, X, labels if every_step else odd):
+        assert "class collapse" in diagnosis.names
+    shares = np.where(np.nan_to_num(X[:, :, 0]).sum(axis=1) > 0, "up", "down")
+    diagnosis = watched(model.set_params(return_sequences=False, update_rule="adam"), X, shares)[0]
+    assert "class collapse" not in diagnosis.names
+
+
 def test_dead_states_and_large_features():
     X, y = sequences()
     X[:, :, 1] *= 1000
