@@ -138,6 +138,7 @@ class PendingLook:
             self.look.variance = 0.5 * self.look.n_patterns * float(difference @ difference)
         slope_before = float(gradient_before @ update)
         loss_after, gradient_after = probe.here()
+        probe.forget()
         change = np.array([loss_after - loss_before, slope_before, gradient_after @ update])
         if np.isfinite(change).all():
             linear, quadratic = _FIT @ change

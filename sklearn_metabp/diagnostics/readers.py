@@ -33,6 +33,11 @@ class Probe(ABC):
     """
 
     tells_noise: bool
+    _step: Any = None
+
+    def forget(self) -> None:
+        """Drop the step, which has references to all rows of a training."""
+        self._step = None
 
     @abstractmethod
     def load(self, step: Any) -> None:

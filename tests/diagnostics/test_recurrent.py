@@ -1,10 +1,13 @@
 """Diagnoses of recurrent networks: what is examined, and what is listed as not examined."""
 
 import contextlib
+import gc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
+from helpers.diagnostics import regressor as mlp
 from numpy.testing import assert_allclose
 
 from sklearn_metabp import (
@@ -197,6 +200,21 @@ def test_a_doctor_changes_nothing_and_a_trace_on_disk_has_a_diagnosis(tmp_path):
     # a step on disk has no sequences, so no loss at other parameters
     assert {"rate too low", "oscillation"} - set(diagnosis.unchecked) <= {"rate too low"}
     assert diagnosis.names == doctor.diagnosis_.names == ["too few epochs"]
+
+
+@pytest.mark.parametrize("make", [regressor, mlp])
+def test_a_doctor_does_not_keep_the_training_alive(make):
+    class Refers(TrainingDoctor):
+        def on_step_end(self, estimator, context, step):
+            super().on_step_end(estimator, context, step)
+            self.step = weakref.ref(step)
+
+    X, y = sequences(padded=False)
+    doctor = Refers()
+    model = make(max_iter=3).set_callbacks(doctor).fit(X if make is regressor else X[:, :, 0], y)
+    gc.collect()
+    assert doctor.step() is None
+    assert doctor.diagnosis_.n_epochs == model.n_iter_ == 3
 
 
 def test_quantities_of_patterns_refuse_a_recurrent_network_in_words():
