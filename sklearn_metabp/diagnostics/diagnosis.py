@@ -67,7 +67,7 @@ class Diagnosis:
     unchecked : dict of str
         Checks that could not be made, and what they need.
     n_steps, n_epochs : int
-        Size of the training: number of its last step that was seen, and of its epochs.
+        Size of the training: number of its last step, and of its epochs.
     course : Course or None
         The numbers that the verdict was made from. None if the training ended before its first step
         was seen.
