@@ -11,6 +11,7 @@ from sklearn_metabp.estimators import (
     BackpropRNNRegressor,
 )
 from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
+from sklearn_metabp.preprocessing import RobustSmoothClipper
 from sklearn_metabp.pretrained import load_pretrained
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
 from sklearn_metabp.training import DivergenceError
@@ -47,6 +48,7 @@ __all__ = [
     "LearnedUpdateRule",
     "LineSearchRule",
     "LinearBackprop",
+    "RobustSmoothClipper",
     "RuleFileError",
     "Safeguarded",
     "Trace",

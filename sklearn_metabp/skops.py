@@ -33,6 +33,7 @@ from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression
 from sklearn_metabp.learned.scopes.layer import zero_params
 from sklearn_metabp.network import Network, ParameterLayout, RecurrentNetwork
+from sklearn_metabp.preprocessing import RobustSmoothClipper
 from sklearn_metabp.targets import (
     ClassTargets,
     MultiOutputTargets,
@@ -58,6 +59,7 @@ _TYPES: list[Any] = [
     BackpropMLPRegressor,
     BackpropRNNClassifier,
     BackpropRNNRegressor,
+    RobustSmoothClipper,
     ClassTargets,
     MultiOutputTargets,
     NumberTargets,

@@ -22,6 +22,7 @@ from sklearn_metabp import (
     BackpropRNNClassifier,
     BackpropRNNRegressor,
     LearnedUpdateRule,
+    RobustSmoothClipper,
     TraceRecorder,
 )
 from sklearn_metabp._kernels.functions import ACTIVATIONS
@@ -407,3 +408,43 @@ def test_autoencoder_in_front_of_a_classifier(dtype):
     np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-5)
     (codes,) = convert_and_run(model[1], X, transform=True)
     np.testing.assert_allclose(codes, model[1].transform(X), rtol=0, atol=1e-5)
+
+
+def numbers_of_all_sizes(dtype):
+    """Columns with outliers up to the largest floats, a constant one, and NaN in each."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(1, (60, 5)).astype(dtype)
+    X[:, 1] = np.where(X[:, 1] > 2, X[:, 1], -4)
+    X[:, 2] = 7
+    X[:3, 3] = np.finfo(dtype).max * np.array([1, -1, 0.5], dtype)
+    return X
+
+
+@pytest.mark.parametrize("clip", [3.0, 0.2, None])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_clipper(dtype, clip):
+    X = numbers_of_all_sizes(dtype)
+    clipper = RobustSmoothClipper(clip).fit(np.delete(X, 3, axis=1) if clip is None else X)
+    X = np.delete(X, 3, axis=1) if clip is None else X
+    later = np.vstack([X, np.full_like(X[:1], np.nan), 2 * np.nan_to_num(X[5:9])])
+    (variable,) = convert_and_run(clipper, later)
+    assert variable.dtype == dtype
+    assert np.isnan(variable[len(X)]).all()
+    np.testing.assert_allclose(variable, clipper.transform(later), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_clipper_in_front_of_a_classifier(dtype):
+    X, y = classes("multiclass")
+    X = X.astype(dtype)
+    X[0, 1] = 1e30
+    pipeline = make_pipeline(RobustSmoothClipper(), BackpropMLPClassifier((4,), **SHORT))
+    assert_same_classifier(pipeline.fit(X, y), X)
+
+
+def test_clipper_of_whole_numbers():
+    X = np.array([[1], [2], [3], [4], [500]])
+    clipper = RobustSmoothClipper().fit(X)
+    np.testing.assert_allclose(
+        convert_and_run(clipper, X)[0], clipper.transform(X), rtol=1e-6, atol=1e-6
+    )

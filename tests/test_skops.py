@@ -20,6 +20,7 @@ from sklearn_metabp import (
     BackpropRNNClassifier,
     BackpropRNNRegressor,
     LearnedUpdateRule,
+    RobustSmoothClipper,
     TraceRecorder,
     update_rules,
 )
@@ -101,6 +102,8 @@ def models():
         "unfitted autoencoder": BackpropAutoencoder(),
         "several outputs": BackpropMLPRegressor((4,), **SHORT).fit(*numbers(3)),
         "pipeline": make_pipeline(StandardScaler(), classifier()).fit(X, Y),
+        "clipper": RobustSmoothClipper().fit(X),
+        "clipped inputs": make_pipeline(RobustSmoothClipper(), classifier()).fit(X, Y),
         "generator of its own": classifier(random_state=np.random.RandomState(0)).fit(X, Y),
         "rule of no scope": of_no_scope,
         "ridge": learned("link", Ridge()),

@@ -1,10 +1,10 @@
 """Converters to ONNX. An import of this module registers them with skl2onnx.
 
-``skl2onnx.to_onnx`` then converts all estimators, alone and inside pipelines, searches and
-whatever else skl2onnx converts. An autoencoder has the outputs ``label`` and ``scores``, as
-skl2onnx's detectors have, and the options ``score_samples``, ``reconstruct`` and ``residuals`` add
-outputs. With the option ``transform`` it has one, the codes; a pipeline with other steps after the
-autoencoder needs it. The conversion needs skl2onnx, which ``pip install
+``skl2onnx.to_onnx`` then converts all estimators and transformers, alone and inside pipelines,
+searches and whatever else skl2onnx converts. An autoencoder has the outputs ``label`` and
+``scores``, as skl2onnx's detectors have, and the options ``score_samples``, ``reconstruct`` and
+``residuals`` add outputs. With the option ``transform`` it has one, the codes; a pipeline with
+other steps after the autoencoder needs it. The conversion needs skl2onnx, which ``pip install
 sklearn-metabp[onnx]`` installs. The result runs in any ONNX runtime, without this package.
 
 Examples
@@ -56,6 +56,8 @@ from sklearn_metabp.onnx.converters import (
     parse_classifier,
     regressor_shapes,
 )
+from sklearn_metabp.onnx.preprocessing import CLIPPER_ALIAS, clipper_shapes, convert_clipper
+from sklearn_metabp.preprocessing import RobustSmoothClipper
 
 __all__: list[str] = []
 
@@ -87,4 +89,7 @@ skl2onnx.update_registered_converter(
     convert_autoencoder,
     parser=parse_autoencoder,
     options={name: [False, True] for name in AUTOENCODER_OPTIONS},
+)
+skl2onnx.update_registered_converter(
+    RobustSmoothClipper, CLIPPER_ALIAS, clipper_shapes, convert_clipper
 )
