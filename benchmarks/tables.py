@@ -31,12 +31,12 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from time import process_time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.compose import (
     TransformedTargetRegressor,
     make_column_selector,
@@ -52,32 +52,23 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
     OrdinalEncoder,
-    RobustScaler,
     StandardScaler,
 )
 from table_sets import HALVES, TABLE_SETS, Table, TableSet
 from threadpoolctl import threadpool_limits
 
-from sklearn_metabp import AdamW, BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp import (
+    AdamW,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    RobustSmoothClipper,
+)
 
 MAX_SPLITS = 5
 QUICK_SETS = ("heart", "saheart", "auto_mpg")
 QUICK_SIDES = ("scikit-learn's MLP", "boosting", "ours", "ours, recipe")
 _NUMBERS = make_column_selector(dtype_include="number")
 _CATEGORIES = make_column_selector(dtype_include="category")
-
-
-class SmoothClipper(TransformerMixin, BaseEstimator):
-    """Clip numbers smoothly to [-3, 3]: x / sqrt(1 + (x / 3)^2)."""
-
-    def fit(self, X: np.ndarray, y: Any = None) -> "SmoothClipper":
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        return X / np.sqrt(1 + (X / 3) ** 2)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
 
 
 def coslog4(t: int, t_planned: int) -> float:
@@ -134,8 +125,7 @@ def recipe(is_classification: bool, seed: int) -> BaseEstimator:
         validation_fraction=0.2,
         random_state=seed,
     )
-    scaler = make_pipeline(RobustScaler(), SmoothClipper())
-    return _scaled(prepared(network, scaler), is_classification)
+    return _scaled(prepared(network, RobustSmoothClipper()), is_classification)
 
 
 def as_categories(codes: pd.DataFrame) -> pd.DataFrame:
