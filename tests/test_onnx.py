@@ -442,6 +442,15 @@ def test_clipper_in_front_of_a_classifier(dtype):
     assert_same_classifier(pipeline.fit(X, y), X)
 
 
+@pytest.mark.parametrize("opset", [13, 18])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_clipper_in_older_opsets(dtype, opset):
+    X = numbers_of_all_sizes(dtype)
+    clipper = RobustSmoothClipper().fit(X)
+    (variable,) = convert_and_run(clipper, X, target_opset=opset)
+    np.testing.assert_allclose(variable, clipper.transform(X), rtol=1e-6, atol=1e-6)
+
+
 def test_clipper_of_whole_numbers():
     X = np.array([[1], [2], [3], [4], [500]])
     clipper = RobustSmoothClipper().fit(X)

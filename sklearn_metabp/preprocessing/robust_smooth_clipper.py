@@ -230,8 +230,8 @@ class RobustSmoothClipper(
             np.clip(values, -inside, inside, out=values)
             values /= np.sqrt((1 - values) * (1 + values))
             values *= limit
-        values *= self.scale_.astype(values.dtype)
-        values += self.center_.astype(values.dtype)
+        values *= _nearest_finite(self.scale_, values.dtype)
+        values += _nearest_finite(self.center_, values.dtype)
         return values
 
     def shift_and_divisor(self, dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
@@ -251,10 +251,11 @@ class RobustSmoothClipper(
         divisor : ndarray of shape (n_features_in_,)
         """
         check_is_fitted(self)
-        is_constant, info = self.scale_ == 0, np.finfo(dtype)
-        shift = np.where(is_constant, 0, np.clip(self.center_, info.min, info.max))
-        divisor = np.where(is_constant, 1, np.clip(self.scale_, info.smallest_subnormal, info.max))
-        return shift.astype(dtype), divisor.astype(dtype)
+        is_constant = self.scale_ == 0
+        shift = np.where(is_constant, 0, self.center_)
+        divisor = np.where(is_constant, 1, self.scale_)
+        divisor = np.maximum(divisor, np.finfo(dtype).smallest_subnormal)
+        return _nearest_finite(shift, dtype), _nearest_finite(divisor, dtype)
 
     def limit(self, dtype: DTypeLike) -> np.floating | None:
         """Return the limit of the absolute values in another type, or None if there is none."""
@@ -296,6 +297,12 @@ class RobustSmoothClipper(
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _nearest_finite(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    """Return values in another type; the largest floats of the type stand for larger ones."""
+    info = np.finfo(dtype)
+    return np.clip(values, info.min, info.max).astype(dtype)
 
 
 def _center_and_scale(column: np.ndarray, percentages: tuple[float, float]) -> tuple[float, float]:

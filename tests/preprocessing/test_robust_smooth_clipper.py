@@ -165,9 +165,12 @@ def test_1e300_becomes_the_limit():
 
 def test_statistics_that_float32_lacks_are_used_as_the_nearest_that_it_has():
     X = np.array([[-1e-60, 1e300], [-1e-60, 1e300], [0, 1e300], [1e-60, 2e300], [1e-60, 2e300]])
-    out = RobustSmoothClipper().fit(X).transform(np.array([[0, 1], [1, 1]], np.float32))
+    clipper = RobustSmoothClipper().fit(X)
+    out = clipper.transform(np.array([[0, 1], [1, 1]], np.float32))
     assert out.dtype == np.float32
     assert np.isfinite(out).all() and out[0, 0] == 0 and out[1, 0] == 3
+    back = clipper.inverse_transform(np.zeros((1, 2), np.float32))
+    assert back.tolist() == [[0, np.finfo(np.float32).max]]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.int8, np.int64, bool, object])
