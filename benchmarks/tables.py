@@ -347,7 +347,7 @@ def report(results: dict[str, dict[str, list[Result]]], over: str) -> None:
         for title, field in (fields | {"processor seconds": "seconds"}).items():
             print(f"\n{title} over that of {over}, {len(names)} sets")
             print(
-                f"{'side':<22} {'geometric mean':<22} {'median':<22} "
+                f"{'side':<22} {'geometric mean':<24} {'median':<24} "
                 f"{'better':>7} {'worse':>6}  worst"
             )
             reference = means({name: of_over[name] for name in names}, field)
@@ -364,7 +364,7 @@ def print_row(side: str, summary: Summary, names: Sequence[str], ratios: np.ndar
         for number, low, high in (summary.mean, summary.median)
     )
     worst = f"{names[summary.worst]} {ratios[summary.worst]:.2f}"
-    print(f"{side:<22} {mean:<22} {median:<22} {summary.n_better:>7} {summary.n_worse:>6}  {worst}")
+    print(f"{side:<22} {mean:<24} {median:<24} {summary.n_better:>7} {summary.n_worse:>6}  {worst}")
 
 
 def print_sets(sets: Iterable[TableSet]) -> None:
