@@ -23,7 +23,7 @@ class Networks:
     include : callable
         ``include(network)`` returns whether a network is one of them.
     words : str
-        What a network needs to be one of them.
+        The property that makes a network one of them.
     """
 
     include: Callable[[BaseNetwork], bool]
@@ -54,11 +54,11 @@ class Check:
     words : str
         The verdict, with the facts of the evidence in braces, and ``{since}`` and ``{layer}``.
     advice : str
-        What to do, in the same form.
+        The advice, in the same form.
     needs : str
-        What it takes, for the list of checks that could not be made.
+        The data that it needs, for the list of checks that could not be made.
     networks : Networks
-        Those that it can be made on.
+        The networks that it can be made on.
     after : tuple of str
         Earlier checks whose problems come first: this one is their effect, or its advice would
         work against theirs.

@@ -21,11 +21,11 @@ class Ending:
     Attributes
     ----------
     is_known : bool
-        Whether the rest is known. A trace does not have it.
+        True if the rest is known. A trace does not have it.
     divergence : str or None
         Text of a divergence.
     ran_out_of_patience : bool
-        Whether patience or a callback ended it.
+        True if patience or a callback ended it.
     takes_steps : bool
         False for a line search.
     validation_losses : ndarray of shape (n_epochs,)
@@ -177,7 +177,7 @@ class Course:
 
     @cached_property
     def has_classes(self) -> bool:
-        """Whether the targets are classes: they have two values at the most."""
+        """True if the targets are classes: they have two values at the most."""
         return len(np.unique(self.targets)) <= 2
 
     @cached_property

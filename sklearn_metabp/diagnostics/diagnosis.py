@@ -26,7 +26,7 @@ class Finding:
     verdict : str
         What is wrong, with its numbers.
     advice : str
-        What to do.
+        The advice.
     value, threshold : float
         The evidence, and the least value of it that is a finding.
     facts : dict
@@ -96,7 +96,7 @@ class Diagnosis:
         for finding in self.findings:
             note = "" if finding.is_problem else " (note)"
             lines += _wrapped(f"- {finding.name}{note}: {finding.verdict}.")
-            lines += _wrapped(f"  What to do: {finding.advice}.")
+            lines += _wrapped(f"  Advice: {finding.advice}.")
         if self.unchecked:
             by_need: dict[str, list[str]] = {}
             for name, needs in self.unchecked.items():
@@ -143,7 +143,7 @@ def _finding(check: Check, evidence: Evidence, after: str | None = None) -> Find
     return Finding(
         check.name,
         check.words.format(**facts),
-        f"nothing before {after} is solved" if after else check.advice.format(**facts),
+        f"solve {after} first" if after else check.advice.format(**facts),
         float(evidence.value),
         check.threshold,
         dict(evidence.facts),

@@ -167,7 +167,7 @@ def test_what_follows_from_a_problem_has_no_advice_of_its_own():
     for finding in diagnosis.findings[1:]:
         if finding.is_problem:
             assert finding.after == "rate too high"
-            assert finding.advice == "nothing before rate too high is solved"
+            assert finding.advice == "solve rate too high first"
     assert ": 1 problem" in repr(diagnosis)
     assert "raise the learning rate" not in repr(diagnosis)
     assert re.search(
@@ -211,7 +211,7 @@ def test_verdicts_in_words():
     text = repr(diagnosis)
     assert text.startswith("Diagnosis of 160 steps in 20 epochs: ")
     assert "- dead neurons: hidden layer 1: 100% of the neurons are dead" in text
-    assert "What to do: lower the learning rate" in text
+    assert "Advice: lower the learning rate" in text
     assert max(map(len, text.splitlines())) <= 79
 
 

@@ -18,6 +18,7 @@ from sklearn_metabp import (
     SGD,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNRegressor,
     LearnedUpdateRule,
     Muon,
     Trace,
@@ -228,6 +229,37 @@ def test_other_variables_and_a_teacher_go_beside_it():
     other = TraceRecorder(["params"], every=3, teacher=SGD(0.1))
     model().set_callbacks(other).fit(X, y)
     assert_array_equal(trace.teacher_updates, other.trace_.teacher_updates)
+
+
+@pytest.mark.parametrize("is_padded", [False, True])
+@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("cell", ["elman", "gru"])
+def test_of_recurrent_networks(cell, every_step, is_padded):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(40, 6, 2))
+    y = X.cumsum(axis=1)[:, :, 0] if every_step else X.sum(axis=(1, 2))
+    if is_padded:
+        X[::3, 4:] = np.nan
+    recorder = TraceRecorder("all", summary=True, every=1)
+    model = BackpropRNNRegressor(4, cell, return_sequences=every_step, batch_size=16, tol=0)
+    model.set_params(max_iter=3, n_iter_no_change=np.inf, random_state=0)
+    model.set_callbacks(recorder).fit(X, y)
+    summary = recorder.trace_.summary
+    for row, (_, step) in enumerate(recorder.trace_.iter_steps(0)):
+        norms = [np.linalg.norm(step.params[t.slice]) for t in step.layout.tensors]
+        assert_allclose(summary["params"]["l2"][row], norms)
+        for layer, (outputs, deltas) in enumerate(
+            zip(step.activations[1:], step.deltas, strict=True)
+        ):
+            there = ~np.isnan(outputs[:, 0])
+            assert_allclose(summary["outputs"]["mean"][row, layer], outputs[there].mean())
+            assert_allclose(summary["deltas"]["std"][row, layer], deltas[there].std())
+        flat = summary["outputs"]["flat"][row, 0]
+        if cell == "gru":  # gates have no one function
+            assert np.isnan(flat)
+        else:
+            assert_allclose(flat, (1 - step.activations[1] ** 2 < 0.01).mean())
+    assert np.ptp(summary["outputs"]["mean"][:, 1]) > 0
 
 
 def test_max_steps_ends_it():

@@ -18,9 +18,9 @@ class Cell:
         Number of net inputs of every neuron: ``n_gates`` where the products of inputs and of
         states are added up, and twice as many where each has net inputs of its own.
     has_state_bias : bool
-        Whether the product of the states has biases of its own.
+        True if the product of the states has biases of its own.
     has_activation : bool
-        Whether the activation function of the neurons can be chosen.
+        True if the activation function of the neurons can be chosen.
     default_activation : str
         Activation function of the states where none is chosen.
     """

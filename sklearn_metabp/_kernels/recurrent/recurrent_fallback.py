@@ -126,7 +126,7 @@ class RecurrentBackprop(EpochLoop):
     max_batch : int
         Number of sequences of the largest batch.
     every_step : bool, default=False
-        Whether there is an output at every time step, and not only after the last one.
+        True if there is an output at every time step, and not only after the last one.
     bptt_steps : int, default=None
         The sequences are cut into windows of so many time steps, counted from their ends. Errors do
         not go back from one window to the one before. None cuts nothing.

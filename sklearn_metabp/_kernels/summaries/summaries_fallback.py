@@ -159,7 +159,7 @@ class StepStatistics:
                 row[len(OF_TENSOR) :] = np.quantile(values[places], QUANTILES)
         for row, other, layer in zip(self.outputs, self.deltas, self._layers, strict=True):
             outputs, deltas = (a[:n_patterns].astype(float) for a in layer[:2])
-            row[:4], other[:] = _spread(outputs), _spread(deltas)
+            row[:4], other[:] = spread(outputs), spread(deltas)
             if layer.slopes is not None:
                 slopes = layer.slopes[:n_patterns]
                 is_flat = (layer.low < slopes) & (slopes < layer.high)
@@ -168,5 +168,6 @@ class StepStatistics:
             row[4:] = is_flat.mean(), is_flat.all(axis=0).mean()
 
 
-def _spread(values: np.ndarray) -> tuple[float, float, float, float]:
+def spread(values: np.ndarray) -> tuple[float, float, float, float]:
+    """Return mean, standard deviation and largest size of some values, and the share of zeros."""
     return values.mean(), values.std(), np.abs(values).max(), (values == 0).mean()
