@@ -95,6 +95,7 @@ class BaseBackprop(
     # Parameters that some estimators do not have.
     class_weight: Any = None
     n_threads: int = 1
+    tied_epochs: str = "first"
     targets_: Targets
     _fit_size: tuple[int, int, int] | None = None  # as FitSize; None after an older version's fit
     _parameter_constraints: dict = {
@@ -181,6 +182,13 @@ class BaseBackprop(
     def _attributes_from_rows(self, network: Any, rows: Rows, params: np.ndarray) -> dict[str, Any]:
         """Return fitted attributes that are learned from the training rows with parameters."""
         return {}
+
+    def _calibrate(self, start: FitStart) -> tuple[np.ndarray | None, dict[str, Any]]:
+        """Return parameters for the fitted estimator, or None for the trained ones, and attributes.
+
+        It is called after the training, with the validation rows of the start.
+        """
+        return None, {}
 
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
         """Return labels by which to split into training and validation rows, or None."""
@@ -317,7 +325,8 @@ class BaseBackprop(
                     stopped, self.max_iter, self.n_iter_no_change == np.inf
                 )
         batches = start.batches
-        attributes = training.fitted_attributes()
+        params, learned = self._calibrate(start)
+        attributes = training.fitted_attributes(params) | learned
         attributes["_fit_size"] = len(batches), min(batches.size, len(batches)), batches.n_batches
         return FitEnd(stopped, interrupted, message, attributes)
 
@@ -409,6 +418,7 @@ class BaseBackprop(
             training.targets,
             rows,
             self.early_stopping,
+            self.tied_epochs == "last",
             score,
             count_threads(self.n_threads),
         )
@@ -493,6 +503,7 @@ class BaseBackpropMLP(BaseBackprop):
         **BaseBackprop._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS)), "array-like"],
+        "tied_epochs": [StrOptions({"first", "last"})],
         "input_noise": [Interval(Real, 0, None, closed="left")],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
     }

@@ -13,6 +13,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
+from sklearn_metabp.estimators._calibration import at_best_temperature
+from sklearn_metabp.estimators._fit import FitStart
 from sklearn_metabp.estimators._parameters import INPUT_GRADIENT_CONSTRAINTS, takes_steps
 from sklearn_metabp.estimators._row_weights import check_needs_no_counts
 from sklearn_metabp.estimators._rows import GivenData, Rows
@@ -72,6 +74,16 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     scoring : str, callable or None, default=None
         Validation score, as in ``cross_val_score``; None is accuracy. A scorer that takes sample
         weights gets them.
+    tied_epochs : {"first", "last"}, default="first"
+        Epoch whose weights are kept under ``early_stopping`` where several have the best score, as
+        accuracies of few rows often do. Patience counts from the first one all the same.
+    calibration : {"temperature"} or None, default=None
+        Way to make the probabilities fit the validation rows after the training, which thus needs
+        such rows. ``"temperature"`` divides the net inputs of the output neurons by one number, the
+        temperature T, which changes probabilities but not predicted classes: T minimises the sum of
+        the log-losses of the validation rows and of ``log(T)**2 / 2``, which keeps T near 1 if
+        there are few rows. It needs ``loss="log_loss"``. The weights of the last layer are those of
+        the training, divided by T.
     warm_start : bool, default=False
         Whether ``fit`` continues the last fit, as if training had not stopped: with its weights,
         the rule's state, the order of the rows and the counters.
@@ -147,6 +159,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Highest score since the validation rows, the scoring or, by hand, the weights last changed.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
+    temperature_ : float
+        Divisor of the net inputs of the output neurons; 1 without ``calibration``.
     n_iter_ : int
         Number of epochs, or of iterations of a rule that searches along lines. With ``warm_start``
         and ``partial_fit`` it counts those of all calls.
@@ -176,7 +190,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     The equations are rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the
     Backpropagation Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot
     and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks"
-    (2010).
+    (2010). The temperature is that of C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On
+    Calibration of Modern Neural Networks" (2017), equation 9, with a prior.
 
     Examples
     --------
@@ -197,6 +212,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         "loss": [StrOptions(set(CLASS_LOSSES))],
         "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "calibration": [StrOptions({"temperature"}), None],
     }
 
     def __init__(
@@ -217,6 +233,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         scoring: str | Callable | None = None,
+        tied_epochs: str = "first",
+        calibration: str | None = None,
         warm_start: bool = False,
         class_weight: dict | list[dict] | str | None = None,
         dropout: float = 0.0,
@@ -254,6 +272,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         )
         self.input_gradient_penalty = input_gradient_penalty
         self.input_gradient_norm = input_gradient_norm
+        self.tied_epochs = tied_epochs
+        self.calibration = calibration
         self.class_weight = class_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -369,6 +389,12 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
 
     def _learn_targets(self, rows: Rows, classes: Any) -> ClassTargets | MultiOutputTargets:
         return learn_targets(rows.y, classes, self.out_activation, self.loss)
+
+    def _calibrate(self, start: FitStart) -> tuple[np.ndarray | None, dict[str, Any]]:
+        if self.calibration is None:
+            return None, {"temperature_": 1.0}
+        params, temperature = at_best_temperature(start.training, start.validation)
+        return params, {"temperature_": temperature}
 
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
         if targets.is_multilabel:

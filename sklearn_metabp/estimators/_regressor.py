@@ -69,6 +69,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     scoring : str, callable or None, default=None
         Validation score, as in ``cross_val_score``; None is R². A scorer that takes sample weights
         gets them.
+    tied_epochs : {"first", "last"}, default="first"
+        Epoch whose weights are kept under ``early_stopping`` where several have the best score, as
+        accuracies of few rows often do. Patience counts from the first one all the same.
     warm_start : bool, default=False
         Whether ``fit`` continues the last fit, as if training had not stopped: with its weights,
         the rule's state, the order of the rows and the counters.
@@ -204,6 +207,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         scoring: str | Callable | None = None,
+        tied_epochs: str = "first",
         warm_start: bool = False,
         dropout: float = 0.0,
         input_noise: float = 0.0,
@@ -240,6 +244,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         )
         self.input_gradient_penalty = input_gradient_penalty
         self.input_gradient_norm = input_gradient_norm
+        self.tied_epochs = tied_epochs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

@@ -23,6 +23,7 @@ class ValidationRows:
     targets : Targets
     rows : Rows
     stops_training : bool
+    keeps_last_of_ties : bool
     score : callable or None
         Returns the score of parameters on these rows; None is accuracy or R².
     n_threads : int, default=1
@@ -35,10 +36,12 @@ class ValidationRows:
         targets: Targets,
         rows: Rows,
         stops_training: bool,
+        keeps_last_of_ties: bool,
         score: Callable | None,
         n_threads: int = 1,
     ):
         self.stops_training = stops_training
+        self.keeps_last_of_ties = keeps_last_of_ties
         self._epochs: Collection[int] | None = None
         self._losses_only = False
         self._on_validation: Callable[[np.ndarray, float], None] | None = None
@@ -78,14 +81,23 @@ class ValidationRows:
         other._on_validation = on_validation
         return other
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self._X.shape[0]
+
     def is_due(self, n_epochs: int) -> bool:
         """Return whether to validate after the epoch of this number, from 1."""
         return self._epochs is None or n_epochs in self._epochs
 
+    def loss(self, params: np.ndarray) -> float:
+        """Return the mean loss without the penalty."""
+        self._loss.params[...] = params
+        return self._loss.compute()
+
     def evaluate(self, params: np.ndarray) -> tuple[float, float]:
         """Return the score, and the mean loss without the penalty."""
-        self._loss.params[...] = params
-        loss = self._loss.compute()
+        loss = self.loss(params)
         if self._on_validation is not None:
             self._on_validation(params, loss)
         if self._losses_only:

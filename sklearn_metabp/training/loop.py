@@ -190,7 +190,13 @@ class _EpochEnd:
         )
         if validation is not None:
             score, validation_loss = validation.evaluate(params)
-            state.note_validation(score, validation_loss, params, validation.stops_training)
+            state.note_validation(
+                score,
+                validation_loss,
+                params,
+                validation.stops_training,
+                validation.keeps_last_of_ties,
+            )
             rule.on_validation(validation_loss, score, state.rule_state)
             if self._verbose:
                 print(f"Validation score: {score:f}, loss = {validation_loss:.8f}")

@@ -207,15 +207,18 @@ class TrainingState:
         )
 
     def note_validation(
-        self, score: float, loss: float, params: np.ndarray, keep_best: bool
+        self, score: float, loss: float, params: np.ndarray, keep_best: bool, last_of_ties: bool
     ) -> None:
-        """Add the validation of the last epoch; keep its parameters if no score was as high."""
+        """Add the validation of the last epoch; keep its parameters if its score is the best.
+
+        Of several epochs with the best score, ``last_of_ties`` keeps the last and not the first.
+        """
         last = self.n_epochs - 1
         scores, losses = self.validation_scores.copy(), self.validation_loss_curve.copy()
         scores.append_at(last, score)
         losses.append_at(last, loss)
         best_score, best_params = self.best_score, self.best_params
-        if score > best_score:
+        if score > best_score or (last_of_ties and score == best_score > -np.inf):
             best_score, best_params = score, params.copy() if keep_best else best_params
         # One call, because Ctrl-C cannot divide it: all four change together.
         self.__dict__.update(
