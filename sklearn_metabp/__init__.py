@@ -11,8 +11,9 @@ from sklearn_metabp.estimators import (
     BackpropRNNRegressor,
 )
 from sklearn_metabp.learned import LearnedUpdateRule, RuleFileError, load_rule
-from sklearn_metabp.preprocessing import RobustSmoothClipper
+from sklearn_metabp.preprocessing import RobustSmoothClipper, TablePreprocessor
 from sklearn_metabp.pretrained import load_pretrained
+from sklearn_metabp.tabular import TabularMLPClassifier, TabularMLPRegressor
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
 from sklearn_metabp.training import DivergenceError
 from sklearn_metabp.update_rules import (
@@ -51,6 +52,9 @@ __all__ = [
     "RobustSmoothClipper",
     "RuleFileError",
     "Safeguarded",
+    "TablePreprocessor",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
     "Trace",
     "TraceFileError",
     "TraceRecorder",

@@ -2,7 +2,11 @@
 
 from sklearn_metabp.estimators._autoencoder import BackpropAutoencoder
 from sklearn_metabp.estimators._base import BaseBackprop, BaseBackpropMLP
-from sklearn_metabp.estimators._callbacks import CallbackSupportMixin, IterationListener
+from sklearn_metabp.estimators._callbacks import (
+    CallbackSupportMixin,
+    IterationListener,
+    lend_callbacks,
+)
 from sklearn_metabp.estimators._checked import check_data, count_batches, fit_checked, trust_data
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
 from sklearn_metabp.estimators._recurrent_classifier import BackpropRNNClassifier
@@ -28,5 +32,6 @@ __all__ = [
     "check_rows",
     "count_batches",
     "fit_checked",
+    "lend_callbacks",
     "trust_data",
 ]

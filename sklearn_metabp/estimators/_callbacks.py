@@ -1,6 +1,7 @@
 """The one file that uses scikit-learn's callback API, which is experimental."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = [
     "CallbackSupportMixin",
     "IterationListener",
     "drop_removed_callbacks",
+    "lend_callbacks",
     "open_listener",
 ]
 
@@ -59,6 +61,30 @@ def drop_removed_callbacks(estimator: Any, state: TrainingState) -> None:
         present = {c.memory_key(estimator) for c in callbacks if hasattr(c, "memory_key")}
         memory = state.callback_memory
         state.callback_memory = {key: value for key, value in memory.items() if key in present}
+
+
+@contextmanager
+def lend_callbacks(owner: Any, network: Any) -> Iterator[None]:
+    """Let a network call the callbacks of the estimator that it is a part of, as if it were that.
+
+    A search or a pipeline around the owner sees the tasks of the network in place of the owner's.
+
+    Parameters
+    ----------
+    owner : estimator
+        It has the callbacks, and no tasks of its own.
+    network : estimator
+        It is without callbacks before and after.
+    """
+    network.set_callbacks(*getattr(owner, "_skl_callbacks", ()))
+    context = getattr(owner, "_parent_callback_ctx", None)
+    if context is not None:
+        network._parent_callback_ctx = context
+    try:
+        yield
+    finally:
+        network.set_callbacks()
+        vars(network).pop("_parent_callback_ctx", None)
 
 
 class CallbackSupportMixin(callback.CallbackSupportMixin):

@@ -1,0 +1,6 @@
+"""Estimators for tables as people have them, with nothing to choose."""
+
+from sklearn_metabp.tabular._classifier import TabularMLPClassifier
+from sklearn_metabp.tabular._regressor import TabularMLPRegressor
+
+__all__ = ["TabularMLPClassifier", "TabularMLPRegressor"]

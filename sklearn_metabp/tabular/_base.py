@@ -1,0 +1,250 @@
+"""The base of the estimators for tables: a preprocessor, and a network on what it returns."""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._repr_html.estimator import _VisualBlock
+from sklearn.utils._set_output import _safe_set_output
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from sklearn_metabp.did_you_mean import ExplainsParameters
+from sklearn_metabp.doc_links import DocLinkMixin
+from sklearn_metabp.estimators import (
+    BaseBackpropMLP,
+    CallbackSupportMixin,
+    ModelSummary,
+    check_data,
+    fit_checked,
+    lend_callbacks,
+)
+from sklearn_metabp.preprocessing import TablePreprocessor
+from sklearn_metabp.tabular.recipe import count_epochs
+
+
+class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
+    """Base class of the estimators for tables."""
+
+    class_weight: Any = None
+    network_: Any
+    preprocessor_: Any
+    _parameters_elsewhere = {
+        "hidden_layer_sizes": "network__hidden_layer_sizes",
+        "activation": "network__activation",
+        "dropout": "network__dropout",
+        "batch_size": "network__batch_size",
+        "n_epochs": "max_iter",
+        "epochs": "max_iter",
+        "n_cv": "n_members",
+        "n_estimators": "n_members",
+        "use_ls": "network__label_smoothing",
+        "early_stopping": "validation_fraction: the best epoch on these rows is kept",
+        "callbacks": "set_callbacks(...), a method",
+    }
+    _parameter_constraints: dict = {
+        "preprocessor": [HasMethods(["fit_transform", "transform"]), None],
+        "update_rule": "no_validation",  # the network checks it
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
+        "refit": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "n_threads": [Integral],
+    }
+
+    @abstractmethod
+    def __init__(
+        self,
+        *,
+        preprocessor: BaseEstimator | None,
+        network: BaseBackpropMLP | None,
+        update_rule: Any,
+        max_iter: int | None,
+        validation_fraction: float,
+        scoring: Any,
+        refit: bool,
+        random_state: Any,
+        verbose: bool,
+        n_threads: int,
+    ) -> None:
+        self.preprocessor = preprocessor
+        self.network = network
+        self.update_rule = update_rule
+        self.max_iter = max_iter
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.refit = refit
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_threads = n_threads
+
+    @staticmethod
+    @abstractmethod
+    def default_network() -> Any:
+        """Return the network that is taken without one, with the parameters of the recipe."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters.
+
+        ``network__dropout`` and the like, and those of ``preprocessor``, also work if these are
+        None: the defaults replace them.
+
+        Parameters
+        ----------
+        **params : dict
+            Names of parameters and their new values.
+
+        Returns
+        -------
+        self : estimator
+        """
+        for name, make in (("network", self.default_network), ("preprocessor", TablePreprocessor)):
+            is_none = params.get(name, getattr(self, name)) is None
+            if is_none and any(each.startswith(f"{name}__") for each in params):
+                params[name] = make()
+        return super().set_params(**params)
+
+    def _make_parts(self, n_rows: int) -> tuple[Any, Any]:
+        """Return the preprocessor and the network of a fit, before their fit."""
+        preprocessor = TablePreprocessor() if self.preprocessor is None else self.preprocessor
+        network = self.default_network() if self.network is None else clone(self.network)
+        network.set_params(
+            max_iter=count_epochs(n_rows) if self.max_iter is None else self.max_iter,
+            early_stopping=True,
+            validation_fraction=self.validation_fraction,
+            scoring=self.scoring,
+            random_state=self.random_state,
+            verbose=self.verbose,
+            n_threads=self.n_threads,
+        )
+        if self.update_rule is not None:
+            network.set_params(update_rule=self.update_rule)
+        return _safe_set_output(clone(preprocessor), transform="default"), network
+
+    def _fit_parts(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> Self:
+        """Fit the preprocessor and the network, and become fitted at the end."""
+        preprocessor, network = self._make_parts(_num_samples(X))
+        inputs = preprocessor.fit_transform(X, y)
+        if inputs.shape[1] == 0:
+            raise ValueError(
+                "No column of X is left to learn from: in each of them, the values of all "
+                f"{len(inputs)} samples are the same or missing."
+            )
+        if X_val is not None:
+            X_val = preprocessor.transform(X_val)
+        with lend_callbacks(self, network):
+            network.fit(
+                inputs,
+                y,
+                sample_weight,
+                X_val=X_val,
+                y_val=y_val,
+                sample_weight_val=sample_weight_val,
+            )
+        self.preprocessor_ = preprocessor
+        self.network_ = self.validated_network_ = network
+        if self.refit:
+            self.network_ = self._train_again(inputs, y, sample_weight)
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+            if name in vars(preprocessor):
+                setattr(self, name, getattr(preprocessor, name))
+        return self
+
+    def _train_again(self, inputs: np.ndarray, y: Any, sample_weight: Any) -> Any:
+        """Return a network that was trained on all rows up to the best epoch of the first one."""
+        network = clone(self.validated_network_).set_params(early_stopping=False, scoring=None)
+        data = check_data(network, inputs, y, sample_weight)
+        return fit_checked(network, data, n_epochs=self.best_epoch_, warns=False)
+
+    def _inputs(self, X: Any) -> Any:
+        """Return the inputs of the network for the rows of a table."""
+        if "network_" not in vars(self):
+            check_is_fitted(self)
+        return self.preprocessor_.transform(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "network_" in vars(self)
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs of the training."""
+        return self.validated_network_.n_iter_
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Mean loss of every epoch."""
+        return self.validated_network_.loss_curve_
+
+    @property
+    def validation_scores_(self) -> list[float]:
+        """Score on the validation rows after every epoch."""
+        return self.validated_network_.validation_scores_
+
+    @property
+    def validation_loss_curve_(self) -> list[float]:
+        """Mean loss on the validation rows after every epoch."""
+        return self.validated_network_.validation_loss_curve_
+
+    @property
+    def best_validation_score_(self) -> float:
+        """Score of the epoch whose weights the network has."""
+        return self.validated_network_.best_validation_score_
+
+    @property
+    def best_epoch_(self) -> int:
+        """Number of the epoch, from 1, whose weights the network has."""
+        scores = np.asarray(self.validation_scores_)
+        places = np.flatnonzero(scores == np.nanmax(scores))
+        return 1 + int(places[-1 if self.validated_network_.tied_epochs == "last" else 0])
+
+    def summary(self) -> ModelSummary:
+        """Describe the fitted network, its inputs and its training as a table.
+
+        Returns
+        -------
+        summary : ModelSummary
+            Its ``str`` is a text, and a notebook shows it as an HTML table.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        of_network = self.network_.summary()
+        n_inputs = of_network.layers[0].n_neurons
+        facts = {"table": f"{self.preprocessor_.n_features_in_} columns, {n_inputs} inputs"}
+        facts |= of_network.facts
+        facts["kept"] = f"epoch {self.best_epoch_}"
+        return replace(of_network, name=type(self).__name__, facts=facts)
+
+    def _sk_visual_block_(self) -> _VisualBlock:
+        """Return both parts for the HTML representation, one after the other."""
+        if self.__sklearn_is_fitted__():
+            parts = {"preprocessor": self.preprocessor_, "network": self.network_}
+        else:
+            preprocessor = TablePreprocessor() if self.preprocessor is None else self.preprocessor
+            network = self.default_network() if self.network is None else self.network
+            parts = {"preprocessor": preprocessor, "network": network}
+        return _VisualBlock(
+            "serial",
+            list(parts.values()),
+            names=[f"{name}: {type(part).__name__}" for name, part in parts.items()],
+            name_details=[str(part) for part in parts.values()],
+            dash_wrapped=False,
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        preprocessor = TablePreprocessor() if self.preprocessor is None else self.preprocessor
+        tags.input_tags = get_tags(preprocessor).input_tags
+        return tags

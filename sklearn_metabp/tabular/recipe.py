@@ -1,0 +1,57 @@
+"""The recipe of the estimators for tables: their networks, and for how long these train.
+
+All its numbers are here. They were chosen on one half of the sets of ``benchmarks/tables.py`` and
+are reported on the other.
+"""
+
+import math
+from typing import Any
+
+from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.update_rules import AdamW
+
+# Epochs of a small table. A larger one has fewer, so that they present about _ROWS rows in all.
+_EPOCHS, _ROWS, _LEAST_EPOCHS = 256, 1_000_000, 48
+
+
+def coslog4(t: int, t_planned: int) -> float:
+    """Return the factor of four waves that become longer: (1 - cos(2 pi log2(1 + 15 p))) / 2.
+
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default" (2024).
+    """
+    return (1 - math.cos(2 * math.pi * math.log2(1 + 15 * t / t_planned))) / 2
+
+
+def _common_parameters() -> dict[str, Any]:
+    return {
+        "hidden_layer_sizes": (256, 256, 256),
+        "update_rule": AdamW(2.5e-3, beta_2=0.95, weight_decay=0.02, schedule=coslog4),
+        "alpha": 0.0,
+        "dropout": 0.15,
+        "n_iter_no_change": math.inf,
+        "early_stopping": True,
+        "validation_fraction": 0.2,
+        "tied_epochs": "last",
+    }
+
+
+def network_for_classes() -> BackpropMLPClassifier:
+    """Return the default network of :class:`TabularMLPClassifier`."""
+    return BackpropMLPClassifier(**_common_parameters())
+
+
+def network_for_numbers() -> BackpropMLPRegressor:
+    """Return the default network of :class:`TabularMLPRegressor`."""
+    return BackpropMLPRegressor(**_common_parameters())
+
+
+def count_epochs(n_rows: int) -> int:
+    """Return the number of epochs for so many rows.
+
+    Examples
+    --------
+    >>> from sklearn_metabp.tabular.recipe import count_epochs
+    >>> [count_epochs(n_rows) for n_rows in (100, 10_000, 100_000)]
+    [256, 100, 48]
+    """
+    return max(min(_EPOCHS, _ROWS // max(n_rows, 1)), _LEAST_EPOCHS)
