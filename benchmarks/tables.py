@@ -71,14 +71,6 @@ _NUMBERS = make_column_selector(dtype_include="number")
 _CATEGORIES = make_column_selector(dtype_include="category")
 
 
-def coslog4(t: int, t_planned: int) -> float:
-    """Return the factor of four waves that become longer: (1 - cos(2 pi log2(1 + 15 p))) / 2.
-
-    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default" (2024).
-    """
-    return float((1 - np.cos(2 * np.pi * np.log2(1 + 15 * t / t_planned))) / 2)
-
-
 def prepared(network: BaseEstimator, scaler: BaseEstimator) -> Pipeline:
     """Return a network behind the preprocessing of all networks, with a scaler for numbers."""
     encoder = OneHotEncoder(
@@ -116,7 +108,7 @@ def recipe(is_classification: bool, seed: int) -> BaseEstimator:
     network = BackpropMLPClassifier if is_classification else BackpropMLPRegressor
     network = network(
         (256, 256, 256),
-        update_rule=AdamW(2.5e-3, beta_2=0.95, weight_decay=0.02, schedule=coslog4),
+        update_rule=AdamW(2.5e-3, beta_2=0.95, weight_decay=0.02, schedule="coslog4"),
         alpha=0.0,
         dropout=0.15,
         max_iter=256,

@@ -166,14 +166,6 @@ def test_rare_levels_share_a_column_with_unknown_ones(tables, table_sets):
     assert list(columns.transform(table.X.iloc[3:4])[0, 2:]) == [0.0, 0.0, 0.0, 1.0]
 
 
-def test_the_schedule_has_four_waves(tables):
-    # p = (2^k - 1) / 15 ends wave k.
-    ends = [tables.coslog4(t, 15) for t in (1, 3, 7, 15)]
-    np.testing.assert_allclose(ends, 0, atol=1e-12)
-    # Wave 2 is highest where 1 + 15 p = 2^1.5.
-    assert tables.coslog4(1828427, 15_000_000) == pytest.approx(1)
-
-
 def test_an_error_counts_half_a_row_at_least(tables):
     results = {
         "some": [result(tables, 0.1, 0.3), result(tables, 0.3, 0.5)],

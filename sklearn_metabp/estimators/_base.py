@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -28,6 +28,16 @@ from sklearn_metabp.estimators._fit import (
     Training,
     start_outputs_at_targets,
     start_state,
+)
+from sklearn_metabp.estimators._members import (
+    OF_ONE_NETWORK,
+    as_before_on_error,
+    attributes_of_ensemble,
+    members_to_continue,
+    message_of_ensemble,
+    new_members,
+    train_members,
+    update_members,
 )
 from sklearn_metabp.estimators._parameters import (
     PARAMETERS_ELSEWHERE,
@@ -56,7 +66,7 @@ from sklearn_metabp.estimators._scoring import ScorerOfParameters
 from sklearn_metabp.estimators._split import split
 from sklearn_metabp.estimators._summary import FitSize, ModelSummary, summarise_model
 from sklearn_metabp.estimators._validation import ValidationRows
-from sklearn_metabp.estimators._weights import WritableWeights
+from sklearn_metabp.estimators._weights import WritableWeights, explain_lack
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
@@ -94,9 +104,12 @@ class BaseBackprop(
     _auto_batch_size = 200
     # Parameters that some estimators do not have.
     class_weight: Any = None
+    label_smoothing: float = 0.0
     n_threads: int = 1
     tied_epochs: str = "first"
+    n_members: int = 1
     targets_: Targets
+    _members: list[Any] | None = None  # of an ensemble
     _fit_size: tuple[int, int, int] | None = None  # as FitSize; None after an older version's fit
     _parameter_constraints: dict = {
         "update_rule": "no_validation",  # resolve_update_rule checks it
@@ -215,7 +228,14 @@ class BaseBackprop(
         return super().set_params(**params)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "_params" in vars(self)
+        return "_params" in vars(self) or bool(self._members)
+
+    @property
+    def members_(self) -> list[Self]:
+        """The fitted networks, each an estimator of one; itself alone if ``n_members`` is 1."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(explain_lack(self, "members_"))
+        return list(self._members) if self._members else [self]
 
     def _fit(self, given: GivenData, classes: Any = None, *, incremental: bool = False) -> Self:
         """Train in three steps, and become fitted only at the end of the last.
@@ -231,9 +251,35 @@ class BaseBackprop(
         continues = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         with features_as_before_on_error(self):
             data = self._check_data(given, classes, continues)
+            if self.n_members > 1 or (continues and self._members):
+                return self._fit_members(data, continues=continues, incremental=incremental)
             start = self._find_start(data, continues=continues, incremental=incremental)
             end = self._train(start, incremental)
         return self._become_fitted(start, end)
+
+    def _fit_members(self, data: FitData, *, continues: bool, incremental: bool) -> Self:
+        """Train every member as a fit of one network, and become fitted when all are."""
+        members = members_to_continue(self) if continues else new_members(self)
+        with as_before_on_error(members):
+            if continues:
+                update_members(self, members)
+            ends = train_members(self, members, data, continues=continues, incremental=incremental)
+        for name in OF_ONE_NETWORK:
+            self.__dict__.pop(name, None)
+        for name, value in attributes_of_ensemble(members, ends).items():
+            setattr(self, name, value)
+        message = message_of_ensemble(ends)
+        if message:
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)  # for the callbacks
+    def _fit_member(self, data: FitData, *, continues: bool, incremental: bool) -> FitEnd:
+        """Take the second and the third step of a fit, with the warning left to the ensemble."""
+        start = self._find_start(data, continues=continues, incremental=incremental)
+        end = self._train(start, incremental)
+        self._become_fitted(start, end._replace(message=None))
+        return end
 
     def _check_data(self, given: GivenData, classes: Any, continues: bool) -> FitData:
         """Take the first step of a fit: check the rows, and learn the targets from y."""
@@ -400,9 +446,12 @@ class BaseBackprop(
             )
         else:
             X = np.ascontiguousarray(X, dtype)
+        encoded = targets.encode_rows(X, y, dtype)
+        if self.label_smoothing:
+            encoded = targets.smoothed(encoded, self.label_smoothing)  # type: ignore[attr-defined]
         return Batches(
             X,
-            targets.encode_rows(X, y, dtype),
+            encoded,
             weight,
             check_batch_size(self, X.shape[0], training.rule),
             self.shuffle,
@@ -548,9 +597,17 @@ class BaseBackpropMLP(BaseBackprop):
     def _outputs(self, X: Any) -> np.ndarray:
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
-        return self.network_.outputs(
-            self.params_, check_X(self, X), n_threads=count_threads(self.n_threads)
+        X, n_threads = check_X(self, X), count_threads(self.n_threads)
+        if not self._members:
+            return self.network_.outputs(self.params_, X, n_threads=n_threads)
+        total, *others = (
+            member.network_.outputs(member.params_, X, n_threads=n_threads)
+            for member in self._members
         )
+        for outputs in others:
+            total += outputs
+        total /= len(self._members)
+        return total
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

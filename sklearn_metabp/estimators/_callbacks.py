@@ -1,11 +1,12 @@
 """The one file that uses scikit-learn's callback API, which is experimental."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn import callback
+from sklearn.callback import AutoPropagatedCallback
 
 from sklearn_metabp.estimators._rows import FitData
 from sklearn_metabp.network import Step
@@ -15,6 +16,7 @@ __all__ = [
     "CallbackListener",
     "CallbackSupportMixin",
     "IterationListener",
+    "MembersListener",
     "drop_removed_callbacks",
     "lend_callbacks",
     "open_listener",
@@ -216,6 +218,67 @@ class CallbackListener:
         self._root.call_on_fit_task_end(
             **self._known, reconstruction_attributes=self._fitted_attributes
         )
+
+
+class MembersListener:
+    """The tasks of the members of an ensemble, within the task of its fit.
+
+    Callbacks that scikit-learn propagates into sub-estimators, such as its progress bar, see the
+    fit and its members. All other callbacks see the training of every member, as a fit by itself.
+
+    Parameters
+    ----------
+    estimator : estimator
+        ``_fit_context`` decorates its ``fit`` and tears the callbacks down.
+    task_name : str
+    members : sequence of estimators
+        They have the callbacks of the estimator.
+    data : FitData
+    """
+
+    def __init__(self, estimator: Any, task_name: str, members: Sequence[Any], data: FitData):
+        self._root: Any = None
+        callbacks = getattr(estimator, "_skl_callbacks", [])
+        if not callbacks and not hasattr(estimator, "_parent_callback_ctx"):
+            return
+        weight = data.given.sample_weight
+        metadata = None if weight is None else {"sample_weight": weight}
+        self._known = {
+            "estimator": estimator,
+            "X": data.given.X,
+            "y": data.rows.y,
+            "metadata": metadata,
+        }
+        try:
+            estimator.set_callbacks(*(c for c in callbacks if _is_propagated(c)))
+            self._root = estimator._init_callback_context(task_name, max_subtasks=len(members))
+        finally:
+            estimator.set_callbacks(*callbacks)
+        for member in members:
+            member.set_callbacks(*(c for c in callbacks if not _is_propagated(c)))
+        self._root.call_on_fit_task_begin(**self._known)
+
+    @contextmanager
+    def task_of(self, member: Any) -> Iterator[None]:
+        """Return a context for the training of the next member."""
+        if self._root is None:
+            yield
+            return
+        task = self._root.subcontext(task_name="member")
+        with task.propagate_callback_context(member):
+            task.call_on_fit_task_begin(**self._known)
+            yield
+            task.call_on_fit_task_end(**self._known)
+
+    def fit_ends(self) -> None:
+        """Close the root task."""
+        if self._root is not None:
+            self._root.call_on_fit_task_end(**self._known)
+
+
+def _is_propagated(one: Any) -> bool:
+    """Return whether scikit-learn propagates a callback into sub-estimators."""
+    return isinstance(one, AutoPropagatedCallback)
 
 
 def _every_step(estimator: Any, index: int) -> int:

@@ -1,6 +1,7 @@
 """The classifier."""
 
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import spmatrix
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -92,6 +93,10 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         does not name has weight 1, and keys that are no class are ignored. ``"balanced"`` is
         ``n_samples / (n_classes * count)``. If y has several columns, it is a list of one dict per
         column, and the weights of the columns are multiplied.
+    label_smoothing : float, default=0.0
+        Share ε in [0, 1) that every target gives up to all classes alike: with K classes a target y
+        becomes (1 - ε) y + ε / K, and (1 - ε) y + ε / 2 for two classes on one neuron and for a
+        label of multilabel y. Losses on validation rows do not contain it.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
         The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
@@ -123,12 +128,20 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         for each processor that the process may use. The results are the same to the bit. Small
         layers, and machines without AVX2 or NEON, use one thread. What runs many fits at once
         multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
+    n_members : int, default=1
+        Number of networks that a fit trains. A prediction is the mean of their outputs. Each has
+        a seed of its own, and so another start, another order of the rows and, with
+        ``early_stopping``, other validation rows. See :ref:`members`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,) or list of ndarray
         Class labels; for multilabel the numbers of the labels. A list of one array per column if y
         has several columns of classes.
+    members_ : list of estimators
+        The fitted networks, each an estimator of one network; ``[self]`` if ``n_members`` is 1.
+        Of several networks only they have the attributes from ``coefs_`` to ``params_`` and those
+        of losses and validation.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights, as views of ``params_``. They can be written, also item by item. Predictions and a
         continued training then use the new values.
@@ -160,12 +173,13 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     temperature_ : float
-        Divisor of the net inputs of the output neurons; 1 without ``calibration``.
+        Divisor of the net inputs of the output neurons; 1 without ``calibration``. Of several
+        networks each has its own.
     n_iter_ : int
         Number of epochs, or of iterations of a rule that searches along lines. With ``warm_start``
-        and ``partial_fit`` it counts those of all calls.
+        and ``partial_fit`` it counts those of all calls. Of several networks it is the largest.
     t_ : int
-        Number of rows presented to the network, over all epochs.
+        Number of rows presented to the network, over all epochs; of several networks their sum.
     n_layers_ : int
         Number of layers, with the input and the output layer.
     n_outputs_ : int
@@ -209,10 +223,12 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
         **INPUT_GRADIENT_CONSTRAINTS,
+        "n_members": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions(set(CLASS_LOSSES))],
         "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "calibration": [StrOptions({"temperature"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -237,6 +253,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         calibration: str | None = None,
         warm_start: bool = False,
         class_weight: dict | list[dict] | str | None = None,
+        label_smoothing: float = 0.0,
         dropout: float = 0.0,
         input_noise: float = 0.0,
         input_gradient_penalty: float = 0.0,
@@ -245,6 +262,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         init_output_bias: str = "init",
         verbose: bool = False,
         n_threads: int = 1,
+        n_members: int = 1,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -274,7 +292,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         self.input_gradient_norm = input_gradient_norm
         self.tied_epochs = tied_epochs
         self.calibration = calibration
+        self.n_members = n_members
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sklearn_metabp.estimators._weights import explain_lack
+
 
 class TrainingCurves:
     """Attributes that are computed from the state of the training on access.
@@ -13,9 +15,7 @@ class TrainingCurves:
         try:
             return self.__dict__["_training_state"]
         except KeyError:
-            raise AttributeError(
-                f"{type(self).__name__} object has no attribute {name!r}"
-            ) from None
+            raise AttributeError(explain_lack(self, name)) from None
 
     @property
     def loss_curve_(self) -> list[float]:

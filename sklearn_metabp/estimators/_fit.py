@@ -57,6 +57,7 @@ class Training:
             "t_": state.n_rows,
             "targets_": self.targets,
             "_training_state": state,
+            "_members": None,
         }
 
     def snapshot(self) -> dict[str, Any]:

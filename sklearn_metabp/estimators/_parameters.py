@@ -53,6 +53,8 @@ PARAMETERS_ELSEWHERE = {
     "max_epochs": "max_iter",
     "n_epochs": "max_iter",
     "criterion": "loss",
+    "n_estimators": "n_members",
+    "n_ens": "n_members",
     "hidden_units": "hidden_layer_sizes",
     "layers": "hidden_layer_sizes, without the inputs and outputs",
     "dropout_rate": "dropout",

@@ -1,13 +1,14 @@
 """The recurrent classifier."""
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -91,6 +92,10 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in :class:`BackpropMLPClassifier`. Not with
         ``return_sequences=True``.
+    label_smoothing : float, default=0.0
+        Share ε in [0, 1) that every target gives up to all classes alike: with K classes a target y
+        becomes (1 - ε) y + ε / K, and (1 - ε) y + ε / 2 for two classes on one neuron and for a
+        label of multilabel y. Losses on validation rows do not contain it.
     dropout : float, default=0.0
         Probability, in [0, 1), that a state is set to 0 on its way to the outputs in a training
         step. The other states are divided by ``1 - dropout``. States on their way to the next time
@@ -193,6 +198,7 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         "loss": [StrOptions(set(CLASS_LOSSES))],
         "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -219,6 +225,7 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         scoring: str | Callable | None = None,
         warm_start: bool = False,
         class_weight: dict | list[dict] | str | None = None,
+        label_smoothing: float = 0.0,
         dropout: float = 0.0,
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
@@ -251,6 +258,7 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
             verbose=verbose,
         )
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

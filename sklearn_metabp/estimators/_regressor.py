@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import spmatrix
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.estimators._base import BaseBackpropMLP
@@ -107,9 +108,17 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         for each processor that the process may use. The results are the same to the bit. Small
         layers, and machines without AVX2 or NEON, use one thread. What runs many fits at once
         multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
+    n_members : int, default=1
+        Number of networks that a fit trains. A prediction is the mean of their outputs. Each has
+        a seed of its own, and so another start, another order of the rows and, with
+        ``early_stopping``, other validation rows. See :ref:`members`.
 
     Attributes
     ----------
+    members_ : list of estimators
+        The fitted networks, each an estimator of one network; ``[self]`` if ``n_members`` is 1.
+        Of several networks only they have the attributes from ``coefs_`` to ``params_`` and those
+        of losses and validation.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights, as views of ``params_``. They can be written, also item by item. Predictions and a
         continued training then use the new values.
@@ -142,9 +151,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
         Number of epochs, or of iterations of a rule that searches along lines. With ``warm_start``
-        and ``partial_fit`` it counts those of all calls.
+        and ``partial_fit`` it counts those of all calls. Of several networks it is the largest.
     t_ : int
-        Number of rows presented to the network, over all epochs.
+        Number of rows presented to the network, over all epochs; of several networks their sum.
     n_layers_ : int
         Number of layers, with the input and the output layer.
     n_outputs_ : int
@@ -185,6 +194,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
         **INPUT_GRADIENT_CONSTRAINTS,
+        "n_members": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions(set(NUMBER_LOSSES))],
         "out_activation": [StrOptions({"auto", *OUT_ACTIVATIONS})],
     }
@@ -217,6 +227,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         init_output_bias: str = "init",
         verbose: bool = False,
         n_threads: int = 1,
+        n_members: int = 1,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -245,6 +256,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         self.input_gradient_penalty = input_gradient_penalty
         self.input_gradient_norm = input_gradient_norm
         self.tied_epochs = tied_epochs
+        self.n_members = n_members
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

@@ -19,6 +19,17 @@ def checksum(params: np.ndarray) -> int:
     return zlib.crc32(params.data)
 
 
+def explain_lack(estimator: Any, name: str) -> str:
+    """Return the text of the error for an attribute that an estimator does not have."""
+    kind, members = type(estimator).__name__, vars(estimator).get("_members")
+    if members:
+        return (
+            f"{kind!r} object of {len(members)} networks has no attribute {name!r}: each network "
+            f"has its own, as model.members_[0].{name}"
+        )
+    return f"{kind!r} object has no attribute {name!r}; it has after fit"
+
+
 class LayerArrays(list):
     """Views of one flat vector, one per layer; setting an item writes into the vector.
 
@@ -73,12 +84,7 @@ class WritableWeights:
     @property
     def params_(self) -> np.ndarray:
         """All weights and biases as one vector of shape (n_params,); setting copies the array."""
-        try:
-            return self._params
-        except AttributeError:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute 'params_'; it has after fit"
-            ) from None
+        return self._params_for("params_")
 
     @params_.setter
     def params_(self, params: ArrayLike) -> None:
@@ -89,8 +95,9 @@ class WritableWeights:
     @property
     def coefs_(self) -> list[np.ndarray]:
         """Weight matrices as views of ``params_``, each of shape (fan_in, fan_out)."""
+        params = self._params_for("coefs_")
         tensors = [tensor for tensor in self.layout_.tensors if not tensor.is_bias]
-        return LayerArrays(self.layout_.coefs(self.params_), tensors)
+        return LayerArrays(self.layout_.coefs(params), tensors)
 
     @coefs_.setter
     def coefs_(self, coefs: Iterable[ArrayLike]) -> None:
@@ -99,12 +106,20 @@ class WritableWeights:
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """Bias vectors as views of ``params_``, each of shape (fan_out,)."""
+        params = self._params_for("intercepts_")
         tensors = [tensor for tensor in self.layout_.tensors if tensor.is_bias]
-        return LayerArrays(self.layout_.intercepts(self.params_), tensors)
+        return LayerArrays(self.layout_.intercepts(params), tensors)
 
     @intercepts_.setter
     def intercepts_(self, intercepts: Iterable[ArrayLike]) -> None:
         self._write_tensors("intercepts_", intercepts, is_bias=True)
+
+    def _params_for(self, name: str) -> np.ndarray:
+        """Return the parameters, or raise AttributeError for the attribute that needs them."""
+        try:
+            return self._params
+        except AttributeError:
+            raise AttributeError(explain_lack(self, name)) from None
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
@@ -135,6 +150,8 @@ class WritableWeights:
                 f"{name} are those of a fitted network, and this {type(self).__name__} is not "
                 "fitted: fit(..., coef_init=, intercept_init=) says where training starts."
             )
+        if vars(self).get("_members"):
+            raise AttributeError(explain_lack(self, name))
         return self.layout_
 
     def _written_params(self) -> np.ndarray | None:

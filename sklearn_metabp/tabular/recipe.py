@@ -14,18 +14,10 @@ from sklearn_metabp.update_rules import AdamW
 _EPOCHS, _ROWS, _LEAST_EPOCHS = 256, 1_000_000, 48
 
 
-def coslog4(t: int, t_planned: int) -> float:
-    """Return the factor of four waves that become longer: (1 - cos(2 pi log2(1 + 15 p))) / 2.
-
-    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default" (2024).
-    """
-    return (1 - math.cos(2 * math.pi * math.log2(1 + 15 * t / t_planned))) / 2
-
-
 def _common_parameters() -> dict[str, Any]:
     return {
         "hidden_layer_sizes": (256, 256, 256),
-        "update_rule": AdamW(2.5e-3, beta_2=0.95, weight_decay=0.02, schedule=coslog4),
+        "update_rule": AdamW(2.5e-3, beta_2=0.95, weight_decay=0.02, schedule="coslog4"),
         "alpha": 0.0,
         "dropout": 0.15,
         "n_iter_no_change": math.inf,

@@ -153,6 +153,26 @@ class ClassTargets(TargetsOfY):
             targets -= 1
         return targets
 
+    def smoothed(
+        self, targets: np.ndarray | SparseTargets, share: float
+    ) -> np.ndarray | SparseTargets:
+        """Return encoded targets with a share of the mean of all classes: label smoothing.
+
+        With the share ε a target t becomes (1 - ε) t + ε m, where m is the mean target of a neuron
+        if all classes are equally frequent: 1/K for one of K classes, and 1/2 for a single neuron
+        and for a label. C. Szegedy et al., "Rethinking the Inception Architecture for Computer
+        Vision" (2016), section 7.
+        """
+        return mixed(targets, share, self.mean_targets)
+
+    @property
+    def mean_targets(self) -> np.ndarray:
+        """Targets on average over equally frequent classes, of shape (n_outputs,)."""
+        no, yes = self._no_and_yes
+        n_outputs = self.n_outputs()
+        n_classes = 2 if self.is_multilabel or self._has_one_neuron else n_outputs
+        return np.full(n_outputs, no + (yes - no) / n_classes)
+
     def n_outputs(self, y: Any = None) -> int:
         """Return the number of output neurons, which follows from the classes."""
         if self.is_multilabel:
@@ -208,6 +228,17 @@ class ClassTargets(TargetsOfY):
         right = self._is_yes(outputs)
         np.equal(right, _dense(y, bool), out=right)
         return share_of_rows(np.all(right, axis=1), sample_weight)
+
+
+def mixed(
+    targets: np.ndarray | SparseTargets, share: float, others: np.ndarray
+) -> np.ndarray | SparseTargets:
+    """Return (1 - share) t + share o; a matrix is changed in place."""
+    if isinstance(targets, SparseTargets):
+        return targets.mixed(share, others)
+    targets *= 1 - share
+    targets += (share * others).astype(targets.dtype)
+    return targets
 
 
 def _dense(y: Any, dtype: DTypeLike) -> np.ndarray:

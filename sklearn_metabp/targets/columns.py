@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.targets.class_weights import product_of_columns
-from sklearn_metabp.targets.classes import ClassTargets
+from sklearn_metabp.targets.classes import ClassTargets, mixed
 from sklearn_metabp.targets.kinds import share_of_rows
 from sklearn_metabp.targets.labels import as_labels, column_labels
 from sklearn_metabp.targets.targets import TargetsOfY
@@ -92,6 +92,13 @@ class MultiOutputTargets(TargetsOfY):
         if any(isinstance(part, SparseTargets) for part in parts):
             return SparseTargets.side_by_side(parts)
         return np.ascontiguousarray(np.hstack(parts))
+
+    def smoothed(
+        self, targets: np.ndarray | SparseTargets, share: float
+    ) -> np.ndarray | SparseTargets:
+        """Return encoded targets with a share of the mean of all classes, column by column."""
+        means = np.concatenate([column.mean_targets for column in self.columns])
+        return mixed(targets, share, means)
 
     def _parts(self, outputs: np.ndarray) -> Iterable[tuple[ClassTargets, np.ndarray]]:
         return zip(

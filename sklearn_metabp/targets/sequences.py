@@ -54,6 +54,10 @@ class SequenceTargets(TargetsOfY):
         targets[~_padding(y)] = encoded
         return targets
 
+    def smoothed(self, targets: np.ndarray, share: float) -> np.ndarray:
+        """Return encoded targets with a share of the mean of all classes, at every time step."""
+        return self.steps.smoothed(targets, share)  # type: ignore[attr-defined]
+
     def n_outputs(self, y: Any) -> int:
         """Return the number of output neurons for y."""
         return self.steps.n_outputs(steps_of(y))

@@ -30,8 +30,9 @@ class AdaGrad(ElementwiseRule, ScheduledRule):
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     schedule : str or callable, default="constant"
         How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
-        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
-        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
+        ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
+        ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
+        steps. See :doc:`/update_rules`.
 
     References
     ----------

@@ -18,8 +18,9 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
     .. math::
         \Delta w = -\gamma \left( \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} + \lambda w \right)
 
-    With ``cautious``, :math:`\lambda w` counts only where :math:`\hat m_t w \ge 0`: where the step
-    without it shrinks the weight or leaves it.
+    The rate :math:`\gamma` follows ``schedule``, and the decay :math:`\lambda` follows
+    ``decay_schedule``. With ``cautious``, :math:`\lambda w` counts only where
+    :math:`\hat m_t w \ge 0`: where the step without it shrinks the weight or leaves it.
 
     Parameters
     ----------
@@ -36,8 +37,9 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
         ``alpha`` acts through the gradient besides; set it to 0 to have this decay alone.
     schedule : str or callable, default="constant"
         How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
-        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
-        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
+        ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
+        ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
+        steps. See :doc:`/update_rules`.
     decay_epochs : float, default=None
         The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
         alone would divide a weight by e. With M steps per epoch,
@@ -46,13 +48,17 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
         :math:`\gamma`.
     cautious : bool, default=False
         Whether a weight decays only where the rest of its update does not make it larger.
+    decay_schedule : str or callable, default="constant"
+        How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
+        function.
 
     References
     ----------
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization" (2019), algorithm 2, in the
     form of ``torch.optim.AdamW``, which lets biases decay too. For ``cautious``: L. Chen et al.,
     "Cautious Weight Decay" (2025). For ``decay_epochs``: X. Wang and L. Aitchison, "How to set
-    AdamW's weight decay as you scale model and dataset size" (2024).
+    AdamW's weight decay as you scale model and dataset size" (2024). For ``decay_schedule``:
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default" (2024).
 
     Examples
     --------
@@ -81,6 +87,7 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
         schedule: str | Schedule = "constant",
         decay_epochs: float | None = None,
         cautious: bool = False,
+        decay_schedule: str | Schedule = "constant",
     ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
@@ -90,6 +97,7 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
         self.schedule = schedule
         self.decay_epochs = decay_epochs
         self.cautious = cautious
+        self.decay_schedule = decay_schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start both moments at zero; see :meth:`UpdateRule.init_state`.

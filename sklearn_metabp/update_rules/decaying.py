@@ -6,20 +6,21 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_metabp._kernels.rules import cautious_decay_step, decay_step
 from sklearn_metabp.network import Step
 from sklearn_metabp.update_rules.operation import Operation
 from sklearn_metabp.update_rules.scheduled import ScheduledRule
+from sklearn_metabp.update_rules.schedules import SCHEDULES, Schedule, factor_at
 
 
 class DecayingRule(ScheduledRule):
     """Base of rules with decoupled weight decay; not to be used directly.
 
-    A subclass takes ``weight_decay``, ``decay_epochs`` and ``cautious`` as parameters. It puts
-    :meth:`decay_operations` after its other operations, or calls at every step what
-    :meth:`bind_decay` returned, when ``step.updates`` has everything else.
+    A subclass takes ``weight_decay``, ``decay_epochs``, ``cautious`` and ``decay_schedule`` as
+    parameters. It puts :meth:`decay_operations` after its other operations, or calls at every step
+    what :meth:`bind_decay` returned, when ``step.updates`` has everything else.
     """
 
     _parameter_constraints: dict = {
@@ -27,10 +28,12 @@ class DecayingRule(ScheduledRule):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "decay_epochs": [Interval(Real, 0, None, closed="right"), None],
         "cautious": ["boolean"],
+        "decay_schedule": [StrOptions(set(SCHEDULES)), callable],
     }
     weight_decay: float
     decay_epochs: float | None
     cautious: bool
+    decay_schedule: str | Schedule
 
     def _validate_params(self) -> None:
         """Validate each parameter, and that one of them alone sets the decay."""
@@ -85,10 +88,20 @@ class DecayingRule(ScheduledRule):
         weights = slice(step.layout.n_weights)
         function = cautious_decay_step if self.cautious else decay_step
         arrays = step.params[weights], step.updates[weights]
-        return [Operation(function, arrays, numbers, steady=self.has_steady_rate)]
+        steady = self.has_steady_rate and self.decay_schedule == "constant"
+        return [Operation(function, arrays, numbers, steady=steady)]
 
     def _share(self, step: Step, rate: float, factor: float) -> float:
         """Return the share of every weight that decays in a step."""
+        if self.decay_schedule != "constant":
+            of_decay = factor_at(
+                self.decay_schedule,
+                step.index,
+                step.n_planned,
+                name="decay_schedule",
+                of="the decay of the weights",
+            )
+            rate, factor = rate * of_decay, factor * of_decay
         if self.decay_epochs is None:
             return rate * self.weight_decay
         return factor * share_of_epochs(self.decay_epochs, step)

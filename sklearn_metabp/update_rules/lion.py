@@ -39,8 +39,9 @@ class Lion(ElementwiseRule, DecayingRule):
         ``alpha`` acts through the gradient besides; set it to 0 to have this decay alone.
     schedule : str or callable, default="constant"
         How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
-        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
-        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
+        ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
+        ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
+        steps. See :doc:`/update_rules`.
     decay_epochs : float, default=None
         The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
         alone would divide a weight by e. With M steps per epoch,
@@ -49,6 +50,9 @@ class Lion(ElementwiseRule, DecayingRule):
         :math:`\gamma`.
     cautious : bool, default=False
         Whether a weight decays only where the rest of its update does not make it larger.
+    decay_schedule : str or callable, default="constant"
+        How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
+        function.
 
     References
     ----------
@@ -77,6 +81,7 @@ class Lion(ElementwiseRule, DecayingRule):
         schedule: str | Schedule = "constant",
         decay_epochs: float | None = None,
         cautious: bool = False,
+        decay_schedule: str | Schedule = "constant",
     ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
@@ -85,6 +90,7 @@ class Lion(ElementwiseRule, DecayingRule):
         self.schedule = schedule
         self.decay_epochs = decay_epochs
         self.cautious = cautious
+        self.decay_schedule = decay_schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the mean at zero; see :meth:`UpdateRule.init_state`.

@@ -65,8 +65,9 @@ class Prodigy(DecayingRule, MomentRule):
         they make the estimate too large.
     schedule : str or callable, default="constant"
         How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
-        ``"cosine"``, ``"one_cycle"``, or a function ``(t, t_planned) -> factor`` of the number of
-        the step, from 1, and the number of planned steps. See :doc:`/update_rules`.
+        ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
+        ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
+        steps. See :doc:`/update_rules`.
     decay_epochs : float, default=None
         The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
         alone would divide a weight by e. With M steps per epoch the share of a step is
@@ -74,6 +75,9 @@ class Prodigy(DecayingRule, MomentRule):
         of the schedule.
     cautious : bool, default=False
         Whether a weight decays only where the rest of its update does not make it larger.
+    decay_schedule : str or callable, default="constant"
+        How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
+        function.
 
     References
     ----------
@@ -117,6 +121,7 @@ class Prodigy(DecayingRule, MomentRule):
         schedule: str | Schedule = "constant",
         decay_epochs: float | None = None,
         cautious: bool = False,
+        decay_schedule: str | Schedule = "constant",
     ) -> None:
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
@@ -131,6 +136,7 @@ class Prodigy(DecayingRule, MomentRule):
         self.schedule = schedule
         self.decay_epochs = decay_epochs
         self.cautious = cautious
+        self.decay_schedule = decay_schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start both moments at zero and the distance at d0; see :meth:`UpdateRule.init_state`.

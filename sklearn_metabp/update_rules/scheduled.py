@@ -23,7 +23,8 @@ class ScheduledRule(UpdateRule):
 
     _parameter_constraints: dict = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "schedule": [StrOptions(set(SCHEDULES)), callable],
+        # "adaptive" depends on the loss and not on the step: on_plateau.
+        "schedule": [StrOptions({*SCHEDULES, "adaptive"}), callable],
     }
     learning_rate: float
     schedule: str | Schedule

@@ -1,7 +1,8 @@
-r"""Schedules: the learning rate as a function of the step.
+r"""Schedules: learning rate, decay and dropout as functions of the step.
 
 A schedule is a function of the number of the step, from 1, and of the number of planned steps. It
-returns the factor that the learning rate is multiplied by.
+returns the factor that the learning rate, the decay of the weights or the share of dropped neurons
+is multiplied by.
 """
 
 import inspect
@@ -39,26 +40,51 @@ def one_cycle(t: int, t_planned: int) -> float:
     return _between(1.0, _END, (done - top) / (last - top))
 
 
+def flat_cosine(t: int, t_planned: int) -> float:
+    """Stay at 1 for half of the steps, then follow half a cosine to 0.
+
+    ``flat_cos`` of D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default" (2024).
+    """
+    return _between(1.0, 0.0, max(2 * min((t - 1) / t_planned, 1.0) - 1, 0.0))
+
+
+def coslog4(t: int, t_planned: int) -> float:
+    """Go from 0 to 1 and back four times, each time twice as long: (1 - cos(2π log2(1 + 15p))) / 2.
+
+    p is the share of the planned steps. The last wave takes 8/15 of them. D. Holzmüller,
+    L. Grinsztajn and I. Steinwart, "Better by Default" (2024).
+    """
+    share = min(t / t_planned, 1.0)  # the first step moves, and the last one stands still
+    return (1 - math.cos(2 * math.pi * math.log2(1 + 15 * share))) / 2
+
+
 def _between(start: float, end: float, share: float) -> float:
     """Go from start to end along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-# "adaptive" depends on the loss and not on the step: ScheduledRule.on_plateau.
 SCHEDULES: dict[str, Schedule] = {
     "constant": constant,
     "invscaling": invscaling,
-    "adaptive": constant,
     "cosine": cosine,
     "one_cycle": one_cycle,
+    "flat_cosine": flat_cosine,
+    "coslog4": coslog4,
 }
 
 # The schedules that are at 0, or almost, when the planned steps are over, and stay there.
-ENDING = ("cosine", "one_cycle")
+ENDING = ("cosine", "one_cycle", "flat_cosine", "coslog4")
 
 
-def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
-    """Return the factor that the learning rate is multiplied by at a step.
+def factor_at(
+    schedule: str | Schedule,
+    t: int,
+    t_planned: int,
+    *,
+    name: str = "schedule",
+    of: str = "the learning rate",
+) -> float:
+    """Return the factor of a schedule at a step.
 
     Parameters
     ----------
@@ -68,6 +94,10 @@ def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
         Number of the step, from 1.
     t_planned : int
         Number of planned steps; ``t`` may be greater.
+    name : str, default="schedule"
+        Name of the parameter that the schedule was given as, for errors.
+    of : str, default="the learning rate"
+        The number that is multiplied by the factor, for errors.
 
     Returns
     -------
@@ -96,13 +126,13 @@ def factor_at(schedule: str | Schedule, t: int, t_planned: int) -> float:
         if _takes_two_arguments(schedule):  # then the error is one of its own
             raise
         raise TypeError(
-            f"schedule={schedule!r} must be a function schedule(t, t_planned) of the number of the "
-            "step and the steps planned, which returns what the learning rate is multiplied by."
+            f"{name}={schedule!r} must be a function {name}(t, t_planned) of the number of the "
+            f"step and the steps planned, which returns what {of} is multiplied by."
         ) from error
     if not isinstance(factor, Real) or not math.isfinite(factor) or factor < 0:
         raise ValueError(
-            f"schedule={schedule!r} returned {factor!r} at step {t} of {t_planned}: it must return "
-            "a finite number of at least 0, which the learning rate is multiplied by."
+            f"{name}={schedule!r} returned {factor!r} at step {t} of {t_planned}: it must return "
+            f"a finite number of at least 0, which {of} is multiplied by."
         )
     return float(factor)
 

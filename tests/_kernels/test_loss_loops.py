@@ -15,10 +15,12 @@ double rules(int is_double, int loss, int function, void *x, const void *t, void
 {
     return output_rules(is_double, loss, function, x, t, d, weight, n, width, groups, n_groups);
 }
-double of_labels(int is_double, void *x, const int32_t *labels, void *d, const void *weight,
-                 int64_t n, int64_t width, const int64_t *groups, int64_t n_groups)
+double of_labels(int is_double, void *x, const int32_t *labels, const void *no, const void *yes,
+                 void *d, const void *weight, int64_t n, int64_t width, const int64_t *groups,
+                 int64_t n_groups)
 {
-    return softmax_labels_log_loss(is_double, x, labels, d, weight, n, width, groups, n_groups);
+    return softmax_labels_log_loss(is_double, x, labels, no, yes, d, weight, n, width, groups,
+                                   n_groups);
 }
 void outputs(int is_double, void *x, int64_t n, int64_t width, const int64_t *groups,
              int64_t n_groups)
@@ -81,14 +83,25 @@ def apply_rules(loops, loss, out, net, targets, weight=None, groups=None):
     return value, x, deltas
 
 
-def apply_labels(loops, net, labels, weight=None, groups=None):
+def apply_labels(loops, net, labels, weight=None, groups=None, no=None, yes=None):
     x, n, width = net.copy(), *net.shape
     deltas = np.full_like(x, np.nan)
     groups = np.array(groups or [width], np.int64)
     labels = np.ascontiguousarray(labels, np.int32)
     is_double = int(x.dtype == np.float64)
     value = call(
-        loops.of_labels, is_double, x, labels, deltas, weight, n, width, groups, len(groups)
+        loops.of_labels,
+        is_double,
+        x,
+        labels,
+        no,
+        yes,
+        deltas,
+        weight,
+        n,
+        width,
+        groups,
+        len(groups),
     )
     return value, x, deltas
 
@@ -214,6 +227,28 @@ def test_labels_give_the_bits_of_their_matrix(loops, groups, dtype, weighted):
         assert_same_bits([outputs], [of_matrix[1]])
 
 
+def smoothed_problem(n, groups, dtype, share=0.1):
+    """As ``softmax_problem``, with smoothed targets, and those of no and of yes."""
+    net, labels, matrix, weight = softmax_problem(n, groups, dtype, seed=n, spread=30)
+    means = np.repeat(1 / np.array(groups), groups)
+    no = (share * means).astype(dtype)
+    yes = (1 - share + share * means).astype(dtype)
+    return net, labels, np.where(matrix == 1, yes, no), weight, no, yes
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("groups", [*((width,) for width in WIDTHS), *GROUPS], ids=str)
+def test_smoothed_labels_give_the_bits_of_their_matrix(loops, groups, dtype, weighted):
+    for n in N_ROWS:
+        net, labels, matrix, weight, no, yes = smoothed_problem(n, groups, dtype)
+        weight = weight if weighted else None
+        assert_same_bits(
+            apply_labels(loops, net, labels, weight, groups, no, yes),
+            apply_rules(loops, "log_loss", "softmax", net, matrix, weight, groups),
+        )
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("width", [1, 2, 3, 10, 16, 17, 40, 500])
@@ -224,6 +259,8 @@ def test_a_net_input_that_is_not_finite_makes_the_loss_so(loops, width, dtype, b
             net[n - 1, position] = bad
             assert not np.isfinite(apply_rules(loops, "log_loss", "softmax", net, matrix)[0])
             assert not np.isfinite(apply_labels(loops, net, labels)[0])
+            _, _, _, _, no, yes = smoothed_problem(n, (width,), dtype)
+            assert not np.isfinite(apply_labels(loops, net, labels, no=no, yes=yes)[0])
 
 
 def test_a_label_outside_its_group_is_found(loops):
@@ -320,6 +357,11 @@ def test_the_bits_are_the_same_with_all_vector_units(loops, units, tmp_path):
             assert_same_bits(
                 apply_labels(loops, net, labels, weight, groups),
                 apply_labels(other, net, labels, weight, groups),
+            )
+            net, labels, _, weight, no, yes = smoothed_problem(67, groups, dtype)
+            assert_same_bits(
+                apply_labels(loops, net, labels, weight, groups, no, yes),
+                apply_labels(other, net, labels, weight, groups, no, yes),
             )
             arguments = ("log_loss", "softmax", net, masses, weight, groups)
             assert_same_bits(apply_rules(loops, *arguments), apply_rules(other, *arguments))

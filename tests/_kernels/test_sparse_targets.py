@@ -104,6 +104,42 @@ def test_steps_are_those_of_the_matrix_to_the_bit(
             assert one.summed_loss(start, stop) == other.summed_loss(start, stop)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("groups", [(3, 2), (5,)])
+def test_mixed_targets_of_classes_are_their_matrix(kernels, groups, dtype):
+    problem = make_problem((6, 4, 5), "tanh", "log_loss", "softmax", n=11, out_groups=groups)
+    _, X, _, weight = problem.arrays(dtype)
+    rng = np.random.default_rng(4)
+    starts = np.cumsum((0, *groups[:-1]))
+    neurons = np.column_stack(
+        [s + rng.integers(0, g, 11) for s, g in zip(starts, groups, strict=True)]
+    )
+    plain = SparseTargets.one_hot(neurons, 5, dtype)
+    others = np.repeat(1 / np.array(groups), groups)
+    targets = plain.mixed(0.3, others)
+    matrix = np.asarray(targets)
+    np.testing.assert_allclose(matrix, 0.7 * plain[:] + 0.3 * others, rtol=1e-6)
+    assert targets.is_yes_once_in(np.array(groups)) and not targets.are_zero_and_one
+    assert plain.are_zero_and_one
+    weights = rng.dirichlet(np.ones(11))
+    np.testing.assert_allclose(targets.column_means(weights), weights @ matrix, rtol=1e-6)
+    one, other = (problem.backprop(kernels, dtype, max_batch=4) for _ in range(2))
+    one.load(X, matrix, weight, None)
+    other.load(X, targets, weight, None)
+    for start, stop in [(0, 4), (4, 8), (8, 11)]:
+        assert one.gradients(start, stop) == other.gradients(start, stop)
+        np.testing.assert_array_equal(one.gradients_, other.gradients_)
+        other.fill_targets()
+        np.testing.assert_array_equal(other.targets[: stop - start], matrix[start:stop])
+        assert one.summed_loss(start, stop) == other.summed_loss(start, stop)
+
+
+def test_neurons_of_a_group_that_differ_have_no_labels():
+    targets = SparseTargets.one_hot([2, 0, 1], 3, float, no=[0.1, 0.1, 0.2])
+    assert not targets.is_yes_once_in(np.array([3]))
+    np.testing.assert_array_equal(targets[:2], [[0.1, 0.1, 1], [1, 0.1, 0.2]])
+
+
 def numbers(n, n_outputs, dtype):
     """Return a CSR matrix of numbers, some rows empty and some with duplicates and zeros."""
     rng = np.random.default_rng(n)

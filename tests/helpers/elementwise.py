@@ -38,6 +38,8 @@ RULES = [
     AdaMax(0.02),
     AdamW(0.01, weight_decay=0.1),
     AdamW(0.01, decay_epochs=3, weight_decay=0.01, cautious=True, schedule="cosine"),
+    AdamW(0.01, weight_decay=0.1, schedule="coslog4", decay_schedule="flat_cosine"),
+    AdamW(0.01, weight_decay=0.1, decay_schedule=one_over_t),
     Lion(0.002, weight_decay=0.1),
     Lion(0.002, decay_epochs=5, cautious=True),
     NAdam(0.01),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.callbacks import StepNotes
 from helpers.data import classes
-from helpers.rules import make_step
+from helpers.rules import make_step, walk
 
 from sklearn_metabp import AdamW, BackpropMLPClassifier, Layerwise, Lion, Muon, Prodigy, UpdateRule
 from sklearn_metabp.network import ParameterLayout
@@ -120,3 +120,54 @@ def test_caution_changes_steps_that_enlarge_a_weight_and_no_others(kind):
     enlarges = none * params > 0
     assert 5 < enlarges[: layout.n_weights].sum() < layout.n_weights - 5
     np.testing.assert_array_equal(cautious, np.where(enlarges, none, all_weights))
+
+
+@pytest.mark.parametrize("unit", [{"weight_decay": 0.3}, {"decay_epochs": 4.0}], ids=str)
+@pytest.mark.parametrize("cautious", [False, True])
+@pytest.mark.parametrize("kind", DECAYING, ids=lambda kind: kind.__name__)
+def test_a_schedule_of_the_decay_multiplies_the_decay_alone(kind, cautious, unit):
+    """Two steps from the same weights and gradients, with and without decay, differ by it."""
+    rng = np.random.default_rng(2)
+    gradients, start = rng.standard_normal((1, 20)), rng.standard_normal(20)
+
+    def first_update(**options):
+        updates, *_ = walk(
+            kind(cautious=cautious, schedule=lambda t, n: 0.7, **options),
+            gradients,
+            start,
+            layer_sizes=(3, 3, 2),
+        )
+        return updates[0]
+
+    none = first_update(decay_schedule=lambda t, n: 0.0, **unit)
+    whole = first_update(**unit) - none
+    third = first_update(decay_schedule=lambda t, n: 1 / 3, **unit) - none
+    largest = np.abs(whole[:15]).max()
+    assert largest > 1e-8
+    np.testing.assert_allclose(third, whole / 3, rtol=1e-9, atol=1e-7 * largest)
+
+
+def test_decay_follows_its_schedule_times_that_of_the_rate():
+    n = 8
+    rule = AdamW(0.1, weight_decay=0.5, schedule="cosine", decay_schedule="flat_cosine")
+    updates, *_ = walk(rule, np.zeros((n, 2)), [2.0, 0.0], n_planned=n, layer_sizes=(1, 1))
+    weights = 2 + np.concatenate([[0], np.cumsum(updates[:-1, 0])])
+    shares = -updates[:, 0] / weights
+    t = np.arange(n)
+    of_rate = (1 + np.cos(np.pi * t / n)) / 2
+    of_decay = np.where(t < n / 2, 1, (1 + np.cos(np.pi * (2 * t / n - 1))) / 2)
+    np.testing.assert_allclose(shares, 0.1 * 0.5 * of_rate * of_decay, rtol=1e-12)
+
+
+@pytest.mark.parametrize("schedule", ["adaptive", "linear", 0.5])
+def test_decay_has_no_schedule_that_depends_on_the_loss(schedule):
+    X, y = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    with pytest.raises(ValueError, match="decay_schedule"):
+        BackpropMLPClassifier((2,), update_rule=AdamW(decay_schedule=schedule)).fit(X, y)
+
+
+def test_an_error_of_a_schedule_names_the_parameter():
+    X, y = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    rule = AdamW(decay_schedule=lambda t, t_planned: -1.0)
+    with pytest.raises(ValueError, match=r"decay_schedule=.* which the decay of the weights"):
+        BackpropMLPClassifier((2,), update_rule=rule).fit(X, y)

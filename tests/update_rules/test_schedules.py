@@ -33,6 +33,10 @@ def closed_form(name, t, n):
             (low, 1, k / top) if k <= top else (1, low / 1e4, (k - top) / (n - 1 - top))
         )
         return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+    if name == "flat_cosine":
+        return 1.0 if t - 1 <= n / 2 else 0.5 * (1 + math.cos(math.pi * (2 * (t - 1) / n - 1)))
+    if name == "coslog4":
+        return 0.5 * (1 - math.cos(2 * math.pi * math.log(1 + 15 * t / n, 2)))
     return 1.0
 
 
@@ -42,7 +46,7 @@ def test_factors_are_those_of_the_formulas(name, n):
     factors = [factor_at(name, t, n) for t in range(1, n + 1)]
     if not (name == "one_cycle" and n < 7):  # torch.optim divides by 0.3 n - 1 there
         np.testing.assert_allclose(
-            factors, [closed_form(name, t, n) for t in range(1, n + 1)], rtol=1e-12
+            factors, [closed_form(name, t, n) for t in range(1, n + 1)], rtol=1e-12, atol=1e-15
         )
     assert all(0 <= factor <= 1 for factor in factors)
     beyond = [factor_at(name, t, n) for t in (n + 1, 2 * n, 10**6)]  # a training that goes on
@@ -54,6 +58,14 @@ def test_first_factors_by_hand():
     np.testing.assert_allclose(
         [factor_at("cosine", t, 4) for t in (1, 3, 4)], [1, 0.5, 0.5 - 0.5**1.5]
     )
+    np.testing.assert_allclose(
+        [factor_at("flat_cosine", t, 4) for t in (1, 2, 3, 4, 5, 9)], [1, 1, 1, 0.5, 0, 0]
+    )
+    # log2(1 + 15 p) is 1, 2, 3, 4 at p = 1/15, 3/15, 7/15, 1, where waves end.
+    waves = [factor_at("coslog4", t, 15) for t in (1, 3, 7, 15, 16, 40)]
+    np.testing.assert_allclose(waves, 0, atol=1e-15)
+    tops = [factor_at("coslog4", round(1e6 * (2**top - 1) / 15), 10**6) for top in (0.5, 2.5, 3.5)]
+    np.testing.assert_allclose(tops, 1, atol=1e-9)
     # Ten steps: from 1/25 at the first to 1 at the third (0.3 * 10 - 1 = 2), and down to the tenth.
     cycle = [factor_at("one_cycle", t, 10) for t in range(1, 11)]
     np.testing.assert_allclose(cycle[:3], [0.04, 0.52, 1.0])
@@ -82,11 +94,11 @@ def test_a_factor_multiplies_the_rate_of_every_rule(rule):
     np.testing.assert_allclose(scheduled, plain, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["invscaling", "cosine", "one_cycle"])
+@pytest.mark.parametrize("name", ["invscaling", "cosine", "one_cycle", "flat_cosine", "coslog4"])
 def test_names_follow_the_steps(name):
     updates, *_ = walk(SGD(0.5, schedule=name), np.ones((40, 2)), [0.0, 0.0], n_planned=40)
     factors = [closed_form(name, t, 40) for t in range(1, 41)]
-    np.testing.assert_allclose(updates[:, 0], -0.5 * np.array(factors), rtol=1e-12)
+    np.testing.assert_allclose(updates[:, 0], -0.5 * np.array(factors), rtol=1e-12, atol=1e-15)
 
 
 def test_a_training_calls_a_callable_with_its_steps():
@@ -170,7 +182,8 @@ def test_plateaus_divide_an_adaptive_rate_by_five_down_to_the_floor(rule):
 
 
 @pytest.mark.parametrize(
-    "schedule", ["constant", "invscaling", "cosine", "one_cycle", lambda t, n: 1.0]
+    "schedule",
+    ["constant", "invscaling", "cosine", "one_cycle", "flat_cosine", "coslog4", lambda t, n: 1.0],
 )
 def test_other_schedules_end_at_a_plateau(schedule):
     rule = SGD(schedule=schedule)

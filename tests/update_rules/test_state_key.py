@@ -51,6 +51,7 @@ OTHER = {
     "weight_decay": [0.0, 0.1],
     "decay_epochs": [3.0, None],
     "cautious": [True, False],
+    "decay_schedule": ["cosine", "constant", lambda t, t_planned: 0.5],
     "d0": [1e-3, 1e-8],
     "d_coef": [0.5, 2.0],
     "growth_rate": [1.02, np.inf],

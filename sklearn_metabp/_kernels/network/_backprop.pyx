@@ -614,8 +614,9 @@ cdef class Backprop:
                 self._total = 1
         if self._rows.labels != NULL:
             return softmax_labels_log_loss(
-                self._is_double, last.outputs, self._rows.labels, last.deltas, self._rows.weight, n,
-                last.width, self._groups_at, self._n_groups) / self._total
+                self._is_double, last.outputs, self._rows.labels, self._rows.label_no,
+                self._rows.label_yes, last.deltas, self._rows.weight, n, last.width,
+                self._groups_at, self._n_groups) / self._total
         return output_rules(self._is_double, self._loss, last.function, last.outputs,
                             self._rows.targets, last.deltas, self._rows.weight, n, last.width,
                             self._groups_at, self._n_groups) / self._total

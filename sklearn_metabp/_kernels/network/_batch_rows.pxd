@@ -21,6 +21,8 @@ cdef class BatchRows:
     cdef void* inputs                       # of the batch, of a dense X
     cdef void* targets                      # of the batch; not filled where it has labels
     cdef int32_t* labels                    # of the batch, one for each group of outputs, or NULL
+    cdef void* label_no                     # targets of the neurons that have no label, and of
+    cdef void* label_yes                    # those that have one; NULL where they are 0 and 1
     cdef void* weight                       # of the batch; NULL where the rows have none
     cdef Py_ssize_t* order_at                # NULL where a batch has the rows from start to stop
     cdef Change changed                     # what is not as it was when it was loaded
@@ -40,7 +42,9 @@ cdef class BatchRows:
     cdef int32_t* _neurons
     cdef char* _target_values               # of the neurons, or NULL
     cdef int64_t* _neuron_starts
-    cdef double _no, _yes
+    cdef object _no, _yes                   # targets of the output neurons
+    cdef void* _no_at
+    cdef void* _yes_at
 
     cdef object sparse_arrays(self)
     cdef void enter(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil

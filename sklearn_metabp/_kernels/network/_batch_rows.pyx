@@ -26,8 +26,9 @@ cdef class BatchRows:
     dtype : dtype
     max_batch : int
     groups : ndarray of int64, default=None
-        Widths of the groups of outputs. If they are given and the targets of every row are 1 at one
-        neuron of each group, the batch has ``labels``, and targets only when somebody reads them.
+        Widths of the groups of outputs. If they are given and the targets of every row are ``yes``
+        at one neuron of each group, the batch has ``labels``, and targets only when somebody reads
+        them.
     changes_inputs : bool, default=False
         Whether the caller writes to ``inputs``. Training batches are then always copied.
     """
@@ -71,11 +72,12 @@ cdef class BatchRows:
         if self._has_sparse_targets:
             self._neurons = <int32_t*>address(targets.neurons)
             self._neuron_starts = <int64_t*>address(targets.indptr)
-            self._target_values, self._no, self._yes = NULL, targets.no, 0
-            if isinstance(targets.yes, np.ndarray):
-                self._target_values = <char*>address(targets.yes)
-            else:
-                self._yes = targets.yes
+            self._target_values = <char*>address(targets.values)
+            self._no, self._yes = targets.no.astype(self._dtype), targets.yes.astype(self._dtype)
+            self._no_at, self._yes_at = address(self._no), address(self._yes)
+            self.label_no = self.label_yes = NULL
+            if not targets.are_zero_and_one:
+                self.label_no, self.label_yes = self._no_at, self._yes_at
             if self._groups is not None and targets.is_yes_once_in(self._groups):
                 if self._label_buffer is None:
                     self._label_buffer = np.zeros((self._max_batch, self._n_groups), np.int32)
@@ -129,8 +131,7 @@ cdef class BatchRows:
                 write_targets(self._item == sizeof(double),
                               <char*>self.targets + p * self._n_outputs * self._item,
                               self.labels + p * self._n_groups, NULL, self._n_groups,
-                              self._n_outputs,
-                              0, 1)
+                              self._n_outputs, self._no_at, self._yes_at)
             self._targets_are_stale = False
         return self.targets_array
 
@@ -191,7 +192,7 @@ cdef class BatchRows:
             values = self._target_values + self._neuron_starts[row] * self._item
         return write_targets(self._item == sizeof(double),
                              <char*>self.targets + p * self._n_outputs * self._item, neurons,
-                             values, n_neurons, self._n_outputs, self._no, self._yes)
+                             values, n_neurons, self._n_outputs, self._no_at, self._yes_at)
 
 
 cdef void* address(array) except? NULL:

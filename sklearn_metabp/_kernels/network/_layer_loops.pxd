@@ -40,9 +40,9 @@ cdef extern from "../network/layer_loops.h" nogil:
     double output_rules(bint, int loss, int function, void* x, const void* targets, void* deltas,
                         const void* weight, int64_t n, int64_t width, const int64_t* groups,
                         int64_t n_groups)
-    double softmax_labels_log_loss(bint, void* x, const int32_t* labels, void* deltas,
-                                   const void* weight, int64_t n, int64_t width,
-                                   const int64_t* groups, int64_t n_groups)
+    double softmax_labels_log_loss(bint, void* x, const int32_t* labels, const void* no,
+                                   const void* yes, void* deltas, const void* weight, int64_t n,
+                                   int64_t width, const int64_t* groups, int64_t n_groups)
     int row_labels(int32_t* labels, const int32_t* neurons, const int64_t* groups,
                    int64_t n_groups)
     int sparse_product(bint, const SparseRows* x, void* out, const void* weights, int64_t n,
@@ -51,6 +51,6 @@ cdef extern from "../network/layer_loops.h" nogil:
                         int64_t width, int64_t fan_in, double scale)
     int dense_rows(bint, const SparseRows* x, void* out, int64_t n, int64_t fan_in)
     int write_targets(bint, void* target, const int32_t* neurons, const void* values,
-                      int64_t n_neurons, int64_t width, double no, double yes)
+                      int64_t n_neurons, int64_t width, const void* no, const void* yes)
     uint64_t dropout_layer_key(uint64_t key, uint64_t step, uint64_t layer)
     uint64_t dropout_rows_key(uint64_t layer_key, uint64_t first_row)

@@ -112,12 +112,12 @@ RESULT_BY_PRECISION(double, output_rules,
                      const int64_t *groups, int64_t n_groups),
                     (loss, function, x, targets, deltas, weight, n, width, groups, n_groups))
 RESULT_BY_PRECISION(double, softmax_labels_log_loss,
-                    (int is_double, void *x, const int32_t *labels, void *deltas,
-                     const void *weight, int64_t n, int64_t width, const int64_t *groups,
-                     int64_t n_groups),
-                    (x, labels, deltas, weight, n, width, groups, n_groups))
+                    (int is_double, void *x, const int32_t *labels, const void *no, const void *yes,
+                     void *deltas, const void *weight, int64_t n, int64_t width,
+                     const int64_t *groups, int64_t n_groups),
+                    (x, labels, no, yes, deltas, weight, n, width, groups, n_groups))
 
-/* Write the labels of a row, the neuron of each group whose target is 1. Return whether one lies
+/* Write the labels of a row, the neuron of each group whose target is yes. Return whether one lies
  * outside its group: the neurons may be the caller's own and may change, so each is read once. */
 UNUSED static inline int row_labels(int32_t *labels, const int32_t *neurons, const int64_t *groups,
                                     int64_t n_groups)
@@ -146,7 +146,7 @@ RESULT_BY_PRECISION(int, dense_rows,
                     (out, x->values, x->columns, x->indptr, x->rows, n, fan_in))
 RESULT_BY_PRECISION(int, write_targets,
                     (int is_double, void *target, const int32_t *neurons, const void *values,
-                     int64_t n_neurons, int64_t width, double no, double yes),
+                     int64_t n_neurons, int64_t width, const void *no, const void *yes),
                     (target, neurons, values, n_neurons, width, no, yes))
 
 #endif

@@ -7,11 +7,15 @@
  */
 
 /* What a softmax is computed from and writes to. Targets are a matrix t, or labels (the neuron of
- * each group whose target is 1, row after row), or neither: then only the outputs are written. */
+ * each group whose target is yes, row after row), or neither: then only the outputs are written.
+ * With labels, no and yes have a target for every neuron, the same within a group; where they are
+ * NULL, the targets are 0 and 1. */
 typedef struct {
     REAL *x;
     const REAL *t;
     const int32_t *labels;
+    const REAL *no;
+    const REAL *yes;
     REAL *d;
     const REAL *weight; /* of the rows; NULL where they have none */
     int64_t width;
@@ -87,6 +91,28 @@ LANE REAL NAME(target_sums)(const REAL *restrict x, const REAL *restrict t, int6
     return NAME(tree)(dots);
 }
 
+/* The same sums with the target yes at one place and no at all others. */
+LANE REAL NAME(label_target_sums)(const REAL *restrict x, BITS label, REAL no, REAL yes, int64_t n,
+                                  REAL top, REAL *mass)
+{
+    REAL dots[SUM_LANES], sums[SUM_LANES];
+    const BITS n_done = (BITS)(n % SUM_LANES ? SUM_LANES - n % SUM_LANES : SUM_LANES);
+    for (BITS j = 0; j < SUM_LANES; j++) {
+        const REAL target = (BITS)n - SUM_LANES + j == label ? yes : no;
+        const REAL product = target * (x[n - SUM_LANES + j] - top);
+        dots[j] = j < n_done ? 0 : product;
+        sums[j] = j < n_done ? 0 : target;
+    }
+    for (BITS k = 0; k + SUM_LANES <= (BITS)n; k += SUM_LANES)
+        for (BITS j = 0; j < SUM_LANES; j++) {
+            const REAL target = k + j == label ? yes : no;
+            dots[j] += target * (x[k + j] - top);
+            sums[j] += target;
+        }
+    *mass = NAME(tree)(sums);
+    return NAME(tree)(dots);
+}
+
 /* t_k (x_k - top) of the only target that is not 0. An infinite difference of another class makes
  * the product with its target NaN, and so the sum over the classes. */
 LANE REAL NAME(label_sum)(REAL x, REAL top, REAL lowest)
@@ -109,6 +135,10 @@ LANE void NAME(wide_softmax)(const NAME(Softmax) *s, int64_t group, int64_t star
     for (int64_t p = 0; p < n; p++) {
         if (t) {
             dots[p] = NAME(target_sums)(x + p * width, t + p * width, size, tops[p], masses + p);
+        } else if (s->no) {
+            const BITS label = (BITS)(labels[p * s->n_groups] - start);
+            dots[p] = NAME(label_target_sums)(x + p * width, label, s->no[start], s->yes[start],
+                                              size, tops[p], masses + p);
         } else if (labels) {
             const REAL net = x[p * width + labels[p * s->n_groups] - start];
             dots[p] = NAME(label_sum)(net, tops[p], lows[p]);
@@ -127,11 +157,12 @@ LANE void NAME(wide_softmax)(const NAME(Softmax) *s, int64_t group, int64_t star
             }
         } else if (labels) {
             const int64_t label = labels[p * s->n_groups] - start;
+            const REAL no = s->no ? s->no[start] : 0, yes = s->no ? s->yes[start] : 1;
             for (int64_t k = 0; k < size; k++) {
                 y[k] *= inverse;
-                delta[k] = weight * (0 - y[k]);
+                delta[k] = weight * (no - masses[p] * y[k]);
             }
-            delta[label] = weight * (1 - y[label]);
+            delta[label] = weight * (yes - masses[p] * y[label]);
         } else {
             for (int64_t k = 0; k < size; k++) y[k] *= inverse;
         }
@@ -182,7 +213,20 @@ LANE void NAME(narrow_softmax)(const NAME(Softmax) *s, int64_t group, int64_t st
                     masses[p] += t[k];
                 }
             }
-        else if (s->labels)
+        else if (s->no) {
+            REAL *restrict dot = dots + begin, *restrict mass = masses + begin;
+            BITS label[SUM_LANES];
+            for (int64_t j = 0; j < SUM_LANES; j++) {
+                label[j] = labels[(begin + (j < count ? j : 0)) * s->n_groups] - (BITS)start;
+                dot[j] = mass[j] = 0;
+            }
+            for (BITS k = 0; k < (BITS)size; k++)
+                for (int64_t j = 0; j < SUM_LANES; j++) {
+                    const REAL t = k == label[j] ? s->yes[start] : s->no[start];
+                    dot[j] += t * (lanes[k][j] - top[j]);
+                    mass[j] += t;
+                }
+        } else if (s->labels)
             for (int64_t j = 0; j < count; j++) {
                 const REAL net = x[(begin + j) * width + labels[(begin + j) * s->n_groups] - start];
                 dots[begin + j] = NAME(label_sum)(net, top[j], low[j]);
@@ -206,6 +250,13 @@ LANE void NAME(narrow_softmax)(const NAME(Softmax) *s, int64_t group, int64_t st
         const REAL *restrict t = s->t + at;
         for (int64_t p = 0; p < n; p++)
             for (int64_t k = p * width; k < p * width + size; k++) d[k] = t[k] - masses[p] * x[k];
+    } else if (s->no) {
+        for (int64_t p = 0; p < n; p++) {
+            for (int64_t k = p * width; k < p * width + size; k++)
+                d[k] = s->no[start] - masses[p] * x[k];
+            const int64_t k = p * width + labels[p * s->n_groups] - start;
+            d[k] = s->yes[start] - masses[p] * x[k];
+        }
     } else {
         const int64_t run = size == width ? n * width : size; /* values side by side */
         for (int64_t p = 0; p < n * width; p += size == width ? run : width)
@@ -258,16 +309,17 @@ UNUSED static double NAME(softmax_log_loss)(REAL *x, const REAL *t, REAL *d, con
                                             int64_t n, int64_t width, const int64_t *groups,
                                             int64_t n_groups)
 {
-    const NAME(Softmax) s = {x, t, NULL, d, weight, width, n_groups};
+    const NAME(Softmax) s = {x, t, NULL, NULL, NULL, d, weight, width, n_groups};
     return NAME(softmax_rows)(&s, n, groups);
 }
 
-/* The same, with the neuron of each group whose target is 1 in place of a matrix: labels has
+/* The same, with the neuron of each group whose target is yes in place of a matrix: labels has
  * n_groups numbers a row. Each must be a neuron of its group (see row_labels). */
-UNUSED static double NAME(softmax_labels_log_loss)(REAL *x, const int32_t *labels, REAL *d,
-                                                   const REAL *weight, int64_t n, int64_t width,
-                                                   const int64_t *groups, int64_t n_groups)
+UNUSED static double NAME(softmax_labels_log_loss)(REAL *x, const int32_t *labels, const REAL *no,
+                                                   const REAL *yes, REAL *d, const REAL *weight,
+                                                   int64_t n, int64_t width, const int64_t *groups,
+                                                   int64_t n_groups)
 {
-    const NAME(Softmax) s = {x, NULL, labels, d, weight, width, n_groups};
+    const NAME(Softmax) s = {x, NULL, labels, no, yes, d, weight, width, n_groups};
     return NAME(softmax_rows)(&s, n, groups);
 }

@@ -69,16 +69,17 @@ UNUSED static int NAME(dense_rows)(REAL *restrict out, const REAL *values, const
     return 0;
 }
 
-/* A row of targets: yes at the given neurons, or their values if there are some; no at the others. */
+/* A row of targets: yes at the given neurons, or their values if there are some; no at the others.
+ * Both have a number for every neuron. */
 UNUSED static int NAME(write_targets)(REAL *restrict target, const int32_t *neurons,
                                       const REAL *restrict values, int64_t n_neurons, int64_t width,
-                                      REAL no, REAL yes)
+                                      const REAL *restrict no, const REAL *restrict yes)
 {
-    for (int64_t i = 0; i < width; i++) target[i] = no;
+    for (int64_t i = 0; i < width; i++) target[i] = no[i];
     for (int64_t k = 0; k < n_neurons; k++) {
         const int64_t i = READ_INDEX(neurons + k);
         if (i >= width) return 1;
-        target[i] = values ? values[k] : yes;
+        target[i] = values ? values[k] : yes[i];
     }
     return 0;
 }

@@ -29,15 +29,17 @@ class SparseTargets:
     n_outputs : int
     dtype : dtype
         Dtype of the matrices, float32 or float64.
-    no : float, default=0.0
-    yes : float or ndarray of shape (n_entries,), default=1.0
-        One target for all entries, or the target of each. An array is not copied if it is of this
-        dtype.
+    no, yes : float or array-like of shape (n_outputs,), default=0.0 and 1.0
+        One for all neurons, or one for each.
+    values : ndarray of shape (n_entries,), default=None
+        Targets of the entries, in place of ``yes``. They are not copied if they are of this dtype.
 
     Attributes
     ----------
     shape : tuple of (n_samples, n_outputs)
     dtype : dtype
+    no, yes : ndarray of float64 of shape (n_outputs,)
+    values : ndarray of shape (n_entries,) or None
 
     Raises
     ------
@@ -59,14 +61,16 @@ class SparseTargets:
         indptr: ArrayLike,
         n_outputs: int,
         dtype: DTypeLike,
-        no: float = 0.0,
-        yes: float | np.ndarray = 1.0,
+        no: ArrayLike = 0.0,
+        yes: ArrayLike = 1.0,
+        values: np.ndarray | None = None,
     ) -> None:
         self.neurons, self.indptr = np.array(neurons, np.int32), np.array(indptr, np.int64)
         self.dtype = np.dtype(dtype)
-        self.no = no
-        self.yes = readable(yes, self.dtype) if isinstance(yes, np.ndarray) else yes
-        if isinstance(self.yes, np.ndarray) and self.yes.shape != self.neurons.shape:
+        self.no, self.yes = np.empty((2, int(n_outputs)))
+        self.no[...], self.yes[...] = no, yes
+        self.values = None if values is None else readable(values, self.dtype)
+        if self.values is not None and self.values.shape != self.neurons.shape:
             raise ValueError("targets need a value for each of their neurons.")
         one_row = self.indptr.ndim == 1 and len(self.indptr) > 0 and self.neurons.ndim == 1
         if not one_row or self.indptr[0] < 0 or self.indptr[-1] > len(self.neurons):
@@ -101,14 +105,12 @@ class SparseTargets:
         """Return the mean of every column, (n_outputs,), with weights that add up to 1."""
         of_entries = np.repeat(weights, np.diff(self.indptr))
         entries = slice(self.indptr[0], self.indptr[-1])
-        if isinstance(self.yes, np.ndarray):
+        neurons, rise = self.neurons[entries], self.yes - self.no
+        if self.values is not None:
             with np.errstate(over="ignore"):
-                of_entries = of_entries * (self.yes[entries].astype(float) - self.no)
-            rise = 1.0
-        else:
-            rise = self.yes - self.no
-        sums = np.bincount(self.neurons[entries], of_entries, minlength=self.shape[1])
-        return self.no + rise * sums
+                of_entries = of_entries * (self.values[entries].astype(float) - self.no[neurons])
+            rise = np.ones_like(rise)
+        return self.no + rise * np.bincount(neurons, of_entries, minlength=self.shape[1])
 
     @classmethod
     def of_csr(cls, matrix: Any, dtype: DTypeLike, no: float = 0.0, yes: float = 1.0) -> Self:
@@ -123,7 +125,7 @@ class SparseTargets:
         if not matrix.has_canonical_format:  # two entries of one place are one number
             matrix = matrix.copy()
             matrix.sum_duplicates()
-        return cls(matrix.indices, matrix.indptr, matrix.shape[1], dtype, 0.0, matrix.data)
+        return cls(matrix.indices, matrix.indptr, matrix.shape[1], dtype, values=matrix.data)
 
     @classmethod
     def side_by_side(cls, parts: "list[SparseTargets | np.ndarray]") -> "SparseTargets":
@@ -132,10 +134,11 @@ class SparseTargets:
         Parameters
         ----------
         parts : list of SparseTargets and of ndarray of shape (n_samples, n_neurons)
-            All have one dtype, ``no`` and ``yes``. At least one is sparse, and the matrices have
-            no other values.
+            All have one dtype, ``no`` and ``yes``, the same for every neuron. At least one is
+            sparse, and the matrices have no other values.
         """
         like = next(part for part in parts if isinstance(part, SparseTargets))
+        no, yes = float(like.no[0]), float(like.yes[0])
         rows: list[np.ndarray] = []
         neurons: list[np.ndarray] = []
         width = 0
@@ -144,37 +147,61 @@ class SparseTargets:
                 rows.append(np.repeat(np.arange(len(part)), np.diff(part.indptr)))
                 neurons.append(part.neurons[part.indptr[0] : part.indptr[-1]] + width)
             else:
-                part_rows, part_neurons = np.nonzero(part == like.yes)
+                part_rows, part_neurons = np.nonzero(part == yes)
                 rows.append(part_rows)
                 neurons.append(part_neurons + width)
             width += part.shape[1]
         every_row = np.concatenate(rows)
         indptr = np.concatenate([[0], np.cumsum(np.bincount(every_row, minlength=len(like)))])
         by_row = np.argsort(every_row, kind="stable")
-        return cls(np.concatenate(neurons)[by_row], indptr, width, like.dtype, like.no, like.yes)
+        return cls(np.concatenate(neurons)[by_row], indptr, width, like.dtype, no, yes)
+
+    def mixed(self, share: float, others: ArrayLike) -> Self:
+        """Return the targets (1 - share) t + share o.
+
+        Parameters
+        ----------
+        share : float
+            Between 0 and 1.
+        others : array-like of shape (n_outputs,)
+            o, the same in all rows.
+        """
+        assert self.values is None
+        targets = copy.copy(self)
+        added = share * np.asarray(others, float)
+        targets.no, targets.yes = (1 - share) * self.no + added, (1 - share) * self.yes + added
+        return targets
+
+    @property
+    def are_zero_and_one(self) -> bool:
+        """Whether ``no`` is 0 and ``yes`` is 1 at every neuron."""
+        return self.values is None and bool((self.no == 0).all() and (self.yes == 1).all())
 
     def is_yes_once_in(self, groups: np.ndarray) -> bool:
-        """Return whether every row is 1 at one neuron of each group, and 0 elsewhere.
+        """Return whether every row has ``yes`` at one neuron of each group.
+
+        False also if the neurons of a group differ in ``no`` or ``yes``.
 
         Parameters
         ----------
         groups : ndarray of int of shape (n_groups,)
             Widths of the groups that the neurons are cut into.
         """
-        if isinstance(self.yes, np.ndarray):
+        if self.values is not None or (np.diff(self.indptr) != len(groups)).any():
             return False
-        if (self.no, self.yes) != (0, 1) or (np.diff(self.indptr) != len(groups)).any():
-            return False
-        labels = self.neurons[self.indptr[0] : self.indptr[-1]].reshape(-1, len(groups))
         stops = np.cumsum(groups)
+        for levels in (self.no, self.yes):
+            if (levels != np.repeat(levels[stops - groups], groups)).any():
+                return False
+        labels = self.neurons[self.indptr[0] : self.indptr[-1]].reshape(-1, len(groups))
         return bool((labels < stops).all() and (labels >= stops - groups).all())
 
     def astype(self, dtype: DTypeLike) -> Self:
         """Return the same targets in another dtype."""
         targets = copy.copy(self)
         targets.dtype = np.dtype(dtype)
-        if isinstance(self.yes, np.ndarray):
-            targets.yes = self.yes.astype(dtype, copy=False)
+        if self.values is not None:
+            targets.values = self.values.astype(dtype, copy=False)
         return targets
 
     def vary(self, counts: np.ndarray) -> bool:
@@ -188,9 +215,9 @@ class SparseTargets:
         of_entries = np.repeat(counts, np.diff(self.indptr))
         neurons = self.neurons[entries][of_entries]
         in_rows = np.bincount(neurons, minlength=self.shape[1])
-        if not isinstance(self.yes, np.ndarray):
+        if self.values is None:
             return bool(((in_rows > 0) & (in_rows < counts.sum())).any())
-        values = self.yes[entries][of_entries]
+        values = self.values[entries][of_entries]
         lowest, highest = np.zeros((2, self.shape[1]), self.dtype)
         full = in_rows == counts.sum()
         lowest[full], highest[full] = np.inf, -np.inf
@@ -202,14 +229,14 @@ class SparseTargets:
         """Return the same targets in other arrays, ``replacement(array)`` of each."""
         targets = copy.copy(self)
         targets.neurons, targets.indptr = replacement(self.neurons), replacement(self.indptr)
-        if isinstance(self.yes, np.ndarray):
-            targets.yes = replacement(self.yes)
+        if self.values is not None:
+            targets.values = replacement(self.values)
         return targets
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        of_values = self.yes.nbytes if isinstance(self.yes, np.ndarray) else 0
+        of_values = 0 if self.values is None else self.values.nbytes
         return self.neurons.nbytes + self.indptr.nbytes + of_values
 
     def __len__(self) -> int:
@@ -219,11 +246,11 @@ class SparseTargets:
         """Return the matrix of some rows, of shape (n_rows, n_outputs)."""
         starts = self.indptr[:-1][rows]
         counts = self.indptr[1:][rows] - starts
-        targets = np.full((len(starts), self.shape[1]), self.no, self.dtype)
+        targets = np.full((len(starts), self.shape[1]), self.no.astype(self.dtype))
         entries = entry_positions(starts, counts)
         neurons = self.neurons[entries]
         check_neurons(neurons, self.shape[1])
-        yes = self.yes[entries] if isinstance(self.yes, np.ndarray) else self.yes
+        yes = self.yes[neurons] if self.values is None else self.values[entries]
         targets[np.repeat(np.arange(len(starts)), counts), neurons] = yes
         return targets
 

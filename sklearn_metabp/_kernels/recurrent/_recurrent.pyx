@@ -411,9 +411,9 @@ cdef class RecurrentBackprop:
         self._forward(end)
         if self._rows.labels != NULL:
             return softmax_labels_log_loss(
-                self._is_double, self._outputs, self._rows.labels, self._out_deltas,
-                self._rows.weight, self._n, self._n_outputs, self._groups_at,
-                self._n_groups) / self._total
+                self._is_double, self._outputs, self._rows.labels, self._rows.label_no,
+                self._rows.label_yes, self._out_deltas, self._rows.weight, self._n,
+                self._n_outputs, self._groups_at, self._n_groups) / self._total
         return output_rules(
             self._is_double, self._loss, self._out_function, self._outputs,
             self._targets if self.every_step else self._rows.targets, self._out_deltas,

@@ -1,0 +1,121 @@
+"""Several networks of one fit: the members of an ensemble."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from sklearn_metabp.estimators._callbacks import MembersListener
+from sklearn_metabp.estimators._fit import FitEnd
+from sklearn_metabp.estimators._rows import FitData
+
+# Fitted attributes that every network has for itself.
+OF_ONE_NETWORK = ("_params", "_params_checksum", "_training_state", "temperature_")
+# Seeds are below this number, as those of scikit-learn's ensembles.
+_SEEDS = np.iinfo(np.int32).max
+
+
+def new_members(estimator: Any) -> list[Any]:
+    """Return an estimator of one network for every member, with a seed of its own.
+
+    The seeds are ``check_random_state(random_state).randint(2**31 - 1, size=n_members)``, so an
+    ensemble of more members begins with the networks of a smaller one.
+    """
+    seeds = check_random_state(estimator.random_state).randint(_SEEDS, size=estimator.n_members)
+    return [clone(estimator).set_params(n_members=1, random_state=int(seed)) for seed in seeds]
+
+
+def members_to_continue(estimator: Any) -> list[Any]:
+    """Return the fitted members, with the estimator's present parameters and their own seeds.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as ``n_members`` says.
+    """
+    members = estimator.members_
+    if len(members) != estimator.n_members:
+        raise ValueError(
+            f"warm_start and partial_fit go on with the networks they have, which are "
+            f"{len(members)}, and n_members={estimator.n_members} now. Set warm_start=False to "
+            "start afresh."
+        )
+    return members
+
+
+def update_members(estimator: Any, members: Sequence[Any]) -> None:
+    """Give members the parameters and callbacks of their ensemble; they keep their seeds."""
+    for member in members:
+        parameters = clone(estimator).get_params(deep=False)
+        for name in ("n_members", "random_state"):
+            del parameters[name]
+        member.set_params(**parameters).set_callbacks(*getattr(estimator, "_skl_callbacks", ()))
+
+
+def train_members(
+    estimator: Any, members: Sequence[Any], data: FitData, *, continues: bool, incremental: bool
+) -> list[FitEnd]:
+    """Train every member on rows that the estimator has checked; return the ends of the trainings.
+
+    Every member takes the steps of a fit of one network.
+    """
+    listener = MembersListener(estimator, "partial_fit" if incremental else "fit", members, data)
+    ends = []
+    for number, member in enumerate(members):
+        if estimator.verbose:
+            print(f"Member {number + 1} of {len(members)}")
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(member).pop(name, None)
+            if name in vars(estimator):
+                setattr(member, name, getattr(estimator, name))
+        try:
+            with listener.task_of(member):
+                ends.append(member._fit_member(data, continues=continues, incremental=incremental))
+        except Exception as error:
+            error.add_note(
+                f"This is member {number} of {len(members)}, with "
+                f"random_state={member.random_state}."
+            )
+            raise
+    listener.fit_ends()
+    return ends
+
+
+def attributes_of_ensemble(members: Sequence[Any], ends: Sequence[FitEnd]) -> dict[str, Any]:
+    """Return the fitted attributes of an ensemble: those that all members have in common."""
+    common = {
+        name: value for name, value in ends[0].attributes.items() if name not in OF_ONE_NETWORK
+    }
+    return common | {
+        "_members": list(members),
+        "n_iter_": max(member.n_iter_ for member in members),
+        "t_": sum(member.t_ for member in members),
+    }
+
+
+def message_of_ensemble(ends: Sequence[FitEnd]) -> str | None:
+    """Return one text for the warnings of all members, or None: the first of them."""
+    numbers = [number for number, end in enumerate(ends) if end.message]
+    if not numbers:
+        return None
+    first = numbers[0]
+    return (
+        f"{len(numbers)} of {len(ends)} members deserve a warning. That of member {first}: "
+        f"{ends[first].message}"
+    )
+
+
+@contextmanager
+def as_before_on_error(members: Sequence[Any]) -> Iterator[None]:
+    """Restore the attributes of estimators if an error comes later."""
+    before = [dict(vars(member)) for member in members]
+    try:
+        yield
+    except BaseException:
+        for member, attributes in zip(members, before, strict=True):
+            vars(member).clear()
+            vars(member).update(attributes)
+        raise

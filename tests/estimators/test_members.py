@@ -1,0 +1,269 @@
+"""An ensemble of n_members networks is as many fits of one, and predicts the mean."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from helpers.callbacks import StepCounter
+from helpers.estimators import CASES, all_classes, data, make
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor, TraceRecorder
+from sklearn_metabp.training import DivergenceError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__} {case[1]}")
+
+
+def seeds_of(random_state, n):
+    return check_random_state(random_state).randint(2**31 - 1, size=n)
+
+
+def single_fits(model, X, y, **given):
+    seeds = seeds_of(model.random_state, model.n_members)
+    return [
+        clone(model).set_params(n_members=1, random_state=int(seed)).fit(X, y, **given)
+        for seed in seeds
+    ]
+
+
+def assert_same_networks(members, fits):
+    assert len(members) == len(fits)
+    for member, fit in zip(members, fits, strict=True):
+        assert member.n_members == 1
+        assert member.params_.tobytes() == fit.params_.tobytes()
+        assert member.loss_curve_ == fit.loss_curve_
+        assert member.random_state == fit.random_state
+
+
+def outputs_of(model, X):
+    return model.network_.outputs(model.params_, X)
+
+
+@by_case
+@pytest.mark.parametrize("setting", [{}, {"early_stopping": True}, {"dropout": 0.2}], ids=str)
+def test_members_are_fits_of_one_network(case, setting):
+    X, y = data(case[1])
+    model = make(case, n_members=3, random_state=7, **setting).fit(X, y)
+    fits = single_fits(model, X, y)
+    assert_same_networks(model.members_, fits)
+    different = [fit.params_ for fit in fits]
+    assert not np.array_equal(different[0], different[1])
+
+
+@by_case
+def test_predictions_are_those_of_the_mean_of_outputs(case):
+    X, y = data(case[1])
+    model = make(case, n_members=4).fit(X, y)
+    mean = np.mean([outputs_of(fit, X) for fit in single_fits(model, X, y)], axis=0)
+    targets = model.targets_
+    assert_array_equal(model.predict(X), targets.decode(mean))
+    if hasattr(model, "predict_proba"):
+        assert_allclose(model.predict_proba(X), targets.probabilities(mean), rtol=1e-13)
+        members = [member.predict_proba(X) for member in model.members_]
+        assert_allclose(model.predict_proba(X), np.mean(members, axis=0), rtol=1e-13)
+    assert model.score(X, y) == pytest.approx(targets.score(y, mean))
+
+
+def test_a_number_by_hand():
+    """The mean of the outputs of two linear neurons, 2x + 1 and 4x - 2, is 3x - 1/2."""
+    X = np.array([[1.0], [2.0]])
+    model = BackpropMLPRegressor((), n_members=2, max_iter=1, random_state=0).fit(X, X[:, 0])
+    for member, (w, bias) in zip(model.members_, [(2, 1), (4, -2)], strict=True):
+        member.params_ = [w, bias]
+    assert_array_equal(model.predict([[0.0], [1.0], [5.0]]), [-0.5, 2.5, 14.5])
+
+
+def test_one_member_is_the_estimator_itself_and_draws_no_seed():
+    X, y = data("multiclass")
+    model = BackpropMLPClassifier((6,), max_iter=4, random_state=3).fit(X, y)
+    again = BackpropMLPClassifier((6,), max_iter=4, random_state=3, n_members=1).fit(X, y)
+    assert again.params_.tobytes() == model.params_.tobytes()
+    assert again.members_ == [again]
+    with pytest.raises(AttributeError, match=r"members_.*after fit"):
+        _ = BackpropMLPClassifier().members_
+
+
+def test_a_larger_ensemble_begins_with_a_smaller_one():
+    X, y = data("binary")
+    few, many = (
+        BackpropMLPClassifier((4,), max_iter=3, random_state=5, n_members=n).fit(X, y)
+        for n in (2, 4)
+    )
+    assert_same_networks(many.members_[:2], few.members_)
+
+
+@pytest.mark.parametrize("random_state", [None, "global"])
+def test_seeds_from_a_generator(random_state):
+    X, y = data("binary")
+    np.random.seed(3)  # noqa: NPY002
+    given = None if random_state is None else np.random.RandomState(3)
+    model = BackpropMLPClassifier((4,), max_iter=2, random_state=given, n_members=3).fit(X, y)
+    assert [member.random_state for member in model.members_] == seeds_of(3, 3).tolist()
+
+
+def test_each_member_draws_its_own_validation_rows_unless_they_are_given():
+    X, y = data("one output", n=40)
+    setting = {"max_iter": 2, "early_stopping": True, "n_members": 3, "random_state": 0}
+    own = BackpropMLPRegressor((4,), **setting).fit(X, y)
+    drawn = [m._training_state.split_random_state.get_state()[1] for m in own.members_]
+    assert not np.array_equal(drawn[0], drawn[1])
+    shared = BackpropMLPRegressor((4,), **setting).fit(X[:30], y[:30], X_val=X[30:], y_val=y[30:])
+    fits = single_fits(shared, X[:30], y[:30], X_val=X[30:], y_val=y[30:])
+    assert_same_networks(shared.members_, fits)
+    assert len({member._training_state.validated_on for member in shared.members_}) == 1
+
+
+def test_weights_of_rows_reach_every_member():
+    X, y = data("multiclass")
+    weight = np.linspace(0.5, 2, len(y))
+    model = BackpropMLPClassifier(
+        (4,), max_iter=3, class_weight="balanced", n_members=2, random_state=1
+    )
+    model.fit(X, y, sample_weight=weight)
+    assert_same_networks(model.members_, single_fits(model, X, y, sample_weight=weight))
+
+
+OF_ONE = ["params_", "coefs_", "intercepts_", "loss_", "best_loss_", "loss_curve_"]
+OF_ONE += ["validation_scores_", "best_validation_score_", "validation_loss_curve_"]
+
+
+@pytest.mark.parametrize("name", OF_ONE)
+def test_attributes_of_one_network_name_the_members(name):
+    X, y = data("binary")
+    model = BackpropMLPClassifier((4,), max_iter=3, random_state=5, n_members=2).fit(X, y)
+    assert not hasattr(model, name)
+    with pytest.raises(AttributeError, match=rf"2 networks.*model\.members_\[0\]\.{name}"):
+        getattr(model, name)
+    getattr(model.members_[0], name)
+    if name in OF_ONE[:3]:
+        with pytest.raises(AttributeError, match=rf"members_\[0\]\.{name}"):
+            setattr(model, name, [])
+
+
+def test_attributes_that_all_networks_share():
+    X, y = data("strings")
+    model = BackpropMLPClassifier((4,), max_iter=3, random_state=5, n_members=3).fit(X, y)
+    for name in ("layout_", "network_", "n_layers_", "n_outputs_", "out_activation_", "t_"):
+        values = [getattr(member, name) for member in model.members_]
+        expected = sum(values) if name == "t_" else values[0]
+        assert getattr(model, name) == expected
+    assert_array_equal(model.classes_, ["ant", "bee", "cat"])
+    assert model.n_features_in_ == model.members_[1].n_features_in_ == 4
+    assert isinstance(model.update_rule_, Adam)
+
+
+def test_n_iter_is_the_largest():
+    X, y = data("multiclass", n=90)
+    rule = Adam(0.1)
+    model = BackpropMLPClassifier((6,), update_rule=rule, tol=0.02, n_members=4, random_state=2)
+    numbers = [member.n_iter_ for member in model.fit(X, y).members_]
+    assert len(set(numbers)) > 1 and model.n_iter_ == max(numbers)
+
+
+def test_a_fit_of_another_number_leaves_nothing_behind():
+    X, y = data("binary")
+    model = BackpropMLPClassifier((4,), max_iter=3, random_state=5).fit(X, y)
+    one = outputs_of(model, X)
+    model.set_params(n_members=2).fit(X, y)
+    assert len(model.members_) == 2 and not hasattr(model, "coefs_")
+    model.set_params(n_members=1).fit(X, y)
+    assert model.members_ == [model]
+    assert_array_equal(outputs_of(model, X), one)
+    assert_array_equal(model.predict_proba(X)[:, 1:], one)
+
+
+@by_case
+def test_partial_fit_goes_on_with_every_member(case):
+    X, y = data(case[1])
+    model = make(case, n_members=2, max_iter=3, n_iter_no_change=np.inf, random_state=1)
+    whole, parts = clone(model).fit(X, y), clone(model)
+    for _ in range(3):
+        before = getattr(parts, "members_", None)
+        parts.partial_fit(X, y, **all_classes(case, y))
+        if before is not None:  # the same estimators, which recorders know
+            assert all(a is b for a, b in zip(parts.members_, before, strict=True))
+    assert_same_networks(parts.members_, whole.members_)
+
+
+def test_warm_start_takes_new_parameters_and_keeps_seeds():
+    X, y = data("multiclass")
+    model = BackpropMLPClassifier(
+        (5,), max_iter=4, n_iter_no_change=np.inf, warm_start=True, n_members=2, random_state=1
+    )
+    fits = [one.set_params(max_iter=6).fit(X, y) for one in single_fits(model, X, y)]
+    model.fit(X, y).set_params(max_iter=6).fit(X, y)
+    assert_same_networks(model.members_, fits)
+    assert model.n_iter_ == 10
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 2), (3, 2), (2, 1)])
+def test_warm_start_with_another_number_is_an_error(before, now):
+    X, y = data("binary")
+    model = BackpropMLPClassifier(
+        (4,), max_iter=2, warm_start=True, n_members=before, random_state=0
+    )
+    expected = model.fit(X, y).predict_proba(X)
+    model.set_params(n_members=now)
+    with pytest.raises(ValueError, match=f"are {before}, and n_members={now} now"):
+        model.fit(X, y)
+    assert_array_equal(model.predict_proba(X), expected)
+
+
+def test_a_failed_fit_changes_nothing():
+    X, y = data("one output")
+    model = BackpropMLPRegressor(
+        (4,), update_rule=SGD(0.01), max_iter=2, warm_start=True, n_members=2, random_state=0
+    )
+    expected = model.fit(X, y).predict(X)
+    model.set_params(update_rule__learning_rate=1e200)
+    with pytest.raises(DivergenceError) as caught, np.errstate(all="ignore"):
+        model.fit(X, y)
+    assert "member 0 of 2" in caught.value.__notes__[0]
+    assert_array_equal(model.predict(X), expected)
+    assert model.members_[0].update_rule.learning_rate == 0.01
+    model.set_params(update_rule__learning_rate=0.01).fit(X, y)
+    assert model.n_iter_ == 4
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.0, "3", None])
+def test_a_bad_number(bad):
+    with pytest.raises(ValueError, match="n_members"):
+        BackpropMLPClassifier(n_members=bad).fit(*data("binary"))
+
+
+def test_one_warning_for_all_members():
+    X, y = data("multiclass")
+    model = BackpropMLPClassifier((4,), max_iter=2, n_members=3, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    assert [one.category for one in caught] == [ConvergenceWarning]
+    assert "3 of 3 members deserve" in str(caught[0].message)
+    assert "member 0: Maximum number of epochs (2)" in str(caught[0].message)
+
+
+def test_pickle_and_clone():
+    X, y = data("strings")
+    model = BackpropMLPClassifier((4,), max_iter=3, n_members=3, random_state=0).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert_same_networks(loaded.partial_fit(X, y).members_, model.partial_fit(X, y).members_)
+    assert clone(model).get_params()["n_members"] == 3
+    assert not hasattr(clone(model), "members_")
+
+
+def test_a_recorder_has_one_run_a_member():
+    X, y = data("multiclass")
+    recorder, counter = TraceRecorder(), StepCounter()
+    model = BackpropMLPClassifier((4,), max_iter=2, batch_size=20, n_members=3, random_state=0)
+    model.set_callbacks(recorder, counter).partial_fit(X, y, np.unique(y)).partial_fit(X, y)
+    trace = recorder.trace_
+    assert np.unique(trace.runs).tolist() == [0, 1, 2]
+    assert len(trace) == 3 * 2 * 3
+    plain = clone(model).set_callbacks().partial_fit(X, y, np.unique(y)).partial_fit(X, y)
+    assert_same_networks(model.members_, plain.members_)
