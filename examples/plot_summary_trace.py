@@ -54,7 +54,7 @@ print(f"\n{trace}, {trace.summary.nbytes / len(trace):.0f} bytes a step")
 # norms, a column per tensor.
 
 layout = trace.layouts[0]
-weights = [k for k, tensor in enumerate(layout.tensors) if not tensor.is_bias]
+weights = [k for k, tensor in enumerate(layout.tensors) if tensor.is_weights]
 roots = np.sqrt([np.prod(layout.tensors[k].shape) for k in weights])
 colours = plt.colormaps["viridis"](np.linspace(0, 0.9, len(weights)))
 

@@ -3,6 +3,7 @@
 from sklearn_metabp._show_versions import show_versions
 from sklearn_metabp.callbacks import Checkpoint, CheckpointError, EarlyStopping, HistoryLogger
 from sklearn_metabp.diagnostics import TrainingDoctor
+from sklearn_metabp.embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
 from sklearn_metabp.estimators import (
     BackpropAutoencoder,
     BackpropMLPClassifier,
@@ -49,6 +50,8 @@ __all__ = [
     "LearnedUpdateRule",
     "LineSearchRule",
     "LinearBackprop",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "RobustSmoothClipper",
     "RuleFileError",
     "Safeguarded",

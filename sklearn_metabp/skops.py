@@ -20,6 +20,7 @@ from inspect import isabstract
 from typing import Any
 
 from sklearn_metabp import update_rules
+from sklearn_metabp.embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
 from sklearn_metabp.estimators import (
     BackpropAutoencoder,
     BackpropMLPClassifier,
@@ -32,7 +33,13 @@ from sklearn_metabp.learned.explain import InputRanges
 from sklearn_metabp.learned.mlp import MLPArrays
 from sklearn_metabp.learned.scopes import SCOPES, PlainRegression
 from sklearn_metabp.learned.scopes.layer import zero_params
-from sklearn_metabp.network import Network, ParameterLayout, RecurrentNetwork
+from sklearn_metabp.network import (
+    Embedding,
+    InputLayer,
+    Network,
+    ParameterLayout,
+    RecurrentNetwork,
+)
 from sklearn_metabp.preprocessing import RobustSmoothClipper
 from sklearn_metabp.targets import (
     ClassTargets,
@@ -68,6 +75,10 @@ _TYPES: list[Any] = [
     Network,
     RecurrentNetwork,
     ParameterLayout,
+    InputLayer,
+    Embedding,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     TrainingState,
     Patience,
     Curve,

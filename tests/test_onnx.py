@@ -22,6 +22,8 @@ from sklearn_metabp import (
     BackpropRNNClassifier,
     BackpropRNNRegressor,
     LearnedUpdateRule,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     RobustSmoothClipper,
     TraceRecorder,
 )
@@ -204,6 +206,30 @@ def test_an_activation_without_a_conversion_is_named(monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "step", replace(ACTIVATIONS["relu"], name="step", onnx=None))
     with pytest.raises(NotImplementedError, match="'step' has no conversion"):
         Graph(22, FloatTensorType()).activate("step", "x")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scaling_layer": True},
+        {"numeric_embedding": PeriodicEmbedding(n_frequencies=5, sigma=1.0)},
+        {
+            "numeric_embedding": PeriodicEmbedding(columns=[2, 0], n_outputs=3),
+            "scaling_layer": True,
+        },
+        {"numeric_embedding": PiecewiseLinearEmbedding(n_bins=5, columns=[1])},
+        {"numeric_embedding": "piecewise_linear", "scaling_layer": True},
+    ],
+    ids=["scales", "periodic", "some columns", "bins", "scaled bins"],
+)
+def test_input_layers(options, dtype):
+    X, y = numbers(dtype=dtype)
+    model = BackpropMLPRegressor((6,), **options, **SHORT).fit(X, y)
+    assert_same_regressor(model, X)
+    assert_same_regressor(model, (5 * X).astype(dtype))
+    X, y = classes("multiclass", dtype=dtype)
+    assert_same_classifier(BackpropMLPClassifier((), **options, **SHORT).fit(X, y), X)
 
 
 @pytest.mark.parametrize("opset", [13, 18, 22])

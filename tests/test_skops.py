@@ -20,6 +20,8 @@ from sklearn_metabp import (
     BackpropRNNClassifier,
     BackpropRNNRegressor,
     LearnedUpdateRule,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     RobustSmoothClipper,
     TraceRecorder,
     update_rules,
@@ -111,6 +113,8 @@ def models():
         "recurrent labels": BackpropRNNClassifier(
             4, "gru", return_sequences=True, bptt_steps=2, **SHORT
         ).fit(X, np.sign(X) > 0),
+        "periodic": classifier(numeric_embedding=PeriodicEmbedding(), scaling_layer=True).fit(X, Y),
+        "bins": classifier(numeric_embedding=PiecewiseLinearEmbedding()).fit(X, Y),
         "linear controller": learned("layer", LayerScope.default_learner()),
     }
     for scope in ("link", "neuron", "network", "layer"):
@@ -229,6 +233,8 @@ def test_a_layout_is_made_anew_from_its_sizes(dtype):
     assert layout.n_params == 13
     loaded = pickle.loads(pickle.dumps(layout))
     assert loaded == layout
-    assert vars(loaded) == {"layer_sizes": (2, 3, 1), "dtype": np.dtype(dtype), "cell": None}
+    fields = {"layer_sizes": (2, 3, 1), "dtype": np.dtype(dtype), "cell": None}
+    fields |= {"extras": (), "first_fan_in": None}
+    assert vars(loaded) == fields
     recurrent = ParameterLayout((2, 3, 1), dtype, "gru")
     assert pickle.loads(pickle.dumps(recurrent)) == recurrent != layout

@@ -39,6 +39,11 @@ def check_model(model: Any) -> BaseBackpropMLP:
             "model=pipe[-1], X=pipe[:-1].transform(X); of a search its best_estimator_."
         )
     check_is_fitted(model)
+    if model.layout_.extras:
+        raise TypeError(
+            "these derivatives are those of networks with weights and biases alone, and this "
+            f"{type(model).__name__} also has {model.layout_.extras_text}."
+        )
     return model
 
 

@@ -189,7 +189,7 @@ def _products(
     """Multiply the Hessian by vectors, (n_vectors, n_params)."""
     network, params, layout = model.network_, model.params_, model.layout_
     n_vectors, n_samples = len(vectors), X.shape[0]
-    weight_tensors = [tensor for tensor in layout.tensors if not tensor.is_bias]
+    weight_tensors = [tensor for tensor in layout.tensors if tensor.is_weights]
     bias_tensors = [tensor for tensor in layout.tensors if tensor.is_bias]
     weight_changes = [vectors[:, t.slice].reshape(n_vectors, *t.shape) for t in weight_tensors]
     bias_changes = [vectors[:, None, t.slice] for t in bias_tensors]

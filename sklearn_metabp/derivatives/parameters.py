@@ -57,7 +57,7 @@ def parameter_jacobian(model: Any, X: Any) -> np.ndarray:
     X = check_inputs(model, X)
     network, layout = model.network_, model.layout_
     n_outputs = layout.layer_sizes[-1]
-    weight_slices = [tensor.slice for tensor in layout.tensors if not tensor.is_bias]
+    weight_slices = [tensor.slice for tensor in layout.tensors if tensor.is_weights]
     bias_slices = [tensor.slice for tensor in layout.tensors if tensor.is_bias]
     derivatives = np.empty((X.shape[0], n_outputs, layout.n_params), model.params_.dtype)
     identity = np.eye(n_outputs, dtype=derivatives.dtype)[:, None, :]

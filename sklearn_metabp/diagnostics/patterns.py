@@ -75,7 +75,8 @@ class BatchGradient:
         """
         n = self._n_rows
         sums = np.concatenate([deltas.sum(axis=0) for deltas in self._deltas])
-        biases = self._gradients[self._layout.n_weights :]
+        first, layout = self._layout.n_weights, self._layout
+        biases = self._gradients[first : first + layout.n_biases]
         square = float(biases @ biases)
         if square == 0:
             return float(n)
@@ -100,7 +101,8 @@ class PatternGradients(BatchGradient):
     Raises
     ------
     TypeError
-        If the network is none of layers that follow each other.
+        If the network is none of layers that follow each other, or has other parameters than
+        weights, biases and those of an input layer.
     """
 
     def __init__(self, step: Any) -> None:
@@ -109,9 +111,22 @@ class PatternGradients(BatchGradient):
                 "this quantity needs a network of layers that follow each other, in which the "
                 f"gradient of a pattern is an outer product; got {type(step.network).__name__}."
             )
+        layer, layout = step.network.input_layer, step.layout
+        if len(layout.extras) > (0 if layer is None else len(layer.shapes)):
+            raise TypeError(
+                "this quantity needs a network of weights, biases and an input layer; this one "
+                f"also has some of {layout.extras_text}."
+            )
         self.n_patterns = len(step.deltas[-1])
         self._inputs = [np.asarray(x, np.float64) for x in step.activations[:-1]]
         super().__init__(step, self.n_patterns)
+        self._pulls = np.zeros((self.n_patterns, 0))  # minus the gradients of the extras
+        if layer is not None:
+            params = np.asarray(step.params, np.float64)
+            X, extras = self._inputs[0], params[layout.dense.n_params :]
+            self._inputs[0] = layer.embed(X, extras)
+            received = self._deltas[0] @ layout.coefs(params)[0].T
+            self._pulls = layer.pulls(X, received, extras)
 
     @cached_property
     def mismatch(self) -> float:
@@ -122,6 +137,7 @@ class PatternGradients(BatchGradient):
         summed = self._layout_flat(
             [x.T @ deltas for x, deltas in zip(self._inputs, self._deltas, strict=True)],
             [deltas.sum(axis=0) for deltas in self._deltas],
+            self._pulls.sum(axis=0),
         )
         mean = -summed / self._total
         distance = float(np.linalg.norm(self.data_gradient - mean))
@@ -150,8 +166,10 @@ class PatternGradients(BatchGradient):
                 "recorded."
             )
 
-    def _layout_flat(self, matrices: list[np.ndarray], vectors: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([array.ravel() for array in (*matrices, *vectors)])
+    def _layout_flat(
+        self, matrices: list[np.ndarray], vectors: list[np.ndarray], extras: np.ndarray
+    ) -> np.ndarray:
+        return np.concatenate([array.ravel() for array in (*matrices, *vectors, extras)])
 
     @cached_property
     def _squares(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -166,7 +184,13 @@ class PatternGradients(BatchGradient):
         of_inputs, of_deltas = self._squares
         by_tensor = [x * deltas for x, deltas in zip(of_inputs, of_deltas, strict=True)]
         scale = self.n_patterns / self._total
-        return scale**2 * np.stack([*by_tensor, *of_deltas], axis=1)
+        start = self._layout.dense.n_params
+        of_extras = [
+            (self._pulls[:, t.slice.start - start : t.slice.stop - start] ** 2).sum(axis=1)
+            for t in self._layout.tensors
+            if t.is_extra
+        ]
+        return scale**2 * np.stack([*by_tensor, *of_deltas, *of_extras], axis=1)
 
     def products(self, vector: np.ndarray) -> np.ndarray:
         """Return the inner product of every g_p, penalty included, with a vector, (n_patterns,)."""
@@ -181,6 +205,7 @@ class PatternGradients(BatchGradient):
         )
         for x, deltas, by_weights, by_biases in layers:
             total -= np.einsum("ij,ij->i", x @ by_weights + by_biases, deltas)
+        total -= self._pulls @ vector[self._layout.dense.n_params :]
         return self.n_patterns / self._total * total + self.penalty_gradient @ vector
 
     def second_moments(self) -> np.ndarray:
@@ -188,6 +213,7 @@ class PatternGradients(BatchGradient):
         squared = self._layout_flat(
             [(x**2).T @ deltas**2 for x, deltas in zip(self._inputs, self._deltas, strict=True)],
             [(deltas**2).sum(axis=0) for deltas in self._deltas],
+            (self._pulls**2).sum(axis=0),
         )
         return self.n_patterns / self._total**2 * squared
 

@@ -33,11 +33,18 @@ from sklearn_metabp.estimators._rows import (
     check_rows_alone,
     check_X,
 )
-from sklearn_metabp.network import NUMBER_LOSSES, OUT_ACTIVATIONS, Network, ParameterLayout
+from sklearn_metabp.network import (
+    NUMBER_LOSSES,
+    OUT_ACTIVATIONS,
+    BaseNetwork,
+    Network,
+    ParameterLayout,
+)
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.rows import RowTargets, as_signs, weighted_center
 from sklearn_metabp.targets.thresholds import separating_threshold, upper_fence, weighted_quantile
 from sklearn_metabp.update_rules import TrainingRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 # Residuals of so many values are in memory at once.
 _BLOCK_VALUES = 1 << 20
@@ -122,6 +129,11 @@ class BackpropAutoencoder(
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
         The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
         place.
+    dropout_schedule : str or callable, default="constant"
+        How ``dropout`` changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"cosine"``,
+        ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function ``(t, t_planned) ->
+        factor`` of the number of the epoch's first step, from 1, and the number of planned steps.
+        See :doc:`/update_rules`.
     input_noise : float, default=0.0
         Standard deviation of the normal noise that is added to every number of X in a training
         step, while the network learns to give the row without noise back: a denoising autoencoder.
@@ -264,6 +276,7 @@ class BackpropAutoencoder(
         scoring: str | Callable | None = None,
         warm_start: bool = False,
         dropout: float = 0.0,
+        dropout_schedule: str | Schedule = "constant",
         input_noise: float = 0.0,
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
@@ -288,6 +301,7 @@ class BackpropAutoencoder(
             scoring=scoring,
             warm_start=warm_start,
             dropout=dropout,
+            dropout_schedule=dropout_schedule,
             input_noise=input_noise,
             init=init,
             init_output_bias=init_output_bias,
@@ -420,14 +434,20 @@ class BackpropAutoencoder(
         return y if (y < 0).any() else None
 
     def _new_network(
-        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+        self,
+        X: Any,
+        n_outputs: int,
+        dtype: np.dtype,
+        targets: Targets,
+        rule: TrainingRule,
+        before: BaseNetwork | None,
     ) -> Network:
         if not check_hidden_layer_sizes(self.hidden_layer_sizes):
             raise ValueError(
                 "hidden_layer_sizes=() leaves no layer for a code of the rows: an autoencoder "
                 "needs a hidden layer."
             )
-        return super()._new_network(X, n_outputs, dtype, targets, rule)
+        return super()._new_network(X, n_outputs, dtype, targets, rule, before)
 
     def _attributes_from_rows(
         self, network: Network, rows: Rows, params: np.ndarray

@@ -50,6 +50,7 @@ from sklearn_metabp.estimators._parameters import (
     check_same_layers,
     count_threads,
     features_as_before_on_error,
+    make_input_layer,
     rows_per_step,
     rule_key,
 )
@@ -87,6 +88,7 @@ from sklearn_metabp.training import (
     train,
 )
 from sklearn_metabp.update_rules import TrainingRule, resolve_update_rule
+from sklearn_metabp.update_rules.schedules import SCHEDULES, Schedule
 
 
 class BaseBackprop(
@@ -125,6 +127,7 @@ class BaseBackprop(
         "scoring": [str, callable, None],
         "warm_start": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout_schedule": [StrOptions(set(SCHEDULES)), callable],
         "init": [StrOptions(set(INITIALIZERS)), callable],
         "init_output_bias": [StrOptions({"init", "targets"})],
         "verbose": ["verbose"],
@@ -149,6 +152,7 @@ class BaseBackprop(
         scoring: Any,
         warm_start: bool,
         dropout: float,
+        dropout_schedule: str | Schedule,
         init: Any,
         init_output_bias: str,
         verbose: bool,
@@ -168,6 +172,7 @@ class BaseBackprop(
         self.scoring = scoring
         self.warm_start = warm_start
         self.dropout = dropout
+        self.dropout_schedule = dropout_schedule
         self.init = init
         self.init_output_bias = init_output_bias
         self.verbose = verbose
@@ -184,9 +189,18 @@ class BaseBackprop(
 
     @abstractmethod
     def _new_network(
-        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+        self,
+        X: Any,
+        n_outputs: int,
+        dtype: np.dtype,
+        targets: Targets,
+        rule: TrainingRule,
+        before: BaseNetwork | None,
     ) -> BaseNetwork:
-        """Return the network that the parameters describe, for X and so many outputs."""
+        """Return the network that the parameters describe, for X and so many outputs.
+
+        ``before`` is the network of a training that is continued, or None.
+        """
 
     @abstractmethod
     def _outputs(self, X: Any) -> np.ndarray:
@@ -308,7 +322,7 @@ class BaseBackprop(
         rule = resolve_update_rule(self.update_rule)
         network = self._make_network(data, rule, continues)
         if continues:
-            check_same_layers(self.layout_, network.layout, data.given)
+            check_same_layers(self.network_, network, data.given)
             state = self._state_to_continue(rule, data.rows.X.shape[0])
         else:
             state = start_state(self, network, rule, data.given)
@@ -399,7 +413,9 @@ class BaseBackprop(
         """Make the network; it is that of the last fit where all is as it was."""
         X, targets = data.rows.X, data.targets
         dtype = self.layout_.dtype if continues else X.dtype
-        network = self._new_network(X, targets.n_outputs(data.rows.y), dtype, targets, rule)
+        before = self.network_ if continues else None
+        n_outputs = targets.n_outputs(data.rows.y)
+        network = self._new_network(X, n_outputs, dtype, targets, rule, before)
         return self.network_ if continues and network == self.network_ else network
 
     def _targets_so_far(self) -> Targets:
@@ -548,6 +564,8 @@ class BaseBackpropMLP(BaseBackprop):
     # Parameters that some of them do not have.
     input_gradient_penalty: float = 0.0
     input_gradient_norm: str = "l2"
+    scaling_layer: bool = False
+    numeric_embedding: Any = None
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -578,20 +596,31 @@ class BaseBackpropMLP(BaseBackprop):
         return check_rows_with_y(self, X, y, sample_weight, reset=reset, y_name=y_name)
 
     def _new_network(
-        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+        self,
+        X: Any,
+        n_outputs: int,
+        dtype: np.dtype,
+        targets: Targets,
+        rule: TrainingRule,
+        before: BaseNetwork | None,
     ) -> Network:
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
+        penalty = check_input_gradient_penalty(self.input_gradient_penalty, rule)
+        input_layer = make_input_layer(self, X, before, penalty)
+        layout = ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype)
         return Network(
-            ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype),
+            layout.with_input_layer(input_layer),
             check_activations(self.activation, len(hidden_layer_sizes)),
             targets.out_activation,
             self.loss,
             self.alpha,
-            check_dropout(self.dropout, rule),
+            check_dropout(self.dropout, self.dropout_schedule, rule),
             targets.out_groups,
             check_input_noise(self.input_noise, rule, X),
-            check_input_gradient_penalty(self.input_gradient_penalty, rule),
+            penalty,
             self.input_gradient_norm,
+            input_layer,
+            self.dropout_schedule,
         )
 
     def _outputs(self, X: Any) -> np.ndarray:
@@ -611,5 +640,6 @@ class BaseBackpropMLP(BaseBackprop):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not self.input_noise
+        needs_dense = self.input_noise or self.scaling_layer or self.numeric_embedding is not None
+        tags.input_tags.sparse = not needs_dense
         return tags

@@ -137,11 +137,15 @@ def start_state(
     if not activations and isinstance(estimator.activation, str):
         # scikit-learn's start depends on it without hidden layers too
         activations = (estimator.activation,)
-    params = resolve_initializer(estimator.init)(layout, activations, random_state)
+    dense = layout.dense
+    params = resolve_initializer(estimator.init)(dense, activations, random_state)
     if given.coef_init is not None:
-        params = layout.flatten(given.coef_init, layout.intercepts(params))
+        params = dense.flatten(given.coef_init, dense.intercepts(params))
     if given.intercept_init is not None:
-        params = layout.flatten(layout.coefs(params), given.intercept_init)
+        params = dense.flatten(dense.coefs(params), given.intercept_init)
+    if layout.extras:
+        extras = network.start_extras(random_state)
+        params = layout.flatten(dense.coefs(params), dense.intercepts(params), extras)
     if not np.isfinite(params).all():
         raise ValueError(
             "A start must be finite: init, coef_init or intercept_init gave NaN or infinity."

@@ -12,15 +12,27 @@ from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_metabp.did_you_mean import did_you_mean
+from sklearn_metabp.embeddings import resolve_embedding
 from sklearn_metabp.estimators._rows import GivenData
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, INPUT_GRADIENT_NORMS, ParameterLayout
+from sklearn_metabp.network import (
+    HIDDEN_ACTIVATIONS,
+    INPUT_GRADIENT_NORMS,
+    BaseNetwork,
+    InputLayer,
+)
 from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, TrainingRule
+from sklearn_metabp.update_rules.schedules import Schedule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 # Constraints of the parameters of estimators that predict y.
 INPUT_GRADIENT_CONSTRAINTS: dict = {
     "input_gradient_penalty": [Interval(Real, 0, None, closed="left")],
     "input_gradient_norm": [StrOptions(set(INPUT_GRADIENT_NORMS))],
+}
+
+INPUT_LAYER_CONSTRAINTS: dict = {
+    "scaling_layer": ["boolean"],
+    "numeric_embedding": "no_validation",  # resolve_embedding gives better errors
 }
 
 # Parameters of scikit-learn's MLP, of skorch and of Keras, and their counterparts here.
@@ -130,9 +142,14 @@ def check_batch_size(estimator: Any, n_samples: int, rule: TrainingRule) -> int:
     return size
 
 
-def check_dropout(dropout: float, rule: TrainingRule) -> float:
+def check_dropout(dropout: float, schedule: str | Schedule, rule: TrainingRule) -> float:
     """Check that the rule allows dropout, and return the share of neurons to drop at first."""
     drops = dropout > 0 or rule.sets_dropout
+    if rule.sets_dropout and schedule != "constant":
+        raise ValueError(
+            f"{type(rule).__name__} sets dropout by itself, step by step, and dropout_schedule="
+            f"{schedule!r} would set it too: set dropout_schedule='constant'."
+        )
     if drops and rule.needs_fixed_loss:
         what = f"dropout={dropout}" if dropout > 0 else "a rule with sets_dropout=True"
         raise ValueError(
@@ -174,6 +191,44 @@ def check_input_gradient_penalty(penalty: float, rule: TrainingRule) -> float:
             "use a rule that leaves the backward step alone."
         )
     return float(penalty)
+
+
+def make_input_layer(
+    estimator: Any, X: Any, before: BaseNetwork | None, penalty: float
+) -> InputLayer | None:
+    """Return the scales and the embedding in front of the first layer; None without both.
+
+    Parameters
+    ----------
+    estimator : BaseBackpropMLP
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Training rows.
+    before : BaseNetwork or None
+        The network of a training that is continued.
+    penalty : float
+        Strength of the penalty of the input gradients.
+    """
+    has_scales, numeric_embedding = estimator.scaling_layer, estimator.numeric_embedding
+    if not has_scales and numeric_embedding is None:
+        return None
+    name = "numeric_embedding" if numeric_embedding is not None else "scaling_layer"
+    if issparse(X):
+        raise ValueError(f"{name} needs a dense X: pass X.toarray(), or leave {name} out.")
+    if penalty > 0:
+        raise ValueError(
+            f"input_gradient_penalty={penalty:g} is for networks whose first layer receives X "
+            f"itself: set input_gradient_penalty=0, or leave {name} out."
+        )
+    layer_before = None if before is None else before.input_layer
+    embedding = resolve_embedding(
+        numeric_embedding,
+        X,
+        getattr(estimator, "feature_names_in_", None),
+        None if layer_before is None else layer_before.embedding,
+    )
+    if not has_scales and embedding is None:
+        return None
+    return InputLayer(X.shape[1], bool(has_scales), embedding)
 
 
 def count_threads(n_threads: int) -> int:
@@ -231,13 +286,19 @@ def takes_steps(estimator: Any) -> bool:
     return True
 
 
-def check_same_layers(before: ParameterLayout, layout: ParameterLayout, given: GivenData) -> None:
+def check_same_layers(before: BaseNetwork, network: BaseNetwork, given: GivenData) -> None:
     """Raise ValueError if other layers or a given start make it impossible to continue."""
-    if layout != before:
+    if network.input_layer != before.input_layer:
+        raise ValueError(
+            "warm_start and partial_fit go on with the parameters they have, those of the input "
+            "layer too: scaling_layer or numeric_embedding have changed since. Set "
+            "warm_start=False to start afresh."
+        )
+    if network.layout != before.layout:
         raise ValueError(
             f"warm_start and partial_fit go on with the weights they have, for layers "
-            f"{before.layer_sizes}; hidden_layer_sizes and the data now ask for "
-            f"{layout.layer_sizes}. Set warm_start=False to start afresh."
+            f"{before.layout.layer_sizes}; hidden_layer_sizes and the data now ask for "
+            f"{network.layout.layer_sizes}. Set warm_start=False to start afresh."
         )
     if given.coef_init is not None or given.intercept_init is not None:
         raise ValueError(

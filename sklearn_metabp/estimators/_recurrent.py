@@ -14,7 +14,12 @@ from sklearn_metabp.estimators._base import BaseBackprop
 from sklearn_metabp.estimators._parameters import PARAMETERS_ELSEWHERE, check_dropout
 from sklearn_metabp.estimators._rows import Rows, check_weight
 from sklearn_metabp.estimators._sequences import check_sequences, check_sequences_and_y
-from sklearn_metabp.network import HIDDEN_ACTIVATIONS, ParameterLayout, RecurrentNetwork
+from sklearn_metabp.network import (
+    HIDDEN_ACTIVATIONS,
+    BaseNetwork,
+    ParameterLayout,
+    RecurrentNetwork,
+)
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.sequences import SequenceTargets, steps_of
 from sklearn_metabp.targets.targets import TargetsOfY
@@ -78,7 +83,13 @@ class BaseBackpropRNN(BaseBackprop):
         return Rows(X, y, check_weight(sample_weight, X))
 
     def _new_network(
-        self, X: Any, n_outputs: int, dtype: np.dtype, targets: Targets, rule: TrainingRule
+        self,
+        X: Any,
+        n_outputs: int,
+        dtype: np.dtype,
+        targets: Targets,
+        rule: TrainingRule,
+        before: BaseNetwork | None,
     ) -> RecurrentNetwork:
         if rule.acts_backward:
             raise ValueError(
@@ -91,10 +102,11 @@ class BaseBackpropRNN(BaseBackprop):
             targets.out_activation,
             self.loss,
             self.alpha,
-            check_dropout(self.dropout, rule),
+            check_dropout(self.dropout, self.dropout_schedule, rule),
             targets.out_groups,
             every_step=bool(self.return_sequences),
             bptt_steps=self.bptt_steps,
+            dropout_schedule=self.dropout_schedule,
         )
 
     def _outputs(self, X: Any) -> np.ndarray:

@@ -20,6 +20,7 @@ from sklearn_metabp.network import CLASS_LOSSES, CLASS_OUT_ACTIVATIONS
 from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, SequenceTargets, learn_targets
 from sklearn_metabp.targets.learn import check_announced
 from sklearn_metabp.update_rules import TrainingRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
@@ -100,6 +101,11 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         Probability, in [0, 1), that a state is set to 0 on its way to the outputs in a training
         step. The other states are divided by ``1 - dropout``. States on their way to the next time
         step are not dropped.
+    dropout_schedule : str or callable, default="constant"
+        How ``dropout`` changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"cosine"``,
+        ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function ``(t, t_planned) ->
+        factor`` of the number of the epoch's first step, from 1, and the number of planned steps.
+        See :doc:`/update_rules`.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
@@ -227,6 +233,7 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         class_weight: dict | list[dict] | str | None = None,
         label_smoothing: float = 0.0,
         dropout: float = 0.0,
+        dropout_schedule: str | Schedule = "constant",
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
         verbose: bool = False,
@@ -253,6 +260,7 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
             scoring=scoring,
             warm_start=warm_start,
             dropout=dropout,
+            dropout_schedule=dropout_schedule,
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,

@@ -15,6 +15,7 @@ from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.network import NUMBER_LOSSES, OUT_ACTIVATIONS
 from sklearn_metabp.targets.numbers import NumberTargets
 from sklearn_metabp.update_rules import TrainingRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class BackpropRNNRegressor(RegressorMixin, BaseBackpropRNN):
@@ -88,6 +89,11 @@ class BackpropRNNRegressor(RegressorMixin, BaseBackpropRNN):
         Probability, in [0, 1), that a state is set to 0 on its way to the outputs in a training
         step. The other states are divided by ``1 - dropout``. States on their way to the next time
         step are not dropped.
+    dropout_schedule : str or callable, default="constant"
+        How ``dropout`` changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"cosine"``,
+        ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function ``(t, t_planned) ->
+        factor`` of the number of the epoch's first step, from 1, and the number of planned steps.
+        See :doc:`/update_rules`.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
@@ -210,6 +216,7 @@ class BackpropRNNRegressor(RegressorMixin, BaseBackpropRNN):
         scoring: str | Callable | None = None,
         warm_start: bool = False,
         dropout: float = 0.0,
+        dropout_schedule: str | Schedule = "constant",
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
         verbose: bool = False,
@@ -236,6 +243,7 @@ class BackpropRNNRegressor(RegressorMixin, BaseBackpropRNN):
             scoring=scoring,
             warm_start=warm_start,
             dropout=dropout,
+            dropout_schedule=dropout_schedule,
             init=init,
             init_output_bias=init_output_bias,
             verbose=verbose,

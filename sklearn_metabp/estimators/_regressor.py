@@ -12,12 +12,18 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_metabp.embeddings import NumericEmbedding
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._parameters import INPUT_GRADIENT_CONSTRAINTS, takes_steps
+from sklearn_metabp.estimators._parameters import (
+    INPUT_GRADIENT_CONSTRAINTS,
+    INPUT_LAYER_CONSTRAINTS,
+    takes_steps,
+)
 from sklearn_metabp.estimators._rows import GivenData, Rows
 from sklearn_metabp.network import NUMBER_LOSSES, OUT_ACTIVATIONS
 from sklearn_metabp.targets.numbers import NumberTargets
 from sklearn_metabp.update_rules import TrainingRule
+from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
@@ -80,6 +86,11 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
         The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
         place.
+    dropout_schedule : str or callable, default="constant"
+        How ``dropout`` changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"cosine"``,
+        ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function ``(t, t_planned) ->
+        factor`` of the number of the epoch's first step, from 1, and the number of planned steps.
+        See :doc:`/update_rules`.
     input_noise : float, default=0.0
         Standard deviation of the normal noise that is added to every number of X in a training
         step. It needs a dense X and makes sense for columns of one scale.
@@ -92,6 +103,13 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     input_gradient_norm : {"l2", "l1"}, default="l2"
         Norm of an input gradient in this penalty: ``"l2"`` is half the sum of the squares, and
         ``"l1"`` the sum of the absolute values.
+    scaling_layer : bool, default=False
+        Whether every column of X is multiplied by a trained factor in front of the first layer. The
+        factors start at 1. It needs a dense X.
+    numeric_embedding : {"periodic", "piecewise_linear"}, embedding or None, default=None
+        Trained functions of single columns that take the place of the columns in front of the first
+        layer: a :class:`PeriodicEmbedding` or a :class:`PiecewiseLinearEmbedding`, by its name with
+        default parameters. The scaling layer comes before it. It needs a dense X.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
@@ -124,8 +142,12 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         continued training then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases, as views of ``params_``. They can be written too.
+    extras_ : dict of str to ndarray
+        The parameters of the scaling layer and the numeric embedding by name, as views of
+        ``params_``: ``"input_scales_"`` of shape (n_features_in_,) and ``"embedding_..."``.
     params_ : ndarray of shape (n_params,)
-        All weights in layer order, then all biases. They are those of the last step, or those with
+        All weights in layer order, then all biases, then the parameters of the scaling layer and
+        the numeric embedding. They are those of the last step, or those with
         the best validation score under ``early_stopping``, or an average that the update rule
         keeps.
     layout_ : ParameterLayout
@@ -195,6 +217,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         **BaseBackpropMLP._parameter_constraints,
         **INPUT_GRADIENT_CONSTRAINTS,
         "n_members": [Interval(Integral, 1, None, closed="left")],
+        **INPUT_LAYER_CONSTRAINTS,
         "loss": [StrOptions(set(NUMBER_LOSSES))],
         "out_activation": [StrOptions({"auto", *OUT_ACTIVATIONS})],
     }
@@ -220,9 +243,12 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         tied_epochs: str = "first",
         warm_start: bool = False,
         dropout: float = 0.0,
+        dropout_schedule: str | Schedule = "constant",
         input_noise: float = 0.0,
         input_gradient_penalty: float = 0.0,
         input_gradient_norm: str = "l2",
+        scaling_layer: bool = False,
+        numeric_embedding: str | NumericEmbedding | None = None,
         init: str | Callable = "glorot_uniform",
         init_output_bias: str = "init",
         verbose: bool = False,
@@ -247,6 +273,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             scoring=scoring,
             warm_start=warm_start,
             dropout=dropout,
+            dropout_schedule=dropout_schedule,
             input_noise=input_noise,
             init=init,
             init_output_bias=init_output_bias,
@@ -257,6 +284,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         self.input_gradient_norm = input_gradient_norm
         self.tied_epochs = tied_epochs
         self.n_members = n_members
+        self.scaling_layer = scaling_layer
+        self.numeric_embedding = numeric_embedding
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

@@ -47,7 +47,7 @@ class LayerSummary(NamedTuple):
     weights, biases : tuple of tuple of int
         Shapes of the weight matrices and bias vectors that lead to the layer.
     n_params : int
-        Number of weights and biases.
+        Number of weights and biases, and of the layer's further parameters.
     """
 
     name: str
@@ -71,7 +71,7 @@ class ModelSummary:
     layers : tuple of LayerSummary
         From the input to the output.
     n_params : int
-        Number of weights and biases.
+        Number of all parameters.
     facts : dict of str to str
         The dtype, the loss, the update rule, the rows and steps of an epoch, and the training so
         far, by their names.
@@ -178,7 +178,7 @@ def summarise_model(
                 "output" if number == len(functions) - 1 else f"hidden {number + 1}",
                 layout.layer_sizes[number + 1],
                 function,
-                tuple(tensor.shape for tensor in tensors if not tensor.is_bias),
+                tuple(tensor.shape for tensor in tensors if tensor.is_weights),
                 tuple(tensor.shape for tensor in tensors if tensor.is_bias),
                 sum(prod(tensor.shape) for tensor in tensors),
             )
@@ -189,6 +189,9 @@ def summarise_model(
         "loss": _with_options(network.loss, alpha=network.alpha, dropout=network.dropout),
         "update rule": " ".join(repr(rule).split()),
     }
+    if layout.extras:
+        shapes = (f"{name} {_shapes((shape,))}" for name, _, shape in layout.extras)
+        facts["further parameters"] = ", ".join(shapes)
     if size is not None:
         rows, batches = _count(size.n_rows, "row"), _count(size.n_batches, "step")
         facts["epoch"] = f"{rows} in batches of {size.batch_size}, {batches}"

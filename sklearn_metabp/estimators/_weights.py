@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.exceptions import NotFittedError
 
 from sklearn_metabp.network import ParameterLayout
-from sklearn_metabp.network.layout import Tensor
+from sklearn_metabp.network.layout import Role, Tensor
 from sklearn_metabp.training import TrainingState
 
 
@@ -83,25 +83,25 @@ class WritableWeights:
 
     @property
     def params_(self) -> np.ndarray:
-        """All weights and biases as one vector of shape (n_params,); setting copies the array."""
+        """All parameters as one vector of shape (n_params,); setting copies the array."""
         return self._params_for("params_")
 
     @params_.setter
     def params_(self, params: ArrayLike) -> None:
         layout = self._layout_to_write("params_")
-        whole = Tensor("params_", 0, False, slice(None), (layout.n_params,))
+        whole = Tensor("params_", 0, Role.WEIGHTS, slice(None), (layout.n_params,))
         self._params = check_tensor(whole, params, layout.dtype)
 
     @property
     def coefs_(self) -> list[np.ndarray]:
         """Weight matrices as views of ``params_``, each of shape (fan_in, fan_out)."""
         params = self._params_for("coefs_")
-        tensors = [tensor for tensor in self.layout_.tensors if not tensor.is_bias]
+        tensors = [tensor for tensor in self.layout_.tensors if tensor.is_weights]
         return LayerArrays(self.layout_.coefs(params), tensors)
 
     @coefs_.setter
     def coefs_(self, coefs: Iterable[ArrayLike]) -> None:
-        self._write_tensors("coefs_", coefs, is_bias=False)
+        self._write_tensors("coefs_", coefs, Role.WEIGHTS)
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
@@ -112,7 +112,12 @@ class WritableWeights:
 
     @intercepts_.setter
     def intercepts_(self, intercepts: Iterable[ArrayLike]) -> None:
-        self._write_tensors("intercepts_", intercepts, is_bias=True)
+        self._write_tensors("intercepts_", intercepts, Role.BIASES)
+
+    @property
+    def extras_(self) -> dict[str, np.ndarray]:
+        """Trained parameters beside weights and biases by name, as views of ``params_``."""
+        return self.layout_.extras_of(self._params_for("extras_"))
 
     def _params_for(self, name: str) -> np.ndarray:
         """Return the parameters, or raise AttributeError for the attribute that needs them."""
@@ -120,6 +125,7 @@ class WritableWeights:
             return self._params
         except AttributeError:
             raise AttributeError(explain_lack(self, name)) from None
+
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
@@ -134,9 +140,9 @@ class WritableWeights:
         if hasattr(self, "_training_state") and not hasattr(self, "_params"):
             self._params = self._training_state.params
 
-    def _write_tensors(self, name: str, given: Iterable[ArrayLike], is_bias: bool) -> None:
+    def _write_tensors(self, name: str, given: Iterable[ArrayLike], role: Role) -> None:
         layout = self._layout_to_write(name)
-        tensors = [tensor for tensor in layout.tensors if tensor.is_bias == is_bias]
+        tensors = [tensor for tensor in layout.tensors if tensor.role is role]
         values = list(given)
         check_one_per_layer(name, values, len(tensors))
         params = self.params_.copy()

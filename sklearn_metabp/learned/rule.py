@@ -512,6 +512,11 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
             If the rule cannot train, or cannot train a network of this architecture.
         """
         check_is_fitted(self)
+        if layout.extras:
+            raise ValueError(
+                "a learned rule updates weights and biases alone, and this network also has "
+                f"{layout.extras_text}: use another update rule, or a network without them."
+            )
         return self.fitted_scope_.init_state(layout)
 
     def state_key(self) -> tuple:

@@ -9,10 +9,11 @@ from sklearn_metabp._kernels.functions import (
     NUMBER_LOSSES,
     OUT_ACTIVATIONS,
 )
+from sklearn_metabp._kernels.network.input_layer import Embedding, InputLayer
 from sklearn_metabp.network.base import BaseNetwork
 from sklearn_metabp.network.constant import constant_biases, constant_loss
 from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
-from sklearn_metabp.network.layout import ParameterLayout, Tensor
+from sklearn_metabp.network.layout import Extra, ParameterLayout, Role, Tensor
 from sklearn_metabp.network.mean_loss import MeanLoss
 from sklearn_metabp.network.network import Network
 from sklearn_metabp.network.recurrent import RecurrentNetwork
@@ -29,11 +30,15 @@ __all__ = [
     "OUT_ACTIVATIONS",
     "BaseNetwork",
     "BatchLoss",
+    "Embedding",
+    "Extra",
+    "InputLayer",
     "MeanLoss",
     "Network",
     "OtherStep",
     "ParameterLayout",
     "RecurrentNetwork",
+    "Role",
     "Step",
     "StepView",
     "Tensor",

@@ -1,11 +1,14 @@
 """The interface that every network offers to trainings."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 
 from sklearn_metabp._kernels.arrays import readable
+from sklearn_metabp._kernels.network.input_layer import InputLayer
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp.network.layout import ParameterLayout
 from sklearn_metabp.network.mean_loss import MeanLoss
@@ -24,10 +27,13 @@ class BaseNetwork(ABC):
     alpha : float
         Strength of the L2 penalty.
     dropout : float
+    dropout_schedule : str or callable
     out_groups : tuple of int or None
     input_noise, input_gradient_penalty : float
         0 for a network that has none.
     input_gradient_norm : str
+    input_layer : InputLayer or None
+        Scales and an embedding in front of the first layer.
     """
 
     layout: ParameterLayout
@@ -40,6 +46,27 @@ class BaseNetwork(ABC):
     input_noise: float = 0.0
     input_gradient_penalty: float = 0.0
     input_gradient_norm: str = "l2"
+    input_layer: InputLayer | None = None
+    dropout_schedule: str | Callable[[int, int], float] = "constant"
+
+    @property
+    def without_functions(self) -> Self:
+        """The network as files describe it: with a constant dropout in place of a user's function.
+
+        Recorded steps do not depend on it.
+        """
+        if isinstance(self.dropout_schedule, str):
+            return self
+        return replace(self, dropout_schedule="constant")  # type: ignore[type-var]
+
+    def start_extras(self, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """Return the first values of the layout's extras by name, drawn in their order.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+        """
+        return {} if self.input_layer is None else self.input_layer.start(rng)
 
     @abstractmethod
     def backprop(
@@ -68,10 +95,22 @@ class BaseNetwork(ABC):
         """Return the largest number of patterns of a batch that is known before it is drawn."""
 
     @abstractmethod
-    def net_inputs(
-        self, activations: list[np.ndarray], coefs: list[np.ndarray], intercepts: list[np.ndarray]
-    ) -> list[np.ndarray]:
+    def net_inputs(self, activations: list[np.ndarray], params: np.ndarray) -> list[np.ndarray]:
         """Return the net inputs of every layer, from the activations that it receives."""
+
+    def received(self, X: np.ndarray, params: np.ndarray) -> np.ndarray:
+        """Return what the first layer receives of rows of X: these, after the input layer if any.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        params : ndarray of shape (n_params,)
+        """
+        if self.input_layer is None:
+            return X
+        return self.input_layer.embed(
+            X, params[self.layout.dense.n_params :][: self.input_layer.n_params]
+        )
 
     def mean_loss(
         self,

@@ -9,7 +9,8 @@ from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.network.layout import ParameterLayout
 
-# ``init(layout, activations, rng) -> params``: the activations are those of the hidden layers.
+# ``init(layout, activations, rng) -> params``: the activations are those of the hidden layers. The
+# layout has weights and biases alone; further parameters are started by the network.
 Initializer = Callable[[ParameterLayout, tuple[str, ...], np.random.RandomState], np.ndarray]
 
 
@@ -27,6 +28,7 @@ def glorot_uniform(
     Parameters
     ----------
     layout : ParameterLayout
+        Without extras.
     activations : tuple of str
         Activation function of every hidden layer. If there is no hidden layer, the function that
         sets the c of the output layer, or nothing.
@@ -53,7 +55,7 @@ def glorot_uniform(
         for tensor in layout.tensors:
             if tensor.layer != layer:
                 continue
-            if not tensor.is_bias:
+            if tensor.is_weights:
                 c = ACTIVATIONS[function].glorot_factor
                 bounds.append(math.sqrt(c / (tensor.shape[0] + fan_out)))
             bound = bounds[0] if tensor.is_bias else bounds[-1]
@@ -130,7 +132,7 @@ def _with_zero_biases(
 ) -> np.ndarray:
     params = layout.zeros()
     for tensor in layout.tensors:
-        if not tensor.is_bias:
+        if tensor.is_weights:
             fan_out = layout.layer_sizes[tensor.layer + 1]
             # every gate of a recurrent cell is a matrix of its own
             gates = [draw(tensor.shape[0], fan_out) for _ in range(tensor.shape[1] // fan_out)]

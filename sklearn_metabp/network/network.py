@@ -1,5 +1,6 @@
 """A network without its weights: layers, activation functions and loss."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.functions import check_functions, check_input_gradient
 from sklearn_metabp._kernels.network import Backprop
+from sklearn_metabp._kernels.network.input_layer import InputLayer, check_input_layer
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network.base import BaseNetwork
 from sklearn_metabp.network.forward import ForwardPass, is_small_pass
@@ -46,6 +48,13 @@ class Network(BaseNetwork):
         which a step adds the mean over the batch to its loss. At least 0.
     input_gradient_norm : {"l2", "l1"}, default="l2"
         The penalty of a pattern: half the sum of the squares, or the sum of the absolute values.
+    input_layer : InputLayer, default=None
+        Scales and an embedding of the inputs, whose arrays are the extras of the layout. X is then
+        dense.
+
+    dropout_schedule : str or callable, default="constant"
+        Name of the factor of ``dropout`` along a training, or a function ``(t, t_planned) ->
+        factor``. A training sets the share to drop at the first step of every epoch.
 
     Raises
     ------
@@ -73,6 +82,8 @@ class Network(BaseNetwork):
     input_noise: float = 0.0
     input_gradient_penalty: float = 0.0
     input_gradient_norm: str = "l2"
+    input_layer: InputLayer | None = None
+    dropout_schedule: str | Callable[[int, int], float] = "constant"
 
     def __post_init__(self) -> None:
         sizes = self.layout.layer_sizes
@@ -95,6 +106,14 @@ class Network(BaseNetwork):
                 f"input_noise must be finite and at least 0, got {self.input_noise!r}."
             )
         check_input_gradient(self.input_gradient_penalty, self.input_gradient_norm)
+        check_input_layer(self.input_layer, sizes[0], self.input_gradient_penalty)
+        if self.input_layer is not None:
+            wanted = self.layout.dense.with_input_layer(self.input_layer)
+            if self.layout != wanted:
+                raise ValueError(
+                    "the layout must have the extras of the input layer, as that of "
+                    "layout.with_input_layer(input_layer) has."
+                )
 
     def backprop(
         self,
@@ -149,6 +168,7 @@ class Network(BaseNetwork):
             noise_key=noise_key,
             input_gradient_penalty=self.input_gradient_penalty,
             input_gradient_norm=self.input_gradient_norm,
+            input_layer=self.input_layer,
         )
 
     def outputs(
@@ -198,9 +218,8 @@ class Network(BaseNetwork):
         """Return the number of rows of the last batch: a larger one begins another run."""
         return n_rows
 
-    def net_inputs(
-        self, activations: list[np.ndarray], coefs: list[np.ndarray], intercepts: list[np.ndarray]
-    ) -> list[np.ndarray]:
+    def net_inputs(self, activations: list[np.ndarray], params: np.ndarray) -> list[np.ndarray]:
         """Return the net inputs of every layer, from the activations that it receives."""
-        layers = zip(activations, coefs, intercepts, strict=False)
+        layout, x = self.layout, [self.received(activations[0], params), *activations[1:]]
+        layers = zip(x, layout.coefs(params), layout.intercepts(params), strict=False)
         return [x @ weights + biases for x, weights, biases in layers]

@@ -1,5 +1,6 @@
 """A recurrent network without its weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,6 +73,7 @@ class RecurrentNetwork(BaseNetwork):
     out_groups: tuple[int, ...] | None = None
     every_step: bool = field(default=False, kw_only=True)
     bptt_steps: int | None = field(default=None, kw_only=True)
+    dropout_schedule: str | Callable[[int, int], float] = field(default="constant", kw_only=True)
 
     def __post_init__(self) -> None:
         cell, sizes = self.layout.recurrence, self.layout.layer_sizes
@@ -173,13 +175,12 @@ class RecurrentNetwork(BaseNetwork):
         """Return the number of time steps of the longest batch that the loaded rows could give."""
         return backprop.most_patterns
 
-    def net_inputs(
-        self, activations: list[np.ndarray], coefs: list[np.ndarray], intercepts: list[np.ndarray]
-    ) -> list[np.ndarray]:
+    def net_inputs(self, activations: list[np.ndarray], params: np.ndarray) -> list[np.ndarray]:
         """Return the net inputs of every layer, from the activations that it receives.
 
         A GRU has those of the inputs' product, then those of the states' product.
         """
+        coefs, intercepts = self.layout.coefs(params), self.layout.intercepts(params)
         received, states, _ = activations
         n_inputs = self.layout.layer_sizes[0]
         of_inputs = received[:, :n_inputs] @ coefs[0] + intercepts[0]

@@ -112,7 +112,7 @@ class Step:
     dropout : ndarray of float64 of shape (n_hidden_layers,)
         Share of the outputs of every hidden layer that the forward pass of the *next* step drops.
         It begins as ``network.dropout`` everywhere. Only a rule with ``sets_dropout`` may write to
-        it.
+        it. Under a ``dropout_schedule`` it is that of all steps of the epoch.
     rows : TrainingRows or None
         The rows that batches are drawn from. None for a recorded step.
     dropout_key : int or None
@@ -175,6 +175,16 @@ class Step:
         return [read_only(layer[: self.n_patterns]) for layer in self.backprop.activations]
 
     @property
+    def received(self) -> np.ndarray:
+        """What the first layer after the input receives, (n_patterns, fan_in).
+
+        It is the input, or what the scaling layer and the numeric embedding make of it.
+        """
+        if self.network.input_layer is None:
+            return self.activations[0]
+        return read_only(self.backprop.received[: self.n_patterns])
+
+    @property
     def outputs(self) -> np.ndarray:
         """Outputs of the last layer, (n_patterns, n_outputs)."""
         return read_only(self.backprop.layer_outputs[-1][: self.n_patterns])
@@ -199,7 +209,7 @@ class Step:
 
         One array for every layer after the input, computed on access.
         """
-        return self.network.net_inputs(self.activations, self.coefs, self.intercepts)
+        return self.network.net_inputs(self.activations, self.params)
 
     @property
     def derivatives(self) -> list[np.ndarray]:
@@ -357,6 +367,8 @@ class OtherStep(Step):
         self.index, self.epoch = step.index, step.epoch
         self.start, self.stop = step.start, step.stop
         self.backprop.n_steps = step.backprop.n_steps - 1  # masks and noise of the same step
+        if self.network.dropout_schedule != "constant":  # then no rule sets the shares
+            self.backprop.dropout[...] = step.backprop.dropout
         self.loss = self.backprop.gradients(step.start, step.stop)
 
 

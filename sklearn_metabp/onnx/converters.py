@@ -15,6 +15,7 @@ from skl2onnx.common.utils import check_input_and_output_numbers
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.onnx.graph import Graph, Node
+from sklearn_metabp.onnx.input_layer import input_layer_outputs
 from sklearn_metabp.onnx.recurrent import recurrent_states
 from sklearn_metabp.onnx.targets import decode, is_yes, label_values, shares
 
@@ -29,7 +30,7 @@ AUTOENCODER_OPTIONS = ("transform", "score_samples", "reconstruct", "residuals")
 
 def hidden_outputs(graph: Graph, model: Any, x: Node, n_layers: int) -> Node:
     """Compute the activations of a hidden layer, (n_samples, n_neurons): rule (1) by layers."""
-    x = graph.cast(x, graph.dtype)
+    x = input_layer_outputs(graph, model, graph.cast(x, graph.dtype))
     for layer in range(n_layers):
         x = graph.activate(model.network_.activations[layer], _net_inputs(graph, model, x, layer))
     return x

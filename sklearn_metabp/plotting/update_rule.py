@@ -254,8 +254,11 @@ def _check_quantiles(quantiles: Any) -> tuple[float, float]:
 def _quantiles_of(
     steps: Trace, run: int, quantiles: tuple[float, ...]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Compute quantiles of |Δw| and of |Δw| / |g|, (n_steps, n_quantiles) by tensor."""
-    tensors = steps.layouts[run].tensors
+    """Compute quantiles of |Δw| and of |Δw| / |g|, (n_steps, n_quantiles) by tensor.
+
+    The panels are those of layers, so the tensors are weights and biases.
+    """
+    tensors = steps.layouts[run].dense.tensors
     shape = (len(steps), len(quantiles))
     sizes = {tensor.name: np.empty(shape) for tensor in tensors}
     rates = {tensor.name: np.full(shape, np.nan) for tensor in tensors}

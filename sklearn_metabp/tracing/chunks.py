@@ -3,18 +3,21 @@
 import math
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sklearn_metabp._kernels.network.input_layer import EMBEDDINGS
 from sklearn_metabp._kernels.recurrent.cells import CELLS
 from sklearn_metabp.network import (
     INPUT_GRADIENT_NORMS,
     LOSSES,
     OUT_ACTIVATIONS,
     BaseNetwork,
+    Embedding,
+    InputLayer,
     Network,
     ParameterLayout,
     RecurrentNetwork,
@@ -22,6 +25,7 @@ from sklearn_metabp.network import (
 from sklearn_metabp.tracing.files import CheckedFile, open_file
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import SCALARS, stored_variables, variables_in_file
+from sklearn_metabp.update_rules.schedules import SCHEDULES
 
 KIND = "sklearn_metabp trace 1"
 FIRST_PARAMS = "first_params"
@@ -33,7 +37,8 @@ _KEYS = {
 # Files of earlier versions do not have these.
 _OPTIONAL_KEYS = {
     *("task", "records", "recurrence"),
-    *("input_noise", "input_gradient_penalty", "input_gradient_norm"),
+    *("input_noise", "input_gradient_penalty", "input_gradient_norm", "input_layer"),
+    "dropout_schedule",
 }
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -118,11 +123,13 @@ class RunHeader:
             "loss": network.loss,
             "alpha": float(network.alpha),
             "dropout": float(network.dropout),
+            "dropout_schedule": network.without_functions.dropout_schedule,
             "out_groups": network.out_groups and list(network.out_groups),
             "input_noise": float(network.input_noise),
             "input_gradient_penalty": float(network.input_gradient_penalty),
             "input_gradient_norm": network.input_gradient_norm,
             "recurrence": _recurrence(network),
+            "input_layer": _input_layer(network),
             "variables": list(self.variables),
             "every": self.every,
             "max_patterns": self.max_patterns,
@@ -152,7 +159,7 @@ class RunHeader:
             tuple(_integer("layer_sizes", size, _MOST_UNITS) for size in sizes),
             np.dtype(_one_of("layer_dtype", header, ("float32", "float64"))),
             recurrence.pop("cell", None),
-        )
+        ).with_input_layer(_known_input_layer(header.get("input_layer"), sizes[0]))
         network = (RecurrentNetwork if recurrence else Network)(
             layout,
             _activations(header["activations"]),
@@ -161,7 +168,10 @@ class RunHeader:
             _at_least_0("alpha", header),
             _at_least_0("dropout", header),
             _groups(header["out_groups"], layout),
-            **(recurrence or _input_options(header)),
+            dropout_schedule=_one_of(
+                "dropout_schedule", {"dropout_schedule": "constant"} | header, tuple(SCHEDULES)
+            ),
+            **(recurrence or _input_options(header, sizes[0])),
         )
         variables = header["variables"]
         if not isinstance(variables, list) or not variables:
@@ -185,7 +195,7 @@ class RunHeader:
         )
 
 
-def _input_options(header: dict) -> dict[str, Any]:
+def _input_options(header: dict, n_inputs: int) -> dict[str, Any]:
     """Return what a header says of the inputs of a network; old files say nothing of them."""
     header = {
         "input_noise": 0.0,
@@ -196,7 +206,48 @@ def _input_options(header: dict) -> dict[str, Any]:
         "input_noise": _at_least_0("input_noise", header),
         "input_gradient_penalty": _at_least_0("input_gradient_penalty", header),
         "input_gradient_norm": _one_of("input_gradient_norm", header, tuple(INPUT_GRADIENT_NORMS)),
+        "input_layer": _known_input_layer(header.get("input_layer"), n_inputs),
     }
+
+
+def _input_layer(network: BaseNetwork) -> dict[str, Any] | None:
+    """Return what a header says of an input layer."""
+    layer = network.input_layer
+    if layer is None:
+        return None
+    embedding = None if layer.embedding is None else asdict(layer.embedding)
+    return {"has_scales": layer.has_scales, "embedding": embedding}
+
+
+def _known_input_layer(value: Any, n_inputs: int) -> InputLayer | None:
+    """Return the input layer that a header describes."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"has_scales", "embedding"}:
+        raise ValueError("input_layer is no has_scales and embedding")
+    has_scales, given = _true_or_false("has_scales", value), value["embedding"]
+    if given is None:
+        return InputLayer(n_inputs, has_scales)
+    if not isinstance(given, dict) or set(given) != {one.name for one in fields(Embedding)}:
+        raise ValueError("embedding is none of this version")
+    columns, edges = given["columns"], given["edges"]
+    if not isinstance(columns, list) or not isinstance(edges, list):
+        raise ValueError("columns and edges of an embedding are not lists")
+    if not all(isinstance(ends, list) for ends in edges) or not all(
+        type(number) is float for ends in edges for number in ends
+    ):
+        raise ValueError("edges of an embedding are not lists of numbers")
+    if not all(type(column) is int and 0 <= column < n_inputs for column in columns):
+        raise ValueError("columns of an embedding are not those of the inputs")
+    embedding = Embedding(
+        _one_of("kind", given, tuple(EMBEDDINGS)),
+        tuple(columns),
+        _integer("n_functions", given["n_functions"], _MOST_UNITS),
+        _integer("n_outputs", given["n_outputs"], _MOST_UNITS),
+        _at_least_0("sigma", given),
+        tuple(map(tuple, edges)),
+    )
+    return InputLayer(n_inputs, has_scales, embedding)
 
 
 def _records(variables: tuple[str, ...], layout: ParameterLayout) -> dict[str, list]:

@@ -365,7 +365,7 @@ class MemoryRun(Run):
         # Copies, because another thread may still record.
         state |= {"_parts": list(self._parts), "_numbers": np.array(self._numbers[:])}
         if not self._keeps_replays():
-            state["_parts"] = [self._copies()]
+            state |= {"_parts": [self._copies()], "network": self.network.without_functions}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

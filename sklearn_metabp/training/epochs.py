@@ -19,6 +19,7 @@ from sklearn_metabp.update_rules.checks import (
     validate_update,
 )
 from sklearn_metabp.update_rules.program import BoundProgram, bind_program
+from sklearn_metabp.update_rules.schedules import factor_at
 
 # At most so many steps run between two looks at patience: their numbers are computed before.
 _STEPS_AT_ONCE = 4096
@@ -98,6 +99,7 @@ class Epochs:
         self.last_loss: float | None = None
         self.mean_loss = np.nan
         self._next_seen, self.seen = self._watch(yields_steps)
+        self._schedules_dropout = bool(network.dropout) and network.dropout_schedule != "constant"
         self.compute_update = bind_update(rule, self.step, state.rule_state)
         self.send_back = (
             rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
@@ -141,6 +143,9 @@ class Epochs:
                 losses = [self._run_steps()]
             else:
                 most = max(1, _STEPS_AT_ONCE // self.batches.n_batches)
+                if self._schedules_dropout:
+                    self._set_dropout()
+                    most = 1
                 losses, error = self._run_program(int(min(n_left, most, n_quiet_epochs())))
             n_left -= len(losses)
             is_last = bool(losses) and epochs_ended(losses)
@@ -149,6 +154,20 @@ class Epochs:
             if is_last:
                 return True
         return False
+
+    def _set_dropout(self) -> None:
+        """Set the share of neurons to drop in the next epoch, by the schedule at its first step."""
+        network, t, n_planned = self.step.network, self.state.n_steps + 1, self.step.n_planned
+        schedule = network.dropout_schedule
+        share = network.dropout * factor_at(
+            schedule, t, n_planned, name="dropout_schedule", of="the dropout"
+        )
+        if not share < 1:
+            raise ValueError(
+                f"dropout_schedule={schedule!r} makes the dropout {share:g} at step {t}, and it "
+                "must be below 1."
+            )
+        self.backprop.dropout[...] = share
 
     def _run_steps(self) -> float:
         """Run an epoch step by step and return its mean loss."""
@@ -240,6 +259,8 @@ class Epochs:
         """
         state, next_seen = self.state, self._next_seen
         self.step.epoch += 1
+        if self._schedules_dropout:
+            self._set_dropout()
         total = 0.0
         for start, stop in self.batches.draw(state.random_state):
             is_seen = next_seen(state.n_steps + 1) == state.n_steps + 1

@@ -90,10 +90,11 @@ class Replay:
     def is_picklable(self, by_value: bool) -> bool:
         """Tell whether the rule can be pickled, with its code if ``by_value``.
 
-        Everything else can be pickled in any case.
+        The schedule of the dropout may be a user's function too. Everything else can be pickled in
+        any case.
         """
         try:
-            rule = self._rule, self._state
+            rule = self._rule, self._state, self.network
             pickle.dumps(wrap_non_picklable_objects(rule) if by_value else rule)
         except Exception:  # a user's rule may raise anything
             return False

@@ -1,4 +1,4 @@
-"""Learning rate, decay and freezing for single weight matrices and bias vectors."""
+"""Learning rate, decay and freezing for single arrays of parameters."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -24,20 +24,21 @@ _WEIGHTS, _BIASES = "coefs_", "intercepts_"
 
 
 class Layerwise(WrapperRule):
-    r"""A rule around a rule: each weight matrix and bias vector has its own rate and decay.
+    r"""A rule around a rule: each array of parameters has its own rate and decay.
 
-    Each matrix and each vector has a factor f, and decays in T epochs of M steps each. With the
-    update :math:`\Delta` of the rule within:
+    Each weight matrix, each bias vector and each array of further parameters has a factor f, and
+    decays in T epochs of M steps each. With the update :math:`\Delta` of the rule within:
 
     .. math::
         \Delta w = f \Delta - \left( 1 - e^{-1 / (T M)} \right) w
 
-    The parameters below select matrices and vectors by keys. A key is
+    The parameters below select arrays by keys. A key is
 
-    - the number of a layer, which selects its matrix and its bias vector. 0 is the first layer
-      after the inputs, -1 is the output layer, -2 is the layer before it;
+    - the number of a layer, which selects its matrix, its bias vector and its further parameters. 0
+      is the first layer after the inputs, -1 is the output layer, -2 is the layer before it;
     - ``"coefs_[0]"`` or ``"intercepts_[0]"``, which selects one matrix or vector;
-    - ``"coefs_"`` or ``"intercepts_"``, which selects all matrices or all vectors.
+    - ``"coefs_"`` or ``"intercepts_"``, which selects all matrices or all vectors;
+    - the name of further parameters in ``layout_.extras``, with or without a number in brackets.
 
     Parameters
     ----------
@@ -47,11 +48,12 @@ class Layerwise(WrapperRule):
     rates : mapping or callable, default=None
         Factors f by keys, each at least 0, for example ``{0: 0.1, "intercepts_": 2.0}``. Without a
         key the factor is 1. Several keys for one matrix multiply their factors. A function gets a
-        named tuple ``(name, layer, is_bias, slice, shape)`` and returns the factor. The shape is
-        (fan_in, fan_out) for a matrix and (fan_out,) for a bias vector.
+        named tuple with ``name``, ``layer``, ``is_weights``, ``is_bias``, ``is_extra``, ``slice``
+        and ``shape``, and returns the factor. The shape is (fan_in, fan_out) for a matrix and
+        (fan_out,) for a bias vector.
     decay_epochs : float, mapping or callable, default=None
         Number of epochs T in which decay alone would divide a weight by e, greater than 0. Infinity
-        means no decay. A number applies to all matrices and to no bias vector. With a mapping,
+        means no decay. A number applies to all matrices and to nothing else. With a mapping,
         parameters without a key do not decay; several keys for one matrix add up 1 / T. A function
         is called as for ``rates``.
     cautious : bool, default=False

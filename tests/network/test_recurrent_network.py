@@ -10,6 +10,7 @@ from sklearn_metabp.network import (
     INITIALIZERS,
     ParameterLayout,
     RecurrentNetwork,
+    Role,
     TrainingRows,
     constant_biases,
     constant_loss,
@@ -21,11 +22,11 @@ CELLS = ("elman", "gru")
 def test_tensors_of_an_elman_network_lie_where_written_down():
     layout = ParameterLayout((2, 3, 1), cell="elman")
     assert [tuple(tensor) for tensor in layout.tensors] == [
-        ("coefs_[0]", 0, False, slice(0, 6), (2, 3), 0, 0, False),
-        ("coefs_[1]", 0, False, slice(6, 15), (3, 3), 2, 0, True),
-        ("coefs_[2]", 1, False, slice(15, 18), (3, 1), 5, 3, False),
-        ("intercepts_[0]", 0, True, slice(18, 21), (3,), 0, 0, False),
-        ("intercepts_[1]", 1, True, slice(21, 22), (1,), 2, 3, False),
+        ("coefs_[0]", 0, Role.WEIGHTS, slice(0, 6), (2, 3), 0, 0, False),
+        ("coefs_[1]", 0, Role.WEIGHTS, slice(6, 15), (3, 3), 2, 0, True),
+        ("coefs_[2]", 1, Role.WEIGHTS, slice(15, 18), (3, 1), 5, 3, False),
+        ("intercepts_[0]", 0, Role.BIASES, slice(18, 21), (3,), 0, 0, False),
+        ("intercepts_[1]", 1, Role.BIASES, slice(21, 22), (1,), 2, 3, False),
     ]
     assert (layout.n_params, layout.n_weights) == (22, 18)
     assert layout.received_widths == (5, 3)

@@ -9,10 +9,13 @@ from helpers.rules import make_step, walk
 from sklearn_metabp import (
     SGD,
     Adam,
+    AdamW,
     Averaged,
     BackpropMLPClassifier,
     Clipped,
     Layerwise,
+    Lion,
+    Muon,
     Prodigy,
     Safeguarded,
     ScheduleFree,
@@ -181,3 +184,29 @@ def test_other_rates_go_on_with_the_state():
     model, _ = train(Layerwise("adam"), warm_start=True)
     model.set_params(update_rule__rates={0: 0.0}).fit(X, y)
     assert model._training_state.rule_state["rule"]["t"] == 2 * 5 * 4
+
+
+def test_extras_are_selected_by_their_names():
+    extras = ("scales_", 0, (2,)), ("mixes_[0]", 0, (3,)), ("mixes_[1]", 1, (4,))
+    layout = ParameterLayout((2, 3, 4, 1), extras=extras)
+    step = make_step(layout, np.full(layout.n_params, -1.0), np.zeros(layout.n_params))
+    rule = Layerwise(SGD(1.0), rates={"scales_": 6.0, "mixes_": 0.5, "mixes_[1]": 3.0, 0: 2.0})
+    changes = layout.extras_of(rule.compute_update(step, rule.init_state(layout)))
+    expected = {"scales_": [12, 12], "mixes_[0]": [1, 1, 1], "mixes_[1]": [1.5, 1.5, 1.5, 1.5]}
+    for name, values in expected.items():
+        np.testing.assert_array_equal(changes[name], values)
+    with pytest.raises(ValueError, match=r"'scale_'.*scales_, mixes_\[0\], mixes_\[1\]"):
+        Layerwise(rates={"scale_": 2.0}).init_state(layout)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [AdamW(0.1), Lion(0.1, weight_decay=0.1), Muon(0.1, decay_epochs=9)],
+    ids=["adamw", "lion", "muon"],
+)
+def test_decay_spares_extras(rule):
+    layout = ParameterLayout((2, 3, 1), extras=(("scales_", 0, (2,)),))
+    step = make_step(layout, np.zeros(layout.n_params), np.ones(layout.n_params))
+    changes = rule.compute_update(step, rule.init_state(layout))
+    assert (changes[: layout.n_weights] < 0).all()
+    assert not changes[layout.n_weights :].any()

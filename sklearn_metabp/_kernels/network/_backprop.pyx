@@ -15,6 +15,7 @@ from sklearn_metabp._kernels.network._epoch_ends cimport (
     FINISHED, INTERRUPTED, LOSS_IS_NOT_FINITE, ROWS_CHANGED, UPDATE_IS_NOT_FINITE, End,
 )
 from sklearn_metabp._kernels.network._input_gradient cimport InputGradient
+from sklearn_metabp._kernels.network._input_layer cimport InputRows
 from sklearn_metabp._kernels.network._late_weights cimport LateWeights
 from sklearn_metabp._kernels.network._layer_loops cimport (
     RELU, SOFTMAX, activate, activate_and_slope, add_decay, add_noise, column_sums, curvatures,
@@ -38,6 +39,9 @@ from sklearn_metabp._kernels.network.backprop_fallback import (
 )
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE as BAD_LOSS
 from sklearn_metabp._kernels.network.epoch_ends import UPDATE_IS_NOT_FINITE as BAD_UPDATE
+from sklearn_metabp._kernels.network.input_layer import (
+    check_input_layer, check_rows_of_input_layer, first_width,
+)
 from sklearn_metabp._kernels.network._late_weights import is_worthwhile
 
 cdef extern from "shuffle.h" nogil:
@@ -118,12 +122,14 @@ cdef class Backprop:
     cdef readonly object dropout
     cdef readonly double input_noise
     cdef readonly double input_gradient_penalty
+    cdef readonly object input_layer
     cdef public uint64_t n_steps
     cdef readonly Py_ssize_t max_batch
 
     cdef BatchRows _rows
     cdef LateWeights _late                  # of the first layer, while epochs run that can wait
     cdef InputGradient _input_gradient      # None without a penalty
+    cdef InputRows _input_rows              # None without an input layer
     cdef object _groups, _scratch, _tile_scratch, _block, _squares
     cdef const Products* _products          # NULL where BLAS computes them
     cdef ThreadPool _pool
@@ -134,7 +140,7 @@ cdef class Backprop:
     cdef int _n_layers                      # layers of weights
     cdef Layer* _layers
     cdef int _loss
-    cdef int64_t _n_weights, _n_biases
+    cdef int64_t _n_weights, _n_biases, _n_extras
     cdef double _total                      # patterns of the batch, or their sample weights
     cdef bint _drops
     cdef uint64_t _dropout_key, _noise_key
@@ -147,13 +153,17 @@ cdef class Backprop:
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
                  max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0,
                  n_threads=1, input_noise=0.0, noise_key=None, input_gradient_penalty=0.0,
-                 input_gradient_norm="l2"):
+                 input_gradient_norm="l2", input_layer=None):
         if self._layers != NULL:
             raise TypeError("a kernel is made once: make another one.")
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
+        check_input_layer(input_layer, self.layer_sizes[0], input_gradient_penalty)
+        dense_sizes = first_width(self.layer_sizes, input_layer)
+        self.input_layer = input_layer
+        self._n_extras = 0 if input_layer is None else input_layer.n_params
         check_backprop_arguments(
-            self.layer_sizes, activations, out_activation, loss, params, gradients, max_batch,
-            out_groups,
+            dense_sizes, activations, out_activation, loss, params, gradients, max_batch,
+            out_groups, self._n_extras,
         )
         check_dropout(dropout, dropout_key, n_steps)
         check_noise(input_noise, noise_key)
@@ -178,7 +188,8 @@ cdef class Backprop:
         self._item = self.dtype.itemsize
         self.input_gradient_penalty = input_gradient_penalty
         self._products = products_of[target][self._is_double]
-        self._make_scratch(1 if self._products == NULL else n_threads)
+        n_threads = 1 if self._products == NULL else n_threads
+        self._make_scratch(dense_sizes, n_threads)
         self._groups = np.array(out_groups or self.layer_sizes[self._n_layers :], dtype=np.int64)
         self._groups_at = <int64_t*>address(self._groups)
         self._n_groups = len(self._groups)
@@ -190,16 +201,21 @@ cdef class Backprop:
             self._input_gradient = InputGradient(
                 self.layer_sizes, (*activations, out_activation), loss, self._groups, max_batch,
                 self.dtype, input_gradient_penalty, input_gradient_norm)
-        self._make_layers((*activations, out_activation))
+        self._make_layers(dense_sizes, (*activations, out_activation))
+        if input_layer is not None:
+            start = self._n_weights + self._n_biases
+            self._input_rows = InputRows(
+                input_layer, params[start:], None if gradients is None else gradients[start:],
+                max_batch, n_threads)
         if self._input_gradient is not None:
             self._input_gradient.fit_in(self._rows, self._layers, self._products, &self._pool,
                                         self._threads, self._scratch_at)
 
-    def _make_scratch(self, int n_threads):
+    def _make_scratch(self, dense_sizes, int n_threads):
         cdef int thread
         cdef int64_t of_tiles = 0, of_block
         n_rows = self._rows_of_buffers()
-        sizes = list(zip(self.layer_sizes, self.layer_sizes[1:]))
+        sizes = list(zip(dense_sizes, dense_sizes[1:]))
         blocks = [block_rows(fan_in, width) for fan_in, width in sizes]
         of_block = cache_lines(max(rows * width for rows, (_, width) in zip(blocks, sizes)))
         self._squares = np.zeros(max(-(-size // rows) for rows, (size, _) in zip(blocks, sizes)))
@@ -230,7 +246,7 @@ cdef class Backprop:
         is_penalised = self.input_gradient_penalty > 0 and self.gradients_ is not None
         return self.max_batch * (2 if is_penalised else 1)
 
-    def _make_layers(self, functions):
+    def _make_layers(self, dense_sizes, functions):
         cdef int number
         cdef int64_t start = 0, item = self.dtype.itemsize
         cdef char* params = <char*>address(self.params)
@@ -242,7 +258,7 @@ cdef class Backprop:
         self.layer_outputs, self.deltas, self.slopes = [], [], []
         for number in range(self._n_layers):
             layer = &self._layers[number]
-            layer.fan_in, layer.width = self.layer_sizes[number], self.layer_sizes[number + 1]
+            layer.fan_in, layer.width = dense_sizes[number], dense_sizes[number + 1]
             layer.function = ACTIVATIONS[functions[number]].code
             layer.weights = params + start * item
             layer.weight_gradients = NULL if gradients == NULL else gradients + start * item
@@ -281,6 +297,11 @@ cdef class Backprop:
         return [self._rows.inputs_array, *self.layer_outputs]
 
     @property
+    def received(self):
+        """What the first layer of neurons receives: the inputs, after the input layer if any."""
+        return self.activations[0] if self._input_rows is None else self._input_rows.rows_array
+
+    @property
     def targets(self):
         """Targets of the last training batch."""
         return self._rows.fill_targets()
@@ -296,6 +317,7 @@ cdef class Backprop:
     def load(self, X, targets=None, sample_weight=None, order=None):
         """Take the rows that batches are drawn from; see the fallback."""
         check_noise_of(X, self._adds_noise)
+        check_rows_of_input_layer(self.input_layer, X)
         self._rows.load(X, targets, sample_weight, order)
 
     cdef inline int _check_batch(self, Py_ssize_t start, Py_ssize_t stop) except -1:
@@ -329,9 +351,11 @@ cdef class Backprop:
                     if self._input_gradient is not None:
                         loss += self._input_gradient_passes(n)
                     for layer in range(self._n_layers - 1, -1, -1):
-                        if layer > 0 and self._input_gradient is None:
+                        if self._sends_back(layer):
                             self._send_back(layer, n)
                         self._layer_gradients(layer, n, NULL)
+                    if self._input_rows is not None:
+                        self._input_layer_gradients(n)
             self._check_change()
             return loss + self._penalty()
         loss = self._output_rules(start, stop, n, TRAINING)
@@ -341,7 +365,11 @@ cdef class Backprop:
                 send_back(layer - 1)
                 if self._rows.n != n:
                     raise ValueError("send_back must not load other rows, nor draw another batch.")
+            elif self._input_rows is not None:
+                self._send_back(0, n)
             self._layer_gradients(layer, n, NULL)
+        if self._input_rows is not None:
+            self._input_layer_gradients(n)
         self._check_change()
         return loss + self._penalty()
 
@@ -460,20 +488,22 @@ cdef class Backprop:
             if self._rows.changed != NOTHING:
                 return ROWS_CHANGED
         for layer in range(self._n_layers - 1, -1, -1):
-            if layer > 0 and self._input_gradient is None:
+            if self._sends_back(layer):
                 self._send_back(layer, n)  # before the weights of this layer change
             is_finite &= self._layer_gradients(layer, n, <void*>rule if rule.by_blocks else NULL)
+        if self._input_rows is not None:
+            self._input_layer_gradients(n)
         if self._rows.changed != NOTHING:
             return ROWS_CHANGED
         loss[0] += self._penalty()
         if rule.by_blocks:
             is_finite &= rule.change(self._layers[0].bias_gradients, self._n_weights,
-                                     self._n_biases)
+                                     self._n_biases + self._n_extras)
         else:
             numbers.loss = loss[0]
             is_finite &= rule.begin(&numbers)
             is_finite &= rule.change(self._layers[0].weight_gradients, 0,
-                                     self._n_weights + self._n_biases)
+                                     self._n_weights + self._n_biases + self._n_extras)
         if not isfinite(loss[0]):
             return LOSS_IS_NOT_FINITE
         return FINISHED if is_finite else UPDATE_IS_NOT_FINITE
@@ -521,6 +551,8 @@ cdef class Backprop:
         cdef Layer* layer = &self._layers[0]
         cdef int64_t row_work = self._n_weights
         cdef Work work
+        if self._input_rows is not None:
+            row_work += self._input_rows.row_work
         if self._rows.is_sparse:
             row_work -= <int64_t>layer.fan_in * layer.width
             if self._late is not None and self._late.enter(&self._rows.sparse, n):
@@ -550,12 +582,15 @@ cdef class Backprop:
         cdef void* bends
         cdef void* x = NULL
         if not self._rows.is_sparse:
-            x = row_of(self._rows.inputs, first, self._layers[0].fan_in, self._item)
+            x = row_of(self._rows.inputs, first, self._rows.n_inputs, self._item)
             if end == TRAINING and self._adds_noise:
-                add_noise(is_double, x, n, self._layers[0].fan_in,
+                add_noise(is_double, x, n, self._rows.n_inputs,
                           dropout_rows_key(dropout_layer_key(self._noise_key, self.n_steps, -1),
                                            first),
                           self.input_noise)
+            if self._input_rows is not None:
+                self._input_rows.embed(x, first, n, thread)
+                x = row_of(self._input_rows.rows, first, self._input_rows.width, self._item)
         for number in range(self._n_layers):
             layer = &self._layers[number]
             width = layer.width
@@ -710,11 +745,41 @@ cdef class Backprop:
         """Return the activations that a layer gets, which its gradient is computed from."""
         if number > 0:
             return self._layers[number - 1].outputs
+        if self._input_rows is not None:
+            return self._input_rows.rows
         return self._rows.inputs if self._input_gradient is None else self._input_gradient.inputs
 
     cdef inline bint _is_sparse(self, int number) noexcept nogil:
         """Return whether a layer's gradient is that of sparse rows; with a penalty it is dense."""
         return number == 0 and self._rows.is_sparse and self._input_gradient is None
+
+    cdef inline bint _sends_back(self, int number) noexcept nogil:
+        """Return whether rule (6) goes on from a layer, among its gradients, to what it receives.
+
+        With a penalty it did so before.
+        """
+        return (number > 0 and self._input_gradient is None
+                or number == 0 and self._input_rows is not None)
+
+    cdef void _input_layer_gradients(self, int n) noexcept nogil:
+        """Compute the gradients of the input layer, whose deltas are there."""
+        cdef int64_t size = n * self._input_rows.row_work
+        cdef Work work
+        work.kernel, work.n, work.n_parts = <void*>self, n, 1
+        if self._pool.n_threads > 1 and size >= 2 * PART_WORK:
+            work.n_parts = <int>min(self._input_rows.n_inputs, min(
+                size // PART_WORK, GRADIENT_PARTS * self._pool.n_threads))
+        if work.n_parts == 1:
+            self._input_layer_part(&work, 0, 0)
+        else:
+            run_parts(&self._pool, input_layer_part, &work, work.n_parts)
+
+    cdef void _input_layer_part(self, const Work* work, int part, int thread) noexcept nogil:
+        """Compute the gradients of some columns."""
+        cdef int64_t n_inputs = self._input_rows.n_inputs
+        self._input_rows.gradients(<int>(n_inputs * part // work.n_parts),
+                                   <int>(n_inputs * (part + 1) // work.n_parts),
+                                   self._rows.inputs, work.n, -1 / self._total, thread)
 
     cdef double _input_gradient_passes(self, int n) noexcept nogil:
         """Rule (6) to the first layer, and the passes of a penalty; return their mean penalty."""
@@ -727,12 +792,16 @@ cdef class Backprop:
         return self._input_gradient.penalty / self._total
 
     cdef void _send_back(self, int number, int n) noexcept nogil:
-        """Rule (6) for the batch, from a layer to the one before."""
+        """Rule (6) for the batch, from a layer to the one before, or to the input layer."""
         cdef Layer* layer = &self._layers[number]
         cdef Work work
         work.kernel, work.number, work.n = <void*>self, number, n
         work.n_parts = row_parts(&self._pool, n, <int64_t>layer.fan_in * layer.width)
-        if work.n_parts == 1:
+        if number == 0 and work.n_parts == 1:
+            self._send_back_to_inputs(&work, 0, 0)
+        elif number == 0:
+            run_parts(&self._pool, send_back_to_inputs_part, &work, work.n_parts)
+        elif work.n_parts == 1:
             self._send_back_part(&work, 0, 0)
         else:
             run_parts(&self._pool, send_back_part, &work, work.n_parts)
@@ -765,6 +834,19 @@ cdef class Backprop:
         else:
             times_slope(self._is_double, before.function, deltas_before, outputs, n_deltas)
 
+    cdef void _send_back_to_inputs(self, const Work* work, int part, int thread) noexcept nogil:
+        """Rule (6) for some rows, from the first layer of neurons to what it receives."""
+        cdef int first = part_start(work, part), n = part_start(work, part + 1) - first
+        cdef Layer* layer = &self._layers[0]
+        cdef void* deltas = row_of(layer.deltas, first, layer.width, self._item)
+        cdef void* received = row_of(self._input_rows.deltas, first, layer.fan_in, self._item)
+        if self._products != NULL:
+            self._products.backward(n, layer.width, layer.fan_in, deltas, layer.weights, AS_IT_IS,
+                                    NULL, received, self._threads[thread].tiles)
+        else:
+            blas_backward(self._is_double, n, layer.width, layer.fan_in, deltas, layer.weights,
+                          self._scratch_at, received)
+
     cdef double _penalty(self) noexcept nogil:
         """Return the L2 penalty; its gradient is in that of the weights."""
         cdef double squares = 0
@@ -786,8 +868,16 @@ cdef void send_back_part(void* work, int part, int thread) noexcept nogil:
     (<Backprop>(<Work*>work).kernel)._send_back_part(<Work*>work, part, thread)
 
 
+cdef void send_back_to_inputs_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._send_back_to_inputs(<Work*>work, part, thread)
+
+
 cdef void gradient_part(void* work, int part, int thread) noexcept nogil:
     (<Backprop>(<Work*>work).kernel)._gradient_part(<Work*>work, part, thread)
+
+
+cdef void input_layer_part(void* work, int part, int thread) noexcept nogil:
+    (<Backprop>(<Work*>work).kernel)._input_layer_part(<Work*>work, part, thread)
 
 
 cdef int64_t block_rows(int64_t fan_in, int64_t width):

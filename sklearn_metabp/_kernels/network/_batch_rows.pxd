@@ -17,6 +17,7 @@ cdef class BatchRows:
     cdef Py_ssize_t n_rows
     cdef bint is_sparse, has_targets
     cdef int n                              # number of rows of the batch
+    cdef int64_t n_inputs                   # columns of X
     cdef SparseRows sparse
     cdef void* inputs                       # of the batch, of a dense X
     cdef void* targets                      # of the batch; not filled where it has labels
@@ -33,7 +34,7 @@ cdef class BatchRows:
     cdef int64_t _n_groups
     cdef int64_t* _row_numbers_at
     cdef Py_ssize_t _max_batch, _item
-    cdef int64_t _n_inputs, _n_outputs
+    cdef int64_t _n_outputs
     cdef bint _changes_inputs               # so that they have to be a copy
     cdef bint _gathers, _has_sparse_targets, _inputs_are_stale, _targets_are_stale
     cdef char* _inputs_at

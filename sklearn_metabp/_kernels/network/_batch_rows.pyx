@@ -36,7 +36,7 @@ cdef class BatchRows:
     def __init__(self, int64_t n_inputs, int64_t n_outputs, dtype, Py_ssize_t max_batch,
                  groups=None, bint changes_inputs=False):
         self._changes_inputs = changes_inputs
-        self._n_inputs, self._n_outputs = n_inputs, n_outputs
+        self.n_inputs, self._n_outputs = n_inputs, n_outputs
         self._groups, self._groups_at = groups, <int64_t*>address(groups)
         self._n_groups = 0 if groups is None else len(groups)
         self._row_numbers = np.zeros(max_batch, np.int64)
@@ -45,7 +45,7 @@ cdef class BatchRows:
 
     def load(self, X, targets, sample_weight, order):
         """Take the rows; if they do not fit, keep the rows that were loaded before."""
-        sizes = self._n_inputs, self._n_outputs
+        sizes = self.n_inputs, self._n_outputs
         rows = check_rows(sizes, self._dtype, X, targets, sample_weight, order)
         X, targets, sample_weight, order, self.n_rows = rows
         self._rows = rows
@@ -65,7 +65,7 @@ cdef class BatchRows:
             self._inputs_at = <char*>address(X)
             self.inputs_array = X
             if self._gathers:
-                self._input_buffer = self._buffer(self._input_buffer, self._n_inputs)
+                self._input_buffer = self._buffer(self._input_buffer, self.n_inputs)
                 self.inputs_array = self._input_buffer
             self.inputs = address(self.inputs_array)
         self.targets_array, self._targets_at, self.labels = targets, NULL, NULL
@@ -114,10 +114,10 @@ cdef class BatchRows:
         if not (self.is_sparse and self._inputs_are_stale):
             return
         if self.inputs_array is None:
-            self.inputs_array = np.zeros((self._max_batch, self._n_inputs), self._dtype)
+            self.inputs_array = np.zeros((self._max_batch, self.n_inputs), self._dtype)
         cdef void* inputs = address(self.inputs_array)
         cdef bint is_double = self._item == sizeof(double)
-        cdef int outside = dense_rows(is_double, &self.sparse, inputs, self.n, self._n_inputs)
+        cdef int outside = dense_rows(is_double, &self.sparse, inputs, self.n, self.n_inputs)
         if outside:
             self.changed = COLUMNS
             self.raise_change()
@@ -139,7 +139,7 @@ cdef class BatchRows:
         """Raise the error that names the array that changed while it was held."""
         message, last = {
             ORDER: (ORDER_CHANGED, self.n_rows),
-            COLUMNS: (X_CHANGED, self._n_inputs),
+            COLUMNS: (X_CHANGED, self.n_inputs),
             NEURONS: (TARGETS_CHANGED, self._n_outputs),
         }[self.changed]
         self.n, self.changed = 0, NOTHING
@@ -148,7 +148,7 @@ cdef class BatchRows:
     cdef void enter(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
         """Draw a batch; if it cannot be read because rows changed, set ``changed``."""
         cdef Py_ssize_t p, row, item = self._item
-        cdef Py_ssize_t n_inputs = self._n_inputs * item, n_outputs = self._n_outputs * item
+        cdef Py_ssize_t n_inputs = self.n_inputs * item, n_outputs = self._n_outputs * item
         cdef int64_t* rows = self._row_numbers_at
         cdef bint is_double = item == sizeof(double)
         cdef int n = <int>(stop - start)
@@ -169,7 +169,7 @@ cdef class BatchRows:
                 return
             rows[p] = row
         if self._gathers and not self.is_sparse:
-            gather(is_double, self.inputs, self._inputs_at, rows, n, self._n_inputs)
+            gather(is_double, self.inputs, self._inputs_at, rows, n, self.n_inputs)
         if self._gathers and self._targets_at != NULL:
             gather(is_double, self.targets, self._targets_at, rows, n, self._n_outputs)
         if self._gathers and self._weight_at != NULL:

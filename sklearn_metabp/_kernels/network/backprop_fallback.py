@@ -28,6 +28,12 @@ from sklearn_metabp._kernels.network.csr_rows import CSRRows, take_csr
 from sklearn_metabp._kernels.network.dropout_fallback import dropout_factors
 from sklearn_metabp._kernels.network.epoch_loop_fallback import EpochLoop
 from sklearn_metabp._kernels.network.input_gradient_fallback import input_gradient_passes
+from sklearn_metabp._kernels.network.input_layer import (
+    InputLayer,
+    check_input_layer,
+    check_rows_of_input_layer,
+    first_width,
+)
 from sklearn_metabp._kernels.network.noise_fallback import normal_numbers
 from sklearn_metabp._kernels.network.rows import Rows, check_rows, take_rows
 
@@ -70,14 +76,18 @@ def check_backprop_arguments(
     gradients: np.ndarray | None,
     max_batch: int,
     out_groups: Sequence[int] | None,
+    n_extras: int,
 ) -> None:
-    """Raise ValueError unless the arrays fit the layers and the functions go together."""
+    """Raise ValueError unless the arrays fit the layers and the functions go together.
+
+    ``n_extras`` is the number of parameters beside weights and biases.
+    """
     if len(layer_sizes) < 2 or min(layer_sizes) < 1 or max_batch < 1:
         raise ValueError(
             f"two layers or more of one neuron or more and batches of one row or more are needed; "
             f"got {layer_sizes}, max_batch={max_batch}."
         )
-    n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes))
+    n_params = sum((a + 1) * b for a, b in pairwise(layer_sizes)) + n_extras
     for name, array, fits in (
         ("params", params, are_readable),
         ("gradients", gradients, are_writable),
@@ -161,8 +171,8 @@ class Backprop(EpochLoop):
         Name in ``LOSSES``.
     params, gradients : ndarray of shape (n_params,)
         First every weight matrix in layer order, (fan_in, fan_out) row by row, then every bias
-        vector. ``params`` is read, ``gradients`` written, and both are aligned. ``gradients`` may
-        be None for a kernel that only goes forward.
+        vector, then the extras: all further parameters. ``params`` is read, ``gradients`` written,
+        and both are aligned. ``gradients`` may be None for a kernel that only goes forward.
     max_batch : int
         Number of rows of the largest batch.
     alpha : float, default=0.0
@@ -189,6 +199,10 @@ class Backprop(EpochLoop):
         Strength of the penalty of the input gradients, at least 0. Symbol beta.
     input_gradient_norm : str, default="l2"
         Name in ``INPUT_GRADIENT_NORMS``.
+    input_layer : InputLayer, default=None
+        Scales and an embedding of the inputs. ``layer_sizes[0]`` is the number of columns of X, and
+        the first weight matrix has ``input_layer.width`` rows. X is then dense, and the extras are
+        the arrays of the input layer.
 
     Attributes
     ----------
@@ -198,6 +212,8 @@ class Backprop(EpochLoop):
         Number of steps taken: every call of ``gradients`` is one.
     activations : list of ndarray of shape (max_batch, n_neurons)
         x of every layer, input first; the first rows belong to the last batch.
+    received : ndarray of shape (max_batch, width)
+        What the first layer of neurons receives: the inputs, after the input layer if there is one.
     layer_outputs, deltas : list of ndarray of shape (max_batch, n_neurons)
         x and delta of every layer after the input; delta times the pattern's sample weight. delta
         is that of rules (5) and (6), also where the input gradients are penalised.
@@ -228,10 +244,14 @@ class Backprop(EpochLoop):
         noise_key: int | None = None,
         input_gradient_penalty: float = 0.0,
         input_gradient_norm: str = "l2",
+        input_layer: InputLayer | None = None,
     ) -> None:
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
+        check_input_layer(input_layer, self.layer_sizes[0], input_gradient_penalty)
+        dense_sizes = first_width(self.layer_sizes, input_layer)
+        n_extras = 0 if input_layer is None else input_layer.n_params
         check_backprop_arguments(
-            self.layer_sizes,
+            dense_sizes,
             activations,
             out_activation,
             loss,
@@ -239,6 +259,7 @@ class Backprop(EpochLoop):
             gradients,
             max_batch,
             out_groups,
+            n_extras,
         )
         check_dropout(dropout, dropout_key, n_steps)
         check_noise(input_noise, noise_key)
@@ -259,11 +280,18 @@ class Backprop(EpochLoop):
         self.dtype = params.dtype
         self.alpha = alpha
         self.max_batch = max_batch
-        self._weights = weight_views(params, self.layer_sizes)
-        self._biases = bias_views(params, self.layer_sizes)
+        self._weights = weight_views(params, dense_sizes)
+        n_dense = len(params) - n_extras
+        self._biases = bias_views(params[:n_dense], dense_sizes)
         if gradients is not None:
-            self._weight_gradients = weight_views(gradients, self.layer_sizes)
-            self._bias_gradients = bias_views(gradients, self.layer_sizes)
+            self._weight_gradients = weight_views(gradients, dense_sizes)
+            self._bias_gradients = bias_views(gradients[:n_dense], dense_sizes)
+        self.input_layer, self._input_params = input_layer, params[n_dense:]
+        if gradients is not None:
+            self._input_gradients = gradients[n_dense:]
+        self._received = (
+            None if input_layer is None else np.zeros((max_batch, dense_sizes[0]), self.dtype)
+        )
         self._inputs: np.ndarray | None = None
         self._batch: Any = None
         self.layer_outputs = [
@@ -284,6 +312,11 @@ class Backprop(EpochLoop):
         """Activations of every layer, the input first; the batch of a sparse X is made dense."""
         self.fill_inputs()
         return [self._inputs, *self.layer_outputs]
+
+    @property
+    def received(self) -> Any:
+        """What the first layer of neurons receives: the inputs, after the input layer if any."""
+        return self.activations[0] if self._received is None else self._received
 
     def fill_targets(self) -> None:
         """Write the last batch's targets into ``targets``, which has them in this kernel."""
@@ -315,6 +348,7 @@ class Backprop(EpochLoop):
         by then raises ValueError.
         """
         check_noise_of(X, self._adds_noise)
+        check_rows_of_input_layer(self.input_layer, X)
         self._loaded: Rows = check_rows(
             self.layer_sizes, self.dtype, X, targets, sample_weight, order
         )
@@ -338,6 +372,9 @@ class Backprop(EpochLoop):
             z = normal_numbers(self._noise_key, self.n_steps, *x.shape)
             self._batch = x = (x + self.input_noise * z).astype(self.dtype)
             self.activations[0][: stop - start] = x
+        if self.input_layer is not None:
+            x = self.input_layer.embed(x, self._input_params)
+            self.received[: stop - start] = x
         for layer, function in enumerate(self._functions):
             net_inputs = x @ self._weights[layer] + self._biases[layer]
             x = self._activate(layer, function, net_inputs, training)
@@ -443,12 +480,18 @@ class Backprop(EpochLoop):
                     # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
                     sent = self.deltas[layer][:n] @ self._weights[layer].T
                     self.deltas[layer - 1][:n] = self._slopes_of(layer - 1, n) * sent
-            inputs = [self._batch, *(x[:n] for x in self.layer_outputs[:-1])]
+            received = self._batch if self._received is None else self._received[:n]
+            inputs = [received, *(x[:n] for x in self.layer_outputs[:-1])]
             deltas = [delta[:n] for delta in self.deltas]
             for layer, (x, delta) in enumerate(zip(inputs, deltas, strict=True)):
                 # Rule (3) without its learning rate: dJ/dw_ij = -delta_i x_j.
                 self._weight_gradients[layer][...] = -(x.T @ delta) / total
                 self._bias_gradients[layer][...] = -delta.sum(axis=0) / total
+            if self.input_layer is not None:
+                sent = self.deltas[0][:n] @ self._weights[0].T  # rule (6) to what layer 0 receives
+                self._input_gradients[...] = self.input_layer.gradients(
+                    self._batch, sent, self._input_params, total
+                )
             if self.input_gradient_penalty > 0:
                 loss += self._penalise_input_gradients(inputs, deltas, total)
             for weights, weight_gradients in zip(

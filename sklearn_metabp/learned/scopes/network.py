@@ -49,6 +49,11 @@ def _n_neurons(layout: ParameterLayout) -> int:
     return sum(layout.layer_sizes[1:])
 
 
+def _biases(step: Any) -> np.ndarray:
+    first = step.layout.n_weights
+    return step.params[first : first + step.layout.n_biases]
+
+
 NETWORK_INPUTS = {
     "weights": PatternInput(
         "all weights",
@@ -61,8 +66,8 @@ NETWORK_INPUTS = {
         "all biases",
         "params",
         _n_neurons,
-        lambda step: step.params[step.layout.n_weights :],
-        lambda step: [step.params[step.layout.n_weights :]],
+        _biases,
+        lambda step: [_biases(step)],
     ),
     "inputs": PatternInput(
         "the inputs of the pattern",
