@@ -32,14 +32,54 @@ HALVES = ("choosing", "reporting")
 
 
 @dataclass(frozen=True)
+class Facts:
+    """Facts about a table.
+
+    Attributes
+    ----------
+    n_rows, n_columns, n_categories : int
+        Numbers of rows, of columns, and of those columns that are categories.
+    missing : float
+        Share of the cells that are missing.
+    n_classes : int
+        Number of classes; 0 for regression.
+    constant_loss : float
+        Loss of the best constant prediction: the share of rows outside of the largest class, or
+        the standard deviation of the target.
+    """
+
+    n_rows: int
+    n_columns: int
+    n_categories: int
+    missing: float
+    n_classes: int
+    constant_loss: float
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows of a set: ``X`` has columns of numbers and of the dtype ``category``, ``y`` is whole.
 
-    The classes of ``y`` are numbers from 0.
+    The classes of ``y`` are numbers from 0, of an integer type.
     """
 
     X: pd.DataFrame
     y: np.ndarray
+
+    @property
+    def facts(self) -> Facts:
+        """Facts about the rows."""
+        is_classification = self.y.dtype.kind == "i"
+        counts = np.bincount(self.y) if is_classification else np.array([])
+        return Facts(
+            *self.X.shape,
+            n_categories=int((self.X.dtypes == "category").sum()),
+            missing=float(self.X.isna().to_numpy().mean()),
+            n_classes=len(counts),
+            constant_loss=float(
+                1 - counts.max() / len(self.y) if is_classification else self.y.std()
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,36 @@
 """Compare learners on real tables: networks and boosting, with nothing chosen for a set.
 
-The sets are those of ``table_sets.py``. Each is split three times into a fifth of the rows for the
-test and the others for the training; the test rows of the splits differ. A side gets all training
-rows and takes validation rows from them itself. Measured are the share of wrong classes and the
-log loss, or the root of the mean squared error (RMSE), and the processor seconds of the fit, on one
-thread. Every number of a set is the mean over its splits, and is divided by that of another side on
-the same set and splits, scikit-learn's MLP by default (``--over``). The table shows the geometric
-mean of these ratios over the sets and their median, with intervals of 95 % by a bootstrap over
-sets, on how many sets a side was better and worse, and where it was worst. An error is counted as
-half a row at least, since ratios need it.
+The sets are those of ``table_sets.py``, and ``table_runs.py`` splits and measures. Measured are the
+share of wrong classes, the log loss, the Brier score and the calibration error, or the root of the
+mean squared error (RMSE), and processor seconds on one thread: of the fit, of the prediction of the
+test rows, and of the prediction of one row. Every number is divided by that of another side on the
+same set and splits, scikit-learn's MLP by default. ``--over`` takes several sides, and each gets
+tables of its own. The tables show the geometric mean of these ratios and their median, with
+intervals of 95 % by a bootstrap over sets, on how many sets a side was better and worse, and its
+highest ratio.
 
 The networks of scikit-learn and of this package are given numbers by one preprocessing: medians for
 missing numbers and a column for each that says where, one-hot categories with one column for those
-of less than 5 rows and unknown ones, scaled columns and targets. Boosting takes tables as they are.
-The sides of pytabkit encode and scale by themselves, and get medians for missing numbers. pytabkit
-is not needed; its sides are left out without it (``pip install pytabkit``).
+of less than 5 rows and unknown ones, scaled columns and targets. The linear model and the forest
+get the same numbers. Boosting and ``TabularMLPClassifier`` or ``-Regressor`` take tables as they
+are. The sides of pytabkit encode and scale by themselves, and get medians for missing numbers.
+pytabkit is not needed; its sides are left out without it (``pip install pytabkit``).
 
-Choose by ``--half choosing`` and report on ``--half reporting``. With ``--cache FILE`` a run that
-was ended goes on where it was, and other runs take the results of the same sides from it. A changed
-parameter makes another side, but changed code does not: give another file then. Run ``python
-benchmarks/tables.py --list``, or ``--quick`` for three small sets.
+Choose by ``--half choosing`` and report on ``--half reporting``. ``--where SIDE`` shows where a
+side wins and loses by properties of the sets, ``--figure FILE`` draws confidences and shares of
+right classes, and ``--speed`` measures times on a made-up table of 10 000 rows and 30 columns. With
+``--cache FILE`` a run that was ended goes on where it was, and other runs take the results of the
+same sides from it. A changed parameter or a change of the sources of this package makes another
+side. ``--jobs`` measures in several processes. Run ``python benchmarks/tables.py --list``, or
+``--quick`` for three small sets.
 """
 
 import argparse
-import json
 import logging
-import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from importlib.util import find_spec
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import process_time
-from typing import NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
@@ -42,10 +39,14 @@ from sklearn.compose import (
     make_column_selector,
     make_column_transformer,
 )
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.metrics import log_loss, root_mean_squared_error
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -54,30 +55,39 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
     StandardScaler,
 )
-from table_sets import HALVES, TABLE_SETS, Table, TableSet
-from threadpoolctl import threadpool_limits
+from table_reports import draw_reliability, print_overview, print_where, report
+from table_runs import (
+    OF_THIS_PACKAGE,
+    Cache,
+    Outcome,
+    Side,
+    add_run_options,
+    chosen,
+    run,
+    sets_of,
+)
+from table_sets import TableSet
 
 from sklearn_metabp import (
-    AdamW,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
-    RobustSmoothClipper,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
 )
 
-MAX_SPLITS = 5
-QUICK_SETS = ("heart", "saheart", "auto_mpg")
-QUICK_SIDES = ("scikit-learn's MLP", "boosting", "ours", "ours, recipe")
+TABULAR = "TabularMLP"
+QUICK_SIDES = ("scikit-learn's MLP", "boosting", "linear model", "ours", TABULAR)
 _NUMBERS = make_column_selector(dtype_include="number")
 _CATEGORIES = make_column_selector(dtype_include="category")
 
 
-def prepared(network: BaseEstimator, scaler: BaseEstimator) -> Pipeline:
-    """Return a network behind the preprocessing of all networks, with a scaler for numbers."""
+def prepared(network: BaseEstimator) -> Pipeline:
+    """Return a network behind the preprocessing of all networks."""
     encoder = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=5, sparse_output=False
     )
     columns = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median"), scaler), _NUMBERS),
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), _NUMBERS),
         (MissingIndicator(error_on_new=False), _NUMBERS),
         (encoder, _CATEGORIES),
     )
@@ -87,7 +97,7 @@ def prepared(network: BaseEstimator, scaler: BaseEstimator) -> Pipeline:
 def of_scikit_learn(is_classification: bool, seed: int) -> BaseEstimator:
     """Return scikit-learn's MLP at its defaults."""
     network = MLPClassifier if is_classification else MLPRegressor
-    return _scaled(prepared(network(random_state=seed), StandardScaler()), is_classification)
+    return _scaled(prepared(network(random_state=seed)), is_classification)
 
 
 def boosting(is_classification: bool, seed: int) -> BaseEstimator:
@@ -97,27 +107,38 @@ def boosting(is_classification: bool, seed: int) -> BaseEstimator:
     return HistGradientBoostingRegressor(random_state=seed)
 
 
-def ours(is_classification: bool, seed: int) -> BaseEstimator:
-    """Return the network of this package at its defaults."""
-    network = BackpropMLPClassifier if is_classification else BackpropMLPRegressor
-    return _scaled(prepared(network(random_state=seed), StandardScaler()), is_classification)
+def linear_model(is_classification: bool, seed: int) -> BaseEstimator:
+    """Return a logistic or a ridge regression."""
+    model = LogisticRegression(max_iter=1000) if is_classification else Ridge()
+    return _scaled(prepared(model), is_classification)
 
 
-def recipe(is_classification: bool, seed: int) -> BaseEstimator:
-    """Return a larger network with decay, dropout and the best epoch on a fifth of the rows."""
-    network = BackpropMLPClassifier if is_classification else BackpropMLPRegressor
-    network = network(
-        (256, 256, 256),
-        update_rule=AdamW(2.5e-3, beta_2=0.95, weight_decay=0.02, schedule="coslog4"),
-        alpha=0.0,
-        dropout=0.15,
-        max_iter=256,
-        n_iter_no_change=np.inf,
-        early_stopping=True,
-        validation_fraction=0.2,
-        random_state=seed,
-    )
-    return _scaled(prepared(network, RobustSmoothClipper()), is_classification)
+def random_forest(is_classification: bool, seed: int) -> BaseEstimator:
+    """Return scikit-learn's random forest at its defaults."""
+    forest = RandomForestClassifier if is_classification else RandomForestRegressor
+    return prepared(forest(random_state=seed))
+
+
+def ours(n_members: int) -> Callable[[bool, int], BaseEstimator]:
+    """Return a side of the network of this package at its defaults, or of several networks."""
+
+    def make(is_classification: bool, seed: int) -> BaseEstimator:
+        network = BackpropMLPClassifier if is_classification else BackpropMLPRegressor
+        model = network(n_members=n_members, random_state=seed)
+        return _scaled(prepared(model), is_classification)
+
+    return make
+
+
+def tabular_mlp(is_classification: bool, seed: int) -> BaseEstimator:
+    """Return the estimator of this package for tables at its defaults."""
+    network = TabularMLPClassifier if is_classification else TabularMLPRegressor
+    return network(random_state=seed)
+
+
+def tabular_mlps(is_classification: bool, seed: int) -> BaseEstimator:
+    """Return the estimator of this package for tables with several networks."""
+    return tabular_mlp(is_classification, seed).set_params(n_members=5)
 
 
 def as_categories(codes: pd.DataFrame) -> pd.DataFrame:
@@ -155,208 +176,19 @@ def _scaled(network: Pipeline, is_classification: bool) -> BaseEstimator:
     return TransformedTargetRegressor(network, transformer=StandardScaler())
 
 
-class Side(NamedTuple):
-    """A learner: ``make(is_classification, seed)`` returns it, and ``library`` has to be there."""
-
-    make: Callable[[bool, int], BaseEstimator]
-    library: str = "sklearn"
-
-    @property
-    def is_installed(self) -> bool:
-        return find_spec(self.library) is not None
-
-
 SIDES = {
     "scikit-learn's MLP": Side(of_scikit_learn),
     "boosting": Side(boosting),
     "RealMLP-TD-S": Side(of_pytabkit("RealMLP_TD_S"), "pytabkit"),
     "RealMLP-TD": Side(of_pytabkit("RealMLP_TD"), "pytabkit"),
     "TabM": Side(of_pytabkit("TabM_D"), "pytabkit"),
-    "ours": Side(ours),
-    "ours, recipe": Side(recipe),
+    "linear model": Side(linear_model),
+    "random forest": Side(random_forest),
+    "ours": Side(ours(1), OF_THIS_PACKAGE),
+    "ours, 5 members": Side(ours(5), OF_THIS_PACKAGE),
+    TABULAR: Side(tabular_mlp, OF_THIS_PACKAGE),
+    "TabularMLP, 5 members": Side(tabular_mlps, OF_THIS_PACKAGE),
 }
-
-
-@dataclass(frozen=True)
-class Result:
-    """Numbers of a side on a split; ``log_loss`` is of classes, and ``loss`` of all sets.
-
-    Attributes
-    ----------
-    loss : float
-        Share of wrong classes, or RMSE.
-    log_loss : float or None
-        None for regression.
-    seconds : float
-        Processor time of the fit.
-    n_test : int
-        Number of test rows.
-    """
-
-    loss: float
-    log_loss: float | None
-    seconds: float
-    n_test: int
-
-
-def split_rows(
-    table: Table, is_classification: bool, n_splits: int
-) -> list[tuple[np.ndarray, ...]]:
-    """Return training and test rows of each split; every fifth of the rows is a test once."""
-    folds = StratifiedKFold if is_classification else KFold
-    splitter = folds(MAX_SPLITS, shuffle=True, random_state=0)
-    return list(splitter.split(table.X, table.y))[:n_splits]
-
-
-def measure(
-    model: BaseEstimator, table: Table, is_classification: bool, split: tuple[np.ndarray, ...]
-) -> Result:
-    """Fit a model to the training rows on one thread and examine it on the test rows."""
-    train, test = split
-    with threadpool_limits(1):
-        started = process_time()
-        model.fit(table.X.iloc[train], table.y[train])
-        seconds = process_time() - started
-    X, y = table.X.iloc[test], table.y[test]
-    if not is_classification:
-        return Result(float(root_mean_squared_error(y, model.predict(X))), None, seconds, len(y))
-    chances = np.asarray(model.predict_proba(X), float)
-    chances /= chances.sum(axis=1, keepdims=True)
-    wrong = float(np.mean(model.classes_[chances.argmax(axis=1)] != y))
-    return Result(wrong, float(log_loss(y, chances, labels=model.classes_)), seconds, len(y))
-
-
-class Cache:
-    """Results by key, in a file with one of them a line; without a file in memory alone."""
-
-    def __init__(self, path: Path | None):
-        self._path = path
-        self._known: dict[str, dict] = {}
-        if path is not None and path.exists():
-            # The line of a run that was killed may not be whole, so that it is ignored.
-            for line in path.read_text().splitlines():
-                if line.endswith("}"):
-                    entry = json.loads(line)
-                    self._known[entry.pop("key")] = entry
-
-    def get(self, key: str, compute: Callable[[], Result]) -> Result:
-        """Return the known result, or compute it and write it down."""
-        if key in self._known:
-            return Result(**self._known[key])
-        result = compute()
-        self._known[key] = asdict(result)
-        if self._path is not None:
-            with self._path.open("a") as file:
-                file.write("\n" + json.dumps({"key": key, **asdict(result)}))
-        return result
-
-
-def run(
-    sets: Sequence[TableSet], sides: Sequence[str], n_splits: int, cache: Cache
-) -> dict[str, dict[str, list[Result]]]:
-    """Return the results by side and set, one for each split."""
-    results: dict[str, dict[str, list[Result]]] = {side: {} for side in sides}
-    for data_set in sets:
-        table = data_set.read()
-        is_classification = data_set.is_classification
-        splits = split_rows(table, is_classification, n_splits)
-        of_table = joblib.hash((table.X, table.y))
-        for side in sides:
-            of_set = results[side][data_set.name] = []
-            for number, split in enumerate(splits):
-                model = SIDES[side].make(is_classification, number)
-                key = f"{side}, {data_set.name}, {number}, {joblib.hash(model)}, {of_table}"
-
-                def compute(model=model, table=table, split=split, kind=is_classification):
-                    return measure(model, table, kind, split)
-
-                of_set.append(cache.get(key, compute))
-            print(f"{data_set.name}, {side}: {_in_short(of_set)}", flush=True)
-    return results
-
-
-def _in_short(results: list[Result]) -> str:
-    loss = np.mean([one.loss for one in results])
-    return f"{loss:.4g}, {np.mean([one.seconds for one in results]):.2f} s"
-
-
-def means(results: dict[str, list[Result]], field: str) -> np.ndarray:
-    """Return the mean of a field over the splits of each set; an error of half a row at least."""
-    values = []
-    for of_set in results.values():
-        numbers = [getattr(one, field) for one in of_set]
-        is_error = field == "loss" and of_set[0].log_loss is not None
-        least = 0.5 / sum(one.n_test for one in of_set) if is_error else 0.0
-        values.append(max(float(np.mean(numbers)), least))
-    return np.array(values)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Ratios of a side to another one over the same sets.
-
-    ``mean`` and ``median`` are a number and the ends of its interval; ``worst`` is the place of the
-    largest ratio.
-    """
-
-    mean: tuple[float, float, float]
-    median: tuple[float, float, float]
-    n_better: int
-    n_worse: int
-    worst: int
-
-
-def summarise(ratios: np.ndarray, n_draws: int = 2000) -> Summary:
-    """Return geometric mean and median of ratios with intervals of 95 % by a bootstrap.
-
-    Sets are drawn with replacement. The ratios are of two sides on the same sets, so that the
-    bootstrap is a paired one.
-    """
-    logs = np.log(ratios)
-    drawn = logs[np.random.default_rng(0).integers(len(logs), size=(n_draws, len(logs)))]
-    of_all = []
-    for statistic in (np.mean, np.median):
-        ends = np.quantile(statistic(drawn, axis=1), [0.025, 0.975])
-        of_all.append(tuple(float(each) for each in np.exp([statistic(logs), *ends])))
-    rounded = np.round(ratios, 3)  # equal to three digits is neither better nor worse
-    n_better, n_worse = int((rounded < 1).sum()), int((rounded > 1).sum())
-    return Summary(*of_all, n_better, n_worse, int(ratios.argmax()))
-
-
-def report(results: dict[str, dict[str, list[Result]]], over: str) -> None:
-    """Print a table of ratios for every kind of number."""
-    of_over = results[over]
-    kinds = {
-        True: {"share of wrong classes": "loss", "log loss": "log_loss"},
-        False: {"RMSE": "loss"},
-    }
-    for is_classification, fields in kinds.items():
-        names = [
-            name for name in of_over if TABLE_SETS[name].is_classification == is_classification
-        ]
-        if not names:
-            continue
-        for title, field in (fields | {"processor seconds": "seconds"}).items():
-            print(f"\n{title} over that of {over}, {len(names)} sets")
-            print(
-                f"{'side':<22} {'geometric mean':<24} {'median':<24} "
-                f"{'better':>7} {'worse':>6}  worst"
-            )
-            reference = means({name: of_over[name] for name in names}, field)
-            for side, of_side in results.items():
-                if side == over:
-                    continue
-                ratios = means({name: of_side[name] for name in names}, field) / reference
-                print_row(side, summarise(ratios), names, ratios)
-
-
-def print_row(side: str, summary: Summary, names: Sequence[str], ratios: np.ndarray) -> None:
-    mean, median = (
-        f"{number:.3f} [{low:.3f}, {high:.3f}]"
-        for number, low, high in (summary.mean, summary.median)
-    )
-    worst = f"{names[summary.worst]} {ratios[summary.worst]:.2f}"
-    print(f"{side:<22} {mean:<24} {median:<24} {summary.n_better:>7} {summary.n_worse:>6}  {worst}")
 
 
 def print_sets(sets: Iterable[TableSet]) -> None:
@@ -365,62 +197,98 @@ def print_sets(sets: Iterable[TableSet]) -> None:
         f"{'set':<26} {'source':<16} {'rows':>6} {'columns':>7} {'categories':>10} {'missing':>7} "
         f"{'classes':>7}  half"
     )
-    counts: dict[tuple[str, str], int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     for data_set in sets:
-        table = data_set.read()
-        n_categories = (table.X.dtypes == "category").sum()
-        kind = "classification" if data_set.is_classification else "regression"
-        counts[kind, data_set.half] = counts.get((kind, data_set.half), 0) + 1
-        n_classes = str(table.y.max() + 1) if data_set.is_classification else ""
+        facts = data_set.read().facts
+        counts["classification" if facts.n_classes else "regression", data_set.half] += 1
         print(
-            f"{data_set.name:<26} {data_set.source:<16} {len(table.y):>6} {table.X.shape[1]:>7} "
-            f"{n_categories:>10} {table.X.isna().to_numpy().mean():>7.1%} {n_classes:>7}  "
+            f"{data_set.name:<26} {data_set.source:<16} {facts.n_rows:>6} {facts.n_columns:>7} "
+            f"{facts.n_categories:>10} {facts.missing:>7.1%} {facts.n_classes or '':>7}  "
             f"{data_set.half}",
             flush=True,
         )
     print("\n" + ", ".join(f"{kind} {half}: {n}" for (kind, half), n in sorted(counts.items())))
 
 
-def chosen(kind: str, given: str | None, known: Iterable[str]) -> list[str]:
-    """Return the names in an option, by ";" or all; an error if one is not known."""
-    known = list(known)
-    names = known if given is None else [name.strip() for name in given.split(";")]
-    for name in names:
-        if name not in known:
-            raise SystemExit(f"{name!r} is not one of the {kind}: {'; '.join(known)}")
-    return names
+def speed_set(n_rows: int = 12_500) -> TableSet:
+    """Return a made-up set of 30 columns, a third of them categories, with 5 % of missing cells.
+
+    Four fifths of the rows are for the training.
+    """
+
+    def read_frame() -> tuple[pd.DataFrame, pd.Series]:
+        rng = np.random.default_rng(0)
+        numbers = rng.normal(size=(n_rows, 30))
+        is_positive = numbers.sum(axis=1) + 3 * rng.normal(size=n_rows) > 0
+        X = pd.DataFrame(numbers, columns=[f"x{number}" for number in range(30)])
+        for name in X.columns[:10]:
+            X[name] = pd.cut(X[name], 6, labels=list("abcdef")).astype(object)
+        return X.mask(rng.random(X.shape) < 0.05), pd.Series(is_positive)
+
+    return TableSet("made up", "sklearn", True, read_frame)
+
+
+def print_speed(outcome: Outcome) -> None:
+    """Print processor times on the sets of an outcome."""
+    for name, facts in outcome.facts.items():
+        n_test = next(iter(outcome.results.values()))[name][0].n_test
+        print(
+            f"\n{name}: {facts.n_rows - n_test} training rows, {n_test} test rows, "
+            f"{facts.n_columns} columns, of which {facts.n_categories} are categories"
+        )
+        print(f"{'':<22} {'fit, s':>8} {'predict test rows, s':>21} {'predict a row, ms':>18}")
+        for side, of_side in outcome.results.items():
+            (one,) = of_side[name]
+            print(
+                f"{side:<22} {one.seconds:>8.2f} {one.predict_seconds:>21.3f} {one.row_ms:>18.2f}"
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add_run_options(parser)
     parser.add_argument("--list", action="store_true", help="print the sets alone")
-    parser.add_argument("--half", choices=HALVES, help="sets of one half")
-    parser.add_argument("--sets", help='names of sets, by ";"')
     parser.add_argument("--sides", help='names of sides, by ";": ' + "; ".join(SIDES))
-    parser.add_argument("--over", default="scikit-learn's MLP", help="side that ratios are over")
-    parser.add_argument("--splits", type=int, default=3, choices=range(1, MAX_SPLITS + 1))
-    parser.add_argument("--cache", type=Path, help="file with results, to go on with")
-    parser.add_argument("--quick", action="store_true", help="three small sets and quick sides")
+    parser.add_argument(
+        "--over", default="scikit-learn's MLP", help='sides that ratios are over, by ";"'
+    )
+    parser.add_argument("--where", help='sides, by ";", of which wins and losses are broken down')
+    parser.add_argument("--figure", type=Path, help="file to draw the calibration to")
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="measure again what has no calibration or prediction time",
+    )
+    parser.add_argument("--speed", action="store_true", help="times on a made-up table alone")
     options = parser.parse_args()
-    set_names = chosen("sets", options.sets, QUICK_SETS if options.quick else TABLE_SETS)
+    if options.list:
+        print_sets(sets_of(options))
+        return
+    overs = chosen("sides", options.over, SIDES)
+    wheres = [] if options.where is None else chosen("sides", options.where, SIDES)
     sides = chosen("sides", options.sides, QUICK_SIDES if options.quick else SIDES)
-    if options.over not in sides:
-        sides = chosen("sides", options.over, SIDES) + sides
+    sides = list(dict.fromkeys([*([] if options.speed else overs + wheres), *sides]))
     for side in [side for side in sides if not SIDES[side].is_installed]:
         print(f"{side} is left out: {SIDES[side].library} is not installed.")
         sides.remove(side)
-    sets = [TABLE_SETS[name] for name in set_names]
-    sets = [each for each in sets if options.half in (None, each.half)]
-    for source in sorted({each.source for each in sets if not each.is_installed}):
-        left_out = [each.name for each in sets if each.source == source]
-        print(f"{source} is not installed. Left out: {', '.join(left_out)}.")
-    sets = [each for each in sets if each.is_installed]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if options.list:
-            print_sets(sets)
-        else:
-            report(run(sets, sides, options.splits, Cache(options.cache)), options.over)
+    outcome = run(
+        [speed_set()] if options.speed else sets_of(options),
+        {side: SIDES[side] for side in sides},
+        1 if options.speed else options.splits,
+        Cache(options.cache),
+        n_jobs=options.jobs,
+        needs_whole=options.whole or options.speed or options.figure is not None,
+    )
+    if options.speed:
+        print_speed(outcome)
+        return
+    for over in [over for over in overs if over in sides]:
+        print_overview(outcome, over)
+        report(outcome, over)
+        for side in [side for side in wheres if side in sides and side != over]:
+            print_where(outcome, side, over)
+    if options.figure is not None:
+        draw_reliability(outcome, options.figure)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ from sklearn_metabp.network import (
     ParameterLayout,
     RecurrentNetwork,
 )
-from sklearn_metabp.preprocessing import RobustSmoothClipper
+from sklearn_metabp.preprocessing import CategoryEncoder, RobustSmoothClipper, TablePreprocessor
+from sklearn_metabp.tabular import TabularMLPClassifier, TabularMLPRegressor
 from sklearn_metabp.targets import (
     ClassTargets,
     MultiOutputTargets,
@@ -67,6 +68,10 @@ _TYPES: list[Any] = [
     BackpropRNNClassifier,
     BackpropRNNRegressor,
     RobustSmoothClipper,
+    TablePreprocessor,
+    CategoryEncoder,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
     ClassTargets,
     MultiOutputTargets,
     NumberTargets,

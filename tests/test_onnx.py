@@ -99,6 +99,19 @@ def test_classifier(out_activation, loss, kind):
         assert_same_classifier(model, 2 * X.astype(dtype))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_members_are_averaged_in_the_graph(kind, loss):
+    X, y = classes(kind)
+    model = BackpropMLPClassifier((5,), "tanh", loss=loss, n_members=3, **SHORT).fit(X, y)
+    for dtype in DTYPES:
+        assert_same_classifier(model, 2 * X.astype(dtype))
+    X, y = numbers(2)
+    model = BackpropMLPRegressor((5,), n_members=2, **SHORT).fit(X, y)
+    for dtype in DTYPES:
+        assert_same_regressor(model, 2 * X.astype(dtype))
+
+
 @pytest.mark.parametrize(
     ("activation", "kind"), cases(HIDDEN_ACTIVATIONS, ("multiclass", "multilabel"))
 )

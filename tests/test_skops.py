@@ -102,6 +102,10 @@ def models():
         "regressor": BackpropMLPRegressor((4,), **SHORT).fit(*numbers()),
         "autoencoder": BackpropAutoencoder((3,), **SHORT).fit(X),
         "unfitted autoencoder": BackpropAutoencoder(),
+        "members": classifier(n_members=3).fit(X, Y),
+        "members stopped early": BackpropMLPRegressor(
+            (4,), n_members=2, early_stopping=True, **SHORT
+        ).fit(*numbers()),
         "several outputs": BackpropMLPRegressor((4,), **SHORT).fit(*numbers(3)),
         "pipeline": make_pipeline(StandardScaler(), classifier()).fit(X, Y),
         "clipper": RobustSmoothClipper().fit(X),

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_metabp._kernels.threads import one_blas_thread
-from sklearn_metabp.estimators import BaseBackpropMLP, check_rows
+from sklearn_metabp.estimators import BaseBackpropMLP, check_rows, members_of
 from sklearn_metabp.targets.class_weights import training_weights
 
 # Number of values of the largest array for a block of rows. Half a megabyte fits the second cache.
@@ -29,6 +29,8 @@ def check_model(model: Any) -> BaseBackpropMLP:
         If the model is not fitted.
     TypeError
         If it is another model.
+    ValueError
+        If it has several networks.
     """
     while isinstance(model, FrozenEstimator):
         model = model.estimator
@@ -43,6 +45,12 @@ def check_model(model: Any) -> BaseBackpropMLP:
         raise TypeError(
             "these derivatives are those of networks with weights and biases alone, and this "
             f"{type(model).__name__} also has {model.layout_.extras_text}."
+        )
+    n_members = len(members_of(model))
+    if n_members > 1:
+        raise ValueError(
+            f"model has {n_members} networks, each with parameters of its own: pass one of "
+            "model.members_. A derivative of the output of the ensemble by X is the mean of theirs."
         )
     return model
 

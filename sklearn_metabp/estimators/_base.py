@@ -33,6 +33,8 @@ from sklearn_metabp.estimators._members import (
     OF_ONE_NETWORK,
     as_before_on_error,
     attributes_of_ensemble,
+    fitted_members,
+    members_of,
     members_to_continue,
     message_of_ensemble,
     new_members,
@@ -210,6 +212,10 @@ class BaseBackprop(
         """Return fitted attributes that are learned from the training rows with parameters."""
         return {}
 
+    def _refit_parameters(self) -> dict[str, Any]:
+        """Return parameters of a second training that take what the first one learned."""
+        return {}
+
     def _calibrate(self, start: FitStart) -> tuple[np.ndarray | None, dict[str, Any]]:
         """Return parameters for the fitted estimator, or None for the trained ones, and attributes.
 
@@ -246,10 +252,10 @@ class BaseBackprop(
 
     @property
     def members_(self) -> list[Self]:
-        """The fitted networks, each an estimator of one; itself alone if ``n_members`` is 1."""
-        if not self.__sklearn_is_fitted__():
+        """The fitted networks, each an estimator of one; only where there are several."""
+        if not self._members:
             raise AttributeError(explain_lack(self, "members_"))
-        return list(self._members) if self._members else [self]
+        return list(self._members)
 
     def _fit(self, given: GivenData, classes: Any = None, *, incremental: bool = False) -> Self:
         """Train in three steps, and become fitted only at the end of the last.
@@ -278,9 +284,10 @@ class BaseBackprop(
             if continues:
                 update_members(self, members)
             ends = train_members(self, members, data, continues=continues, incremental=incremental)
+        members = fitted_members(members)
         for name in OF_ONE_NETWORK:
             self.__dict__.pop(name, None)
-        for name, value in attributes_of_ensemble(members, ends).items():
+        for name, value in attributes_of_ensemble(members, ends[0]).items():
             setattr(self, name, value)
         message = message_of_ensemble(ends)
         if message:
@@ -520,7 +527,7 @@ class BaseBackprop(
         summary : ModelSummary
             Its ``str`` is a text with layers, activation functions, shapes and numbers of
             parameters, loss, update rule, steps of an epoch and the training so far. A notebook
-            shows it as an HTML table.
+            shows it as an HTML table. The layers are those of one network of an ensemble.
 
         Raises
         ------
@@ -553,9 +560,8 @@ class BaseBackprop(
             "its last layer: call fit, and then summary.",
         )
         size = None if self._fit_size is None else FitSize(*self._fit_size)
-        return summarise_model(
-            type(self).__name__, self.network_, self.update_rule_, self._training_state, size
-        )
+        states = [member._training_state for member in members_of(self)]
+        return summarise_model(type(self).__name__, self.network_, self.update_rule_, states, size)
 
 
 class BaseBackpropMLP(BaseBackprop):
@@ -628,13 +634,11 @@ class BaseBackpropMLP(BaseBackprop):
             check_is_fitted(self)
         X, n_threads = check_X(self, X), count_threads(self.n_threads)
         if not self._members:
-            return self.network_.outputs(self.params_, X, n_threads=n_threads)
-        total, *others = (
-            member.network_.outputs(member.params_, X, n_threads=n_threads)
-            for member in self._members
-        )
-        for outputs in others:
-            total += outputs
+            return self.network_.outputs(self._params, X, n_threads=n_threads)
+        first, *others = self._members
+        total = first.network_.outputs(first._params, X, n_threads=n_threads)
+        for member in others:
+            total += member.network_.outputs(member._params, X, n_threads=n_threads)
         total /= len(self._members)
         return total
 

@@ -270,6 +270,11 @@ class MembersListener:
             yield
             task.call_on_fit_task_end(**self._known)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody sees the tasks."""
+        return self._root is not None
+
     def fit_ends(self) -> None:
         """Close the root task."""
         if self._root is not None:

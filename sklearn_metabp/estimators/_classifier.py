@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.embeddings import NumericEmbedding
 from sklearn_metabp.estimators._base import BaseBackpropMLP
-from sklearn_metabp.estimators._calibration import at_best_temperature
+from sklearn_metabp.estimators._calibration import at_temperature, best_temperature
 from sklearn_metabp.estimators._fit import FitStart
 from sklearn_metabp.estimators._parameters import (
     INPUT_GRADIENT_CONSTRAINTS,
@@ -84,13 +84,13 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     tied_epochs : {"first", "last"}, default="first"
         Epoch whose weights are kept under ``early_stopping`` where several have the best score, as
         accuracies of few rows often do. Patience counts from the first one all the same.
-    calibration : {"temperature"} or None, default=None
-        Way to make the probabilities fit the validation rows after the training, which thus needs
-        such rows. ``"temperature"`` divides the net inputs of the output neurons by one number, the
-        temperature T, which changes probabilities but not predicted classes: T minimises the sum of
-        the log-losses of the validation rows and of ``log(T)**2 / 2``, which keeps T near 1 if
-        there are few rows. It needs ``loss="log_loss"``. The weights of the last layer are those of
-        the training, divided by T.
+    calibration : {"temperature"}, float or None, default=None
+        Divisor of the net inputs of the output neurons after the training, the temperature T. It
+        changes probabilities but not predicted classes. ``"temperature"`` makes the probabilities
+        fit the validation rows, which it needs: T minimises the sum of the log-losses of these rows
+        and of ``log(T)**2 / 2``, which keeps T near 1 if there are few of them. A number is T
+        itself. ``loss`` must be ``"log_loss"``. The weights of the last layer are those of the
+        training, divided by T.
     warm_start : bool, default=False
         Whether ``fit`` continues the last fit, as if training had not stopped: with its weights,
         the rule's state, the order of the rows and the counters.
@@ -143,8 +143,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Whether to print the loss of every epoch.
     n_threads : int, default=1
         Number of threads that share the large products of a training or a prediction; -1 is one
-        for each processor that the process may use. The results are the same to the bit. Small
-        layers, and machines without AVX2 or NEON, use one thread. What runs many fits at once
+        for each processor that the process may use. Several networks train side by side on them,
+        unless there are callbacks. The results are the same to the bit. Small layers, and machines
+        without AVX2 or NEON, use one thread for products. What runs many fits at once
         multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
     n_members : int, default=1
         Number of networks that a fit trains. A prediction is the mean of their outputs. Each has
@@ -157,9 +158,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Class labels; for multilabel the numbers of the labels. A list of one array per column if y
         has several columns of classes.
     members_ : list of estimators
-        The fitted networks, each an estimator of one network; ``[self]`` if ``n_members`` is 1.
-        Of several networks only they have the attributes from ``coefs_`` to ``params_`` and those
-        of losses and validation.
+        The fitted networks, each an estimator of one. Defined only if there are several. Then
+        ``coefs_``, ``intercepts_``, ``params_`` and the attributes of losses and scores are defined
+        for each of them, and not for the ensemble.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights, as views of ``params_``. They can be written, also item by item. Predictions and a
         continued training then use the new values.
@@ -192,6 +193,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         None if there never were any.
     best_validation_score_ : float or None
         Highest score since the validation rows, the scoring or, by hand, the weights last changed.
+    best_epoch_ : int or None
+        Number of the epoch with this score, from 1.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     temperature_ : float
@@ -250,7 +253,11 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         "loss": [StrOptions(set(CLASS_LOSSES))],
         "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
-        "calibration": [StrOptions({"temperature"}), None],
+        "calibration": [
+            StrOptions({"temperature"}),
+            Interval(Real, 0, None, closed="neither"),
+            None,
+        ],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -273,7 +280,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         validation_fraction: float = 0.1,
         scoring: str | Callable | None = None,
         tied_epochs: str = "first",
-        calibration: str | None = None,
+        calibration: str | float | None = None,
         warm_start: bool = False,
         class_weight: dict | list[dict] | str | None = None,
         label_smoothing: float = 0.0,
@@ -440,10 +447,15 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         return learn_targets(rows.y, classes, self.out_activation, self.loss)
 
     def _calibrate(self, start: FitStart) -> tuple[np.ndarray | None, dict[str, Any]]:
-        if self.calibration is None:
+        training, temperature = start.training, self.calibration
+        if temperature is None:
             return None, {"temperature_": 1.0}
-        params, temperature = at_best_temperature(start.training, start.validation)
-        return params, {"temperature_": temperature}
+        if isinstance(temperature, str):
+            temperature = best_temperature(training, start.validation)
+        return at_temperature(training, temperature), {"temperature_": float(temperature)}
+
+    def _refit_parameters(self) -> dict[str, Any]:
+        return {"calibration": None if self.calibration is None else self.temperature_}
 
     def _labels_to_split_by(self, y: Any, targets: Any) -> np.ndarray | None:
         if targets.is_multilabel:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from sklearn_metabp.estimators._weights import explain_lack
 
 
@@ -10,6 +12,8 @@ class TrainingCurves:
 
     So many calls of ``partial_fit`` do not copy the whole past of the training in every call.
     """
+
+    tied_epochs: str
 
     def _training(self, name: str) -> Any:
         try:
@@ -51,3 +55,12 @@ class TrainingCurves:
         """Highest score since the validation rows or the scoring last changed, or None."""
         state = self._training("best_validation_score_")
         return state.best_score if state.validation_scores else None
+
+    @property
+    def best_epoch_(self) -> int | None:
+        """Number of the epoch with this score, from 1, by ``tied_epochs``; None without scores."""
+        state = self._training("best_epoch_")
+        epochs = np.flatnonzero(np.asarray([*state.validation_scores]) == state.best_score)
+        if not len(epochs):
+            return None
+        return 1 + int(epochs[-1 if self.tied_epochs == "last" else 0])

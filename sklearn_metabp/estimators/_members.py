@@ -10,12 +10,23 @@ from sklearn.utils import check_random_state
 
 from sklearn_metabp.estimators._callbacks import MembersListener
 from sklearn_metabp.estimators._fit import FitEnd
+from sklearn_metabp.estimators._parameters import count_threads
 from sklearn_metabp.estimators._rows import FitData
+from sklearn_metabp.estimators._threads import side_by_side
 
 # Fitted attributes that every network has for itself.
 OF_ONE_NETWORK = ("_params", "_params_checksum", "_training_state", "temperature_")
 # Seeds are below this number, as those of scikit-learn's ensembles.
 _SEEDS = np.iinfo(np.int32).max
+
+
+def members_of(model: Any) -> list[Any]:
+    """Return the networks of a fitted model: its members, or the model itself if it is one.
+
+    ``members_`` never has the model itself: tools that walk over the estimators in attributes
+    would have no end.
+    """
+    return model.members_ if model._members else [model]
 
 
 def new_members(estimator: Any) -> list[Any]:
@@ -36,7 +47,7 @@ def members_to_continue(estimator: Any) -> list[Any]:
     ValueError
         If there are not as many as ``n_members`` says.
     """
-    members = estimator.members_
+    members = members_of(estimator)
     if len(members) != estimator.n_members:
         raise ValueError(
             f"warm_start and partial_fit go on with the networks they have, which are "
@@ -60,35 +71,50 @@ def train_members(
 ) -> list[FitEnd]:
     """Train every member on rows that the estimator has checked; return the ends of the trainings.
 
-    Every member takes the steps of a fit of one network.
+    Every member takes the steps of a fit of one network. With ``n_threads`` they run side by side,
+    unless somebody follows them in their order. After Ctrl-C no other member begins.
     """
     listener = MembersListener(estimator, "partial_fit" if incremental else "fit", members, data)
-    ends = []
-    for number, member in enumerate(members):
+    n_threads = count_threads(estimator.n_threads)
+    n_workers = min(n_threads, len(members))
+    if listener.is_heard or estimator.verbose:
+        n_workers = 1
+    facts = {name: vars(estimator).get(name) for name in ("n_features_in_", "feature_names_in_")}
+
+    def train_one(number: int) -> FitEnd:
+        member = members[number]
         if estimator.verbose:
-            print(f"Member {number + 1} of {len(members)}")
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(member).pop(name, None)
-            if name in vars(estimator):
-                setattr(member, name, getattr(estimator, name))
+            print(f"Member {number} of {len(members)}")
+        for name, value in facts.items():
+            if value is not None:
+                setattr(member, name, value)
+        member.n_threads = n_threads // n_workers
         try:
             with listener.task_of(member):
-                ends.append(member._fit_member(data, continues=continues, incremental=incremental))
+                return member._fit_member(data, continues=continues, incremental=incremental)
         except Exception as error:
             error.add_note(
                 f"This is member {number} of {len(members)}, with "
                 f"random_state={member.random_state}."
             )
             raise
+        finally:
+            member.n_threads = estimator.n_threads
+
+    ends = side_by_side(train_one, len(members), n_workers, until=lambda end: end.interrupted)
     listener.fit_ends()
     return ends
 
 
-def attributes_of_ensemble(members: Sequence[Any], ends: Sequence[FitEnd]) -> dict[str, Any]:
+def fitted_members(members: Sequence[Any]) -> list[Any]:
+    """Return the members that have been trained, which are not all after Ctrl-C."""
+    fitted = [member for member in members if member.__sklearn_is_fitted__()]
+    return [member for member in fitted if member.n_iter_] or fitted[:1]
+
+
+def attributes_of_ensemble(members: Sequence[Any], end: FitEnd) -> dict[str, Any]:
     """Return the fitted attributes of an ensemble: those that all members have in common."""
-    common = {
-        name: value for name, value in ends[0].attributes.items() if name not in OF_ONE_NETWORK
-    }
+    common = {name: value for name, value in end.attributes.items() if name not in OF_ONE_NETWORK}
     return common | {
         "_members": list(members),
         "n_iter_": max(member.n_iter_ for member in members),

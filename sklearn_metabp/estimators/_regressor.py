@@ -123,8 +123,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Whether to print the loss of every epoch.
     n_threads : int, default=1
         Number of threads that share the large products of a training or a prediction; -1 is one
-        for each processor that the process may use. The results are the same to the bit. Small
-        layers, and machines without AVX2 or NEON, use one thread. What runs many fits at once
+        for each processor that the process may use. Several networks train side by side on them,
+        unless there are callbacks. The results are the same to the bit. Small layers, and machines
+        without AVX2 or NEON, use one thread for products. What runs many fits at once
         multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
     n_members : int, default=1
         Number of networks that a fit trains. A prediction is the mean of their outputs. Each has
@@ -134,9 +135,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     Attributes
     ----------
     members_ : list of estimators
-        The fitted networks, each an estimator of one network; ``[self]`` if ``n_members`` is 1.
-        Of several networks only they have the attributes from ``coefs_`` to ``params_`` and those
-        of losses and validation.
+        The fitted networks, each an estimator of one. Defined only if there are several. Then
+        ``coefs_``, ``intercepts_``, ``params_`` and the attributes of losses and scores are defined
+        for each of them, and not for the ensemble.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights, as views of ``params_``. They can be written, also item by item. Predictions and a
         continued training then use the new values.
@@ -169,6 +170,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         None if there never were any.
     best_validation_score_ : float or None
         Highest score since the validation rows, the scoring or, by hand, the weights last changed.
+    best_epoch_ : int or None
+        Number of the epoch with this score, from 1.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int

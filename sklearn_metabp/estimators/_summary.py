@@ -1,6 +1,6 @@
 """The description of a fitted network as a table, in text and in HTML."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import prod
@@ -69,23 +69,28 @@ class ModelSummary:
     name : str
         Name of the estimator's class.
     layers : tuple of LayerSummary
-        From the input to the output.
+        From the input to the output; of one network of an ensemble.
     n_params : int
-        Number of all parameters.
+        Number of all parameters, of all networks.
     facts : dict of str to str
         The dtype, the loss, the update rule, the rows and steps of an epoch, and the training so
         far, by their names.
+    n_members : int
+        Number of networks.
     """
 
     name: str
     layers: tuple[LayerSummary, ...]
     n_params: int
     facts: dict[str, str]
+    n_members: int = 1
 
     @property
     def title(self) -> str:
         """Name of the estimator, sizes of the layers and number of parameters."""
         sizes = "-".join(str(layer.n_neurons) for layer in self.layers)
+        if self.n_members > 1:
+            sizes = f"{self.n_members} x {sizes}"
         return f"{self.name} {sizes}, {_count(self.n_params, 'parameter')}"
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
@@ -150,9 +155,13 @@ _STYLE = """<style>
 
 
 def summarise_model(
-    name: str, network: Network, rule: TrainingRule, state: TrainingState, size: FitSize | None
+    name: str,
+    network: Network,
+    rule: TrainingRule,
+    states: Sequence[TrainingState],
+    size: FitSize | None,
 ) -> ModelSummary:
-    """Describe a network and its training.
+    """Describe a network and its training, or the networks of an ensemble and theirs.
 
     Parameters
     ----------
@@ -160,7 +169,8 @@ def summarise_model(
         Name of the estimator's class.
     network : Network
     rule : UpdateRule or LineSearchRule
-    state : TrainingState
+    states : sequence of TrainingState
+        One for every network.
     size : FitSize or None
         Of the last fit; None where it is not known.
 
@@ -183,7 +193,8 @@ def summarise_model(
                 sum(prod(tensor.shape) for tensor in tensors),
             )
         )
-    n_bytes = layout.n_params * layout.dtype.itemsize
+    n_params = layout.n_params * len(states)
+    n_bytes = n_params * layout.dtype.itemsize
     facts = {
         "dtype": f"{layout.dtype.name}, {_bytes(n_bytes)}",
         "loss": _with_options(network.loss, alpha=network.alpha, dropout=network.dropout),
@@ -195,11 +206,22 @@ def summarise_model(
     if size is not None:
         rows, batches = _count(size.n_rows, "row"), _count(size.n_batches, "step")
         facts["epoch"] = f"{rows} in batches of {size.batch_size}, {batches}"
-    trained = f"{_count(state.n_epochs, 'epoch')}, {_count(state.n_steps, 'step')}"
-    if state.n_epochs:
-        trained += f", loss {state.loss_curve[-1]:.4g} in the last epoch"
+    if len(states) > 1:
+        facts["members"] = f"{len(states)} networks of {_count(layout.n_params, 'parameter')}"
+    epochs, steps = [state.n_epochs for state in states], [state.n_steps for state in states]
+    trained = f"{_span(epochs)}{_count(max(epochs), 'epoch')}, "
+    trained += f"{_span(steps)}{_count(max(steps), 'step')}"
+    losses = [state.loss_curve[-1] for state in states if state.n_epochs]
+    if losses:
+        trained += f", loss {_span(losses)}{max(losses):.4g} in the last epoch"
     facts["trained"] = trained
-    return ModelSummary(name, tuple(layers), layout.n_params, facts)
+    return ModelSummary(name, tuple(layers), n_params, facts, len(states))
+
+
+def _span(values: Sequence[float]) -> str:
+    """Return the words before the largest of several values: the smallest, if it is another."""
+    least, largest = min(values), max(values)
+    return "" if least == largest else f"{least:.4g} to "
 
 
 def _count(n: int, noun: str) -> str:

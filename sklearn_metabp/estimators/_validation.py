@@ -82,9 +82,10 @@ class ValidationRows:
         return other
 
     @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self._X.shape[0]
+    def weight(self) -> float:
+        """Number of rows, or the sum of their weights."""
+        weights = self._rows.sample_weight
+        return float(self._X.shape[0] if weights is None else weights.sum())
 
     def is_due(self, n_epochs: int) -> bool:
         """Return whether to validate after the epoch of this number, from 1."""

@@ -27,6 +27,8 @@ def explain_lack(estimator: Any, name: str) -> str:
             f"{kind!r} object of {len(members)} networks has no attribute {name!r}: each network "
             f"has its own, as model.members_[0].{name}"
         )
+    if name == "members_":
+        return f"{kind!r} object has no attribute 'members_'; it has after fit with n_members > 1"
     return f"{kind!r} object has no attribute {name!r}; it has after fit"
 
 
@@ -125,7 +127,6 @@ class WritableWeights:
             return self._params
         except AttributeError:
             raise AttributeError(explain_lack(self, name)) from None
-
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()

@@ -13,7 +13,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from sklearn_metabp.estimators import BackpropMLPRegressor
+from sklearn_metabp.estimators import BackpropMLPRegressor, members_of
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     OUT_ACTIVATIONS,
@@ -83,8 +83,8 @@ class MLPArrays:
 def as_mlp(learner: Any, n_outputs: int = 1, centre: np.ndarray | None = None) -> MLPArrays | None:
     """Return the MLP that a fitted learner computes, scaling folded into its weights.
 
-    It understands :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor`` of the given
-    number of outputs, behind affine transformers in a ``Pipeline`` and inside a
+    It understands one network of :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor``
+    of the given number of outputs, behind affine transformers in a ``Pipeline`` and inside a
     ``TransformedTargetRegressor`` with an affine transformer. It returns None for all others, and
     for subclasses of these, which may compute anything.
 
@@ -102,6 +102,8 @@ def as_mlp(learner: Any, n_outputs: int = 1, centre: np.ndarray | None = None) -
     if type(learner) is Pipeline:
         return _behind_transformers(learner, n_outputs, centre)
     if type(learner) not in (BackpropMLPRegressor, MLPRegressor) or learner.n_outputs_ != n_outputs:
+        return None
+    if type(learner) is BackpropMLPRegressor and len(members_of(learner)) > 1:
         return None
     functions = _hidden_functions(learner)
     if learner.out_activation_ not in ELEMENTWISE_OUTPUTS or len(set(functions)) > 1:

@@ -93,6 +93,11 @@ class Task:
                 "the estimator must be a BackpropMLPClassifier or BackpropMLPRegressor, whose "
                 f"update_rule can be replaced, got {self.estimator!r}."
             )
+        if self.estimator.n_members != 1:
+            raise ValueError(
+                f"a rollout trains one network, got an estimator with n_members="
+                f"{self.estimator.n_members}: set n_members=1."
+            )
         checked = {"estimator": clone(self.estimator).set_callbacks().set_params(random_state=None)}
         checked["X"], checked["y"] = _check_rows(self.estimator, "X", self.X, "y", self.y)
         for kind in ("val", "test"):

@@ -57,9 +57,31 @@ from sklearn_metabp.onnx.converters import (
     regressor_shapes,
 )
 from sklearn_metabp.onnx.preprocessing import CLIPPER_ALIAS, clipper_shapes, convert_clipper
-from sklearn_metabp.preprocessing import RobustSmoothClipper
+from sklearn_metabp.onnx.tables import (
+    TABLE_ALIAS,
+    TABLE_CLASSIFIER_ALIAS,
+    TABLE_REGRESSOR_ALIAS,
+    convert_nothing,
+    convert_table,
+    convert_table_regressor,
+    no_shapes,
+    parse_table,
+    parse_table_classifier,
+    parse_table_regressor,
+    table_regressor_shapes,
+    table_shapes,
+    table_types,
+)
+from sklearn_metabp.preprocessing import RobustSmoothClipper, TablePreprocessor
+from sklearn_metabp.tabular import TabularMLPClassifier, TabularMLPRegressor
 
-__all__: list[str] = []
+__all__ = ["table_types"]
+
+_CLASSIFIER_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "output_class_labels": [False, True],
+    "nocl": [False, True],
+}
 
 for _classifier, _alias in (
     (BackpropMLPClassifier, CLASSIFIER_ALIAS),
@@ -71,11 +93,7 @@ for _classifier, _alias in (
         classifier_shapes,
         convert_classifier,
         parser=parse_classifier,
-        options={
-            "zipmap": [True, False, "columns"],
-            "output_class_labels": [False, True],
-            "nocl": [False, True],
-        },
+        options=_CLASSIFIER_OPTIONS,
     )
 for _regressor, _alias in (
     (BackpropMLPRegressor, REGRESSOR_ALIAS),
@@ -92,4 +110,22 @@ skl2onnx.update_registered_converter(
 )
 skl2onnx.update_registered_converter(
     RobustSmoothClipper, CLIPPER_ALIAS, clipper_shapes, convert_clipper
+)
+skl2onnx.update_registered_converter(
+    TablePreprocessor, TABLE_ALIAS, table_shapes, convert_table, parser=parse_table
+)
+skl2onnx.update_registered_converter(
+    TabularMLPClassifier,
+    TABLE_CLASSIFIER_ALIAS,
+    no_shapes,
+    convert_nothing,
+    parser=parse_table_classifier,
+    options=_CLASSIFIER_OPTIONS,
+)
+skl2onnx.update_registered_converter(
+    TabularMLPRegressor,
+    TABLE_REGRESSOR_ALIAS,
+    table_regressor_shapes,
+    convert_table_regressor,
+    parser=parse_table_regressor,
 )

@@ -14,6 +14,7 @@ from skl2onnx.common.data_types import (
 from skl2onnx.common.utils import check_input_and_output_numbers
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
+from sklearn_metabp.estimators import members_of
 from sklearn_metabp.onnx.graph import Graph, Node
 from sklearn_metabp.onnx.input_layer import input_layer_outputs
 from sklearn_metabp.onnx.recurrent import recurrent_states
@@ -41,8 +42,17 @@ def _net_inputs(graph: Graph, model: Any, x: Node, layer: int) -> Node:
     return graph.Add(graph.MatMul(x, graph.constant(weights)), graph.constant(biases))
 
 
+def mean_outputs(graph: Graph, model: Any, x: Node) -> Node:
+    """Compute the mean of the outputs of all networks of a model, (n_samples, n_outputs)."""
+    outputs = [network_outputs(graph, member, x) for member in members_of(model)]
+    if len(outputs) == 1:
+        return outputs[0]
+    total = graph.Sum(*outputs)
+    return graph.Div(total, graph.constant(len(outputs)))
+
+
 def network_outputs(graph: Graph, model: Any, x: Node) -> Node:
-    """Compute the activations of the output layer, (n_samples, n_outputs)."""
+    """Compute the activations of the output layer, (n_samples, n_outputs), of one network."""
     network = model.network_
     if network.layout.recurrence is not None:
         x = _net_inputs(graph, model, recurrent_states(graph, model, x), -1)
@@ -76,7 +86,7 @@ def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     (given,) = operator.inputs
     graph = Graph(container.target_opset, given.type)
     model = operator.raw_operator
-    outputs = network_outputs(graph, model, given)
+    outputs = mean_outputs(graph, model, given)
     if _is_of_every_step(model):
         n_rows = graph.Gather(graph.Shape(given), np.array([0], np.int64))
         shape = graph.Concat(n_rows, np.array([-1, model.n_outputs_], np.int64), axis=0)
@@ -200,7 +210,7 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     model, (given,) = operator.raw_operator, operator.inputs
     function = model.out_activation_
     graph = Graph(container.target_opset, given.type)
-    outputs = network_outputs(graph, model, given)
+    outputs = mean_outputs(graph, model, given)
     if _is_multilabel(model):
         label, probabilities = is_yes(graph, outputs, function), shares(graph, outputs, function)
     else:

@@ -6,7 +6,8 @@ import numpy as np
 from skl2onnx.common.data_types import guess_tensor_type
 from skl2onnx.common.utils import check_input_and_output_numbers
 
-from sklearn_metabp.onnx.graph import Graph
+from sklearn_metabp.onnx.graph import Graph, Node
+from sklearn_metabp.preprocessing import RobustSmoothClipper
 from sklearn_metabp.preprocessing.robust_smooth_clipper import FAR
 
 CLIPPER_ALIAS = "SklearnMetabpRobustSmoothClipper"
@@ -25,7 +26,12 @@ def convert_clipper(scope: Any, operator: Any, container: Any) -> None:
     """Write the computation of ``transform``."""
     model, (given,) = operator.raw_operator, operator.inputs
     graph = Graph(container.target_opset, given.type)
-    x = graph.cast(given, graph.dtype)
+    z = clip_columns(graph, model, graph.cast(given, graph.dtype))
+    graph.Identity(z, output_names=operator.outputs).add_to(scope, container)
+
+
+def clip_columns(graph: Graph, model: RobustSmoothClipper, x: Node) -> Node:
+    """Compute what ``transform`` of a fitted clipper returns."""
     shift, divisor = model.shift_and_divisor(graph.dtype)
     is_constant = model.scale_ == 0
     if is_constant.any():
@@ -36,7 +42,7 @@ def convert_clipper(scope: Any, operator: Any, container: Any) -> None:
         root = graph.Sqrt(graph.Add(graph.Mul(shares, shares), graph.constant(1)))
         # Max and Min of a runtime may give a limit for NaN.
         z = graph.Where(graph.IsNaN(z), z, _clip(graph, graph.Div(z, root), limit))
-    graph.Identity(z, output_names=operator.outputs).add_to(scope, container)
+    return z
 
 
 def _clip(graph: Graph, x: Any, limit: float | np.floating) -> Any:

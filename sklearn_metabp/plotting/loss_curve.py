@@ -114,8 +114,12 @@ class LossCurveDisplay:
                     f"a model must be a fitted estimator, got {model!r}: give them one by one."
                 )
             check_is_fitted(model)
-            if not hasattr(model, "loss_curve_"):
-                raise ValueError(f"{type(model).__name__} has no loss_curve_ to draw.")
+            try:
+                _ = model.loss_curve_
+            except AttributeError as error:
+                raise ValueError(
+                    f"{type(model).__name__} has no loss_curve_ to draw: {error}"
+                ) from error
         names = [_name(model) for model in last] if names is None else list(names)
         if len(names) != len(models):
             raise ValueError(

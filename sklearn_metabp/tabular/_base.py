@@ -5,7 +5,6 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
 
-import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -19,9 +18,9 @@ from sklearn_metabp.estimators import (
     BaseBackpropMLP,
     CallbackSupportMixin,
     ModelSummary,
-    check_data,
-    fit_checked,
     lend_callbacks,
+    members_of,
+    refit_on_all_rows,
 )
 from sklearn_metabp.preprocessing import TablePreprocessor
 from sklearn_metabp.tabular.recipe import count_epochs
@@ -53,6 +52,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "scoring": [str, callable, None],
         "refit": ["boolean"],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "n_threads": [Integral],
@@ -69,6 +69,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         validation_fraction: float,
         scoring: Any,
         refit: bool,
+        n_members: int,
         random_state: Any,
         verbose: bool,
         n_threads: int,
@@ -80,6 +81,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         self.validation_fraction = validation_fraction
         self.scoring = scoring
         self.refit = refit
+        self.n_members = n_members
         self.random_state = random_state
         self.verbose = verbose
         self.n_threads = n_threads
@@ -119,6 +121,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
             early_stopping=True,
             validation_fraction=self.validation_fraction,
             scoring=self.scoring,
+            n_members=self.n_members,
             random_state=self.random_state,
             verbose=self.verbose,
             n_threads=self.n_threads,
@@ -139,7 +142,10 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
                 f"{len(inputs)} samples are the same or missing."
             )
         if X_val is not None:
-            X_val = preprocessor.transform(X_val)
+            try:
+                X_val = preprocessor.transform(X_val)
+            except ValueError as error:
+                raise ValueError(f"X_val: {error}") from error
         with lend_callbacks(self, network):
             network.fit(
                 inputs,
@@ -152,18 +158,12 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         self.preprocessor_ = preprocessor
         self.network_ = self.validated_network_ = network
         if self.refit:
-            self.network_ = self._train_again(inputs, y, sample_weight)
+            self.network_ = refit_on_all_rows(network, inputs, y, sample_weight)
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if name in vars(preprocessor):
                 setattr(self, name, getattr(preprocessor, name))
         return self
-
-    def _train_again(self, inputs: np.ndarray, y: Any, sample_weight: Any) -> Any:
-        """Return a network that was trained on all rows up to the best epoch of the first one."""
-        network = clone(self.validated_network_).set_params(early_stopping=False, scoring=None)
-        data = check_data(network, inputs, y, sample_weight)
-        return fit_checked(network, data, n_epochs=self.best_epoch_, warns=False)
 
     def _inputs(self, X: Any) -> Any:
         """Return the inputs of the network for the rows of a table."""
@@ -201,10 +201,8 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
 
     @property
     def best_epoch_(self) -> int:
-        """Number of the epoch, from 1, whose weights the network has."""
-        scores = np.asarray(self.validation_scores_)
-        places = np.flatnonzero(scores == np.nanmax(scores))
-        return 1 + int(places[-1 if self.validated_network_.tied_epochs == "last" else 0])
+        """Number of the epoch with this score, from 1, whose weights the network has."""
+        return self.validated_network_.best_epoch_
 
     def summary(self) -> ModelSummary:
         """Describe the fitted network, its inputs and its training as a table.
@@ -222,9 +220,9 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         check_is_fitted(self)
         of_network = self.network_.summary()
         n_inputs = of_network.layers[0].n_neurons
-        facts = {"table": f"{self.preprocessor_.n_features_in_} columns, {n_inputs} inputs"}
-        facts |= of_network.facts
-        facts["kept"] = f"epoch {self.best_epoch_}"
+        facts = {"table": f"{self.n_features_in_} columns, {n_inputs} inputs"} | of_network.facts
+        best = [str(member.best_epoch_) for member in members_of(self.validated_network_)]
+        facts["best epoch"] = ", ".join(best)
         return replace(of_network, name=type(self).__name__, facts=facts)
 
     def _sk_visual_block_(self) -> _VisualBlock:

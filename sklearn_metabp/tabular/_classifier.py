@@ -18,14 +18,133 @@ from sklearn_metabp.update_rules import TrainingRule
 
 
 class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
-    """Multilayer perceptron classifier for tables, with nothing to choose."""
+    """Multilayer perceptron classifier for tables, with nothing to choose.
+
+    It takes a data frame as it is: columns of numbers, categories, strings and booleans, with gaps.
+    A preprocessor makes one matrix of numbers of it, and a network with strong defaults learns from
+    that. Both are visible and can be replaced. See :ref:`tabular_mlp`.
+
+    Parameters
+    ----------
+    preprocessor : transformer or None, default=None
+        Transformer of the table into a dense matrix of numbers; None is :class:`TablePreprocessor`
+        with its defaults.
+    network : BackpropMLPClassifier or None, default=None
+        The network behind it, with the parameters that it is to have; None is
+        :meth:`default_network`. In ``fit`` a copy of it gets ``early_stopping=True`` and the
+        parameters of this estimator from ``max_iter`` to ``n_threads``.
+    update_rule : str or UpdateRule, default=None
+        Update rule in place of that of the network, such as ``"learned"``; None leaves the
+        network's.
+    max_iter : int or None, default=None
+        Number of epochs. None is 256 for tables of up to 3,906 rows, and fewer for larger ones, so
+        that about 1,000,000 rows are presented in all; 48 at least.
+    validation_fraction : float, default=0.2
+        Share of the rows of X, in (0, 1), that are not trained on and choose the epoch whose
+        weights are kept.
+    scoring : str, callable or None, default=None
+        Score on these rows, as in ``cross_val_score``; None is accuracy. The last of several epochs
+        with the best score is kept.
+    calibration : {"temperature"}, float or None, default="temperature"
+        Divisor of the net inputs of the output neurons, which makes probabilities fit the
+        validation rows without changing predicted classes, as for :class:`BackpropMLPClassifier`.
+        ``network`` must then have ``loss="log_loss"``.
+    refit : bool, default=False
+        Whether to train again on all rows, for as many epochs as were best, with the rates of the
+        first training.
+    n_members : int, default=1
+        Number of networks. A prediction is the mean of theirs. Each has other starting weights and
+        other validation rows.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weight of every class. A class that a dict does not name has weight 1. ``"balanced"`` is
+        ``n_samples / (n_classes * count)``. If y has several columns, it is a list of one dict per
+        column.
+    random_state : int, RandomState instance or None, default=None
+        Random numbers for the starting weights, the validation rows and the order of the others.
+    verbose : bool, default=False
+        Whether to print the loss of every epoch.
+    n_threads : int, default=1
+        Number of threads of large products; -1 is one for each processor.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,) or list of ndarray
+        Class labels; a list of one array per column if y has several columns of classes.
+    preprocessor_ : transformer
+        The fitted preprocessor.
+    network_ : BackpropMLPClassifier
+        The fitted network. Its inputs are the rows of ``preprocessor_.transform(X)``.
+    validated_network_ : BackpropMLPClassifier
+        The network that was trained without the validation rows: ``network_``, except with
+        ``refit``.
+    loss_curve_ : list of float
+        Mean loss of every epoch of this network.
+    validation_scores_ : list of float
+        Score on the validation rows after every epoch.
+    validation_loss_curve_ : list of float
+        Mean loss on the validation rows after every epoch.
+    best_validation_score_ : float
+        Highest score on the validation rows.
+    best_epoch_ : int
+        Number of the epoch with this score, from 1. With several networks, these and the curves are
+        attributes of each: ``validated_network_.members_[0].best_epoch_``.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        Number of columns of X in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X in ``fit``, if all of them are strings.
+
+    See Also
+    --------
+    TabularMLPRegressor : The regressor.
+    TablePreprocessor : The default preprocessor.
+    BackpropMLPClassifier : The network.
+
+    Notes
+    -----
+    Callbacks and trace recorders are given by ``set_callbacks``. They see the network, its inputs
+    and its targets, as if the network were fitted alone, and the first training alone if there is a
+    ``refit``.
+
+    There is no ``partial_fit`` and no ``warm_start``: the medians and levels of the columns, the
+    number of epochs and the schedule of the rates are planned for all rows. A network whose
+    training is to continue can be taken out, as ``network_``.
+
+    Sample weights count in the training loss, in the choice of the epoch and in the temperature.
+    They do not count in the preprocessing. Weights of classes multiply
+    those of their rows, so unlike those of :class:`BackpropMLPClassifier` they count wherever the
+    latter do.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by default: Strong pre-tuned MLPs and
+    boosted trees on tabular data", Advances in Neural Information Processing Systems 37, 2024,
+    arXiv:2407.04491.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_metabp import TabularMLPClassifier
+    >>> passengers = pd.DataFrame({
+    ...     "age": [22, 38, None, 35, 28, 54, 2, 27, 14, None] * 10,
+    ...     "port": ["S", "C", "S", None, "Q", "S", "S", "S", "C", "Q"] * 10,
+    ...     "alone": [False, False, True, False, True, True, False, False, False, True] * 10,
+    ... })
+    >>> survived = ["no", "yes", "yes", "yes", "no", "no", "no", "yes", "yes", "no"] * 10
+    >>> model = TabularMLPClassifier(max_iter=60, random_state=0).fit(passengers, survived)
+    >>> model.score(passengers, survived)
+    1.0
+    >>> model.preprocessor_.get_feature_names_out().tolist()
+    ['age', 'age_missing', 'alone', 'port_C', 'port_Q', 'port_S', 'port_missing']
+    """
 
     network_: BackpropMLPClassifier
     _parameter_constraints: dict = {
         **BaseTabularMLP._parameter_constraints,
         "network": [BackpropMLPClassifier, None],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
-        "calibration": [StrOptions({"temperature"}), None],
+        "calibration": "no_validation",  # the network checks it
     }
 
     def __init__(
@@ -37,8 +156,9 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         max_iter: int | None = None,
         validation_fraction: float = 0.2,
         scoring: str | Callable | None = None,
-        calibration: str | None = "temperature",
+        calibration: str | float | None = "temperature",
         refit: bool = False,
+        n_members: int = 1,
         class_weight: dict | list[dict] | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
@@ -52,6 +172,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
             validation_fraction=validation_fraction,
             scoring=scoring,
             refit=refit,
+            n_members=n_members,
             random_state=random_state,
             verbose=verbose,
             n_threads=n_threads,
@@ -80,7 +201,37 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Fit the preprocessor and the network to a table."""
+        """Fit the preprocessor and the network to a table.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Table with a column for each feature. Columns may hold numbers, categories, strings and
+            booleans, and all of them may have gaps.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, a matrix of 0 and 1 for multilabel, or several columns of class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
+        X_val : data frame or array-like of shape (n_val_samples, n_features), default=None
+            Rows to choose the epoch by, in place of a share of X. ``y_val`` has to be given too.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Their y.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : TabularMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, such as a column of dates, infinite numbers, a
+            y with gaps, or too few rows to set some aside.
+        TypeError
+            If X is sparse.
+        """
         if self.class_weight is not None:
             labels = as_labels(y)
             targets = learn_targets(labels, None, "auto", "log_loss")
@@ -97,36 +248,76 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
             return weights
         return weights * _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
 
-    def _train_again(self, inputs: np.ndarray, y: Any, sample_weight: Any) -> BackpropMLPClassifier:
-        network = super()._train_again(inputs, y, sample_weight)
-        temperature = self.validated_network_.temperature_
-        network.coefs_[-1] = network.coefs_[-1] / temperature
-        network.intercepts_[-1] = network.intercepts_[-1] / temperature
-        network.temperature_ = temperature
-        return network
-
     @property
     def classes_(self) -> Any:
         """Class labels, as of the network."""
         return self.network_.classes_
 
     def predict(self, X: ArrayLike) -> Any:
-        """Predict the most probable class of every row."""
+        """Predict the most probable class of every row, or every label with more than 1/2.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Table with the columns of ``fit``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, of the type of y in :meth:`fit`.
+        """
         inputs = self._inputs(X)
         return self.network_.predict(inputs)
 
     def predict_proba(self, X: ArrayLike) -> Any:
-        """Predict the probability of every class, in the order of ``classes_``."""
+        """Predict the probability of every class, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Table with the columns of ``fit``.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), or a list of them
+            For multilabel the probability of every label on its own.
+        """
         inputs = self._inputs(X)
         return self.network_.predict_proba(inputs)
 
     def predict_log_proba(self, X: ArrayLike) -> Any:
-        """Predict the logarithm of the probabilities of :meth:`predict_proba`."""
+        """Predict the logarithm of the probabilities of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Table with the columns of ``fit``.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes), or a list of them
+            Minus infinity for a probability of 0.
+        """
         inputs = self._inputs(X)
         return self.network_.predict_log_proba(inputs)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the share of rows of which all labels are predicted right."""
+        """Return the share of rows of which all labels are predicted right.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Table with the columns of ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels of the rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
         inputs = self._inputs(X)
         return self.network_.score(inputs, y, sample_weight)
 

@@ -9,14 +9,129 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_sample_weight, _check_y, column_or_1d
 
+from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.estimators import BackpropMLPRegressor
 from sklearn_metabp.tabular import recipe
 from sklearn_metabp.tabular._base import BaseTabularMLP
+from sklearn_metabp.targets import NumberTargets
 from sklearn_metabp.update_rules import TrainingRule
 
 
 class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
-    """Multilayer perceptron regressor for tables, with nothing to choose."""
+    """Multilayer perceptron regressor for tables, with nothing to choose.
+
+    It takes a data frame as it is: columns of numbers, categories, strings and booleans, with gaps.
+    A preprocessor makes one matrix of numbers of it, y is scaled, and a network with strong
+    defaults learns from both. All parts are visible and can be replaced. See :ref:`tabular_mlp`.
+
+    Parameters
+    ----------
+    preprocessor : transformer or None, default=None
+        Transformer of the table into a dense matrix of numbers; None is :class:`TablePreprocessor`
+        with its defaults.
+    network : BackpropMLPRegressor or None, default=None
+        The network behind it, with the parameters that it is to have; None is
+        :meth:`default_network`. In ``fit`` a copy of it gets ``early_stopping=True`` and the
+        parameters of this estimator from ``max_iter`` to ``n_threads``.
+    update_rule : str or UpdateRule, default=None
+        Update rule in place of that of the network, such as ``"learned"``; None leaves the
+        network's.
+    max_iter : int or None, default=None
+        Number of epochs. None is 256 for tables of up to 3,906 rows, and fewer for larger ones, so
+        that about 1,000,000 rows are presented in all; 48 at least.
+    validation_fraction : float, default=0.2
+        Share of the rows of X, in (0, 1), that are not trained on and choose the epoch whose
+        weights are kept.
+    scoring : str, callable or None, default=None
+        Score on these rows, as in ``cross_val_score``; None is R². The last of several epochs
+        with the best score is kept.
+    refit : bool, default=False
+        Whether to train again on all rows, for as many epochs as were best, with the rates of the
+        first training.
+    n_members : int, default=1
+        Number of networks. A prediction is the mean of theirs. Each has other starting weights and
+        other validation rows.
+    scale_target : bool, default=True
+        Whether the network learns y with mean 0 and standard deviation 1, every column for itself.
+    clip_predictions : bool, default=True
+        Whether predictions are limited to the range of y in ``fit``.
+    random_state : int, RandomState instance or None, default=None
+        Random numbers for the starting weights, the validation rows and the order of the others.
+    verbose : bool, default=False
+        Whether to print the loss of every epoch.
+    n_threads : int, default=1
+        Number of threads of large products; -1 is one for each processor.
+
+    Attributes
+    ----------
+    target_mean_, target_scale_ : ndarray of shape () or (n_outputs,)
+        Mean and standard deviation of y in ``fit``; 0 and 1 without ``scale_target``.
+    target_range_ : tuple of two ndarray of shape () or (n_outputs,)
+        Least and largest y in ``fit``.
+    preprocessor_ : transformer
+        The fitted preprocessor.
+    network_ : BackpropMLPRegressor
+        The fitted network. Its inputs are the rows of ``preprocessor_.transform(X)``, and its
+        targets are ``(y - target_mean_) / target_scale_``.
+    validated_network_ : BackpropMLPRegressor
+        The network that was trained without the validation rows: ``network_``, except with
+        ``refit``.
+    loss_curve_ : list of float
+        Mean loss of every epoch of this network.
+    validation_scores_ : list of float
+        Score on the validation rows after every epoch.
+    validation_loss_curve_ : list of float
+        Mean loss on the validation rows after every epoch.
+    best_validation_score_ : float
+        Highest score on the validation rows.
+    best_epoch_ : int
+        Number of the epoch with this score, from 1. With several networks, these and the curves are
+        attributes of each: ``validated_network_.members_[0].best_epoch_``.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        Number of columns of X in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X in ``fit``, if all of them are strings.
+
+    See Also
+    --------
+    TabularMLPClassifier : The classifier.
+    TablePreprocessor : The default preprocessor.
+    BackpropMLPRegressor : The network.
+
+    Notes
+    -----
+    Callbacks and trace recorders are given by ``set_callbacks``. They see the network, its inputs
+    and its targets, as if the network were fitted alone, and the first training alone if there is a
+    ``refit``.
+
+    There is no ``partial_fit`` and no ``warm_start``: the medians and levels of the columns, the
+    number of epochs and the schedule of the rates are planned for all rows. A network whose
+    training is to continue can be taken out, as ``network_``.
+
+    Sample weights count in the training loss, in the choice of the epoch and in the scale of y.
+    They do not count in the preprocessing.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by default: Strong pre-tuned MLPs and
+    boosted trees on tabular data", Advances in Neural Information Processing Systems 37, 2024,
+    arXiv:2407.04491.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_metabp import TabularMLPRegressor
+    >>> flats = pd.DataFrame({
+    ...     "area": [50, 70, 30, None, 90, 65, 40, 55, 80, 35] * 10,
+    ...     "district": ["old", "new", "old", "new", "old", "new", None, "old", "new", "new"] * 10,
+    ... })
+    >>> rent = [600, 700, 450, 800, 950, 650, 500, 640, 780, 400] * 10
+    >>> model = TabularMLPRegressor(max_iter=60, random_state=0).fit(flats, rent)
+    >>> model.score(flats, rent) > 0.95
+    True
+    """
 
     network_: BackpropMLPRegressor
     _parameter_constraints: dict = {
@@ -36,6 +151,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         validation_fraction: float = 0.2,
         scoring: str | Callable | None = None,
         refit: bool = False,
+        n_members: int = 1,
         scale_target: bool = True,
         clip_predictions: bool = True,
         random_state: int | np.random.RandomState | None = None,
@@ -50,6 +166,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
             validation_fraction=validation_fraction,
             scoring=scoring,
             refit=refit,
+            n_members=n_members,
             random_state=random_state,
             verbose=verbose,
             n_threads=n_threads,
@@ -73,20 +190,47 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Fit the preprocessor and the network to a table."""
+        """Fit the preprocessor and the network to a table.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Table with a column for each feature. Columns may hold numbers, categories, strings and
+            booleans, and all of them may have gaps.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers to predict.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
+        X_val : data frame or array-like of shape (n_val_samples, n_features), default=None
+            Rows to choose the epoch by, in place of a share of X. ``y_val`` has to be given too.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Their y.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : TabularMLPRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, such as a column of dates, infinite numbers, a
+            y with gaps, or too few rows to set some aside.
+        TypeError
+            If X is sparse.
+        """
         y = self._check_target(y)
-        self.target_mean_, self.target_scale_ = np.zeros(y.shape[1:]), np.ones(y.shape[1:])
-        self.target_range_ = y.min(axis=0), y.max(axis=0)
+        mean, scale = np.zeros(y.shape[1:]), np.ones(y.shape[1:])
         if self.scale_target:
-            weight = None
-            if sample_weight is not None:
-                weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
-            self.target_mean_ = np.average(y, axis=0, weights=weight)
-            spread = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=weight))
-            self.target_scale_ = np.where(spread > 0, spread, 1.0)
+            mean, scale = _mean_and_scale(y, sample_weight)
         if y_val is not None:
-            y_val = self._scaled(self._check_target(y_val))
-        return self._fit_parts(X, self._scaled(y), sample_weight, X_val, y_val, sample_weight_val)
+            y_val = (self._check_target(y_val) - mean) / scale
+        self._fit_parts(X, (y - mean) / scale, sample_weight, X_val, y_val, sample_weight_val)
+        self.target_mean_, self.target_scale_ = mean, scale
+        self.target_range_ = y.min(axis=0), y.max(axis=0)
+        return self
 
     def _check_target(self, y: Any) -> np.ndarray:
         if y is None:
@@ -96,11 +240,29 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self).astype(np.float64)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _scaled(self, y: np.ndarray) -> np.ndarray:
-        return (y - self.target_mean_) / self.target_scale_
+    def _make_parts(self, n_rows: int) -> tuple[Any, Any]:
+        preprocessor, network = super()._make_parts(n_rows)
+        out_activation = NumberTargets(network.out_activation, network.loss).out_activation
+        low, high = ACTIVATIONS[out_activation].output_range
+        if self.scale_target and np.isfinite([low, high]).any():
+            raise ValueError(
+                f"The {out_activation} outputs of the network lie between {low:g} and {high:g}, "
+                "and a y with mean 0 and standard deviation 1 does not: set scale_target=False."
+            )
+        return preprocessor, network
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict numbers."""
+        """Predict numbers.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Table with the columns of ``fit``.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), dtype float64
+        """
         inputs = self._inputs(X)
         y = self.network_.predict(inputs) * self.target_scale_ + self.target_mean_
         return np.clip(y, *self.target_range_) if self.clip_predictions else y
@@ -109,3 +271,15 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _mean_and_scale(y: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the standard deviation of every column; 1 for that of a constant one."""
+    weight = None
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        weight = None if not weight.any() else weight  # the network explains it
+    mean = np.average(y, axis=0, weights=weight)
+    with np.errstate(over="ignore"):
+        scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+    return mean, np.where((scale > 0) & np.isfinite(scale), scale, 1.0)

@@ -1,19 +1,39 @@
 """An ensemble of n_members networks is as many fits of one, and predicts the mean."""
 
 import pickle
+import signal
+import threading
 import warnings
 
 import numpy as np
 import pytest
 from helpers.callbacks import StepCounter
+from helpers.checkpoints import KillAfter, Killed
 from helpers.estimators import CASES, all_classes, data, make
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.utils import check_random_state
 
-from sklearn_metabp import SGD, Adam, BackpropMLPClassifier, BackpropMLPRegressor, TraceRecorder
-from sklearn_metabp.training import DivergenceError
+from sklearn_metabp import (
+    SGD,
+    Adam,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    Checkpoint,
+    EarlyStopping,
+    HistoryLogger,
+    LearnedUpdateRule,
+    TraceRecorder,
+    TrainingDoctor,
+)
+from sklearn_metabp.derivatives import jacobian
+from sklearn_metabp.estimators._threads import side_by_side
+from sklearn_metabp.meta_training import Task
+from sklearn_metabp.training import DivergenceError, loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__} {case[1]}")
@@ -69,6 +89,22 @@ def test_predictions_are_those_of_the_mean_of_outputs(case):
     assert model.score(X, y) == pytest.approx(targets.score(y, mean))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_mean_is_at_least_as_good_as_the_networks_are_on_average(seed):
+    """Krogh and Vedelsby (1995): the error of the mean is the mean error less the ambiguity."""
+    X, t = data("one output", seed=seed)
+    model = BackpropMLPRegressor((5,), max_iter=3, n_members=4, random_state=seed).fit(X, t)
+    f = np.array([member.predict(X) for member in model.members_])
+    ambiguity = np.mean((f - model.predict(X)) ** 2)
+    assert ambiguity > 0
+    expected = np.mean((f - t) ** 2) - ambiguity
+    assert_allclose(np.mean((model.predict(X) - t) ** 2), expected, rtol=1e-12)
+    X, y = data("multiclass", seed=seed)
+    model = BackpropMLPClassifier((5,), max_iter=3, n_members=4, random_state=seed).fit(X, y)
+    of_members = [log_loss(y, member.predict_proba(X)) for member in model.members_]
+    assert log_loss(y, model.predict_proba(X)) < np.mean(of_members)
+
+
 def test_a_number_by_hand():
     """The mean of the outputs of two linear neurons, 2x + 1 and 4x - 2, is 3x - 1/2."""
     X = np.array([[1.0], [2.0]])
@@ -83,9 +119,9 @@ def test_one_member_is_the_estimator_itself_and_draws_no_seed():
     model = BackpropMLPClassifier((6,), max_iter=4, random_state=3).fit(X, y)
     again = BackpropMLPClassifier((6,), max_iter=4, random_state=3, n_members=1).fit(X, y)
     assert again.params_.tobytes() == model.params_.tobytes()
-    assert again.members_ == [again]
-    with pytest.raises(AttributeError, match=r"members_.*after fit"):
-        _ = BackpropMLPClassifier().members_
+    for unfitted_or_one in (again, BackpropMLPClassifier()):
+        with pytest.raises(AttributeError, match="it has after fit with n_members > 1"):
+            _ = unfitted_or_one.members_
 
 
 def test_a_larger_ensemble_begins_with_a_smaller_one():
@@ -172,7 +208,7 @@ def test_a_fit_of_another_number_leaves_nothing_behind():
     model.set_params(n_members=2).fit(X, y)
     assert len(model.members_) == 2 and not hasattr(model, "coefs_")
     model.set_params(n_members=1).fit(X, y)
-    assert model.members_ == [model]
+    assert not hasattr(model, "members_")
     assert_array_equal(outputs_of(model, X), one)
     assert_array_equal(model.predict_proba(X)[:, 1:], one)
 
@@ -267,3 +303,272 @@ def test_a_recorder_has_one_run_a_member():
     assert len(trace) == 3 * 2 * 3
     plain = clone(model).set_callbacks().partial_fit(X, y, np.unique(y)).partial_fit(X, y)
     assert_same_networks(model.members_, plain.members_)
+
+
+# Callbacks.
+
+
+def test_a_history_and_its_tasks():
+    X, y = data("multiclass")
+    history = HistoryLogger()
+    model = BackpropMLPClassifier((4,), max_iter=2, n_members=3, random_state=0)
+    model.set_callbacks(history).fit(X, y)
+    frame = history.history_
+    assert [row["run"] for row in frame] == [0, 0, 1, 1, 2, 2]
+    assert {row["task_path"] for row in frame} == {"fit/member"}
+    assert [row["task_id_path"][-1] for row in frame] == [0, 0, 1, 1, 2, 2]
+    assert {row["outer_fit"] for row in frame} == {0}
+
+
+def test_members_within_a_search():
+    X, y = data("binary")
+    history = HistoryLogger()
+    model = BackpropMLPClassifier((4,), max_iter=2, random_state=0).set_callbacks(history)
+    search = GridSearchCV(model, {"n_members": [1, 2]}, cv=2).fit(X, y)
+    runs = {row["run"]: row["task_path"] for row in history.history_}
+    in_splits = "fit/candidate-split-evaluation"
+    paths = [path.replace("fit/search/", "fit/") for path in runs.values()]
+    assert paths.count(in_splits) == 2
+    assert paths.count(f"{in_splits}/member") == 4
+    assert_array_equal(
+        search.best_estimator_.predict_proba(X),
+        search.best_estimator_.set_callbacks().fit(X, y).predict_proba(X),
+    )
+
+
+def test_early_stopping_stops_one_member():
+    X, y = data("multiclass", n=90)
+    setting = {"max_iter": 40, "update_rule": Adam(0.05), "random_state": 4}
+    model = BackpropMLPClassifier((6,), n_members=3, **setting)
+    model.set_callbacks(EarlyStopping(patience=2)).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    fits = single_fits(model, X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    assert_same_networks(model.members_, fits)
+    assert len({member.n_iter_ for member in model.members_}) > 1
+
+
+class KillsMember(KillAfter):
+    """A callback that raises in the training of one member."""
+
+    def __init__(self, member, epoch):
+        super().__init__(epoch)
+        self.member, self.n_fits = member, -1
+
+    def setup(self, estimator, context):
+        self.n_fits += 1
+
+    def save_training(self, estimator, context, state, stopped, finished):
+        if self.n_fits == self.member:
+            super().save_training(estimator, context, state, stopped, finished)
+
+
+def test_a_checkpoint_of_every_member(tmp_path):
+    X, y = data("multiclass")
+    model = BackpropMLPClassifier((4,), max_iter=3, n_members=3, random_state=0)
+    expected = clone(model).fit(X, y)
+    with pytest.raises(Killed):
+        clone(model).set_callbacks(Checkpoint(tmp_path), KillsMember(1, epoch=2)).fit(X, y)
+    recorder = TraceRecorder()
+    again = clone(model).set_callbacks(Checkpoint(tmp_path), recorder).fit(X, y)
+    # The first member was read, the second went on with its last epoch.
+    assert np.unique(recorder.trace_.runs, return_counts=True)[1].tolist() == [1, 3]
+    assert_same_networks(again.members_, expected.members_)
+
+
+def test_the_doctor_tells_of_the_last_member():
+    X, y = data("multiclass")
+    doctor = TrainingDoctor()
+    model = BackpropMLPClassifier((4,), max_iter=30, n_members=2, random_state=0)
+    model.set_callbacks(doctor).fit(X, y)
+    alone = TrainingDoctor()
+    last = model.members_[-1]
+    clone(last).set_callbacks(alone).fit(X, y)
+    assert str(doctor.diagnosis_) == str(alone.diagnosis_)
+
+
+class Propagated(ProgressBar):
+    """A callback that scikit-learn propagates; it counts its calls and draws nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def setup(self, estimator, context):
+        self.calls.append("setup")
+
+    def teardown(self, estimator, context):
+        self.calls.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.calls.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context):
+        self.calls.append(f"end {context.task_name}")
+
+
+def test_a_propagated_callback_is_set_up_once():
+    X, y = data("multiclass")
+    callback, recorder = Propagated(), TraceRecorder()
+    model = BackpropMLPClassifier((4,), max_iter=1, n_members=2, random_state=0)
+    model.set_callbacks(callback, recorder).fit(X, y)
+    member = ["begin fit", "begin epoch", "end epoch", "end fit"]
+    assert callback.calls == ["setup", "begin fit", *member, *member, "end fit", "teardown"]
+    assert np.unique(recorder.trace_.runs).tolist() == [0, 1]
+    model.fit(X, y)  # the callbacks are as before
+    assert callback.calls.count("setup") == callback.calls.count("teardown") == 2
+    assert np.unique(recorder.trace_.runs).tolist() == [0, 1, 2, 3]
+
+
+# Threads and Ctrl-C.
+
+
+@pytest.mark.parametrize("setting", [{}, {"early_stopping": True}, {"dropout": 0.2}], ids=str)
+def test_threads_change_no_bit(setting):
+    X, y = data("multiclass", n=100)
+    model = BackpropMLPClassifier((30,), max_iter=5, n_members=5, random_state=0, **setting)
+    one = clone(model).fit(X, y)
+    for n_threads in (2, 3, 8):
+        several = clone(model).set_params(n_threads=n_threads).fit(X, y)
+        for member, other in zip(several.members_, one.members_, strict=True):
+            assert member.params_.tobytes() == other.params_.tobytes()
+            assert member.n_threads == n_threads
+        assert several.predict_proba(X).tobytes() == one.predict_proba(X).tobytes()
+
+
+def test_members_run_at_the_same_time():
+    """Two calls wait for each other, so both have to run."""
+    barrier = threading.Barrier(2, timeout=20)
+
+    def call(number):
+        barrier.wait()
+        return number, np.geterr()["over"], threading.get_ident()
+
+    with np.errstate(over="ignore"):
+        results = side_by_side(call, 4, 2, until=lambda result: False)
+    assert [number for number, _, _ in results] == [0, 1, 2, 3]
+    assert {over for _, over, _ in results} == {"ignore"}
+    assert len({ident for _, _, ident in results}) == 2
+    assert threading.get_ident() in {ident for _, _, ident in results}
+
+
+def test_no_call_begins_after_an_error_or_the_end():
+    called = []
+
+    def call(number):
+        called.append(number)
+        if number == 2:
+            raise ValueError("two")
+        return number
+
+    with pytest.raises(ValueError, match="two"):
+        side_by_side(call, 6, 1, until=lambda result: False)
+    assert called == [0, 1, 2]
+    called.clear()
+    assert side_by_side(call, 6, 1, until=lambda result: result == 1) == [0, 1]
+    assert called == [0, 1]
+
+
+class PressesCtrlC:
+    """A callback that interrupts the training of a member after its third epoch."""
+
+    def __init__(self, member):
+        self.member, self.n_fits = member, -1
+
+    def setup(self, estimator, context):
+        self.n_fits += 1
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+    def on_epoch_end(self, estimator, context, state, params):
+        if self.n_fits == self.member and state.n_epochs == 3:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("member", [0, 2])
+def test_ctrl_c_ends_the_fit_with_the_networks_so_far(member):
+    X, y = data("multiclass")
+    loop._last_interrupt = -np.inf
+    model = BackpropMLPClassifier(
+        (4,), max_iter=8, n_iter_no_change=np.inf, n_members=4, random_state=0
+    )
+    expected = clone(model).fit(X, y)
+    model.set_callbacks(PressesCtrlC(member))
+    with pytest.warns(UserWarning, match="interrupted by user after 3 epochs"):
+        model.fit(X, y)
+    assert [one.n_iter_ for one in model.members_] == [8] * member + [3]
+    assert_same_networks(model.members_[:-1], expected.members_[:member])
+    mean = np.mean([one.predict_proba(X) for one in model.members_], axis=0)
+    assert_allclose(model.predict_proba(X), mean)
+    model.set_params(warm_start=True)
+    with pytest.raises(ValueError, match=f"are {member + 1}, and n_members=4 now"):
+        model.fit(X, y)
+
+
+# The parts of the package around.
+
+
+def test_summary():
+    X, y = data("multiclass")
+    setting = {"batch_size": 20, "n_iter_no_change": np.inf, "random_state": 0}
+    model = BackpropMLPClassifier((4,), max_iter=3, n_members=3, **setting)
+    text = str(model.fit(X, y).summary())
+    losses = [member.loss_curve_[-1] for member in model.members_]
+    assert text.startswith("BackpropMLPClassifier 3 x 4-4-3, 105 parameters\n")
+    assert "float64, 840 bytes" in text
+    assert "members      3 networks of 35 parameters" in text
+    expected = f"3 epochs, 9 steps, loss {min(losses):.4g} to {max(losses):.4g} in the last epoch"
+    assert text.endswith(expected)
+    assert model.summary().n_members == 3
+
+
+def test_a_task_takes_one_network():
+    X, y = data("multiclass")
+    with pytest.raises(ValueError, match=r"trains one network.*n_members=2"):
+        Task(BackpropMLPClassifier((4,), n_members=2), X, y)
+
+
+def test_derivatives_name_the_members():
+    X, y = data("multiclass")
+    model = BackpropMLPClassifier((4,), max_iter=2, n_members=2, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"2 networks.*model\.members_"):
+        jacobian(model, X)
+    # The derivative of the mean is the mean of the derivatives.
+    mean = np.mean([jacobian(member, X[:1]) for member in model.members_], axis=0)
+    step = 1e-6
+    for feature in range(X.shape[1]):
+        there, back = X[:1].copy(), X[:1].copy()
+        there[0, feature] += step
+        back[0, feature] -= step
+        rise = (model.predict_proba(there) - model.predict_proba(back))[0] / (2 * step)
+        assert_allclose(mean[0, :, feature], rise, atol=1e-9)
+
+
+def test_an_ensemble_as_the_learner_of_a_rule():
+    X, y = data("multiclass")
+    recorder = TraceRecorder()
+    teacher = BackpropMLPClassifier((3,), update_rule=SGD(0.1), max_iter=2, random_state=0)
+    teacher.set_callbacks(recorder).fit(X, y)
+    learner = BackpropMLPRegressor((3,), max_iter=3, n_members=2, random_state=0)
+    rule = LearnedUpdateRule(learner, scope="link").fit(recorder.trace_)
+    student = clone(teacher).set_callbacks().set_params(update_rule=rule, max_iter=1).fit(X, y)
+    assert np.isfinite(student.params_).all()
+
+
+def test_cross_validation_and_data_frames():
+    pandas = pytest.importorskip("pandas")
+    X, y = data("multiclass")
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    model = BackpropMLPClassifier((4,), max_iter=3, n_members=2, random_state=0)
+    chances = cross_val_predict(model, frame, y, method="predict_proba", cv=2)
+    assert_array_equal(chances, cross_val_predict(model, X, y, method="predict_proba", cv=2))
+    model.fit(frame, y)
+    assert model.members_[0].feature_names_in_.tolist() == list("abcd")
+    model.members_[0].predict(frame)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.rename(columns={"a": "z"}))

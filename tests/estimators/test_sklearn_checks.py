@@ -75,6 +75,8 @@ ESTIMATORS = [
         for rule in RULES
         for estimator in (BackpropMLPClassifier, BackpropMLPRegressor)
     ),
+    BackpropMLPClassifier(n_members=2, update_rule=Adam(0.02), batch_size="full", **QUICK),
+    BackpropMLPRegressor(n_members=2, update_rule=Adam(0.02), batch_size="full", **QUICK),
     BackpropRNNClassifier(),
     BackpropRNNRegressor(),
     BackpropRNNClassifier(10, "gru", update_rule=Adam(0.05), max_iter=60, random_state=0),

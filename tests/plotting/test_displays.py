@@ -279,6 +279,9 @@ def test_a_loss_curve_display_says_what_is_wrong():
         LossCurveDisplay.from_estimator([model])
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(network(SGD(0.1)))
+    ensemble = network(SGD(0.1)).set_params(n_members=2).fit(X, y)
+    with pytest.raises(ValueError, match=r"no loss_curve_ to draw: .*model\.members_\[0\]"):
+        LossCurveDisplay.from_estimator(ensemble)
     with pytest.raises(ValueError, match="DummyClassifier has no loss_curve_ to draw"):
         LossCurveDisplay.from_estimator(DummyClassifier().fit(X, y))
     with pytest.raises(ValueError, match="there are 1 models, 2 names"):
