@@ -19,6 +19,8 @@ from table_reports import print_overview, report
 from table_runs import OF_THIS_PACKAGE, Cache, Side, add_run_options, chosen, run, sets_of
 from tables import TABULAR, tabular_mlp
 
+from sklearn_metabp import Averaged
+
 QUICK_PARTS = ("standard scaling", "no dropout")
 
 
@@ -87,6 +89,8 @@ def for_numbers(part: Part) -> Part:
     return part._replace(classes=None)
 
 
+#: Update rules of the classifier and of the regressor.
+RULES = {kind: tabular_mlp(kind, 0).default_network().update_rule for kind in (True, False)}
 #: Changes by name.
 PARTS: dict[str, Part] = {
     "standard scaling": both(preprocessor__scaler=StandardScaler()),
@@ -96,10 +100,15 @@ PARTS: dict[str, Part] = {
     "predictions not clipped": for_numbers(both(clip_predictions=False)),
     "beta_2=0.999": of_rule(beta_2=0.999),
     "constant rate": of_rule(schedule="constant"),
-    "cosine rate": of_rule(schedule="cosine"),
+    "coslog4 rate": for_classes(of_rule(schedule="coslog4")),
+    "cosine rate": for_numbers(of_rule(schedule="cosine")),
     "flat_cosine rate": of_rule(schedule="flat_cosine"),
     "no decay": of_rule(weight_decay=0.0),
-    "no dropout": of_network(dropout=0.0),
+    "weight_decay=0.02": of_rule(weight_decay=0.02),
+    "average of the weights": Part({"network__update_rule": Averaged(RULES[True])}, None),
+    "no average": Part(None, {"network__update_rule": RULES[False].rule}),
+    "no dropout": for_classes(of_network(dropout=0.0)),
+    "dropout=0.15": for_numbers(of_network(dropout=0.15)),
     "last epoch": both(scoring=same_score),
     "epoch by accuracy": for_classes(both(scoring="accuracy")),
     "epoch by log loss": for_classes(both(scoring="neg_log_loss")),
@@ -109,8 +118,8 @@ PARTS: dict[str, Part] = {
     "TabularMLP, 5 members": both(n_members=5),
     "one layer of 256": of_network(hidden_layer_sizes=(256,)),
     "three layers of 64": of_network(hidden_layer_sizes=(64, 64, 64)),
-    "relu": of_network(activation="relu"),
-    "elu": of_network(activation="elu"),
+    "relu": for_classes(of_network(activation="relu")),
+    "elu": for_numbers(of_network(activation="elu")),
     "tanh": of_network(activation="tanh"),
     "gelu": of_network(activation="gelu"),
     "silu": of_network(activation="silu"),

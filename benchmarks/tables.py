@@ -18,7 +18,7 @@ pytabkit is not needed; its sides are left out without it (``pip install pytabki
 
 Choose by ``--half choosing`` and report on ``--half reporting``. ``--where SIDE`` shows where a
 side wins and loses by properties of the sets, ``--figure FILE`` draws confidences and shares of
-right classes, and ``--speed`` measures times on a made-up table of 10 000 rows and 30 columns. With
+right classes, and ``--speed`` measures times on the made-up table of ``table_speed.py``. With
 ``--cache FILE`` a run that was ended goes on where it was, and other runs take the results of the
 same sides from it. A changed parameter or a change of the sources of this package makes another
 side. ``--jobs`` measures in several processes. Run ``python benchmarks/tables.py --list``, or
@@ -31,7 +31,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.compose import (
@@ -67,6 +66,7 @@ from table_runs import (
     sets_of,
 )
 from table_sets import TableSet
+from table_speed import make_table
 
 from sklearn_metabp import (
     BackpropMLPClassifier,
@@ -211,19 +211,11 @@ def print_sets(sets: Iterable[TableSet]) -> None:
 
 
 def speed_set(n_rows: int = 12_500) -> TableSet:
-    """Return a made-up set of 30 columns, a third of them categories, with 5 % of missing cells.
-
-    Four fifths of the rows are for the training.
-    """
+    """Return the table of ``table_speed.py`` as a set; four fifths of its rows are trained on."""
 
     def read_frame() -> tuple[pd.DataFrame, pd.Series]:
-        rng = np.random.default_rng(0)
-        numbers = rng.normal(size=(n_rows, 30))
-        is_positive = numbers.sum(axis=1) + 3 * rng.normal(size=n_rows) > 0
-        X = pd.DataFrame(numbers, columns=[f"x{number}" for number in range(30)])
-        for name in X.columns[:10]:
-            X[name] = pd.cut(X[name], 6, labels=list("abcdef")).astype(object)
-        return X.mask(rng.random(X.shape) < 0.05), pd.Series(is_positive)
+        frame, numbers = make_table(n_rows)
+        return frame, pd.Series(numbers > 0)
 
     return TableSet("made up", "sklearn", True, read_frame)
 

@@ -42,6 +42,7 @@ from sklearn_metabp.network import (
 )
 from sklearn_metabp.preprocessing import CategoryEncoder, RobustSmoothClipper, TablePreprocessor
 from sklearn_metabp.tabular import TabularMLPClassifier, TabularMLPRegressor
+from sklearn_metabp.tabular.brier import negative_brier_score
 from sklearn_metabp.targets import (
     ClassTargets,
     MultiOutputTargets,
@@ -72,6 +73,7 @@ _TYPES: list[Any] = [
     CategoryEncoder,
     TabularMLPClassifier,
     TabularMLPRegressor,
+    negative_brier_score,
     ClassTargets,
     MultiOutputTargets,
     NumberTargets,

@@ -201,6 +201,11 @@ BY_DEFINITION = {
     "elu": np.where(NET_INPUTS > 0, NET_INPUTS, np.expm1(np.minimum(NET_INPUTS, 0))),
     "gelu": NET_INPUTS * (1 + ERF) / 2,
     "silu": NET_INPUTS * LOGISTIC,
+    "selu": 1.0507009873554805
+    * np.where(
+        NET_INPUTS > 0, NET_INPUTS, 1.6732632423543772 * np.expm1(np.minimum(NET_INPUTS, 0))
+    ),
+    "mish": NET_INPUTS * np.tanh(np.logaddexp(0, NET_INPUTS)),
     "softplus": np.logaddexp(0, NET_INPUTS),
 }
 

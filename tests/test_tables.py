@@ -6,12 +6,13 @@ from collections import defaultdict
 from importlib.util import find_spec
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
 import sklearn_metabp
-from sklearn_metabp import SGD, Averaged, BackpropMLPClassifier
+from sklearn_metabp import SGD, Averaged, BackpropMLPClassifier, TablePreprocessor
 
 pd = pytest.importorskip("pandas")
 
@@ -512,7 +513,7 @@ def test_a_name_that_is_not_known_is_named(table_runs):
 
 def test_the_made_up_table_has_gaps_and_categories(tables):
     facts = tables.speed_set(n_rows=500).read().facts
-    assert (facts.n_rows, facts.n_columns, facts.n_categories, facts.n_classes) == (500, 30, 10, 2)
+    assert (facts.n_rows, facts.n_columns, facts.n_categories, facts.n_classes) == (500, 30, 12, 2)
     assert 0.04 < facts.missing < 0.06
 
 
@@ -549,11 +550,14 @@ def parts_of(table_parts, is_classification):
 
 
 @pytest.mark.parametrize("is_classification", [True, False])
-def test_every_part_sets_parameters(table_parts, is_classification):
+def test_every_part_changes_parameters(table_parts, is_classification):
+    plain = table_parts.tabular_mlp(is_classification, 0)
+    plain.set_params(network=plain.default_network(), preprocessor=TablePreprocessor())
+    before = plain.get_params()
     for name, make in parts_of(table_parts, is_classification).items():
-        params = make(is_classification, 0).get_params()
-        changes = table_parts.PARTS[name].changes(is_classification)
-        assert changes and all(params[key] is value for key, value in changes.items()), name
+        after = make(is_classification, 0).get_params()
+        for key, value in table_parts.PARTS[name].changes(is_classification).items():
+            assert after[key] is value and joblib.hash(value) != joblib.hash(before[key]), name
 
 
 def test_the_parameters_of_a_rule_are_found_within_a_wrapper(table_parts, monkeypatch):

@@ -41,10 +41,11 @@ def check_model(model: Any) -> BaseBackpropMLP:
             "model=pipe[-1], X=pipe[:-1].transform(X); of a search its best_estimator_."
         )
     check_is_fitted(model)
-    if model.layout_.extras:
+    layer, extras = model.network_.input_layer, model.layout_.extras
+    if len(extras) > (0 if layer is None else len(layer.shapes)):
         raise TypeError(
-            "these derivatives are those of networks with weights and biases alone, and this "
-            f"{type(model).__name__} also has {model.layout_.extras_text}."
+            "these derivatives are those of networks with weights, biases and an input layer, and "
+            f"this {type(model).__name__} also has some of {model.layout_.extras_text}."
         )
     n_members = len(members_of(model))
     if n_members > 1:
@@ -53,6 +54,15 @@ def check_model(model: Any) -> BaseBackpropMLP:
             "model.members_. A derivative of the output of the ensemble by X is the mean of theirs."
         )
     return model
+
+
+def check_has_no_extras(model: Any) -> None:
+    """Raise TypeError for a model with parameters beside weights and biases."""
+    if model.layout_.extras:
+        raise TypeError(
+            "second derivatives are those of networks with weights and biases alone, and this "
+            f"{type(model).__name__} also has {model.layout_.extras_text}."
+        )
 
 
 def check_inputs(model: Any, X: Any) -> Any:

@@ -100,7 +100,8 @@ def input_gradients(
                 chosen = np.zeros_like(last.outputs)
                 chosen[np.arange(len(block)), neurons] = sign
                 at_net_inputs = last.factor.times(chosen)
-            gradients[rows] = send_back(layers, at_net_inputs)[0] @ layers[0].weights.T
+            received = send_back(layers, at_net_inputs)[0] @ layers[0].weights.T
+            gradients[rows] = network.pull_back(block, received, params)
     return gradients
 
 

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
-from sklearn_metabp.derivatives.checks import check_patterns, quiet_numbers, row_blocks
+from sklearn_metabp.derivatives.checks import (
+    check_has_no_extras,
+    check_patterns,
+    quiet_numbers,
+    row_blocks,
+)
 from sklearn_metabp.derivatives.layers import Layer, layers_at
 from sklearn_metabp.derivatives.losses import OutputDeltas
 
@@ -86,6 +91,7 @@ def hessian_vector_product(
     True
     """
     X, targets, sample_weight = check_patterns(model, X, y, sample_weight)
+    check_has_no_extras(model)
     n_params = model.layout_.n_params
     vectors = check_array(vector, dtype=model.params_.dtype, ensure_2d=False, input_name="vector")
     if vectors.ndim not in (1, 2) or len(vectors) != n_params:
@@ -157,6 +163,7 @@ def hessian(model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = 
            [0.        , 1.        ]])
     """
     X, targets, sample_weight = check_patterns(model, X, y, sample_weight)
+    check_has_no_extras(model)
     n_params = model.layout_.n_params
     try:
         second_derivatives = np.empty((n_params, n_params), model.params_.dtype)

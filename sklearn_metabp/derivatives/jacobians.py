@@ -78,19 +78,20 @@ def jacobian(model: Any, X: Any, mode: str = "auto") -> np.ndarray:
         raise ValueError(f"mode must be 'auto', 'forward' or 'reverse', got {mode!r}.")
     X = check_inputs(model, X)
     network, params = model.network_, model.params_
-    sizes = network.layout.layer_sizes
+    sizes = network.layout.dense_sizes
     if mode == "auto":
         mode = cheaper_mode(sizes)
-    n_features, n_outputs = sizes[0], sizes[-1]
-    n_vectors = n_features if mode == "forward" else n_outputs
+    n_features, n_outputs = X.shape[1], sizes[-1]
+    n_vectors = sizes[0] if mode == "forward" else n_outputs
     derivatives = np.empty((X.shape[0], n_outputs, n_features), params.dtype)
     with quiet_numbers():
         for rows, block in row_blocks(X, n_vectors * max(sizes)):
             layers = layers_at(network, params, block)
             if mode == "forward":
-                derivatives[rows] = np.moveaxis(_from_inputs(layers), 0, 2)
+                received = np.moveaxis(_from_inputs(layers), 0, 2).swapaxes(0, 1)
             else:
-                derivatives[rows] = np.moveaxis(_from_outputs(layers), 0, 1)
+                received = _from_outputs(layers)
+            derivatives[rows] = network.pull_back(block, received, params).swapaxes(0, 1)
     return derivatives
 
 

@@ -129,7 +129,7 @@ def layers_at(network: Network, params: np.ndarray, X: np.ndarray) -> list[Layer
         Layers with weights, the first hidden layer first.
     """
     layers: list[Layer] = []
-    x = X
+    x = network.received(X, params)
     layout = network.layout
     functions = (*network.activations, network.out_activation)
     for weights, biases, function in zip(

@@ -75,4 +75,11 @@ def parameter_jacobian(model: Any, X: Any) -> np.ndarray:
                     layer.inputs[:, None, :, None], at_neurons[:, :, None, :], out=by_weights
                 )
                 derivatives[rows, :, biases] = at_neurons
+            if network.input_layer is not None:
+                received = at_net_inputs[0] @ layers[0].weights.T
+                extras = model.params_[layout.dense.n_params :]
+                for output in range(n_outputs):
+                    derivatives[rows, output, layout.dense.n_params :] = network.input_layer.pulls(
+                        block, received[output], extras
+                    )
     return derivatives

@@ -81,14 +81,13 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
     def _embed(
         self, X: np.ndarray, columns: tuple[int, ...], before: Embedding | None
     ) -> Embedding:
-        levels = np.linspace(0, 1, int(self.n_bins) + 1)
-        if before is not None and before.columns == columns and before.edges:
+        n_bins = int(self.n_bins)
+        if before is not None and before.edges and before.shape == (len(columns), n_bins):
             edges = before.edges
         else:
+            levels = np.linspace(0, 1, n_bins + 1)
             edges = tuple(_edges(X[:, column], levels) for column in columns)
-        return Embedding(
-            "piecewise_linear", columns, int(self.n_bins), int(self.n_outputs), edges=edges
-        )
+        return Embedding("piecewise_linear", columns, n_bins, int(self.n_outputs), edges=edges)
 
 
 def _edges(values: np.ndarray, levels: np.ndarray) -> tuple[float, ...]:

@@ -75,7 +75,8 @@ class BackpropAutoencoder(
         middle.
     activation : str or list of str, default="relu"
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
-        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
+        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``,
+        ``"mish"``, ``"softplus"``.
     contamination : "auto" or float, default="auto"
         Share of the training rows that :meth:`predict` calls outliers, in (0, 0.5]. With ``"auto"``
         an outlier has an error above the fence Q3 + 1.5 (Q3 - Q1) of the errors of the training
@@ -140,8 +141,9 @@ class BackpropAutoencoder(
         It needs a dense X and makes sense for columns of one scale.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
-        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
-        and random state that returns the parameters.
+        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, ``"data"``, or a function of layout,
+        activations and random state that returns the parameters. With ``"data"`` all net inputs
+        have variance 1 over the first training rows, and are 0 at a point among these rows.
     init_output_bias : {"init", "targets"}, default="init"
         Starting biases of the output neurons: those of ``init``, around 0, or those of the best
         constant copy of the first training rows, such as their mean. It helps if X is far from 0.

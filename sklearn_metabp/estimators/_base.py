@@ -3,6 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from functools import partial
+from itertools import starmap
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -26,7 +27,7 @@ from sklearn_metabp.estimators._fit import (
     FitEnd,
     FitStart,
     Training,
-    start_outputs_at_targets,
+    start_at_rows,
     start_state,
 )
 from sklearn_metabp.estimators._members import (
@@ -49,6 +50,7 @@ from sklearn_metabp.estimators._parameters import (
     check_hidden_layer_sizes,
     check_input_gradient_penalty,
     check_input_noise,
+    check_parametric_activation,
     check_same_layers,
     count_threads,
     features_as_before_on_error,
@@ -74,8 +76,10 @@ from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
     INITIALIZERS,
     BaseNetwork,
+    Extra,
     Network,
     ParameterLayout,
+    mixes_of,
 )
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.targets.class_weights import check_row_weights, training_weights
@@ -349,9 +353,8 @@ class BaseBackprop(
         rows, validation_rows = self._choose_validation_rows(data, state)
         training.attributes_from_rows = partial(self._attributes_from_rows, network, rows)
         batches = self._make_batches(rows, training)
-        is_fresh = not continues and not state.n_steps
-        if self.init_output_bias == "targets" and is_fresh and data.given.intercept_init is None:
-            start_outputs_at_targets(state.params, network, batches)
+        if not continues and not state.n_steps:
+            start_at_rows(self, network, batches, state, data.given)
         validation = None
         if validation_rows is not None and stopped is None:
             validation = self._make_validation(validation_rows, training)
@@ -568,6 +571,7 @@ class BaseBackpropMLP(BaseBackprop):
     """Base class of the multilayer perceptrons."""
 
     # Parameters that some of them do not have.
+    parametric_activation: bool = False
     input_gradient_penalty: float = 0.0
     input_gradient_norm: str = "l2"
     scaling_layer: bool = False
@@ -613,7 +617,10 @@ class BaseBackpropMLP(BaseBackprop):
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         penalty = check_input_gradient_penalty(self.input_gradient_penalty, rule)
         input_layer = make_input_layer(self, X, before, penalty)
-        layout = ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype)
+        mixes: tuple[Extra, ...] = ()
+        if check_parametric_activation(self.parametric_activation, rule):
+            mixes = tuple(starmap(mixes_of, enumerate(hidden_layer_sizes)))
+        layout = ParameterLayout((X.shape[1], *hidden_layer_sizes, n_outputs), dtype, extras=mixes)
         return Network(
             layout.with_input_layer(input_layer),
             check_activations(self.activation, len(hidden_layer_sizes)),
@@ -625,8 +632,8 @@ class BaseBackpropMLP(BaseBackprop):
             check_input_noise(self.input_noise, rule, X),
             penalty,
             self.input_gradient_norm,
-            input_layer,
             self.dropout_schedule,
+            input_layer,
         )
 
     def _outputs(self, X: Any) -> np.ndarray:

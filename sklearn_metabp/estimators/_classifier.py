@@ -1,7 +1,7 @@
 """The classifier."""
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -18,8 +18,8 @@ from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._calibration import at_temperature, best_temperature
 from sklearn_metabp.estimators._fit import FitStart
 from sklearn_metabp.estimators._parameters import (
-    INPUT_GRADIENT_CONSTRAINTS,
     INPUT_LAYER_CONSTRAINTS,
+    PERCEPTRON_CONSTRAINTS,
     takes_steps,
 )
 from sklearn_metabp.estimators._row_weights import check_needs_no_counts
@@ -40,7 +40,12 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Number of neurons of every hidden layer; ``()`` for no hidden layer.
     activation : str or list of str, default="relu"
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
-        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
+        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``,
+        ``"mish"``, ``"softplus"``.
+    parametric_activation : bool, default=False
+        Whether every hidden neuron also trains a factor a, 1 at first, of its activation function
+        f: its output is (1 - a) in + a f(in). ``extras_`` has the factors of a layer by a name such
+        as ``"activation_mixes_[0]"``.
     loss : {"log_loss", "squared_error"}, default="log_loss"
         Sum over the outputs, mean over the batch: ``"log_loss"`` is minus the log-likelihood of the
         classes, ``"squared_error"`` is half the square of the error.
@@ -133,8 +138,9 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         default parameters. The scaling layer comes before it. It needs a dense X.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
-        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
-        and random state that returns the parameters.
+        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, ``"data"``, or a function of layout,
+        activations and random state that returns the parameters. With ``"data"`` all net inputs
+        have variance 1 over the first training rows, and are 0 at a point among these rows.
     init_output_bias : {"init", "targets"}, default="init"
         Starting biases of the output neurons: those of ``init``, around 0, or those of the best
         constant prediction for the first training rows, which helps with rare classes. It has no
@@ -247,8 +253,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     targets_: ClassTargets | MultiOutputTargets
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
-        **INPUT_GRADIENT_CONSTRAINTS,
-        "n_members": [Interval(Integral, 1, None, closed="left")],
+        **PERCEPTRON_CONSTRAINTS,
         **INPUT_LAYER_CONSTRAINTS,
         "loss": [StrOptions(set(CLASS_LOSSES))],
         "out_activation": [StrOptions({"auto", *CLASS_OUT_ACTIVATIONS})],
@@ -266,6 +271,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: str | Sequence[str] = "relu",
         *,
+        parametric_activation: bool = False,
         loss: str = "log_loss",
         out_activation: str = "auto",
         update_rule: str | TrainingRule | BaseEstimator = "adam",
@@ -322,6 +328,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
             verbose=verbose,
             n_threads=n_threads,
         )
+        self.parametric_activation = parametric_activation
         self.input_gradient_penalty = input_gradient_penalty
         self.input_gradient_norm = input_gradient_norm
         self.tied_epochs = tied_epochs

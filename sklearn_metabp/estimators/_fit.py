@@ -13,7 +13,14 @@ from sklearn_metabp.estimators._parameters import rule_key
 from sklearn_metabp.estimators._rows import GivenData
 from sklearn_metabp.estimators._validation import ValidationRows
 from sklearn_metabp.estimators._weights import checksum
-from sklearn_metabp.network import BaseNetwork, constant_biases, resolve_initializer
+from sklearn_metabp.network import (
+    ROW_STARTS,
+    BaseNetwork,
+    Network,
+    constant_biases,
+    resolve_initializer,
+    sample_rows,
+)
 from sklearn_metabp.targets import Targets
 from sklearn_metabp.training import Batches, Patience, Start, TrainingState
 from sklearn_metabp.training.random_numbers import seeded
@@ -158,7 +165,23 @@ def start_state(
     )
 
 
-def start_outputs_at_targets(params: np.ndarray, network: BaseNetwork, batches: Batches) -> None:
-    """Set the output biases to those of the best constant prediction for the training rows."""
-    biases = network.layout.intercepts(params)[-1]
-    biases[...] = constant_biases(network, batches.targets, batches.sample_weight)
+def start_at_rows(
+    estimator: Any,
+    network: BaseNetwork,
+    batches: Batches,
+    state: TrainingState,
+    given: GivenData,
+) -> None:
+    """Change a start by the training rows, as an estimator's parameters ask for.
+
+    Weights and biases that ``fit`` was given stay as they are.
+    """
+    params, weights, biases = state.params, given.coef_init is None, given.intercept_init is None
+    start = ROW_STARTS.get(estimator.init) if isinstance(estimator.init, str) else None
+    if start is not None and (weights or biases):
+        assert isinstance(network, Network)  # the estimators of others have no such option
+        rows = sample_rows(batches.X, batches.sample_weight, state.random_state)
+        start(params, network, rows, state.random_state, weights, biases)
+    if estimator.init_output_bias == "targets" and biases:
+        output_biases = network.layout.intercepts(params)[-1]
+        output_biases[...] = constant_biases(network, batches.targets, batches.sample_weight)

@@ -24,8 +24,10 @@ from sklearn_metabp.update_rules import UPDATE_RULES, LinearBackprop, TrainingRu
 from sklearn_metabp.update_rules.schedules import Schedule
 from sklearn_metabp.update_rules.wrapper import WrapperRule
 
-# Constraints of the parameters of estimators that predict y.
-INPUT_GRADIENT_CONSTRAINTS: dict = {
+# Constraints of the parameters of multilayer perceptrons that predict y.
+PERCEPTRON_CONSTRAINTS: dict = {
+    "n_members": [Interval(Integral, 1, None, closed="left")],
+    "parametric_activation": ["boolean"],
     "input_gradient_penalty": [Interval(Real, 0, None, closed="left")],
     "input_gradient_norm": [StrOptions(set(INPUT_GRADIENT_NORMS))],
 }
@@ -213,7 +215,9 @@ def make_input_layer(
         return None
     name = "numeric_embedding" if numeric_embedding is not None else "scaling_layer"
     if issparse(X):
-        raise ValueError(f"{name} needs a dense X: pass X.toarray(), or leave {name} out.")
+        raise ValueError(
+            f"{name} needs a dense X, and this one is sparse: pass X.toarray(), or leave it out."
+        )
     if penalty > 0:
         raise ValueError(
             f"input_gradient_penalty={penalty:g} is for networks whose first layer receives X "
@@ -229,6 +233,17 @@ def make_input_layer(
     if not has_scales and embedding is None:
         return None
     return InputLayer(X.shape[1], bool(has_scales), embedding)
+
+
+def check_parametric_activation(is_parametric: bool, rule: TrainingRule) -> bool:
+    """Check that the rule allows trained activation functions, and return whether there are any."""
+    if is_parametric and rule.acts_backward:
+        raise ValueError(
+            "parametric_activation=True needs the derivatives of rule (6), in whose place "
+            f"{type(rule).__name__} computes deltas of its own: set parametric_activation=False or "
+            "use a rule that leaves the backward step alone."
+        )
+    return bool(is_parametric)
 
 
 def count_threads(n_threads: int) -> int:

@@ -16,6 +16,8 @@ from sklearn_metabp.estimators._rows import Rows, check_weight
 from sklearn_metabp.estimators._sequences import check_sequences, check_sequences_and_y
 from sklearn_metabp.network import (
     HIDDEN_ACTIVATIONS,
+    INITIALIZERS,
+    ROW_STARTS,
     BaseNetwork,
     ParameterLayout,
     RecurrentNetwork,
@@ -41,6 +43,7 @@ class BaseBackpropRNN(BaseBackprop):
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "cell": [StrOptions(set(CELLS))],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
+        "init": [StrOptions(set(INITIALIZERS) - set(ROW_STARTS)), callable],
         "return_sequences": ["boolean"],
         "n_timesteps": [Interval(Integral, 1, None, closed="left"), None],
         "bptt_steps": [Interval(Integral, 1, None, closed="left"), None],

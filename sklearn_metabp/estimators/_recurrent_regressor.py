@@ -32,8 +32,8 @@ class BackpropRNNRegressor(RegressorMixin, BaseBackpropRNN):
         before; ``"gru"`` has gates that say how much of them is kept.
     activation : str, default="tanh"
         Activation function of an Elman layer: ``"identity"``, ``"logistic"``, ``"tanh"``,
-        ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``. A GRU has
-        ``"tanh"``.
+        ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``, ``"mish"``,
+        ``"softplus"``. A GRU has ``"tanh"``.
     return_sequences : bool, default=False
         Whether y has a value at every time step. Otherwise it has one for every sequence, which the
         network gives after the last time step.

@@ -2,21 +2,20 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import spmatrix
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_metabp.embeddings import NumericEmbedding
 from sklearn_metabp.estimators._base import BaseBackpropMLP
 from sklearn_metabp.estimators._parameters import (
-    INPUT_GRADIENT_CONSTRAINTS,
     INPUT_LAYER_CONSTRAINTS,
+    PERCEPTRON_CONSTRAINTS,
     takes_steps,
 )
 from sklearn_metabp.estimators._rows import GivenData, Rows
@@ -35,7 +34,12 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         Number of neurons of every hidden layer; ``()`` for no hidden layer.
     activation : str or list of str, default="relu"
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
-        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``.
+        ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``,
+        ``"mish"``, ``"softplus"``.
+    parametric_activation : bool, default=False
+        Whether every hidden neuron also trains a factor a, 1 at first, of its activation function
+        f: its output is (1 - a) in + a f(in). ``extras_`` has the factors of a layer by a name such
+        as ``"activation_mixes_[0]"``.
     loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
         Sum over the outputs, mean over the batch: ``"squared_error"`` is half the square of the
         error, ``"absolute_error"`` is the absolute value of the error, ``"huber"`` is half the
@@ -112,8 +116,9 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         default parameters. The scaling layer comes before it. It needs a dense X.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
-        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
-        and random state that returns the parameters.
+        ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, ``"data"``, or a function of layout,
+        activations and random state that returns the parameters. With ``"data"`` all net inputs
+        have variance 1 over the first training rows, and are 0 at a point among these rows.
     init_output_bias : {"init", "targets"}, default="init"
         Starting biases of the output neurons: those of ``init``, around 0, or those of the best
         constant prediction for the first training rows. That is the weighted mean of y, its median
@@ -218,8 +223,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
 
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
-        **INPUT_GRADIENT_CONSTRAINTS,
-        "n_members": [Interval(Integral, 1, None, closed="left")],
+        **PERCEPTRON_CONSTRAINTS,
         **INPUT_LAYER_CONSTRAINTS,
         "loss": [StrOptions(set(NUMBER_LOSSES))],
         "out_activation": [StrOptions({"auto", *OUT_ACTIVATIONS})],
@@ -230,6 +234,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: str | Sequence[str] = "relu",
         *,
+        parametric_activation: bool = False,
         loss: str = "squared_error",
         out_activation: str = "auto",
         update_rule: str | TrainingRule | BaseEstimator = "adam",
@@ -283,6 +288,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
             verbose=verbose,
             n_threads=n_threads,
         )
+        self.parametric_activation = parametric_activation
         self.input_gradient_penalty = input_gradient_penalty
         self.input_gradient_norm = input_gradient_norm
         self.tied_epochs = tied_epochs

@@ -103,7 +103,9 @@ def as_mlp(learner: Any, n_outputs: int = 1, centre: np.ndarray | None = None) -
         return _behind_transformers(learner, n_outputs, centre)
     if type(learner) not in (BackpropMLPRegressor, MLPRegressor) or learner.n_outputs_ != n_outputs:
         return None
-    if type(learner) is BackpropMLPRegressor and len(members_of(learner)) > 1:
+    if isinstance(learner, BackpropMLPRegressor) and (
+        len(members_of(learner)) > 1 or learner.layout_.extras
+    ):
         return None
     functions = _hidden_functions(learner)
     if learner.out_activation_ not in ELEMENTWISE_OUTPUTS or len(set(functions)) > 1:

@@ -15,8 +15,9 @@ from sklearn_metabp.network.constant import constant_biases, constant_loss
 from sklearn_metabp.network.initializers import INITIALIZERS, glorot_uniform, resolve_initializer
 from sklearn_metabp.network.layout import Extra, ParameterLayout, Role, Tensor
 from sklearn_metabp.network.mean_loss import MeanLoss
-from sklearn_metabp.network.network import Network
+from sklearn_metabp.network.network import Network, mixes_of
 from sklearn_metabp.network.recurrent import RecurrentNetwork
+from sklearn_metabp.network.row_starts import ROW_STARTS, sample_rows
 from sklearn_metabp.network.step import BatchLoss, OtherStep, Step, StepView, TrainingRows
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LOSSES",
     "NUMBER_LOSSES",
     "OUT_ACTIVATIONS",
+    "ROW_STARTS",
     "BaseNetwork",
     "BatchLoss",
     "Embedding",
@@ -46,5 +48,7 @@ __all__ = [
     "constant_biases",
     "constant_loss",
     "glorot_uniform",
+    "mixes_of",
     "resolve_initializer",
+    "sample_rows",
 ]

@@ -46,8 +46,13 @@ class BaseNetwork(ABC):
     input_noise: float = 0.0
     input_gradient_penalty: float = 0.0
     input_gradient_norm: str = "l2"
-    input_layer: InputLayer | None = None
     dropout_schedule: str | Callable[[int, int], float] = "constant"
+    input_layer: InputLayer | None = None
+
+    @property
+    def parametric_layers(self) -> list[int]:
+        """Numbers of the hidden layers with a parametric activation, from 0."""
+        return []
 
     @property
     def without_functions(self) -> Self:
@@ -108,9 +113,25 @@ class BaseNetwork(ABC):
         """
         if self.input_layer is None:
             return X
-        return self.input_layer.embed(
-            X, params[self.layout.dense.n_params :][: self.input_layer.n_params]
-        )
+        return self.input_layer.embed(X, self._input_params(params))
+
+    def pull_back(self, X: np.ndarray, vectors: np.ndarray, params: np.ndarray) -> np.ndarray:
+        """Return derivatives by X, from derivatives by what the first layer receives.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        vectors : ndarray of shape (..., n_samples, fan_in)
+        params : ndarray of shape (n_params,)
+        """
+        if self.input_layer is None:
+            return vectors
+        return self.input_layer.pull_back(X, vectors, self._input_params(params))
+
+    def _input_params(self, params: np.ndarray) -> np.ndarray:
+        assert self.input_layer is not None
+        start = self.layout.dense.n_params
+        return params[start : start + self.input_layer.n_params]
 
     def mean_loss(
         self,

@@ -147,6 +147,7 @@ INITIALIZERS: dict[str, Initializer] = {
     "he_normal": he_normal,
     "lecun_normal": lecun_normal,
     "orthogonal": orthogonal,
+    "data": lecun_normal,  # which ROW_STARTS changes as soon as the rows are known
 }
 
 

@@ -1,7 +1,7 @@
 """A network without its weights: layers, activation functions and loss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -10,12 +10,18 @@ import numpy as np
 from sklearn_metabp._kernels.arrays import readable
 from sklearn_metabp._kernels.functions import check_functions, check_input_gradient
 from sklearn_metabp._kernels.network import Backprop
+from sklearn_metabp._kernels.network.backprop_fallback import mix_starts
 from sklearn_metabp._kernels.network.input_layer import InputLayer, check_input_layer
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.network.base import BaseNetwork
 from sklearn_metabp.network.forward import ForwardPass, is_small_pass
-from sklearn_metabp.network.layout import ParameterLayout
+from sklearn_metabp.network.layout import Extra, ParameterLayout
 from sklearn_metabp.network.mean_loss import FORWARD_BATCH
+
+
+def mixes_of(layer: int, width: int) -> Extra:
+    """Return the factors a of a hidden layer's parametric activation x = (1 - a) in + a f(in)."""
+    return Extra(f"activation_mixes_[{layer}]", layer, (width,))
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,10 @@ class Network(BaseNetwork):
     Parameters
     ----------
     layout : ParameterLayout
+        A hidden layer whose extra is ``mixes_of(layer, width)`` has a parametric activation: its
+        outputs are (1 - a) in + a f(in), with a factor a for every neuron.
     activations : tuple of str
-        Activation function of every hidden layer, a name in ``HIDDEN_ACTIVATIONS``.
+        Activation function f of every hidden layer, a name in ``HIDDEN_ACTIVATIONS``.
     out_activation : str
         Activation function of the output layer, a name in ``OUT_ACTIVATIONS``.
     loss : str
@@ -82,8 +90,8 @@ class Network(BaseNetwork):
     input_noise: float = 0.0
     input_gradient_penalty: float = 0.0
     input_gradient_norm: str = "l2"
-    input_layer: InputLayer | None = None
     dropout_schedule: str | Callable[[int, int], float] = "constant"
+    input_layer: InputLayer | None = None
 
     def __post_init__(self) -> None:
         sizes = self.layout.layer_sizes
@@ -107,13 +115,27 @@ class Network(BaseNetwork):
             )
         check_input_gradient(self.input_gradient_penalty, self.input_gradient_norm)
         check_input_layer(self.input_layer, sizes[0], self.input_gradient_penalty)
-        if self.input_layer is not None:
-            wanted = self.layout.dense.with_input_layer(self.input_layer)
-            if self.layout != wanted:
-                raise ValueError(
-                    "the layout must have the extras of the input layer, as that of "
-                    "layout.with_input_layer(input_layer) has."
-                )
+        layers = self.parametric_layers
+        mix_starts(layers, sizes, 0, self.input_gradient_penalty)
+        mixes = tuple(mixes_of(layer, sizes[layer + 1]) for layer in layers)
+        wanted = replace(self.layout.dense, extras=mixes).with_input_layer(self.input_layer)
+        if self.layout != wanted:
+            raise ValueError(
+                "the extras of the layout must be those of the input layer, as "
+                "layout.with_input_layer(input_layer) has them, and then factors of parametric "
+                f"activations; got {self.layout.extras_text}."
+            )
+
+    @property
+    def parametric_layers(self) -> list[int]:
+        """Numbers of the hidden layers with a parametric activation, from 0."""
+        widths = enumerate(self.layout.layer_sizes[1:-1])
+        return [n for n, width in widths if mixes_of(n, width) in self.layout.extras]
+
+    def start_extras(self, rng: np.random.RandomState) -> dict[str, np.ndarray]:
+        """Return the first values of the extras; the factors of activations start at 1."""
+        ones = {extra.name: np.ones(extra.shape) for extra in self.layout.extras}
+        return ones | super().start_extras(rng)
 
     def backprop(
         self,
@@ -169,6 +191,7 @@ class Network(BaseNetwork):
             input_gradient_penalty=self.input_gradient_penalty,
             input_gradient_norm=self.input_gradient_norm,
             input_layer=self.input_layer,
+            parametric_layers=self.parametric_layers,
         )
 
     def outputs(
@@ -209,6 +232,31 @@ class Network(BaseNetwork):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_kept_pass"}
+
+    def up_to_net_inputs(self, layer: int) -> "Network":
+        """Return the network of the layers up to one of them, whose outputs are its net inputs.
+
+        Parameters
+        ----------
+        layer : int
+            0 is the first layer after the inputs.
+
+        Returns
+        -------
+        network : Network
+            Without dropout, noise and penalties.
+        """
+        sizes = self.layout.layer_sizes[: layer + 2]
+        own = mixes_of(layer, sizes[-1])  # they come behind the net inputs
+        extras = tuple(e for e in self.layout.extras if e.layer <= layer and e != own)
+        layout = replace(self.layout, layer_sizes=sizes, extras=extras)
+        return Network(
+            layout,
+            self.activations[:layer],
+            "identity",
+            "squared_error",
+            input_layer=self.input_layer,
+        )
 
     def count_patterns(self, backprop: Backprop, n_rows: int) -> int:
         """Return the number of patterns of a kernel's last batch, which had so many rows."""

@@ -15,6 +15,7 @@ from skl2onnx.common.utils import check_input_and_output_numbers
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.estimators import members_of
+from sklearn_metabp.network import mixes_of
 from sklearn_metabp.onnx.graph import Graph, Node
 from sklearn_metabp.onnx.input_layer import input_layer_outputs
 from sklearn_metabp.onnx.recurrent import recurrent_states
@@ -31,9 +32,16 @@ AUTOENCODER_OPTIONS = ("transform", "score_samples", "reconstruct", "residuals")
 
 def hidden_outputs(graph: Graph, model: Any, x: Node, n_layers: int) -> Node:
     """Compute the activations of a hidden layer, (n_samples, n_neurons): rule (1) by layers."""
+    network, extras = model.network_, model.layout_.extras_of(model.params_)
+    mixes = [extras.get(mixes_of(layer, 1).name) for layer in range(len(network.activations))]
     x = input_layer_outputs(graph, model, graph.cast(x, graph.dtype))
     for layer in range(n_layers):
-        x = graph.activate(model.network_.activations[layer], _net_inputs(graph, model, x, layer))
+        net_inputs = _net_inputs(graph, model, x, layer)
+        x = graph.activate(network.activations[layer], net_inputs)
+        a = mixes[layer]
+        if a is not None:  # (1 - a) in + a f(in)
+            linear = graph.Mul(net_inputs, graph.constant(1 - a))
+            x = graph.Add(linear, graph.Mul(x, graph.constant(a)))
     return x
 
 

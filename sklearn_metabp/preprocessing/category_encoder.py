@@ -100,11 +100,10 @@ class CategoryEncoder:
             return self._places_of(as_objects(column))
         codes, categories = column.codes, column.categories
         if len(codes) < len(categories):
-            used, codes = np.unique(codes, return_inverse=True)
-            values = [None if code < 0 else categories[code] for code in used.tolist()]
-        else:
-            values = [*categories, None]  # a missing value has the code -1
-        return self._places_of(values)[codes]
+            return self._places_of(
+                [None if code < 0 else categories[code] for code in codes.tolist()]
+            )
+        return self._places_of([*categories, None])[codes]  # a missing value has the code -1
 
     def _places_of(self, values: list[Any]) -> np.ndarray:
         known = self._places

@@ -172,6 +172,17 @@ class RobustSmoothClipper(
         """
         check_is_fitted(self)
         values = self._check_rows(X, reset=False, copy=self.copy)
+        self.clip_in_place(values)
+        return values
+
+    def clip_in_place(self, values: np.ndarray) -> None:
+        """Scale and clip rows as :meth:`transform` does, in their memory and without its checks.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_samples, n_features), dtype float32 or float64
+            Rows without infinite values.
+        """
         is_constant = self.scale_ == 0
         if is_constant.any():
             values[:, is_constant] = np.where(np.isnan(values[:, is_constant]), np.nan, 0)
@@ -187,7 +198,6 @@ class RobustSmoothClipper(
                 shares += 1
                 values /= np.sqrt(shares, out=shares)
                 np.clip(values, -limit, limit, out=values)
-        return values
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         r"""Return the values that :meth:`transform` makes X from.

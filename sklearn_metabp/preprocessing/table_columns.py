@@ -1,7 +1,7 @@
 """Tables as people have them: the columns of data frames and arrays, and what they hold."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, time, timedelta
 from numbers import Real
 from typing import Any, NamedTuple
@@ -156,7 +156,7 @@ def as_numbers(column: Column, name: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a value is no number, or infinite.
+        If a value is no number.
     """
     if isinstance(column, np.ndarray) and column.dtype.kind in "iufb":
         numbers = column
@@ -164,13 +164,18 @@ def as_numbers(column: Column, name: Any) -> np.ndarray:
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         numbers = _numbers_of_objects(as_objects(column), name)
-    numbers = numbers.astype(np.float64, copy=False)
-    if numbers.size and np.isinf(numbers).any():
+    return numbers.astype(np.float64, copy=False)
+
+
+def check_no_infinity(values: np.ndarray, names: Sequence[Any]) -> None:
+    """Raise ValueError if a value is infinite, with the name of its column."""
+    is_infinite = np.isinf(values)
+    if is_infinite.any():
+        name = names[int(is_infinite.any(axis=0).argmax())]
         raise ValueError(
             f"Column {name!r} of X contains infinity or a value too large for float64. Replace it "
             "by NaN if it stands for a missing number."
         )
-    return numbers
 
 
 def _numbers_of_objects(values: Iterable[Any], name: Any) -> np.ndarray:

@@ -25,6 +25,7 @@ from sklearn_metabp.preprocessing.table_columns import (
     Table,
     as_numbers,
     as_table,
+    check_no_infinity,
     is_frame,
     sort_columns,
 )
@@ -185,6 +186,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         for positions, kept in ((kinds.numbers, self.numbers_), (kinds.booleans, self.booleans_)):
             for position in positions:
                 values = as_numbers(table.columns[position], table.names[position])
+                check_no_infinity(values[:, None], [table.names[position]])
                 present = values[~np.isnan(values)]
                 if len(present) == len(values) and present.min() == present.max():
                     continue
@@ -251,14 +253,16 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         columns, names = table.columns, table.names
         n_numbers, n_given = len(self.numbers_), len(self.fill_values_)
         values = np.empty((table.n_rows, n_given))
-        for place, position in enumerate((*self.numbers_, *self.booleans_)):
+        given = (*self.numbers_, *self.booleans_)
+        for place, position in enumerate(given):
             values[:, place] = as_numbers(columns[position], names[position])
+        check_no_infinity(values, [names[position] for position in given])
         is_gap = np.isnan(values)
         np.copyto(values, self.fill_values_, where=is_gap)
         out = np.zeros((table.n_rows, self._n_outputs()), self.dtype)
         start = self.n_numeric_
         if n_numbers:
-            out[:, :start] = self.scaler_.transform(values[:, :n_numbers])
+            out[:, :start] = self._scaled(values[:, :n_numbers])
         for part in (is_gap[:, self.gaps_], values[:, n_numbers:]):
             stop = start + part.shape[1]
             out[:, start:stop] = part
@@ -268,6 +272,12 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
             encoder.write(columns[position], out[:, start:stop])
             start = stop
         return out
+
+    def _scaled(self, numbers: np.ndarray) -> np.ndarray:
+        if isinstance(self.scaler_, RobustSmoothClipper):
+            self.scaler_.clip_in_place(numbers)  # checks take longer than the rest for one row
+            return numbers
+        return self.scaler_.transform(numbers)
 
     def _n_outputs(self) -> int:
         of_categories = sum(encoder.n_outputs for encoder in self.encoders_)

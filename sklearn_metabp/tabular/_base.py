@@ -5,6 +5,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -128,6 +129,9 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         )
         if self.update_rule is not None:
             network.set_params(update_rule=self.update_rule)
+        n_trained = n_rows - int(np.ceil(n_rows * self.validation_fraction))
+        if isinstance(network.batch_size, Integral) and network.batch_size > n_trained:
+            network.set_params(batch_size="full")
         return _safe_set_output(clone(preprocessor), transform="default"), network
 
     def _fit_parts(

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight
 from sklearn_metabp.estimators import BackpropMLPClassifier
 from sklearn_metabp.tabular import recipe
 from sklearn_metabp.tabular._base import BaseTabularMLP
+from sklearn_metabp.tabular.brier import negative_brier_score
 from sklearn_metabp.targets import as_labels, learn_targets
 from sklearn_metabp.update_rules import TrainingRule
 
@@ -43,8 +44,9 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Share of the rows of X, in (0, 1), that are not trained on and choose the epoch whose
         weights are kept.
     scoring : str, callable or None, default=None
-        Score on these rows, as in ``cross_val_score``; None is accuracy. The last of several epochs
-        with the best score is kept.
+        Score on these rows, as in ``cross_val_score``; None is the Brier score, the mean squared
+        distance of the probabilities from the truth. The last of several epochs with the best score
+        is kept.
     calibration : {"temperature"}, float or None, default="temperature"
         Divisor of the net inputs of the output neurons, which makes probabilities fit the
         validation rows without changing predicted classes, as for :class:`BackpropMLPClassifier`.
@@ -187,7 +189,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     def _make_parts(self, n_rows: int) -> tuple[Any, Any]:
         preprocessor, network = super()._make_parts(n_rows)
-        network.set_params(calibration=self.calibration)
+        scoring = negative_brier_score if self.scoring is None else self.scoring
+        network.set_params(scoring=scoring, calibration=self.calibration)
         return preprocessor, network
 
     @_fit_context(prefer_skip_nested_validation=False)

@@ -17,10 +17,12 @@ from sklearn_metabp.network import (
     OUT_ACTIVATIONS,
     BaseNetwork,
     Embedding,
+    Extra,
     InputLayer,
     Network,
     ParameterLayout,
     RecurrentNetwork,
+    mixes_of,
 )
 from sklearn_metabp.tracing.files import CheckedFile, open_file
 from sklearn_metabp.tracing.tasks import Task
@@ -38,7 +40,7 @@ _KEYS = {
 _OPTIONAL_KEYS = {
     *("task", "records", "recurrence"),
     *("input_noise", "input_gradient_penalty", "input_gradient_norm", "input_layer"),
-    "dropout_schedule",
+    *("dropout_schedule", "parametric_layers"),
 }
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -128,6 +130,7 @@ class RunHeader:
             "input_noise": float(network.input_noise),
             "input_gradient_penalty": float(network.input_gradient_penalty),
             "input_gradient_norm": network.input_gradient_norm,
+            "parametric_layers": network.parametric_layers,
             "recurrence": _recurrence(network),
             "input_layer": _input_layer(network),
             "variables": list(self.variables),
@@ -159,6 +162,7 @@ class RunHeader:
             tuple(_integer("layer_sizes", size, _MOST_UNITS) for size in sizes),
             np.dtype(_one_of("layer_dtype", header, ("float32", "float64"))),
             recurrence.pop("cell", None),
+            _mixes(header.get("parametric_layers", []), sizes),
         ).with_input_layer(_known_input_layer(header.get("input_layer"), sizes[0]))
         network = (RecurrentNetwork if recurrence else Network)(
             layout,
@@ -248,6 +252,16 @@ def _known_input_layer(value: Any, n_inputs: int) -> InputLayer | None:
         tuple(map(tuple, edges)),
     )
     return InputLayer(n_inputs, has_scales, embedding)
+
+
+def _mixes(layers: Any, sizes: list[int]) -> tuple[Extra, ...]:
+    """Return the factors of the hidden layers with a parametric activation."""
+    n_hidden = len(sizes) - 2
+    if not isinstance(layers, list) or any(type(n) is not int for n in layers):
+        raise ValueError("parametric_layers is no list of numbers of hidden layers")
+    if sorted(set(layers)) != layers or not all(0 <= n < n_hidden for n in layers):
+        raise ValueError("parametric_layers are not hidden layers in their order")
+    return tuple(mixes_of(layer, sizes[layer + 1]) for layer in layers)
 
 
 def _records(variables: tuple[str, ...], layout: ParameterLayout) -> dict[str, list]:

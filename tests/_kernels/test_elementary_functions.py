@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers.kernels import fallback
-from helpers.networks import LONG_FUNCTIONS, normal_share
+from helpers.networks import LONG_FUNCTIONS, SELU_ALPHA, SELU_SCALE, mish_share, normal_share
 
 from sklearn_metabp._kernels.functions import HIDDEN_ACTIVATIONS
 
@@ -20,6 +20,10 @@ RANGES = {  # where no result is so small that its last digits are lost
     ("leaky_relu", np.float32): (-60, 60),
     ("elu", np.float64): (-60, 60),
     ("elu", np.float32): (-60, 60),
+    ("selu", np.float64): (-60, 60),
+    ("selu", np.float32): (-60, 60),
+    ("mish", np.float64): (-700, 60),
+    ("mish", np.float32): (-84, 60),
     ("softplus", np.float64): (-705, 60),
     ("softplus", np.float32): (-86, 60),
     ("silu", np.float64): (-700, 60),
@@ -79,6 +83,8 @@ SLOPES = {
         normal_share(z) + z * np.exp(-z * z / 2) / np.sqrt(8 * np.arctan(np.longdouble(1)))
     ),
     "silu": lambda z: (1 + np.exp(-z) * (1 + z)) / (1 + np.exp(-z)) ** 2,
+    "selu": lambda z: SELU_SCALE * np.where(z > 0, 1, SELU_ALPHA * np.exp(np.minimum(z, 0))),
+    "mish": lambda z: mish_share(z) + z * (1 - mish_share(z) ** 2) / (1 + np.exp(-z)),
 }
 
 
@@ -110,7 +116,7 @@ def test_slopes_are_right_to_the_last_digits(kernels, function, dtype):
     [
         ("tanh", (-1, 1)),
         ("logistic", (0, 1)),
-        *((name, (0, None)) for name in ("relu", "softplus", "gelu", "silu")),
+        *((name, (0, None)) for name in ("relu", "softplus", "gelu", "silu", "mish")),
         ("elu", (-1, None)),
         ("exp", (0, np.inf)),
     ],

@@ -46,7 +46,9 @@ def test_gradients_are_central_differences(kernels, activation, loss, out_activa
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "silu", "elu", "softplus"])
+@pytest.mark.parametrize(
+    "activation", ["relu", "tanh", "gelu", "silu", "mish", "elu", "selu", "softplus"]
+)
 def test_neurons_are_dropped_alike_in_every_pass(kernels, activation, norm):
     problem = penalised(
         (2, 5, 4, 2), activation, "huber", "tanh", n=3, norm=norm, dropout=0.4, dropout_key=3
@@ -95,6 +97,8 @@ def torch_gradients(problem):
         "gelu": torch.nn.functional.gelu,
         "silu": torch.nn.functional.silu,
         "elu": torch.nn.functional.elu,
+        "selu": torch.selu,
+        "mish": torch.nn.functional.mish,
         "softplus": torch.nn.functional.softplus,
         "logistic": torch.sigmoid,
         "leaky_relu": torch.nn.functional.leaky_relu,
@@ -128,7 +132,11 @@ def torch_gradients(problem):
     [("log_loss", "softmax"), ("log_loss", "logistic"), ("squared_error", "identity")],
 )
 @pytest.mark.parametrize(
-    "activation", ["relu", "tanh", "gelu", "silu", "elu", "softplus", "logistic", "leaky_relu"]
+    "activation",
+    [
+        *("relu", "tanh", "gelu", "silu", "mish", "elu", "selu", "softplus", "logistic"),
+        "leaky_relu",
+    ],
 )
 def test_gradients_are_those_of_double_backward(kernels, activation, loss, out_activation, norm):
     problem = penalised(

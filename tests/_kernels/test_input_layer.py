@@ -1,11 +1,13 @@
 """The input layer: scales and embeddings in front of the first layer of neurons."""
 
+import ctypes
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.kernels import compiled_only, fallback, installed
+from helpers.loops import at, compile_loops, vector_units
 from scipy.sparse import csr_array
 
 from sklearn_metabp._kernels.network import (
@@ -253,3 +255,50 @@ def test_a_kernel_refuses_what_it_cannot_embed(kernels):
     case.layer = InputLayer(4, True)
     with pytest.raises(ValueError, match="5 columns"):
         case.backprop(kernels)
+
+
+PROGRAM = """
+void run(int is_double, int kind, const void *x, const void *deltas, const void *numbers,
+         int64_t n, void *out, void *gradients, void *scratch)
+{
+    const int64_t item = is_double ? 8 : 4;
+    const char *given = numbers;
+    char *found = gradients;
+    InputColumn column = {kind, 1, 0, 0, 3, 2, given, found};
+    for (int k = 0; k < 4; k++) column.basis[k] = given + (1 + 3 * k) * item;
+    if (kind == PERIODIC)
+        for (int k = 0; k < 2; k++) column.basis_gradients[k] = found + (1 + 3 * k) * item;
+    column.coefs = given + 13 * item, column.coef_gradients = found + 7 * item;
+    column.intercepts = given + 19 * item, column.intercept_gradients = found + 13 * item;
+    embed_column(is_double, &column, out, 3, x, 1, n, scratch);
+    column_gradients(is_double, &column, deltas, 3, x, 1, n, -0.125, scratch);
+}
+"""
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["64", "32"])
+def test_bits_do_not_depend_on_the_vector_units(tmp_path, dtype):
+    rng, found = np.random.RandomState(4), {}
+    n = 131
+    x, deltas = rng.normal(size=(n, 1)).astype(dtype), rng.normal(size=(n, 3)).astype(dtype)
+    numbers = rng.normal(size=21).astype(dtype)
+    numbers[7:10], numbers[10:13] = -0.5, 0.5
+    for name, flags in vector_units().items():
+        (tmp_path / name).mkdir()
+        loops = compile_loops(tmp_path / name, PROGRAM, *flags, header="input_layer_loops.h")
+        made = [np.zeros((2, n, 3), dtype), np.zeros((2, 15), dtype)]
+        scratch = np.zeros(8192, dtype)
+        for kind in (0, 1):
+            loops.run(
+                int(dtype == np.float64),
+                kind,
+                *map(at, (x, deltas, numbers)),
+                ctypes.c_int64(n),
+                *map(at, (made[0][kind], made[1][kind], scratch)),
+            )
+        found[name] = made
+    assert np.isfinite(found["baseline"][1]).all()
+    assert found["baseline"][1][0].all()
+    for made in found.values():
+        for one, other in zip(made, found["baseline"], strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -1,11 +1,10 @@
 """The losses in C against long doubles, and their bits with several sets of vector units."""
 
 import ctypes
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.loops import at, compile_loops
+from helpers.loops import CPU, VECTOR_UNITS, at, compile_loops
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 
@@ -42,8 +41,6 @@ DTYPES = [np.float64, np.float32]
 WIDTHS = [*range(1, 71), 500]
 GROUPS = [(3, 2), (1, 1, 1), (2, 40), (17, 16, 33, 1), (64, 64)]
 N_ROWS = [1, 5, 16, 67]
-CPU = Path("/proc/cpuinfo")
-VECTOR_UNITS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512f": ["-mavx512f", "-mfma"]}
 
 
 def compiled(folder, flags):

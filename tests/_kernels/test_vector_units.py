@@ -22,7 +22,9 @@ def unfused(tmp_path_factory):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("function", ["gelu", "tanh", "logistic", "softplus", "silu", "elu", "exp"])
+@pytest.mark.parametrize(
+    "function", ["gelu", "tanh", "logistic", "softplus", "silu", "mish", "elu", "exp"]
+)
 def test_functions_are_right_to_the_last_bits_without_fused_multiply_add(unfused, function, dtype):
     low = {"gelu": (-37.4, -12.9)}.get(function, (-60, -60))[dtype == np.float32]
     x = np.concatenate([np.linspace(low, 60, 100_001), np.linspace(low, 0, 100_001)]).astype(dtype)

@@ -74,6 +74,8 @@ def test_a_continued_training_keeps_its_bins():
     assert embedding.embedding_of(X + 5, None) != before
     other = PiecewiseLinearEmbedding(n_bins=4, columns=[0]).embedding_of(X, None, before)
     assert other.edges == before.edges[:1]
+    finer = PiecewiseLinearEmbedding(n_bins=5).embedding_of(X, None, before)
+    assert finer != before
 
 
 def test_names_and_objects_are_resolved():

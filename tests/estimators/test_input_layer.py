@@ -26,8 +26,14 @@ from sklearn_metabp import (
     TrainingDoctor,
 )
 from sklearn_metabp.callbacks import Checkpoint
-from sklearn_metabp.derivatives import input_gradients
+from sklearn_metabp.derivatives import (
+    hessian,
+    input_gradients,
+    jacobian,
+    parameter_jacobian,
+)
 from sklearn_metabp.diagnostics.patterns import PatternGradients
+from sklearn_metabp.learned.scopes import SCOPES
 from sklearn_metabp.tracing import Trace
 
 RNG = np.random.RandomState(0)
@@ -174,6 +180,34 @@ def test_the_best_epoch_has_its_own_input_layer():
         np.testing.assert_allclose(values, start.extras_[key], rtol=1e-9)
 
 
+@by_setting
+def test_a_start_is_given_for_weights_and_biases(name):
+    first = regressor(name, max_iter=1).fit(X, Y)
+    starts = [w + 1 for w in first.coefs_], [b - 1 for b in first.intercepts_]
+    model = regressor(name, max_iter=1, update_rule=SGD(1e-12))
+    model.fit(X, Y, coef_init=starts[0], intercept_init=starts[1])
+    for found, given in zip(
+        model.coefs_ + model.intercepts_, [*starts[0], *starts[1]], strict=True
+    ):
+        np.testing.assert_allclose(found, given, rtol=1e-9)
+    with pytest.raises(ValueError, match="must have the shapes"):
+        model.fit(X, Y, coef_init=[np.ones((9, 8)), *starts[0][1:]])
+
+
+@by_setting
+def test_written_arrays_are_used(name):
+    model = regressor(name, warm_start=True).fit(X, Y)
+    before = model.predict(X)
+    for values in model.extras_.values():
+        values *= 1.5
+    after = model.predict(X)
+    assert not np.allclose(after, before)
+    layout, params = model.layout_, model.params_
+    received = model.network_.received(X, params)
+    hidden = np.tanh(received @ layout.coefs(params)[0] + layout.intercepts(params)[0])
+    np.testing.assert_allclose(model.network_.outputs(params, X, layer=0), hidden, atol=1e-12)
+
+
 def test_a_search_over_an_embedding():
     grid = {"numeric_embedding__sigma": [0.1, 0.5], "numeric_embedding__n_outputs": [2]}
     search = GridSearchCV(regressor("waves"), grid, cv=2).fit(X, Y)
@@ -261,15 +295,42 @@ def test_what_does_not_go_together_is_an_error(options, error, message):
     assert not hasattr(model, "network_")
 
 
-def test_learned_rules_and_derivatives_refuse_it():
+def test_learned_rules_and_second_derivatives_refuse_it():
     recorder = TraceRecorder()
-    plain = BackpropMLPRegressor((4,), **SHORT).set_callbacks(recorder).fit(X, Y)
+    BackpropMLPRegressor((4,), **SHORT).set_callbacks(recorder).fit(X, Y)
     rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
     with pytest.raises(ValueError, match=r"weights and biases alone.*input_scales_"):
         regressor("scales", update_rule=rule).fit(X, Y)
-    assert input_gradients(plain, X, Y).shape == X.shape
+    regressor("scales").set_callbacks(recorder := TraceRecorder("all")).fit(X, Y)
+    for scope in SCOPES:
+        with pytest.raises(ValueError, match=r"weights and biases alone.*input_scales_"):
+            LearnedUpdateRule(scope=scope).fit(recorder.trace_)
     with pytest.raises(TypeError, match=r"weights and biases alone.*input_scales_"):
-        input_gradients(regressor("scales").fit(X, Y), X, Y)
+        hessian(regressor("scales").fit(X, Y), X, Y)
+
+
+@by_setting
+def test_derivatives_are_those_of_differences(name):
+    targets = np.column_stack([Y, np.cos(X[:, 1])])
+    model = regressor(name).fit(X, targets)
+    network, params, step = model.network_, model.params_, 1e-6
+    by_inputs = np.empty((len(X), 2, 4))
+    for column in range(4):
+        shift = step * np.eye(4)[column]
+        outputs = [network.outputs(params, X + sign * shift) for sign in (1, -1)]
+        by_inputs[:, :, column] = (outputs[0] - outputs[1]) / (2 * step)
+    for mode in ("forward", "reverse", "auto"):
+        np.testing.assert_allclose(jacobian(model, X, mode=mode), by_inputs, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        input_gradients(model, X, output=1), by_inputs[:, 1], rtol=1e-6, atol=1e-8
+    )
+    by_params = parameter_jacobian(model, X)
+    for number in range(len(params)):
+        shift = step * np.eye(len(params))[number]
+        outputs = [network.outputs(params + sign * shift, X) for sign in (1, -1)]
+        np.testing.assert_allclose(
+            by_params[:, :, number], (outputs[0] - outputs[1]) / (2 * step), rtol=1e-6, atol=1e-8
+        )
 
 
 def test_gradients_are_those_of_torch():

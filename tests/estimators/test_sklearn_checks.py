@@ -77,6 +77,16 @@ ESTIMATORS = [
     ),
     BackpropMLPClassifier(n_members=2, update_rule=Adam(0.02), batch_size="full", **QUICK),
     BackpropMLPRegressor(n_members=2, update_rule=Adam(0.02), batch_size="full", **QUICK),
+    *(
+        estimator(
+            scaling_layer=True,
+            numeric_embedding="periodic",
+            update_rule=Adam(0.02),
+            batch_size="full",
+            **QUICK,
+        )
+        for estimator in (BackpropMLPClassifier, BackpropMLPRegressor)
+    ),
     BackpropRNNClassifier(),
     BackpropRNNRegressor(),
     BackpropRNNClassifier(10, "gru", update_rule=Adam(0.05), max_iter=60, random_state=0),

@@ -14,8 +14,10 @@ ACTIVATIONS = (
     "relu",
     "leaky_relu",
     "elu",
+    "selu",
     "gelu",
     "silu",
+    "mish",
     "softplus",
 )
 REGRESSION = ("squared_error", "absolute_error", "huber")
@@ -62,6 +64,18 @@ def normal_share(z):
     return np.where(z < 0, tail, 1 - tail)
 
 
+# The constants of Klambauer et al. (2017), from their formulas, to 20 digits.
+SELU_SCALE = np.longdouble("1.05070098735548049342")
+SELU_ALPHA = np.longdouble("1.67326324235437728482")
+
+
+def mish_share(z):
+    """Return tanh(log(1 + e^z))."""
+    small = np.exp(np.minimum(z, 0))
+    large = np.tanh(np.log1p(np.exp(np.maximum(z, 0))))
+    return np.where(z < 0, small * (small + 2) / (small * (small + 2) + 2), large)
+
+
 def _softmax(z):
     powers = np.exp(z - z.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
@@ -79,10 +93,15 @@ LONG_FUNCTIONS = {
     "softplus": lambda z: np.where(z > 0, z, 0) + np.log1p(np.exp(-np.abs(z))),
     "gelu": lambda z: z * normal_share(z),
     "silu": lambda z: z / (1 + np.exp(-z)),
+    "selu": lambda z: np.where(
+        z > 0, SELU_SCALE * z, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(z, 0))
+    ),
+    # tanh(log(1 + n)) = 1 - 2 / (1 + (1 + n)^2), and n (n + 2) / (n (n + 2) + 2) for small n
+    "mish": lambda z: z * mish_share(z),
 }
 
 # Functions with a jump of the slope.
-KINKED = {"relu", "leaky_relu", "elu"}
+KINKED = {"relu", "leaky_relu", "elu", "selu"}
 
 
 @dataclass(frozen=True)

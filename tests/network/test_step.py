@@ -23,6 +23,13 @@ SLOPES = {
         normal_share(net).astype(float) + net * np.exp(-(net**2) / 2) / np.sqrt(2 * np.pi)
     ),
     "silu": lambda net: (1 + np.exp(-net) * (1 + net)) / (1 + np.exp(-net)) ** 2,
+    "selu": lambda net: np.where(
+        net > 0, 1.0507009873554805, 1.7580993408473766 * np.exp(np.minimum(net, 0))
+    ),
+    "mish": lambda net: (
+        np.tanh(np.log1p(np.exp(net)))
+        + net / np.cosh(np.log1p(np.exp(net))) ** 2 / (1 + np.exp(-net))
+    ),
     "softmax": lambda net: LONG_FUNCTIONS["softmax"](net) * (1 - LONG_FUNCTIONS["softmax"](net)),
 }
 N, EPOCHS, ALPHA, RATE = 23, 3, 0.2, 0.05
@@ -38,6 +45,8 @@ CASES = [
     ((4, 3), "softplus", "identity", 8, True, True),
     ((4, 3), "gelu", "softmax", 8, True, True),
     ((4, 3), "silu", "identity", 23, True, False),
+    ((4, 3), "selu", "identity", 5, True, True),
+    ((4, 3), "mish", "tanh", 8, True, True),
 ]
 
 

@@ -12,6 +12,8 @@ from scipy.special import expit, logit, ndtr, softmax
 Function = Callable[[np.ndarray], np.ndarray]
 
 LEAK = 0.01  # slope of leaky_relu below zero
+# λ and λα of selu: its slope above zero, and minus its limit below.
+SELU_SCALE, SELU_FLOOR = 1.0507009873554804934, 1.7580993408473768599
 IN = "in"  # the net input in an expression of ONNX operators
 
 
@@ -132,6 +134,27 @@ def _gelu_curvature(net: np.ndarray) -> np.ndarray:
     return np.exp(-(net**2) / 2) / _ROOT_2_PI * (2 - net**2)
 
 
+def _mish_terms(net: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return tanh(log(1 + e^in)) and its derivative, with no e^|in| that could overflow."""
+    p = np.exp(-np.abs(net))
+    more, less = p * (p + 2), 1 + 2 * p
+    top = np.where(net < 0, more, less)
+    bottom = np.where(net < 0, more + 2, less + 2 * p**2)
+    return top / bottom, 4 * p * (1 + p) * np.where(net < 0, 1, p).astype(p.dtype) / bottom**2
+
+
+def _mish_slope(net: np.ndarray) -> np.ndarray:
+    share, change = _mish_terms(net)
+    return share + _times_share(net, change)
+
+
+def _mish_curvature(net: np.ndarray) -> np.ndarray:
+    # Both terms are 0 at the limits.
+    net = np.clip(net, -80, 80)
+    share, change = _mish_terms(net)
+    return change * (2 + net * (expit(-net) - 2 * share * expit(net)))
+
+
 def _log_odds(share: np.ndarray, half_a_row: float) -> np.ndarray:
     nearly_all = 1 - 1e-12  # a sum of weights is rounded
     share = np.where(share <= 0, half_a_row, np.where(share >= nearly_all, 1 - half_a_row, share))
@@ -140,6 +163,8 @@ def _log_odds(share: np.ndarray, half_a_row: float) -> np.ndarray:
 
 # Where x (1 - x) is a hundredth of 0.25.
 _STEEP_SHARES = (0.5 - math.sqrt(0.99) / 2, 0.5 + math.sqrt(0.99) / 2)
+
+_SOFTPLUS = ("Add", ("Relu", IN), ("Log", ("Add", 1, ("Exp", ("Neg", ("Abs", IN))))))
 
 _TABLE = (
     Activation(
@@ -225,6 +250,29 @@ _TABLE = (
         steep_outputs=(-0.99, np.inf),
     ),
     Activation(
+        "selu",
+        code=11,
+        function=lambda net: np.where(
+            net < 0, SELU_FLOOR * np.expm1(np.minimum(net, 0)), SELU_SCALE * net
+        ),
+        slope=lambda net: np.where(
+            net > 0, net.dtype.type(SELU_SCALE), SELU_FLOOR * np.exp(np.minimum(net, 0))
+        ),
+        curvature=lambda net: np.where(net > 0, 0, SELU_FLOOR * np.exp(np.minimum(net, 0))).astype(
+            net.dtype
+        ),
+        slope_of_output=lambda x: np.where(x > 0, x.dtype.type(SELU_SCALE), x + SELU_FLOOR),
+        # ONNX's Selu has constants that are rounded to float32, and runtimes have it in no other.
+        onnx=(
+            "Add",
+            ("Mul", ("Relu", IN), SELU_SCALE),
+            ("Mul", ("Sub", ("Exp", ("Min", IN, 0)), 1), SELU_FLOOR),
+        ),
+        output_range=(-SELU_FLOOR, np.inf),
+        steepest=SELU_FLOOR,
+        steep_outputs=(-0.99 * SELU_FLOOR, np.inf),
+    ),
+    Activation(
         "gelu",
         code=9,
         function=lambda net: _times_share(net, ndtr(net)),
@@ -247,13 +295,23 @@ _TABLE = (
         names_elsewhere=("swish",),
     ),
     Activation(
+        "mish",
+        code=12,
+        function=lambda net: _times_share(net, _mish_terms(net)[0]),
+        slope=_mish_slope,
+        curvature=_mish_curvature,
+        slope_of_output=None,
+        onnx=("Mul", IN, ("Tanh", _SOFTPLUS)),
+        steepest=1.08850,
+    ),
+    Activation(
         "softplus",
         code=8,
         function=lambda net: np.maximum(net, 0) + np.log1p(np.exp(-np.abs(net))),
         slope=expit,
         curvature=_logistic_slope,
         slope_of_output=lambda x: -np.expm1(-x),
-        onnx=("Add", ("Relu", IN), ("Log", ("Add", 1, ("Exp", ("Neg", ("Abs", IN)))))),
+        onnx=_SOFTPLUS,
         output_range=(0.0, np.inf),
         steep_outputs=(-math.log(0.99), np.inf),
     ),

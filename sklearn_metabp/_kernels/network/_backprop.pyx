@@ -9,6 +9,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport NAN, isfinite
 from libc.stdint cimport int64_t, intptr_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from sklearn_metabp._kernels.network._batch_rows cimport COLUMNS, NOTHING, BatchRows, address
 from sklearn_metabp._kernels.network._epoch_ends cimport (
@@ -19,7 +20,7 @@ from sklearn_metabp._kernels.network._input_layer cimport InputRows
 from sklearn_metabp._kernels.network._late_weights cimport LateWeights
 from sklearn_metabp._kernels.network._layer_loops cimport (
     RELU, SOFTMAX, activate, activate_and_slope, add_decay, add_noise, column_sums, curvatures,
-    drop, dropout_layer_key, dropout_rows_key, fill_rows, multiply, net_curvatures, output_rules,
+    drop, dropout_layer_key, dropout_rows_key, fill_rows, mix, multiply, net_curvatures, output_rules,
     softmax, softmax_labels_log_loss, sparse_gradient, sparse_product, sum_of, times_slope,
 )
 from sklearn_metabp._kernels.network._layers cimport (
@@ -35,7 +36,7 @@ from sklearn_metabp._kernels.rules._compiled_rule cimport CompiledRule, StepNumb
 from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES, check_input_gradient
 from sklearn_metabp._kernels.network.backprop_fallback import (
     check_backprop_arguments, check_dropout, check_n_threads, check_noise, check_noise_of,
-    check_sends_back_by_rule_6, check_shares,
+    check_sends_back_by_rule_6, check_shares, mix_starts,
 )
 from sklearn_metabp._kernels.network.epoch_ends import LOSS_IS_NOT_FINITE as BAD_LOSS
 from sklearn_metabp._kernels.network.epoch_ends import UPDATE_IS_NOT_FINITE as BAD_UPDATE
@@ -129,6 +130,7 @@ cdef class Backprop:
     cdef BatchRows _rows
     cdef LateWeights _late                  # of the first layer, while epochs run that can wait
     cdef InputGradient _input_gradient      # None without a penalty
+    cdef list _gaps
     cdef InputRows _input_rows              # None without an input layer
     cdef object _groups, _scratch, _tile_scratch, _block, _squares
     cdef const Products* _products          # NULL where BLAS computes them
@@ -144,7 +146,7 @@ cdef class Backprop:
     cdef double _total                      # patterns of the batch, or their sample weights
     cdef bint _drops
     cdef uint64_t _dropout_key, _noise_key
-    cdef bint _adds_noise
+    cdef bint _adds_noise, _mixes_outputs
     cdef const double* _shares              # of neurons to drop, by hidden layer
     cdef int64_t* _groups_at
     cdef int64_t _n_groups
@@ -153,14 +155,16 @@ cdef class Backprop:
     def __init__(self, layer_sizes, activations, out_activation, loss, params, gradients, *,
                  max_batch, alpha=0.0, out_groups=None, dropout=0.0, dropout_key=None, n_steps=0,
                  n_threads=1, input_noise=0.0, noise_key=None, input_gradient_penalty=0.0,
-                 input_gradient_norm="l2", input_layer=None):
+                 input_gradient_norm="l2", input_layer=None, parametric_layers=()):
         if self._layers != NULL:
             raise TypeError("a kernel is made once: make another one.")
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_input_layer(input_layer, self.layer_sizes[0], input_gradient_penalty)
         dense_sizes = first_width(self.layer_sizes, input_layer)
         self.input_layer = input_layer
-        self._n_extras = 0 if input_layer is None else input_layer.n_params
+        n_before = 0 if input_layer is None else input_layer.n_params
+        mixes, self._n_extras = mix_starts(
+            parametric_layers, dense_sizes, n_before, input_gradient_penalty)
         check_backprop_arguments(
             dense_sizes, activations, out_activation, loss, params, gradients, max_batch,
             out_groups, self._n_extras,
@@ -169,6 +173,7 @@ cdef class Backprop:
         check_noise(input_noise, noise_key)
         check_n_threads(n_threads)
         check_input_gradient(input_gradient_penalty, input_gradient_norm)
+        self._mixes_outputs = any(start is not None for start in mixes)
         self._n_layers = len(self.layer_sizes) - 1
         self.dtype = params.dtype
         self._is_double = self.dtype == np.float64
@@ -201,12 +206,13 @@ cdef class Backprop:
             self._input_gradient = InputGradient(
                 self.layer_sizes, (*activations, out_activation), loss, self._groups, max_batch,
                 self.dtype, input_gradient_penalty, input_gradient_norm)
-        self._make_layers(dense_sizes, (*activations, out_activation))
+        self._make_layers(dense_sizes, (*activations, out_activation), mixes)
         if input_layer is not None:
             start = self._n_weights + self._n_biases
+            stop = start + n_before
             self._input_rows = InputRows(
-                input_layer, params[start:], None if gradients is None else gradients[start:],
-                max_batch, n_threads)
+                input_layer, params[start:stop],
+                None if gradients is None else gradients[start:stop], max_batch, n_threads)
         if self._input_gradient is not None:
             self._input_gradient.fit_in(self._rows, self._layers, self._products, &self._pool,
                                         self._threads, self._scratch_at)
@@ -246,7 +252,7 @@ cdef class Backprop:
         is_penalised = self.input_gradient_penalty > 0 and self.gradients_ is not None
         return self.max_batch * (2 if is_penalised else 1)
 
-    def _make_layers(self, dense_sizes, functions):
+    def _make_layers(self, dense_sizes, functions, mixes):
         cdef int number
         cdef int64_t start = 0, item = self.dtype.itemsize
         cdef char* params = <char*>address(self.params)
@@ -255,7 +261,7 @@ cdef class Backprop:
         self._layers = <Layer*>PyMem_Calloc(self._n_layers, sizeof(Layer))
         if self._layers == NULL:
             raise MemoryError()
-        self.layer_outputs, self.deltas, self.slopes = [], [], []
+        self.layer_outputs, self.deltas, self.slopes, self._gaps = [], [], [], []
         for number in range(self._n_layers):
             layer = &self._layers[number]
             layer.fan_in, layer.width = dense_sizes[number], dense_sizes[number + 1]
@@ -273,6 +279,14 @@ cdef class Backprop:
             layer.deltas = layer.pulls = address(self.deltas[number])
             if number < self._n_layers - 1:
                 keeps = self._drops or ACTIVATIONS[functions[number]].needs_net_inputs
+                if mixes[number] is not None:
+                    keeps = True
+                    gaps = np.zeros(shape, self.dtype)
+                    self._gaps.append(gaps)
+                    layer.gaps = address(gaps)
+                    layer.mixes = params + <int64_t>mixes[number] * item
+                    if gradients != NULL:
+                        layer.mix_gradients = gradients + <int64_t>mixes[number] * item
                 self.slopes.append(np.zeros(shape, self.dtype) if keeps else None)
                 if keeps:
                     layer.slopes = address(self.slopes[number])
@@ -341,7 +355,7 @@ cdef class Backprop:
         if self._drops:
             self._check_shares()
         self.n_steps += 1
-        check_sends_back_by_rule_6(send_back, self.input_gradient_penalty)
+        check_sends_back_by_rule_6(send_back, self.input_gradient_penalty, self._mixes_outputs)
         cdef double loss
         cdef int n = <int>(stop - start), layer
         if send_back is None:
@@ -575,11 +589,11 @@ cdef class Backprop:
         cdef bint is_double = self._is_double, is_rectified
         cdef int end = work.end, number, width
         cdef int first = part_start(work, part), n = part_start(work, part + 1) - first
-        cdef double share
         cdef Layer* layer
         cdef void* out
         cdef void* slopes
         cdef void* bends
+        cdef void* gaps
         cdef void* x = NULL
         if not self._rows.is_sparse:
             x = row_of(self._rows.inputs, first, self._rows.n_inputs, self._item)
@@ -595,7 +609,7 @@ cdef class Backprop:
             layer = &self._layers[number]
             width = layer.width
             out = row_of(layer.outputs, first, width, self._item)
-            slopes = bends = NULL
+            slopes = bends = gaps = NULL
             if end == TRAINING and layer.slopes != NULL:
                 slopes = row_of(layer.slopes, first, width, self._item)
             if end == TRAINING and layer.curvatures != NULL:
@@ -604,7 +618,7 @@ cdef class Backprop:
             if number == 0 and self._rows.is_sparse:
                 pass  # the net inputs are there
             elif self._products != NULL:
-                is_rectified = layer.function == RELU and slopes == NULL
+                is_rectified = layer.function == RELU and slopes == NULL and layer.mixes == NULL
                 self._products.forward(n, width, layer.fan_in, x, layer.weights, layer.biases,
                                        RECTIFY if is_rectified else AS_IT_IS, out,
                                        self._threads[thread].tiles)
@@ -615,23 +629,38 @@ cdef class Backprop:
                     softmax(is_double, out, n, width, self._groups_at, self._n_groups)
                 elif end == TO_OUTPUTS:
                     activate(is_double, layer.function, out, <int64_t>n * width)
+            elif layer.mixes != NULL:
+                gaps = row_of(layer.gaps, first, width, self._item)
+                memcpy(gaps, out, <int64_t>n * width * self._item)
+                if slopes == NULL:
+                    activate(is_double, layer.function, out, <int64_t>n * width)
+                else:
+                    activate_and_slope(is_double, layer.function, out, slopes, <int64_t>n * width)
+                mix(is_double, out, slopes, gaps, layer.mixes, n, width)
+                if end == TRAINING:
+                    self._drop(number, out, slopes, gaps, n, first)
             elif slopes != NULL:
                 if bends != NULL:
                     net_curvatures(is_double, layer.function, bends, out, <int64_t>n * width)
                 activate_and_slope(is_double, layer.function, out, slopes, <int64_t>n * width)
                 if bends != NULL:
                     curvatures(is_double, layer.function, bends, out, <int64_t>n * width)
-                share = self._shares[number] if self._drops else 0
-                if share > 0:
-                    drop(is_double, out, slopes, bends, n, width,
-                         dropout_rows_key(dropout_layer_key(self._dropout_key, self.n_steps,
-                                                            number), first),
-                         <uint32_t>(share * 4294967296.0), 1 / (1 - share))
+                self._drop(number, out, slopes, bends, n, first)
             elif not is_rectified:
                 activate(is_double, layer.function, out, <int64_t>n * width)
                 if bends != NULL:
                     curvatures(is_double, layer.function, bends, out, <int64_t>n * width)
             x = out
+
+    cdef inline void _drop(self, int number, void* out, void* slopes, void* factors, int n,
+                           int first) noexcept nogil:
+        """Drop neurons of some rows of a hidden layer; factors are multiplied as slopes are."""
+        cdef double share = self._shares[number] if self._drops else 0
+        if share > 0:
+            drop(self._is_double, out, slopes, factors, n, self._layers[number].width,
+                 dropout_rows_key(dropout_layer_key(self._dropout_key, self.n_steps, number),
+                                  first),
+                 <uint32_t>(share * 4294967296.0), 1 / (1 - share))
 
     cdef double _output_rules(self, Py_ssize_t start, Py_ssize_t stop, int n,
                               int end) noexcept nogil:
@@ -669,8 +698,7 @@ cdef class Backprop:
         cdef Work work
         if number == 0 and self._late is not None:
             self._late.keep_gradient(layer.deltas, -1 / self._total)
-            column_sums(self._is_double, layer.bias_gradients, layer.deltas, n, layer.width,
-                        -1 / self._total)
+            self._column_gradients(layer, n)
             layer.squares = 0
             return True
         if self._is_sparse(number):
@@ -720,7 +748,7 @@ cdef class Backprop:
             block = layer.n_blocks * part // work.n_parts
             last = layer.n_blocks * (part + 1) // work.n_parts
         if part == 0:
-            column_sums(self._is_double, layer.bias_gradients, layer.pulls, n, layer.width, scale)
+            self._column_gradients(layer, n)
         if in_tiles:
             scratch += self._products.packed(n_rows, layer.width) * self._item
         for block in range(block, last):
@@ -740,6 +768,13 @@ cdef class Backprop:
             if work.rule != NULL:
                 self._threads[thread].is_finite &= (<CompiledRule>work.rule).change(
                     gradient, layer.start + at, length)
+
+    cdef inline void _column_gradients(self, Layer* layer, int n) noexcept nogil:
+        """dJ/dtheta = -mean delta, and dJ/da = -mean (f(in) - in) sum_h delta_h w_h."""
+        cdef double scale = -1 / self._total
+        column_sums(self._is_double, layer.bias_gradients, layer.pulls, n, layer.width, scale)
+        if layer.mixes != NULL:
+            column_sums(self._is_double, layer.mix_gradients, layer.gaps, n, layer.width, scale)
 
     cdef inline void* _inputs(self, int number) noexcept nogil:
         """Return the activations that a layer gets, which its gradient is computed from."""
@@ -825,6 +860,9 @@ cdef class Backprop:
         else:
             blas_backward(self._is_double, n, layer.width, before.width, deltas, layer.weights,
                           self._scratch_at, deltas_before)
+        if before.mixes != NULL:
+            multiply(self._is_double, row_of(before.gaps, first, before.width, self._item),
+                     deltas_before, n_deltas)
         if before.curvatures != NULL:
             multiply(self._is_double, row_of(before.curvatures, first, before.width, self._item),
                      deltas_before, n_deltas)

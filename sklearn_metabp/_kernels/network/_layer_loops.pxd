@@ -15,6 +15,7 @@ cdef extern from "../network/layer_loops.h" nogil:
 
     void activate(bint, int function, void* x, int64_t n)
     void activate_and_slope(bint, int function, void* x, void* slope, int64_t n)
+    void mix(bint, void* x, void* slope, void* gap, const void* factors, int64_t n, int64_t width)
     void softmax(bint, void* x, int64_t n, int64_t width, const int64_t* groups, int64_t n_groups)
     void times_slope(bint, int function, void* deltas, const void* x, int64_t n)
     void multiply(bint, void* deltas, const void* slope, int64_t n)

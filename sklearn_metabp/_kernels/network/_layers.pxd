@@ -29,6 +29,9 @@ ctypedef struct Layer:
     void* deltas
     void* slopes        # NULL where the outputs are enough
     void* curvatures    # f'' times what slopes multiply; NULL unless a penalty needs them
+    void* mixes         # factors of a parametric activation, or NULL, as are the next two
+    void* mix_gradients
+    void* gaps          # f(in) - in of a batch; behind rule (6), times what the outputs receive
     void* pulls         # what the gradients are computed from: the deltas, or see InputGradient
     int64_t start       # of the weights in the flat vector
     int64_t bias_start

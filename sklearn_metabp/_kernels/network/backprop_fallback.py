@@ -141,8 +141,63 @@ def check_shares(dropout: np.ndarray) -> None:
         )
 
 
-def check_sends_back_by_rule_6(send_back: Any, input_gradient_penalty: float) -> None:
-    """Raise ValueError if the deltas of a penalised step are not those of rule (6)."""
+def mix_starts(
+    parametric_layers: Sequence[int],
+    dense_sizes: Sequence[int],
+    n_before: int,
+    input_gradient_penalty: float,
+) -> tuple[tuple[int | None, ...], int]:
+    """Return where each hidden layer has its factors in the flat vector, and the number of extras.
+
+    Parameters
+    ----------
+    parametric_layers : sequence of int
+        Numbers of the hidden layers that have factors, in their order.
+    dense_sizes : sequence of int
+        Columns that the first layer receives, and neurons of every layer.
+    n_before : int
+        Number of extras before the factors.
+    input_gradient_penalty : float
+
+    Returns
+    -------
+    starts : tuple of (int or None), one for each hidden layer
+    n_extras : int
+
+    Raises
+    ------
+    ValueError
+        If a number is none of a hidden layer, or the input gradients are penalised.
+    """
+    n_hidden, layers = len(dense_sizes) - 2, list(parametric_layers)
+    if sorted(set(layers)) != layers or not all(0 <= layer < n_hidden for layer in layers):
+        raise ValueError(
+            f"parametric_layers must be numbers of the {n_hidden} hidden layers, from 0 and in "
+            f"their order; got {parametric_layers}."
+        )
+    if input_gradient_penalty > 0 and layers:
+        raise ValueError(
+            "the penalty of the input gradients has no gradient for a parametric activation: set "
+            "input_gradient_penalty=0 or parametric_activation=False."
+        )
+    first = sum((a + 1) * b for a, b in pairwise(dense_sizes))
+    starts: list[int | None] = [None] * n_hidden
+    n_extras = n_before
+    for layer in layers:
+        starts[layer] = first + n_extras
+        n_extras += dense_sizes[layer + 1]
+    return tuple(starts), n_extras
+
+
+def check_sends_back_by_rule_6(
+    send_back: Any, input_gradient_penalty: float, mixes_outputs: bool
+) -> None:
+    """Raise ValueError if deltas that are not those of rule (6) would be needed as such."""
+    if send_back is not None and mixes_outputs:
+        raise ValueError(
+            "the gradient of a parametric activation follows rule (6), and send_back replaces it: "
+            "set parametric_activation=False."
+        )
     if send_back is not None and input_gradient_penalty > 0:
         raise ValueError(
             "the penalty of the input gradients follows rule (6), and send_back replaces it: set "
@@ -201,8 +256,11 @@ class Backprop(EpochLoop):
         Name in ``INPUT_GRADIENT_NORMS``.
     input_layer : InputLayer, default=None
         Scales and an embedding of the inputs. ``layer_sizes[0]`` is the number of columns of X, and
-        the first weight matrix has ``input_layer.width`` rows. X is then dense, and the extras are
-        the arrays of the input layer.
+        the first weight matrix has ``input_layer.width`` rows. X is then dense, and the first
+        extras are the arrays of the input layer.
+    parametric_layers : sequence of int, default=()
+        Numbers of the hidden layers with a parametric activation x = (1 - a) in + a f(in), from 0.
+        Their factors a, one a neuron, are the last extras.
 
     Attributes
     ----------
@@ -245,11 +303,15 @@ class Backprop(EpochLoop):
         input_gradient_penalty: float = 0.0,
         input_gradient_norm: str = "l2",
         input_layer: InputLayer | None = None,
+        parametric_layers: Sequence[int] = (),
     ) -> None:
         self.layer_sizes = tuple(int(size) for size in layer_sizes)
         check_input_layer(input_layer, self.layer_sizes[0], input_gradient_penalty)
         dense_sizes = first_width(self.layer_sizes, input_layer)
-        n_extras = 0 if input_layer is None else input_layer.n_params
+        n_before = 0 if input_layer is None else input_layer.n_params
+        starts, n_extras = mix_starts(
+            parametric_layers, dense_sizes, n_before, input_gradient_penalty
+        )
         check_backprop_arguments(
             dense_sizes,
             activations,
@@ -267,6 +329,11 @@ class Backprop(EpochLoop):
         check_input_gradient(input_gradient_penalty, input_gradient_norm)
         self.input_gradient_penalty = input_gradient_penalty
         self._norm = INPUT_GRADIENT_NORMS[input_gradient_norm]
+        self._mixes = [
+            None if start is None else slice(start, start + width)
+            for start, width in zip(starts, self.layer_sizes[1:-1], strict=True)
+        ]
+        self._gaps: list[Any] = [None] * len(starts)  # of the last training batch
         self.dropout = np.full(len(self.layer_sizes) - 2, dropout, np.float64)
         self._dropout_key, self.n_steps = dropout_key or 0, n_steps
         self._drops = dropout_key is not None
@@ -286,9 +353,10 @@ class Backprop(EpochLoop):
         if gradients is not None:
             self._weight_gradients = weight_views(gradients, dense_sizes)
             self._bias_gradients = bias_views(gradients[:n_dense], dense_sizes)
-        self.input_layer, self._input_params = input_layer, params[n_dense:]
+        of_inputs = slice(n_dense, n_dense + n_before)
+        self.input_layer, self._input_params = input_layer, params[of_inputs]
         if gradients is not None:
-            self._input_gradients = gradients[n_dense:]
+            self._input_gradients = gradients[of_inputs]
         self._received = (
             None if input_layer is None else np.zeros((max_batch, dense_sizes[0]), self.dtype)
         )
@@ -300,9 +368,11 @@ class Backprop(EpochLoop):
         self.deltas = [np.zeros((max_batch, size), self.dtype) for size in self.layer_sizes[1:]]
         self.slopes: list[Any] = [
             np.zeros((max_batch, size), self.dtype)
-            if self._drops or ACTIVATIONS[function].needs_net_inputs
+            if self._drops or ACTIVATIONS[function].needs_net_inputs or mix is not None
             else None
-            for size, function in zip(self.layer_sizes[1:-1], activations, strict=True)
+            for size, function, mix in zip(
+                self.layer_sizes[1:-1], activations, self._mixes, strict=True
+            )
         ]
         self._curvatures: list[Any] = [None] * len(activations)  # f'' of the batch, if penalised
         self.targets = np.zeros((max_batch, self.layer_sizes[-1]), self.dtype)
@@ -405,7 +475,13 @@ class Backprop(EpochLoop):
         if activation.sums_to_one:
             return softmax_of_groups(net_inputs, self._groups)
         x = activation.function(net_inputs)
-        if not training or layer == len(self.slopes):
+        if layer == len(self.slopes):
+            return x
+        mix, factor = self._mixes[layer], None
+        if mix is not None:
+            factor, gaps = self.params[mix], x - net_inputs
+            x = (1 - factor) * net_inputs + factor * x
+        if not training:
             return x
         is_curved = self.input_gradient_penalty > 0 and activation.is_bent
         if is_curved:
@@ -413,7 +489,11 @@ class Backprop(EpochLoop):
             self._curvatures[layer] = activation.curvature(net_inputs)
         if self.slopes[layer] is None:
             return x
-        slope = activation.derivative(x, net_inputs)
+        if factor is None:
+            slope = activation.derivative(x, net_inputs)
+        else:
+            assert activation.slope is not None
+            slope = (1 - factor) + factor * activation.slope(net_inputs)
         factors = self.dtype.type(1)
         share = float(self.dropout[layer])
         if self._drops and share > 0:
@@ -421,6 +501,8 @@ class Backprop(EpochLoop):
                 self._dropout_key, self.n_steps, layer, len(x), x.shape[1], share, self.dtype
             )
         self.slopes[layer][: len(x)] = slope * factors
+        if factor is not None:
+            self._gaps[layer] = gaps * factors
         if is_curved:
             self._curvatures[layer] *= factors
         return x * factors
@@ -466,7 +548,8 @@ class Backprop(EpochLoop):
             raise ValueError("gradients need targets: load them with X.")
         if self.gradients_ is None:
             raise ValueError("gradients need an array to be written to: make the kernel with one.")
-        check_sends_back_by_rule_6(send_back, self.input_gradient_penalty)
+        mixes_outputs = any(mix is not None for mix in self._mixes)
+        check_sends_back_by_rule_6(send_back, self.input_gradient_penalty, mixes_outputs)
         if self._drops:
             check_shares(self.dropout)
         self.n_steps += 1
@@ -480,6 +563,10 @@ class Backprop(EpochLoop):
                     # Rule (6): delta_i = f'(in_i) sum_h delta_h w_hi.
                     sent = self.deltas[layer][:n] @ self._weights[layer].T
                     self.deltas[layer - 1][:n] = self._slopes_of(layer - 1, n) * sent
+                    mix = self._mixes[layer - 1]
+                    if mix is not None and self.gradients_ is not None:
+                        # dJ/da_i = -(f(in_i) - in_i) sum_h delta_h w_hi.
+                        self.gradients_[mix] = -(self._gaps[layer - 1] * sent).sum(axis=0) / total
             received = self._batch if self._received is None else self._received[:n]
             inputs = [received, *(x[:n] for x in self.layer_outputs[:-1])]
             deltas = [delta[:n] for delta in self.deltas]

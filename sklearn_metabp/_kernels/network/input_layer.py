@@ -359,27 +359,62 @@ class InputLayer:
         pulls : ndarray of shape (n_rows, n_params)
         """
         values, found = self.views(params), {}
-        plain, plain_places, places = self.places
+        _, _, places = self.places
         scaled = X * values["input_scales_"] if self.has_scales else X
-        of_columns = np.empty(X.shape, params.dtype)  # deltas of the scaled columns
-        of_columns[:, plain] = deltas[:, plain_places]
         embedding = self.embedding
         if embedding is not None:
-            columns, n_linear = list(embedding.columns), embedding.n_linear
-            x, arrays = scaled[:, columns, None], self._basis(values, params.dtype)
-            of_sums = np.stack([deltas[:, places + number] for number in range(n_linear)], axis=2)
+            x, arrays = scaled[:, list(embedding.columns), None], self._basis(values, params.dtype)
+            of_sums = np.stack([deltas[:, places + i] for i in range(embedding.n_linear)], axis=2)
             z = embedding.kind_of.values(x, *arrays)
-            by_x, *by_arrays = embedding.kind_of.slopes(x, *arrays)
+            _, *by_arrays = embedding.kind_of.slopes(x, *arrays)
             of_functions = np.einsum("pji,jfi->pjf", of_sums, values["embedding_coefs_"])
             found["embedding_intercepts_"] = of_sums
             found["embedding_coefs_"] = z[..., None] * of_sums[:, :, None, :]
             for name, slopes in zip(embedding.kind_of.trained, by_arrays, strict=True):
                 found[f"embedding_{name}_"] = of_functions * slopes
-            of_columns[:, columns] = (of_functions * by_x).sum(axis=2)
-            if embedding.kind_of.keeps_input:
-                of_columns[:, columns] += deltas[:, places + n_linear]
-        found["input_scales_"] = of_columns * X
+        if self.has_scales:
+            found["input_scales_"] = self._to_scaled_columns(scaled, deltas, values) * X
         return np.hstack([found[name].reshape(len(X), -1) for name in self.shapes])
+
+    def pull_back(self, X: np.ndarray, vectors: np.ndarray, params: np.ndarray) -> np.ndarray:
+        """Return derivatives by X, from derivatives by the embedded columns.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_inputs)
+        vectors : ndarray of shape (..., n_rows, width)
+        params : ndarray of shape (n_params,)
+
+        Returns
+        -------
+        by_inputs : ndarray of shape (..., n_rows, n_inputs)
+        """
+        values = self.views(params)
+        if not self.has_scales:
+            return self._to_scaled_columns(X, vectors, values)
+        scales = values["input_scales_"]
+        return self._to_scaled_columns(X * scales, vectors, values) * scales
+
+    def _to_scaled_columns(
+        self, scaled: np.ndarray, vectors: np.ndarray, values: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """Return derivatives by the scaled columns, from those by the embedded ones."""
+        plain, plain_places, places = self.places
+        found = np.empty((*vectors.shape[:-1], self.n_inputs), vectors.dtype)
+        found[..., plain] = vectors[..., plain_places]
+        embedding = self.embedding
+        if embedding is not None:
+            columns = list(embedding.columns)
+            x, arrays = scaled[:, columns, None], self._basis(values, vectors.dtype)
+            by_x = embedding.kind_of.slopes(x, *arrays)[0]
+            slopes = np.einsum("pjf,jfi->pji", by_x, values["embedding_coefs_"])
+            of_columns = sum(
+                slopes[:, :, i] * vectors[..., places + i] for i in range(embedding.n_linear)
+            )
+            if embedding.kind_of.keeps_input:
+                of_columns = of_columns + vectors[..., places + embedding.n_linear]
+            found[..., columns] = of_columns
+        return found
 
 
 def first_width(layer_sizes: Sequence[int], input_layer: InputLayer | None) -> tuple[int, ...]:

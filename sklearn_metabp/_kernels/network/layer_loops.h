@@ -8,11 +8,15 @@
 #include "sparse_rows.h"
 
 /* The codes of the tables in functions/; a test compares them. */
-enum { IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, GELU, SILU };
+enum {
+    IDENTITY, LOGISTIC, TANH, RELU, SOFTMAX, EXP, LEAKY_RELU, ELU, SOFTPLUS, GELU, SILU, SELU, MISH
+};
 enum { SQUARED_ERROR, LOG_LOSS, ABSOLUTE_ERROR, HUBER, POISSON };
 enum { L2_NORM, L1_NORM };
 
 #define LEAK 0.01            /* slope of leaky_relu below zero */
+#define SELU_SCALE 1.0507009873554804934 /* slope of selu above zero */
+#define SELU_FLOOR 1.7580993408473768599 /* minus the limit of selu below zero */
 #define NORMAL_TAIL_CENTRE 5 /* of the polynomials that docs/design/gelu_polynomials.py prints */
 
 #define LOSS_BLOCK 256   /* values whose losses are computed and then added up */
@@ -57,6 +61,10 @@ enum { L2_NORM, L1_NORM };
 BY_PRECISION(activate, (int is_double, int function, void *x, int64_t n), (function, x, n))
 BY_PRECISION(activate_and_slope, (int is_double, int function, void *x, void *slope, int64_t n),
              (function, x, slope, n))
+BY_PRECISION(mix,
+             (int is_double, void *x, void *slope, void *gap, const void *factors, int64_t n,
+              int64_t width),
+             (x, slope, gap, factors, n, width))
 BY_PRECISION(softmax,
              (int is_double, void *x, int64_t n, int64_t width, const int64_t *groups,
               int64_t n_groups),

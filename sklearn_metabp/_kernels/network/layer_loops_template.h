@@ -47,6 +47,14 @@ CLONES UNUSED static void NAME(elu)(REAL *restrict x, int64_t n)
     }
 }
 
+CLONES UNUSED static void NAME(selu)(REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL below = (REAL)SELU_FLOOR * NAME(expm1_lane)(x[i] < 0 ? x[i] : 0);
+        x[i] = x[i] < 0 ? below : (REAL)SELU_SCALE * x[i];
+    }
+}
+
 /* log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) */
 CLONES UNUSED static void NAME(softplus)(REAL *restrict x, int64_t n)
 {
@@ -79,6 +87,27 @@ LANE REAL NAME(silu_lane)(REAL x, REAL *slope)
     return x < EXP_MIN ? 0 : x * share;
 }
 
+/* tanh(log(1 + e^x)) = a / b, and the derivative of this, c / b^2, with p = e^-|x|. */
+LANE void NAME(mish_terms)(REAL x, REAL *p, REAL *a, REAL *b, REAL *c)
+{
+    *p = NAME(exp_below_lane)(x < 0 ? x : -x);
+    const REAL more = *p * (*p + 2), less = 1 + 2 * *p;
+    *a = x < 0 ? more : less;
+    *b = x < 0 ? more + 2 : less + 2 * *p * *p;
+    *c = 4 * *p * (1 + *p) * (x < 0 ? 1 : *p);
+}
+
+/* x tanh(log(1 + e^x)), and its slope. */
+LANE REAL NAME(mish_lane)(REAL x, REAL *slope)
+{
+    REAL near = x < EXP_MIN ? EXP_MIN : x, p, a, b, c;
+    near = near > -EXP_MIN ? -EXP_MIN : near;
+    NAME(mish_terms)(near, &p, &a, &b, &c);
+    const REAL share = a / b;
+    *slope = share + near * (c / (b * b));
+    return x < EXP_MIN ? 0 : x * share;
+}
+
 CLONES UNUSED static void NAME(gelu)(REAL *restrict x, int64_t n)
 {
     REAL slope;
@@ -91,6 +120,12 @@ CLONES UNUSED static void NAME(silu)(REAL *restrict x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] = NAME(silu_lane)(x[i], &slope);
 }
 
+CLONES UNUSED static void NAME(mish)(REAL *restrict x, int64_t n)
+{
+    REAL slope;
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(mish_lane)(x[i], &slope);
+}
+
 CLONES UNUSED static void NAME(gelu_and_slope)(REAL *restrict x, REAL *restrict slope, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) x[i] = NAME(gelu_lane)(x[i], slope + i);
@@ -99,6 +134,11 @@ CLONES UNUSED static void NAME(gelu_and_slope)(REAL *restrict x, REAL *restrict 
 CLONES UNUSED static void NAME(silu_and_slope)(REAL *restrict x, REAL *restrict slope, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) x[i] = NAME(silu_lane)(x[i], slope + i);
+}
+
+CLONES UNUSED static void NAME(mish_and_slope)(REAL *restrict x, REAL *restrict slope, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = NAME(mish_lane)(x[i], slope + i);
 }
 
 /* x = f(in) of every function but softmax. */
@@ -114,6 +154,8 @@ UNUSED static void NAME(activate)(int function, REAL *restrict x, int64_t n)
     case SOFTPLUS: NAME(softplus)(x, n); break;
     case GELU: NAME(gelu)(x, n); break;
     case SILU: NAME(silu)(x, n); break;
+    case SELU: NAME(selu)(x, n); break;
+    case MISH: NAME(mish)(x, n); break;
     default: break;
     }
 }
@@ -147,6 +189,13 @@ CLONES UNUSED static void NAME(times_elu_slope)(REAL *restrict d, const REAL *re
     for (int64_t i = 0; i < n; i++) d[i] *= x[i] > 0 ? 1 : 1 + x[i];
 }
 
+CLONES UNUSED static void NAME(times_selu_slope)(REAL *restrict d, const REAL *restrict x,
+                                                 int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        d[i] *= x[i] > 0 ? (REAL)SELU_SCALE : x[i] + (REAL)SELU_FLOOR;
+}
+
 /* 1 / (1 + e^-in) = 1 - e^-x */
 CLONES UNUSED static void NAME(times_softplus_slope)(REAL *restrict d, const REAL *restrict x,
                                                      int64_t n)
@@ -171,6 +220,7 @@ UNUSED static void NAME(times_slope)(int function, REAL *restrict d, const REAL 
     case LEAKY_RELU: NAME(times_leaky_relu_slope)(d, x, n); break;
     case ELU: NAME(times_elu_slope)(d, x, n); break;
     case SOFTPLUS: NAME(times_softplus_slope)(d, x, n); break;
+    case SELU: NAME(times_selu_slope)(d, x, n); break;
     default: break;
     }
 }
@@ -183,10 +233,29 @@ UNUSED static void NAME(activate_and_slope)(int function, REAL *restrict x, REAL
         NAME(gelu_and_slope)(x, slope, n);
     } else if (function == SILU) {
         NAME(silu_and_slope)(x, slope, n);
+    } else if (function == MISH) {
+        NAME(mish_and_slope)(x, slope, n);
     } else {
         NAME(activate)(function, x, n);
         for (int64_t i = 0; i < n; i++) slope[i] = 1;
         NAME(times_slope)(function, slope, x, n);
+    }
+}
+
+/* Of f(in) in x, f'(in) in slope and in in gap: x = (1 - a) in + a f(in), its slope, and the gap
+ * f(in) - in, with a factor a for each neuron. Without slope only x and gap are written. */
+CLONES UNUSED static void NAME(mix)(REAL *restrict x, REAL *restrict slope, REAL *restrict gap,
+                                    const REAL *restrict a, int64_t n, int64_t width)
+{
+    for (int64_t p = 0; p < n; p++, x += width, gap += width) {
+        for (int64_t k = 0; k < width; k++) {
+            const REAL in = gap[k], f = x[k];
+            x[k] = (1 - a[k]) * in + a[k] * f;
+            gap[k] = f - in;
+        }
+        if (slope)
+            for (int64_t k = 0; k < width; k++)
+                slope[p * width + k] = (1 - a[k]) + a[k] * slope[p * width + k];
     }
 }
 
@@ -215,6 +284,20 @@ CLONES UNUSED static void NAME(silu_curvatures)(REAL *restrict curvature, const 
     }
 }
 
+/* t' (2 + x (1 - s - 2 t s)), with t = tanh(log(1 + e^x)) and s = 1 / (1 + e^-x) */
+CLONES UNUSED static void NAME(mish_curvatures)(REAL *restrict curvature, const REAL *restrict x,
+                                                int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL near = x[i] < EXP_MIN ? EXP_MIN : x[i], p, a, b, c;
+        near = near > -EXP_MIN ? -EXP_MIN : near;
+        NAME(mish_terms)(near, &p, &a, &b, &c);
+        const REAL large = 1 / (1 + p), small = p * large;
+        const REAL share = near < 0 ? small : large, rest = near < 0 ? large : small;
+        curvature[i] = c / (b * b) * (2 + near * (rest - 2 * (a / b) * share));
+    }
+}
+
 /* f''(in) of the functions whose outputs do not determine it, from the net inputs. */
 UNUSED static void NAME(net_curvatures)(int function, REAL *restrict curvature,
                                         const REAL *restrict net, int64_t n)
@@ -223,6 +306,8 @@ UNUSED static void NAME(net_curvatures)(int function, REAL *restrict curvature,
         NAME(gelu_curvatures)(curvature, net, n);
     else if (function == SILU)
         NAME(silu_curvatures)(curvature, net, n);
+    else if (function == MISH)
+        NAME(mish_curvatures)(curvature, net, n);
 }
 
 /* f''(in) of the others, from the outputs x. */
@@ -239,6 +324,9 @@ CLONES UNUSED static void NAME(curvatures)(int function, REAL *restrict curvatur
     case ELU:
         for (int64_t i = 0; i < n; i++) curvature[i] = x[i] > 0 ? 0 : 1 + x[i];
         break;
+    case SELU:
+        for (int64_t i = 0; i < n; i++) curvature[i] = x[i] > 0 ? 0 : x[i] + (REAL)SELU_FLOOR;
+        break;
     case SOFTPLUS:
         for (int64_t i = 0; i < n; i++) {
             REAL slope = -NAME(expm1_lane)(-x[i]);
@@ -249,7 +337,8 @@ CLONES UNUSED static void NAME(curvatures)(int function, REAL *restrict curvatur
         for (int64_t i = 0; i < n; i++) curvature[i] = x[i];
         break;
     case GELU:
-    case SILU: break;
+    case SILU:
+    case MISH: break;
     default:
         for (int64_t i = 0; i < n; i++) curvature[i] = 0;
     }

@@ -245,6 +245,11 @@ class Scope(ABC):
         counts = np.empty(len(trace), dtype=np.int64)
         layouts, n_patterns = trace.layouts, trace.n_patterns
         for number in np.unique(trace.runs):
+            if layouts[number].extras:
+                raise ValueError(
+                    "a rule learns from trainings of weights and biases alone, and one of these "
+                    f"also trained {layouts[number].extras_text}."
+                )
             mine = trace.runs == number
             counts[mine] = self.n_predictions(layouts[number], n_patterns[mine])
         return counts
