@@ -14,6 +14,8 @@ with boosting and with a linear model. :doc:`/tables` compares them on more tabl
 # The target is the progress of the disease within a year. The body mass index is given as a
 # class, as in a questionnaire, and a tenth of the blood values is missing.
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -73,7 +75,7 @@ for name, of_learner in squares.items():
 # with gaps a second one, which is 1 in its gaps.
 
 model = LEARNERS["TabularMLP"].fit(X, y)
-print(", ".join(model.preprocessor_.get_feature_names_out()))
+print(textwrap.fill(", ".join(model.preprocessor_.get_feature_names_out()), 88))
 print(model.summary())
 
 # %%

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
+from helpers.tables import labels_of, make_table, quick_classifier, quick_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -25,6 +26,7 @@ from sklearn_metabp import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     RobustSmoothClipper,
+    TablePreprocessor,
     TraceRecorder,
 )
 from sklearn_metabp._kernels.functions import ACTIVATIONS
@@ -34,9 +36,13 @@ pytest.importorskip("skl2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from skl2onnx import to_onnx  # noqa: E402
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType  # noqa: E402
+from skl2onnx.common.data_types import (  # noqa: E402
+    DoubleTensorType,
+    FloatTensorType,
+    StringTensorType,
+)
 
-import sklearn_metabp.onnx  # noqa: E402, F401
+import sklearn_metabp.onnx  # noqa: E402
 from sklearn_metabp.onnx.graph import Graph  # noqa: E402
 
 SHORT = {"max_iter": 30, "n_iter_no_change": np.inf, "random_state": 0}
@@ -501,3 +507,54 @@ def test_clipper_of_whole_numbers():
     np.testing.assert_allclose(
         convert_and_run(clipper, X)[0], clipper.transform(X), rtol=1e-6, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("make", [quick_classifier, quick_regressor])
+@pytest.mark.parametrize("params", [{}, {"n_members": 2, "refit": True}], ids=["one", "two"])
+def test_tables_with_their_preprocessing(seed, make, params):
+    frame, score = make_table(seed=seed)
+    is_classifier = make is quick_classifier
+    model = make(**params).fit(frame, labels_of(score) if is_classifier else score)
+    later = make_table(seed=seed + 10)[0].assign(owner="Zoe")
+    types = sklearn_metabp.onnx.table_types(model)
+    options = {"zipmap": False} if is_classifier else None
+    converted = to_onnx(model, initial_types=types, options=options)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    for rows in (frame, later):
+        texts = rows.astype(object).where(rows.notna(), "")
+        inputs = {
+            name: (
+                texts[[name]].to_numpy()
+                if isinstance(kind, StringTensorType)
+                else rows[[name]].astype(np.float32).to_numpy()
+            )
+            for name, kind in types
+        }
+        found = session.run(None, inputs)
+        if is_classifier:
+            assert (found[0] == model.predict(rows)).all()
+            np.testing.assert_allclose(found[1], model.predict_proba(rows), atol=1e-5)
+        else:
+            np.testing.assert_allclose(found[0].ravel(), model.predict(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_table_of_one_input(dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    X[rng.random(X.shape) < 0.2] = np.nan
+    preprocessor = TablePreprocessor(dtype=dtype).fit(X)
+    kind = DoubleTensorType if dtype == np.float64 else FloatTensorType
+    converted = to_onnx(preprocessor, initial_types=[("X", kind([None, 4]))])
+    (found,) = run(converted, X.astype(dtype))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, preprocessor.transform(X), atol=1e-5)
+
+
+def test_tables_name_the_columns_that_inputs_lack():
+    frame, score = make_table()
+    model = quick_regressor(max_iter=2).fit(frame, score)
+    types = sklearn_metabp.onnx.table_types(model)
+    with pytest.raises(ValueError, match="no inputs for the columns"):
+        to_onnx(model, initial_types=types[1:])

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
+from helpers.tables import labels_of, make_table, quick_classifier, quick_regressor
 from scipy.sparse import csr_array
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
@@ -242,3 +243,12 @@ def test_a_layout_is_made_anew_from_its_sizes(dtype):
     assert vars(loaded) == fields
     recurrent = ParameterLayout((2, 3, 1), dtype, "gru")
     assert pickle.loads(pickle.dumps(recurrent)) == recurrent != layout
+
+
+@pytest.mark.parametrize("make", [quick_classifier, quick_regressor])
+def test_tables_with_their_preprocessing(make):
+    frame, score = make_table()
+    y = labels_of(score) if make is quick_classifier else score
+    model = make(n_members=2, max_iter=3).fit(frame, y)
+    loaded = skops_io.loads(skops_io.dumps(model), trusted=TRUSTED_TYPES)
+    assert (loaded.predict(frame) == model.predict(frame)).all()

@@ -11,7 +11,7 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils._set_output import _safe_set_output
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
@@ -34,16 +34,16 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
     network_: Any
     preprocessor_: Any
     _parameters_elsewhere = {
-        "hidden_layer_sizes": "network__hidden_layer_sizes",
-        "activation": "network__activation",
-        "dropout": "network__dropout",
-        "batch_size": "network__batch_size",
+        "hidden_layer_sizes": "network__hidden_layer_sizes, a parameter of the network",
+        "activation": "network__activation, a parameter of the network",
+        "dropout": "network__dropout, a parameter of the network",
+        "batch_size": "network__batch_size, a parameter of the network",
         "n_epochs": "max_iter",
         "epochs": "max_iter",
         "n_cv": "n_members",
         "n_estimators": "n_members",
-        "use_ls": "network__label_smoothing",
-        "early_stopping": "validation_fraction: the best epoch on these rows is kept",
+        "label_smoothing": "network__label_smoothing, a parameter of the network",
+        "early_stopping": "validation_fraction: the best epoch on these rows is always kept",
         "callbacks": "set_callbacks(...), a method",
     }
     _parameter_constraints: dict = {
@@ -89,7 +89,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
 
     @staticmethod
     @abstractmethod
-    def default_network() -> Any:
+    def default_network(n_numeric: int = 0) -> Any:
         """Return the network that is taken without one, with the parameters of the recipe."""
 
     def set_params(self, **params: Any) -> Self:
@@ -113,10 +113,17 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
                 params[name] = make()
         return super().set_params(**params)
 
-    def _make_parts(self, n_rows: int) -> tuple[Any, Any]:
-        """Return the preprocessor and the network of a fit, before their fit."""
+    def _make_preprocessor(self) -> Any:
+        """Return the preprocessor of a fit, before its fit."""
         preprocessor = TablePreprocessor() if self.preprocessor is None else self.preprocessor
-        network = self.default_network() if self.network is None else clone(self.network)
+        return _safe_set_output(clone(preprocessor), transform="default")
+
+    def _make_network(self, n_rows: int, n_numeric: int) -> Any:
+        """Return the network of a fit to so many rows, before its fit.
+
+        The first ``n_numeric`` of its inputs are numbers and no categories.
+        """
+        network = self.default_network(n_numeric) if self.network is None else clone(self.network)
         network.set_params(
             max_iter=count_epochs(n_rows) if self.max_iter is None else self.max_iter,
             early_stopping=True,
@@ -130,21 +137,23 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         if self.update_rule is not None:
             network.set_params(update_rule=self.update_rule)
         n_trained = n_rows - int(np.ceil(n_rows * self.validation_fraction))
-        if isinstance(network.batch_size, Integral) and network.batch_size > n_trained:
+        if isinstance(network.batch_size, int) and network.batch_size > n_trained:
             network.set_params(batch_size="full")
-        return _safe_set_output(clone(preprocessor), transform="default"), network
+        return network
 
     def _fit_parts(
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any
     ) -> Self:
         """Fit the preprocessor and the network, and become fitted at the end."""
-        preprocessor, network = self._make_parts(_num_samples(X))
+        preprocessor = self._make_preprocessor()
         inputs = preprocessor.fit_transform(X, y)
         if inputs.shape[1] == 0:
             raise ValueError(
                 "No column of X is left to learn from: in each of them, the values of all "
                 f"{len(inputs)} samples are the same or missing."
             )
+        is_ours = isinstance(preprocessor, TablePreprocessor)
+        network = self._make_network(len(inputs), preprocessor.n_numeric_ if is_ours else 0)
         if X_val is not None:
             try:
                 X_val = preprocessor.transform(X_val)

@@ -183,15 +183,25 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         self.class_weight = class_weight
 
     @staticmethod
-    def default_network() -> BackpropMLPClassifier:
-        """Return the network that is taken without one, with the parameters of the recipe."""
-        return recipe.network_for_classes()
+    def default_network(n_numeric: int = 0) -> BackpropMLPClassifier:
+        """Return the network that is taken without one, with the parameters of the recipe.
 
-    def _make_parts(self, n_rows: int) -> tuple[Any, Any]:
-        preprocessor, network = super()._make_parts(n_rows)
+        Parameters
+        ----------
+        n_numeric : int, default=0
+            Number of the inputs that are numbers; they are the first ones.
+
+        Returns
+        -------
+        network : BackpropMLPClassifier
+        """
+        return recipe.network_for_classes(n_numeric)
+
+    def _make_network(self, n_rows: int, n_numeric: int) -> Any:
+        network = super()._make_network(n_rows, n_numeric)
         scoring = negative_brier_score if self.scoring is None else self.scoring
         network.set_params(scoring=scoring, calibration=self.calibration)
-        return preprocessor, network
+        return network
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(

@@ -175,9 +175,19 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         self.clip_predictions = clip_predictions
 
     @staticmethod
-    def default_network() -> BackpropMLPRegressor:
-        """Return the network that is taken without one, with the parameters of the recipe."""
-        return recipe.network_for_numbers()
+    def default_network(n_numeric: int = 0) -> BackpropMLPRegressor:
+        """Return the network that is taken without one, with the parameters of the recipe.
+
+        Parameters
+        ----------
+        n_numeric : int, default=0
+            Number of the inputs that are numbers; they are the first ones.
+
+        Returns
+        -------
+        network : BackpropMLPRegressor
+        """
+        return recipe.network_for_numbers(n_numeric)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -240,8 +250,8 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self).astype(np.float64)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _make_parts(self, n_rows: int) -> tuple[Any, Any]:
-        preprocessor, network = super()._make_parts(n_rows)
+    def _make_network(self, n_rows: int, n_numeric: int) -> Any:
+        network = super()._make_network(n_rows, n_numeric)
         out_activation = NumberTargets(network.out_activation, network.loss).out_activation
         low, high = ACTIVATIONS[out_activation].output_range
         if self.scale_target and np.isfinite([low, high]).any():
@@ -249,7 +259,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
                 f"The {out_activation} outputs of the network lie between {low:g} and {high:g}, "
                 "and a y with mean 0 and standard deviation 1 does not: set scale_target=False."
             )
-        return preprocessor, network
+        return network
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict numbers.

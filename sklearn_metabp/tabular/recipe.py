@@ -30,15 +30,21 @@ def _common_parameters() -> dict[str, Any]:
     }
 
 
-def network_for_classes() -> BackpropMLPClassifier:
-    """Return the default network of :class:`TabularMLPClassifier`."""
+def network_for_classes(n_numeric: int) -> BackpropMLPClassifier:
+    """Return the default network of :class:`TabularMLPClassifier`.
+
+    The first ``n_numeric`` inputs are numbers.
+    """
     return BackpropMLPClassifier(
         activation="elu", update_rule=_rule("cosine"), dropout=0.15, **_common_parameters()
     )
 
 
-def network_for_numbers() -> BackpropMLPRegressor:
-    """Return the default network of :class:`TabularMLPRegressor`."""
+def network_for_numbers(n_numeric: int) -> BackpropMLPRegressor:
+    """Return the default network of :class:`TabularMLPRegressor`.
+
+    The first ``n_numeric`` inputs are numbers.
+    """
     return BackpropMLPRegressor(
         activation="relu",
         update_rule=Averaged(_rule("coslog4"), decay=0.99),
