@@ -7,11 +7,21 @@ are reported on the other.
 import math
 from typing import Any
 
+from sklearn_metabp.embeddings import PeriodicEmbedding
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
-from sklearn_metabp.update_rules import AdamW, Averaged
+from sklearn_metabp.update_rules import AdamW, Averaged, Layerwise
 
 # Epochs of a small table. A larger one has fewer, so that they present about _ROWS rows in all.
 _EPOCHS, _ROWS, _LEAST_EPOCHS = 256, 1_000_000, 48
+
+# Factors of the learning rate, by which a column of numbers scales quickly and bends slowly.
+_RATE_OF_SCALES, _RATE_OF_EMBEDDING = 6.0, 0.1
+_OF_EMBEDDING = (
+    "embedding_frequencies_",
+    "embedding_phases_",
+    "embedding_coefs_",
+    "embedding_intercepts_",
+)
 
 
 def _rule(schedule: str) -> AdamW:
@@ -45,9 +55,15 @@ def network_for_numbers(n_numeric: int) -> BackpropMLPRegressor:
 
     The first ``n_numeric`` inputs are numbers.
     """
+    rule, embedding, rates = _rule("coslog4"), None, {"input_scales_": _RATE_OF_SCALES}
+    if n_numeric:
+        embedding = PeriodicEmbedding(columns=slice(0, n_numeric))
+        rates |= dict.fromkeys(_OF_EMBEDDING, _RATE_OF_EMBEDDING)
     return BackpropMLPRegressor(
         activation="relu",
-        update_rule=Averaged(_rule("coslog4"), decay=0.99),
+        update_rule=Averaged(Layerwise(rule, rates=rates), decay=0.99),
+        scaling_layer=True,
+        numeric_embedding=embedding,
         **_common_parameters(),
     )
 
