@@ -41,7 +41,7 @@ from sklearn_metabp.network import (
     RecurrentNetwork,
 )
 from sklearn_metabp.preprocessing import CategoryEncoder, RobustSmoothClipper, TablePreprocessor
-from sklearn_metabp.tabular import TabularMLPClassifier, TabularMLPRegressor
+from sklearn_metabp.tabular import InputRates, TabularMLPClassifier, TabularMLPRegressor
 from sklearn_metabp.tabular.brier import negative_brier_score
 from sklearn_metabp.targets import (
     ClassTargets,
@@ -71,6 +71,7 @@ _TYPES: list[Any] = [
     RobustSmoothClipper,
     TablePreprocessor,
     CategoryEncoder,
+    InputRates,
     TabularMLPClassifier,
     TabularMLPRegressor,
     negative_brier_score,

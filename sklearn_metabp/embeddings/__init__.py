@@ -3,7 +3,7 @@
 from sklearn_metabp.embeddings.base import NumericEmbedding
 from sklearn_metabp.embeddings.periodic import PeriodicEmbedding
 from sklearn_metabp.embeddings.piecewise_linear import PiecewiseLinearEmbedding
-from sklearn_metabp.embeddings.resolve import EMBEDDINGS_BY_NAME, resolve_embedding
+from sklearn_metabp.embeddings.resolve import EMBEDDINGS_BY_NAME, resolve_embedding, with_columns
 
 __all__ = [
     "EMBEDDINGS_BY_NAME",
@@ -11,4 +11,5 @@ __all__ = [
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "resolve_embedding",
+    "with_columns",
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.embeddings.base import NumericEmbedding
@@ -14,6 +15,21 @@ EMBEDDINGS_BY_NAME: dict[str, type[NumericEmbedding]] = {
     "periodic": PeriodicEmbedding,
     "piecewise_linear": PiecewiseLinearEmbedding,
 }
+
+
+def with_columns(numeric_embedding: Any, columns: slice) -> Any:
+    """Return the embedding for these columns, if it names none; else the argument as it is.
+
+    Parameters
+    ----------
+    numeric_embedding : str, NumericEmbedding or None
+    columns : slice
+    """
+    if isinstance(numeric_embedding, str) and numeric_embedding in EMBEDDINGS_BY_NAME:
+        numeric_embedding = EMBEDDINGS_BY_NAME[numeric_embedding]()
+    if not isinstance(numeric_embedding, NumericEmbedding) or numeric_embedding.columns is not None:
+        return numeric_embedding
+    return clone(numeric_embedding).set_params(columns=columns)
 
 
 def resolve_embedding(

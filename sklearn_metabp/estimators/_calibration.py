@@ -8,13 +8,15 @@ from sklearn_metabp.estimators._validation import ValidationRows
 
 # Temperatures are between 1 / _LIMIT and _LIMIT.
 _LIMIT = 20.0
+# Of the normal prior of log(T).
+_VARIANCE = 0.1
 
 
 def best_temperature(training: Training, validation: ValidationRows | None) -> float:
     """Return the temperature at which the probabilities fit the validation rows best.
 
-    It is the T with the least sum of the log-losses of these rows and of ``log(T)**2 / 2``. The
-    second is the prior that log(T) is normal around 0 with variance 1. Without it T would be as
+    It is the T with the least sum of the log-losses of these rows and of ``5 * log(T)**2``. The
+    second is the prior that log(T) is normal around 0 with variance 1/10. Without it T would be as
     small as it can be where all rows are right.
 
     C. Guo et al., "On Calibration of Modern Neural Networks" (2017), equation 9.
@@ -38,7 +40,7 @@ def best_temperature(training: Training, validation: ValidationRows | None) -> f
 
     def cost(log_temperature: float) -> float:
         loss = validation.loss(at_temperature(training, np.exp(log_temperature)))
-        return validation.weight * loss + log_temperature**2 / 2
+        return validation.weight * loss + log_temperature**2 / (2 * _VARIANCE)
 
     limit = np.log(_LIMIT)
     found = minimize_scalar(cost, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-3})

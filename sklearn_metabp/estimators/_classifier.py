@@ -93,7 +93,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Divisor of the net inputs of the output neurons after the training, the temperature T. It
         changes probabilities but not predicted classes. ``"temperature"`` makes the probabilities
         fit the validation rows, which it needs: T minimises the sum of the log-losses of these rows
-        and of ``log(T)**2 / 2``, which keeps T near 1 if there are few of them. A number is T
+        and of ``5 * log(T)**2``, which keeps T near 1 if there are few of them. A number is T
         itself. ``loss`` must be ``"log_loss"``. The weights of the last layer are those of the
         training, divided by T.
     warm_start : bool, default=False

@@ -2,5 +2,6 @@
 
 from sklearn_metabp.tabular._classifier import TabularMLPClassifier
 from sklearn_metabp.tabular._regressor import TabularMLPRegressor
+from sklearn_metabp.tabular.recipe import InputRates
 
-__all__ = ["TabularMLPClassifier", "TabularMLPRegressor"]
+__all__ = ["InputRates", "TabularMLPClassifier", "TabularMLPRegressor"]

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
+from sklearn_metabp.embeddings import with_columns
 from sklearn_metabp.estimators import (
     BaseBackpropMLP,
     CallbackSupportMixin,
@@ -89,7 +90,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
 
     @staticmethod
     @abstractmethod
-    def default_network(n_numeric: int = 0) -> Any:
+    def default_network() -> Any:
         """Return the network that is taken without one, with the parameters of the recipe."""
 
     def set_params(self, **params: Any) -> Self:
@@ -121,9 +122,11 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
     def _make_network(self, n_rows: int, n_numeric: int) -> Any:
         """Return the network of a fit to so many rows, before its fit.
 
-        The first ``n_numeric`` of its inputs are numbers and no categories.
+        An embedding that names no columns is that of the first ``n_numeric`` inputs, the numbers.
         """
-        network = self.default_network(n_numeric) if self.network is None else clone(self.network)
+        network = self.default_network() if self.network is None else clone(self.network)
+        numbers = slice(0, n_numeric)
+        network.set_params(numeric_embedding=with_columns(network.numeric_embedding, numbers))
         network.set_params(
             max_iter=count_epochs(n_rows) if self.max_iter is None else self.max_iter,
             early_stopping=True,

@@ -183,19 +183,14 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         self.class_weight = class_weight
 
     @staticmethod
-    def default_network(n_numeric: int = 0) -> BackpropMLPClassifier:
+    def default_network() -> BackpropMLPClassifier:
         """Return the network that is taken without one, with the parameters of the recipe.
-
-        Parameters
-        ----------
-        n_numeric : int, default=0
-            Number of the inputs that are numbers; they are the first ones.
 
         Returns
         -------
         network : BackpropMLPClassifier
         """
-        return recipe.network_for_classes(n_numeric)
+        return recipe.network_for_classes()
 
     def _make_network(self, n_rows: int, n_numeric: int) -> Any:
         network = super()._make_network(n_rows, n_numeric)

@@ -175,19 +175,14 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         self.clip_predictions = clip_predictions
 
     @staticmethod
-    def default_network(n_numeric: int = 0) -> BackpropMLPRegressor:
+    def default_network() -> BackpropMLPRegressor:
         """Return the network that is taken without one, with the parameters of the recipe.
-
-        Parameters
-        ----------
-        n_numeric : int, default=0
-            Number of the inputs that are numbers; they are the first ones.
 
         Returns
         -------
         network : BackpropMLPRegressor
         """
-        return recipe.network_for_numbers(n_numeric)
+        return recipe.network_for_numbers()
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(

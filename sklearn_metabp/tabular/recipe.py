@@ -7,21 +7,51 @@ are reported on the other.
 import math
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from sklearn_metabp.embeddings import PeriodicEmbedding
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
+from sklearn_metabp.network import Tensor
 from sklearn_metabp.update_rules import AdamW, Averaged, Layerwise
 
 # Epochs of a small table. A larger one has fewer, so that they present about _ROWS rows in all.
 _EPOCHS, _ROWS, _LEAST_EPOCHS = 256, 1_000_000, 48
 
-# Factors of the learning rate, by which a column of numbers scales quickly and bends slowly.
-_RATE_OF_SCALES, _RATE_OF_EMBEDDING = 6.0, 0.1
-_OF_EMBEDDING = (
-    "embedding_frequencies_",
-    "embedding_phases_",
-    "embedding_coefs_",
-    "embedding_intercepts_",
-)
+
+class InputRates(BaseEstimator):
+    """Factors of the learning rate for :class:`Layerwise`: those of scales and of an embedding.
+
+    Unlike a dictionary it also serves a network that has neither of them.
+
+    Parameters
+    ----------
+    scales : float, default=6.0
+        Factor of ``input_scales_``, at least 0.
+    embedding : float, default=0.1
+        Factor of the parameters of an embedding, at least 0.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default" (2024), have these factors in
+    RealMLP.
+
+    Examples
+    --------
+    >>> from sklearn_metabp import AdamW, Layerwise
+    >>> from sklearn_metabp.tabular import InputRates
+    >>> Layerwise(AdamW(), rates=InputRates(scales=3.0))
+    Layerwise(rates=InputRates(scales=3.0), rule=AdamW())
+    """
+
+    def __init__(self, scales: float = 6.0, embedding: float = 0.1) -> None:
+        self.scales = scales
+        self.embedding = embedding
+
+    def __call__(self, tensor: Tensor) -> float:
+        """Return the factor of a tensor; 1 for weights and biases."""
+        if tensor.name == "input_scales_":
+            return self.scales
+        return self.embedding if tensor.name.startswith("embedding_") else 1.0
 
 
 def _rule(schedule: str) -> AdamW:
@@ -40,30 +70,24 @@ def _common_parameters() -> dict[str, Any]:
     }
 
 
-def network_for_classes(n_numeric: int) -> BackpropMLPClassifier:
-    """Return the default network of :class:`TabularMLPClassifier`.
-
-    The first ``n_numeric`` inputs are numbers.
-    """
+def network_for_classes() -> BackpropMLPClassifier:
+    """Return the default network of :class:`TabularMLPClassifier`."""
     return BackpropMLPClassifier(
-        activation="elu", update_rule=_rule("cosine"), dropout=0.15, **_common_parameters()
+        activation="elu",
+        update_rule=_rule("cosine"),
+        dropout=0.15,
+        label_smoothing=0.03,
+        **_common_parameters(),
     )
 
 
-def network_for_numbers(n_numeric: int) -> BackpropMLPRegressor:
-    """Return the default network of :class:`TabularMLPRegressor`.
-
-    The first ``n_numeric`` inputs are numbers.
-    """
-    rule, embedding, rates = _rule("coslog4"), None, {"input_scales_": _RATE_OF_SCALES}
-    if n_numeric:
-        embedding = PeriodicEmbedding(columns=slice(0, n_numeric))
-        rates |= dict.fromkeys(_OF_EMBEDDING, _RATE_OF_EMBEDDING)
+def network_for_numbers() -> BackpropMLPRegressor:
+    """Return the default network of :class:`TabularMLPRegressor`."""
     return BackpropMLPRegressor(
         activation="relu",
-        update_rule=Averaged(Layerwise(rule, rates=rates), decay=0.99),
+        update_rule=Averaged(Layerwise(_rule("coslog4"), rates=InputRates()), decay=0.99),
         scaling_layer=True,
-        numeric_embedding=embedding,
+        numeric_embedding=PeriodicEmbedding(),
         **_common_parameters(),
     )
 
