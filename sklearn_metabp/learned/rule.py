@@ -145,6 +145,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
     fitted_scope_: Scope
 
+    trains_extras = False
     _parameter_constraints: dict = {
         "learner": [HasMethods(["fit", "predict"]), None],
         "scope": [StrOptions(SCOPES.keys())],

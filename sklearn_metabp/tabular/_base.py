@@ -26,6 +26,7 @@ from sklearn_metabp.estimators import (
 )
 from sklearn_metabp.preprocessing import TablePreprocessor
 from sklearn_metabp.tabular.recipe import count_epochs
+from sklearn_metabp.update_rules import resolve_update_rule
 
 
 class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
@@ -139,6 +140,8 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         )
         if self.update_rule is not None:
             network.set_params(update_rule=self.update_rule)
+            if self.network is None and not resolve_update_rule(self.update_rule).trains_extras:
+                network.set_params(scaling_layer=False, numeric_embedding=None)
         n_trained = n_rows - int(np.ceil(n_rows * self.validation_fraction))
         if isinstance(network.batch_size, int) and network.batch_size > n_trained:
             network.set_params(batch_size="full")

@@ -113,6 +113,11 @@ class Safeguarded(WrapperRule):
         """True if one of the rules does."""
         return self.inner.sets_dropout or self._fallback.sets_dropout
 
+    @property
+    def trains_extras(self) -> bool:  # type: ignore[override]
+        """True if both rules do."""
+        return self.inner.trains_extras and self._fallback.trains_extras
+
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the state of both rules; see :meth:`UpdateRule.init_state`.
 

@@ -44,6 +44,9 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
     sets_dropout : bool
         Whether the rule writes ``step.dropout``, in place of the estimator's ``dropout``. False
         unless a subclass sets it.
+    trains_extras : bool
+        Whether the rule also trains parameters beside weights and biases, such as those of an
+        embedding. True unless a subclass sets it.
     """
 
     # The two protocols set these five; a rule leaves them as they are.
@@ -53,11 +56,12 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
     needs_fixed_loss: ClassVar[bool]
     resumable: ClassVar[bool]
 
-    # A rule may set these four.
+    # A rule may set these five.
     replayable: bool = False
     acts_backward: bool = False
     full_batch: bool = False
     sets_dropout: bool = False
+    trains_extras: bool = True
 
     _parameters_elsewhere = {
         "lr": "learning_rate",

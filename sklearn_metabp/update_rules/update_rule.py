@@ -43,6 +43,9 @@ class UpdateRule(TrainingRule):
         layer, by writing to ``step.dropout``. What it writes applies from the next step on. Values
         that must survive a stop are kept in the state, and ``bind`` writes them to
         ``step.dropout``. False unless a subclass sets it.
+    trains_extras : bool
+        Whether the rule also updates the parameters beside weights and biases, which come last in
+        the flat vector. True unless a subclass sets it.
 
     Examples
     --------

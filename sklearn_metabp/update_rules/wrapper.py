@@ -86,6 +86,11 @@ class WrapperRule(UpdateRule):
         """The value of the rule within."""
         return self.inner.sets_dropout
 
+    @property
+    def trains_extras(self) -> bool:  # type: ignore[override]
+        """The value of the rule within."""
+        return self.inner.trains_extras
+
     @abstractmethod
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
         """Start the state, the inner one under ``"rule"``; see :meth:`UpdateRule.init_state`."""

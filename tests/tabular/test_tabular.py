@@ -62,6 +62,7 @@ def test_a_classifier_is_its_parts_put_together(seed):
         early_stopping=True,
         validation_fraction=0.2,
         tied_epochs="last",
+        label_smoothing=0.03,
         scoring=negative_brier_score,
         calibration="temperature",
         random_state=seed,
@@ -90,6 +91,38 @@ def test_a_regressor_scales_its_targets(seed, weighted):
     assert model.score(frame, y) > 0.8
     model.set_params(clip_predictions=False)
     np.testing.assert_allclose(model.predict(frame), mean + deviation * raw, rtol=1e-12)
+
+
+def test_a_regressor_embeds_the_numbers_of_the_table_alone():
+    frame, score = make_table()
+    model = quick_regressor().fit(frame, score)
+    n_numeric = model.preprocessor_.n_numeric_
+    assert 0 < n_numeric < model.network_.n_features_in_
+    assert len(model.network_.extras_["embedding_frequencies_"]) == n_numeric
+    assert model.network_.extras_["input_scales_"].shape == (model.network_.n_features_in_,)
+    unset = TabularMLPRegressor(max_iter=2).set_params(network__hidden_layer_sizes=(4,))
+    for options in ({}, {"network__numeric_embedding": "periodic"}):
+        fitted = clone(unset).set_params(**options).fit(frame, score)
+        assert len(fitted.network_.extras_["embedding_frequencies_"]) == n_numeric
+    assert unset.network.numeric_embedding.columns is None
+
+
+def test_a_learned_rule_trains_a_network_without_extras():
+    frame, score = make_table()
+    model = TabularMLPRegressor(update_rule="learned", max_iter=20, random_state=0)
+    assert model.fit(frame, score).score(frame, score) > 0.5
+    assert not model.network_.extras_
+    model.set_params(network__hidden_layer_sizes=(4,))
+    with pytest.raises(ValueError, match="a learned rule updates weights and biases alone"):
+        model.fit(frame, score)
+
+
+def test_a_regressor_takes_a_table_without_numbers():
+    frame, score = make_table()
+    words = frame.select_dtypes(exclude="number")
+    model = quick_regressor().fit(words, score)
+    assert list(model.network_.extras_) == ["input_scales_"]
+    assert np.isfinite(model.predict(words)).all()
 
 
 def test_several_columns_to_predict():
@@ -134,7 +167,7 @@ def test_the_temperature_is_the_best_one_for_the_validation_rows(n_classes):
         chances = plain.predict_proba(X[200:])
         scaled = np.log(chances) / temperature
         chances = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))
-        return 100 * log_loss(y[200:], chances) + np.log(temperature) ** 2 / 2
+        return 100 * log_loss(y[200:], chances) + 5 * np.log(temperature) ** 2
 
     costs = [cost(model.temperature_ * factor) for factor in (0.99, 1.0, 1.01)]
     assert min(costs) == costs[1]

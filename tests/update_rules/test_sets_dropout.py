@@ -181,6 +181,16 @@ def test_a_teacher_does_not_change_the_dropout_of_the_training():
     assert len(recorder.trace_) == 40
 
 
+class WeightsAlone(SGD):
+    trains_extras = False
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.__name__)
+def test_wrappers_train_what_the_rule_within_trains(wrapper):
+    assert wrapper(SGD()).trains_extras and not wrapper(WeightsAlone()).trains_extras
+    assert not Safeguarded(SGD(), fallback=WeightsAlone()).trains_extras
+
+
 @pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.__name__)
 def test_wrappers_let_the_rule_within_set_the_dropout(wrapper):
     assert wrapper(Dropping()).sets_dropout and not wrapper(SGD()).sets_dropout
