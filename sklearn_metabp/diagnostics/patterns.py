@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.network import Network
+from sklearn_metabp._kernels.functions import ACTIVATIONS
+from sklearn_metabp.network import Network, mixes_of
 
 # The variables of a step that its gradients by pattern are computed from.
 NEEDS = ("params", "gradients", "activations", "deltas")
@@ -101,8 +102,7 @@ class PatternGradients(BatchGradient):
     Raises
     ------
     TypeError
-        If the network is none of layers that follow each other, or has other parameters than
-        weights, biases and those of an input layer.
+        If the network is none of layers that follow each other.
     """
 
     def __init__(self, step: Any) -> None:
@@ -112,21 +112,31 @@ class PatternGradients(BatchGradient):
                 f"gradient of a pattern is an outer product; got {type(step.network).__name__}."
             )
         layer, layout = step.network.input_layer, step.layout
-        if len(layout.extras) > (0 if layer is None else len(layer.shapes)):
-            raise TypeError(
-                "this quantity needs a network of weights, biases and an input layer; this one "
-                f"also has some of {layout.extras_text}."
-            )
         self.n_patterns = len(step.deltas[-1])
         self._inputs = [np.asarray(x, np.float64) for x in step.activations[:-1]]
         super().__init__(step, self.n_patterns)
-        self._pulls = np.zeros((self.n_patterns, 0))  # minus the gradients of the extras
+        pulls = [np.zeros((self.n_patterns, 0))]  # minus the gradients of the extras
+        params = np.asarray(step.params, np.float64)
         if layer is not None:
-            params = np.asarray(step.params, np.float64)
-            X, extras = self._inputs[0], params[layout.dense.n_params :]
+            start = layout.dense.n_params
+            X, extras = self._inputs[0], params[start : start + layer.n_params]
             self._inputs[0] = layer.embed(X, extras)
             received = self._deltas[0] @ layout.coefs(params)[0].T
-            self._pulls = layer.pulls(X, received, extras)
+            pulls.append(layer.pulls(X, received, extras))
+        for number in step.network.parametric_layers:
+            pulls.append(self._pulls_of_mixes(step.network, number, params))
+        self._pulls = np.hstack(pulls)
+
+    def _pulls_of_mixes(self, network: Network, number: int, params: np.ndarray) -> np.ndarray:
+        """Return (f(in) - in) sum_h delta_h w_hi of a layer, times the factors of dropout."""
+        coefs, intercepts = self._layout.coefs(params), self._layout.intercepts(params)
+        net_inputs = self._inputs[number] @ coefs[number] + intercepts[number]
+        gaps = ACTIVATIONS[network.activations[number]].function(net_inputs) - net_inputs
+        name = mixes_of(number, net_inputs.shape[1]).name
+        kept = net_inputs + self._layout.extras_of(params)[name] * gaps
+        factors = np.ones_like(kept)
+        np.divide(self._inputs[number + 1], kept, out=factors, where=kept != 0)
+        return factors * gaps * (self._deltas[number + 1] @ coefs[number + 1].T)
 
     @cached_property
     def mismatch(self) -> float:

@@ -23,6 +23,13 @@ TRAININGS = {
     "logistic": (classifier(loss="squared_error"), LABELS > 0),
     "numbers": (regressor((7,), activation="gelu", alpha=1.0), NUMBERS),
     "huber": (regressor(loss="huber", alpha=0.3), NUMBERS),
+    "parametric": (classifier((6, 5), activation="selu", parametric_activation=True), LABELS),
+    "parametric and embedded": (
+        regressor(
+            (6, 5), activation="mish", parametric_activation=True, numeric_embedding="periodic"
+        ),
+        NUMBERS,
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """Recorded trainings, and the gradient of every pattern of a step, formed one by one."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -48,8 +49,8 @@ def gradients_one_by_one(step, sample_weight=None):
     for p in range(n):
         gradient = np.zeros_like(params)
         kernel = type(network)(
-            type(layout)(layout.layer_sizes), network.activations, network.out_activation,
-            network.loss, 0.0, 0.0, network.out_groups,
+            replace(layout, dtype=params.dtype), network.activations, network.out_activation,
+            network.loss, out_groups=network.out_groups, input_layer=network.input_layer,
         ).backprop(params, gradient, 1)  # fmt: skip
         kernel.load(
             np.array(step.activations[0][p : p + 1], np.float64),
