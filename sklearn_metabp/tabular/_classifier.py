@@ -36,7 +36,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         parameters of this estimator from ``max_iter`` to ``n_threads``.
     update_rule : str or UpdateRule, default=None
         Update rule in place of that of the network, such as ``"learned"``; None leaves the
-        network's.
+        network's. A learned rule trains weights and biases alone, so the default network then has
+        no embedding.
     max_iter : int or None, default=None
         Number of epochs. None is 256 for tables of up to 3,906 rows, and fewer for larger ones, so
         that about 1,000,000 rows are presented in all; 48 at least.

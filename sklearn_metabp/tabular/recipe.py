@@ -54,8 +54,8 @@ class InputRates(BaseEstimator):
         return self.embedding if tensor.name.startswith("embedding_") else 1.0
 
 
-def _rule(schedule: str) -> AdamW:
-    return AdamW(2.5e-3, beta_2=0.95, weight_decay=1.0, schedule=schedule)
+def _rule(weight_decay: float, schedule: str) -> AdamW:
+    return AdamW(2.5e-3, beta_2=0.95, weight_decay=weight_decay, schedule=schedule)
 
 
 def _common_parameters() -> dict[str, Any]:
@@ -74,7 +74,8 @@ def network_for_classes() -> BackpropMLPClassifier:
     """Return the default network of :class:`TabularMLPClassifier`."""
     return BackpropMLPClassifier(
         activation="elu",
-        update_rule=_rule("cosine"),
+        numeric_embedding=PeriodicEmbedding(),
+        update_rule=_rule(0.1, "cosine"),
         dropout=0.15,
         label_smoothing=0.03,
         **_common_parameters(),
@@ -85,7 +86,7 @@ def network_for_numbers() -> BackpropMLPRegressor:
     """Return the default network of :class:`TabularMLPRegressor`."""
     return BackpropMLPRegressor(
         activation="relu",
-        update_rule=Averaged(Layerwise(_rule("coslog4"), rates=InputRates()), decay=0.99),
+        update_rule=Averaged(Layerwise(_rule(1.0, "coslog4"), rates=InputRates()), decay=0.99),
         scaling_layer=True,
         numeric_embedding=PeriodicEmbedding(),
         **_common_parameters(),

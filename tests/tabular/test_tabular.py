@@ -19,6 +19,7 @@ from sklearn_metabp import (
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     HistoryLogger,
+    PeriodicEmbedding,
     TablePreprocessor,
     TabularMLPClassifier,
     TabularMLPRegressor,
@@ -54,6 +55,7 @@ def test_a_classifier_is_its_parts_put_together(seed):
     network = BackpropMLPClassifier(
         (16,),
         "elu",
+        numeric_embedding=PeriodicEmbedding(columns=slice(0, preprocessor.n_numeric_)),
         update_rule=model.network.update_rule,
         alpha=0.0,
         batch_size="full",
