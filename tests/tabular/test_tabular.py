@@ -257,7 +257,8 @@ def test_class_weights_multiply_those_of_rows():
 
 def test_the_update_rule_can_be_replaced():
     frame, score = make_table()
-    model = quick_classifier(update_rule="learned", max_iter=3).fit(frame, labels_of(score))
+    model = TabularMLPClassifier(update_rule="learned", max_iter=3, random_state=0)
+    model.fit(frame, labels_of(score))
     assert type(model.network_.update_rule_).__name__ == "LearnedUpdateRule"
     assert quick_classifier(update_rule=Adam(0.01)).fit(frame, labels_of(score)).score(
         frame, labels_of(score)
