@@ -95,7 +95,7 @@ class Course:
 
     @property
     def is_recurrent(self) -> bool:
-        """Whether the network has a recurrent layer, whose rows are not kept as a whole."""
+        """True if the network has a recurrent layer, whose rows are not kept as a whole."""
         return self.network.layout.recurrence is not None
 
     @cached_property
@@ -118,7 +118,7 @@ class Course:
     def end_loss(self) -> float:
         """Loss of the kept rows at the end, nothing dropped, without penalty; infinite for none.
 
-        Of a recurrent network it is the loss of the last epoch, without penalty.
+        For a recurrent network it is the loss of the last epoch, without penalty.
         """
         if self.params is None:
             return np.inf

@@ -24,7 +24,7 @@ class Finding:
     name : str
         Name of the check.
     verdict : str
-        What is wrong, with its numbers.
+        The finding, with its numbers.
     advice : str
         The advice.
     value, threshold : float

@@ -312,7 +312,7 @@ cdef class Backprop:
 
     @property
     def received(self):
-        """What the first layer of neurons receives: the inputs, after the input layer if any."""
+        """The rows that the first layer of neurons receives, after the input layer if any."""
         return self.activations[0] if self._input_rows is None else self._input_rows.rows_array
 
     @property

@@ -271,7 +271,7 @@ class Backprop(EpochLoop):
     activations : list of ndarray of shape (max_batch, n_neurons)
         x of every layer, input first; the first rows belong to the last batch.
     received : ndarray of shape (max_batch, width)
-        What the first layer of neurons receives: the inputs, after the input layer if there is one.
+        The rows that the first layer of neurons receives, after the input layer if there is one.
     layer_outputs, deltas : list of ndarray of shape (max_batch, n_neurons)
         x and delta of every layer after the input; delta times the pattern's sample weight. delta
         is that of rules (5) and (6), also where the input gradients are penalised.
@@ -385,7 +385,7 @@ class Backprop(EpochLoop):
 
     @property
     def received(self) -> Any:
-        """What the first layer of neurons receives: the inputs, after the input layer if any."""
+        """The rows that the first layer of neurons receives, after the input layer if any."""
         return self.activations[0] if self._received is None else self._received
 
     def fill_targets(self) -> None:

@@ -33,7 +33,7 @@ class EmbeddingKind:
     trained : tuple of str
         Names of the trained arrays of the basis functions, each of shape (n_columns, n_functions).
     keeps_input : bool
-        Whether the column itself follows the sums.
+        True if the column itself follows the sums.
     values : callable
         ``values(x, *arrays)`` returns the basis functions, of shape (n_rows, n_columns,
         n_functions), of x of shape (n_rows, n_columns, 1) and the arrays, trained or fixed.
@@ -208,7 +208,7 @@ class InputLayer:
     n_inputs : int
         Columns of X.
     has_scales : bool, default=False
-        Whether every column is multiplied by a trained factor, before it is embedded.
+        True if every column is multiplied by a trained factor, before it is embedded.
     embedding : Embedding, default=None
     """
 
@@ -305,7 +305,7 @@ class InputLayer:
         ----------
         X : ndarray of shape (n_rows, n_inputs)
         params : ndarray of shape (n_params,)
-            Its dtype is that of the result.
+            The result has its dtype.
         """
         values = self.views(params)
         X = X.astype(params.dtype, copy=False)

@@ -174,7 +174,7 @@ class SparseTargets:
 
     @property
     def are_zero_and_one(self) -> bool:
-        """Whether ``no`` is 0 and ``yes`` is 1 at every neuron."""
+        """True if ``no`` is 0 and ``yes`` is 1 at every neuron."""
         return self.values is None and bool((self.no == 0).all() and (self.yes == 1).all())
 
     def is_yes_once_in(self, groups: np.ndarray) -> bool:
