@@ -136,7 +136,7 @@ PARTS: dict[str, Part] = {
     "no embedding": of_network(numeric_embedding=None),
     "piecewise linear embedding": of_network(numeric_embedding="piecewise_linear"),
     "equal rates": for_numbers(of_network(update_rule=Averaged(RULES[False].rule.rule, 0.99))),
-    "the learned rule": of_network(update_rule="learned"),
+    "the learned rule": both(update_rule="learned"),
     "the rule Adam(0.001)": of_network(update_rule="adam"),
 }
 

@@ -24,6 +24,8 @@ from sklearn_metabp import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     RobustSmoothClipper,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
     TraceRecorder,
     update_rules,
 )
@@ -153,7 +155,13 @@ def test_loaded_models_predict_the_same(models, saved):
 
 
 def test_every_trusted_type_is_needed_and_no_other(saved):
-    needed = set().union(*(skops_io.get_untrusted_types(data=data) for data in saved.values()))
+    frame, score = make_table()
+    tables = [
+        TabularMLPClassifier(max_iter=1, random_state=0).fit(frame, labels_of(score)),
+        TabularMLPRegressor(max_iter=1, random_state=0).fit(frame, score),
+    ]
+    files = [*saved.values(), *map(skops_io.dumps, tables)]
+    needed = set().union(*(skops_io.get_untrusted_types(data=data) for data in files))
     assert needed == set(TRUSTED_TYPES)
 
 

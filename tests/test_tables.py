@@ -9,6 +9,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import BaseEstimator
 
 import sklearn_metabp
@@ -485,6 +486,7 @@ def test_processes_measure_the_same(tables, table_runs, table_sets):
     X = pd.DataFrame({"a": np.arange(40.0)})
     sets = [made_up(table_sets, X, np.sin(np.arange(40.0)), "sine", False)]
     sides = {name: tables.SIDES[name] for name in ("linear model", "boosting")}
+    get_reusable_executor().shutdown()  # its workers may not know the folder of the benchmarks
     one, two = (
         table_runs.run(sets, sides, 2, table_runs.Cache(None), n_jobs=n_jobs) for n_jobs in (1, 2)
     )
