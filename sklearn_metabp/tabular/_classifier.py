@@ -39,8 +39,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         network's. A learned rule trains weights and biases alone, so the default network then has
         no embedding.
     max_iter : int or None, default=None
-        Number of epochs. None is 256 for tables of up to 3,906 rows, and fewer for larger ones, so
-        that about 1,000,000 rows are presented in all; 48 at least.
+        Number of epochs. None is 256 for tables of up to 3,125 rows, and fewer for larger ones, so
+        that about 800,000 rows are presented in all; 48 at least.
     validation_fraction : float, default=0.2
         Share of the rows of X, in (0, 1), that are not trained on and choose the epoch whose
         weights are kept.

@@ -15,7 +15,7 @@ from sklearn_metabp.network import Tensor
 from sklearn_metabp.update_rules import AdamW, Averaged, Layerwise
 
 # Epochs of a small table. A larger one has fewer, so that they present about _ROWS rows in all.
-_EPOCHS, _ROWS, _LEAST_EPOCHS = 256, 1_000_000, 48
+_EPOCHS, _ROWS, _LEAST_EPOCHS = 256, 800_000, 48
 
 
 class InputRates(BaseEstimator):
@@ -100,6 +100,6 @@ def count_epochs(n_rows: int) -> int:
     --------
     >>> from sklearn_metabp.tabular.recipe import count_epochs
     >>> [count_epochs(n_rows) for n_rows in (100, 10_000, 100_000)]
-    [256, 100, 48]
+    [256, 80, 48]
     """
     return max(min(_EPOCHS, _ROWS // max(n_rows, 1)), _LEAST_EPOCHS)
