@@ -5,7 +5,7 @@ A table with categories and gaps needs no preparation
 :class:`~sklearn_metabp.TabularMLPRegressor` takes a table as people have it: numbers, categories
 and gaps in one data frame. It scales, encodes and fills by itself, and keeps the best epoch on rows
 that it sets aside. This example gives it measurements of patients with diabetes, and compares it
-with boosting and with a linear model. :doc:`/tables` compares them on more tables.
+with boosting and with a linear model.
 """
 
 # %%
