@@ -1,6 +1,6 @@
 """Measure what the mean of several networks gains over one of them, on real tables.
 
-The network is "ours, recipe" of ``tables.py``, on the sets for choosing of ``table_sets.py`` with
+The estimator is "TabularMLP" of ``tables.py``, on the sets for choosing of ``table_sets.py`` with
 fewer rows than ``--max-rows``. Every split trains the largest ensemble once; a smaller one is the
 mean of its first networks. The table shows the share of wrong classes, the log loss and the RMSE of
 ensembles over those of one network, which are means over all networks: geometric means over the
@@ -13,11 +13,11 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import log_loss, root_mean_squared_error
+from table_reports import summarise
+from table_runs import MAX_SPLITS, split_rows
 from table_sets import TABLE_SETS, TableSet
-from tables import MAX_SPLITS, recipe, split_rows, summarise
+from tables import tabular_mlp
 from threadpoolctl import threadpool_limits
 
 SIZES = (2, 3, 5, 10)
@@ -27,18 +27,15 @@ def outputs_of_members(data_set: TableSet, number: int, k: int) -> tuple[np.ndar
     """Return the predictions of every network for the test rows of a split, and the truth."""
     table, is_classification = data_set.read(), data_set.is_classification
     train, test = split_rows(table, is_classification, number + 1)[number]
-    model = clone(recipe(is_classification, number))
-    pipe = model.regressor if isinstance(model, TransformedTargetRegressor) else model
-    pipe[-1].set_params(n_members=k)
+    model = tabular_mlp(is_classification, number).set_params(n_members=k)
     with threadpool_limits(1):
         model.fit(table.X.iloc[train], table.y[train])
-    fitted = model if is_classification else model.regressor_
-    rows = fitted[:-1].transform(table.X.iloc[test])
-    members = fitted[-1].members_
+    rows = model.preprocessor_.transform(table.X.iloc[test])
+    members = model.network_.members_
     if is_classification:
         return np.array([member.predict_proba(rows) for member in members]), table.y[test]
     found = np.array([member.predict(rows) for member in members])
-    return found, model.transformer_.transform(table.y[test][:, None])[:, 0]
+    return found, (table.y[test] - model.target_mean_) / model.target_scale_
 
 
 def losses(predicted: np.ndarray, y: np.ndarray) -> dict[str, float]:

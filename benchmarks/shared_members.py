@@ -3,8 +3,8 @@
 All members of TabM share the weight matrices, and each has vectors r and s, biases and an output
 layer of its own: a layer computes ((x * r) W) * s + b (Y. Gorishniy, A. Kotelnikov and A. Babenko,
 "TabM", 2025, after BatchEnsemble by Y. Wen, D. Tran and J. Ba, 2020). The first r is drawn from -1
-and 1; all other r and s begin as 1. They are trained in PyTorch like "ours, recipe" of
-``tables.py``: the same layers, rule, schedule, dropout, epochs and inputs, and the epoch with the
+and 1; all other r and s begin as 1. They are trained in PyTorch like the
+separate ones: the same layers, rule, schedule, dropout, epochs and inputs, and the epoch with the
 best score of the mean on a fifth of the rows. The separate networks are those of ``n_members=5``,
 each with the epoch of its own best score. The sets are those for choosing of ``table_sets.py``, one
 split each, float32 and one thread. The table has geometric means of the losses and the processor
@@ -20,13 +20,21 @@ from itertools import pairwise
 import numpy as np
 import torch
 from members_gain import losses
-from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import train_test_split
+from table_reports import summarise
+from table_runs import split_rows
 from table_sets import TABLE_SETS, TableSet
-from tables import coslog4, recipe, split_rows, summarise
 from threadpoolctl import threadpool_limits
 from torch import nn
+
+from sklearn_metabp import (
+    AdamW,
+    BackpropMLPClassifier,
+    BackpropMLPRegressor,
+    TablePreprocessor,
+)
+from sklearn_metabp.estimators import BaseBackpropMLP
+from sklearn_metabp.update_rules.schedules import coslog4
 
 RATE, DECAY, DROPOUT, WIDTH, N_HIDDEN = 2.5e-3, 0.02, 0.15, 256, 3
 
@@ -113,22 +121,37 @@ def of_shared(
     return best
 
 
+def separate_networks(is_classification: bool, k: int, n_epochs: int) -> BaseBackpropMLP:
+    """Return an estimator of k separate networks, before its fit."""
+    network = BackpropMLPClassifier if is_classification else BackpropMLPRegressor
+    return network(
+        (WIDTH,) * N_HIDDEN,
+        update_rule=AdamW(RATE, beta_2=0.95, weight_decay=DECAY, schedule="coslog4"),
+        alpha=0.0,
+        dropout=DROPOUT,
+        max_iter=n_epochs,
+        n_iter_no_change=np.inf,
+        early_stopping=True,
+        validation_fraction=0.2,
+        random_state=0,
+        n_members=k,
+    )
+
+
 def ratios_of(
     data_set: TableSet, k: int, n_separate: int, n_epochs: int
 ) -> tuple[dict[str, float], float]:
     """Return the losses and the seconds of shared networks over those of separate ones."""
     table, is_classification = data_set.read(), data_set.is_classification
     ((train, test),) = split_rows(table, is_classification, 1)
-    model = recipe(is_classification, 0)
-    pipe = model.regressor if isinstance(model, TransformedTargetRegressor) else model
-    columns, network = clone(pipe[:-1]), clone(pipe[-1])
-    X = columns.fit_transform(table.X.iloc[train], table.y[train]).astype(np.float32)
-    X_test = columns.transform(table.X.iloc[test]).astype(np.float32)
+    columns = TablePreprocessor()
+    X = columns.fit_transform(table.X.iloc[train])
+    X_test = columns.transform(table.X.iloc[test])
     y, y_test = table.y[train], table.y[test]
     if not is_classification:
         y, y_test = (y - y.mean()) / y.std(), (y_test - y.mean()) / y.std()
     start = time.process_time()
-    network.set_params(n_members=n_separate, max_iter=n_epochs).fit(X, y)
+    network = separate_networks(is_classification, n_separate, n_epochs).fit(X, y)
     separate = time.process_time() - start
     predict = network.predict_proba if is_classification else network.predict
     of_separate = losses(np.asarray(predict(X_test), float), y_test)

@@ -149,7 +149,7 @@ class BackpropAutoencoder(
         constant copy of the first training rows, such as their mean. It helps if X is far from 0.
         It has no effect if ``intercept_init`` is given, or if training continues.
     verbose : bool, default=False
-        Whether to print the loss of every epoch.
+        If True, the loss of every epoch is printed.
     n_threads : int, default=1
         Number of threads that share the large products of a training or a prediction; -1 is one
         for each processor that the process may use. The results are the same to the bit. Small

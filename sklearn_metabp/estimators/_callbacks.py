@@ -272,7 +272,7 @@ class MembersListener:
 
     @property
     def is_heard(self) -> bool:
-        """Whether somebody sees the tasks."""
+        """True if a callback sees the tasks."""
         return self._root is not None
 
     def fit_ends(self) -> None:

@@ -43,7 +43,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``,
         ``"mish"``, ``"softplus"``.
     parametric_activation : bool, default=False
-        Whether every hidden neuron also trains a factor a, 1 at first, of its activation function
+        If True, every hidden neuron also trains a factor a, 1 at first, of its activation function
         f: its output is (1 - a) in + a f(in). ``extras_`` has the factors of a layer by a name such
         as ``"activation_mixes_[0]"``.
     loss : {"log_loss", "squared_error"}, default="log_loss"
@@ -130,8 +130,8 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         Norm of an input gradient in this penalty: ``"l2"`` is half the sum of the squares, and
         ``"l1"`` the sum of the absolute values.
     scaling_layer : bool, default=False
-        Whether every column of X is multiplied by a trained factor in front of the first layer. The
-        factors start at 1. It needs a dense X.
+        If True, every column of X is multiplied by a trained factor in front of the first layer.
+        The factors start at 1. It needs a dense X.
     numeric_embedding : {"periodic", "piecewise_linear"}, embedding or None, default=None
         Trained functions of single columns that take the place of the columns in front of the first
         layer: a :class:`PeriodicEmbedding` or a :class:`PiecewiseLinearEmbedding`, by its name with
@@ -146,7 +146,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
         constant prediction for the first training rows, which helps with rare classes. It has no
         effect if ``intercept_init`` is given.
     verbose : bool, default=False
-        Whether to print the loss of every epoch.
+        If True, the loss of every epoch is printed.
     n_threads : int, default=1
         Number of threads that share the large products of a training or a prediction; -1 is one
         for each processor that the process may use. Several networks train side by side on them,

@@ -103,7 +103,7 @@ class BackpropRNNRegressor(RegressorMixin, BaseBackpropRNN):
         constant prediction for the first training rows. It has no effect if ``intercept_init`` is
         given, or if training continues.
     verbose : bool, default=False
-        Whether to print the loss of every epoch.
+        If True, the loss of every epoch is printed.
 
     Attributes
     ----------

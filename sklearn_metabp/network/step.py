@@ -176,7 +176,7 @@ class Step:
 
     @property
     def received(self) -> np.ndarray:
-        """What the first layer after the input receives, (n_patterns, fan_in).
+        """Rows that the first layer after the input receives, (n_patterns, fan_in).
 
         It is the input, or what the scaling layer and the numeric embedding make of it.
         """

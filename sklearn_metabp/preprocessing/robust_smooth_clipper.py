@@ -52,7 +52,7 @@ class RobustSmoothClipper(
         Percentages of the quantiles whose distance becomes 1, with
         ``0 <= quantile_range[0] < quantile_range[1] <= 100``.
     copy : bool, default=True
-        Whether to leave X as it is. With False the result is written into X where that is possible,
+        If True, X stays as it is. With False the result is written into X where that is possible,
         as into an array of floats.
 
     Attributes

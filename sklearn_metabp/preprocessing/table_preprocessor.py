@@ -59,7 +59,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         Transformer of the columns of numbers. In ``fit`` it is given NaN where numbers are missing.
         None is ``RobustSmoothClipper()``.
     add_indicator : bool, default=True
-        Whether columns with gaps in ``fit`` get a second column that says where.
+        If True, columns with gaps in ``fit`` get a second column that says where.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
         Type of the result. All computations are in float64.
 
@@ -238,7 +238,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_out)
-            Of the type ``dtype``. :meth:`set_output` chooses data frames instead.
+            An array of the type ``dtype``. :meth:`set_output` chooses data frames instead.
 
         Raises
         ------

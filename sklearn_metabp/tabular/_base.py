@@ -229,7 +229,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         Returns
         -------
         summary : ModelSummary
-            Its ``str`` is a text, and a notebook shows it as an HTML table.
+            A table: its ``str`` is a text, and a notebook shows it as HTML.
 
         Raises
         ------

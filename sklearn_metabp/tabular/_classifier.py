@@ -53,8 +53,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         validation rows without changing predicted classes, as for :class:`BackpropMLPClassifier`.
         ``network`` must then have ``loss="log_loss"``.
     refit : bool, default=False
-        Whether to train again on all rows, for as many epochs as were best, with the rates of the
-        first training.
+        If True, a second training takes all rows, for as many epochs as were best, with the rates
+        of the first training.
     n_members : int, default=1
         Number of networks. A prediction is the mean of theirs. Each has other starting weights and
         other validation rows.
@@ -65,7 +65,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     random_state : int, RandomState instance or None, default=None
         Random numbers for the starting weights, the validation rows and the order of the others.
     verbose : bool, default=False
-        Whether to print the loss of every epoch.
+        If True, the loss of every epoch is printed.
     n_threads : int, default=1
         Number of threads of large products; -1 is one for each processor.
 

@@ -47,19 +47,19 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         Score on these rows, as in ``cross_val_score``; None is R². The last of several epochs
         with the best score is kept.
     refit : bool, default=False
-        Whether to train again on all rows, for as many epochs as were best, with the rates of the
-        first training.
+        If True, a second training takes all rows, for as many epochs as were best, with the rates
+        of the first training.
     n_members : int, default=1
         Number of networks. A prediction is the mean of theirs. Each has other starting weights and
         other validation rows.
     scale_target : bool, default=True
-        Whether the network learns y with mean 0 and standard deviation 1, every column for itself.
+        If True, the network learns y with mean 0 and standard deviation 1, column by column.
     clip_predictions : bool, default=True
-        Whether predictions are limited to the range of y in ``fit``.
+        If True, predictions are limited to the range of y in ``fit``.
     random_state : int, RandomState instance or None, default=None
         Random numbers for the starting weights, the validation rows and the order of the others.
     verbose : bool, default=False
-        Whether to print the loss of every epoch.
+        If True, the loss of every epoch is printed.
     n_threads : int, default=1
         Number of threads of large products; -1 is one for each processor.
 

@@ -63,7 +63,7 @@ class Validation(Protocol):
     stops_training: bool
     """Whether patience goes by the score, and the parameters with the best score are kept."""
     keeps_last_of_ties: bool
-    """Whether an epoch that equals the best score replaces the best parameters."""
+    """True if an epoch that equals the best score replaces the best parameters."""
 
     def is_due(self, n_epochs: int) -> bool:
         """Return whether to validate after the epoch of this number, from 1."""

@@ -45,7 +45,7 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Whether the rule writes ``step.dropout``, in place of the estimator's ``dropout``. False
         unless a subclass sets it.
     trains_extras : bool
-        Whether the rule also trains parameters beside weights and biases, such as those of an
+        True if the rule also trains parameters beside weights and biases, such as those of an
         embedding. True unless a subclass sets it.
     """
 

@@ -33,7 +33,7 @@ class UpdateRule(TrainingRule):
         start gives the same bits again. :class:`TraceRecorder` then need not copy every step.
         False unless a subclass sets it.
     acts_backward : bool
-        Whether the rule also computes how deltas go back, by ``compute_deltas``, in place of rule
+        True if the rule also computes how deltas go back, by ``compute_deltas``, in place of rule
         (6). False unless a subclass sets it.
     full_batch : bool
         Whether ``batch_size="auto"`` means all rows, as for rules that compare one gradient with
@@ -44,7 +44,7 @@ class UpdateRule(TrainingRule):
         that must survive a stop are kept in the state, and ``bind`` writes them to
         ``step.dropout``. False unless a subclass sets it.
     trains_extras : bool
-        Whether the rule also updates the parameters beside weights and biases, which come last in
+        True if the rule also updates the parameters beside weights and biases, which come last in
         the flat vector. True unless a subclass sets it.
 
     Examples
