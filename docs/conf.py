@@ -15,6 +15,8 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "sphinx_copybutton",
+    "matplotlib.sphinxext.plot_directive",
 ]
 templates_path = ["_templates"]
 # The design notes are for developers and are read where they lie.
@@ -41,6 +43,16 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),  # no <matplotlib.legend.Legend object at 0x7f...>
     "write_computation_times": False,
 }
+
+copybutton_exclude = ".linenos, .gp, .go"  # no prompts and no printed outputs
+
+# A picture of a page is drawn by code on the page, in doctest format, so that the tests run it too.
+plot_include_source = True
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_formats = [("png", 144)]
+plot_rcparams = {"figure.figsize": (6.4, 3.6), "figure.constrained_layout.use": True}
+plot_apply_rcparams = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_metabp"
