@@ -48,6 +48,16 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         "early_stopping": "validation_fraction: the best epoch on these rows is always kept",
         "callbacks": "set_callbacks(...), a method",
     }
+    # Parameters of the network that have the values of this estimator in each fit.
+    _set_in_the_network: tuple[str, ...] = (
+        "max_iter",
+        "validation_fraction",
+        "scoring",
+        "n_members",
+        "random_state",
+        "verbose",
+        "n_threads",
+    )
     _parameter_constraints: dict = {
         "preprocessor": [HasMethods(["fit_transform", "transform"]), None],
         "update_rule": "no_validation",  # the network checks it
@@ -108,7 +118,20 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         Returns
         -------
         self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a parameter is one that this estimator sets in its network by its own parameter.
         """
+        for name in params:
+            own = name.removeprefix("network__")
+            # Ensembles of scikit-learn set each random_state, also those of the parts.
+            if own in self._set_in_the_network and own not in (name, "random_state"):
+                raise ValueError(
+                    f"{name} has no effect: {type(self).__name__} sets {own} of its network by its "
+                    f"own parameter. Set {own} in place of {name}."
+                )
         for name, make in (("network", self.default_network), ("preprocessor", TablePreprocessor)):
             is_none = params.get(name, getattr(self, name)) is None
             if is_none and any(each.startswith(f"{name}__") for each in params):
@@ -129,15 +152,10 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         numbers = slice(0, n_numeric)
         network.set_params(numeric_embedding=with_columns(network.numeric_embedding, numbers))
         network.set_params(
-            max_iter=count_epochs(n_rows) if self.max_iter is None else self.max_iter,
-            early_stopping=True,
-            validation_fraction=self.validation_fraction,
-            scoring=self.scoring,
-            n_members=self.n_members,
-            random_state=self.random_state,
-            verbose=self.verbose,
-            n_threads=self.n_threads,
+            early_stopping=True, **{name: getattr(self, name) for name in self._set_in_the_network}
         )
+        if self.max_iter is None:
+            network.set_params(max_iter=count_epochs(n_rows))
         if self.update_rule is not None:
             network.set_params(update_rule=self.update_rule)
             if self.network is None and not resolve_update_rule(self.update_rule).trains_extras:

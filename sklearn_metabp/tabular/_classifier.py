@@ -143,6 +143,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     """
 
     network_: BackpropMLPClassifier
+    _set_in_the_network = (*BaseTabularMLP._set_in_the_network, "calibration")
     _parameter_constraints: dict = {
         **BaseTabularMLP._parameter_constraints,
         "network": [BackpropMLPClassifier, None],
@@ -195,8 +196,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     def _make_network(self, n_rows: int, n_numeric: int) -> Any:
         network = super()._make_network(n_rows, n_numeric)
-        scoring = negative_brier_score if self.scoring is None else self.scoring
-        network.set_params(scoring=scoring, calibration=self.calibration)
+        if self.scoring is None:
+            network.set_params(scoring=negative_brier_score)
         return network
 
     @_fit_context(prefer_skip_nested_validation=False)

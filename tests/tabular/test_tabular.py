@@ -8,6 +8,7 @@ import pytest
 from helpers.tables import labels_of, make_table, quick_classifier, quick_regressor
 from scipy.special import expit, logit
 from sklearn.base import clone
+from sklearn.ensemble import BaggingRegressor
 from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -351,7 +352,18 @@ def test_errors_say_what_to_do(kind):
         model.fit(frame[:4], np.arange(4) % 2)
     with pytest.raises(TypeError, match="network__dropout, a parameter of the network"):
         kind(dropout=0.5)
+    for name in ("max_iter", "validation_fraction", "scoring", "n_members"):
+        with pytest.raises(ValueError, match=f"Set {name} in place of network__{name}"):
+            model.set_params(**{f"network__{name}": 1})
+    assert model.network is None
     assert not hasattr(model, "preprocessor_")
+
+
+def test_a_bagging_of_estimators_with_given_networks_sets_their_seeds():
+    frame, score = make_table()
+    model = TabularMLPRegressor(network=BackpropMLPRegressor((4,)), max_iter=2)
+    bagging = BaggingRegressor(model, n_estimators=2, random_state=3).fit(frame, score)
+    assert len({each.random_state for each in bagging.estimators_}) == 2
 
 
 def test_predictions_need_the_columns_of_fit():
