@@ -3,6 +3,11 @@
 from importlib.util import find_spec
 
 _WORKERS = "sklearn_metabp/meta_training/workers"
-_NEEDS = {"distributed": f"{_WORKERS}/dask_workers.py", "ray": f"{_WORKERS}/ray_workers.py"}
+_NEEDS = {
+    "distributed": f"{_WORKERS}/dask_workers.py",
+    "ray": f"{_WORKERS}/ray_workers.py",
+    "tensorboard": "sklearn_metabp/callbacks/tensorboard.py",
+    "mlflow": "sklearn_metabp/callbacks/mlflow.py",
+}
 
 collect_ignore = [module for name, module in _NEEDS.items() if find_spec(name) is None]

@@ -39,7 +39,7 @@ from sklearn_metabp import (
     TraceRecorder,
     TrainingDoctor,
 )
-from sklearn_metabp.callbacks.base import BaseCallback
+from sklearn_metabp.callbacks.base import Callback
 from sklearn_metabp.diagnostics import diagnose
 
 FIRST_SEED = {"first": 0, "second": 10, "third": 100, "fourth": 200, "report": 300}
@@ -109,7 +109,7 @@ def table_of_verdicts(group, seeds, from_trace):
     )
 
 
-class Idle(BaseCallback):
+class Idle(Callback):
     """A callback that receives every step and does nothing."""
 
     def on_step_end(self, estimator, context, step):

@@ -1,7 +1,15 @@
 """Multilayer perceptrons for scikit-learn whose training can be watched, recorded and learned."""
 
 from sklearn_metabp._show_versions import show_versions
-from sklearn_metabp.callbacks import Checkpoint, CheckpointError, EarlyStopping, HistoryLogger
+from sklearn_metabp.callbacks import (
+    Callback,
+    Checkpoint,
+    CheckpointError,
+    EarlyStopping,
+    HistoryLogger,
+    MLflowLogger,
+    TensorBoardLogger,
+)
 from sklearn_metabp.diagnostics import TrainingDoctor
 from sklearn_metabp.embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
 from sklearn_metabp.estimators import (
@@ -40,6 +48,7 @@ __all__ = [
     "BackpropMLPRegressor",
     "BackpropRNNClassifier",
     "BackpropRNNRegressor",
+    "Callback",
     "Checkpoint",
     "CheckpointError",
     "Clipped",
@@ -50,6 +59,7 @@ __all__ = [
     "LearnedUpdateRule",
     "LineSearchRule",
     "LinearBackprop",
+    "MLflowLogger",
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "RobustSmoothClipper",
@@ -58,6 +68,7 @@ __all__ = [
     "TablePreprocessor",
     "TabularMLPClassifier",
     "TabularMLPRegressor",
+    "TensorBoardLogger",
     "Trace",
     "TraceFileError",
     "TraceRecorder",

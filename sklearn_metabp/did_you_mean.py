@@ -18,7 +18,7 @@ from sklearn_metabp._kernels.functions import ACTIVATIONS, LOSSES
 
 T = TypeVar("T")
 
-# Names in scikit-learn, PyTorch, Keras or the literature, and the names of the same things here.
+# Names in scikit-learn, PyTorch, Keras or the literature, and this package's names for the same.
 NAMES_ELSEWHERE: dict[str, str] = {
     **{
         elsewhere: one.name
@@ -37,10 +37,12 @@ NAMES_ELSEWHERE: dict[str, str] = {
     "lecun": "lecun_normal",
     "gd": "sgd",
     "momentum": "sgd",
+    "nesterov": "sgd",
     "backprop": "sgd",
     "bfgs": "lbfgs",
     "resilientbackprop": "rprop",
     "cg": "conjugategradient",
+    "newtoncg": "conjugategradient",
     "cosineannealing": "cosine",
     "cosinedecay": "cosine",
     "onecyclelr": "one_cycle",
@@ -74,13 +76,13 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
         return ""
     by_spelling = {normalize_spelling(name): name for name in known}
     name = normalize_spelling(given)
-    here = by_spelling.get(name) or by_spelling.get(
+    meant = by_spelling.get(name) or by_spelling.get(
         normalize_spelling(NAMES_ELSEWHERE.get(name, ""))
     )
-    if here is None:
+    if meant is None:
         like = difflib.get_close_matches(name, by_spelling, n=1, cutoff=0.7)
-        here = by_spelling[like[0]] if like else None
-    return "" if here is None else f" Did you mean {here!r}?"
+        meant = by_spelling[like[0]] if like else None
+    return "" if meant is None else f" Did you mean {meant!r}?"
 
 
 class _SignatureOfInit:
@@ -166,11 +168,11 @@ class ExplainsParameters:
     @classmethod
     def _instead_of(cls, name: str) -> str:
         known = _parameters(cls) or ()
-        here = cls._parameters_elsewhere.get(name)
+        counterpart = cls._parameters_elsewhere.get(name)
         # The counterpart may be a parameter that this class does not have.
-        if here is None or (here.isidentifier() and here not in known):
+        if counterpart is None or (counterpart.isidentifier() and counterpart not in known):
             return did_you_mean(name, known)
-        return f" Here it is {here}."
+        return f" Use {counterpart}."
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters; the error about an unknown one suggests its counterpart.

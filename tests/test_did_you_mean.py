@@ -22,9 +22,11 @@ from sklearn_metabp import (
     BackpropAutoencoder,
     BackpropMLPClassifier,
     BackpropMLPRegressor,
+    BackpropRNNClassifier,
     ConjugateGradient,
     LearnedUpdateRule,
     RMSprop,
+    TabularMLPClassifier,
     UpdateRule,
 )
 from sklearn_metabp.did_you_mean import did_you_mean
@@ -38,35 +40,63 @@ THEIRS = {*MLPClassifier().get_params(), *MLPRegressor().get_params()}
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("name", sorted(THEIRS - set(BackpropMLPClassifier().get_params())))
 def test_every_parameter_of_scikit_learns_mlp_is_answered_with_ours(estimator, name):
-    with pytest.raises(
-        TypeError, match=rf"no parameter '{name}'. Here it is .*update.rule"
-    ) as raised:
+    with pytest.raises(TypeError, match=rf"no parameter '{name}'. Use .*update.rule") as raised:
         estimator(**{name: 1})
-    with pytest.raises(ValueError, match=f"Invalid parameter '{name}'.* Here it is .*update.rule"):
+    with pytest.raises(ValueError, match=f"Invalid parameter '{name}'.* Use .*update.rule"):
         estimator().set_params(**{name: 1})
     for example in re.findall(r"update_rule=(\w+\([^)]*\)|'\w+')", str(raised.value)):
         rule = eval(example, {rule.__name__: rule for rule in UPDATE_RULES.values()})
         assert isinstance(rule, TrainingRule) or rule in UPDATE_RULES
 
 
+# Parameters of Keras, PyTorch, skorch, Lightning, XGBoost and scikit-learn, and ours.
+PARAMETERS = {
+    "update_rule": ["solver", "optimizer"],
+    "learning_rate of the update rule": ["lr", "eta", "learning_rate", "learning_rate_init"],
+    "schedule of the update rule": ["scheduler", "lr_scheduler", "power_t"],
+    "alpha": ["weight_decay", "l2", "l2_reg", "reg_lambda", "C"],
+    "max_iter": ["epochs", "n_epochs", "num_epochs", "max_epochs", "n_iter", "iterations"],
+    "loss": ["criterion", "loss_fn", "loss_function", "objective"],
+    "hidden_layer_sizes": ["hidden_sizes", "hidden_units", "hidden_dims", "units", "n_layers"],
+    "dropout": ["dropout_rate", "drop_rate"],
+    "n_iter_no_change": ["patience"],
+    "random_state": ["seed", "random_seed"],
+    "init": ["kernel_initializer", "weight_init"],
+    "set_callbacks": ["callbacks"],
+    "fit(X, y, X_val=..., y_val=...)": ["validation_data", "eval_set"],
+}
+
+
+@pytest.mark.parametrize("estimator", [BackpropMLPClassifier, BackpropMLPRegressor])
+@pytest.mark.parametrize("ours", PARAMETERS)
+def test_parameters_of_other_libraries_are_answered_with_ours(estimator, ours):
+    for name in PARAMETERS[ours]:
+        with pytest.raises(TypeError, match=f"no parameter '{name}'. Use {re.escape(ours)}"):
+            estimator(**{name: 1})
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: TabularMLPClassifier(n_neurons=3), "Use network__hidden_layer_sizes, a parameter"),
+        (lambda: TabularMLPClassifier(lr=3), "Use learning_rate of the update rule"),
+        (lambda: TabularMLPClassifier(n_epochs=3), "Use max_iter."),
+        (lambda: BackpropRNNClassifier(units=3), "Use hidden_size."),
         (lambda: BackpropMLPClassifier(hidden_layer_size=3), "Did you mean 'hidden_layer_sizes'?"),
-        (lambda: BackpropMLPClassifier(max_epochs=3), "Here it is max_iter"),
-        (lambda: BackpropMLPRegressor(n_jobs=2), "n_threads, the threads of one fit"),
+        (lambda: BackpropMLPClassifier(max_epochs=3), "Use max_iter"),
+        (lambda: BackpropMLPRegressor(n_jobs=2), "n_threads for the threads of one fit"),
         (lambda: BackpropMLPRegressor(class_weights=None), "no parameter 'class_weights'."),
-        (lambda: BackpropAutoencoder(nu=0.1), "Here it is contamination"),
+        (lambda: BackpropAutoencoder(nu=0.1), "Use contamination"),
         (lambda: BackpropAutoencoder(preprocessing=True), "make_pipeline(StandardScaler()"),
-        (lambda: Adam(lr=0.1), "Here it is learning_rate"),
+        (lambda: Adam(lr=0.1), "Use learning_rate"),
         (lambda: Adam(learning_rat=0.1), "Did you mean 'learning_rate'?"),
-        (lambda: RMSprop(rho=0.1), "Here it is decay"),
-        (lambda: SGD(nesterovs_momentum=True), "Here it is nesterov"),
-        (lambda: LBFGS(history_size=3), "Here it is memory"),
+        (lambda: RMSprop(rho=0.1), "Use decay"),
+        (lambda: SGD(nesterovs_momentum=True), "Use nesterov"),
+        (lambda: LBFGS(history_size=3), "Use memory"),
         (lambda: LearnedUpdateRule(scopes="link"), "Did you mean 'scope'?"),
         (
             lambda: BackpropMLPClassifier().set_params(update_rule__lr=0.1),
-            "Here it is learning_rate",
+            "Use learning_rate",
         ),
         (
             lambda: BackpropMLPClassifier().set_params(update_rule__beta1=0.1),
@@ -128,6 +158,8 @@ def test_names_of_other_libraries_and_spellings_are_answered(estimator, paramete
     [
         (BackpropMLPClassifier, "cross_entropy", "log_loss"),
         (BackpropMLPClassifier, "CrossEntropyLoss", "log_loss"),
+        (BackpropMLPClassifier, "binary_crossentropy", "log_loss"),
+        (BackpropMLPClassifier, "BCEWithLogitsLoss", "log_loss"),
         (BackpropMLPRegressor, "mae", "absolute_error"),
         (BackpropMLPRegressor, "Huber", "huber"),
     ],

@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 RULE, KERNEL = "An update rule in NumPy", "An update rule with a kernel"
-SCOPE, CALLBACK = "A scope", "A callback"
+SCOPE, CALLBACK, EMBEDDING = "A scope", "A callback", "A numeric embedding"
 VARIABLE, LOSS, ACTIVATION = "A trace variable", "A loss", "An activation function"
 
 # Run on the copy: trains with every addition, and prints what the tests compare.
@@ -40,7 +40,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import scale
 import sklearn_metabp
 from sklearn_metabp import (
-    SGD, BackpropMLPRegressor, GradientNorms, LearnedUpdateRule, SignSGD, TraceRecorder, _kernels
+    SGD, BackpropMLPRegressor, EqualWidthEmbedding, GradientNorms, LearnedUpdateRule, SignSGD,
+    TraceRecorder, _kernels,
 )
 from sklearn_metabp.derivatives import hessian
 
@@ -63,6 +64,10 @@ trace = recorder.trace_
 rule = LearnedUpdateRule(scope="parameter").fit(trace)
 signs = TraceRecorder()
 fit("signsgd", signs)
+embedded, embedded_by_class = (
+    BackpropMLPRegressor((5,), numeric_embedding=embedding, **setting).fit(X, y)
+    for embedding in ("equal_width", EqualWidthEmbedding())
+)
 print(json.dumps({
     "file": sklearn_metabp.__file__,
     "compiled": _kernels.COMPILED,
@@ -77,6 +82,8 @@ print(json.dumps({
     "sizes": np.unique(np.abs(signs.trace_.updates)).tolist(),
     "signs_turned": bool((signs.trace_.updates * signs.trace_.gradients > 0).any()),
     "curvature": bool(np.isfinite(hessian(model, X, y)).all()),
+    "edges": embedded.network_.input_layer.embedding.edges[2],
+    "embedded_by_name": embedded.params_.tolist() == embedded_by_class.params_.tolist(),
 }))
 """
 
@@ -155,6 +162,9 @@ def check(found, root, compiled):
     assert found["sizes"] == [0.001]
     assert not found["signs_turned"]
     assert found["curvature"]
+    assert found["embedded_by_name"]
+    column = scale(load_diabetes().data)[:100, 2]
+    np.testing.assert_allclose(found["edges"], np.linspace(column.min(), column.max(), 17))
 
 
 @pytest.fixture
@@ -167,7 +177,16 @@ def copy_on_numpy(tmp_path):
 def test_the_files_that_change_are_the_places_of_the_page(copy_on_numpy):
     _, changed = copy_on_numpy
     listed = {heading: places(text) for heading, text in sections().items()}
-    assert list(listed) == [RULE, KERNEL, SCOPE, CALLBACK, VARIABLE, LOSS, ACTIVATION]
+    assert list(listed) == [
+        RULE,
+        KERNEL,
+        SCOPE,
+        CALLBACK,
+        EMBEDDING,
+        VARIABLE,
+        LOSS,
+        ACTIVATION,
+    ]
     assert set(changed[RULE]) | set(changed[KERNEL]) == set(listed[KERNEL])
     for heading in listed.keys() - {KERNEL}:
         assert changed[heading] == listed[heading], heading
@@ -250,6 +269,14 @@ def test_an_own_callback_receives_steps():
     norms, recorder = own_class(CALLBACK)(), TraceRecorder()
     fit(SGD(0.1), norms, recorder)
     np.testing.assert_allclose(norms.norms_, np.linalg.norm(recorder.trace_.gradients, axis=1))
+
+
+def test_an_own_embedding_has_bins_of_equal_width():
+    X, y = load_diabetes(return_X_y=True)
+    embedding = own_class(EMBEDDING)(n_bins=4)
+    model = BackpropMLPRegressor((5,), numeric_embedding=embedding, max_iter=3, random_state=0)
+    edges = model.fit(X, scale(y)).network_.input_layer.embedding.edges
+    np.testing.assert_allclose(np.transpose(edges), np.linspace(X.min(axis=0), X.max(axis=0), 5))
 
 
 def test_an_own_scope_learns_and_is_saved(tmp_path, monkeypatch):

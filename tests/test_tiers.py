@@ -192,7 +192,7 @@ def test_an_import_from_above_is_allowed(module, source):
 
 
 def test_the_top_package_is_small_and_has_what_it_lists():
-    assert len((ROOT / "__init__.py").read_text(encoding="utf-8").splitlines()) < 80
+    assert len((ROOT / "__init__.py").read_text(encoding="utf-8").splitlines()) < 90
     assert len(set(sklearn_metabp.__all__)) == len(sklearn_metabp.__all__)
     for name in sklearn_metabp.__all__:
         assert hasattr(sklearn_metabp, name), name

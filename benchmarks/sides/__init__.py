@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 from workloads import Workload
 
 from sklearn_metabp import BackpropMLPClassifier
-from sklearn_metabp.callbacks.base import BaseCallback
+from sklearn_metabp.callbacks.base import Callback
 
 Weights = list[tuple[np.ndarray, np.ndarray]]
 """Weights of shape (fan_in, fan_out) and biases of every layer."""
@@ -60,7 +60,7 @@ SIDES = {
 }
 
 
-class _FirstStep(BaseCallback):
+class _FirstStep(Callback):
     """Callback that copies the start weights and the rows of every batch."""
 
     def __init__(self):

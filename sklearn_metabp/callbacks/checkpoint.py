@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sklearn_metabp.callbacks.base import BaseCallback, check_count
+from sklearn_metabp.callbacks.base import Callback, check_count
 from sklearn_metabp.callbacks.checkpoint_files import CheckpointError, CheckpointFiles
 from sklearn_metabp.callbacks.checkpoint_name import training_name
 from sklearn_metabp.callbacks.state_checks import check_same_form, check_training
@@ -16,7 +16,7 @@ from sklearn_metabp.update_rules import resolve_update_rule
 __all__ = ["Checkpoint", "CheckpointError"]
 
 
-class Checkpoint(BaseCallback):
+class Checkpoint(Callback):
     """A callback that saves a training every few epochs and resumes one that was killed.
 
     To resume, run the same script again. A ``fit`` with the same parameters and the same data goes

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_metabp.callbacks.base import HooksOf
 from sklearn_metabp.callbacks.early_stopping import EarlyStopping
 from sklearn_metabp.training import TrainingState, constructor_call, fingerprint, returns_something
 from sklearn_metabp.training.user_code import PACKAGE, package_release
@@ -53,7 +54,9 @@ def _identify(callback: Any) -> Any:
 
     Values that a user's callback records during a training must not change its name.
     """
-    return callback if isinstance(callback, EarlyStopping) else constructor_call(callback)
+    if isinstance(callback, EarlyStopping):
+        return callback
+    return constructor_call(callback.given if isinstance(callback, HooksOf) else callback)
 
 
 def _can_stop(callback: Any) -> bool:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.callbacks.base import BaseCallback, check_count
+from sklearn_metabp.callbacks.base import Callback, check_count
 from sklearn_metabp.training import Patience, TrainingState, callable_fingerprint
 
 _MONITORS = ("loss", "validation_loss", "validation_score")
 
 
-class EarlyStopping(BaseCallback):
+class EarlyStopping(Callback):
     """A callback that stops a training when a monitored value has not improved for some epochs.
 
     Unlike the ``early_stopping`` of the estimators it can monitor the validation loss, or any

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sklearn_metabp.callbacks.base import BaseCallback
+from sklearn_metabp.callbacks.base import Callback
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.training import TrainingState
@@ -36,7 +36,7 @@ class _Fit:
         self.outer_key, self.task, self.began = "", Task("", ()), 0.0
 
 
-class HistoryLogger(Collector, BaseCallback):
+class HistoryLogger(Collector, Callback):
     """A callback that keeps a few numbers for every epoch of every training.
 
     Clones of an estimator share it, so after a search it has all trainings of the search with any

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from sklearn_metabp.callbacks.base import BaseCallback
+from sklearn_metabp.callbacks.base import Callback
 from sklearn_metabp.diagnostics.course import Course, Ending
 from sklearn_metabp.diagnostics.diagnosis import Diagnosis, course_of, judge, without_steps
 from sklearn_metabp.diagnostics.observer import Observer
@@ -17,7 +17,7 @@ from sklearn_metabp.training import DivergenceError, TrainingState
 from sklearn_metabp.update_rules import resolve_update_rule
 
 
-class TrainingDoctor(BaseCallback):
+class TrainingDoctor(Callback):
     """A callback that says in words what went wrong in a training, and what to do.
 
     Give it to ``set_callbacks``. It looks closely at a few dozen steps, however long the training

@@ -10,6 +10,7 @@ from sklearn_metabp.estimators._callbacks import (
 from sklearn_metabp.estimators._checked import check_data, count_batches, fit_checked, trust_data
 from sklearn_metabp.estimators._classifier import BackpropMLPClassifier
 from sklearn_metabp.estimators._members import members_of
+from sklearn_metabp.estimators._parameters import PARAMETERS_ELSEWHERE
 from sklearn_metabp.estimators._recurrent_classifier import BackpropRNNClassifier
 from sklearn_metabp.estimators._recurrent_regressor import BackpropRNNRegressor
 from sklearn_metabp.estimators._refit import refit_on_all_rows
@@ -18,6 +19,7 @@ from sklearn_metabp.estimators._rows import FitData, check_rows
 from sklearn_metabp.estimators._summary import LayerSummary, ModelSummary
 
 __all__ = [
+    "PARAMETERS_ELSEWHERE",
     "BackpropAutoencoder",
     "BackpropMLPClassifier",
     "BackpropMLPRegressor",

@@ -22,6 +22,7 @@ from sklearn_metabp.estimators._callbacks import (
     drop_removed_callbacks,
     open_listener,
 )
+from sklearn_metabp.estimators._compact import Compactable
 from sklearn_metabp.estimators._curves import TrainingCurves
 from sklearn_metabp.estimators._fit import (
     FitEnd,
@@ -99,6 +100,7 @@ from sklearn_metabp.update_rules.schedules import SCHEDULES, Schedule
 
 class BaseBackprop(
     WritableWeights,
+    Compactable,
     ExplainsParameters,
     CallbackSupportMixin,
     TrainingCurves,
@@ -502,7 +504,7 @@ class BaseBackprop(
         """Return a copy of the last state to continue, so that a failed fit changes nothing."""
         in_one_batch = n_rows <= rows_per_step(self, n_rows, rule)
         draws = self.early_stopping or (self.shuffle and not in_one_batch)
-        state = self._training_state.copy(shares_random_numbers=not draws)
+        state = self._state_of_training().copy(shares_random_numbers=not draws)
         fresh = rule.init_state(self.layout_)  # raises if a parameter of the rule is out of range
         if state.rule_key != rule_key(rule):
             state.rule_state, state.rule_key, state.n_planned = fresh, rule_key(rule), None
@@ -563,8 +565,10 @@ class BaseBackprop(
             "its last layer: call fit, and then summary.",
         )
         size = None if self._fit_size is None else FitSize(*self._fit_size)
-        states = [member._training_state for member in members_of(self)]
-        return summarise_model(type(self).__name__, self.network_, self.update_rule_, states, size)
+        known = [vars(member) for member in members_of(self)]
+        states = [each.get("_training_state") for each in known]
+        rule = vars(self).get("update_rule_")  # a compact model has neither
+        return summarise_model(type(self).__name__, self.network_, rule, states, size)
 
 
 class BaseBackpropMLP(BaseBackprop):

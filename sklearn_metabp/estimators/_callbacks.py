@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn import callback
 from sklearn.callback import AutoPropagatedCallback
 
+from sklearn_metabp.callbacks.base import as_callback, hook_of
 from sklearn_metabp.estimators._rows import FitData
 from sklearn_metabp.network import Step
 from sklearn_metabp.training import Replay, TrainingState
@@ -60,7 +61,8 @@ def drop_removed_callbacks(estimator: Any, state: TrainingState) -> None:
     """Drop the data that a state keeps for callbacks that the estimator no longer has."""
     if state.callback_memory:
         callbacks = getattr(estimator, "_skl_callbacks", None) or []
-        present = {c.memory_key(estimator) for c in callbacks if hasattr(c, "memory_key")}
+        hooks = (hook_of(callback, "memory_key") for callback in callbacks)
+        present = {hook(estimator) for hook in hooks if hook is not None}
         memory = state.callback_memory
         state.callback_memory = {key: value for key, value in memory.items() if key in present}
 
@@ -90,7 +92,29 @@ def lend_callbacks(owner: Any, network: Any) -> Iterator[None]:
 
 
 class CallbackSupportMixin(callback.CallbackSupportMixin):
-    """scikit-learn's mixin, with pickles in which callbacks may be empty."""
+    """scikit-learn's mixin, for callbacks with some of the hooks, and with smaller pickles."""
+
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Set the callbacks that the next trainings call.
+
+        Parameters
+        ----------
+        *callbacks : Callback or object with one hook or more
+            Callbacks of this package, of scikit-learn, or your own; see :class:`Callback`. No
+            argument removes all callbacks.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        TypeError
+            If a callback is a class in place of an object, or has no hook.
+        """
+        # A callback that is given twice is called once.
+        once = {id(callback): as_callback(callback) for callback in callbacks}
+        return super().set_callbacks(*once.values())
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -107,44 +131,20 @@ class CallbackSupportMixin(callback.CallbackSupportMixin):
 class CallbackListener:
     """A listener that passes the events of a training on to scikit-learn's callbacks.
 
-    Besides scikit-learn's hooks it calls some of this package, on the callbacks that define them:
-
-    ``memory_key(estimator)``
-        The key in ``state.callback_memory`` under which the callback keeps data about a training.
-        Other keys are dropped when a fit begins.
-    ``skips_epochs``
-        An attribute that is True if the callback needs no tasks of epochs. If all callbacks have
-        it, epochs have no contexts, and their hooks are not called.
-    ``resume_training(estimator, context, state, data)``
-        Before the first epoch, with the :class:`FitData` of the call. May return a state to
-        continue from, and whether the training had been stopped there (None: it continues).
-    ``on_training_begin(estimator, context, replay)``
-        Before the first epoch of a rule that is replayable.
-    ``on_step_end(estimator, context, step)``
-        After every step. Steps have no contexts of their own, because contexts are never freed.
-    ``next_step(estimator, index)``
-        The number of the next step that ``on_step_end`` is for, this one or later, and infinite for
-        none. Without this hook it is every step. Steps that no callback receives run in C.
-    ``on_training_end(estimator, context, n_steps)``
-        After the last step, which has that number, however the training ended.
-    ``on_epoch_end(estimator, context, state, params)``
-        After every epoch, with the parameters that the estimator would get now; True stops.
-    ``save_training(estimator, context, state, stopped, finished)``
-        After every epoch, when it is known whether it is the last. Once more after the training,
-        unless Ctrl-C interrupted it, possibly in the middle of an epoch.
+    Besides scikit-learn's hooks it calls those of :class:`~sklearn_metabp.Callback`, on the
+    callbacks that define them. Steps have no contexts of their own, because contexts are never
+    freed. Steps that no callback receives run in C.
     """
 
     def __init__(self, root: Any, known: dict[str, Any], fitted_attributes: Callable[[], dict]):
         self._root, self._known, self._fitted_attributes = root, known, fitted_attributes
         self._estimator = known["estimator"]
-        # A callback that was given twice is called once.
-        callbacks = {id(callback): callback for callback in self._estimator._skl_callbacks}
-        self._callbacks = list(callbacks.values())
+        self._callbacks = list(self._estimator._skl_callbacks)
         self._epoch: Any = root
         self._step_hooks = [
-            (c.on_step_end, getattr(c, "next_step", _every_step))
-            for c in self._callbacks
-            if hasattr(c, "on_step_end")
+            (hook, hook_of(callback, "next_step") or _every_step)
+            for callback in self._callbacks
+            if (hook := hook_of(callback, "on_step_end")) is not None
         ]
         self._due: list[float] = []  # the next step of every hook
         self._start_hooks = self._hooks("on_training_begin")
@@ -157,7 +157,8 @@ class CallbackListener:
         self._root.call_on_fit_task_begin(**self._known)
 
     def _hooks(self, name: str) -> list[Callable]:
-        return [getattr(c, name) for c in self._callbacks if hasattr(c, name)]
+        hooks = (hook_of(callback, name) for callback in self._callbacks)
+        return [hook for hook in hooks if hook is not None]
 
     def training_starts(
         self, state: TrainingState, data: FitData

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import spmatrix
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.neural_network import MLPClassifier
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -24,6 +25,7 @@ from sklearn_metabp.estimators._parameters import (
 )
 from sklearn_metabp.estimators._row_weights import check_needs_no_counts
 from sklearn_metabp.estimators._rows import GivenData, Rows
+from sklearn_metabp.estimators._sklearn_mlp import ExchangedWithSklearn
 from sklearn_metabp.network import CLASS_LOSSES, CLASS_OUT_ACTIVATIONS
 from sklearn_metabp.targets import ClassTargets, MultiOutputTargets, learn_targets
 from sklearn_metabp.targets.learn import check_announced
@@ -31,7 +33,7 @@ from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
+class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropMLP):
     """Multilayer perceptron classifier with a pluggable update rule.
 
     Parameters
@@ -251,6 +253,7 @@ class BackpropMLPClassifier(ClassifierMixin, BaseBackpropMLP):
     """
 
     targets_: ClassTargets | MultiOutputTargets
+    _sklearn_class = MLPClassifier
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
         **PERCEPTRON_CONSTRAINTS,

@@ -37,62 +37,113 @@ INPUT_LAYER_CONSTRAINTS: dict = {
     "numeric_embedding": "no_validation",  # resolve_embedding gives better errors
 }
 
-# Parameters of scikit-learn's MLP, of skorch and of Keras, and their counterparts here.
+_OF_RULE = "of the update rule, as in update_rule="
+
+# Parameters of scikit-learn's MLP, of skorch, Keras and PyTorch, and what to use in their place.
 PARAMETERS_ELSEWHERE = {
-    "solver": "update_rule, as in update_rule='sgd' or update_rule=Adam(learning_rate=0.01)",
-    "optimizer": "update_rule, as in update_rule='sgd' or update_rule=Adam(learning_rate=0.01)",
-    "learning_rate_init": (
-        "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)"
+    **dict.fromkeys(
+        ("solver", "optimizer"),
+        "update_rule, as in update_rule='sgd' or update_rule=Adam(learning_rate=0.01)",
     ),
-    "lr": "learning_rate of the update rule, as in update_rule=Adam(learning_rate=0.01)",
+    **dict.fromkeys(
+        ("learning_rate_init", "lr", "eta"),
+        f"learning_rate {_OF_RULE}Adam(learning_rate=0.01)",
+    ),
     "learning_rate": (
-        "part of the update rule: a number is its learning_rate, as in "
-        "update_rule=Adam(learning_rate=0.01), and 'constant', 'invscaling' or 'adaptive' its "
-        "schedule, as in update_rule=SGD(schedule='adaptive')"
+        f"learning_rate {_OF_RULE}Adam(learning_rate=0.01), for a number, and schedule "
+        f"{_OF_RULE}SGD(schedule='adaptive'), for 'constant', 'invscaling' or 'adaptive'"
     ),
-    "power_t": (
-        "a schedule of the update rule: update_rule=SGD(schedule='invscaling') has a power of 0.5"
+    "power_t": f"schedule {_OF_RULE}SGD(schedule='invscaling'), which has a power of 0.5",
+    **dict.fromkeys(
+        ("scheduler", "lr_scheduler", "lr_schedule", "learning_rate_schedule"),
+        f"schedule {_OF_RULE}Adam(schedule='cosine')",
     ),
-    "momentum": "momentum of the update rule, as in update_rule=SGD(momentum=0.9)",
-    "nesterovs_momentum": (
-        "nesterov of the update rule, as in update_rule=SGD(momentum=0.9, nesterov=True)"
+    "momentum": f"momentum {_OF_RULE}SGD(momentum=0.9)",
+    "nesterovs_momentum": f"nesterov {_OF_RULE}SGD(momentum=0.9, nesterov=True)",
+    "beta_1": f"beta_1 {_OF_RULE}Adam(beta_1=0.9)",
+    "beta_2": f"beta_2 {_OF_RULE}Adam(beta_2=0.999)",
+    "betas": f"beta_1 and beta_2 {_OF_RULE}Adam(beta_1=0.9, beta_2=0.999)",
+    **dict.fromkeys(("epsilon", "eps"), f"epsilon {_OF_RULE}Adam(epsilon=1e-8)"),
+    "max_fun": f"max_fun {_OF_RULE}LBFGS(max_fun=15000)",
+    "weight_decay": f"alpha, or weight_decay {_OF_RULE}AdamW(weight_decay=0.01)",
+    **dict.fromkeys(
+        ("clipnorm", "max_norm", "grad_clip", "gradient_clip_val", "gradient_clipping"),
+        "a rule around the update rule, as in update_rule=Clipped(Adam(), max_norm=1.0)",
     ),
-    "beta_1": "beta_1 of the update rule, as in update_rule=Adam(beta_1=0.9)",
-    "beta_2": "beta_2 of the update rule, as in update_rule=Adam(beta_2=0.999)",
-    "epsilon": "epsilon of the update rule, as in update_rule=Adam(epsilon=1e-8)",
-    "max_fun": "max_fun of the update rule, as in update_rule=LBFGS(max_fun=15000)",
-    "weight_decay": "alpha, or that of the update rule, as in update_rule=AdamW(weight_decay=0.01)",
-    "l2": "alpha",
-    "epochs": "max_iter",
-    "max_epochs": "max_iter",
-    "n_epochs": "max_iter",
-    "criterion": "loss",
-    "n_estimators": "n_members",
-    "n_ens": "n_members",
-    "hidden_units": "hidden_layer_sizes",
-    "layers": "hidden_layer_sizes, without the inputs and outputs",
-    "dropout_rate": "dropout",
+    **dict.fromkeys(("l2", "l2_reg", "reg_lambda", "lambda_", "regularization", "reg"), "alpha"),
+    "C": "alpha, the strength of the L2 penalty: C=10 is alpha=0.1",
+    **dict.fromkeys(
+        (
+            "epochs",
+            "max_epochs",
+            "n_epochs",
+            "num_epochs",
+            "nb_epoch",
+            "n_iter",
+            "n_iterations",
+            "num_iterations",
+            "iterations",
+            "max_steps",
+        ),
+        "max_iter",
+    ),
+    **dict.fromkeys(("criterion", "loss_fn", "loss_function", "objective"), "loss"),
+    **dict.fromkeys(("n_estimators", "n_ens", "ensemble_size", "n_ensemble"), "n_members"),
+    **dict.fromkeys(
+        (
+            "hidden_units",
+            "hidden_sizes",
+            "hidden_dims",
+            "hidden_dim",
+            "hidden_layers",
+            "hidden",
+            "n_hidden",
+            "units",
+            "n_units",
+            "n_neurons",
+        ),
+        "hidden_layer_sizes",
+    ),
+    **dict.fromkeys(
+        ("layers", "layer_sizes"), "hidden_layer_sizes, without the inputs and outputs"
+    ),
+    **dict.fromkeys(
+        ("n_layers", "num_layers", "depth", "width"),
+        "hidden_layer_sizes, as in hidden_layer_sizes=(64,) * 3 for three layers of 64 neurons",
+    ),
+    **dict.fromkeys(("nonlinearity", "act", "act_fn"), "activation"),
+    **dict.fromkeys(("dropout_rate", "drop_rate", "dropout_prob", "p_drop"), "dropout"),
     "noise": "input_noise",
     "gradient_penalty": "input_gradient_penalty",
     "patience": "n_iter_no_change",
-    "validation_split": "validation_fraction, with early_stopping=True",
-    "validation_data": "fit(X, y, X_val=..., y_val=...)",
-    "metrics": "scoring",
-    "kernel_initializer": "init",
+    **dict.fromkeys(
+        ("validation_split", "val_split"), "validation_fraction, with early_stopping=True"
+    ),
+    **dict.fromkeys(("validation_data", "eval_set"), "fit(X, y, X_val=..., y_val=...)"),
+    **dict.fromkeys(("metrics", "metric", "eval_metric"), "scoring"),
+    **dict.fromkeys(
+        ("kernel_initializer", "weight_init", "init_method", "initializer"),
+        "init",
+    ),
+    "sample_weight": "fit(X, y, sample_weight=...)",
+    **dict.fromkeys(("seed", "random_seed"), "random_state"),
+    "tolerance": "tol",
     "callbacks": "set_callbacks(...), a method",
     "n_jobs": (
-        "n_threads, the threads of one fit, or n_jobs of what runs many fits, as "
+        "n_threads for the threads of one fit, or n_jobs of an object that runs many fits, as in "
         "GridSearchCV(model, grid, n_jobs=2)"
     ),
 }
 
-# Parameters of other detectors and of PyOD's autoencoder.
+# Parameters of other detectors and of PyOD's autoencoder, and what to use in their place.
 DETECTOR_PARAMETERS_ELSEWHERE = {
     "nu": "contamination",
     "hidden_neuron_list": "hidden_layer_sizes",
     "hidden_activation_name": "activation",
     "epoch_num": "max_iter",
-    "preprocessing": "a step before it, as make_pipeline(StandardScaler(), BackpropAutoencoder())",
+    "preprocessing": (
+        "a step before the autoencoder: make_pipeline(StandardScaler(), BackpropAutoencoder())"
+    ),
 }
 
 

@@ -32,11 +32,11 @@ class BaseBackpropRNN(BaseBackprop):
     """Base class of the recurrent estimators."""
 
     _parameters_elsewhere = {
-        **PARAMETERS_ELSEWHERE,
-        "hidden_layer_sizes": "hidden_size, of the one recurrent layer",
-        "units": "hidden_size",
-        "n_neurons": "hidden_size",
-        "nonlinearity": "activation",
+        **{
+            name: "hidden_size" if counterpart == "hidden_layer_sizes" else counterpart
+            for name, counterpart in PARAMETERS_ELSEWHERE.items()
+        },
+        "hidden_layer_sizes": "hidden_size, the number of neurons of the one recurrent layer",
     }
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import spmatrix
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
+from sklearn.neural_network import MLPRegressor
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -19,13 +20,14 @@ from sklearn_metabp.estimators._parameters import (
     takes_steps,
 )
 from sklearn_metabp.estimators._rows import GivenData, Rows
+from sklearn_metabp.estimators._sklearn_mlp import ExchangedWithSklearn
 from sklearn_metabp.network import NUMBER_LOSSES, OUT_ACTIVATIONS
 from sklearn_metabp.targets.numbers import NumberTargets
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
 
-class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
+class BackpropMLPRegressor(RegressorMixin, ExchangedWithSklearn, BaseBackpropMLP):
     """Multilayer perceptron regressor with a pluggable update rule.
 
     Parameters
@@ -40,7 +42,8 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
         If True, every hidden neuron also trains a factor a, 1 at first, of its activation function
         f: its output is (1 - a) in + a f(in). ``extras_`` has the factors of a layer by a name such
         as ``"activation_mixes_[0]"``.
-    loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", \
+            "poisson"}, default="squared_error"
         Sum over the outputs, mean over the batch: ``"squared_error"`` is half the square of the
         error, ``"absolute_error"`` is the absolute value of the error, ``"huber"`` is half the
         square of the error up to an error of 1, and linear beyond, ``"poisson"`` is half the
@@ -221,6 +224,7 @@ class BackpropMLPRegressor(RegressorMixin, BaseBackpropMLP):
     True
     """
 
+    _sklearn_class = MLPRegressor
     _parameter_constraints: dict = {
         **BaseBackpropMLP._parameter_constraints,
         **PERCEPTRON_CONSTRAINTS,

@@ -157,8 +157,8 @@ _STYLE = """<style>
 def summarise_model(
     name: str,
     network: Network,
-    rule: TrainingRule,
-    states: Sequence[TrainingState],
+    rule: TrainingRule | None,
+    states: Sequence[TrainingState | None],
     size: FitSize | None,
 ) -> ModelSummary:
     """Describe a network and its training, or the networks of an ensemble and theirs.
@@ -168,9 +168,10 @@ def summarise_model(
     name : str
         Name of the estimator's class.
     network : Network
-    rule : UpdateRule or LineSearchRule
-    states : sequence of TrainingState
-        One for every network.
+    rule : UpdateRule or LineSearchRule or None
+        None for a compact model.
+    states : sequence of TrainingState or None
+        One for every network, None in a compact model.
     size : FitSize or None
         Of the last fit; None where it is not known.
 
@@ -198,8 +199,9 @@ def summarise_model(
     facts = {
         "dtype": f"{layout.dtype.name}, {_bytes(n_bytes)}",
         "loss": _with_options(network.loss, alpha=network.alpha, dropout=network.dropout),
-        "update rule": " ".join(repr(rule).split()),
     }
+    if rule is not None:
+        facts["update rule"] = " ".join(repr(rule).split())
     if layout.extras:
         shapes = (f"{name} {_shapes((shape,))}" for name, _, shape in layout.extras)
         facts["further parameters"] = ", ".join(shapes)
@@ -208,14 +210,22 @@ def summarise_model(
         facts["epoch"] = f"{rows} in batches of {size.batch_size}, {batches}"
     if len(states) > 1:
         facts["members"] = f"{len(states)} networks of {_count(layout.n_params, 'parameter')}"
+    known = [state for state in states if state is not None]
+    facts["trained"] = (
+        _describe_training(known) if known else "the model is compact, without training state"
+    )
+    return ModelSummary(name, tuple(layers), n_params, facts, len(states))
+
+
+def _describe_training(states: Sequence[TrainingState]) -> str:
+    """Return epochs, steps and loss of the trainings of all networks."""
     epochs, steps = [state.n_epochs for state in states], [state.n_steps for state in states]
     trained = f"{_span(epochs)}{_count(max(epochs), 'epoch')}, "
     trained += f"{_span(steps)}{_count(max(steps), 'step')}"
     losses = [state.loss_curve[-1] for state in states if state.n_epochs]
     if losses:
         trained += f", loss {_span(losses)}{max(losses):.4g} in the last epoch"
-    facts["trained"] = trained
-    return ModelSummary(name, tuple(layers), n_params, facts, len(states))
+    return trained
 
 
 def _span(values: Sequence[float]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
-from sklearn_metabp.callbacks.base import BaseCallback, check_count
+from sklearn_metabp.callbacks.base import Callback, check_count
 from sklearn_metabp.meta_training.rollout import (
     Rollout,
     name_rollout_in_errors,
@@ -148,7 +148,7 @@ def compare_rules(
     return RuleComparison(trainings, names, reference, known_settings, known_groups)
 
 
-class _BestEpoch(BaseCallback):
+class _BestEpoch(Callback):
     """The weights after the epoch with the lowest validation loss, of those that validate."""
 
     def __init__(self) -> None:

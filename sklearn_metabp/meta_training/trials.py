@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_metabp.callbacks.base import BaseCallback
+from sklearn_metabp.callbacks.base import Callback
 from sklearn_metabp.meta_training.objectives import Objective, bounded_value, n_sound_epochs
 from sklearn_metabp.meta_training.rollout import name_rollout_in_errors, rollout, rollout_part
 from sklearn_metabp.meta_training.tasks import Task
@@ -149,7 +149,7 @@ class PartTrial(Trial):
         return Judgement(value, record.n_steps, has_failed, state, None if has_failed else left_off)
 
 
-class _StopAfter(BaseCallback):
+class _StopAfter(Callback):
     """A callback that ends a training after a number of epochs and keeps its parameters."""
 
     params: np.ndarray | None = None

@@ -1,11 +1,13 @@
 """The base of the estimators for tables: a preprocessor, and a network on what it returns."""
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -17,6 +19,7 @@ from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
 from sklearn_metabp.embeddings import with_columns
 from sklearn_metabp.estimators import (
+    PARAMETERS_ELSEWHERE,
     BaseBackpropMLP,
     CallbackSupportMixin,
     ModelSummary,
@@ -28,6 +31,23 @@ from sklearn_metabp.preprocessing import TablePreprocessor
 from sklearn_metabp.tabular.recipe import count_epochs
 from sklearn_metabp.update_rules import resolve_update_rule
 
+# Parameters of the network that are not parameters of the estimators for tables.
+_OF_NETWORK = {
+    name: f"network__{name}, a parameter of the network"
+    for name in (
+        "hidden_layer_sizes",
+        "activation",
+        "alpha",
+        "batch_size",
+        "dropout",
+        "init",
+        "label_smoothing",
+        "loss",
+        "n_iter_no_change",
+        "tol",
+    )
+}
+
 
 class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, BaseEstimator, ABC):
     """Base class of the estimators for tables."""
@@ -36,17 +56,13 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
     network_: Any
     preprocessor_: Any
     _parameters_elsewhere = {
-        "hidden_layer_sizes": "network__hidden_layer_sizes, a parameter of the network",
-        "activation": "network__activation, a parameter of the network",
-        "dropout": "network__dropout, a parameter of the network",
-        "batch_size": "network__batch_size, a parameter of the network",
-        "n_epochs": "max_iter",
-        "epochs": "max_iter",
+        **{
+            name: _OF_NETWORK.get(counterpart, counterpart)
+            for name, counterpart in PARAMETERS_ELSEWHERE.items()
+        },
+        **_OF_NETWORK,
         "n_cv": "n_members",
-        "n_estimators": "n_members",
-        "label_smoothing": "network__label_smoothing, a parameter of the network",
         "early_stopping": "validation_fraction: the best epoch on these rows is always kept",
-        "callbacks": "set_callbacks(...), a method",
     }
     # Parameters of the network that have the values of this estimator in each fit.
     _set_in_the_network: tuple[str, ...] = (
@@ -211,35 +227,74 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
     def __sklearn_is_fitted__(self) -> bool:
         return "network_" in vars(self)
 
+    def _first_training(self, name: str) -> Any:
+        """Return the network that was trained with validation rows, for an attribute of it."""
+        network = vars(self).get("validated_network_")
+        if network is None:
+            lack = "it is compact" if self.__sklearn_is_fitted__() else "call fit"
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: {lack}"
+            )
+        return network
+
     @property
     def n_iter_(self) -> int:
         """Number of epochs of the training."""
-        return self.validated_network_.n_iter_
+        return self._first_training("n_iter_").n_iter_
 
     @property
     def loss_curve_(self) -> list[float]:
         """Mean loss of every epoch."""
-        return self.validated_network_.loss_curve_
+        return self._first_training("loss_curve_").loss_curve_
 
     @property
     def validation_scores_(self) -> list[float]:
         """Score on the validation rows after every epoch."""
-        return self.validated_network_.validation_scores_
+        return self._first_training("validation_scores_").validation_scores_
 
     @property
     def validation_loss_curve_(self) -> list[float]:
         """Mean loss on the validation rows after every epoch."""
-        return self.validated_network_.validation_loss_curve_
+        return self._first_training("validation_loss_curve_").validation_loss_curve_
 
     @property
     def best_validation_score_(self) -> float:
         """Score of the epoch whose weights the network has."""
-        return self.validated_network_.best_validation_score_
+        return self._first_training("best_validation_score_").best_validation_score_
 
     @property
     def best_epoch_(self) -> int:
         """Number of the epoch with this score, from 1, whose weights the network has."""
-        return self.validated_network_.best_epoch_
+        return self._first_training("best_epoch_").best_epoch_
+
+    def compact(self, *, dtype: DTypeLike | None = None) -> Self:
+        """Return a copy that predicts the same and has no training state.
+
+        It has the preprocessor and the network, and neither ``validated_network_`` nor the curves
+        of the training, nor callbacks. ``fit`` trains a new network.
+
+        Parameters
+        ----------
+        dtype : dtype, default=None
+            Type of the parameters of the network, float32 or float64; None keeps it.
+
+        Returns
+        -------
+        model : estimator
+            A fitted estimator with the same parameters.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If dtype is neither float32 nor float64.
+        """
+        check_is_fitted(self)
+        small: Any = copy.copy(self).set_callbacks()
+        small.network_ = self.network_.compact(dtype=dtype)
+        vars(small).pop("validated_network_", None)
+        return small
 
     def summary(self) -> ModelSummary:
         """Describe the fitted network, its inputs and its training as a table.
@@ -258,8 +313,9 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         of_network = self.network_.summary()
         n_inputs = of_network.layers[0].n_neurons
         facts = {"table": f"{self.n_features_in_} columns, {n_inputs} inputs"} | of_network.facts
-        best = [str(member.best_epoch_) for member in members_of(self.validated_network_)]
-        facts["best epoch"] = ", ".join(best)
+        if "validated_network_" in vars(self):
+            best = [str(member.best_epoch_) for member in members_of(self.validated_network_)]
+            facts["best epoch"] = ", ".join(best)
         return replace(of_network, name=type(self).__name__, facts=facts)
 
     def _sk_visual_block_(self) -> _VisualBlock:

@@ -64,19 +64,21 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
     trains_extras: bool = True
 
     _parameters_elsewhere = {
-        "lr": "learning_rate",
-        "learning_rate_init": "learning_rate",
+        **dict.fromkeys(("lr", "learning_rate_init", "eta", "step_size"), "learning_rate"),
         "betas": "beta_1 and beta_2",
         "eps": "epsilon",
         "rho": "decay",
+        "mu": "momentum",
+        "weight_decay": "alpha of the estimator, or the rule AdamW(weight_decay=0.01)",
         "nesterovs_momentum": "nesterov",
         "decay_rate": "decay",
         "max_eval": "max_fun",
         "history_size": "memory",
-        "power_t": "schedule: 'invscaling' has a power of 0.5",
-        "lr_scheduler": "schedule",
-        "clipnorm": "a rule around the rule: Clipped(rule, max_norm=1.0)",
-        "max_norm": "a rule around the rule: Clipped(rule, max_norm=1.0)",
+        "power_t": "schedule='invscaling', which has a power of 0.5",
+        **dict.fromkeys(("lr_scheduler", "scheduler"), "schedule"),
+        **dict.fromkeys(
+            ("clipnorm", "max_norm"), "a rule around the rule: Clipped(rule, max_norm=1.0)"
+        ),
         "ema_momentum": "a rule around the rule: Averaged(rule, decay=0.99)",
     }
 

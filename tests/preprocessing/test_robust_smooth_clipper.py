@@ -250,7 +250,7 @@ def test_an_invalid_parameter_is_named_and_leaves_the_last_fit(params, message):
 
 
 def test_parameters_of_other_libraries_are_recognised():
-    with pytest.raises(TypeError, match="Here it is clip"):
+    with pytest.raises(TypeError, match="Use clip"):
         RobustSmoothClipper(max_absolute_value=3.0)
 
 

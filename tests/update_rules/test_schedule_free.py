@@ -139,8 +139,8 @@ def test_what_follows_updates_is_not_put_where_they_are_altered(rule, message):
     [
         ({"learning_rate": 0.1}, r"the rule within: ScheduleFree\(AdamW\(0.01, beta_1=0.0\)\)"),
         ({"weight_decay": 0.1}, "a parameter of the rule within"),
-        ({"beta_1": 0.95}, "Here it is beta"),
-        ({"schedule": "cosine"}, "Here it is warmup_steps"),
+        ({"beta_1": 0.95}, "Use beta"),
+        ({"schedule": "cosine"}, "Use warmup_steps"),
     ],
 )
 def test_parameters_of_others_are_answered(given, message):

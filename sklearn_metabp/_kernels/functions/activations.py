@@ -179,7 +179,7 @@ _TABLE = (
         is_estimator_output=True,
         class_range=(0.0, 1.0),
         inverse=lambda y, half_a_row: y,
-        names_elsewhere=("linear", "none"),
+        names_elsewhere=("linear", "none", "purelin"),
     ),
     Activation(
         "logistic",
@@ -197,7 +197,7 @@ _TABLE = (
         steep_outputs=_STEEP_SHARES,
         inverse=_log_odds,
         glorot_factor=2.0,
-        names_elsewhere=("sigmoid", "expit"),
+        names_elsewhere=("sigmoid", "expit", "logsig"),
     ),
     Activation(
         "tanh",
@@ -213,7 +213,7 @@ _TABLE = (
         output_range=(-1.0, 1.0),
         steep_outputs=(-math.sqrt(0.99), math.sqrt(0.99)),
         inverse=lambda y, half_a_row: _log_odds((1 + y) / 2, half_a_row) / 2,
-        names_elsewhere=("hardtanh",),
+        names_elsewhere=("hardtanh", "tansig"),
     ),
     Activation(
         "relu",

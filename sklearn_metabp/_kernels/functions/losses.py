@@ -186,7 +186,7 @@ _TABLE = (
         ),
         number_output="identity",
         class_output="logistic",
-        names_elsewhere=("mse", "l2", "mseloss", "meansquarederror"),
+        names_elsewhere=("mse", "l2", "ls", "mseloss", "meansquarederror", "squaredloss"),
     ),
     Loss(
         "log_loss",
@@ -203,6 +203,9 @@ _TABLE = (
             "sparsecategoricalcrossentropy",
             "bce",
             "bceloss",
+            "bcewithlogitsloss",
+            "deviance",
+            "log",
             "nll",
         ),
     ),
@@ -213,7 +216,7 @@ _TABLE = (
         of_error=ErrorLoss(value=np.abs, pull=np.sign, curvature=np.zeros_like),
         number_output="identity",
         best_constant=weighted_medians,
-        names_elsewhere=("mae", "l1", "l1loss", "meanabsoluteerror"),
+        names_elsewhere=("mae", "l1", "l1loss", "lad", "meanabsoluteerror"),
     ),
     Loss(
         "huber",
