@@ -2,12 +2,14 @@
 
 import time
 import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from sklearn_metabp.callbacks.base import Callback
+from sklearn_metabp.description import Described, Table, count, shortened
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.training import TrainingState
@@ -36,11 +38,12 @@ class _Fit:
         self.outer_key, self.task, self.began = "", Task("", ()), 0.0
 
 
-class HistoryLogger(Collector, Callback):
+class HistoryLogger(Described, Collector, Callback):
     """A callback that keeps a few numbers for every epoch of every training.
 
-    Clones of an estimator share it, so after a search it has all trainings of the search with any
-    backend of joblib: worker processes send their epochs to the process that started them.
+    Clones of an estimator share it, so after a search it has all trainings of the search, with any
+    backend of joblib. Worker processes send their epochs to the process that started them. In a
+    notebook the logger shows the last epoch of every training.
 
     A pickle of a fitted estimator includes the table of its logger, which continues from there
     after loading. A pickle of an estimator that is not fitted has an empty table.
@@ -178,10 +181,31 @@ class HistoryLogger(Collector, Callback):
 
         return pd.DataFrame(self.history_)
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         with self._lock:
             runs = {epoch.run_key for epoch in self._epochs}
-        return f"HistoryLogger() with {len(self._epochs)} epochs of {len(runs)} runs"
+        epochs = count(len(self._epochs), "epoch")
+        return f"HistoryLogger() with {epochs} of {count(len(runs), 'run')}"
+
+    def _details(self) -> Iterator[Table]:
+        last = {entry["run"]: entry for entry in self.history_}
+        validation = ("validation_loss", "validation_score")
+        rows = [
+            (
+                str(run),
+                entry["task_path"],
+                str(entry["epoch"]),
+                str(entry["n_steps"]),
+                f"{entry['loss']:.4g}",
+                *("" if np.isnan(entry[name]) else f"{entry[name]:.4g}" for name in validation),
+                f"{entry['seconds']:.2f}",
+            )
+            for run, entry in last.items()
+        ]
+        if rows:
+            head = ("run", "task", "epochs", "steps", "loss", "validation loss")
+            is_number = (True, False, True, True, True, True, True, True)
+            yield Table((*head, "validation score", "seconds"), shortened(rows, "run"), is_number)
 
     def _forget(self) -> None:
         self._epochs = []

@@ -1,11 +1,13 @@
 """The verdict about a training, in words and numbers."""
 
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from sklearn_metabp.description import Report, Table, count
 from sklearn_metabp.diagnostics.checks import CHECKS, NO_STEP, Check
 from sklearn_metabp.diagnostics.course import Course, Ending
 from sklearn_metabp.diagnostics.evidence import Evidence
@@ -56,9 +58,11 @@ class Finding:
     after: str | None = None
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Report):
     """The verdict about one training.
+
+    ``print`` shows it as text, and a notebook as an HTML table.
 
     Attributes
     ----------
@@ -77,7 +81,7 @@ class Diagnosis:
     unchecked: dict[str, str]
     n_steps: int
     n_epochs: int
-    course: Course | None = field(repr=False)
+    course: Course | None
 
     @property
     def is_healthy(self) -> bool:
@@ -89,21 +93,39 @@ class Diagnosis:
         """Names of the findings."""
         return [finding.name for finding in self.findings]
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         problems = sum(finding.is_problem and not finding.after for finding in self.findings)
-        what = {0: "nothing wrong", 1: "1 problem"}.get(problems, f"{problems} problems")
-        lines = [f"Diagnosis of {self.n_steps} steps in {self.n_epochs} epochs: {what}"]
+        what = count(problems, "problem") if problems else "nothing wrong"
+        training = f"{count(self.n_steps, 'step')} in {count(self.n_epochs, 'epoch')}"
+        return f"Diagnosis of {training}: {what}"
+
+    def _details(self) -> Iterator[Table | str]:
+        rows = [
+            (finding.name if finding.is_problem else f"{finding.name} (note)", *texts)
+            for finding in self.findings
+            for texts in [(f"{finding.verdict}.", f"{finding.advice}.")]
+        ]
+        if rows:
+            yield Table(("finding", "evidence", "advice"), rows)
+        if self.unchecked:
+            yield self._not_examined()
+
+    def __str__(self) -> str:
+        lines = [self._title()]
         for finding in self.findings:
             note = "" if finding.is_problem else " (note)"
             lines += _wrapped(f"- {finding.name}{note}: {finding.verdict}.")
             lines += _wrapped(f"  Advice: {finding.advice}.")
         if self.unchecked:
-            by_need: dict[str, list[str]] = {}
-            for name, needs in self.unchecked.items():
-                by_need.setdefault(needs, []).append(name)
-            reasons = (f"{', '.join(names)} (needs {needs})" for needs, names in by_need.items())
-            lines += _wrapped(f"Not examined: {'; '.join(reasons)}.")
+            lines += _wrapped(self._not_examined())
         return "\n".join(lines)
+
+    def _not_examined(self) -> str:
+        by_need: dict[str, list[str]] = {}
+        for name, needs in self.unchecked.items():
+            by_need.setdefault(needs, []).append(name)
+        reasons = (f"{', '.join(names)} (needs {needs})" for needs, names in by_need.items())
+        return f"Not examined: {'; '.join(reasons)}."
 
 
 def _wrapped(text: str) -> list[str]:

@@ -1,11 +1,11 @@
 """The description of a fitted network as a table, in text and in HTML."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from math import prod
 from typing import NamedTuple
 
+from sklearn_metabp.description import Report, Table, count
 from sklearn_metabp.network import Network
 from sklearn_metabp.training import TrainingState
 from sklearn_metabp.update_rules import TrainingRule
@@ -58,8 +58,8 @@ class LayerSummary(NamedTuple):
     n_params: int
 
 
-@dataclass(frozen=True)
-class ModelSummary:
+@dataclass(frozen=True, repr=False)
+class ModelSummary(Report):
     """Description of a fitted network; made by ``summary`` of an estimator.
 
     ``print`` shows it as text, and a notebook as an HTML table.
@@ -91,12 +91,14 @@ class ModelSummary:
         sizes = "-".join(str(layer.n_neurons) for layer in self.layers)
         if self.n_members > 1:
             sizes = f"{self.n_members} x {sizes}"
-        return f"{self.name} {sizes}, {_count(self.n_params, 'parameter')}"
+        return f"{self.name} {sizes}, {count(self.n_params, 'parameter')}"
 
-    def _rows(self) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of every layer."""
-        for layer in self.layers:
-            yield (
+    def _title(self) -> str:
+        return self.title
+
+    def _details(self) -> tuple[Table, Table]:
+        rows = [
+            (
                 layer.name,
                 str(layer.n_neurons),
                 layer.activation,
@@ -104,54 +106,9 @@ class ModelSummary:
                 _shapes(layer.biases),
                 str(layer.n_params) if layer.weights else "",
             )
-
-    def __str__(self) -> str:
-        rows = [_HEAD, *self._rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [self.title, ""]
-        for row in rows:
-            cells = [
-                cell.rjust(width) if is_number else cell.ljust(width)
-                for cell, width, is_number in zip(row, widths, _IS_NUMBER, strict=True)
-            ]
-            lines.append("  ".join(cells).rstrip())
-        lines.append("")
-        widest = max(map(len, self.facts))
-        lines += [f"{name.ljust(widest)}  {fact}" for name, fact in self.facts.items()]
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        """Return the tables in HTML, in the colours of the page around them."""
-        head = "".join(_cell("th", text, n) for text, n in zip(_HEAD, _IS_NUMBER, strict=True))
-        body = "".join(
-            f"<tr>{''.join(_cell('td', t, n) for t, n in zip(row, _IS_NUMBER, strict=True))}</tr>"
-            for row in self._rows()
-        )
-        facts = "".join(
-            f"<tr>{_cell('th', name, False)}{_cell('td', fact, False)}</tr>"
-            for name, fact in self.facts.items()
-        )
-        return (
-            f"<div>{_STYLE}<table class='metabp-summary'><caption>{escape(self.title)}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"<table class='metabp-summary'><tbody>{facts}</tbody></table></div>"
-        )
-
-
-# Lines and text have the colour of the page, so the table fits a light and a dark one.
-_STYLE = """<style>
-.metabp-summary { border-collapse: collapse; margin: 0.4em 0; color: inherit; background: none;
-  font-size: 0.9em; }
-.metabp-summary caption { text-align: left; font-weight: bold; padding: 0.3em 0; color: inherit;
-  caption-side: top; }
-.metabp-summary th, .metabp-summary td { text-align: left; padding: 0.2em 0.9em 0.2em 0;
-  border: none; background: none; font-variant-numeric: tabular-nums; }
-.metabp-summary th { font-weight: normal; opacity: 0.7; }
-.metabp-summary .metabp-number { text-align: right; }
-.metabp-summary thead th { border-bottom: 1px solid currentColor; }
-</style>"""
+            for layer in self.layers
+        ]
+        return Table(_HEAD, rows, _IS_NUMBER), Table.of_facts(self.facts)
 
 
 def summarise_model(
@@ -206,10 +163,10 @@ def summarise_model(
         shapes = (f"{name} {_shapes((shape,))}" for name, _, shape in layout.extras)
         facts["further parameters"] = ", ".join(shapes)
     if size is not None:
-        rows, batches = _count(size.n_rows, "row"), _count(size.n_batches, "step")
+        rows, batches = count(size.n_rows, "row"), count(size.n_batches, "step")
         facts["epoch"] = f"{rows} in batches of {size.batch_size}, {batches}"
     if len(states) > 1:
-        facts["members"] = f"{len(states)} networks of {_count(layout.n_params, 'parameter')}"
+        facts["members"] = f"{len(states)} networks of {count(layout.n_params, 'parameter')}"
     known = [state for state in states if state is not None]
     facts["trained"] = (
         _describe_training(known) if known else "the model is compact, without training state"
@@ -220,8 +177,8 @@ def summarise_model(
 def _describe_training(states: Sequence[TrainingState]) -> str:
     """Return epochs, steps and loss of the trainings of all networks."""
     epochs, steps = [state.n_epochs for state in states], [state.n_steps for state in states]
-    trained = f"{_span(epochs)}{_count(max(epochs), 'epoch')}, "
-    trained += f"{_span(steps)}{_count(max(steps), 'step')}"
+    trained = f"{_span(epochs)}{count(max(epochs), 'epoch')}, "
+    trained += f"{_span(steps)}{count(max(steps), 'step')}"
     losses = [state.loss_curve[-1] for state in states if state.n_epochs]
     if losses:
         trained += f", loss {_span(losses)}{max(losses):.4g} in the last epoch"
@@ -232,10 +189,6 @@ def _span(values: Sequence[float]) -> str:
     """Return the words before the largest of several values: the smallest, if it is another."""
     least, largest = min(values), max(values)
     return "" if least == largest else f"{least:.4g} to "
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _bytes(n: int) -> str:
@@ -252,8 +205,3 @@ def _shapes(shapes: Shapes) -> str:
 def _with_options(name: str, **options: float) -> str:
     given = [f"{option}={value:g}" for option, value in options.items() if value]
     return ", ".join([name, *given])
-
-
-def _cell(tag: str, text: str, is_number: bool) -> str:
-    style = " class='metabp-number'" if is_number else ""
-    return f"<{tag}{style}>{escape(text)}</{tag}>"

@@ -1,9 +1,11 @@
 """An explanation of a learned rule: its equation, and its step along every input."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+from sklearn_metabp.description import Report, Table, shortened
 
 _QUANTILES = (0.01, 0.5, 0.99)
 
@@ -28,9 +30,11 @@ class InputRanges:
         return cls(*np.quantile(Z, _QUANTILES, axis=0))
 
 
-@dataclass(frozen=True)
-class RuleExplanation:
+@dataclass(frozen=True, repr=False)
+class RuleExplanation(Report):
     """Explanation of a learned rule; made by :meth:`LearnedUpdateRule.explain`.
+
+    ``print`` shows it as text. A notebook shows the text and a table of the inputs.
 
     Attributes
     ----------
@@ -62,11 +66,11 @@ class RuleExplanation:
     inputs: tuple[str, ...]
     normalizer: str
     formula: str | None
-    coefficients: dict[str, float] = field(repr=False)
-    typical: dict[str, float] = field(repr=False)
-    effects: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
-    outputs: tuple[str, ...] = field(default=(), repr=False)
-    text: str = field(default="", repr=False)
+    coefficients: dict[str, float]
+    typical: dict[str, float]
+    effects: dict[str, tuple[np.ndarray, np.ndarray]]
+    outputs: tuple[str, ...] = ()
+    text: str = ""
 
     def __str__(self) -> str:
         if self.text:
@@ -84,6 +88,29 @@ class RuleExplanation:
                 f"{ends[0]:10.4g} to {ends[1]:10.4g}"
             )
         return "\n".join(lines)
+
+    def _title(self) -> str:
+        return f"Learned update rule of scope {self.scope!r}"
+
+    def _details(self) -> Iterator[Table | str]:
+        if self.text or self.formula:
+            yield str(self)
+        rows = []
+        for name, (values, predictions) in self.effects.items():
+            ends = predictions.reshape(len(values), -1)[[0, -1], 0]
+            coefficient = (f"{self.coefficients.get(name, 0.0):.4g}",) if self.coefficients else ()
+            span = f"{values[0]:.4g} to {values[-1]:.4g}", f"{ends[0]:.4g} to {ends[1]:.4g}"
+            rows.append((name, f"{self.typical[name]:.4g}", *span, *coefficient))
+        if rows:
+            head = ("input", "median", "range", "prediction over the range", "coefficient")
+            n_columns = len(rows[0])
+            yield Table(
+                head[:n_columns], shortened(rows, "input"), (False, *[True] * n_columns)[:-1]
+            )
+            yield (
+                f"The predictions are measured in {self.normalizer}. All other inputs are at "
+                "their medians."
+            )
 
 
 Predict = Callable[[np.ndarray], np.ndarray]

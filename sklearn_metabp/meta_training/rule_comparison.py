@@ -1,6 +1,6 @@
 """The result of a comparison of rules: all trainings, and their summary over settings."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_metabp.callbacks.base import check_count
+from sklearn_metabp.description import Described, Table, count, shortened
 
 #: Measures of a training, where smaller is better; ``score`` stands beside them.
 MEASURES = {
@@ -119,9 +120,11 @@ class RuleSummary:
     n_settings: int
 
 
-@dataclass(frozen=True, eq=False)
-class RuleComparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class RuleComparison(Described):
     """The result of :func:`compare_rules`.
+
+    A notebook shows a row for every rule.
 
     Attributes
     ----------
@@ -137,11 +140,25 @@ class RuleComparison:
         Group of every task; the bootstrap draws groups.
     """
 
-    trainings: list[ComparedTraining] = field(repr=False)
+    trainings: list[ComparedTraining]
     rules: tuple[str, ...]
     reference: str
-    settings: tuple = field(repr=False)
-    groups: tuple = field(repr=False)
+    settings: tuple
+    groups: tuple
+
+    def _title(self) -> str:
+        rules, tasks = count(len(self.rules), "rule"), count(len(self.settings), "task")
+        starts = count(self._n_starts, "start")
+        return f"RuleComparison of {rules} on {tasks}, {starts} each: reference {self.reference}"
+
+    def _details(self) -> Iterator[Table]:
+        rows = []
+        for name, ratios in self.ratios("validation_loss").items():
+            diverged = sum(one.diverged for one in self.trainings if one.rule == name)
+            won = f"{np.sum(ratios < 1)} of {len(ratios)}"
+            rows.append((name, f"{np.median(ratios):.3f}", won, str(diverged)))
+        head = ("rule", "median ratio of validation losses", "settings with less loss", "diverged")
+        yield Table(head, shortened(rows, "rule"), (False, True, True, True))
 
     @classmethod
     def concatenate(cls, comparisons: Iterable["RuleComparison"]) -> Self:

@@ -19,6 +19,13 @@ from sklearn_metabp.network.network import Network, mixes_of
 from sklearn_metabp.network.recurrent import RecurrentNetwork
 from sklearn_metabp.network.row_starts import ROW_STARTS, sample_rows
 from sklearn_metabp.network.step import BatchLoss, OtherStep, Step, StepView, TrainingRows
+from sklearn_metabp.network.step_report import (
+    ReportedStep,
+    StepReport,
+    layer_name,
+    report_of,
+    rounded,
+)
 
 __all__ = [
     "CLASS_LOSSES",
@@ -40,15 +47,20 @@ __all__ = [
     "OtherStep",
     "ParameterLayout",
     "RecurrentNetwork",
+    "ReportedStep",
     "Role",
     "Step",
+    "StepReport",
     "StepView",
     "Tensor",
     "TrainingRows",
     "constant_biases",
     "constant_loss",
     "glorot_uniform",
+    "layer_name",
     "mixes_of",
+    "report_of",
     "resolve_initializer",
+    "rounded",
     "sample_rows",
 ]

@@ -337,6 +337,16 @@ class ParameterLayout:
         """The names of the extras, for messages."""
         return ", ".join(extra.name for extra in self.extras)
 
+    @property
+    def sizes_text(self) -> str:
+        """The numbers of neurons of all layers, such as ``4-8-3``."""
+        return "-".join(map(str, self.layer_sizes))
+
+    def parameter_names(self, tensor: Tensor) -> list[str]:
+        """Return the name of every parameter of a tensor, such as ``coefs_[0][2,1]``, in order."""
+        places = np.ndindex(*tensor.shape)
+        return [f"{tensor.name}[{','.join(map(str, place))}]" for place in places]
+
     def zeros(self) -> np.ndarray:
         """Return one zero per parameter, in the layout's dtype."""
         return np.zeros(self.n_params, self.dtype)

@@ -11,6 +11,7 @@ from sklearn_metabp._kernels.network import Backprop
 from sklearn_metabp._kernels.network.sparse_targets import SparseTargets
 from sklearn_metabp._kernels.recurrent import lengths_of
 from sklearn_metabp.network.base import BaseNetwork
+from sklearn_metabp.network.step_report import ReportedStep
 
 
 class TrainingRows(NamedTuple):
@@ -78,7 +79,7 @@ class BatchLoss:
         return self._backprop.gradients(start, stop), self._gradients
 
 
-class Step:
+class Step(ReportedStep):
     """One minibatch: forward, backward, update.
 
     A training has one ``Step`` and refills it, so a callback copies the arrays that it keeps.

@@ -9,6 +9,7 @@ from sklearn_metabp.plotting.imitation import ImitationDisplay
 from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
 from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
 from sklearn_metabp.plotting.rule_comparison import RuleComparisonDisplay
+from sklearn_metabp.plotting.step import StepDisplay
 from sklearn_metabp.plotting.trace import TraceDisplay
 from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
@@ -19,6 +20,7 @@ __all__ = [
     "LearnedRuleDisplay",
     "LossCurveDisplay",
     "RuleComparisonDisplay",
+    "StepDisplay",
     "TraceDisplay",
     "UpdateRuleDisplay",
 ]

@@ -82,9 +82,9 @@ class ControllerDisplay:
         rule : LearnedUpdateRule
             Fitted, of ``scope="layer"``.
         trace : Trace
-            It must have params, updates and gradients of every step. Of more than 2000 steps, 2000
-            evenly spread ones are drawn. The number of planned steps is taken to be that of the
-            recorded ones.
+            It must have params, updates and gradients of every step. If it has more than 2000
+            steps, 2000 evenly spread ones are drawn. The number of planned steps is taken to be
+            that of the recorded ones.
         run : int, default=0
             As in ``trace.runs``.
         ax : Axes or array-like of n_controls Axes, default=None

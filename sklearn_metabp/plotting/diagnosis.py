@@ -54,7 +54,7 @@ class DiagnosisDisplay:
         Parameters
         ----------
         diagnosis : Diagnosis or TrainingDoctor
-            Of a doctor, its last one.
+            The last diagnosis of a doctor.
         ax : matplotlib Axes or array-like of 4 of them, default=None
             None makes a figure; a single Axes is divided.
 

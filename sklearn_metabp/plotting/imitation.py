@@ -18,7 +18,7 @@ from sklearn_metabp.tracing import Trace
 _MAX_STEPS = 200
 _MAX_VALUES = 1_000_000
 _MIN_STEPS = 10
-# The axis ends here: there is nothing to read off an imitation that is worse.
+# The axis ends at this value, because all worse imitations are useless.
 _LOWEST_R2 = -1.0
 
 
@@ -120,8 +120,8 @@ class ImitationDisplay:
         rule : LearnedUpdateRule
             Fitted.
         trace : Trace
-            It must have the variables that the rule's scope needs. Of more than 200 steps 200 are
-            predicted, evenly spread; of a large network fewer.
+            It must have the variables that the rule's scope needs. If it has more than 200 steps,
+            200 evenly spread ones are predicted, and fewer of a large network.
         run : int, default=0
             As in ``trace.runs``.
         max_points : int, default=3000

@@ -123,7 +123,7 @@ class LossCurveDisplay:
         names = [_name(model) for model in last] if names is None else list(names)
         if len(names) != len(models):
             raise ValueError(
-                f"names must be one a model: there are {len(models)} models, {len(names)} names."
+                f"names must have one name per model: got {len(names)} names, {len(models)} models."
             )
         validation = [getattr(model, "validation_loss_curve_", None) for model in last]
         display = cls(

@@ -25,7 +25,7 @@ class RuleComparisonDisplay:
     reference : str
         Name of the rule that the others are compared with.
     measure : str
-        What the ratios are of.
+        Name of the measure that the ratios compare.
 
     Attributes
     ----------

@@ -49,6 +49,7 @@ class TraceDisplay:
     See Also
     --------
     LossCurveDisplay : Display of the mean loss of every epoch, of several fitted models.
+    StepDisplay : Drawing of a small network with the numbers of one step.
 
     Examples
     --------
@@ -96,8 +97,8 @@ class TraceDisplay:
         run : int, default=0
             As in ``trace.runs``.
         n_params : int, default=10
-            Maximal number of parameters to draw of every weight matrix and bias vector. Of a run
-            with more than 2000 steps, 2000 evenly spread ones are drawn.
+            Maximal number of parameters to draw of every weight matrix and bias vector. If the run
+            has more than 2000 steps, 2000 evenly spread ones are drawn.
         random_state : int, RandomState instance or None, default=0
             Chooses the parameters.
         ax : Axes or array-like of 3 Axes, default=None

@@ -96,8 +96,8 @@ class UpdateRuleDisplay:
         Parameters
         ----------
         trace : Trace
-            It must have gradients and updates. Of more than 2000 steps, 2000 evenly spread ones are
-            drawn.
+            It must have gradients and updates. If it has more than 2000 steps, 2000 evenly spread
+            ones are drawn.
         run : int, default=0
             As in ``trace.runs``.
         quantiles : tuple of two float, default=(0.25, 0.75)

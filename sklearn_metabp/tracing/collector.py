@@ -61,11 +61,9 @@ class Collector:
         if self._is_cut_off:
             self._is_cut_off = False
             warnings.warn(
-                f"This {type(self).__name__} was copied to the worker process {os.getpid()}, "
-                "which cannot "
-                f"reach the process it was copied from. What it records stays in this copy: "
-                "return the "
-                f"estimator from the worker to keep it.",
+                f"This {type(self).__name__} was copied to the worker process {os.getpid()}, which "
+                "cannot reach the process it was copied from. Its recordings stay in this copy: "
+                "return the estimator from the worker to keep them.",
                 stacklevel=2,
             )
 

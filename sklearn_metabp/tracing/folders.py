@@ -81,8 +81,8 @@ def remove_leftovers_of_runs(directory: Path) -> None:
 def find_run(folder: Path) -> DiskRun | None:
     """Open the run in a folder, or return None if nothing of it has been written.
 
-    The last chunks are unfinished if the run is still recorded or its process was killed. Of an
-    unfinished chunk the complete pieces are read.
+    The last chunks are unfinished if the run is still recorded or its process was killed. The
+    complete pieces of an unfinished chunk are read.
 
     Raises
     ------

@@ -14,6 +14,7 @@ from sklearn_metabp.tracing.variables import (
     SUMMARY,
     VARIABLES,
     TraceVariable,
+    in_order,
     renaming_hint,
 )
 
@@ -29,32 +30,70 @@ def as_frame(trace: "Trace", variables: Any) -> Any:
         raise ImportError(
             "Trace.to_frame needs pandas: install it with pip install pandas."
         ) from error
-    choices = [name for name, v in VARIABLES.items() if v.kind in (PER_PARAMETER, SUMMARY)]
-    if (
-        isinstance(variables, str)
-        or not isinstance(variables, Collection)
-        or any(variable not in choices for variable in variables)
-        or len(set(variables)) < len(variables)
-    ):
-        old = variables if isinstance(variables, Collection) else ()
-        raise ValueError(
-            f"variables must be a list of names from {choices}, each once, got "
-            f"{variables!r}{renaming_hint([old] if isinstance(old, str) else old)}."
-        )
+    names = _check_names(trace, variables)
     numbers = {variable.name: getattr(trace, variable.name_in_trace) for variable in SCALARS}
     frames = [pandas.DataFrame({"run": trace.runs} | numbers)]
-    for name in variables:
-        values = getattr(trace, name)
-        columns = _column_names(VARIABLES[name], trace.layouts[trace.runs[0]]) if len(trace) else []
-        (numbers,) = VARIABLES[name].arrays_of(values) if len(trace) else (values,)
-        frames.append(pandas.DataFrame(numbers, columns=columns, copy=False))
+    for name in names:
+        variable, value = VARIABLES[name], getattr(trace, name)
+        if not len(trace):  # of no network
+            continue
+        arrays = variable.arrays_of(value)
+        columns = _column_names(variable, trace.layouts[trace.runs[0]], arrays)
+        flat = np.concatenate([array.reshape(len(trace), -1) for array in arrays], axis=1)
+        frames.append(pandas.DataFrame(flat, columns=columns, copy=False))
     return pandas.concat(frames, axis=1)
 
 
-def _column_names(variable: TraceVariable, layout: ParameterLayout) -> list[str]:
+def _check_names(trace: "Trace", variables: Any) -> list[str]:
+    """Return the names of the variables that get columns of their own.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not one of the table, or is given twice.
+    """
+    if isinstance(variables, str) and variables == "all":
+        stored = [set(trace.recorded[run].stored) for run in np.unique(trace.runs)]
+        return list(in_order(set.intersection(*stored))) if stored else []
+    if (
+        isinstance(variables, str)
+        or not isinstance(variables, Collection)
+        or any(name not in VARIABLES for name in variables)
+        or len(set(variables)) < len(variables)
+    ):
+        given = [variables] if isinstance(variables, str) else variables
+        hint = renaming_hint(given if isinstance(given, Collection) else ())
+        raise ValueError(
+            f"variables must be 'all' or a list of names from {list(VARIABLES)}, each once, got "
+            f"{variables!r}{hint}."
+        )
+    return [name for name in variables if not VARIABLES[name].is_always_recorded]
+
+
+def _column_names(
+    variable: TraceVariable, layout: ParameterLayout, arrays: list[np.ndarray]
+) -> list[str]:
     """Return a name for every number of a step."""
+    name = variable.name
     if variable.kind is PER_PARAMETER:
-        return [f"{variable.name} {parameter}" for parameter in _parameter_names(layout)]
+        return [
+            f"{name} {parameter}"
+            for tensor in layout.tensors
+            for parameter in layout.parameter_names(tensor)
+        ]
+    if variable.kind is SUMMARY:
+        return _summary_names(layout)
+    names = []
+    for layer, array in enumerate(arrays):
+        of_layer = f"{name}[{layer}]" if variable.kind.is_layered else name
+        names += [
+            f"{of_layer}[{','.join(map(str, place))}]" for place in np.ndindex(array.shape[1:])
+        ]
+    return names
+
+
+def _summary_names(layout: ParameterLayout) -> list[str]:
+    """Return a name for every statistic of a summary."""
     record, names = summary_record(layout, np.dtype(float)), []
     for table in record.names or ():
         rows = [tensor.name for tensor in layout.tensors]
@@ -67,12 +106,3 @@ def _column_names(variable: TraceVariable, layout: ParameterLayout) -> list[str]
                 else:
                     names.append(f"{table} {row} {statistic}")
     return names
-
-
-def _parameter_names(layout: ParameterLayout) -> list[str]:
-    """Return the name of every parameter, such as ``coefs_[0][2,1]``, in their order."""
-    return [
-        f"{tensor.name}[{','.join(map(str, place))}]"
-        for tensor in layout.tensors
-        for place in np.ndindex(*tensor.shape)
-    ]

@@ -316,19 +316,16 @@ class MemoryRun(Run):
             )
         if not math.isclose(step.loss, loss, rel_tol=_REL_TOL, abs_tol=_ABS_TOL):
             raise RuntimeError(
-                f"{what}: this trace was loaded from a pickle, which holds what the training was "
-                "computed "
-                f"from. Either this machine rounds too differently, or the rule's code is "
-                "another one now. "
-                f"Read it where it was recorded, and write it there with Trace.save, which keeps "
-                "arrays."
+                f"{what}: this trace was loaded from a pickle, which has the data that the "
+                "training was computed from. Either this machine rounds too differently, or the "
+                "code of the rule has changed. Read the trace on the machine that recorded it, and "
+                "write it there with Trace.save, which keeps arrays."
             )
         if not warned:
             warnings.warn(
-                f"{what}: this trace was loaded from a pickle and is computed again here, where "
-                "rounding "
-                f"differs from that of the machine that recorded it. Trace.save keeps arrays, to "
-                "the bit.",
+                f"{what}: this trace was loaded from a pickle and is computed again on this "
+                "machine, which rounds in another way than the machine that recorded it. "
+                "Trace.save keeps the arrays themselves.",
                 stacklevel=2,
             )
 

@@ -80,8 +80,8 @@ class PredictionSample:
         self._drawn, starts = drawn, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         bounds = np.searchsorted(self._drawn, starts)
         self._holds_some = holds_some = np.flatnonzero(bounds[1:] > bounds[:-1])
-        # Of the steps from which something is drawn: the number of the first prediction, and where
-        # the drawn ones begin and end in the sample.
+        # For every step from which something is drawn: the number of its first prediction, and the
+        # places where its drawn predictions begin and end in the sample.
         self._trace, self._firsts = trace[holds_some], starts[holds_some]
         self._begins, self._ends = bounds[holds_some], bounds[holds_some + 1]
 
@@ -96,7 +96,7 @@ class PredictionSample:
         run : int
             As in ``trace.runs``.
         with_others : bool, default=False
-            Whether to yield the steps before and between them too, as far as they are known.
+            True to yield also the known steps before and between them.
 
         Yields
         ------

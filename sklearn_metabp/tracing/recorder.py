@@ -11,8 +11,9 @@ from numpy.typing import DTypeLike
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_metabp.description import Described, Table, count
 from sklearn_metabp.network import BaseNetwork, Step
-from sklearn_metabp.tracing.chunks import RunHeader, space_for_patterns
+from sklearn_metabp.tracing.chunks import RunHeader, TraceFileError, space_for_patterns
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.folders import (
     absolute,
@@ -39,20 +40,21 @@ from sklearn_metabp.update_rules import UpdateRule, resolve_update_rule
 
 
 @document_variables
-class TraceRecorder(Collector):
+class TraceRecorder(Described, Collector):
     """Callback that records the trainings of the estimators that it is set on.
 
     Give it to ``set_callbacks``. Every ``fit`` becomes a run of ``trace_``. A ``partial_fit`` or a
-    ``fit`` with ``warm_start`` that continues a recorded training continues its run, unless the
-    update rule is now of another kind (one that searches along lines, or, in memory, one that is
-    replayable and was not before). Clones of an estimator share the recorder.
+    ``fit`` with ``warm_start`` that continues a recorded training continues its run. It begins a
+    new run if the update rule is now of another kind: one that searches along lines, or, in memory,
+    one that is replayable and was not before. Clones of an estimator share the recorder.
 
     Without a ``path`` the trace is in the memory of the process that made the recorder. Worker
     processes, for example those of a search with ``n_jobs=2``, send their recordings there. If the
     update rule is replayable, as the rules of this package are, the recorder copies the start and
-    the training data and notes the losses. A variable is computed, to the same bits, when it is
-    read. Equal data of several fits are held once. For other rules, and where it takes less memory,
-    every recorded step is copied. ``variables``, ``every`` and ``max_steps`` limit the memory.
+    the training data and notes the losses. A variable is computed when it is read, and is identical
+    to that of the training. Equal data of several fits are stored once. For other rules, and if it
+    takes less memory, every recorded step is copied. ``variables``, ``every`` and ``max_steps``
+    limit the memory.
 
     A pickle of a recorder or of its trace holds the same. On another machine the steps may differ
     by rounding, which is a warning; :meth:`Trace.save` writes arrays. A recorder that was loaded
@@ -184,8 +186,7 @@ class TraceRecorder(Collector):
         if not runs:
             raise NotFittedError(
                 "this TraceRecorder has recorded nothing yet: give it to an estimator's "
-                "set_callbacks and "
-                "call its fit."
+                "set_callbacks and call its fit."
             )
         # Runs arrive from worker processes in any order. The trace must not depend on it.
         order: dict[str, int] = {}
@@ -402,15 +403,22 @@ class TraceRecorder(Collector):
             training.run = run.continuation()
             self._deliver(run.prepared_to_send())
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         what = f"TraceRecorder(variables={self.variables!r}, every={self.every!r}"
         if self.summary:
             what += ", summary=True"
-        if self.path is not None:
+        if self.path is not None:  # counting the runs would read files
             return f"{what}, path={str(self.path)!r})"
         with self._lock:
-            n_runs = len(self._runs)
-        return f"{what}) with {n_runs} run{'s' * (n_runs != 1)}"
+            runs = list(self._runs.values())
+        n_steps = sum(run.n_steps for run in runs)
+        return f"{what}) with {count(n_steps, 'step')} in {count(len(runs), 'run')}"
+
+    def _details(self) -> Iterable[Table | str]:
+        try:
+            return self.trace_._details()
+        except (NotFittedError, TraceFileError) as error:
+            return (str(error),)
 
     def _collects(self) -> bool:
         return self._directory is None
@@ -442,7 +450,7 @@ class _Training:
     summarizer : Summarizer
         It computes the summaries of steps, if they are wanted.
     task, outer_key : Task, str
-        Of the present fit; see :class:`MemoryRun`. So are all attributes below.
+        Those of the present fit, as all attributes below; see :class:`MemoryRun`.
     replay : Replay or None
         Replay of the fit, until its first step; None if its steps are copied.
     is_replayable, adds_updates : bool
@@ -481,13 +489,11 @@ def _check_teacher(teacher: Any) -> None:
     rule = resolve_update_rule(teacher)
     if rule.acts_backward:
         raise ValueError(
-            f"teacher={teacher!r} acts on the backward step, which it does not see when another "
-            "rule "
-            f"trains: a teacher says what an update should be."
+            f"teacher={teacher!r} acts on the backward step, which another rule takes while it is "
+            "recorded: a teacher must compute an update from a step."
         )
     if not rule.takes_steps:
         raise ValueError(
-            f"teacher={teacher!r} searches along lines, from where no other rule went: a teacher "
-            "says what "
-            f"the update of a single step should be."
+            f"teacher={teacher!r} searches along lines and takes no single steps: a teacher must "
+            "compute an update from a step."
         )

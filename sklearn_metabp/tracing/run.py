@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_metabp.network import BaseNetwork, ParameterLayout, Step
+from sklearn_metabp.description import Described, Table, count
+from sklearn_metabp.network import BaseNetwork, ParameterLayout, ReportedStep, Step
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import VARIABLES, TraceVariable, stored_variables
+
+# Names of the facts about the steps of a run.
+COURSE_HEAD = ("steps", "indices", "epochs", "first loss", "last loss")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class RecordedSteps:
         return n_before(first_index + n_steps) - n_before(first_index)
 
 
-class Run(ABC):
+class Run(Described, ABC):
     """One recorded training.
 
     Attributes
@@ -81,8 +85,8 @@ class Run(ABC):
     task : Task or None
         Place of the first fit among the tasks of a search; None where it is not known.
     adds_updates : bool
-        Whether the weights of a step are, to the bit, those of the step before plus its update. A
-        line search sets the weights, and the update is their rounded difference.
+        True if the weights of a step are exactly those of the step before plus its update. A line
+        search sets the weights, and the update is their rounded difference.
     """
 
     network: BaseNetwork
@@ -122,6 +126,36 @@ class Run(ABC):
     def identity(self) -> Hashable:
         """Value that is equal for two objects of the same run."""
         return id(self)
+
+    def _title(self) -> str:
+        return f"Run of {count(self.n_steps, 'step')}: {self.layout.sizes_text}"
+
+    def _details(self) -> tuple[Table]:
+        network, facts = self.network, {}
+        functions = ", ".join((*network.activations, network.out_activation))
+        facts["network"] = f"{self.layout.sizes_text}, {functions}, loss {network.loss}"
+        facts |= dict(zip(COURSE_HEAD, self.course(np.arange(self.n_steps)), strict=True))
+        facts["variables"] = ", ".join(self.variables)
+        facts["dtype"] = self.dtype.name
+        if self.task is not None:
+            facts["task"] = f"{self.task.path} {self.task.ids}"
+        return (Table.of_facts(facts),)
+
+    def course(self, positions: np.ndarray) -> tuple[str, ...]:
+        """Return the texts below ``COURSE_HEAD`` for some recorded steps, by their positions."""
+        if not len(positions):
+            return "0", "", "", "", ""
+        first, last = (
+            {name: values[place] for name, values in self.scalars.items()}
+            for place in (positions.min(), positions.max())
+        )
+        return (
+            str(len(positions)),
+            f"{first['indices']} to {last['indices']}",
+            f"{first['epochs']} to {last['epochs']}",
+            f"{first['losses']:.4g}",
+            f"{last['losses']:.4g}",
+        )
 
     @property
     @abstractmethod
@@ -171,8 +205,8 @@ class Run(ABC):
         positions : ndarray of int of shape (n,)
             Positions among the recorded steps, from 0, in any order.
         arrays : list of ndarray of shape (n_rows, ...)
-            One array, or one per layer. What a step lacks of the space for patterns is filled with
-            NaN.
+            One array, or one per layer. If a step has fewer patterns than there is space for, the
+            rest is filled with NaN.
         places : ndarray of int of shape (n,)
             Row of the arrays for every position.
         """
@@ -186,7 +220,7 @@ class Run(ABC):
         Parameters
         ----------
         recorded_only : bool, default=False
-            Whether to skip the steps that were not recorded, where they are known.
+            True to skip the known steps that were not recorded.
         n_steps : int, default=None
             Number of recorded steps after which to stop; None for all.
 
@@ -200,10 +234,10 @@ class Run(ABC):
         """
 
 
-class RecordedStep:
+class RecordedStep(ReportedStep):
     """The recorded values of a step under the names that a :class:`Step` has.
 
-    A value is read when it is asked for, because most readers need few of them.
+    A value is read at its first use, because most readers need few of them.
 
     Parameters
     ----------
@@ -212,7 +246,7 @@ class RecordedStep:
         Position of the step among the recorded ones.
     read : callable
         ``read(name)`` returns the arrays of a stored variable, with space for the patterns of the
-        largest batch. It raises KeyError where there are none.
+        largest batch. It raises KeyError if there are none.
     """
 
     def __init__(self, run: Run, position: int, read: Callable[[str], list[Any]]):
@@ -235,7 +269,7 @@ class RecordedStep:
         return value
 
 
-class ExtendedStep:
+class ExtendedStep(ReportedStep):
     """A step with values besides its own attributes, such as the update of a teacher.
 
     Parameters

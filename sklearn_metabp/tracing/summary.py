@@ -54,8 +54,8 @@ class RecurrentStatistics:
     """The statistics of :class:`StepStatistics` for a recurrent network.
 
     Its kernel makes the arrays of the patterns when they are read, and a GRU has more deltas than
-    states. So the layers are summarised in NumPy. Of the outputs only patterns with an output
-    count. NaN stands for the shares of flat gates, which have several functions.
+    states. So the layers are summarised in NumPy. Patterns without an output do not count. NaN
+    stands for the shares of flat gates, which have several functions.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _layers_of(step: Step) -> list[LayerArrays]:
 def steps_between_summaries(layout: ParameterLayout, n_patterns: int, n_planned: int) -> int:
     """Return one in how many steps is summarised, so that summaries take a small share of the time.
 
-    Of a short training it is one in a quarter of the planned steps, though this may take longer.
+    In a short training it is one in a quarter of the planned steps, which may take longer.
 
     The times are those of one core of a processor of 2022, in nanoseconds. Only their ratio counts,
     and it must not be measured: the recorded steps of a training would depend on the machine.

@@ -7,29 +7,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.description import MOST_ROWS, Described, Table, count, shortened
+from sklearn_metabp.network import ParameterLayout, StepReport, report_of
 from sklearn_metabp.tracing.advantage import advantage_weights
 from sklearn_metabp.tracing.folders import open_runs, save_runs
 from sklearn_metabp.tracing.frame import as_frame
-from sklearn_metabp.tracing.run import Run
+from sklearn_metabp.tracing.run import COURSE_HEAD, Run
 from sklearn_metabp.tracing.scopes import make_scope
 from sklearn_metabp.tracing.tasks import Task
 from sklearn_metabp.tracing.variables import (
     VARIABLES,
     TraceVariable,
     document_variables,
+    in_order,
     renaming_hint,
 )
 
 
 @document_variables
-class Trace:
+class Trace(Described):
     """Recorded trainings, as a sequence of steps.
 
-    A :class:`TraceRecorder` makes it. Steps are selected as the rows of an array are, traces are
-    joined by ``+``, and scikit-learn's splitters and searches take a trace as ``X`` with
+    A :class:`TraceRecorder` makes it. Select steps as you select the rows of an array, and join
+    traces by ``+``. scikit-learn's splitters and searches take a trace as ``X``, with
     ``trace.runs`` as ``groups``. Selecting steps copies nothing. A scope computes the history of a
-    step from the whole run, whatever steps are selected.
+    step from the whole run, whatever steps are selected. In a notebook, a trace shows a table of
+    its runs.
 
     Parameters
     ----------
@@ -46,11 +49,10 @@ class Trace:
 
     Notes
     -----
-    Arrays are read or computed when they are asked for, and only of variables that were recorded.
-    They are read-only, and the trace keeps them: each is read once, and released with the trace. A
-    selection has arrays of its own, so ``trace[steps].updates`` reads those steps alone. A batch
-    with fewer patterns than the largest of its run is filled up with NaN; ``n_patterns`` has the
-    numbers.
+    An array is read or computed at its first use, if its variable was recorded. It is read-only.
+    The trace keeps it, so each is read once, and released with the trace. A selection has arrays of
+    its own, so ``trace[steps].updates`` reads the selected steps alone. A batch with fewer
+    patterns than the largest of its run is filled up with NaN. ``n_patterns`` has the numbers.
 
     Examples
     --------
@@ -119,8 +121,8 @@ class Trace:
             key = key[0]  # scikit-learn selects rows by X[rows, ...]
         if isinstance(key, tuple):
             raise IndexError(
-                "a Trace is indexed by rows alone: trace[rows]. For columns take .params, "
-                ".updates, …"
+                "a Trace is indexed by steps alone: trace[steps]. For the variables use .params, "
+                ".updates and so on."
             )
         if isinstance(key, (int, np.integer)):
             key = [key]
@@ -268,34 +270,64 @@ class Trace:
         in_order = np.array_equal(np.array(numbers, dtype=int)[whole.runs], self.runs)
         if not len(self) or not in_order or not np.array_equal(whole._steps, self._steps):
             raise ValueError(
-                "only whole runs are saved, at least one, each with all its rows in order: "
-                "select runs by "
-                "trace.run(number), and rows after opening."
+                "only whole runs are saved, at least one, each with all its steps in order: select "
+                "runs by trace.run(number), and steps after opening."
             )
         save_runs(path, whole.recorded)
 
-    def to_frame(self, variables: Collection[str] = ()) -> Any:
+    def to_frame(self, variables: str | Collection[str] = ()) -> Any:
         """Return a pandas DataFrame with one row per step.
 
         Parameters
         ----------
-        variables : list of str, default=()
-            Variables for which columns are added: ``params``, ``gradients``, ``updates`` and
-            ``teacher_updates``, which have a number per parameter, and ``summary``.
+        variables : "all" or list of str, default=()
+            Variables that get columns; "all" for all variables that every run has recorded.
 
         Returns
         -------
         frame : DataFrame of n_steps rows
-            Columns ``run``, ``index``, ``epoch``, ``n_patterns`` and ``loss``; then a column per
-            parameter of every variable, named like ``params coefs_[0][2,1]``, and one per statistic
-            of a summary, named like ``gradients coefs_[0] l2`` and ``outputs layer 1 dead``.
+            Its first columns are ``run``, ``index``, ``epoch``, ``n_patterns`` and ``loss``. The
+            columns of the variables follow, in the order of ``variables``:
+
+            - ``params``, ``gradients``, ``updates`` and ``teacher_updates`` have one column per
+              parameter, such as ``params coefs_[0][2,1]``.
+            - ``activations``, ``net_inputs``, ``derivatives`` and ``deltas`` have one column per
+              layer, pattern and neuron. ``deltas[0][3,2]`` is the column of
+              ``trace.deltas[0][:, 3, 2]``: pattern 3 of the batch, neuron 2.
+            - ``targets`` and ``outputs`` have one column per pattern and output neuron, such as
+              ``outputs[3,2]``.
+            - ``summary`` has one column per statistic, such as ``gradients coefs_[0] l2`` and
+              ``outputs layer 1 dead``.
+
+            A batch with fewer patterns than the largest one has NaN in the columns of the others.
 
         Raises
         ------
         ImportError
             If pandas is not installed.
+        AttributeError
+            If a variable was not recorded.
         ValueError
-            For another variable, or parameters of several architectures.
+            For a name that is no variable, or if the runs have several architectures and a variable
+            has one number per parameter or neuron.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
+        >>> X, y = load_iris(return_X_y=True)
+        >>> recorder = TraceRecorder(["params", "outputs"])
+        >>> model = BackpropMLPClassifier((2,), update_rule=SGD(0.01), batch_size=50, max_iter=3)
+        >>> model = model.set_params(n_iter_no_change=float("inf"), random_state=0)
+        >>> model = model.set_callbacks(recorder).fit(X, y)
+        >>> frame = recorder.trace_.to_frame(["params", "outputs"])
+        >>> frame.shape  # 5 columns of every step, 19 parameters, 3 outputs of 50 patterns
+        (9, 174)
+        >>> frame[["index", "loss", "params coefs_[1][0,2]", "outputs[49,0]"]].round(3)[:3]
+           index   loss  params coefs_[1][0,2]  outputs[49,0]
+        0      1  6.091                  0.149          0.989
+        1      2  4.967                  0.152          0.998
+        2      3  3.095                  0.155          0.957
         """
         return as_frame(self, variables)
 
@@ -359,9 +391,8 @@ class Trace:
         if len({(run.layout.layer_sizes, run.layout.cell) for run in runs}) > 1:
             layouts = {run.layout.layer_sizes for run in runs}
             raise ValueError(
-                f"the trace holds runs of several architectures, {sorted(layouts)}: ask for the "
-                "arrays of "
-                f"one run, trace.run(number).{variable.name}."
+                f"the trace holds runs of several architectures, {sorted(layouts)}: read the "
+                f"arrays of one run, trace.run(number).{variable.name}."
             )
         for number, run in zip(numbers, runs, strict=True):
             if variable.name not in run.stored:
@@ -457,13 +488,13 @@ class Trace:
             Label of the task of every run, by the run's number. A task is a network with its data:
             losses of different data say nothing about the rules. None: all runs are of one task.
         losses : array-like of shape (n_runs,), default=None
-            What every run achieved, by its number, such as its validation loss; infinite for a run
-            that diverged. None: the training loss of its last recorded epoch.
+            Loss that every run reached, by its number, such as its validation loss; infinite for a
+            run that diverged. None: the training loss of its last recorded epoch.
         horizon : int, default=None
-            Number of epochs in which a step has to pay, or as many as there are until the run ends.
-            None: the whole run.
+            Number of epochs in which the loss is to fall after a step, or until the run ends. None:
+            the whole run.
         temperature : float, default=1.0
-            :math:`\beta`. A small one leaves the best runs alone, a large one weighs all alike.
+            :math:`\beta`. With a small one only the best runs count, with a large one all alike.
         max_weight : float, default=20.0
             :math:`\omega_{max}`.
 
@@ -479,8 +510,8 @@ class Trace:
 
         Notes
         -----
-        The source takes the mean for :math:`V`. Of the few runs of a task one that blows up would
-        then give all others the largest weight; the median stays.
+        The source takes the mean for :math:`V`. If one of the few runs of a task diverged, the mean
+        would give all others the largest weight. The median does not.
 
         References
         ----------
@@ -507,12 +538,97 @@ class Trace:
         """
         return advantage_weights(self, tasks, losses, horizon, temperature, max_weight)
 
-    def __repr__(self) -> str:
-        numbers = np.unique(self.runs)
-        sizes = sorted({self._recorded[number].layout.layer_sizes for number in numbers})
-        shapes = ", ".join("-".join(map(str, size)) for size in sizes[:3]) + (
-            ", …" if len(sizes) > 3 else ""
+    def report(
+        self, pattern: int = 0, *, precision: int = 4, max_rows: int | None = MOST_ROWS
+    ) -> StepReport:
+        """Return the numbers of one step as a table: ``trace[0].report()``.
+
+        The trace must have one step, so select it first.
+
+        Parameters
+        ----------
+        pattern : int, default=0
+            Position in the batch of the pattern whose neurons are shown.
+        precision : int, default=4
+            Number of decimals. A number that would be rounded to 0 is written as ``2.0e-05``.
+        max_rows : int or None, default=12
+            Maximal number of neurons of a layer, and of parameters of a tensor, in the tables. None
+            for all.
+
+        Returns
+        -------
+        report : StepReport
+            Its text is the table, which has the variables that were recorded.
+
+        Raises
+        ------
+        ValueError
+            If the trace has no step or several; if the batch has no such pattern; if ``precision``
+            or ``max_rows`` is out of its range.
+
+        See Also
+        --------
+        sklearn_metabp.plotting.StepDisplay : A drawing of the network with these numbers.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
+        >>> X, y = load_iris(return_X_y=True)
+        >>> recorder = TraceRecorder(["deltas", "activations", "targets"])
+        >>> model = BackpropMLPClassifier((2,), update_rule=SGD(0.1), tol=1, random_state=0)
+        >>> model = model.set_callbacks(recorder).fit(X, y)
+        >>> print(recorder.trace_[0].report(precision=2))
+        Step 1, epoch 0: loss 6.029, 150 patterns, network 4-2-3
+        <BLANKLINE>
+        Neurons: pattern 0 of the batch. Gradients and updates: the whole batch.
+        <BLANKLINE>
+        neuron        activation  delta  target
+        input [0]           5.10
+        input [1]           3.50
+        input [2]           1.40
+        input [3]           0.20
+        hidden 1 [0]        1.91   0.01
+        hidden 1 [1]        2.84   0.04
+        output [0]          0.98   0.02    1.00
+        output [1]          0.01  -0.01    0.00
+        output [2]          0.01  -0.01    0.00
+        <BLANKLINE>
+        Not recorded: net_inputs, derivatives, params, gradients, updates.
+        """
+        if len(self) != 1:
+            raise ValueError(
+                f"a report is about one step, and the trace has {count(len(self), 'step')}: "
+                "select one, as in trace[0].report()."
+            )
+        run = int(self.runs[0])
+        steps = self.iter_steps(run)
+        _, step = next(steps)
+        report = report_of(
+            step, pattern, precision=precision, max_rows=max_rows, names=self._recorded[run].stored
         )
-        plural = "run" if len(numbers) == 1 else "runs"
-        steps = "1 step" if len(self) == 1 else f"{len(self)} steps"
-        return f"Trace of {steps} in {len(numbers)} {plural}" + (f": {shapes}" if shapes else "")
+        steps.close()  # type: ignore[attr-defined]
+        return report
+
+    def _title(self) -> str:
+        numbers = np.unique(self.runs)
+        layouts = [self._recorded[number].layout for number in numbers]
+        layouts.sort(key=lambda layout: layout.layer_sizes)
+        sizes = list(dict.fromkeys(layout.sizes_text for layout in layouts))
+        shapes = ", ".join(sizes[:3]) + (", …" if len(sizes) > 3 else "")
+        title = f"Trace of {count(len(self), 'step')} in {count(len(numbers), 'run')}"
+        return title + (f": {shapes}" if shapes else "")
+
+    def _details(self) -> Iterator[Table]:
+        rows, variables = [], set()
+        for number in np.unique(self.runs).tolist():
+            run = self._recorded[number]
+            course = run.course(self._steps[self.runs == number])
+            rows.append((str(number), run.layout.sizes_text, *course))
+            variables |= set(run.variables)
+        if not rows:
+            return
+        head = ("run", "network", *COURSE_HEAD)
+        is_number = (True, False, True, False, False, True, True)
+        yield Table(head, shortened(rows, "run"), is_number)
+        yield Table.of_facts({"variables": ", ".join(in_order(variables))})

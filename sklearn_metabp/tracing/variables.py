@@ -22,9 +22,9 @@ class Kind:
     widths : callable
         Returns the last axis of every array that a step has, for a layout; empty for a number.
     has_patterns : bool
-        Whether the first axis of an array is the patterns of the batch.
+        True if the first axis of an array is the patterns of the batch.
     is_layered : bool
-        Whether the variable is a list of arrays, one per layer.
+        True if the variable is a list of arrays, one per layer.
     dtype : dtype or None
         None for the dtype of the recorded arrays.
     record : callable or None
@@ -79,9 +79,9 @@ class TraceVariable:
     description : str
         One sentence for docstrings.
     is_default : bool
-        Whether it is recorded by default.
+        True if it is recorded by default.
     is_always_recorded : bool
-        Whether every run has it, whatever was chosen.
+        True if every run has it, whatever was chosen.
     option : str
         Option of a recorder that records it, where its ``variables`` may not name it.
     plural : str
@@ -143,7 +143,7 @@ class TraceVariable:
 # The update that a teacher would have made, recorded where the recorder has a teacher.
 TEACHER_UPDATES = "teacher_updates"
 
-# Which step it is: nobody has to ask for it.
+# The numbers that identify a step. They need not be chosen.
 _OF_EVERY_STEP = ("index", "epoch", "n_patterns")
 
 _ALL = (
@@ -196,7 +196,9 @@ _ALL = (
         "Outputs of every layer, the input first. Symbol x.",
     ),
     TraceVariable("net_inputs", PER_NEURON, "Inputs of the activation functions. Symbol in."),
-    TraceVariable("derivatives", PER_NEURON, "Derivatives of the activation functions there."),
+    TraceVariable(
+        "derivatives", PER_NEURON, "Derivatives of the activation functions at the net inputs."
+    ),
     TraceVariable(
         "deltas", PER_NEURON, "Minus the derivative of the loss by the net inputs. Symbol δ."
     ),
@@ -217,7 +219,8 @@ _ALL = (
     ),
 )
 
-# By name. All that records, stores, reads or documents a variable goes by this table.
+# By name. This table is the only place that knows the variables: recorders, files, readers and
+# docstrings use it.
 VARIABLES: dict[str, TraceVariable] = {variable.name: variable for variable in _ALL}
 
 # The variables of which every run has one number per step.

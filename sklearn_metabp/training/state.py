@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_metabp.description import Described, Table, count
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.training.curve import Curve
 from sklearn_metabp.training.random_numbers import copy_random_state
@@ -54,8 +55,8 @@ class Patience:
         return count >= self.n_iter_no_change
 
 
-@dataclass
-class TrainingState:
+@dataclass(repr=False)
+class TrainingState(Described):
     """State of a training, which a later ``fit`` or ``partial_fit`` can continue from.
 
     Attributes
@@ -133,6 +134,28 @@ class TrainingState:
     def n_epochs(self) -> int:
         """Epochs finished so far."""
         return len(self.loss_curve)
+
+    def _title(self) -> str:
+        trained = f"{count(self.n_epochs, 'epoch')}, {count(self.n_steps, 'step')}"
+        loss = f", loss {self.loss_curve[-1]:.4g}" if self.n_epochs else ""
+        return f"TrainingState after {trained}{loss}: {count(len(self.params), 'parameter')}"
+
+    def _details(self) -> tuple[Table]:
+        patience = self.patience
+        facts = {
+            "update rule": self.rule_key[0].rpartition(".")[2] if self.rule_key else "",
+            "rows presented": str(self.n_rows),
+            "dtype": self.params.dtype.name,
+            "parameters": f"{self.params.min():.4g} to {self.params.max():.4g}",
+            "epochs without improvement": f"{patience.n_without_improvement}, of "
+            f"{patience.n_iter_no_change:g} allowed",
+        }
+        if self.validated_on:
+            facts["validated on"] = self.validated_on
+            facts["best score"] = f"{self.best_score:.4g}"
+        if self.divergence is not None:
+            facts["divergence"] = self.divergence
+        return (Table.of_facts(facts),)
 
     def copy(self, *, shares_random_numbers: bool = False) -> "TrainingState":
         """Return an independent copy.

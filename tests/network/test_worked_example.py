@@ -1,10 +1,10 @@
-"""The worked example of two lectures, number by number; they stand in ``examples/lectures.py``."""
+"""The worked example of two lectures, number by number; ``helpers/lectures.py`` has the numbers."""
 
 from pathlib import Path
 
-import lectures
 import numpy as np
 import pytest
+from helpers import lectures
 from scipy.special import expit
 
 import sklearn_metabp

@@ -72,7 +72,7 @@ def test_a_trace_with_the_rounding_of_another_machine_is_read_with_a_warning():
     _, recorder = recorded()
     other = with_losses_times(recorder, 1 + 1e-12)
     with pytest.warns(
-        UserWarning, match=r"loaded from a pickle and is computed again here.*Trace\.save"
+        UserWarning, match=r"loaded from a pickle and is computed again on this.*Trace\.save"
     ) as told:
         gradients = other.gradients
     assert len(told) == 1
@@ -81,7 +81,7 @@ def test_a_trace_with_the_rounding_of_another_machine_is_read_with_a_warning():
 
 def test_another_training_is_not_taken_for_rounding():
     _, recorder = recorded()
-    with pytest.raises(RuntimeError, match=r"loaded from a pickle.*Read it where it was recorded"):
+    with pytest.raises(RuntimeError, match=r"loaded from a pickle.*Read the trace on the machine"):
         _ = with_losses_times(recorder, 1.01).gradients
 
 

@@ -337,4 +337,4 @@ def test_a_recorder_counts_its_runs():
     model = BackpropMLPClassifier((3,), random_state=0, **FIXED).set_callbacks(recorder)
     for n_runs in ("1 run", "2 runs"):
         model.fit(X, y)
-        assert repr(recorder).endswith(f" with {n_runs}")
+        assert repr(recorder).endswith(f" in {n_runs}")

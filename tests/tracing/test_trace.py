@@ -35,7 +35,7 @@ def test_an_integer_selects_one_row_and_columns_are_refused():
     trace = record((4,))
     np.testing.assert_array_equal(trace[-1].params, trace.params[-1:])
     assert repr(trace[-1]) == "Trace of 1 step in 1 run: 4-4-3"
-    with pytest.raises(IndexError, match="indexed by rows alone"):
+    with pytest.raises(IndexError, match="indexed by steps alone"):
         trace[:, 2]
     with pytest.raises(IndexError):
         trace[9]
