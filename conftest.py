@@ -11,3 +11,10 @@ _NEEDS = {
 }
 
 collect_ignore = [module for name, module in _NEEDS.items() if find_spec(name) is None]
+
+
+def pytest_addoption(parser):
+    """Add the option of the tests that open the pages in a browser."""
+    parser.addoption(
+        "--built-docs", metavar="FOLDER", help="the built pages that a browser opens in the tests"
+    )

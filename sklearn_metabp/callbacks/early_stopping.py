@@ -45,7 +45,9 @@ class EarlyStopping(Callback):
     >>> from sklearn_metabp import BackpropMLPClassifier, EarlyStopping
     >>> X, y = load_digits(return_X_y=True)
     >>> X, X_val, y, y_val = train_test_split(X / 16, y, random_state=0)
-    >>> model = BackpropMLPClassifier(random_state=0).set_callbacks(EarlyStopping(patience=5))
+    >>> model = BackpropMLPClassifier(random_state=0).set_callbacks(
+    ...     EarlyStopping(patience=5)
+    ... )
     >>> model = model.fit(X, y, X_val=X_val, y_val=y_val)
     >>> best_epoch = min(range(model.n_iter_), key=model.validation_loss_curve_.__getitem__)
     >>> model.n_iter_ - 5 == 1 + best_epoch

@@ -70,7 +70,9 @@ def input_gradients(
     >>> from sklearn_metabp.derivatives import input_gradients
     >>> iris = load_iris()
     >>> X, y = scale(iris.data), iris.target_names[iris.target]
-    >>> model = BackpropMLPClassifier((10,), update_rule=Adam(0.01), max_iter=100, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     (10,), update_rule=Adam(0.01), max_iter=100, random_state=0
+    ... )
     >>> model = model.set_params(n_iter_no_change=np.inf).fit(X, y)
     >>> mean = input_gradients(model, X, output="virginica").mean(axis=0)
     >>> [name for name, slope in zip(iris.feature_names, mean) if slope > 0.05]

@@ -82,7 +82,9 @@ def hessian_vector_product(
     >>> from sklearn_metabp import BackpropMLPClassifier
     >>> from sklearn_metabp.derivatives import hessian, hessian_vector_product
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     (10,), max_iter=100, n_iter_no_change=np.inf, random_state=0
+    ... )
     >>> n = model.fit(X, y).layout_.n_params
     >>> multiply = lambda vector: hessian_vector_product(model, X, y, vector)
     >>> H = LinearOperator((n, n), matvec=multiply, dtype=float)
@@ -157,7 +159,9 @@ def hessian(model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = 
     >>> from sklearn_metabp import BackpropMLPRegressor
     >>> from sklearn_metabp.derivatives import hessian
     >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([-1.0, 0.5, 2.0])
-    >>> line = BackpropMLPRegressor((), alpha=0.0, max_iter=10, n_iter_no_change=np.inf).fit(X, y)
+    >>> line = BackpropMLPRegressor(
+    ...     (), alpha=0.0, max_iter=10, n_iter_no_change=np.inf
+    ... ).fit(X, y)
     >>> hessian(line, X, y)  # of half the mean of (w x + b - y)^2
     array([[0.66666667, 0.        ],
            [0.        , 1.        ]])

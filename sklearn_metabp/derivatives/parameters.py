@@ -50,7 +50,9 @@ def parameter_jacobian(model: Any, X: Any) -> np.ndarray:
     >>> from sklearn_metabp import BackpropMLPClassifier
     >>> from sklearn_metabp.derivatives import parameter_jacobian
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = BackpropMLPClassifier((10,), max_iter=100, n_iter_no_change=np.inf, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     (10,), max_iter=100, n_iter_no_change=np.inf, random_state=0
+    ... )
     >>> parameter_jacobian(model.fit(X, y), X).shape
     (150, 3, 83)
     """

@@ -210,7 +210,9 @@ def diagnose(trace: Trace) -> Diagnosis:
     >>> from sklearn_metabp.diagnostics import diagnose
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder("all")
-    >>> model = BackpropMLPClassifier((8,), update_rule=SGD(1e-5), max_iter=20, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     (8,), update_rule=SGD(1e-5), max_iter=20, random_state=0
+    ... )
     >>> model = model.set_params(n_iter_no_change=float("inf"), batch_size=30)
     >>> model = model.set_callbacks(recorder).fit(scale(X), y)
     >>> [finding.name for finding in diagnose(recorder.trace_).findings]

@@ -53,10 +53,13 @@ class TrainingDoctor(Callback):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.preprocessing import scale
-    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, DivergenceError, TrainingDoctor
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+    >>> from sklearn_metabp import DivergenceError, TrainingDoctor
     >>> X, y = load_iris(return_X_y=True)
     >>> doctor = TrainingDoctor()
-    >>> model = BackpropMLPClassifier((8,), update_rule=SGD(2000), batch_size=30, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     (8,), update_rule=SGD(2000), batch_size=30, random_state=0
+    ... )
     >>> try:
     ...     model = model.set_callbacks(doctor).fit(scale(X), y)
     ... except DivergenceError:

@@ -93,7 +93,9 @@ def sharpness(
     >>> from sklearn_metabp import BackpropMLPRegressor
     >>> from sklearn_metabp.diagnostics import sharpness
     >>> X, y = np.array([[-2.0], [0.0], [2.0]]), np.array([-1.0, 0.5, 2.0])
-    >>> line = BackpropMLPRegressor((), alpha=0.0, max_iter=10, n_iter_no_change=np.inf).fit(X, y)
+    >>> line = BackpropMLPRegressor(
+    ...     (), alpha=0.0, max_iter=10, n_iter_no_change=np.inf
+    ... ).fit(X, y)
     >>> sharp = sharpness(line, X, y)  # the second moment of X is 8 / 3
     >>> print(f"{sharp.eigenvalue:.4f} {sharp.longest_stable_rate:.4f}")
     2.6667 0.7500

@@ -193,7 +193,9 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(300, 8, 1))
     >>> y = np.where(X[:, 0, 0] > 0, "up", "down")
-    >>> model = BackpropRNNClassifier(8, update_rule="lbfgs", tol=1e-3, random_state=0).fit(X, y)
+    >>> model = BackpropRNNClassifier(
+    ...     8, update_rule="lbfgs", tol=1e-3, random_state=0
+    ... ).fit(X, y)
     >>> model.score(X, y) > 0.95
     True
     """

@@ -178,7 +178,9 @@ class BackpropRNNRegressor(RegressorMixin, BaseBackpropRNN):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 10, 1)) / 3
     >>> y = X.sum(axis=(1, 2))
-    >>> model = BackpropRNNRegressor(8, update_rule="lbfgs", tol=2e-3, random_state=0).fit(X, y)
+    >>> model = BackpropRNNRegressor(
+    ...     8, update_rule="lbfgs", tol=2e-3, random_state=0
+    ... ).fit(X, y)
     >>> print(f"{model.score(X, y):.2f}")
     1.00
     >>> X[:, 6:] = np.nan  # shorter sequences

@@ -129,16 +129,20 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
     --------
     >>> from sklearn.datasets import load_iris, load_wine
     >>> from sklearn.preprocessing import scale
-    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+    >>> from sklearn_metabp import LearnedUpdateRule, TraceRecorder
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder()
     >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), batch_size=30, tol=0.01)
-    >>> teacher = teacher.set_params(random_state=0).set_callbacks(recorder).fit(scale(X), y)
+    >>> teacher = teacher.set_params(random_state=0).set_callbacks(recorder)
+    >>> teacher = teacher.fit(scale(X), y)
     >>> rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
     >>> rule.score(recorder.trace_) > 0.99
     True
     >>> X, y = load_wine(return_X_y=True)
-    >>> student = BackpropMLPClassifier((20, 10), update_rule=rule, tol=0.005, random_state=0)
+    >>> student = BackpropMLPClassifier(
+    ...     (20, 10), update_rule=rule, tol=0.005, random_state=0
+    ... )
     >>> student.fit(scale(X), y).score(scale(X), y) > 0.95
     True
     """
@@ -320,7 +324,7 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
         >>> from sklearn_metabp import BackpropMLPRegressor, LearnedUpdateRule
         >>> rule = LearnedUpdateRule(BackpropMLPRegressor((4,), "tanh"), random_state=0)
         >>> rule = rule.initialize(normalizer="rms_0.9", scale=0.1)
-        >>> rule.meta_params_.shape  # of the MLP 7 x 4 + 4 weights and 4 + 1 biases, and the scale
+        >>> rule.meta_params_.shape  # 7 x 4 + 4 weights, 4 + 1 biases, and the scale
         (38,)
         >>> rng = np.random.default_rng(0)
         >>> other = rule.with_meta_params(rule.meta_params_ + 0.1 * rng.standard_normal(38))
@@ -597,10 +601,13 @@ class LearnedUpdateRule(RegressorMixin, UpdateRule):
 
         >>> from sklearn.datasets import load_iris
         >>> from sklearn.linear_model import Ridge
-        >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+        >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+        >>> from sklearn_metabp import LearnedUpdateRule, TraceRecorder
         >>> X, y = load_iris(return_X_y=True)
         >>> recorder = TraceRecorder()
-        >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+        >>> teacher = BackpropMLPClassifier(
+        ...     (8,), update_rule=SGD(0.1), tol=0.01, random_state=0
+        ... )
         >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
         >>> rule = LearnedUpdateRule(Ridge(alpha=1e-6)).fit(recorder.trace_)
         >>> print(rule.explain())

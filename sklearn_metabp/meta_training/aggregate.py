@@ -103,10 +103,14 @@ def aggregate(
     >>> from sklearn_metabp import SGD, BackpropMLPRegressor, LearnedUpdateRule
     >>> from sklearn_metabp.meta_training import aggregate
     >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 1, 1, 1])
-    >>> network = BackpropMLPRegressor((2,), "logistic", out_activation="logistic", batch_size=1)
+    >>> network = BackpropMLPRegressor(
+    ...     (2,), "logistic", out_activation="logistic", batch_size=1
+    ... )
     >>> network = network.set_params(max_iter=100, n_iter_no_change=np.inf)
     >>> rule = LearnedUpdateRule(scope="network", random_state=0)
-    >>> rule = aggregate(rule, SGD(0.2), [(network, X, y)], n_rounds=2, n_starts=3, random_state=0)
+    >>> rule = aggregate(
+    ...     rule, SGD(0.2), [(network, X, y)], n_rounds=2, n_starts=3, random_state=0
+    ... )
     >>> rule.layer_sizes_
     (2, 2, 1)
     """

@@ -118,7 +118,9 @@ class CMASearch(RuleSearch):
     ...         decay = np.exp(self.log_decay) * step.params
     ...         return -np.exp(self.log_rate) * (step.gradients + decay)
     >>> tasks = SyntheticTasks(horizon=(10, 20))
-    >>> search = CMASearch(Decayed(), tasks, objective="fit", n_iterations=3, n_tasks=4, sigma=0.5)
+    >>> search = CMASearch(
+    ...     Decayed(), tasks, objective="fit", n_iterations=3, n_tasks=4, sigma=0.5
+    ... )
     >>> search.fit().best_rule_  # doctest: +SKIP
     Decayed(log_decay=-5.6..., log_rate=-1.9...)
     """

@@ -78,19 +78,23 @@ def make_rollout_scorer(
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.model_selection import GridSearchCV, GroupKFold
     >>> from sklearn.preprocessing import scale
-    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+    >>> from sklearn_metabp import LearnedUpdateRule, TraceRecorder
     >>> from sklearn_metabp.meta_training import make_rollout_scorer
     >>> X, y = load_iris(return_X_y=True)
     >>> network = BackpropMLPClassifier((8,), update_rule=SGD(0.1), max_iter=20)
     >>> network = network.set_params(n_iter_no_change=float("inf"))
     >>> recorder = TraceRecorder()
     >>> for seed in (0, 1):
-    ...     teacher = network.set_params(random_state=seed).set_callbacks(recorder).fit(scale(X), y)
+    ...     teacher = network.set_params(random_state=seed).set_callbacks(recorder)
+    ...     teacher = teacher.fit(scale(X), y)
     >>> trace = recorder.trace_
     >>> tasks = [(network.set_callbacks(), scale(X), y)]
     >>> scorer = make_rollout_scorer(tasks, metric="ratio", random_state=0)
     >>> grid = {"learner__alpha": [1e-6, 1e6]}
-    >>> search = GridSearchCV(LearnedUpdateRule(Ridge()), grid, scoring=scorer, cv=GroupKFold(2))
+    >>> search = GridSearchCV(
+    ...     LearnedUpdateRule(Ridge()), grid, scoring=scorer, cv=GroupKFold(2)
+    ... )
     >>> search = search.fit(trace, groups=trace.runs)
     >>> search.best_params_
     {'learner__alpha': 1e-06}

@@ -76,7 +76,8 @@ class Task:
     >>> X, y = load_iris(return_X_y=True)
     >>> X, X_val, y, y_val = train_test_split(X, y, random_state=0)
     >>> Task(BackpropMLPClassifier((8,)), X, y, X_val, y_val)
-    Task(BackpropMLPClassifier(hidden_layer_sizes=(8,)), 112 rows, 38 validation rows, 4 features)
+    Task(BackpropMLPClassifier(hidden_layer_sizes=(8,)), 112 rows, 38 validation rows,
+         4 features)
     """
 
     estimator: BackpropMLP
@@ -133,8 +134,7 @@ class Task:
     ) -> "Task":
         """Return a task of parts that are known to be good, which are neither checked nor copied.
 
-        The checks take as long as a rollout of a small network. See
-        :func:`~sklearn_metabp.estimators.trust_data`.
+        The checks take as long as a rollout of a small network.
         """
         task = object.__new__(cls)
         parts: dict[str, Any] = {"estimator": estimator, "X": X, "y": y}

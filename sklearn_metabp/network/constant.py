@@ -41,7 +41,8 @@ def constant_biases(
     >>> import numpy as np
     >>> from sklearn_metabp.network import Network, ParameterLayout, constant_biases
     >>> network = Network(ParameterLayout((4, 1)), (), "logistic", "log_loss")
-    >>> constant_biases(network, np.array([[1.0], [1.0], [1.0], [0.0]])).round(4)  # log(3 / 1)
+    >>> targets = np.array([[1.0], [1.0], [1.0], [0.0]])
+    >>> constant_biases(network, targets).round(4)  # log(3 / 1)
     array([1.0986])
     """
     targets, sample_weight = flat_targets(targets, sample_weight)

@@ -42,7 +42,9 @@ def glorot_uniform(
     --------
     >>> import numpy as np
     >>> from sklearn_metabp.network import ParameterLayout, glorot_uniform
-    >>> params = glorot_uniform(ParameterLayout((3, 2, 1)), ("relu",), np.random.RandomState(0))
+    >>> params = glorot_uniform(
+    ...     ParameterLayout((3, 2, 1)), ("relu",), np.random.RandomState(0)
+    ... )
     >>> bool(abs(params).max() < np.sqrt(6 / 3))
     True
     """

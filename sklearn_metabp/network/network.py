@@ -73,7 +73,9 @@ class Network(BaseNetwork):
     --------
     >>> import numpy as np
     >>> from sklearn_metabp.network import Network, ParameterLayout
-    >>> network = Network(ParameterLayout((2, 1, 1)), ("softplus",), "identity", "squared_error")
+    >>> network = Network(
+    ...     ParameterLayout((2, 1, 1)), ("softplus",), "identity", "squared_error"
+    ... )
     >>> network.outputs(np.ones(5), np.zeros((1, 2)))  # log(1 + e) + 1
     array([[2.31326169]])
     >>> network.mean_loss(np.ones(5), np.zeros((1, 2)), np.zeros((1, 1)))

@@ -46,7 +46,9 @@ def table_types(model: Any) -> list[tuple[str, Any]]:
     >>> import pandas as pd
     >>> from sklearn_metabp import TablePreprocessor
     >>> from sklearn_metabp.onnx import table_types
-    >>> people = pd.DataFrame({"age": [31, 45, 60, 22], "city": ["Ulm", "Bern", "Ulm", "Bern"]})
+    >>> people = pd.DataFrame(
+    ...     {"age": [31, 45, 60, 22], "city": ["Ulm", "Bern", "Ulm", "Bern"]}
+    ... )
     >>> preprocessor = TablePreprocessor(min_frequency=2).fit(people)
     >>> [(name, type(kind).__name__) for name, kind in table_types(preprocessor)]
     [('age', 'FloatTensorType'), ('city', 'StringTensorType')]

@@ -51,7 +51,8 @@ class ControllerDisplay:
     >>> from sklearn_metabp import BackpropMLPClassifier, LearnedUpdateRule
     >>> from sklearn_metabp.plotting import ControllerDisplay
     >>> X, y = load_iris(return_X_y=True)
-    >>> rule = LearnedUpdateRule(scope="layer", random_state=0).initialize(start="averaged_adamw")
+    >>> rule = LearnedUpdateRule(scope="layer", random_state=0)
+    >>> rule = rule.initialize(start="averaged_adamw")
     >>> model = BackpropMLPClassifier((8,), update_rule=rule, tol=0.01, random_state=0)
     >>> display = ControllerDisplay.from_estimator(model, X, y)
     >>> display.to_frame().query("step_number == 1")[["tensor", "step", "decay"]]

@@ -68,11 +68,14 @@ class ImitationDisplay:
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import Ridge
-    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+    >>> from sklearn_metabp import LearnedUpdateRule, TraceRecorder
     >>> from sklearn_metabp.plotting import ImitationDisplay
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder()
-    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+    >>> teacher = BackpropMLPClassifier(
+    ...     (8,), update_rule=SGD(0.1), tol=0.01, random_state=0
+    ... )
     >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
     >>> rule = LearnedUpdateRule(Ridge(alpha=1e-6)).fit(recorder.trace_)
     >>> display = ImitationDisplay.from_rule(rule, recorder.trace_)

@@ -57,14 +57,19 @@ class LearnedRuleDisplay:
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LearnedUpdateRule, TraceRecorder
+    >>> from sklearn_metabp import SGD, BackpropMLPClassifier
+    >>> from sklearn_metabp import LearnedUpdateRule, TraceRecorder
     >>> from sklearn_metabp.plotting import LearnedRuleDisplay
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder()
-    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+    >>> teacher = BackpropMLPClassifier(
+    ...     (8,), update_rule=SGD(0.1), tol=0.01, random_state=0
+    ... )
     >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
     >>> rule = LearnedUpdateRule(random_state=0).fit(recorder.trace_)
-    >>> display = LearnedRuleDisplay.from_rule(rule, teacher=SGD(0.1), inputs=["gradient/rms_0.9"])
+    >>> display = LearnedRuleDisplay.from_rule(
+    ...     rule, teacher=SGD(0.1), inputs=["gradient/rms_0.9"]
+    ... )
     >>> values, updates = display.effects["gradient/rms_0.9"]
     >>> bool(abs(updates + 0.1 * values).max() < 0.02)  # rule (3)
     True

@@ -43,12 +43,14 @@ class LossCurveDisplay:
 
     Examples
     --------
+    >>> from sklearn.base import clone
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_metabp import SGD, Adam, BackpropMLPClassifier
     >>> from sklearn_metabp.plotting import LossCurveDisplay
     >>> X, y = load_iris(return_X_y=True)
+    >>> network = BackpropMLPClassifier((8,), tol=0.01, random_state=0)
     >>> models = [
-    ...     BackpropMLPClassifier((8,), update_rule=rule, tol=0.01, random_state=0).fit(X, y)
+    ...     clone(network).set_params(update_rule=rule).fit(X, y)
     ...     for rule in (SGD(0.1), Adam(0.01))
     ... ]
     >>> display = LossCurveDisplay.from_estimator(*models)

@@ -58,7 +58,9 @@ class TraceDisplay:
     >>> from sklearn_metabp.plotting import TraceDisplay
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder()
-    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+    >>> teacher = BackpropMLPClassifier(
+    ...     (8,), update_rule=SGD(0.1), tol=0.01, random_state=0
+    ... )
     >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
     >>> display = TraceDisplay.from_trace(recorder.trace_)
     >>> {name: len(lines) for name, lines in display.param_lines_.items()}

@@ -64,7 +64,7 @@ class UpdateRuleDisplay:
     >>> model = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
     >>> display = UpdateRuleDisplay.from_estimator(model, X, y)
     >>> rates = display.learning_rates["coefs_[0]"]
-    >>> [float(rate) for rate in rates[0].round(9)]  # lower quantile, median, upper quantile
+    >>> [float(rate) for rate in rates[0].round(9)]  # low, median, high
     [0.1, 0.1, 0.1]
     """
 

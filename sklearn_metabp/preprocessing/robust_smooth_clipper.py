@@ -161,7 +161,7 @@ class RobustSmoothClipper(
         -------
         X_new : ndarray of shape (n_samples, n_features)
             Values from ``-clip`` to ``clip``, in float32 if X has this type, else in float64. They
-            reach the limits only by rounding. :meth:`set_output` chooses data frames instead.
+            reach the limits only by rounding. ``set_output`` chooses data frames instead.
 
         Raises
         ------

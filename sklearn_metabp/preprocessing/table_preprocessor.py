@@ -238,7 +238,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_out)
-            An array of the type ``dtype``. :meth:`set_output` chooses data frames instead.
+            An array of the type ``dtype``. ``set_output`` chooses data frames instead.
 
         Raises
         ------

@@ -132,7 +132,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     >>> passengers = pd.DataFrame({
     ...     "age": [22, 38, None, 35, 28, 54, 2, 27, 14, None] * 10,
     ...     "port": ["S", "C", "S", None, "Q", "S", "S", "S", "C", "Q"] * 10,
-    ...     "alone": [False, False, True, False, True, True, False, False, False, True] * 10,
+    ...     "alone": [False, False, True, False, True, True, False, False, False, True]
+    ...     * 10,
     ... })
     >>> survived = ["no", "yes", "yes", "yes", "no", "no", "no", "yes", "yes", "no"] * 10
     >>> model = TabularMLPClassifier(max_iter=60, random_state=0).fit(passengers, survived)

@@ -126,7 +126,9 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     >>> from sklearn_metabp import TabularMLPRegressor
     >>> flats = pd.DataFrame({
     ...     "area": [50, 70, 30, None, 90, 65, 40, 55, 80, 35] * 10,
-    ...     "district": ["old", "new", "old", "new", "old", "new", None, "old", "new", "new"] * 10,
+    ...     "district": [
+    ...         "old", "new", "old", "new", "old", "new", None, "old", "new", "new"
+    ...     ] * 10,
     ... })
     >>> rent = [600, 700, 450, 800, 950, 650, 500, 640, 780, 400] * 10
     >>> model = TabularMLPRegressor(max_iter=60, random_state=0).fit(flats, rent)

@@ -60,7 +60,9 @@ class Trace(Described):
     >>> from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
     >>> X, y = load_iris(return_X_y=True)
     >>> recorder = TraceRecorder()
-    >>> teacher = BackpropMLPClassifier((8,), update_rule=SGD(0.1), tol=0.01, random_state=0)
+    >>> teacher = BackpropMLPClassifier(
+    ...     (8,), update_rule=SGD(0.1), tol=0.01, random_state=0
+    ... )
     >>> teacher = teacher.set_callbacks(recorder).fit(X, y)
     >>> trace = recorder.trace_
     >>> trace

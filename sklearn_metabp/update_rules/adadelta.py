@@ -38,6 +38,12 @@ class AdaDelta(ElementwiseRule, ScheduledRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    AdaGrad : Steps divided by the root of the summed squares of the gradients.
+    RMSprop : Steps divided by the running root mean square of the gradient.
+    Prodigy : Adam that finds its learning rate itself.
+
     References
     ----------
     M. Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012), algorithm 1, as in A. Kordecki,

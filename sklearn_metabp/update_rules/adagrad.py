@@ -34,6 +34,12 @@ class AdaGrad(ElementwiseRule, ScheduledRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    AdaDelta : Steps scaled by the root mean square of the steps before.
+    RMSprop : Steps divided by the running root mean square of the gradient.
+    Adam : Steps by the mean gradient over its root mean square.
+
     References
     ----------
     J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and

@@ -71,6 +71,14 @@ class Adam(ElementwiseRule, MomentRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    AdamW : Adam with a decay of the weights beside the step.
+    AdaMax : Adam with the largest recent gradient in place of the root mean square.
+    NAdam : Adam with Nesterov's look ahead.
+    RAdam : Adam with cautious first steps.
+    Prodigy : Adam that finds its learning rate itself.
+
     References
     ----------
     D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; equations

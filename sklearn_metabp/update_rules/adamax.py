@@ -36,6 +36,12 @@ class AdaMax(ElementwiseRule, MomentRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    Adam : Steps by the mean gradient over its root mean square.
+    NAdam : Adam with Nesterov's look ahead.
+    RMSprop : Steps divided by the running root mean square of the gradient.
+
     References
     ----------
     D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 2, with

@@ -52,6 +52,13 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
         How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
         function.
 
+    See Also
+    --------
+    Adam : Steps by the mean gradient over its root mean square.
+    Averaged : Wrapper that keeps a running mean of the weights.
+    ScheduleFree : Wrapper that replaces a schedule by a mean of the weights.
+    Lion : Steps by the sign of a mean of gradients.
+
     References
     ----------
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization" (2019), algorithm 2, in the

@@ -34,6 +34,12 @@ class Averaged(WrapperRule):
     decay : float, default=0.99
         :math:`\beta`, in [0, 1). The average is over about :math:`1 / (1 - \beta)` steps.
 
+    See Also
+    --------
+    ScheduleFree : Wrapper that replaces a schedule by a mean of the weights.
+    AdamW : Adam with a decay of the weights beside the step.
+    Muon : Steps by orthogonalised means of the gradients of matrices.
+
     References
     ----------
     B. Polyak and A. Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992), with

@@ -33,6 +33,11 @@ class Clipped(WrapperRule):
     max_norm : float, default=1.0
         :math:`c`, the largest Euclidean norm; greater than 0.
 
+    See Also
+    --------
+    Safeguarded : Wrapper that falls back to another rule where steps do harm.
+    Averaged : Wrapper that keeps a running mean of the weights.
+
     References
     ----------
     R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks"

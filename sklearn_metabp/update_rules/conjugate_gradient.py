@@ -58,6 +58,12 @@ class ConjugateGradient(LineSearchRule):
         A line search ends where the slope is this share of the slope at its start and the loss is
         low enough. Between 0 and 1; a smaller value makes the search more exact and expensive.
 
+    See Also
+    --------
+    LBFGS : Line search along quasi-Newton directions, for small data sets.
+    LineSearchRule : Base of rules that search along lines, on all rows.
+    Adam : Steps by the mean gradient over its root mean square.
+
     Notes
     -----
     Line searches are those of ``scipy.optimize.line_search``, for the strong Wolfe conditions. They

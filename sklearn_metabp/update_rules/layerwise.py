@@ -64,6 +64,11 @@ class Layerwise(WrapperRule):
         gradient of zero for them, so they do not count for the norm of :class:`Clipped` or the
         distance of :class:`Prodigy`.
 
+    See Also
+    --------
+    Clipped : Wrapper that limits the norm of the gradient.
+    SGD : Step along the negative gradient, with or without momentum.
+
     Notes
     -----
     The examples have two recipes. Fine-tuning lowers the rate from each layer to the one before it,
@@ -84,7 +89,9 @@ class Layerwise(WrapperRule):
     >>> from sklearn.preprocessing import scale
     >>> from sklearn_metabp import BackpropMLPClassifier, Layerwise
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = BackpropMLPClassifier((32,), "tanh", warm_start=True, tol=0.005, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     (32,), "tanh", warm_start=True, tol=0.005, random_state=0
+    ... )
     >>> first = model.fit(scale(X), y).coefs_[0].copy()
     >>> model = model.set_params(update_rule=Layerwise("adam", rates={-1: 2.0}, frozen=[0]))
     >>> bool((model.fit(scale(X), y).coefs_[0] == first).all())

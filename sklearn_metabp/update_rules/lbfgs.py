@@ -31,6 +31,12 @@ class LBFGS(LineSearchRule):
     memory : int, default=10
         The number of pairs that are kept.
 
+    See Also
+    --------
+    ConjugateGradient : Line search along conjugate directions.
+    LineSearchRule : Base of rules that search along lines, on all rows.
+    Adam : Steps by the mean gradient over its root mean square.
+
     Notes
     -----
     SciPy computes in float64; float32 parameters are converted, and the loss at each point is that

@@ -23,6 +23,12 @@ class LineSearchRule(TrainingRule):
     finds out by trial how far to go along a direction. Every iteration counts as one step of the
     training. :doc:`/writing_your_own_rule` has one in ten lines.
 
+    See Also
+    --------
+    UpdateRule : Base of rules that compute an update at every step.
+    LBFGS : Line search along quasi-Newton directions, for small data sets.
+    ConjugateGradient : Line search along conjugate directions.
+
     Examples
     --------
     >>> import numpy as np
@@ -33,7 +39,8 @@ class LineSearchRule(TrainingRule):
     ...     return np.sum((params - 1) ** 2), 2 * (params - 1)
     >>> state = rule.init_state(ParameterLayout((1, 1)))
     >>> rule.minimize(
-    ...     objective, params, state, max_iter=10, tol=1e-6, on_iteration=lambda params: False
+    ...     objective, params, state, max_iter=10, tol=1e-6,
+    ...     on_iteration=lambda params: False,
     ... )
     >>> params.round(6).tolist()
     [1.0, 1.0]

@@ -30,6 +30,11 @@ class LinearBackprop(WrapperRule):
     rule : str or UpdateRule, default="adam"
         The rule that computes the updates. It must not act on the backward pass itself.
 
+    See Also
+    --------
+    Safeguarded : Wrapper that falls back to another rule where steps do harm.
+    SGD : Step along the negative gradient, with or without momentum.
+
     References
     ----------
     M. Yazdani, "Linear Backprop in non-linear networks" (2018).
@@ -41,7 +46,9 @@ class LinearBackprop(WrapperRule):
     >>> from sklearn_metabp import SGD, BackpropMLPClassifier, LinearBackprop
     >>> X, y = load_iris(return_X_y=True)
     >>> rule = LinearBackprop(SGD(0.1))
-    >>> model = BackpropMLPClassifier((8,), "tanh", update_rule=rule, tol=1e-3, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     (8,), "tanh", update_rule=rule, tol=1e-3, random_state=0
+    ... )
     >>> model.fit(scale(X), y).score(scale(X), y) > 0.9
     True
     """

@@ -54,6 +54,12 @@ class Lion(ElementwiseRule, DecayingRule):
         How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
         function.
 
+    See Also
+    --------
+    AdamW : Adam with a decay of the weights beside the step.
+    Muon : Steps by orthogonalised means of the gradients of matrices.
+    Rprop : Steps by the sign of the gradient, with one step size for every parameter.
+
     References
     ----------
     X. Chen et al., "Symbolic Discovery of Optimization Algorithms" (2023), algorithm 2. For

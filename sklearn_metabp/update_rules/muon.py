@@ -75,6 +75,12 @@ class Muon(DecayingRule):
         How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
         function.
 
+    See Also
+    --------
+    AdamW : Adam with a decay of the weights beside the step.
+    Lion : Steps by the sign of a mean of gradients.
+    Averaged : Wrapper that keeps a running mean of the weights.
+
     References
     ----------
     K. Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024),

@@ -42,6 +42,12 @@ class NAdam(ElementwiseRule, MomentRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    Adam : Steps by the mean gradient over its root mean square.
+    RAdam : Adam with cautious first steps.
+    SGD : Step along the negative gradient, with or without momentum.
+
     References
     ----------
     T. Dozat, "Incorporating Nesterov Momentum into Adam" (2016), in the form of

@@ -79,6 +79,12 @@ class Prodigy(DecayingRule, MomentRule):
         How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
         function.
 
+    See Also
+    --------
+    Adam : Steps by the mean gradient over its root mean square.
+    AdaDelta : Steps scaled by the root mean square of the steps before.
+    LearnedUpdateRule : Update rule that is fitted on recorded trainings.
+
     References
     ----------
     K. Mishchenko and A. Defazio, "Prodigy: An Expeditiously Adaptive Parameter-Free Learner"

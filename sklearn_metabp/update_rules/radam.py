@@ -42,6 +42,12 @@ class RAdam(ElementwiseRule, MomentRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    Adam : Steps by the mean gradient over its root mean square.
+    NAdam : Adam with Nesterov's look ahead.
+    AdamW : Adam with a decay of the weights beside the step.
+
     References
     ----------
     L. Liu, H. Jiang, P. He, W. Chen, X. Liu, J. Gao and J. Han, "On the Variance of the Adaptive

@@ -36,6 +36,12 @@ class RMSprop(ElementwiseRule, ScheduledRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    AdaGrad : Steps divided by the root of the summed squares of the gradients.
+    AdaDelta : Steps scaled by the root mean square of the steps before.
+    Adam : Steps by the mean gradient over its root mean square.
+
     References
     ----------
     G. Hinton, "Neural Networks for Machine Learning", lecture 6 (2012); defaults as in A. Kordecki,

@@ -50,6 +50,12 @@ class Rprop(ElementwiseRule, ScheduledRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    SGD : Step along the negative gradient, with or without momentum.
+    Lion : Steps by the sign of a mean of gradients.
+    RMSprop : Steps divided by the running root mean square of the gradient.
+
     References
     ----------
     M. Riedmiller and H. Braun, "Rprop: A Fast Adaptive Learning Algorithm" (1992), as in A.

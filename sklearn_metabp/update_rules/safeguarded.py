@@ -53,6 +53,11 @@ class Safeguarded(WrapperRule):
         on the backward pass. Its learning rate must suit the task: the result is as good as this
         rule alone, and nothing checks that it descends.
 
+    See Also
+    --------
+    Clipped : Wrapper that limits the norm of the gradient.
+    LearnedUpdateRule : Update rule that is fitted on recorded trainings.
+
     Notes
     -----
     While the rule drives, a step costs two passes through the network, one for each training;

@@ -52,6 +52,12 @@ class ScheduleFree(WrapperRule):
         Number of steps in which the steps of z grow to their full size. Points after small steps
         have smaller weights in the average, in proportion to :math:`s_t^2`.
 
+    See Also
+    --------
+    Averaged : Wrapper that keeps a running mean of the weights.
+    AdamW : Adam with a decay of the weights beside the step.
+    SGD : Step along the negative gradient, with or without momentum.
+
     References
     ----------
     A. Defazio, X. Yang, H. Mehta, K. Mishchenko, A. Khaled and A. Cutkosky, "The Road Less

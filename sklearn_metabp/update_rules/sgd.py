@@ -38,6 +38,13 @@ class SGD(ElementwiseRule, ScheduledRule):
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
 
+    See Also
+    --------
+    Rprop : Steps by the sign of the gradient, with one step size for every parameter.
+    Adam : Steps by the mean gradient over its root mean square.
+    ScheduleFree : Wrapper that replaces a schedule by a mean of the weights.
+    LinearBackprop : Wrapper that omits the derivatives from the backward step.
+
     References
     ----------
     Rule (3) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation Algorithm"

@@ -47,6 +47,12 @@ class UpdateRule(TrainingRule):
         True if the rule also updates the parameters beside weights and biases, which come last in
         the flat vector. True unless a subclass sets it.
 
+    See Also
+    --------
+    LineSearchRule : Base of rules that search along lines, on all rows.
+    LearnedUpdateRule : Update rule that is fitted on recorded trainings.
+    SGD : Step along the negative gradient, with or without momentum.
+
     Examples
     --------
     A rule in ten lines of NumPy:
@@ -64,7 +70,9 @@ class UpdateRule(TrainingRule):
     ...     def compute_update(self, step, state):
     ...         return -self.learning_rate * np.sign(step.gradients)
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = BackpropMLPClassifier(update_rule=SignDescent(), max_iter=1000, random_state=0)
+    >>> model = BackpropMLPClassifier(
+    ...     update_rule=SignDescent(), max_iter=1000, random_state=0
+    ... )
     >>> model.fit(X, y).score(X, y) > 0.9
     True
     """
@@ -136,8 +144,8 @@ class UpdateRule(TrainingRule):
         """Return the rule as elementwise operations; optional, for whole epochs without Python.
 
         Where nobody listens to steps, C runs the operations in place of ``compute_update``, on the
-        gradient of a few rows of weights while it is in the first cache. See
-        :class:`~sklearn_metabp.update_rules.elementwise.ElementwiseRule` for rules that consist of
+        gradient of a few rows of weights while it is in the first cache. The
+        base class ``update_rules.elementwise.ElementwiseRule`` is for rules that consist of
         operations.
 
         Where a class overrides ``compute_update`` or ``bind`` but not this, its parent's operations
@@ -177,7 +185,7 @@ class UpdateRule(TrainingRule):
         It changes ``params``. It is for rules with a kernel of their own, which are no list of
         operations. It has the
         ``kernel``, ``begin`` and ``end`` of
-        :class:`~sklearn_metabp.update_rules.program.BoundProgram`. ``bind`` was called before.
+        ``update_rules.program.BoundProgram``. ``bind`` was called before.
         """
         return None
 
