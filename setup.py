@@ -1,10 +1,15 @@
 """Builds the compiled kernels: every ``.pyx`` file below ``_kernels`` is a module of its own."""
 
+import re
+import sys
+import tomllib
 from pathlib import Path
 
 from setuptools import Extension, setup
 
 KERNELS = Path("sklearn_metabp/_kernels")
+# No -march=native: the loops are compiled for the vector units found at run time.
+UNIX_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 
 
 def headers(source: Path) -> list[str]:
@@ -13,21 +18,26 @@ def headers(source: Path) -> list[str]:
     return sorted(str(path) for p in packages for path in [*p.glob("*.h"), *p.glob("*.pxd")])
 
 
+def long_description() -> str:
+    """Return README.md with whole addresses: a package index shows it without the repository."""
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    home = f"{project['urls']['Source']}/blob/v{project['version']}/"
+    text = Path("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"\]\((?!https?:|#)([^)]+)\)", rf"]({home}\1)", text)
+    return text.replace(".png)", ".png?raw=true)")
+
+
 setup(
+    long_description=long_description(),
+    long_description_content_type="text/markdown",
     ext_modules=[
         Extension(
             ".".join(source.with_suffix("").parts),
             [str(source)],
             depends=headers(source),
-            # No -march=native: the loops are compiled for the vector units found at run time.
-            extra_compile_args=[
-                "-O3",
-                "-fno-math-errno",
-                "-fno-trapping-math",
-                "-ffp-contract=off",
-            ],
+            extra_compile_args=[] if sys.platform == "win32" else UNIX_FLAGS,
             optional=True,  # without a compiler the NumPy fallbacks run
         )
         for source in sorted(KERNELS.rglob("*.pyx"))
-    ]
+    ],
 )

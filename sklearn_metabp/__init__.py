@@ -24,7 +24,7 @@ from sklearn_metabp.preprocessing import RobustSmoothClipper, TablePreprocessor
 from sklearn_metabp.pretrained import load_pretrained
 from sklearn_metabp.tabular import TabularMLPClassifier, TabularMLPRegressor
 from sklearn_metabp.tracing import Trace, TraceFileError, TraceRecorder
-from sklearn_metabp.training import DivergenceError
+from sklearn_metabp.training import DivergenceError, NotCompiledWarning
 from sklearn_metabp.update_rules import (
     Averaged,
     Clipped,
@@ -39,7 +39,7 @@ from sklearn_metabp.update_rules import (
 )
 from sklearn_metabp.update_rules.named_rules import *  # noqa: F403
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "Averaged",
@@ -60,6 +60,7 @@ __all__ = [
     "LineSearchRule",
     "LinearBackprop",
     "MLflowLogger",
+    "NotCompiledWarning",
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "RobustSmoothClipper",

@@ -2,17 +2,14 @@
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
-from pathlib import Path
-
-BUILT_HERE = Path(__file__).resolve().parents[1] / "docs" / "_build" / "html"
 
 
 class DocLinkMixin:
     """Mixin that links the HTML representation of a class to its page in the documentation.
 
-    The address is the ``Documentation`` entry of ``[project.urls]`` in ``pyproject.toml``, from the
-    metadata of the installed package. Without this entry it is the folder of pages built in the
-    clone. Without such pages there is no link, nor for classes that a user derives.
+    The address is the ``Documentation`` entry of ``[project.urls]`` in ``pyproject.toml``, which
+    every installation has in its metadata. A package that is not installed has no links. Classes
+    that a user derives have none either.
 
     Every class with this mixin has a page as ``sklearn_metabp.<its name>``.
     """
@@ -29,21 +26,21 @@ class DocLinkMixin:
 
 @cache
 def documentation_url() -> str | None:
-    """Return the address of the documentation, published or built here; or None.
+    """Return the address of the documentation, or None if the package is not installed.
 
     Examples
     --------
     >>> from sklearn_metabp.doc_links import documentation_url
     >>> url = documentation_url()
-    >>> url is None or url.startswith(("http", "file"))
+    >>> url is None or url.startswith("https://")
     True
     """
     try:
         entries = metadata("sklearn-metabp").get_all("Project-URL") or []
-    except PackageNotFoundError:  # run from the sources, not installed
-        entries = []
-    for entry in entries:
-        label, _, url = entry.partition(",")
-        if label.strip().lower() == "documentation":
-            return url.strip().rstrip("/")
-    return BUILT_HERE.as_uri() if (BUILT_HERE / "index.html").is_file() else None
+    except PackageNotFoundError:
+        return None
+    labels_and_urls = (entry.partition(",") for entry in entries)
+    return next(
+        (url.strip().rstrip("/") for label, _, url in labels_and_urls if label == "Documentation"),
+        None,
+    )

@@ -1,7 +1,8 @@
-"""HTML representations link to the pages of the package once its metadata have their address."""
+"""HTML representations link to the pages whose address is in the metadata of the package."""
 
 import importlib.metadata
 import re
+import tomllib
 from email.message import Message
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from sklearn_metabp import (
 from sklearn_metabp.update_rules import UPDATE_RULES
 
 ROOT = Path(sklearn_metabp.__file__).parents[1]
+PROJECT = ROOT / "pyproject.toml"
 ESTIMATORS = [
     value
     for value in vars(sklearn_metabp).values()
@@ -32,9 +34,8 @@ PAGE = "https://docs.example.org/metabp/api/generated/sklearn_metabp."
 
 
 @pytest.fixture
-def urls(monkeypatch, tmp_path):
-    """Set the metadata of the installed package; no pages are built."""
-    monkeypatch.setattr(doc_links, "BUILT_HERE", tmp_path / "html")
+def urls(monkeypatch):
+    """Set the metadata of the installed package."""
 
     def install(*entries):
         described = Message()
@@ -87,13 +88,12 @@ def test_a_package_that_is_not_installed_has_no_link(monkeypatch, urls):
     assert SGD()._get_doc_link() == ""
 
 
-def test_pages_that_were_built_in_the_clone_are_linked(urls, tmp_path):
-    pages = tmp_path / "html"
-    pages.mkdir()
-    (pages / "index.html").touch()
-    urls()
-    page = "api/generated/sklearn_metabp.BackpropMLPClassifier.html"
-    assert f"{pages.as_uri()}/{page}" in links_in(BackpropMLPClassifier())
+@pytest.mark.skipif(not PROJECT.exists(), reason="pyproject.toml is not installed")
+def test_the_project_gives_the_address_of_its_documentation(urls):
+    addresses = tomllib.loads(PROJECT.read_text("utf-8"))["project"]["urls"]
+    urls(*(f"{label}, {url}" for label, url in addresses.items()))
+    page = f"{addresses['Documentation']}api/generated/sklearn_metabp.SGD.html"
+    assert page in links_in(SGD())
 
 
 def test_a_rule_of_ones_own_has_no_page_here(published):

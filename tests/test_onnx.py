@@ -367,7 +367,7 @@ def test_without_skl2onnx_the_import_says_what_to_install():
     program = "import sys; sys.modules['skl2onnx'] = None; import sklearn_metabp.onnx"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "pip install sklearn-metabp[onnx]" in done.stderr
+    assert 'pip install "sklearn-metabp[onnx]"' in done.stderr
 
 
 def sequences(dtype, n=40, n_timesteps=7):

@@ -10,6 +10,7 @@ import numpy as np
 
 from sklearn_metabp.callbacks.base import Callback
 from sklearn_metabp.description import Described, Table, count, shortened
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.tracing.collector import Collector
 from sklearn_metabp.tracing.tasks import Task, task_of
 from sklearn_metabp.training import TrainingState
@@ -176,7 +177,13 @@ class HistoryLogger(Described, Collector, Callback):
         Returns
         -------
         frame : pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
         """
+        require_library("pandas", "HistoryLogger.to_frame")
         import pandas as pd
 
         return pd.DataFrame(self.history_)

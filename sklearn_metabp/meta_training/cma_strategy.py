@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_metabp._kernels.threads import one_blas_thread
 from sklearn_metabp.meta_training.seeds import NOISE, seeded
 from sklearn_metabp.meta_training.strategies import MAX_DIFFERENCE, Strategy
+from sklearn_metabp.optional_libraries import require_library
 
 
 class CovarianceAdaptation(Strategy):
@@ -55,12 +56,9 @@ class CovarianceAdaptation(Strategy):
         self.state = np.empty((0, self._evolution.popsize))
 
     def _begin(self) -> Any:
-        try:
-            from cma import CMAEvolutionStrategy
-        except ImportError as error:
-            raise ImportError(
-                'CMASearch needs the package cma: pip install "sklearn-metabp[cma]"'
-            ) from error
+        require_library("cma", "CMASearch")
+        from cma import CMAEvolutionStrategy
+
         # Without a seed of its own pycma leaves NumPy's global generator alone.
         options = {"randn": self._draw, "seed": np.nan, "verbose": -9, "verb_log": 0}
         if self._population_size is not None:

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.description import Described, Table, count, shortened
+from sklearn_metabp.optional_libraries import require_library
 
 #: Measures of a training, where smaller is better; ``score`` stands beside them.
 MEASURES = {
@@ -407,6 +408,7 @@ class RuleComparison(Described):
         ImportError
             If pandas is not installed.
         """
+        require_library("pandas", "RuleComparison.to_frame")
         import pandas as pd
 
         levels = self._levels()

@@ -4,8 +4,8 @@
 searches and whatever else skl2onnx converts. An autoencoder has the outputs ``label`` and
 ``scores``, as skl2onnx's detectors have, and the options ``score_samples``, ``reconstruct`` and
 ``residuals`` add outputs. With the option ``transform`` it has one, the codes; a pipeline with
-other steps after the autoencoder needs it. The conversion needs skl2onnx, which ``pip install
-sklearn-metabp[onnx]`` installs. The result runs in any ONNX runtime, without this package.
+other steps after the autoencoder needs it. The conversion needs skl2onnx: ``pip install
+"sklearn-metabp[onnx]"``. The result runs in any ONNX runtime, without this package.
 
 Examples
 --------
@@ -26,12 +26,12 @@ True
 True
 """
 
+from sklearn_metabp.optional_libraries import missing_library
+
 try:
     import skl2onnx
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "Conversion to ONNX needs skl2onnx: pip install sklearn-metabp[onnx].", name="skl2onnx"
-    ) from error
+    raise missing_library("skl2onnx", "sklearn_metabp.onnx") from error
 
 from sklearn_metabp.estimators import (
     BackpropAutoencoder,

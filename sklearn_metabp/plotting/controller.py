@@ -4,12 +4,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.controls import ControlCurves
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import evenly, grid_of_axes, ordered_colours
 from sklearn_metabp.plotting.trace import MAX_STEPS, record_training, steps_of_run
 from sklearn_metabp.tracing import Trace
@@ -104,7 +104,7 @@ class ControllerDisplay:
         ValueError
             If its scope has no controls, or the trace lacks the run, or steps or arrays of it.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_trace")
+        require_library("matplotlib", f"{cls.__name__}.from_trace")
         check_is_fitted(rule)
         recorded = steps_of_run(trace, run).recorded[run]
         display = cls(curves=rule.fitted_scope_.control_curves(recorded))
@@ -144,7 +144,7 @@ class ControllerDisplay:
         ValueError
             If it is another estimator, or its rule has no controls.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        require_library("matplotlib", f"{cls.__name__}.from_estimator")
         variables = ["params", "updates", "gradients"]
         model, trace = record_training(cls.__name__, estimator, X, y, variables, sample_weight)
         rule = resolve_update_rule(model.update_rule)
@@ -168,12 +168,9 @@ class ControllerDisplay:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "ControllerDisplay.to_frame needs pandas: install it with pip install pandas."
-            ) from error
+        require_library("pandas", "ControllerDisplay.to_frame")
+        import pandas
+
         curves = self.curves
         n_steps, n_tensors, n_controls = curves.values.shape
         values = curves.values.reshape(n_steps * n_tensors, n_controls)
@@ -194,7 +191,7 @@ class ControllerDisplay:
         -------
         display : ControllerDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         from matplotlib.ticker import LogLocator, NullLocator
 
         style = _validate_style_kwargs({"linewidth": 1.4}, line_kwargs or {})

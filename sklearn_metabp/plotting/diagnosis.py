@@ -3,10 +3,10 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from sklearn_metabp.diagnostics import Diagnosis, TrainingDoctor
 from sklearn_metabp.diagnostics.looks import Look
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import grid_of_axes, line_styles
 
 # Limits of the drawn lengths of steps. A length below 0 is a step uphill.
@@ -69,7 +69,7 @@ class DiagnosisDisplay:
         ValueError
             If the training ended before its first step.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_diagnosis")
+        require_library("matplotlib", f"{cls.__name__}.from_diagnosis")
         if isinstance(diagnosis, TrainingDoctor):
             diagnosis = diagnosis.diagnosis_
         return cls(diagnosis=diagnosis).plot(ax=ax)
@@ -85,7 +85,7 @@ class DiagnosisDisplay:
         -------
         display : DiagnosisDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         course = self.diagnosis.course
         if course is None:
             raise ValueError("the training ended before its first step: it has nothing to draw.")

@@ -4,12 +4,12 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.learned import LearnedUpdateRule
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
 from sklearn_metabp.plotting.trace import steps_of_run
 from sklearn_metabp.tracing import Trace
@@ -147,7 +147,7 @@ class ImitationDisplay:
         ValueError
             If the trace has no rows of that run, or lacks a variable that the scope needs.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_rule")
+        require_library("matplotlib", f"{cls.__name__}.from_rule")
         check_is_fitted(rule)
         max_points = check_count("max_points", max_points)
         rows, scope = steps_of_run(trace, run), rule.fitted_scope_
@@ -195,7 +195,7 @@ class ImitationDisplay:
         -------
         display : ImitationDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         points, curves = axes = grid_of_axes(ax, 1, 2, figsize=(10, 4.6))
         default = {"s": 14, "alpha": 0.5, "linewidths": 0}
         style = _validate_style_kwargs(default, scatter_kwargs or {})

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.learned import LearnedUpdateRule
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import grid_of_axes, line_styles
 from sklearn_metabp.plotting.teacher import teacher_effects
 from sklearn_metabp.update_rules import UpdateRule
@@ -131,7 +131,7 @@ class LearnedRuleDisplay:
         ValueError
             If an input is not one of the rule's, or the teacher cannot be drawn.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_rule")
+        require_library("matplotlib", f"{cls.__name__}.from_rule")
         explanation = rule.explain(n_points)
         effects = _choose_effects(explanation.effects, inputs)
         beside = None if teacher is None else teacher_effects(teacher, rule, explanation)
@@ -157,7 +157,7 @@ class LearnedRuleDisplay:
         -------
         display : LearnedRuleDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         n_inputs = len(self.effects)
         n_cols = n_inputs if np.ndim(ax) else min(n_inputs, _MAX_COLUMNS)
         n_rows = -(-n_inputs // n_cols)

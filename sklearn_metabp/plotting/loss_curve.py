@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from sklearn.pipeline import Pipeline
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
+
+from sklearn_metabp.optional_libraries import require_library
 
 # A longer repr of an update rule is too long for a legend.
 _LONGEST_NAME = 40
@@ -104,7 +105,7 @@ class LossCurveDisplay:
         ValueError
             If a model has no ``loss_curve_``, or the numbers of names and models differ.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        require_library("matplotlib", f"{cls.__name__}.from_estimator")
         if not models:
             raise ValueError(
                 "LossCurveDisplay draws the loss curve of at least one model, got none."
@@ -156,7 +157,7 @@ class LossCurveDisplay:
         -------
         display : LossCurveDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt
 
         n = len(self.loss_curves)

@@ -3,11 +3,11 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.meta_training import RuleComparison
 from sklearn_metabp.meta_training.rule_comparison import RuleSummary
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import grid_of_axes
 
 
@@ -105,7 +105,7 @@ class RuleComparisonDisplay:
         ValueError
             If the comparison has one rule only, or as :meth:`RuleComparison.ratios`.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_comparison")
+        require_library("matplotlib", f"{cls.__name__}.from_comparison")
         if len(comparison.rules) == 1:
             raise ValueError(
                 f"the comparison has no rule but its reference, {comparison.reference!r}."
@@ -132,7 +132,7 @@ class RuleComparisonDisplay:
         -------
         display : RuleComparisonDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         from matplotlib.ticker import MaxNLocator, NullLocator
 
         style = _validate_style_kwargs(

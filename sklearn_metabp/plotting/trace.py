@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
 from sklearn_metabp.tracing import Trace, TraceRecorder
 
@@ -117,7 +117,7 @@ class TraceDisplay:
         ValueError
             If the trace has no steps of that run, or was recorded without params or updates.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_trace")
+        require_library("matplotlib", f"{cls.__name__}.from_trace")
         n_params = check_count("n_params", n_params)
         steps = steps_of_run(trace, run)
         recorded = steps.recorded[run]
@@ -151,7 +151,7 @@ class TraceDisplay:
         -------
         display : TraceDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         from matplotlib.lines import Line2D
 
         style = _validate_style_kwargs({"linewidth": 0.8, "alpha": 0.6}, line_kwargs or {})

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
 from sklearn_metabp.plotting.trace import MAX_STEPS, record_training, steps_of_run
 from sklearn_metabp.tracing import Trace
@@ -117,7 +117,7 @@ class UpdateRuleDisplay:
             If the trace has no steps of that run, or was recorded without gradients or updates; if
             ``quantiles`` are not two in order.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_trace")
+        require_library("matplotlib", f"{cls.__name__}.from_trace")
         lower, upper = _check_quantiles(quantiles)
         steps = steps_of_run(trace, run)
         lacking = {"gradients", "updates"} - set(steps.recorded[run].stored)
@@ -173,7 +173,7 @@ class UpdateRuleDisplay:
         ValueError
             If it is another estimator, or ``quantiles`` are not two in order.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        require_library("matplotlib", f"{cls.__name__}.from_estimator")
         _check_quantiles(quantiles)
         variables = ["gradients", "updates"]
         _, trace = record_training(cls.__name__, estimator, X, y, variables, sample_weight)
@@ -191,7 +191,7 @@ class UpdateRuleDisplay:
         -------
         display : UpdateRuleDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         style = _validate_style_kwargs({"linewidth": 1.2}, line_kwargs or {})
         n_layers = len(self.step_sizes) // 2
         axes = grid_of_axes(

@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_metabp._kernels.summaries.summaries_fallback import QUANTILES
 from sklearn_metabp.network import ParameterLayout
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.tracing.summary_record import VECTORS, summary_record
 from sklearn_metabp.tracing.variables import (
     PER_PARAMETER,
@@ -24,12 +25,9 @@ if TYPE_CHECKING:
 
 def as_frame(trace: "Trace", variables: Any) -> Any:
     """Return a DataFrame with one row per step; see ``Trace.to_frame``."""
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError(
-            "Trace.to_frame needs pandas: install it with pip install pandas."
-        ) from error
+    require_library("pandas", "Trace.to_frame")
+    import pandas
+
     names = _check_names(trace, variables)
     numbers = {variable.name: getattr(trace, variable.name_in_trace) for variable in SCALARS}
     frames = [pandas.DataFrame({"run": trace.runs} | numbers)]

@@ -10,6 +10,7 @@ from sklearn_metabp.training.fingerprint import (
 )
 from sklearn_metabp.training.listener import Listener, Validation
 from sklearn_metabp.training.loop import train
+from sklearn_metabp.training.not_compiled import NotCompiledWarning
 from sklearn_metabp.training.outcome import Outcome, Start
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.state import Patience, TrainingState
@@ -20,6 +21,7 @@ __all__ = [
     "Curve",
     "DivergenceError",
     "Listener",
+    "NotCompiledWarning",
     "Outcome",
     "Patience",
     "Replay",

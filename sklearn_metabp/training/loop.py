@@ -12,6 +12,7 @@ from sklearn_metabp.training.batches import Batches
 from sklearn_metabp.training.divergence import DivergenceError
 from sklearn_metabp.training.epochs import Epochs
 from sklearn_metabp.training.listener import Listener, Validation
+from sklearn_metabp.training.not_compiled import warn_if_not_compiled
 from sklearn_metabp.training.replay import Replay
 from sklearn_metabp.training.search import Search
 from sklearn_metabp.training.state import TrainingState
@@ -85,6 +86,7 @@ def train(
     ValueError
         If the rule returns no valid update.
     """
+    warn_if_not_compiled()
     state.divergence = None
     if listener is not None and listener.wants_start and rule.replayable:
         listener.training_begins(Replay(network, batches, rule, state, max_epochs, planned_epochs))
