@@ -132,16 +132,15 @@ def learners(name, seed):
 def number(value, digits=3):
     """Format a value; a large one with two figures, an infinite one as a divergence."""
     if np.isinf(value):
-        return f"{'diverged':>9}"
-    return f"{value:9.{digits}f}" if abs(value) < 100 else f"{value:9.2g}"
+        return f"{'diverged':>8}"
+    return f"{value:8.{digits}f}" if abs(value) < 100 else f"{value:8.2g}"
 
 
 def main(n_seeds: int, names: list[str], n_epochs: int) -> None:
-    print(f"{'':<43}  {'final loss, student / teacher':^29}  {'R² of updates':^19}")
+    print(f"{'':<39}{'final loss, student / teacher':^29} {'R² of updates':^18}")
     columns = ("median", "lowest", "highest", " ", "median", "worst")
     print(
-        f"{'teacher':<34} {'learner':<7}"
-        + "".join(f"{c:>10}" if c != " " else "  " for c in columns)
+        f"{'teacher':<33} {'learner':<7}" + "".join(f"{c:>9}" if c != " " else " " for c in columns)
     )
     for name in names:
         teacher, found = TEACHERS[name], []
@@ -155,7 +154,7 @@ def main(n_seeds: int, names: list[str], n_epochs: int) -> None:
             losses = [number(value) for value in (np.median(ratios), min(ratios), max(ratios))]
             r2 = [number(value, 4) for value in (np.median(scores), min(scores))]
             label = repr(teacher) if learner == "default" else ""
-            print(f"{label:<34} {learner:<7}", *losses, "", *r2, flush=True)
+            print(f"{label:<33} {learner:<7}", *losses, "", *r2, flush=True)
 
 
 if __name__ == "__main__":

@@ -218,10 +218,10 @@ def main(n_seeds, families):
 
 def print_table(family, found):
     has_test = family.startswith("real")
-    print(f"{family:<33}{'training loss / Adam':^27}" + "  test loss / Adam" * has_test)
-    print(f"{'':<33}" + (f"{'median':>9}{'worst':>9}{'lower':>9}  " * (1 + has_test)).rstrip())
+    print(f"{family:<32}{'training loss / Adam':^27}" + "  test loss / Adam" * has_test)
+    print(f"{'':<32}" + (f"{'median':>9}{'worst':>9}{'lower':>9}  " * (1 + has_test)).rstrip())
     for name, ratios in found.items():
-        line = f"{name:<33}"
+        line = f"{name:<32}"
         for column in (0, 2)[: 1 + has_test]:
             values = np.array(ratios)[:, column]
             lower = f"{np.mean(values < 1):.0%}"

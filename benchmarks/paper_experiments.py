@@ -64,7 +64,7 @@ class Way:
     every: int
 
     def __str__(self) -> str:
-        return f"aggregated, {self.n_rounds + 1} x {self.n_starts} runs"
+        return f"{self.n_rounds + 1} x {self.n_starts} runs"
 
 
 TENS, HUNDREDS = Way(4, 10, 5), Way(2, 100, 20)
@@ -167,10 +167,10 @@ def of_many(parallel, numbers, n_seeds: int) -> None:
     ]
     found = parallel(delayed(many_runs)(*case, n_seeds) for case in cases)
     for number in numbers:
-        heading(number, f"{'learned from':<25}")
+        heading(number, f"{'learned from':<14}")
         for (of, name, way), judged in zip(cases, found, strict=True):
             if of == number:
-                line(name, f"{way!s:<25}", judged)
+                line(name, f"{way!s:<14}", judged)
 
 
 EVERY_SCOPE = {**SCOPES, "layer": "layer"}

@@ -7,6 +7,8 @@ LIBRARIES = {
     "matplotlib": "sklearn-metabp[plot]",
     "skl2onnx": "sklearn-metabp[onnx]",
     "cma": "sklearn-metabp[cma]",
+    "tensorboard": "sklearn-metabp[tensorboard]",
+    "mlflow": "sklearn-metabp[mlflow]",
     "pandas": "pandas",
 }
 

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from sklearn_metabp.callbacks.run_logger import RunLogger
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.tracing.tasks import task_of
 
 # A tracking server gets the numbers of this many seconds together.
@@ -142,10 +143,7 @@ def _import_mlflow() -> Any:
     ImportError
         If it is not installed.
     """
-    try:
-        import mlflow
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            'MLflowLogger needs MLflow: pip install "sklearn-metabp[mlflow]".', name="mlflow"
-        ) from error
+    require_library("mlflow", "MLflowLogger")
+    import mlflow
+
     return mlflow

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_metabp.callbacks.run_logger import RunLogger
+from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.tracing.tasks import task_of
 
 
@@ -117,11 +118,7 @@ def _writer_class() -> Any:
     ImportError
         If TensorBoard is not installed.
     """
-    try:
-        from tensorboard.summary import Writer
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            'TensorBoardLogger needs TensorBoard: pip install "sklearn-metabp[tensorboard]".',
-            name="tensorboard",
-        ) from error
+    require_library("tensorboard", "TensorBoardLogger")
+    from tensorboard.summary import Writer
+
     return Writer

@@ -20,38 +20,38 @@ _BLOCK_VALUES = 2**16
 def check_model(model: Any) -> BaseBackpropMLP:
     """Return the fitted estimator of this package, without ``FrozenEstimator`` around it.
 
-    A frozen model has the attributes of the one inside, so code that only reads them can use it as
-    it is.
+    A frozen model has the attributes of the model inside, so code that only reads attributes can
+    use it.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     TypeError
-        If it is another model.
+        If the model is of another class.
     ValueError
-        If it has several networks.
+        If the model has several networks.
     """
     while isinstance(model, FrozenEstimator):
         model = model.estimator
     if not isinstance(model, BaseBackpropMLP):
         raise TypeError(
             "model must be a fitted BackpropMLPClassifier or BackpropMLPRegressor, got "
-            f"{type(model).__name__}. Of a pipeline pass the last step and what it sees: "
-            "model=pipe[-1], X=pipe[:-1].transform(X); of a search its best_estimator_."
+            f"{type(model).__name__}. For a pipeline, pass its last step and the transformed rows: "
+            "model=pipe[-1], X=pipe[:-1].transform(X). For a search, pass its best_estimator_."
         )
     check_is_fitted(model)
     layer, extras = model.network_.input_layer, model.layout_.extras
     if len(extras) > (0 if layer is None else len(layer.shapes)):
         raise TypeError(
-            "these derivatives are those of networks with weights, biases and an input layer, and "
-            f"this {type(model).__name__} also has some of {model.layout_.extras_text}."
+            "these derivatives need a network that has only weights, biases and an input layer, "
+            f"and this {type(model).__name__} also has some of {model.layout_.extras_text}."
         )
     n_members = len(members_of(model))
     if n_members > 1:
         raise ValueError(
             f"model has {n_members} networks, each with parameters of its own: pass one of "
-            "model.members_. A derivative of the output of the ensemble by X is the mean of theirs."
+            "model.members_. The derivative of the ensemble by X is the mean of their derivatives."
         )
     return model
 
@@ -60,7 +60,7 @@ def check_has_no_extras(model: Any) -> None:
     """Raise TypeError for a model with parameters beside weights and biases."""
     if model.layout_.extras:
         raise TypeError(
-            "second derivatives are those of networks with weights and biases alone, and this "
+            "second derivatives need a network that has only weights and biases, and this "
             f"{type(model).__name__} also has {model.layout_.extras_text}."
         )
 

@@ -23,19 +23,19 @@ def input_gradients(
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted; it may be within a ``FrozenEstimator``.
+        A fitted estimator, alone or within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Points at which the gradient is taken.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Targets, or labels. With them the gradient of a row is that of the row's own loss, which is
-        neither divided by the number of rows nor weighted. The penalty does not depend on the
-        inputs.
+        Targets, or labels. With y, the gradient of a row is the gradient of the loss of this row
+        alone. This loss is neither divided by the number of rows nor weighted. The penalty does not
+        depend on the inputs.
     output : int, class label or tuple, default=None
-        The output. For a classifier it is a label in ``classes_``; for a binary one with a single
-        output the gradient for ``classes_[0]`` is the negative of that for ``classes_[1]``. For
-        multilabel classifiers and regressors it is the number of the column of y, for classifiers
-        of several columns ``(column, label)``. By default it is the only output, the output of a
-        binary classifier (``classes_[1]``), or for every row the class that is predicted.
+        The output. For a classifier, it is a label in ``classes_``. (A binary classifier with a
+        single output has for ``classes_[0]`` the negative of the gradient for ``classes_[1]``.) For
+        a multilabel classifier or a regressor, it is the number of a column of y. For a classifier
+        with several columns of y, it is ``(column, label)``. The default is the only output of a
+        regressor, ``classes_[1]`` of a binary classifier, or else the predicted class of every row.
 
     Returns
     -------
@@ -46,20 +46,19 @@ def input_gradients(
     NotFittedError
         If the model is not fitted.
     TypeError
-        If the model is something else, such as a pipeline.
+        If the model is of another class, such as a pipeline.
     ValueError
-        If X or y does not fit, if there is no such output, if it must be named, or if y and output
-        are both given.
+        If X or y has a wrong shape or wrong values, if the network has no such output, if it has
+        several and none is named, or if y and output are both given.
 
     See Also
     --------
-    jacobian : Derivative of all outputs, and what the outputs are.
+    jacobian : Derivative of all outputs, with a definition of the outputs.
 
     Notes
     -----
-    Backpropagation continued to the inputs. The derivatives of a trained network by its inputs need
-    no training of their own: they use its weights and activations, as a "differential neural
-    network" does.
+    This is backpropagation, continued to the inputs. It uses the weights and activations of the
+    trained network and needs no further training, as a "differential neural network".
 
     Examples
     --------
@@ -85,7 +84,7 @@ def input_gradients(
         X, targets, _ = check_patterns(model, X, y)
     else:
         raise ValueError(
-            "give y for the gradient of the loss or output for that of one output, but not both."
+            "give y (gradient of the loss) or output (gradient of one output), but not both."
         )
     neuron, sign = (None, 1) if y is not None else _output_neuron(model, output)
     network, params = model.network_, model.params_
@@ -108,7 +107,7 @@ def input_gradients(
 
 
 def _output_neuron(model: Any, output: Any) -> tuple[int | None, int]:
-    """Return the number of the output and the sign of its gradient; None: each row's largest."""
+    """Return the number of the output and the sign of its gradient; None for each row's largest."""
     n_outputs = model.layout_.layer_sizes[-1]
     classes = getattr(model, "classes_", None)
     if output is None:
@@ -116,9 +115,7 @@ def _output_neuron(model: Any, output: Any) -> tuple[int | None, int]:
             return 0, 1
         if isinstance(classes, np.ndarray) and not model.targets_.is_multilabel:
             return None, 1
-        raise ValueError(
-            f"the network has {n_outputs} outputs: say by output which one the gradient is of."
-        )
+        raise ValueError(f"the network has {n_outputs} outputs: name one of them by output.")
     if classes is None:
         return _find_neuron(np.arange(n_outputs), n_outputs, output, "the number of an output,")
     if isinstance(classes, np.ndarray):

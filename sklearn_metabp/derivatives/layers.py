@@ -1,9 +1,8 @@
 """The layers of a network at given inputs, as factors of the product that gives its derivatives.
 
 A layer computes x = f(in) with in = x_before W + θ. Its derivative is W F, where F is the
-derivative of f. F is symmetric for every activation function here, and diagonal for all but
-softmax. Row vectors that are multiplied by W F have a leading axis: (n_vectors, n_samples,
-n_neurons).
+derivative of f. F is symmetric for every activation function, and diagonal for all but softmax. Row
+vectors that are multiplied by W F have a leading axis: (n_vectors, n_samples, n_neurons).
 """
 
 from typing import NamedTuple, Protocol
@@ -115,7 +114,7 @@ def group_widths(network: Network) -> tuple[int, ...]:
 
 
 def layers_at(network: Network, params: np.ndarray, X: np.ndarray) -> list[Layer]:
-    """Compute rule (1) layer by layer and keep what the derivatives need.
+    """Compute rule (1) layer by layer and keep the arrays that the derivatives need.
 
     Parameters
     ----------

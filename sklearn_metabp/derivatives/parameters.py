@@ -14,7 +14,7 @@ def parameter_jacobian(model: Any, X: Any) -> np.ndarray:
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted; it may be within a ``FrozenEstimator``.
+        A fitted estimator, alone or within a ``FrozenEstimator``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Points at which the derivative is taken.
 
@@ -22,20 +22,21 @@ def parameter_jacobian(model: Any, X: Any) -> np.ndarray:
     -------
     derivatives : ndarray of shape (n_samples, n_outputs, n_params)
         In the order of ``params_``: ``model.layout_.coefs(derivatives[i, k])`` gives the
-        derivatives of output k by the weight matrices. In float32 if the network is.
+        derivatives of output k by the weight matrices. The dtype is float32 for a network in
+        float32, else float64.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     TypeError
-        If the model is something else, such as a pipeline.
+        If the model is of another class, such as a pipeline.
     ValueError
-        If X does not fit.
+        If X has a wrong shape or wrong values.
 
     See Also
     --------
-    jacobian : Derivative by the inputs, and what the outputs are.
+    jacobian : Derivative by the inputs, with a definition of the outputs.
     hessian : Second derivatives of the loss.
 
     Notes

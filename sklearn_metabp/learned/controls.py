@@ -83,7 +83,7 @@ def factor_of_start(name: str, start: float, text: str) -> str:
 
 
 def share_of_mix(name: str, start: float, text: str) -> str:
-    """Write a value that is divided by the sum of those of its kind."""
+    """Write a value that is divided by the sum of all values of its kind."""
     return f"{name} = {start:.4g}" if text == "0" else f"{name} ∝ {added_to(start, text)}"
 
 

@@ -43,23 +43,23 @@ class RuleExplanation(Report):
     inputs : tuple of str
         Names of the inputs.
     normalizer : str
-        Quantity that the predictions of ``effects`` are measured in: multiplied by it they are
-        updates. ``"1"`` where they are updates as they are.
+        Unit of the predictions of ``effects``: multiplied by it they are updates. ``"1"`` if the
+        predictions are updates.
     formula : str or None
-        The rule as an equation, where it is linear in its inputs; a line for every update where one
+        The rule as an equation, if it is linear in its inputs. A line for every update, if one
         prediction has several.
     coefficients : dict of str to float
         Coefficient of every input in the formula; empty where there is none.
     typical : dict of str to float
         Median of every input in the data that was fitted.
     effects : dict of str to tuple of two ndarray
-        By input: values over the range that was seen, of shape (n_points,), and the predictions
-        there, measured in the normalizer, of shape (n_points,) or (n_points, n_params), every other
-        input at its median.
+        By input: values over the range in the data, of shape (n_points,), and the predictions for
+        these values, in units of the normalizer, of shape (n_points,) or (n_points, n_params).
+        Every other input is at its median.
     outputs : tuple of str
-        Names of the values of one prediction where they have names; else empty.
+        Names of the values of one prediction, if they have names; else empty.
     text : str
-        The explanation in words where the scope has its own; else empty.
+        The explanation in words, if the scope has one; else empty.
     """
 
     scope: str

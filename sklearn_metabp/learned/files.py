@@ -23,7 +23,7 @@ class RuleFileError(ValueError):
 
 
 def save_scope(path: str | os.PathLike[str], scope: Scope) -> None:
-    """Write a fitted scope as one file: all of it, or nothing.
+    """Write a fitted scope as one file, completely or not at all.
 
     Raises
     ------
@@ -35,9 +35,9 @@ def save_scope(path: str | os.PathLike[str], scope: Scope) -> None:
     mlp = scope.mlp
     if mlp is None:
         raise ValueError(
-            f"a rule is saved as the arrays of one MLP, and the learner of this one, "
-            f"{scope.learner!r}, is none: pickle the rule with joblib.dump, or use skops, or fit "
-            f"it with an MLP as learner."
+            f"a rule file holds the arrays of one MLP, and the learner of this rule is "
+            f"{scope.learner!r}: pickle the rule with joblib.dump, or use skops, or fit it with "
+            f"an MLP as learner."
         )
     header = {
         "scope": scope.name,
@@ -68,7 +68,7 @@ def read_scope(path: str | os.PathLike[str], scopes: Mapping[str, type[Scope]]) 
     Raises
     ------
     RuleFileError
-        If it is no such file, or a damaged one.
+        If the file is no rule file, or damaged.
     """
     path = Path(os.path.abspath(path))
     _check_is_ours(path)
@@ -108,7 +108,7 @@ def _check_is_ours(path: Path) -> None:
     if len(start) < 9 or start[8:] == b"{":
         return
     kinds = (what for magic, what in _OTHER_FILES.items() if start.startswith(magic))
-    what = next(kinds, "another file: load_rule reads what LearnedUpdateRule.save wrote")
+    what = next(kinds, "another file: load_rule reads files of LearnedUpdateRule.save")
     raise RuleFileError(f"{path} is no rule file but {what}.")
 
 

@@ -47,7 +47,7 @@ class MLPArrays:
         Activation functions.
     centre : ndarray of shape (n_inputs,) or None
         Point that is subtracted from the inputs before the first layer, the same numbers in float32
-        and float64; None where nothing is.
+        and float64; None if nothing is subtracted.
     """
 
     layout: ParameterLayout
@@ -83,19 +83,19 @@ class MLPArrays:
 def as_mlp(learner: Any, n_outputs: int = 1, centre: np.ndarray | None = None) -> MLPArrays | None:
     """Return the MLP that a fitted learner computes, scaling folded into its weights.
 
-    It understands one network of :class:`BackpropMLPRegressor` and scikit-learn's ``MLPRegressor``
-    of the given number of outputs, behind affine transformers in a ``Pipeline`` and inside a
-    ``TransformedTargetRegressor`` with an affine transformer. It returns None for all others, and
-    for subclasses of these, which may compute anything.
+    The learner may be one network of :class:`BackpropMLPRegressor`, or scikit-learn's
+    ``MLPRegressor``, with the given number of outputs. It may be behind affine transformers in a
+    ``Pipeline`` and inside a ``TransformedTargetRegressor`` with an affine transformer. The result
+    is None for all others, and for subclasses of these, which may compute anything.
 
     Parameters
     ----------
     learner : regressor
     n_outputs : int, default=1
     centre : ndarray of shape (n_inputs,), default=None
-        A point in the middle of the inputs. Behind transformers the MLP takes inputs less this
-        point: a mean that is large against the spread would otherwise cancel in the first layer,
-        where it was folded in.
+        A point in the middle of the inputs. Behind transformers, the MLP takes inputs minus this
+        point. Otherwise a mean that is much larger than the spread would be folded into the first
+        layer, where rounding errors cancel digits.
     """
     if type(learner) is TransformedTargetRegressor:
         return _unscaled_target(learner, n_outputs, centre)
@@ -201,7 +201,7 @@ def _rounded(centre: np.ndarray) -> np.ndarray:
 
 
 def are_layer_sizes(value: Any) -> bool:
-    """Return whether a value out of a file can be the layer sizes of a network."""
+    """Return whether a value from a file can be the layer sizes of a network."""
     is_list = isinstance(value, list) and 2 <= len(value) <= 10_000
     return is_list and all(type(size) is int and 0 < size < 2**31 for size in value)
 

@@ -11,18 +11,18 @@ from sklearn_metabp.tracing.prediction_sample import PredictionSample, draw_numb
 
 
 class DrawnPredictions:
-    r"""Features and targets of predictions that are drawn from traces which come one by one.
+    r"""Features and targets of predictions that are drawn from a sequence of traces.
 
-    All predictions of all traces so far have the same chance to be among those that are held, as if
-    they were drawn from the sum of the traces. Let n of N predictions so far be held, and M come.
-    The numbers of n of N + M are drawn. Those up to N only tell how many of the held ones remain,
-    and these are drawn from the held ones; the others are read from the new trace. So a trace is
-    read once, when it comes, and memory holds n predictions.
+    All predictions of all traces so far have the same chance to be held, as if they were drawn from
+    the sum of the traces. Let n of N predictions be held, and let a new trace have M. Then n of the
+    numbers up to N + M are drawn. The count of those up to N is the number of held predictions that
+    remain, and these are drawn from the held ones. The other predictions are read from the new
+    trace. So each trace is read once, when it is added, and memory holds n predictions.
 
     Parameters
     ----------
     scope : Scope
-        The scope that reads them, not fitted.
+        The scope that computes them, not fitted.
     n_most : int or None
         Maximal number of predictions held; None for all.
     rng : RandomState
@@ -36,7 +36,7 @@ class DrawnPredictions:
     Raises
     ------
     ValueError
-        If features or targets are asked for, and no trace has had any.
+        If features or targets are read before a trace with predictions was added.
 
     References
     ----------
@@ -78,19 +78,19 @@ class DrawnPredictions:
         return SampleWeights(self._sample_weights, self._step_weights)
 
     def add(self, trace: Trace, step_weights: np.ndarray | None = None) -> None:
-        """Read what is drawn from a trace, and drop as many of the earlier predictions.
+        """Read the drawn predictions of a trace, and drop as many earlier ones.
 
         Parameters
         ----------
         trace : Trace
             Without the steps of earlier ones.
         step_weights : ndarray of shape (len(trace),), default=None
-            Weights of its steps; either all traces have some or none has.
+            Weights of its steps, for all traces or for none.
 
         Raises
         ------
         ValueError
-            If the scope cannot learn from the trace, or not from it together with earlier ones.
+            If the scope cannot learn from the trace, or not from it and earlier ones together.
         """
         if not len(trace):
             return
@@ -101,7 +101,7 @@ class DrawnPredictions:
         numbers = draw_numbers(self._n_seen + n_new, self._n_most, self._rng)
         n_kept = int(np.searchsorted(numbers, self._n_seen))
         sample = PredictionSample.of(trace, sizes, numbers[n_kept:] - self._n_seen)
-        if len(sample):  # otherwise all that is held remains
+        if len(sample):  # otherwise all held predictions remain
             kept = draw_numbers(len(self), n_kept, self._rng)
             features, targets = self._scope.read(trace, sample)
             self._features = _joined(self._features, kept, features)
@@ -115,5 +115,5 @@ class DrawnPredictions:
 
 
 def _joined(held: np.ndarray | None, kept: Any, new: np.ndarray) -> np.ndarray:
-    """Return what is kept of an array, followed by what is new."""
+    """Return the kept rows of an array, followed by the new rows."""
     return new if held is None else np.concatenate([held[kept], new])

@@ -1,4 +1,4 @@
-"""Weights of samples: how much each of them counts when a scope is fitted."""
+"""Weights of the samples that a scope is fitted on."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +14,15 @@ from sklearn.utils.validation import has_fit_parameter
 class SampleWeights:
     """Weights of the samples that a scope is fitted on, and of the steps that they are from.
 
-    Means, medians and fits with weights that are whole numbers are those of samples that are
-    repeated so many times. Without weights they are the plain ones, to the bit.
+    A whole number as a weight has the effect of so many copies of the sample. Without weights,
+    means, medians and fits are the usual ones, with the same bits.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples,) or None, default=None
-        Weight of every row of features and targets; None where all count alike.
+        Weight of every row of features and targets; None for equal weights.
     steps : ndarray of shape (n_steps,) or None, default=None
-        Weight of every step of the trace that they are from; None where all count alike.
+        Weight of every step of the trace that they are from; None for equal weights.
     """
 
     samples: np.ndarray | None = None
@@ -38,7 +38,7 @@ class SampleWeights:
         return np.ones((1, 1)) if self.samples is None else self.samples[:, None]
 
     def repeated(self, n_times: int) -> "SampleWeights":
-        """Return the weights of samples that stand there several times, one copy after another."""
+        """Return the weights of repeated samples, one copy after another."""
         if self.samples is None:
             return self
         return SampleWeights(np.tile(self.samples, n_times), self.steps)
@@ -76,12 +76,12 @@ class SampleWeights:
         return learner.fit(X, y, **_weight_params(learner, self.samples))
 
 
-#: Weights of samples that all count alike.
+#: Equal weights of all samples.
 ALIKE = SampleWeights()
 
 
 def _weight_params(learner: Any, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the arguments of ``fit`` that give a learner, however it is nested, its weights."""
+    """Return the arguments of ``fit`` that pass weights to a learner, also to a nested one."""
     if isinstance(learner, TransformedTargetRegressor):
         inner = LinearRegression() if learner.regressor is None else learner.regressor
         return _weight_params(inner, weights)

@@ -17,7 +17,7 @@ from sklearn_metabp.tracing import Trace, TraceRecorder
 from sklearn_metabp.update_rules import UpdateRule
 
 _MOST_SEEDS = 2**31 - 1
-# A training has blown up when its loss is this many times the median loss of its first steps.
+# A training has diverged if its loss is this many times the median loss of its first steps.
 _BLOW_UP_FACTOR, _N_FIRST_STEPS = 1000, 5
 
 
@@ -42,21 +42,21 @@ def aggregate(
     is repeated ``n_rounds`` times. The steps of a run after a loss of more than a thousand times
     the median of its first five are left out, because they teach nothing useful.
 
-    With several teachers, the best one for a task teaches there. Each trains the task from the
-    starts of the first round. The one with the lowest validation loss along the training (without
-    validation rows: the lowest training loss at its end) is recorded, and corrects the student in
-    every round.
+    With several teachers, the best one for a task teaches on this task. Each trains the task from
+    the starts of the first round. The one with the lowest validation loss along the training
+    (without validation rows: the lowest training loss at its end) is recorded, and corrects the
+    student in every round.
 
-    ``scope="network"`` still needs bounded outputs, like the logistic ones of the paper; linear
-    ones blow up before the student has learned.
+    ``scope="network"`` still needs bounded outputs, such as the logistic ones of the paper. Linear
+    ones diverge before the student has learned.
 
     Parameters
     ----------
     rule : LearnedUpdateRule
         The rule to fit. It is cloned and does not change.
     teacher : str, UpdateRule or list of them
-        The rule to imitate, or a pool of rules of which every task has its own best one. A rule
-        with several learning rates is several rules of the pool.
+        The rule to imitate, or several rules, of which the best is chosen for every task. A rule
+        with several learning rates is several rules of the list.
     tasks : list of Task or of tuple (estimator, X, y) or (estimator, X, y, X_val, y_val)
         The networks that are trained in every round, each in a :func:`rollout`. With
         ``scope="network"`` all must have one architecture.
@@ -66,13 +66,14 @@ def aggregate(
         Number of trainings of every task in every round, each from a start of its own.
     every : int, default=1
         Learn from every ``every``-th step alone, so that more starts take no more memory and time:
-        more starts help a rule far more than more steps. ``scope="link"`` needs all steps, and 1.
+        more starts help a rule far more than more steps. ``scope="link"`` needs all steps, which is
+        1.
     random_state : int, RandomState instance or None, default=None
         The source of the starts.
     n_jobs : int, default=None
         Number of trainings of a round that run at the same time on the joblib backend, which may be
         a Dask or Ray cluster. None is 1 on this machine, and all workers of a cluster. The rule has
-        the same bits with any. The rule is fitted in this process.
+        the same bits for every number. The rule is fitted in this process.
     timeout : float, default=None
         Seconds after which a training that was sent to a worker process counts as lost and runs
         again; None for no limit.

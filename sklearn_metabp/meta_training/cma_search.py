@@ -21,8 +21,8 @@ class CMASearch(RuleSearch):
 
     Every iteration draws candidates from a normal distribution over the numbers of the rule. All of
     them train a network on the same ``n_tasks`` fresh tasks, from the same starts and with the same
-    batches. The distribution moves to the better ones and takes their shape. For the first hundred
-    numbers or so this needs fewer rollouts than a gradient, and no learning rate; its time and
+    batches. The distribution moves to the better ones and takes their shape. For up to about a
+    hundred numbers, this needs fewer rollouts than a gradient, and no learning rate. Time and
     memory grow with the square of the number.
 
     Parameters
@@ -42,10 +42,10 @@ class CMASearch(RuleSearch):
     n_tasks : int, default=12
         Tasks of an iteration. An iteration takes ``population_size * n_tasks`` rollouts.
     sigma : float, default=0.1
-        Deviation of the first distribution, in units of ``scales``.
+        Standard deviation of the first distribution, in units of ``scales``.
     scales : array-like of shape (n_meta_params,), default=None
-        Sizes that changes of the numbers are measured in. None is ``rule.meta_scales_``, or 1 where
-        the rule has none.
+        Units of the changes of the numbers. None is ``rule.meta_scales_``, or 1 if the rule has
+        none.
     restart_share : float, default=0.1
         Share of the tasks that are trained from states in which earlier rollouts failed, while
         there are any.
@@ -53,14 +53,14 @@ class CMASearch(RuleSearch):
         ``callback(search, row)`` is called after every iteration, with this estimator fitted so
         far, and a dict of the last row of ``history_``. If it returns True, the search ends.
     checkpoint : str or path-like, default=None
-        Directory to save the search to after every iteration, to go on from there after its process
+        Directory to save the search to after every iteration, to continue from it if its process
         was killed; see :class:`EvolutionSearch`.
     random_state : int, default=0
         Seed of everything.
     n_jobs : int, default=None
         Number of tasks that are trained at the same time, each by all candidates, on the joblib
         backend, which may be a Dask or Ray cluster. None is 1 on this machine, and all workers of a
-        cluster. The result has the same bits with any.
+        cluster. The result has the same bits for every number.
     timeout : float, default=None
         Seconds after which a task that was sent to a worker process, to be trained by all
         candidates, counts as lost and runs again; None for no limit. See :class:`EvolutionSearch`.
@@ -84,13 +84,13 @@ class CMASearch(RuleSearch):
 
     See Also
     --------
-    EvolutionSearch : The same by estimates of a gradient, for any number of numbers.
+    EvolutionSearch : A search by estimates of a gradient, for any number of numbers.
 
     Notes
     -----
     It needs the package cma (pycma): ``pip install "sklearn-metabp[cma]"``. Callbacks of
-    scikit-learn and Ctrl-C work as in :class:`EvolutionSearch`. The conditions by which pycma
-    would end are not asked: ``n_iterations`` or ``callback`` end the search.
+    scikit-learn and Ctrl-C work as in :class:`EvolutionSearch`. The search does not use pycma's own
+    conditions for an end. ``n_iterations`` or ``callback`` end it.
 
     References
     ----------

@@ -15,11 +15,11 @@ class CovarianceAdaptation(Strategy):
 
     All trials of an iteration try the same candidates. A candidate counts by the mean over the
     trials of its difference to the median of the trial, clipped to ±1: tasks differ more than
-    candidates do, and so no task rules the rest.
+    candidates do, and so no task dominates.
 
-    The state is the values that were told, (n_iterations, n_candidates). pycma's own state is
-    rebuilt from them, because the same random numbers and values make the same state, and a file of
-    arrays can be read without trust.
+    The state consists of the values of all candidates, (n_iterations, n_candidates). pycma's own
+    state is rebuilt from them, because the same random numbers and values make the same state, and
+    a file of arrays is safe to read.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class CovarianceAdaptation(Strategy):
         Candidates of an iteration; None for pycma's default, 4 + 3 log n.
     n_trials : int
     sigma : float
-        Deviation of the first distribution.
+        Standard deviation of the first distribution.
     random_state : int
 
     Raises
@@ -79,7 +79,7 @@ class CovarianceAdaptation(Strategy):
         )
 
     def restore(self, state: np.ndarray) -> None:
-        """Ask and tell again what an earlier search did."""
+        """Repeat the calls of ask and tell of an earlier search."""
         self._evolution = self._begin()
         for number, values in enumerate(state, 1):
             self._ask(number)

@@ -46,7 +46,7 @@ def compare_rules(
     Parameters
     ----------
     rules : dict of str to UpdateRule or str
-        Rules that are used as they are, by a name for the table.
+        Rules without tuning, by a name for the table.
     tasks : list of Task or of tuple (estimator, X, y, X_val, y_val)
         Every task needs validation rows. Test rows are optional, for all tasks or none.
     tuned : dict of str to list of UpdateRule or str, default=None
@@ -63,8 +63,8 @@ def compare_rules(
         Number of starts of every task.
     n_validations : int, default=None
         Number of epochs, spread evenly and the last among them, after which the validation rows are
-        evaluated; None for all. The epoch that is judged is one of them. It is the same for all
-        rules, and saves time: on small networks a validation takes as long as many steps.
+        evaluated; None for all. The judged epoch is one of them. The number is the same for all
+        rules. It saves time, because on small networks a validation takes as long as many steps.
     random_state : int, RandomState instance or None, default=None
         The source of the starts. Each start depends on it, on the number of the task and on the
         number of the start.

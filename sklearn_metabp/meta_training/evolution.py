@@ -26,9 +26,9 @@ _OUTER_LEARNING_RATE = 0.01
 class EvolutionSearch(RuleSearch):
     r"""Search for a better update rule by trial and error: an evolution strategy.
 
-    Every iteration perturbs the numbers :math:`\theta` of the rule in ``n_pairs`` random
-    directions :math:`\epsilon_j`, there and back, and trains a network under each of the two rules:
-    the same task, the same start, the same batches. With the objective f, lower is better, the
+    Every iteration perturbs the numbers :math:`\theta` of the rule in ``n_pairs`` random directions
+    :math:`\epsilon_j`, forward and backward, and trains a network under each of the two rules. The
+    two trainings have the same task, start and batches. With the objective f, lower is better, the
     gradient of its mean is estimated by
 
     .. math::
@@ -36,13 +36,13 @@ class EvolutionSearch(RuleSearch):
             \mathrm{clip}(f(\theta + \sigma \epsilon_j) - f(\theta - \sigma \epsilon_j), \pm 1)
             \, \epsilon_j
 
-    and one of this package's update rules takes the step. Where trainings are truncated, the last
-    :math:`\epsilon_j` is the sum of the directions of all parts so far. Tasks are fresh in every
-    iteration. The average of the iterates is kept.
+    and an update rule of this package takes the step. If trainings are truncated, the last
+    :math:`\epsilon_j` is the sum of the directions of all parts so far. Every iteration has new
+    tasks. The average of the iterates is kept.
 
-    A rollout that fails (it diverges, or ends at ten times the loss of its first epoch) counts,
-    with bounded values. The state of its network before the failure is kept, so that later pairs
-    can start there: a rule that never starts in such a state is never taught to leave it.
+    A rollout that fails (it diverges, or ends at ten times the loss of its first epoch) counts with
+    a bounded value. The state of its network before the failure is kept, and later pairs can start
+    from it. So the rule also learns to leave such states.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ class EvolutionSearch(RuleSearch):
         Decay of the average of the iterates, in [0, 1); 0 keeps the last iterate. See
         :class:`Averaged`.
     scales : array-like of shape (n_meta_params,), default=None
-        Sizes that changes of the numbers are measured in. None is ``rule.meta_scales_``, or 1 where
-        the rule has none.
+        Units of the changes of the numbers. None is ``rule.meta_scales_``, or 1 if the rule has
+        none.
     restart_share : float, default=0.1
         Share of the pairs that start from states in which earlier rollouts failed, while there are
         any.
@@ -92,21 +92,22 @@ class EvolutionSearch(RuleSearch):
         ``callback(search, row)`` is called after every iteration, with this estimator fitted so
         far, and a dict of the last row of ``history_``. If it returns True, the search ends.
     checkpoint : str or path-like, default=None
-        Directory to save the search to after every iteration. The same ``fit`` goes on from there
-        after its process was killed, and ends with the same bits as one that was not. A ``fit``
-        that had ended returns its result at once. Any other parameters but ``n_jobs``,
-        ``timeout``, ``callback`` and ``checkpoint`` make another search, with a file of its own.
+        Directory to save the search to after every iteration. If its process was killed, the same
+        ``fit`` continues from the last saved iteration, and its result is identical to that of an
+        uninterrupted search. A ``fit`` that has ended returns its result at once. A search with
+        other parameters has a file of its own. Only ``n_jobs``, ``timeout``, ``callback`` and
+        ``checkpoint`` may change.
     random_state : int, default=0
         Seed of everything: every perturbation, start and order of rows depends on it and on the
         number of the pair alone.
     n_jobs : int, default=None
         Number of pairs that run at the same time on the joblib backend, which may be a Dask or Ray
         cluster. None is 1 on this machine, and all workers of a cluster. The result has the same
-        bits with any.
+        bits for every number.
     timeout : float, default=None
         Seconds after which a pair that was sent to a worker process counts as lost: it runs again
-        in another one. None for no limit. Choose much more than a pair takes, and than a process
-        takes to start. It does not apply to pairs that run in this process.
+        in another one. None for no limit. Choose a much longer time than a pair takes, and than a
+        process takes to start. It does not apply to pairs that run in this process.
 
     Attributes
     ----------
@@ -128,16 +129,17 @@ class EvolutionSearch(RuleSearch):
     See Also
     --------
     aggregate : Fit a rule by imitation at the states that it visits.
-    SyntheticTasks : Tasks without end.
+    SyntheticTasks : An unlimited number of tasks.
 
     Notes
     -----
-    scikit-learn's callbacks, ``set_callbacks(ProgressBar())``, see iterations as tasks. Ctrl-C ends
-    the search with a warning; the estimator has what was found up to the last whole iteration.
+    For callbacks of scikit-learn, as in ``set_callbacks(ProgressBar())``, iterations are tasks.
+    Ctrl-C ends the search with a warning. The estimator then has the result of the last complete
+    iteration.
 
-    The network of the paper learns from a teacher, and so at best as well. Trial and error goes
-    "beyond the reach of conventional learning algorithms": R. Jakša and M. Katrák, "Neural Network
-    Model of the Backpropagation Algorithm" (2006).
+    The network of the paper imitates a teacher, so at best it is as good as the teacher. Trial and
+    error goes "beyond the reach of conventional learning algorithms": R. Jakša and M. Katrák,
+    "Neural Network Model of the Backpropagation Algorithm" (2006).
 
     References
     ----------

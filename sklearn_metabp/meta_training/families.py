@@ -22,24 +22,24 @@ class Tasks(ABC):
 
 
 class TaskFamily(Tasks):
-    """Tasks of a user's own: a function of an index, or a list.
+    """Tasks that a user defines: a function of an index, or a list.
 
     Parameters
     ----------
     source : callable or list of Task or of tuple (estimator, X, y) or \
             (estimator, X, y, X_val, y_val)
         A function is called as ``source(index)`` and returns a task or such a tuple. It must return
-        the same for the same index, and for ``n_jobs`` other than 1 it must pickle. A list is gone
-        through again and again: ``family[index]`` is the task of number ``index % len(list)``.
+        the same for the same index, and for ``n_jobs`` other than 1 it must pickle. A list is
+        repeated without end: ``family[index]`` is the task of number ``index % len(list)``.
 
     Raises
     ------
     ValueError
-        If a task of the list is not valid, or there is none.
+        If a task of the list is not valid, or the list is empty.
 
     See Also
     --------
-    SyntheticTasks : Tasks of many kinds, without end.
+    SyntheticTasks : An unlimited number of tasks of many kinds.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class TaskFamily(Tasks):
     def maker(self, index: int) -> Callable[[], Task]:
         """Return a function without arguments that makes a task, for another process to call.
 
-        That of a list takes one task along, and not the list.
+        The function of a list holds one task, and not the list.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class TaskFamily(Tasks):
 
 
 def as_family(tasks: Any) -> Tasks:
-    """Return what a user gave as ``tasks`` as tasks by index."""
+    """Convert the argument ``tasks`` to tasks by index."""
     return tasks if isinstance(tasks, Tasks) else TaskFamily(tasks)
 
 

@@ -11,11 +11,11 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn_metabp.meta_training.rollout import Rollout
 from sklearn_metabp.meta_training.tasks import Task
 
-# A loss above counts as this one, and so does that of a training that diverged.
+# Largest loss; a larger one counts as this one, and so does a training that diverged.
 MAX_LOSS = 1e3
-# A value of any objective is between minus and plus this, and that of a failure is this.
+# Largest size of a value of an objective, and the value of a failure.
 MAX_VALUE = 1e3
-# A training blew up when it ended at so many times the loss of its first epoch.
+# A training failed if its last loss is so many times the loss of its first epoch.
 _BLOW_UP_FACTOR = 10
 # Added to losses, so that a loss of 0 has a logarithm.
 _SMALL, _SMALL_VALIDATION = 0.005, 0.01
@@ -24,7 +24,7 @@ _N_VALIDATIONS = 20
 
 
 class Objective(Protocol):
-    """A number for a rollout, lower is better, and what it needs of the rollout."""
+    """A number for a rollout, lower is better, and its requirements."""
 
     @property
     def needs_validation(self) -> bool:
@@ -61,7 +61,7 @@ class Measure:
         ``value(record, task)``.
     description : str
     needs_validation, needs_scores, needs_test : bool
-        Whether it goes by losses or scores on validation rows, or by losses on test rows.
+        True if it uses losses or scores on validation rows, or losses on test rows.
     """
 
     value: Callable[[Rollout, Task], float]
@@ -80,7 +80,7 @@ def _final_loss(record: Rollout, task: Task) -> float:
 
 
 def _log_curve(record: Rollout, task: Task) -> float:
-    """Return the mean over segments of the planned epochs; those after a divergence are worst."""
+    """Return the mean over segments of the planned epochs; the worst value after a divergence."""
     curve = record.loss_curve
     if record.diverged:
         n_planned = max(record.n_planned_epochs, len(curve) + 1)
@@ -197,12 +197,12 @@ class CallableObjective:
         self._function = function
 
     def value(self, record: Rollout, task: Task) -> float:
-        """Return what the function returns; NaN for a training that diverged."""
+        """Return the value of the function; NaN for a training that diverged."""
         return np.nan if record.diverged else float(self._function(record))
 
 
 def as_objective(objective: Any) -> Objective:
-    """Return what a user gave as ``objective`` as an objective.
+    """Convert the argument ``objective`` to an objective.
 
     Parameters
     ----------

@@ -11,9 +11,9 @@ from sklearn_metabp.update_rules.checks import bind_validated
 
 
 class OuterStep:
-    """A vector that an update rule moves, and the average of its iterates.
+    """A vector that an update rule changes, and the average of its iterates.
 
-    To the rule the vector is the layer of one neuron, whose weights and bias are its numbers.
+    The rule receives the vector as the weights and the bias of a layer of one neuron.
 
     Parameters
     ----------
@@ -21,9 +21,9 @@ class OuterStep:
         At least two numbers. It is changed in place.
     rule : UpdateRule
     average_decay : float
-        That of :class:`Averaged`, in [0, 1).
+        Decay of the average, in [0, 1); see :class:`Averaged`.
     n_planned : int
-        Number of steps that schedules are made for.
+        Number of steps that schedules are planned for.
     state : object, default=None
         State of an earlier search to continue; None for a new one.
     """
@@ -56,7 +56,7 @@ class OuterStep:
         self._compute: Callable[[], np.ndarray] = bind_validated(self._rule, self._step, self.state)
 
     def take(self, number: int, gradients: np.ndarray, loss: float) -> None:
-        """Move the vector by the step of a number, from 1."""
+        """Change the vector by the step of a number, from 1."""
         self._step.index, self._step.epoch, self._step.loss = number, number - 1, loss
         self._gradients[...] = gradients
         self.vector += self._compute()

@@ -79,8 +79,8 @@ def record_pool(
 ) -> Pool:
     """Record the trainings of every task by every rule of a pool, from the same starts.
 
-    The best rule for a task knows more than the best rule for all tasks. A rule with several
-    learning rates is several rules of the pool, so its rate is tuned for every task.
+    The best rule is chosen for every task, and a rule with several learning rates is several rules
+    of the pool. So the learning rate is tuned for every task.
 
     Parameters
     ----------
@@ -91,18 +91,18 @@ def record_pool(
     n_starts : int, default=1
         Number of trainings of every task by every rule. All rules have the same starts.
     variables : "default", "all" or list of str, default="default"
-        As of a :class:`TraceRecorder`.
+        See :class:`TraceRecorder`.
     every : int, default=1
-        As of a :class:`TraceRecorder`.
+        See :class:`TraceRecorder`.
     path : str or path-like, default=None
-        Directory that all processes record into, which must be the same one for all of them; None
-        records in memory. See :class:`TraceRecorder`. Runs in it are kept, and are not in the pool.
+        Directory that all processes record into. It must be the same for all of them. None records
+        in memory. See :class:`TraceRecorder`. Earlier runs in it are kept, and are not in the pool.
     random_state : int, RandomState instance or None, default=None
         The source of the starts. Each depends on it and on the numbers of task and start alone.
     n_jobs : int, default=None
         Number of trainings at the same time on the joblib backend, which may be a Dask or Ray
         cluster. None is 1 on this machine, and all workers of a cluster. The pool has the same bits
-        with any.
+        for every number.
     timeout : float, default=None
         Seconds after which a training that was sent to a worker process counts as lost and runs
         again; None for no limit.
@@ -110,7 +110,7 @@ def record_pool(
     Returns
     -------
     pool : Pool
-        Its trace and what every run achieved.
+        The trace, and the losses of all runs.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def record_pool(
     >>> [rules[number] for number in pool.best_rules]
     [Adam(learning_rate=1.0), Adam(learning_rate=0.1)]
 
-    One rule that imitates the best of them, and one that imitates all by what they achieved:
+    One rule imitates the best rules. The other imitates all, weighted by their losses:
 
     >>> best = LearnedUpdateRule(random_state=0).fit(pool.best_trace)
     >>> weights = pool.trace.advantage(pool.tasks, losses=pool.run_losses, temperature=0.1)
@@ -186,10 +186,10 @@ def choose_rules(
     ----------
     tasks : sequence of Task
     rules : sequence of str, UpdateRule or FrozenEstimator
-        A single one trains nothing.
+        A single rule is the best without a training.
     seeds : ndarray of int of shape (n_tasks, n_starts)
     n_jobs, timeout
-        As of :func:`record_pool`.
+        See :func:`record_pool`.
 
     Returns
     -------
@@ -208,7 +208,7 @@ def choose_rules(
 
 
 def validation_loss(record: Rollout) -> float:
-    """Return the lowest validation loss along a training, or its loss where there is none."""
+    """Return the lowest validation loss along a training, or its loss if there is none."""
     curve = record.validation_loss_curve
     if record.diverged or curve is None:
         return record.loss
@@ -226,7 +226,7 @@ def check_rules(name: str, rules: Any) -> list[Any]:
     Raises
     ------
     ValueError
-        If it is no sequence of rules, or there is none.
+        If it is no sequence of rules, or empty.
     """
     if not isinstance(rules, (list, tuple)) or not rules:
         raise ValueError(f"{name} must be a list of rules with at least one, got {rules!r}.")

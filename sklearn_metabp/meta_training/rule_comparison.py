@@ -11,19 +11,19 @@ from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.description import Described, Table, count, shortened
 from sklearn_metabp.optional_libraries import require_library
 
-#: Measures of a training, where smaller is better; ``score`` stands beside them.
+#: Measures of a training, where smaller is better; ``score`` is not among them.
 MEASURES = {
     "validation_loss": "lowest loss on the validation rows",
     "test_loss": "loss on the test rows after the epoch that the validation loss chose",
     "final_test_loss": "loss on the test rows after the last epoch",
     "training_loss": "training loss of the last epoch",
-    "seconds": "wall time, that of all candidates included",
+    "seconds": "wall time of all candidates together",
     "steps_to_reference": "steps to the final training loss of the reference",
-    "seconds_to_reference": "wall time to it, of the candidate that was chosen",
+    "seconds_to_reference": "wall time to it, of the chosen candidate",
 }
 # Added to losses before they are divided: a loss of 0 has a ratio.
 SMALL = 1e-8
-# A ratio is cut off there, and so counts a training that diverged.
+# Ratios are cut off at this value, which is also that of a training that diverged.
 WORST_RATIO = 1e3
 
 
@@ -40,7 +40,7 @@ class ComparedTraining:
     candidate : int
         Number of the candidate that was chosen, from 0; 0 for a rule without candidates.
     diverged : bool
-        Whether that training diverged. Its losses are infinite then and its score is NaN.
+        True if that training diverged. Its losses are infinite then and its score is NaN.
     validation_loss, test_loss, final_test_loss, training_loss : float
         See ``MEASURES``. Without test rows the second and third are NaN.
     score : float
@@ -73,7 +73,7 @@ class ComparedTraining:
     def steps_to(self, loss: float) -> float:
         """Return the number of steps after which the training loss was first as low as a value.
 
-        It is counted in whole epochs, and infinite if the loss never was.
+        It is counted in whole epochs, and infinite if the loss never was as low.
         """
         if self.diverged:
             return np.inf
@@ -163,14 +163,14 @@ class RuleComparison(Described):
 
     @classmethod
     def concatenate(cls, comparisons: Iterable["RuleComparison"]) -> Self:
-        """Put comparisons of different rules on the same tasks together.
+        """Join comparisons of different rules on the same tasks.
 
-        The tasks, their starts and the way of validation must have been the same.
+        The tasks, their starts and the validation must have been the same.
 
         Parameters
         ----------
         comparisons : iterable of RuleComparison
-            The reference is that of the first.
+            The reference is that of the first comparison.
 
         Returns
         -------
@@ -179,8 +179,8 @@ class RuleComparison(Described):
         Raises
         ------
         ValueError
-            If there is none, their settings, groups or numbers of starts differ, or a name is used
-            twice.
+            If there is no comparison, if settings, groups or numbers of starts differ, or if a name
+            is used twice.
         """
         given = list(comparisons)
         if not given:
@@ -265,8 +265,8 @@ class RuleComparison(Described):
         name : str
             Name of the new rule.
         rules : collection of str
-            Names of the rules to choose among, which are the candidates of the new one. Its seconds
-            are theirs together.
+            Names of the rules to choose among. They are the candidates of the new rule, and its
+            seconds are the sum of theirs.
         by : str, default="validation_loss"
             The measure that chooses. With a measure that is reported, such as ``"training_loss"``,
             the new rule is a bound that no rule reaches in practice.
@@ -311,9 +311,9 @@ class RuleComparison(Described):
         Returns
         -------
         ratios : dict of str to ndarray of shape (n_settings,)
-            Geometric means over the tasks and starts of every setting, in the order in which the
-            settings come first. A training that diverged counts as a ratio of 1000; if the
-            reference diverged too, it counts as 1.
+            Geometric means over the tasks and starts of every setting, in the order of the
+            settings. A training that diverged counts as a ratio of 1000; if the reference diverged
+            too, it counts as 1.
 
         Raises
         ------
@@ -360,7 +360,7 @@ class RuleComparison(Described):
         Raises
         ------
         ValueError
-            As :meth:`ratios`.
+            See :meth:`ratios`.
         """
         n_resamples = check_count("n_resamples", n_resamples)
         rng = check_random_state(random_state)

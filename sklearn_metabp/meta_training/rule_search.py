@@ -1,4 +1,4 @@
-"""A search for a better update rule by trial and error: the loop, whatever its strategy."""
+"""A search for a better update rule by trial and error: the loop, for every strategy."""
 
 import time
 import warnings
@@ -24,11 +24,11 @@ _FORMAT = "sklearn_metabp rule search 2"
 
 
 class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
-    """Base of the searches: it asks a strategy for candidates, runs trainings and tells it values.
+    """Base of the searches: candidates from a strategy, trainings, values for the strategy.
 
     A subclass has the parameters ``rule``, ``tasks``, ``objective``, ``n_iterations``, ``scales``,
-    ``callback``, ``checkpoint``, ``n_jobs`` and ``timeout``, and says with which strategy and which
-    trainings to search.
+    ``callback``, ``checkpoint``, ``n_jobs`` and ``timeout``, and defines the strategy and the
+    trainings.
     """
 
     rule: Any
@@ -70,12 +70,12 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
         NotFittedError
             If the rule is a learned one that has not been fitted.
         CheckpointError
-            If the search cannot be saved, or what was saved cannot be read.
+            If the search cannot be saved, or a saved one cannot be read.
         LostJobError
             If a trial ends its worker process, or exceeds the timeout, whenever it runs.
         ClusterLostError
             If the Dask or Ray cluster cannot be reached any more. With ``checkpoint`` the same
-            ``fit`` goes on when there is one again.
+            ``fit`` continues when a cluster can be reached again.
 
         Warns
         -----
@@ -142,7 +142,7 @@ class RuleSearch(CallbackSupportMixin, BaseEstimator, ABC):
         trainings: Trainings,
         scales: np.ndarray,
     ) -> None:
-        """Judge the candidates of an iteration, and tell the strategy."""
+        """Judge the candidates of an iteration, and pass the values to the strategy."""
         began = time.perf_counter()
         number = state.n_iterations + 1
         rules = [

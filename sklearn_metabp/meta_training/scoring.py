@@ -18,7 +18,7 @@ from sklearn_metabp.meta_training.tasks import Task, as_tasks
 from sklearn_metabp.update_rules import TrainingRule
 
 METRICS = ("final_loss", "ratio")
-# A rollout that diverged or ended above them counts as this loss, or this ratio to the baseline.
+# Largest loss and largest ratio to the baseline, also those of a rollout that diverged.
 WORST_LOSS = 1e12
 WORST_RATIO = 1e3
 # Added to losses, so that a loss of 0 has a logarithm and a ratio.
@@ -35,8 +35,8 @@ def make_rollout_scorer(
 ) -> "RolloutScorer":
     """Make a scorer that rates a learned rule by the networks that it trains.
 
-    R² measures how well a rule imitates. A rule of nearly perfect R² may still fail to train,
-    because the student leaves the states that the teacher visited. The scorer trains: one
+    R² measures the imitation. A rule of nearly perfect R² may still fail to train, because the
+    student leaves the states that the teacher visited. The scorer trains networks: one
     :func:`rollout` is the training of one task's network by the rule from one start. Pass it as
     ``scoring`` to scikit-learn's searches and ``cross_val_score`` over :class:`LearnedUpdateRule`.
     It pickles, so it works with any ``n_jobs``.
@@ -51,13 +51,14 @@ def make_rollout_scorer(
         The score is minus the mean over all rollouts of ``log(loss + 1e-8)``, or of
         ``(loss + 1e-8) / (baseline's + 1e-8)``; ``loss`` is the ``loss_`` of the trained network.
     baseline : UpdateRule or str, default=None
-        With ``metric="ratio"``, the rule to compare with, from the same starts. Its trainings are
-        made at once, here. None is the ``update_rule`` of each task.
+        With ``metric="ratio"``, the rule to compare with, from the same starts. Its trainings run
+        when the scorer is made. None is the ``update_rule`` of each task.
     n_starts : int, default=1
         Number of starts of every task.
     random_state : int, RandomState instance or None, default=None
         The source of the starts. Each start depends on it, on the number of the task and on the
-        number of the start. It is drawn from once, so one scorer gives all rules the same starts.
+        number of the start. One number is drawn from it, so one scorer gives all rules the same
+        starts.
 
     Returns
     -------
@@ -106,7 +107,7 @@ def make_rollout_scorer(
     n_starts = check_count("n_starts", n_starts)
     if baseline is not None and metric != "ratio":
         raise ValueError(
-            f"baseline is what metric='ratio' compares with; metric={metric!r} has no use for it."
+            f"baseline is an argument of metric='ratio', and metric={metric!r} does not use it."
         )
     checked = as_tasks(tasks)
     seed = int(check_random_state(random_state).randint(2**31))
@@ -151,7 +152,7 @@ class RolloutScorer:
         Parameters
         ----------
         rule : str, UpdateRule or FrozenEstimator
-            A learned one must be fitted.
+            A learned rule must be fitted.
         X, y : object
             Ignored.
 

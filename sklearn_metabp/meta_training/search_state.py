@@ -63,7 +63,7 @@ class SearchState:
 
 
 def check_search(state: Any, strategy: Strategy, trainings: Trainings) -> None:
-    """Raise ValueError unless a state that was read belongs to a search."""
+    """Raise ValueError unless a state from a file belongs to a search."""
     fits = (
         type(state) is SearchState
         and type(state.n_iterations) is int

@@ -1,4 +1,4 @@
-"""Strategies: where a search looks next, and what it concludes from the values that it finds."""
+"""Strategies: the next candidates of a search, and the use of their values."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ from sklearn_metabp.meta_training.outer_step import OuterStep
 from sklearn_metabp.meta_training.seeds import NOISE, seeded
 from sklearn_metabp.update_rules import UpdateRule
 
-# A difference between two rollouts of a trial counts as no more, so that no task rules the rest.
+# Largest difference between two rollouts of a trial, so that no task dominates.
 MAX_DIFFERENCE = 1.0
 
 
@@ -29,7 +29,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def fits(self, state: Any) -> bool:
-        """Return whether a state that was read is one of this search."""
+        """Return whether a state from a file is one of this search."""
 
     @abstractmethod
     def restore(self, state: Any) -> None:
@@ -53,10 +53,10 @@ class Strategy(ABC):
         number : int
             Number of the iteration, from 1.
         values : ndarray of shape (n_trials, n_candidates)
-            Lower is better. Those of one trial are comparable.
+            Lower is better. Values of one trial are comparable.
         ended : ndarray of shape (n_trials,) of bool
-            Whether the trainings of a trial have ended. If not, they go on in the trial of the same
-            position of the next iteration.
+            True if the trainings of a trial have ended. If not, the trial of the same position
+            continues them in the next iteration.
 
         Returns
         -------
@@ -66,18 +66,17 @@ class Strategy(ABC):
 
 
 class AntitheticPairs(Strategy):
-    r"""Evolution strategy with antithetic pairs, persistent where trainings go on.
+    r"""Evolution strategy with antithetic pairs, persistent if trainings are continued.
 
     The candidates of trial j are :math:`\theta \pm \sigma \epsilon_j`. With :math:`\xi_j`, the sum
-    of the noise that the trainings of the trial have seen since they began, the gradient is
-    estimated by
+    of the noise of the trial since its trainings began, the gradient is estimated by
 
     .. math::
         g = \frac{1}{2 \sigma n} \sum_j \mathrm{clip}(f_j^+ - f_j^-, \pm 1) \, \xi_j
 
-    Where all trainings end in every iteration, :math:`\xi_j = \epsilon_j`: the estimate of
-    Salimans et al. (2017). Otherwise it is that of Vicol, Metz and Sohl-Dickstein (2021), which is
-    unbiased because a training depends on all perturbations since its beginning.
+    If all trainings end in every iteration, :math:`\xi_j = \epsilon_j`: the estimate of Salimans et
+    al. (2017). Otherwise it is the estimate of Vicol, Metz and Sohl-Dickstein (2021). It is
+    unbiased, because a training depends on all perturbations since its beginning.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ class AntitheticPairs(Strategy):
         }
 
     def fits(self, state: Any) -> bool:
-        """Return whether the arrays are as this search has them."""
+        """Return whether the arrays have the shapes of this search."""
         return (
             type(state) is dict
             and state.keys() == self.state.keys()
@@ -191,5 +190,5 @@ def estimate_gradient(differences: np.ndarray, noises: np.ndarray, sigma: float)
     gradient : ndarray of shape (n,)
     """
     clipped = np.clip(differences, -MAX_DIFFERENCE, MAX_DIFFERENCE)
-    # A sum along the pairs, in their order: no BLAS decides in which order to add.
+    # A sum along the pairs, in their order: it does not depend on a BLAS.
     return np.sum(clipped[:, None] * noises, axis=0) / (2 * sigma * len(noises))

@@ -2,8 +2,8 @@
 
 A task has to have the same bits on every machine, and neither the order in which a BLAS adds nor
 the last bit of a ``tanh`` is the same on all. So numbers are rounded to multiples of 2**-10 after
-every step. A product of matrices of such numbers is exact in float64, in whatever order it is
-added, and the last bits of a function are rounded away.
+every step. A product of matrices of such numbers is exact in float64, in every order of addition,
+and the last bits of a function are rounded away.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 _GRID = 1024.0
-# Numbers beyond are cut off: a sum of a million products of such numbers is still exact.
+# Larger numbers are cut off: a sum of a million products of such numbers is still exact.
 _LIMIT = 64.0
 _N_PROBE = 256
 # Probabilities of the shapes of a feature.
@@ -72,17 +72,17 @@ def _weights(rng: Rng, *shape: int, scale: float = 1.0) -> np.ndarray:
 
 
 class TableProblem:
-    """Correlated features of several shapes, of which some matter to a function.
+    """Correlated features of several shapes, and a function of some of them.
 
     Parameters
     ----------
     rng : RandomState
-        Draws what the problem is. The rows are drawn later.
+        Draws the problem. The rows are drawn later.
     n_features : int
     correlation : float
         Share of the variance of the features that common factors make, in [0, 1).
     n_relevant : int
-        Number of the features that the function sees.
+        Number of features that the function depends on.
     make_function : callable
         ``make_function(rng, n_relevant, n_outputs)``, out of ``FUNCTIONS``.
     n_outputs : int
@@ -136,7 +136,7 @@ class TableProblem:
 class PatchProblem:
     """Square patches of a texture: pixels of a few plane waves, with little noise.
 
-    The waves of every class have directions and frequencies of their own. Of a regression the
+    The waves of every class have directions and frequencies of their own. For a regression, the
     outputs are pixels one step beyond the patch.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Synthetic tasks without end, each determined by a seed and its index."""
+"""An unlimited number of synthetic tasks, each determined by a seed and its index."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ _TASK, _TEST_ROWS, _SCALES, _OWN_TEST_ROWS = range(4)
 
 @dataclass(frozen=True)
 class SyntheticTask:
-    """A task with all that is known about it; :meth:`SyntheticTasks.draw` makes it.
+    """A task with the settings that were drawn for it; :meth:`SyntheticTasks.draw` makes it.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class SyntheticTask:
         - ``n_classes`` (int): classes of a classification, as drawn, or 0; rare classes may be
           missing from the rows;
         - ``n_targets`` (int): targets of a regression, or 0;
-        - ``n_relevant`` (int): features that matter;
+        - ``n_relevant`` (int): features that the targets depend on;
         - ``correlation`` (float): share of common factors in the variance of the features;
         - ``logit_scale``, ``imbalance``, ``flips`` (float, classification): factor of the logits
           that labels are drawn by, deviation of the logits' biases, and share of the labels that
@@ -107,11 +107,11 @@ class SyntheticTask:
 
 
 class SyntheticTasks(Tasks):
-    """Synthetic tasks without end; ``tasks[i]`` is the :class:`Task` of index i.
+    """An unlimited number of synthetic tasks; ``tasks[i]`` is the :class:`Task` of index i.
 
-    A task depends on ``random_state`` and its index alone, so it has the same bits on every machine
-    and in every process, whatever tasks were made before. The data are standardised, except the
-    features of ``scale_share`` of the tasks.
+    A task depends on ``random_state`` and its index alone. So it has the same bits on every machine
+    and in every process, also if other tasks were made before it. The data are standardised, except
+    the features of ``scale_share`` of the tasks.
 
     Most tasks are small and noisy, as tables of measurements are: 40 to 1500 training rows, 2 to 48
     features (7 % of the tasks: to 130), which are correlated, skewed, binary, rounded, sparse or
@@ -132,7 +132,7 @@ class SyntheticTasks(Tasks):
     clean_kinds : dict of float or None, default=None
         Probabilities of the kinds of clean problems, by name: ``"linear"``, ``"mixture"``,
         ``"teacher"``, ``"spiral"``, ``"checkerboard"``, ``"sines"``, ``"products"``, ``"surface"``,
-        ``"patches"``. They are divided by their sum. None has all but ``"linear"``.
+        ``"patches"``. They are divided by their sum. None is all kinds but ``"linear"``.
     horizon : tuple of (int, int), default=(30, 600)
         Least and largest number of steps; log-uniform, and rounded to whole epochs.
     max_width : int, default=64
@@ -158,7 +158,7 @@ class SyntheticTasks(Tasks):
 
     See Also
     --------
-    TaskFamily : Tasks of a user's own.
+    TaskFamily : Tasks that a user defines.
 
     Examples
     --------
@@ -168,8 +168,8 @@ class SyntheticTasks(Tasks):
     True
     >>> drawn = tasks.draw(7)
     >>> X_test, y_test = drawn.test_rows(100)
-    >>> X_test.shape == (100, drawn.task.X.shape[1])
-    True
+    >>> drawn.task.X.shape, X_test.shape
+    ((1181, 41), (100, 41))
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class SyntheticTasks(Tasks):
         return partial(self.__getitem__, index)
 
     def draw(self, index: int) -> SyntheticTask:
-        """Make a task, with what is known about it and rows to test on.
+        """Make a task, with the settings that were drawn for it and rows to test on.
 
         Parameters
         ----------

@@ -53,7 +53,7 @@ class Task:
         Their labels or numbers.
     X_test : {array-like, sparse matrix} of shape (n_test_samples, n_features), default=None
         Rows on which :func:`compare_rules` reports, and which the objective ``"chosen_test_loss"``
-        of a search goes by. No training sees them. They need ``y_test``.
+        of a search uses. No training uses them. They need ``y_test``.
     y_test : {array-like, sparse matrix} of shape (n_test_samples,) or \
             (n_test_samples, n_outputs), default=None
         Their labels or numbers.
@@ -132,7 +132,7 @@ class Task:
         X_test: np.ndarray | None = None,
         y_test: np.ndarray | None = None,
     ) -> "Task":
-        """Return a task of parts that are known to be good, which are neither checked nor copied.
+        """Return a task of valid parts, which are neither checked nor copied.
 
         The checks take as long as a rollout of a small network.
         """
@@ -151,7 +151,7 @@ class Task:
         return _same_value(self.__getstate__(), other.__getstate__())
 
     def __getstate__(self) -> dict[str, Any]:
-        # Without what is computed from the fields: copies, pickles and == do not depend on it.
+        # Without the values computed from the fields: copies, pickles and == do not depend on it.
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @cached_property
@@ -179,7 +179,7 @@ class Task:
 
 
 def as_tasks(tasks: Iterable[Task | tuple]) -> list[Task]:
-    """Return a user's ``tasks``, of which some may be tuples, as a list of tasks.
+    """Convert the argument ``tasks``, in which some may be tuples, to a list of tasks.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def as_tasks(tasks: Iterable[Task | tuple]) -> list[Task]:
     Raises
     ------
     ValueError
-        If there is none, or one of them is no task. The error names its number.
+        If the list is empty, or an element is no task. The error names its number.
     """
     wanted = f"tasks must be a list of {_FORMS}"
     if isinstance(tasks, Task):

@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     ----------
     trials : list
     restarts : dict of int to int
-        Which of them start from which failures, by positions.
+        Position of the failure that a trial starts from, by the position of the trial.
     """
 
     trials: list[Any]
@@ -56,7 +56,7 @@ class Trainings(ABC):
 
     @abstractmethod
     def fits(self, state: Any) -> bool:
-        """Return whether a state that was read is one of this search."""
+        """Return whether a state from a file is one of this search."""
 
     def state_classes(self, rule: Any) -> dict[str, type]:
         """Return the classes of the package, by name, that only later states have objects of."""
@@ -165,14 +165,14 @@ class Unroll:
 
 
 class TruncatedTrainings(Trainings):
-    """Trainings of which every iteration takes a part; the next one continues them.
+    """Trainings in parts: an iteration trains one part, and the next iteration continues.
 
     The trainings of one position begin, fail and end together, and a fresh task follows.
 
     Parameters
     ----------
     family, objective, n_trials, restart_share, random_state
-        As of :class:`WholeTrainings`. The share is that of the trainings that begin.
+        See :class:`WholeTrainings`. The share is that of the trainings that begin.
     truncation : int
         Number of steps of a part.
     """
@@ -209,7 +209,7 @@ class TruncatedTrainings(Trainings):
         )
 
     def state_classes(self, rule: Any) -> dict[str, type]:
-        """Return those of unrolls, of states of trainings and of states of the rule."""
+        """Return the classes of unrolls, of states of trainings and of states of the rule."""
         layout = ParameterLayout((1, 1))
         example = TrainingState(
             layout.zeros(), rule.init_state(layout), (), np.random.RandomState(0), Patience(0, 0)
@@ -275,7 +275,7 @@ class TruncatedTrainings(Trainings):
 
 
 def update_failures(failures: list[Failure], plan: Plan, results: Results) -> list[Failure]:
-    """Return the failures without those that a trial got out of, and with the new ones."""
+    """Return the failures without those that a trial overcame, and with the new ones."""
     solved = {
         failure
         for position, failure in plan.restarts.items()

@@ -43,7 +43,7 @@ class Judgement(NamedTuple):
 class Trial(ABC):
     """Rollouts by several rules on the same task, from the same start and with the same batches.
 
-    It depends on nothing outside, so any process can run it.
+    A trial contains all its inputs, so any process can run it.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Trial(ABC):
 
     @abstractmethod
     def _judge(self, task: Task, number: int) -> Judgement:
-        """Train a network by the rule of a number."""
+        """Train a network by the rule with a number."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from sklearn_metabp.network.mean_loss import MeanLoss
 
 
 class BaseNetwork(ABC):
-    """A network without its parameters: all that a training needs to know of it.
+    """A network without its parameters: the interface that a training uses.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class BaseNetwork(ABC):
         """Return the net inputs of every layer, from the activations that it receives."""
 
     def received(self, X: np.ndarray, params: np.ndarray) -> np.ndarray:
-        """Return what the first layer receives of rows of X: these, after the input layer if any.
+        """Return the rows that the first layer receives: X, after the input layer if there is one.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class BaseNetwork(ABC):
         return self.input_layer.embed(X, self._input_params(params))
 
     def pull_back(self, X: np.ndarray, vectors: np.ndarray, params: np.ndarray) -> np.ndarray:
-        """Return derivatives by X, from derivatives by what the first layer receives.
+        """Return derivatives by X, from derivatives by the inputs of the first layer.
 
         Parameters
         ----------
@@ -146,9 +146,9 @@ class BaseNetwork(ABC):
         ----------
         params : ndarray of shape (n_params,)
         X : ndarray or sparse matrix of shape (n_samples, n_features)
-            Of a recurrent network an array of shape (n_samples, n_timesteps, n_features).
+            For a recurrent network, an array of shape (n_samples, n_timesteps, n_features).
         targets : ndarray or SparseTargets of shape (n_samples, n_outputs)
-            With outputs at every time step an array of shape (n_samples, n_timesteps, n_outputs).
+            With outputs at every time step, an array of shape (n_samples, n_timesteps, n_outputs).
         sample_weight : ndarray of shape (n_samples,), default=None
         """
         return MeanLoss(self.backprop, readable(params), X, targets, sample_weight).compute()

@@ -19,9 +19,9 @@ def constant_biases(
 ) -> np.ndarray:
     """Return the biases with which an output layer without inputs predicts the best constant.
 
-    The best output is that of the loss, such as the weighted mean of the targets for the squared
-    error or their weighted median for the absolute error; for softmax it is the weighted mean under
-    any loss. The bias is the inverse of the output activation there.
+    The best output depends on the loss. It is the weighted mean of the targets for the squared
+    error, and their weighted median for the absolute error. For softmax it is the weighted mean for
+    every loss. The bias is the net input at which the output activation has this value.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def constant_biases(
     Returns
     -------
     biases : ndarray of shape (n_outputs,) of float64
-        Finite. An output that is reached only in the limit, such as a share of 0 or 1, is replaced
-        by a share of 1 / (2 n_samples), half a row, or by 1 minus that.
+        Finite. A share of 0 or 1 is reached only in the limit. It is replaced by 1 / (2 n_samples),
+        which is half a row, or by 1 minus this number.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def constant_biases(
         return _log_shares(means, network.out_groups or (len(means),), half_a_row)
     assert activation.inverse is not None
     best_constant = LOSSES[network.loss].best_constant
-    if best_constant is not weighted_means:  # means alone are computed from what is stored
+    if best_constant is not weighted_means:  # only means are computed from the stored values
         targets = np.asarray(targets, np.float64)
     outputs = best_constant(targets, weights)
     return activation.inverse(outputs, half_a_row)

@@ -45,8 +45,9 @@ def glorot_uniform(
     >>> params = glorot_uniform(
     ...     ParameterLayout((3, 2, 1)), ("relu",), np.random.RandomState(0)
     ... )
-    >>> bool(abs(params).max() < np.sqrt(6 / 3))
-    True
+    >>> limit = np.sqrt(6 / 3)
+    >>> print(f"largest {abs(params).max():.2f}, limit of the second layer {limit:.2f}")
+    largest 1.31, limit of the second layer 1.41
     """
     params = np.empty(layout.n_params, layout.dtype)
     functions = (*activations, activations[-1] if activations else "identity")
@@ -80,8 +81,8 @@ def he_uniform(
 ) -> np.ndarray:
     """Draw weights uniformly from ±sqrt(6 / fan_in); biases are 0.
 
-    With their variance the signal keeps its own through layers of relu: He, Zhang, Ren and Sun
-    (2015), "Delving deep into rectifiers".
+    With this variance, the variance of the signal stays the same through layers of relu: He, Zhang,
+    Ren and Sun (2015), "Delving deep into rectifiers".
     """
 
     def draw(fan_in: int, fan_out: int) -> np.ndarray:
@@ -169,8 +170,8 @@ def resolve_initializer(init: str | Initializer) -> Initializer:
     Raises
     ------
     ValueError
-        If there is no such name. The returned callable raises it if the user's callable returns
-        another kind of vector.
+        If the name is unknown. The returned callable raises it if the user's callable returns a
+        vector of another shape or kind.
     """
     if isinstance(init, str) and init in INITIALIZERS:
         return INITIALIZERS[init]

@@ -57,12 +57,11 @@ class Tensor(NamedTuple):
     shape : tuple of int
     source : int
         Place of its first row among the activations that layers receive, one layer after another.
-        It has a meaning for a weight matrix alone.
+        Only weight matrices have one.
     target : int
-        Place of its first column among the net inputs, one layer after another. It has no meaning
-        for an extra.
+        Place of its first column among the net inputs, one layer after another. Extras have none.
     is_recurrent : bool
-        Whether it belongs to the states of the time step before.
+        True if it belongs to the states of the time step before.
     """
 
     name: str
@@ -114,8 +113,8 @@ class ParameterLayout:
     extras : tuple of Extra, default=()
         Arrays of further trained parameters, in the order of the flat vector.
     first_fan_in : int, default=None
-        Number of columns that the first layer after the inputs receives, where an input layer makes
-        others of the inputs. None is the number of inputs, ``layer_sizes[0]``.
+        Number of columns that the first layer after the inputs receives, if an input layer changes
+        it. None is the number of inputs, ``layer_sizes[0]``.
 
     Attributes
     ----------
@@ -163,7 +162,7 @@ class ParameterLayout:
         sizes = tuple(int(size) for size in self.layer_sizes)
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(
-                f"layer_sizes needs two layers or more of one neuron or more, got {sizes}."
+                f"layer_sizes needs at least two layers of at least one neuron, got {sizes}."
             )
         if self.cell is not None and (self.cell not in CELLS or len(sizes) != 3):
             raise ValueError(
@@ -172,7 +171,7 @@ class ParameterLayout:
             )
         extras = tuple(_checked_extra(*extra, len(sizes) - 1) for extra in self.extras)
         if len({extra.name for extra in extras}) < len(extras):
-            raise ValueError(f"extras need names of their own, got {[e.name for e in extras]}.")
+            raise ValueError(f"extras must have different names, got {[e.name for e in extras]}.")
         object.__setattr__(self, "layer_sizes", sizes)
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
         object.__setattr__(self, "extras", extras)

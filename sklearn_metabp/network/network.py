@@ -52,8 +52,8 @@ class Network(BaseNetwork):
         Standard deviation of the normal noise that a step of training adds to its inputs. It needs
         dense inputs.
     input_gradient_penalty : float, default=0.0
-        Strength of the penalty of the gradients dJ_p/dx of the patterns' losses by the inputs, of
-        which a step adds the mean over the batch to its loss. At least 0.
+        Strength of the penalty of dJ_p/dx, the gradients of the losses of the patterns by the
+        inputs. A step adds the mean penalty of its batch to the loss. At least 0.
     input_gradient_norm : {"l2", "l1"}, default="l2"
         The penalty of a pattern: half the sum of the squares, or the sum of the absolute values.
     input_layer : InputLayer, default=None
@@ -159,16 +159,17 @@ class Network(BaseNetwork):
             that only goes forward.
         max_batch : int
         dropout_key : int, default=None
-            Key from which, with the number of the step, the masks of dropout are drawn. None drops
-            nothing. With a key each step reads the share to drop of every hidden layer from the
+            Key from which, with the number of the step, the masks of dropout are drawn. None for no
+            dropout. With a key each step reads the share to drop of every hidden layer from the
             kernel's ``dropout``, which begins as the network's and may be changed.
         noise_key : int, default=None
-            Key from which, with the number of the step, the noise of the inputs is drawn. None adds
-            none.
+            Key from which, with the number of the step, the noise of the inputs is drawn. None for
+            no noise.
         n_steps : int, default=0
             Number of steps taken before the first one of this kernel.
         n_threads : int, default=1
-            Number of threads that share the rows of large products. The bits do not depend on it.
+            Number of threads that share the rows of large products. The result is the same for any
+            number, bit by bit.
 
         Returns
         -------
@@ -213,7 +214,7 @@ class Network(BaseNetwork):
         params, n_rows = readable(params), min(FORWARD_BATCH, X.shape[0])
         outputs = np.empty((X.shape[0], self.layout.layer_sizes[1:][layer]), params.dtype)
         try:
-            forward = self._kept_pass.pop()  # another thread finds none and makes its own
+            forward = self._kept_pass.pop()  # a second thread finds no pass and makes one
         except IndexError:
             forward = None
         if forward is None or not forward.serves(params, n_rows):

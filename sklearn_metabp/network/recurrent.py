@@ -20,9 +20,8 @@ _STEPS_AT_ONCE = 1 << 14
 class RecurrentNetwork(BaseNetwork):
     """A network with a recurrent layer, without its parameters.
 
-    It offers what a :class:`Network` offers to trainings. Rows are sequences: X has the shape
-    (n_samples, n_timesteps, n_features), and a sequence that is shorter ends with time steps of
-    NaN.
+    It has the methods of :class:`Network` that a training calls. Rows are sequences: X has the
+    shape (n_samples, n_timesteps, n_features), and a shorter sequence ends with time steps of NaN.
 
     Parameters
     ----------
@@ -42,10 +41,10 @@ class RecurrentNetwork(BaseNetwork):
     out_groups : tuple of int, default=None
         Widths of the groups of outputs that softmax is taken over.
     every_step : bool, default=False
-        Whether there is an output at every time step. Otherwise there is one after the last.
+        True for an output at every time step, False for one output after the last time step.
     bptt_steps : int, default=None
-        Sequences are cut into windows of so many time steps, counted from their ends, and no error
-        goes back from one window to the one before. None is the whole gradient.
+        Length of the windows into which sequences are cut, in time steps, counted from their ends.
+        No error is propagated from one window to the window before. None is the whole gradient.
 
     Raises
     ------

@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_metabp.network.network import Network
 
-# Rows that a start looks at, at the most. A standard deviation of so many is right to 3 %.
+# Maximum number of rows that a start uses. Their standard deviation is right to 3 %.
 _N_ROWS = 1024
 # Rows whose mean is a point of the hyperplane of a neuron.
 _N_CORNERS = 5
@@ -35,13 +35,13 @@ def start_at_data(
     weights: bool,
     biases: bool,
 ) -> None:
-    """Give every neuron net inputs of variance 1, and a hyperplane through the midst of the data.
+    """Give every neuron net inputs of variance 1, and a hyperplane through the middle of the data.
 
-    Layer after layer, so that each sees the activations of the layers before as they now are: the
-    weights of a neuron are multiplied so that the net inputs of the rows, without the bias, have
-    the standard deviation 1. Then the bias is minus a mean of the net inputs of five random rows,
-    with random weights that are uniform over all that add up to 1. So the net input of a neuron
-    is 0 at a point among the rows, and its kink or its steepest part is where data are.
+    The layers are changed in order, so that each receives the new activations of the layers before
+    it. The weights of a neuron are multiplied so that the net inputs of the rows, without the bias,
+    have the standard deviation 1. Then the bias is minus a mean of the net inputs of five random
+    rows, with random weights that are uniform over all that add up to 1. So the net input of a
+    neuron is 0 at a point among the rows, and its kink or its steepest part is where data are.
 
     D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default" (2024). For the biases: I.
     Steinwart, "A Sober Look at Neural Network Initializations" (2019).
@@ -54,7 +54,7 @@ def start_at_data(
     X : ndarray or sparse matrix of shape (n_samples, n_features)
     rng : numpy.random.RandomState
     weights, biases : bool
-        Which of them are changed.
+        True for the parameters to change.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _net_inputs(head: Network, network: Network, params: np.ndarray, X: Any) -> 
     Raises
     ------
     ValueError
-        If one is not finite.
+        If a net input is not finite.
     """
     layout, n_layers = network.layout, len(head.layout.layer_sizes) - 1
     extras = layout.extras_of(params)
@@ -104,12 +104,12 @@ def _net_inputs(head: Network, network: Network, params: np.ndarray, X: Any) -> 
 
 
 def _spread(net_inputs: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return the standard deviation of every neuron, 0 if there is nothing but rounding.
+    """Return the standard deviation of every neuron, 0 if values differ by rounding only.
 
     Raises
     ------
     ValueError
-        If it overflows.
+        If a standard deviation overflows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         spread = net_inputs.std(axis=0)

@@ -20,7 +20,7 @@ class TrainingRows(NamedTuple):
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_features), C-contiguous, or CSR
-        Of a recurrent network an array of shape (n_samples, n_timesteps, n_features).
+        For a recurrent network, an array of shape (n_samples, n_timesteps, n_features).
     targets : ndarray of shape (n_samples, n_outputs), C-contiguous, of X's dtype, or SparseTargets
     sample_weight : ndarray of shape (n_samples,) of X's dtype, or None
     order : ndarray of shape (n_samples,) of intp, or None
@@ -53,7 +53,7 @@ class BatchLoss:
     """Loss of a training's batches at other parameters.
 
     It has a second kernel over the rows of the training, with parameters and gradients of its own.
-    Nothing is dropped in it and no noise is added, whatever the network's dropout and input_noise.
+    This kernel has no dropout and adds no noise, also if the network has both.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class BatchLoss:
         self._backprop.load(*rows)
 
     def at(self, params: np.ndarray, start: int, stop: int) -> tuple[float, np.ndarray]:
-        """Return the loss of a batch at some parameters, and a buffer with the gradients there."""
+        """Return the loss of a batch at some parameters, and a buffer with its gradients."""
         self._params[...] = params
         return self._backprop.gradients(start, stop), self._gradients
 
@@ -113,13 +113,13 @@ class Step(ReportedStep):
     dropout : ndarray of float64 of shape (n_hidden_layers,)
         Share of the outputs of every hidden layer that the forward pass of the *next* step drops.
         It begins as ``network.dropout`` everywhere. Only a rule with ``sets_dropout`` may write to
-        it. Under a ``dropout_schedule`` it is that of all steps of the epoch.
+        it. Under a ``dropout_schedule``, all steps of an epoch have the same shares.
     rows : TrainingRows or None
         The rows that batches are drawn from. None for a recorded step.
     dropout_key : int or None
-        Key of the masks of dropout of the training. None drops nothing.
+        Key of the masks of dropout of the training. None for no dropout.
     noise_key : int or None
-        Key of the noise that the training adds to the inputs. None adds none.
+        Key of the noise that the training adds to the inputs. None for no noise.
     """
 
     def __init__(
@@ -159,12 +159,12 @@ class Step(ReportedStep):
 
     @property
     def n_patterns(self) -> int:
-        """Number of rows of the batch; of a recurrent network that of all their time steps."""
+        """Number of rows of the batch, or of all their time steps in a recurrent network."""
         return self.network.count_patterns(self.backprop, self.stop - self.start)
 
     @property
     def most_patterns(self) -> int:
-        """Number of patterns that a batch of the training may have, or that of this one."""
+        """Largest number of patterns of a batch of the training; that of this step if unknown."""
         return self.network.most_patterns(self.backprop, self.stop - self.start)
 
     @property
@@ -179,7 +179,7 @@ class Step(ReportedStep):
     def received(self) -> np.ndarray:
         """Rows that the first layer after the input receives, (n_patterns, fan_in).
 
-        It is the input, or what the scaling layer and the numeric embedding make of it.
+        The inputs themselves, or the outputs of the scaling layer and the numeric embedding.
         """
         if self.network.input_layer is None:
             return self.activations[0]
@@ -199,8 +199,8 @@ class Step(ReportedStep):
     def deltas(self) -> list[np.ndarray]:
         """Minus the loss derivative by the net input, (n_patterns, n_neurons): rules (5), (6).
 
-        One array for every layer after the input, times the pattern's sample weight where there is
-        one.
+        One array for every layer after the input. It is multiplied by the sample weights, if there
+        are any.
         """
         return [read_only(layer[: self.n_patterns]) for layer in self.backprop.deltas]
 
@@ -247,7 +247,7 @@ class Step(ReportedStep):
         return self.layout.intercepts(self.params)
 
     def loss_and_gradients_at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss of this step's batch at other parameters, and its gradient there.
+        """Return the loss of this step's batch at other parameters, and its gradient.
 
         It costs one more forward and backward pass, in buffers of its own.
 
@@ -258,18 +258,19 @@ class Step(ReportedStep):
         Returns
         -------
         loss : float
-            The penalty included, nothing dropped, no noise; may be infinite or NaN.
+            The penalty included, without dropout and noise. It may be infinite or NaN.
         gradients : ndarray of shape (n_params,)
             A buffer that the next call fills again.
 
         Raises
         ------
         ValueError
-            If the step was recorded, and so has no rows.
+            If the step was recorded, because it then has no rows.
         """
         if self.rows is None:
             raise ValueError(
-                "this step was recorded: only a training has a loss at other parameters."
+                "this step was recorded, and only a step of a running training has a loss at other "
+                "parameters."
             )
         if self._batch_loss is None:
             self._batch_loss = BatchLoss(
@@ -281,8 +282,8 @@ class Step(ReportedStep):
 class StepView(Step):
     """A step with buffers of its own for some of its arrays.
 
-    It is made once per training, for a rule inside another one, for a teacher, or for those who see
-    the step when the parameters have changed. All other arrays are the arrays of the step.
+    It is made once per training: for a rule inside another rule, for a teacher, or for callbacks
+    that receive the step after the parameters have changed. All other arrays are those of the step.
 
     Parameters
     ----------
@@ -295,7 +296,7 @@ class StepView(Step):
     Attributes
     ----------
     buffers : dict of ndarray
-        The buffers by name, to be filled: zero at first, and that of ``dropout`` as the network's.
+        The buffers by name. They start at zero, and ``dropout`` at the dropout of the network.
     """
 
     def __init__(self, step: Step, *names: str, dropout: np.ndarray | None = None) -> None:

@@ -10,7 +10,7 @@ from sklearn_metabp.did_you_mean import did_you_mean
 from sklearn_metabp.learned import LearnedUpdateRule, load_rule
 from sklearn_metabp.update_rules import FITTED_RULES
 
-#: The rules that come with the package, by name, and what each is for.
+#: The rules that come with the package, by name, with their purposes.
 PRETRAINED: Mapping[str, str] = {
     "generalise": "low loss on rows that were not trained on",
     "generalise_anytime": "the same, without knowing how long the training will be",
@@ -28,20 +28,19 @@ def load_pretrained(name: str = RECOMMENDED) -> LearnedUpdateRule:
     """Return a learned rule that comes with the package.
 
     Each was found by trial and error on synthetic tasks alone. Real data sets only served to choose
-    between recipes.
-    It needs no learning rate. A training should last as long as it was planned for: set
-    ``max_iter`` to the length that you want, and ``n_iter_no_change=np.inf``.
+    between recipes. Such a rule needs no learning rate. A training should have its planned length:
+    set ``max_iter`` to the length that you want, and ``n_iter_no_change=np.inf``.
 
     Parameters
     ----------
     name : str, default="generalise"
         - ``"generalise"``: for low loss on rows that were not trained on. It sets step sizes,
           momentum, decay, the average of the weights, the size of the initial weights and dropout.
-          ``update_rule="learned"`` is this one.
-        - ``"generalise_anytime"``: the same without knowledge of the number of planned steps, for
-          trainings whose length is not known, as those of ``partial_fit``.
-        - ``"generalise_validation"``: a rule that also sees the validation loss, where the
-          estimator validates (``early_stopping`` or ``X_val``).
+          ``update_rule="learned"`` is this rule.
+        - ``"generalise_anytime"``: the same without the number of planned steps, for trainings of
+          unknown length, such as those by ``partial_fit``.
+        - ``"generalise_validation"``: a rule that also uses the validation loss, if the estimator
+          validates (``early_stopping`` or ``X_val``).
         - ``"generalise_pure"``: a rule that only updates, for comparisons with update rules: it has
           no dropout and leaves the initial weights as they are.
         - ``"fit"``: for low training loss, without regard to other rows.
@@ -49,7 +48,7 @@ def load_pretrained(name: str = RECOMMENDED) -> LearnedUpdateRule:
     Returns
     -------
     rule : LearnedUpdateRule
-        A new one at every call.
+        A new rule at every call.
 
     Raises
     ------

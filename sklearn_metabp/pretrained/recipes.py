@@ -31,7 +31,7 @@ class SearchPlan:
         Seed of the tasks and of the search.
     n_iterations, n_pairs : int
     learning_rate : float
-        That of Adam, the outer rule, which falls to 0 along half a cosine.
+        Learning rate of Adam, the outer rule, which falls to 0 along half a cosine.
     tasks : dict
         Parameters of :class:`SyntheticTasks`.
     """
@@ -100,7 +100,7 @@ class Recipe:
         ----------
         n_jobs : int, default=None
             Number of searches that run at the same time, each in a process; None is 1. The result
-            has the same bits with any.
+            has the same bits for any number.
         checkpoint : str or path-like, default=None
             Directory to save the searches to; see :class:`EvolutionSearch`.
 
@@ -108,7 +108,7 @@ class Recipe:
         -------
         rule : LearnedUpdateRule
         searches : list of dict
-            Of every search its plan, ``n_rollouts``, ``n_failed``, and its ``curve``: the mean of
+            For every search its plan, ``n_rollouts``, ``n_failed``, and its ``curve``: the mean of
             the objective over every 25 iterations.
         """
         rule, records = self.first_rule(), []
@@ -147,7 +147,7 @@ def _record(search: EvolutionSearch) -> dict[str, Any]:
     }
 
 
-# No statistics of a tensor are among the inputs: those would make a step half as slow again.
+# No statistics of a tensor are among the inputs: a step would take 1.5 times as long.
 _OF_THE_HORIZON = ("progress", "remaining", "early", "last_tenth", "log_planned")
 _INPUTS = (
     *_OF_THE_HORIZON,

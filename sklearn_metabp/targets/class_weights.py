@@ -20,8 +20,8 @@ def column_weights(
     Parameters
     ----------
     class_weight : "balanced" or dict
-        A dict may name some of the classes; the others weigh 1. Unknown classes are ignored,
-        because a split of the rows may lack a class.
+        A dict may name some of the classes. The others have the weight 1. Unknown classes are
+        ignored, because a split of the rows may lack a class.
     classes : ndarray of shape (n_classes,)
         All classes of the column, sorted. The rows may lack some.
     labels : ndarray of shape (n_samples,)
@@ -42,8 +42,8 @@ def column_weights(
         return compute_sample_weight(class_weight, labels)
     if not isinstance(class_weight, dict):
         raise ValueError(
-            "class_weight must be a dict or 'balanced' for one column of y, and a list of one "
-            f"dict a column or 'balanced' for several; got {class_weight!r}."
+            "class_weight must be a dict or 'balanced' for one column of y, and a list with one "
+            f"dict per column or 'balanced' for several; got {class_weight!r}."
         )
     position = {label: n for n, label in enumerate(classes)}
     weights = np.ones(len(classes))
@@ -71,7 +71,7 @@ def _warn_of_unknown_classes(class_weight: dict, classes: np.ndarray, column: in
             "sorted classes, from 0."
         )
     warnings.warn(
-        f"{names[0]} names no class that is here, so every class weighs 1: its keys are "
+        f"{names[0]} names no class of y, so every class has the weight 1: its keys are "
         f"{abbreviate(list(class_weight))}, and {names[1]} are "
         f"{abbreviate(classes.tolist())}.{encoded}",
         stacklevel=9,
@@ -86,7 +86,7 @@ def product_of_columns(
     each = [class_weight] * n_columns if isinstance(class_weight, str) else class_weight
     if not isinstance(each, list) or len(each) != n_columns:
         raise ValueError(
-            f"class_weight must be 'balanced' or a list of {n_columns} dicts, one a column of y; "
+            f"class_weight must be 'balanced' or a list of {n_columns} dicts, one per column of y; "
             f"got {class_weight!r}."
         )
     product: Any = 1.0

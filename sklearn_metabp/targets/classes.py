@@ -20,9 +20,9 @@ from sklearn_metabp.targets.targets import TargetsOfY
 class ClassTargets(TargetsOfY):
     """Classes as targets of the output neurons, and outputs as probabilities and labels.
 
-    Two classes have one neuron, more classes one neuron each, multilabel one neuron a label.
-    Softmax always has one neuron per class. The target of a neuron is 1 for yes and 0 for no; with
-    tanh neurons it is -1 for no.
+    Two classes share one neuron. More classes have one neuron each, and so have the labels of
+    multilabel y. Softmax always has one neuron per class. The target of a neuron is 1 for yes and 0
+    for no; with tanh neurons it is -1 for no.
 
     Parameters
     ----------
@@ -61,11 +61,11 @@ class ClassTargets(TargetsOfY):
             out_activation = of_several or "logistic"
         self.out_activation = out_activation
         others = " or ".join(repr(name) for name in CLASS_LOSSES if LOSSES[name].of_error)
-        hint = f" With loss={others} any out_activation goes."
+        hint = f" With loss={others} every out_activation is allowed."
         LOSSES[loss].check_output(out_activation, "auto", hint=hint)
         if self._output.sums_to_one and self.is_multilabel:
             raise ValueError(
-                "out_activation='softmax' lets one class exclude the others, but y is multilabel: "
+                "out_activation='softmax' gives every row one class, but y is multilabel: "
                 "use 'auto' or 'logistic'."
             )
 
@@ -86,17 +86,17 @@ class ClassTargets(TargetsOfY):
 
     @property
     def is_multilabel(self) -> bool:
-        """Whether a row may have several labels."""
+        """True if a row may have several labels."""
         return self.kind.startswith("multilabel")
 
     def check_known(self, y: Any, name: str = "y") -> None:
-        """Raise ValueError if y is of another kind, or has a class, that was not there before."""
+        """Raise ValueError if y is of another kind than before, or has a new class."""
         if self.is_multilabel:
             n_labels = len(self.classes)
             if y.ndim != 2 or y.shape[1] != n_labels:
                 raise ValueError(
-                    f"{name} must have {n_labels} columns of 0 and 1, one a label, as before; got "
-                    f"shape {y.shape}."
+                    f"{name} must have {n_labels} columns of 0 and 1, one per label, as before; "
+                    f"got shape {y.shape}."
                 )
             if not is_zero_or_one(y):
                 raise ValueError(
@@ -104,7 +104,7 @@ class ClassTargets(TargetsOfY):
                 )
             return
         if issparse(y) or n_columns(y) != 1:
-            raise ValueError(f"{name} must have one class a row, as before; got shape {y.shape}.")
+            raise ValueError(f"{name} must have one class per row, as before; got shape {y.shape}.")
         self._check_column(np.ravel(y), name)
 
     def _check_column(self, labels: np.ndarray, name: str) -> None:
@@ -219,7 +219,7 @@ class ClassTargets(TargetsOfY):
         return outputs > sum(self._no_and_yes) / 2
 
     def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
-        """Return the share of rows of which all labels are right."""
+        """Return the share of rows with all labels right."""
         y = as_labels(y)
         if not self.is_multilabel:
             return float(accuracy_score(y, self.decode(outputs), sample_weight=sample_weight))

@@ -120,7 +120,7 @@ class MultiOutputTargets(TargetsOfY):
         return np.column_stack(columns)
 
     def score(self, y: Any, outputs: np.ndarray, sample_weight: Any = None) -> float:
-        """Return the share of rows of which all columns are right, as ``MultiOutputClassifier``."""
+        """Return the share of rows with all columns right, as ``MultiOutputClassifier``."""
         y = as_labels(y)
         if issparse(y) or np.shape(y) != (len(outputs), len(self.columns)):
             raise ValueError(

@@ -50,7 +50,7 @@ def is_zero_or_one(y: Any) -> bool:
 
 
 def is_one_hot(y: Any) -> bool:
-    """Return whether every row of a multilabel y has one label, in too many rows for chance."""
+    """Return whether every row of a multilabel y has one label, in more rows than by chance."""
     if y.shape[0] <= min(y.shape[1], _MANY_ROWS):
         return False
     return bool((np.ravel(y.sum(axis=1)) == 1).all())

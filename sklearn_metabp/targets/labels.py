@@ -13,8 +13,8 @@ _LEFT_TO_SKLEARN = (list, tuple, np.ndarray, bytes)
 def as_labels(y: Any, name: str = "y") -> Any:
     """Return labels as an array of strings, integers, numbers or booleans.
 
-    All labels of a user pass through this function before any other code reads them. So fit,
-    score, validation and scorers see the same types.
+    All labels of a user pass through this function before any other code reads them. So fit, score,
+    validation and scorers use the same types.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from sklearn_metabp.targets.columns import MultiOutputTargets
 from sklearn_metabp.targets.kinds import is_multilabel, is_one_hot, n_columns
 from sklearn_metabp.targets.labels import as_labels, column_labels
 
-# So few integers or strings are classes to scikit-learn, without a warning that they are too many.
+# scikit-learn takes so few integers or strings as classes without a warning.
 _FEW_ROWS = 20
 _ONE_HOT = (
     "Every row of y has exactly one label: if they are the classes of one-hot encoded rows, pass "
@@ -49,7 +49,7 @@ def learn_targets(
         one_hot = is_one_hot(y)
         if one_hot and out_activation == "softmax":
             raise ValueError(
-                "out_activation='softmax' lets one class exclude the others, but a matrix of 0 "
+                "out_activation='softmax' gives every row one class, but a matrix of 0 "
                 f"and 1 is multilabel. {_ONE_HOT}"
             )
         targets = ClassTargets(y, *output)
@@ -71,7 +71,7 @@ def _columns_of_classes(y: Any, classes: Any, by_column: bool) -> list[np.ndarra
         )
     if classes is not None and (not by_column or len(classes) != y.shape[1]):
         raise ValueError(
-            f"y has {y.shape[1]} columns: classes must be a list of so many arrays, got "
+            f"y has {y.shape[1]} columns: classes must be a list with one array per column, got "
             f"{classes!r}."
         )
     columns = [column_labels(labels, f"y[:, {n}]") for n, labels in enumerate(y.T)]
@@ -92,7 +92,7 @@ def check_announced(classes: Any, known: Any, y: Any) -> None:
     known : ndarray, list of ndarray or None
         Classes of the calls before; None in the first call.
     y : array-like or sparse matrix
-        Labels as the user gave them. Multilabel y needs no announced classes.
+        Labels as they were passed. Multilabel y needs no announced classes.
     """
     if known is None and classes is None and not is_multilabel(as_labels(y)):
         raise ValueError("classes must be passed on the first call to partial_fit.")

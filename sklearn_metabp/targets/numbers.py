@@ -59,7 +59,7 @@ class NumberTargets(TargetsOfY):
             raise ValueError(f"y has values too large for {np.dtype(dtype)}, the dtype of X.")
         if ACTIVATIONS[self.out_activation].sums_to_one and targets.shape[1] == 1:
             raise ValueError(
-                "out_activation='softmax' makes a single output 1 whatever X is: use another."
+                "out_activation='softmax' makes a single output 1 for every X: use another."
             )
         LOSSES[self.loss].check_targets(targets)
         return targets

@@ -1,4 +1,4 @@
-"""Rows as their own targets: an autoencoder gives its input back."""
+"""Rows as their own targets: an autoencoder reproduces its input."""
 
 from typing import Any, Self
 
@@ -126,7 +126,7 @@ def as_signs(y: Any, n_samples: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If every row is -1, so that none is left to recognise.
+        If every row is -1, because an autoencoder needs rows to reproduce.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def as_signs(y: Any, n_samples: int) -> np.ndarray:
         return signs
     if is_negative.all():
         raise ValueError(
-            "y is -1 for every row, so there is no row to recognise: 1 marks the rows to give back."
+            "y is -1 for every row, so no row is left to reproduce: mark normal rows by 1."
         )
     signs[is_negative] = -1
     return signs

@@ -33,7 +33,7 @@ class SequenceTargets(TargetsOfY):
 
     @property
     def is_multilabel(self) -> bool:
-        """Whether a time step may have several labels."""
+        """True if a time step may have several labels."""
         return self.steps.is_multilabel
 
     @property
@@ -42,7 +42,7 @@ class SequenceTargets(TargetsOfY):
         return self.steps.fitted_attributes
 
     def check_known(self, y: Any, name: str = "y") -> None:
-        """Raise ValueError if y is of another kind, or has a class, that was not there before."""
+        """Raise ValueError if y is of another kind than before, or has a new class."""
         self.steps.check_known(steps_of(y), name)
 
     def encode(self, y: Any, dtype: DTypeLike) -> np.ndarray:
@@ -76,7 +76,7 @@ class SequenceTargets(TargetsOfY):
     def row_weights(self, class_weight: Any, y: Any) -> np.ndarray:
         """Refuse class weights: a sequence has no class of its own."""
         raise ValueError(
-            "class_weight weighs rows by their class, and with return_sequences=True a row has a "
+            "class_weight needs rows with one class, and with return_sequences=True a row has a "
             "class at every time step: set class_weight=None, or give fit a sample_weight."
         )
 
@@ -99,7 +99,7 @@ def as_sequences(steps: np.ndarray, like: np.ndarray) -> Any:
     Returns
     -------
     sequences : ndarray of shape (n_samples, n_timesteps, ...), or list of ndarray
-        A list of one array for every sequence where some are padded.
+        If some sequences are padded, a list with one array per sequence.
     """
     n_steps = (~_padding(like)).sum(axis=1)
     if (n_steps == like.shape[1]).all():

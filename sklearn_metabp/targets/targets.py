@@ -18,15 +18,15 @@ class Targets(ABC):
         Kind of y, in the words of scikit-learn's ``type_of_target`` for classes; ``"numbers"`` for
         numbers.
     is_numeric : bool
-        Whether y has numbers, with a mean and a scale, and no classes.
+        True if y has numbers, with a mean and a scale, and no classes.
     is_multilabel : bool
-        Whether a row may have several labels.
+        True if a row may have several labels.
     nothing_to_learn : str
         Reason why no network can do better than a constant, for a warning.
     out_activation : str
         Activation function of the output neurons.
     out_groups : tuple of int or None
-        Numbers of neurons that have a softmax of their own; None where there is one for all.
+        Numbers of neurons in the groups that have a softmax each; None for one group.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Targets(ABC):
 
     @property
     def is_multilabel(self) -> bool:
-        """Whether a row may have several labels."""
+        """True if a row may have several labels."""
         return False
 
     @property
@@ -51,7 +51,7 @@ class Targets(ABC):
 
     @abstractmethod
     def check_known(self, y: Any, name: str = "y") -> None:
-        """Raise ValueError if y is of another kind, or has a class, that was not there before."""
+        """Raise ValueError if y is of another kind than before, or has a new class."""
 
     @abstractmethod
     def encode_rows(self, X: Any, y: Any, dtype: DTypeLike) -> np.ndarray | SparseTargets:

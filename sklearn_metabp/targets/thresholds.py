@@ -72,7 +72,7 @@ def separating_threshold(scores: np.ndarray, signs: np.ndarray, weight: np.ndarr
     ----------
     scores : ndarray of shape (n_samples,)
     signs : ndarray of shape (n_samples,)
-        1 or -1; both are there.
+        1 or -1, each at least once.
     weight : ndarray of shape (n_samples,) or None
 
     Returns

@@ -151,7 +151,7 @@ def test_another_model_is_refused(fitted, function, kind):
     other = others[kind]
     other.params_ = model.params_
     with pytest.raises(
-        TypeError, match=r"got (Pipeline|GridSearchCV|LogisticRegression)\. Of a pipeline"
+        TypeError, match=r"got (Pipeline|GridSearchCV|LogisticRegression)\. For a pipeline"
     ):
         function(other, X, y)
 

@@ -96,7 +96,7 @@ def test_the_output_of_labels_or_numbers_is_chosen_by_column():
             np.testing.assert_allclose(
                 actual, jacobian(model, X)[:, column], rtol=1e-12, atol=1e-15
             )
-        with pytest.raises(ValueError, match="has 3 outputs: say by output which one"):
+        with pytest.raises(ValueError, match="has 3 outputs: name one of them by output"):
             input_gradients(model, X)
     model, X, _ = fitted_regressor(1)
     np.testing.assert_allclose(
@@ -161,7 +161,7 @@ def test_an_output_that_is_not_there_is_refused(fitted, output):
 
 def test_y_and_output_do_not_go_together():
     model, X, y = fitted_classifier("binary")
-    with pytest.raises(ValueError, match="give y for the gradient of the loss or output"):
+    with pytest.raises(ValueError, match=r"give y \(gradient of the loss\) or output"):
         input_gradients(model, X, y, output=1)
 
 

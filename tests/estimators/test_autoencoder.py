@@ -190,7 +190,7 @@ def test_any_other_y_is_ignored(y):
 
 
 def test_y_of_minus_one_alone_is_refused():
-    with pytest.raises(ValueError, match="no row to recognise"):
+    with pytest.raises(ValueError, match="no row is left to reproduce"):
         network().fit(rows(20), -np.ones(20))
 
 

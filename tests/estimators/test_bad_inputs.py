@@ -283,12 +283,12 @@ LABELS = [
     (
         lambda: fit().partial_fit(X, np.c_[Y, Y]),
         ValueError,
-        r"^y must have one class a row, as before; got",
+        r"^y must have one class per row, as before; got",
     ),
     (
         lambda: fit(X, SEVERAL).partial_fit(X, Y),
         ValueError,
-        r"^y must have 3 columns of 0 and 1, one a label, as before; got shape \(40,\)",
+        r"^y must have 3 columns of 0 and 1, one per label, as before; got shape \(40,\)",
     ),
     (
         lambda: BackpropMLPClassifier().partial_fit(X, SEVERAL, classes=[0, 1]),
@@ -378,7 +378,7 @@ WEIGHTS = [
     (
         lambda: fit(X, np.c_[Y, Y], class_weight={0: 1}),
         ValueError,
-        r"a list of 2 dicts, one a column",
+        r"a list of 2 dicts, one per column",
     ),
 ]
 CALLBACKS = [

@@ -143,7 +143,7 @@ def test_one_class_is_always_predicted(label, out_activation):
         (
             "multilabel",
             {"out_activation": "softmax"},
-            "one class exclude the others, but y is multilabel",
+            "every row one class, but y is multilabel",
         ),
         ("binary", {"out_activation": "tanh"}, "'auto', 'logistic' or 'softmax', got 'tanh'"),
         ("multiclass", {"out_activation": "identity"}, "needs probabilities.*got 'identity'"),

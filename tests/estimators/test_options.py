@@ -131,7 +131,7 @@ def test_columns_of_classes_come_in_chunks():
         parts.partial_fit(X, np.column_stack([y[:, 1], y[:, 0]]))
     with pytest.raises(ValueError, match="must have 2 columns"):
         parts.partial_fit(X, y[:, 0])
-    with pytest.raises(ValueError, match="must be a list of so many arrays"):
+    with pytest.raises(ValueError, match="must be a list with one array per column"):
         BackpropMLPClassifier().partial_fit(X, y, classes=known[:1])
 
 

@@ -306,7 +306,7 @@ def test_classes_are_weighted():
         for class_weight in (None, "balanced")
     ]
     assert_allclose(shares, [np.mean(labels == "few"), 0.5], atol=0.1)
-    with pytest.raises(ValueError, match="class_weight weighs rows by their class"):
+    with pytest.raises(ValueError, match="class_weight needs rows with one class"):
         classifier(class_weight="balanced", return_sequences=True).fit(
             sequences, [one > 0 for one in sums]
         )

@@ -462,7 +462,7 @@ def test_a_controller_with_hidden_neurons_is_explained_by_its_strongest_inputs()
     explanation = started(by=0.3, learner=learner).explain(5)
     assert explanation.formula is None
     lines = str(explanation).split("\n")
-    of_step = lines[[line.startswith("Inputs that move") for line in lines].index(True) + 1]
+    of_step = lines[[line.startswith("Inputs that change") for line in lines].index(True) + 1]
     assert of_step.startswith("learning rate γ") and of_step.count(" to ") == 3
 
 

@@ -98,7 +98,7 @@ OTHER_FILES = {
     "a.npz": (lambda path: np.savez(path, a=np.arange(9.0)), "a ZIP archive"),
     "t.txt": (
         lambda path: path.write_text("once upon a time"),
-        "another file: load_rule reads what",
+        "another file: load_rule reads files of",
     ),
 }
 

@@ -214,7 +214,7 @@ def test_rules_that_are_no_vector_say_why(traces):
         with pytest.raises(NotFittedError):
             verb(LearnedUpdateRule())
         linear = LearnedUpdateRule(Ridge()).fit(traces["sgd"])
-        with pytest.raises(ValueError, match=r"learner of this one, Ridge\(\), is none"):
+        with pytest.raises(ValueError, match=r"learner of this rule is Ridge\(\)"):
             verb(linear)
         with pytest.warns(UserWarning, match="cannot train"):
             other = LearnedUpdateRule(SMALL).fit(np.eye(9), np.arange(9.0))
@@ -287,11 +287,11 @@ def test_a_start_needs_what_its_scope_needs():
         LearnedUpdateRule().initialize(learning_rate=0.1)
     with pytest.raises(ValueError, match=r"normalizer='mean' is not possible"):
         LearnedUpdateRule().initialize(normalizer="mean")
-    with pytest.raises(ValueError, match="goes with the input last_step"):
+    with pytest.raises(ValueError, match="needs the input last_step"):
         LearnedUpdateRule().initialize(normalizer="stride")
     with pytest.raises(ValueError, match=r"scope='neuron' needs a value of \['learning_rate'\]"):
         LearnedUpdateRule(scope="neuron").initialize()
-    with pytest.raises(ValueError, match=r"must know the network to train: pass .*layer_sizes"):
+    with pytest.raises(ValueError, match=r"needs the architecture to train: pass .*layer_sizes"):
         LearnedUpdateRule(scope="network").initialize()
     with pytest.raises(ValueError, match=r"starts as a BackpropMLPRegressor, .* Ridge"):
         LearnedUpdateRule(Ridge()).initialize()

@@ -191,9 +191,7 @@ def test_only_fitted_rules_of_one_mlp_are_saved(tmp_path, trace):
     with pytest.raises(NotFittedError):
         LearnedUpdateRule().save(tmp_path / "rule")
     linear = LearnedUpdateRule(Ridge()).fit(trace)
-    with pytest.raises(
-        ValueError, match=r"learner of this one, Ridge\(\), is none: pickle the rule"
-    ):
+    with pytest.raises(ValueError, match=r"learner of this rule is Ridge\(\): pickle the rule"):
         linear.save(tmp_path / "rule")
     rng = np.random.default_rng(0)
     with pytest.warns(UserWarning, match="predicts and cannot train"):
@@ -276,7 +274,7 @@ def test_other_things_in_place_of_a_file_are_refused(tmp_path, saved, kind):
         (
             0,
             {"facts": {"unit": "stride", "scale": 1.0, "first_step": 0.1}},
-            "goes with the input last_step",
+            "needs the input last_step",
         ),
         (
             0,

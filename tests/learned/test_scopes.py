@@ -229,7 +229,7 @@ def test_messages_from_matrices_have_no_learning_rate():
     rule = LearnedUpdateRule(LinearRegression(), scope="neuron")
     with pytest.warns(UserWarning, match="predicts and cannot train"):
         rule.fit(trace.features("neuron"), trace.targets_of("neuron"))
-    with pytest.raises(ValueError, match=r"rule \(3\), whose learning rate it reads off a trace"):
+    with pytest.raises(ValueError, match=r"rule \(3\) and estimates its learning rate"):
         network(rule, (3,), 2, 0).fit(X, AND)
 
 

@@ -260,7 +260,7 @@ def test_tasks_that_are_none_are_refused(arguments, message):
         ({"metric": "r2"}, r"metric must be one of \['final_loss', 'ratio'\], got 'r2'"),
         ({"n_starts": 0}, "n_starts must be an integer of 1 or more, got 0"),
         ({"n_starts": 1.5}, r"n_starts must be an integer of 1 or more, got 1\.5"),
-        ({"baseline": "sgd"}, "metric='final_loss' has no use for it"),
+        ({"baseline": "sgd"}, "metric='final_loss' does not use it"),
         ({"metric": "ratio", "baseline": constant(1e200)}, "the baseline diverges on task 0"),
         ({"random_state": "a"}, "random_state|seed"),
     ],

@@ -51,7 +51,7 @@ def make_step():
 
 
 def test_a_step_without_rows_is_an_error_with_the_reason():
-    with pytest.raises(ValueError, match="only a training has a loss at other parameters"):
+    with pytest.raises(ValueError, match="only a step of a running training has a loss"):
         make_step().loss_and_gradients_at(np.zeros(15))
 
 

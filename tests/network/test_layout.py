@@ -38,7 +38,7 @@ def test_flatten_undoes_the_views(layer_sizes, dtype):
 
 @pytest.mark.parametrize("layer_sizes", [(), (3,), (3, 0), (0, 2), (3, -1, 2)])
 def test_sizes_that_make_no_network_are_refused(layer_sizes):
-    with pytest.raises(ValueError, match="two layers or more"):
+    with pytest.raises(ValueError, match="at least two layers"):
         ParameterLayout(layer_sizes)
 
 
@@ -97,7 +97,7 @@ def test_a_layout_with_extras_is_pickled_and_compared():
         ([("scales_", -1, (2,))], "layer from 0 to 1"),
         ([("scales_", 0, ())], "shape of one number"),
         ([("scales_", 0, (0,))], "shape of one number"),
-        ([SCALES, SCALES], "names of their own"),
+        ([SCALES, SCALES], "must have different names"),
     ],
     ids=["name", "taken name", "layer", "negative layer", "no shape", "empty", "twice"],
 )

@@ -42,7 +42,7 @@ def test_weights_of_which_none_is_of_a_class_here_are_warned_of():
         model = network(class_weight={"Ant": 3.0}).fit(X, y)
     np.testing.assert_array_equal(model.params_, network().fit(X, y).params_)
     network(class_weight={}).fit(X, y)
-    with pytest.warns(UserWarning, match="names no class that is here"):
+    with pytest.warns(UserWarning, match="names no class of y"):
         network(class_weight={0: 2.0}).partial_fit(X, y, classes=["ant", "bee", "cat"])
 
 

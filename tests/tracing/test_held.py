@@ -236,7 +236,7 @@ def test_one_step_in_several_of_a_fit_is_a_whole_run():
 
 def test_a_stream_recorded_every_100th_step_has_no_features_of_links():
     recorder = stream(TraceRecorder(every=100))
-    with pytest.raises(ValueError, match="scope='link' follows the gradients along the run"):
+    with pytest.raises(ValueError, match="scope='link' uses the gradients of all steps of a run"):
         recorder.trace_.features("link")
     assert (
         stream(TraceRecorder(every=100), 10).trace_.features("link").shape[0]

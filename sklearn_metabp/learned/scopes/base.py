@@ -35,17 +35,17 @@ class Fact:
     Attributes
     ----------
     name : str
-        Name of the attribute of the scope; the rule's has an underscore more.
+        Name of the attribute of the scope. The attribute of the rule has an underscore at its end.
     kind : str
         Its type, as a docstring states it.
     description : str
         One sentence for the docstring of the rule.
     is_possible : callable
-        ``is_possible(value)`` returns whether a value out of a file can be this fact.
+        ``is_possible(value)`` returns whether a value from a file can be this fact.
     key : str
         Name in a rule file; the attribute's name by default.
     is_meta_param : bool
-        Whether it is a number of the flat vector of the rule.
+        True if it is a number of the flat vector of the rule.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Fact:
 
 
 class Scope(ABC):
-    """The model of a learned rule: a scope with its inputs and, once fitted, all that was learned.
+    """The model of a learned rule: a scope with its inputs and everything that it has learned.
 
     A scope is one class in one file, and one line in the table ``SCOPES``. Nothing else in the
     package refers to a scope by its name. The docstring of the class, up to its first section, is
@@ -70,13 +70,13 @@ class Scope(ABC):
 
     A scope must define ``name``, ``input_descriptions`` and ``default_inputs``; ``needed_arrays``,
     ``n_predictions``, ``features_at`` and ``targets_at``, which read a step, recorded or live; and
-    ``default_learner``. Everything else has a default that fits a scope whose learner gets its
-    inputs as they are and predicts the updates of all parameters, one prediction per parameter. The
-    sections of the class list what can be defined otherwise:
+    ``default_learner``. Everything else has a default. The defaults are for a scope whose learner
+    gets its inputs unchanged and predicts the updates of all parameters, one prediction per
+    parameter. The sections of the class contain the methods that a scope may override:
 
     - *reading*: the inputs and the targets of a learner at a step;
     - *learning*: the learner, and the facts that are learned besides;
-    - *driving*: the state of a training, and functions bound to it;
+    - *training*: the state of a training, and functions bound to it;
     - *parameters*: the flat vector of all that was learned;
     - *files*: the facts that a rule file keeps, and how they are checked;
     - *displays*: groups of targets, explanation.
@@ -91,8 +91,8 @@ class Scope(ABC):
     inputs : tuple of str
         Names of the learner's inputs.
     mlp : MLPArrays or None
-        The learner as one MLP, which a kernel computes; None before a fit, and where the learner
-        is no MLP.
+        The learner as one MLP, which a kernel computes. None before a fit, and if the learner is no
+        MLP.
     learner_dtype : str
         Dtype in which the learner predicts.
     ranges : InputRanges
@@ -109,17 +109,17 @@ class Scope(ABC):
     default_inputs: ClassVar[tuple[str, ...]]
     #: Values that are learned besides the MLP.
     facts: ClassVar[tuple[Fact, ...]] = ()
-    #: Whether a prediction has several values, so that targets are a matrix.
+    #: True if a prediction has several values, so that targets are a matrix.
     has_many_targets: ClassVar[bool] = False
-    #: Whether features depend on the steps before, so that all steps of a run have to be known.
+    #: True if features depend on the steps before, so that all steps of a run are needed.
     follows_runs: ClassVar[bool] = False
-    #: Whether a kernel computes predictions where the learner is an MLP.
+    #: True if a kernel computes predictions where the learner is an MLP.
     has_kernel: ClassVar[bool] = False
-    #: Whether ``bind_deltas`` replaces rule (6).
+    #: True if ``bind_deltas`` replaces rule (6).
     acts_backward: ClassVar[bool] = False
     #: Word for a prediction, in displays.
     prediction_noun: ClassVar[str] = "update"
-    #: Why no teacher can be drawn beside a rule of this scope; None where one can.
+    #: Reason why no teacher can be drawn beside a rule of this scope; None if one can.
     no_teacher_because: ClassVar[str | None] = None
     #: Message of the error for a trace without predictions.
     empty_trace_message: ClassVar[str] = "the trace has no rows: there is nothing to learn from."
@@ -157,7 +157,7 @@ class Scope(ABC):
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """Names of the columns after the inputs in the features, such as normalizers."""
+        """Names of the columns of the features after the inputs, such as normalizers."""
         return ()
 
     def n_columns(self, layout: ParameterLayout | None) -> int:
@@ -166,7 +166,7 @@ class Scope(ABC):
         Parameters
         ----------
         layout : ParameterLayout or None
-            None where no network is known; it is ignored where the number depends on none.
+            None if no network is known. It is ignored if the number does not depend on it.
         """
         return len(self.inputs) + len(self.extra_columns)
 
@@ -217,7 +217,7 @@ class Scope(ABC):
         return {}
 
     def run_state(self, run: Run) -> Any:
-        """Return what is remembered before the first step of a recorded training."""
+        """Return the state before the first step of a recorded training."""
         return self.empty_state(run.layout)
 
     def remember(self, updates: np.ndarray, state: Any) -> None:  # noqa: B027
@@ -236,7 +236,7 @@ class Scope(ABC):
             )
         if self.follows_runs and not run.is_whole:
             raise ValueError(
-                f"scope={self.name!r} follows the gradients along the run, so it needs every step: "
+                f"scope={self.name!r} uses the gradients of all steps of a run: "
                 "record with TraceRecorder(every=1) from the first step of the training on."
             )
 
@@ -276,7 +276,7 @@ class Scope(ABC):
         Raises
         ------
         ValueError
-            If the trace lacks what the inputs need.
+            If the trace lacks an array that the inputs need.
         """
         layout = trace.layouts[trace.runs[0]]
         n_targets = self.n_targets(layout)
@@ -302,7 +302,7 @@ class Scope(ABC):
         Raises
         ------
         ValueError
-            If the trace holds no predictions, or lacks what the inputs need.
+            If the trace holds no predictions, or lacks an array that the inputs need.
         """
         return self.read(trace, self.draw(trace, max_predictions, rng))
 
@@ -342,7 +342,7 @@ class Scope(ABC):
         learner : regressor
             Unfitted.
         trace : Trace or None
-            Where X and y were sampled, if they were.
+            The trace that X and y were sampled from, if any.
         weights : SampleWeights
             Weights of the rows of X, and of the steps of the trace.
         """
@@ -367,7 +367,7 @@ class Scope(ABC):
         ends = self.mlp_ends()
         if ends is None:
             raise ValueError(
-                f"scope={self.name!r} must know the network to train: pass one of "
+                f"scope={self.name!r} needs the architecture to train: pass one of "
                 f"{[fact.name for fact in self.facts]} to initialize."
             )
         self.check_ends(*ends)
@@ -382,7 +382,7 @@ class Scope(ABC):
 
     @property
     def learner(self) -> Any:
-        """The fitted regressor; of a rule made from a vector it is built on access."""
+        """The fitted regressor; for a rule made from a vector it is built on access."""
         if self._learner is None and self.mlp is not None:
             return make_learner(self.mlp, np.dtype(self.learner_dtype))
         return self._learner
@@ -392,20 +392,20 @@ class Scope(ABC):
         return np.ones(len(X))
 
     def predict_normalized(self, Z: np.ndarray) -> np.ndarray:
-        """Return predictions for inputs without extra columns, measured in the normalizer."""
+        """Return predictions for inputs without extra columns, in units of the normalizer."""
         predicted = self.learner.predict(Z)
         is_flat = self.n_outputs == 1
         return predicted.ravel() if is_flat else predicted.reshape(len(Z), self.n_outputs)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return predictions for features, in the measure of the targets."""
+        """Return predictions for features, in units of the targets."""
         return self.predict_normalized(X[:, : X.shape[1] - len(self.extra_columns)])
 
-    # Driving.
+    # Training.
 
     @property
     def sets_dropout(self) -> bool:
-        """Whether ``bind`` returns a function that sets the dropout; False by default."""
+        """True if ``bind`` returns a function that sets the dropout; False by default."""
         return False
 
     @property
@@ -446,8 +446,8 @@ class Scope(ABC):
     def bind(self, step: Any, state: Any) -> Callable[[], np.ndarray]:
         """Return a function that computes the update of every step of a training.
 
-        By default it calls the learner's ``predict``. A scope that ``has_kernel`` binds the kernel
-        where there is an ``mlp``, and does this where there is none.
+        By default it calls the learner's ``predict``. A scope with ``has_kernel`` binds the kernel
+        if there is an ``mlp``, and otherwise does the same as the default.
         """
         scope = copy.copy(self)
         scope._learner = self.learner  # put together once, and not at every step
@@ -478,7 +478,7 @@ class Scope(ABC):
         """React to a validation of the training; do nothing by default."""
 
     def on_new_params(self, state: Any) -> None:  # noqa: B027
-        """Drop parameters from the state, as somebody wrote others; does nothing by default."""
+        """Drop parameters from the state, because others were set; do nothing by default."""
 
     def bind_deltas(self, step: Any, state: Any) -> Callable[[int], None]:
         """Return a function that fills the deltas of a hidden layer; only if ``acts_backward``."""
@@ -493,7 +493,7 @@ class Scope(ABC):
 
     @property
     def meta_params(self) -> np.ndarray:
-        """Flat vector of all numbers that drive a training: parameters of the MLP, then facts.
+        """Flat vector of all numbers of the rule: parameters of the MLP, then facts.
 
         Raises
         ------
@@ -510,10 +510,10 @@ class Scope(ABC):
 
     @property
     def meta_scales(self) -> np.ndarray:
-        """Sizes that changes of the flat vector are measured in, (n_meta_params,).
+        """Units of changes of the flat vector, (n_meta_params,).
 
-        1 for a parameter of the MLP, whose inputs and outputs are normalized; for a fact its size,
-        or 1 where that is 0.
+        The unit of a parameter of the MLP is 1, because its inputs and outputs are normalized. The
+        unit of a fact is its size, or 1 if that is 0.
         """
         facts = [abs(getattr(self, name)) or 1.0 for name in self.meta_facts]
         return np.concatenate([np.ones(self._required_mlp().layout.n_params), facts])
@@ -546,7 +546,7 @@ class Scope(ABC):
         if self.mlp is None:
             raise ValueError(
                 f"the meta-parameters of a rule are the numbers of one MLP, and the learner of "
-                f"this one, {self.learner!r}, is none: fit it with an MLP as learner."
+                f"this rule is {self.learner!r}: fit the rule with an MLP as learner."
             )
         return self.mlp
 
@@ -604,12 +604,12 @@ class Scope(ABC):
         return np.zeros(int(n_predictions) * self.n_targets(layout), dtype=int)
 
     def control_curves(self, run: Run) -> ControlCurves:
-        """Return what the rule sets along a recorded training, if its predictions are controls.
+        """Return the controls along a recorded training, if the rule predicts controls.
 
         Raises
         ------
         ValueError
-            If they are none, or the run lacks what the inputs need.
+            If the rule predicts no controls, or the run lacks an array that the inputs need.
         """
         raise ValueError(f"scope={self.name!r} predicts {self.prediction_noun}s and no controls.")
 
@@ -668,9 +668,9 @@ class Scope(ABC):
 def predict_or_nan(
     predict: Callable[[np.ndarray], np.ndarray], matrix: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Return the predictions of a learner; NaN for a matrix that the learner would refuse.
+    """Return the predictions of a learner; NaN for a matrix that the learner does not accept.
 
-    A training that overflows is then found out by the loop, as under any other rule.
+    So the loop finds a training that overflows, as with every other rule.
     """
     # Some learners compute in float32.
     if not (np.abs(matrix) < np.finfo(np.float32).max).all():
@@ -679,7 +679,7 @@ def predict_or_nan(
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value out of a file is a finite float."""
+    """Return whether a value from a file is a finite float."""
     return type(value) is float and bool(np.isfinite(value))
 
 

@@ -76,10 +76,10 @@ CONTROLS = {
     )
 }
 _STEP_IN_WORDS = """\
-A controller sets how every weight matrix and every bias vector moves:
+A controller sets the step of every weight matrix and every bias vector:
     Δw = -γ (u + λ w),  u = Σ a_d m_d / √((1 - q) v + q v_fast), within ±8
 with the shares a_d of the gradient and of its momenta m_d, and running mean squares v of it."""
-# The training that an explanation goes through.
+# The training that an explanation describes.
 _EXAMPLE_LAYERS, _EXAMPLE_ROWS, _EXAMPLE_BATCH, _EXAMPLE_STEPS = (16, 32, 32, 4), 512, 32, 640
 _EXAMPLE_TENSORS = tuple(
     f"{layer} {kind}" for kind in ("weights", "biases") for layer in ("first", "hidden", "last")
@@ -87,13 +87,13 @@ _EXAMPLE_TENSORS = tuple(
 _N_EXAMPLE_LAYERS = len(_EXAMPLE_LAYERS) - 1
 _WIDTH = 34  # of the names of the controls in an explanation
 _WIDEST = 140  # of an equation that is shown
-# Inputs that no example tells.
+# Inputs that the example of an explanation does not determine.
 _LOSSES = frozenset({"log_loss", "log_loss/first", "log_loss_fast/slow"})
 # Inputs that are statistics of the tensor itself.
 _STATISTICS = frozenset(LAYER_INPUTS[LAYER_INPUTS.index("log_rms/first") :])
 _MIX = slice(LAYER_CONTROLS.index("gradient"), LAYER_CONTROLS.index("fast_squares"))
 _STEP, _DECAY = LAYER_CONTROLS.index("step"), LAYER_CONTROLS.index("decay")
-# What an update shows: a rule that sets it alone is a pure update rule.
+# Controls of an update: a rule that sets only these is a pure update rule.
 _UPDATE_CONTROLS = tuple(name for name in LAYER_CONTROLS if name != "dropout")
 # Penalty of a coefficient that is not the start's, in squares of its term: at the first step all
 # terms are one.
@@ -121,11 +121,11 @@ class RecordedTask:
 
 
 class LayerScope(Scope):
-    r"""For networks of any architecture, one prediction a weight matrix or bias vector.
+    r"""For networks of any architecture, one prediction per weight matrix or bias vector.
 
-    From the course of the training and statistics of the tensor, the learner f, a controller, sets
-    how every tensor moves. With bias-corrected running means m of the gradient (decays 0.5, 0.9,
-    0.99, and the gradient itself) and of its square (0.999, and 0.95 for the fast one),
+    The learner f is a controller. It sets the step of every tensor, from the course of the training
+    and statistics of the tensor. With bias-corrected running means m of the gradient (decays 0.5,
+    0.9, 0.99, and the gradient itself) and v of its square (0.999, and 0.95 for the fast one),
 
     .. math::
         u &= \sum_d a_d m_d / (\sqrt{q v_{fast} + (1 - q) v} + \epsilon), \quad |u| \le 8 \\
@@ -133,13 +133,13 @@ class LayerScope(Scope):
 
     The controls are the step o, the mix a, of absolute sum 1, the share q of the fast squares, the
     decoupled decay λ of weights, which is never negative, the horizon of the average of weights
-    that the fitted network has, and a gain of the initial weights in the first step. Where the
-    controller's outputs are zero the rule is one made by hand, which ``initialize(start=...)``
-    names: ``"adam"``, or ``"averaged_adamw"``,
-    ``Averaged(AdamW(0.008, weight_decay=0.3), decay=0.99)``. So nothing has to be learned before
-    it is as good. Where the control ``"dropout"`` is asked for, the controller of a weight matrix
-    also sets the share that is dropped of the hidden neurons before it, from 0 to 0.6. It is no
-    part of an update and applies from the next step on.
+    that the fitted network has, and a gain of the initial weights in the first step. If all outputs
+    of the controller are zero, the rule is one that was made by hand. ``initialize(start=...)``
+    names it: ``"adam"``, or ``"averaged_adamw"``, which is ``Averaged(AdamW(0.008,
+    weight_decay=0.3), decay=0.99)``. So a rule that has learned nothing is as good as that rule.
+    With the control ``"dropout"``, the controller of a weight matrix also sets the share of the
+    hidden neurons before it that is dropped, from 0 to 0.6. Dropout is no part of an update and
+    applies from the next step on.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class LayerScope(Scope):
         "progress": "p = t/T, the share of the planned steps that were taken",
         "remaining": "log2(1/(1.01 - p)), at most 3; the horizon, as all that have p or T",
         "early": "tanh(8 p)",
-        "last_tenth": "0 until p = 0.9, from there on rising to 1",
+        "last_tenth": "0 until p = 0.9, then rising to 1",
         "log_planned": "log2(T/300) / 2",
         "warmup_10": "tanh(t/10) at the step of number t",
         "warmup_100": "tanh(t/100)",
@@ -240,8 +240,8 @@ class LayerScope(Scope):
         Fact(
             "controls",
             "tuple of str",
-            f"What the controller sets, in the order of its outputs: some of {LAYER_CONTROLS}, "
-            'all but ``"dropout"`` by default. The others stay as they start.',
+            f"Names of the controller's outputs, in their order: some of {LAYER_CONTROLS}, all but "
+            '``"dropout"`` by default. All other controls keep their start.',
             lambda value: _are_controls(value),
         ),
     )
@@ -262,17 +262,17 @@ class LayerScope(Scope):
 
     @property
     def reads_validation(self) -> bool:
-        """True if one of the inputs is given by the validations of a training."""
+        """True if one of the inputs is computed from the validations of a training."""
         return bool(_VALIDATION & set(self.inputs))
 
     def check_trace(self, trace: Trace) -> None:
-        """Raise ValueError if an input is given by validations, which a trace does not have."""
+        """Raise ValueError if an input needs validations, which a trace does not have."""
         if self.reads_validation:
             found = [name for name in self.inputs if name in _VALIDATION]
             raise ValueError(
                 f"inputs {found} need the validation losses of a training, and a trace does not "
-                "have them. To learn from a trace, leave these inputs out; a rule that has them "
-                "starts from initialize, and a search finds its meta_params_."
+                "have them. To learn from a trace, leave these inputs out. To use them, start "
+                "from initialize and search meta_params_."
             )
 
     @property
@@ -314,7 +314,7 @@ class LayerScope(Scope):
         return {"n_steps": 0, **memory}
 
     def run_state(self, run: Run) -> dict[str, Any]:
-        """Return the state before the first step of a run, with what only the whole run tells."""
+        """Return the state before the first step of a run, with the numbers of the whole run."""
         first = np.asarray(run.scalars["epochs"]) == run.scalars["epochs"][0]
         n_rows = int(np.asarray(run.scalars["n_patterns"])[first].sum())
         task = RecordedTask(n_rows, int(run.scalars["indices"][-1]))
@@ -361,7 +361,7 @@ class LayerScope(Scope):
             targets[k, _MIX][2] -= 1
             if share is not None:
                 decays[k] = share / size
-        # Biases do not decay, whatever their controller says; what it says of weights fits too.
+        # Biases do not decay, whatever their controller sets, so the value for weights fits too.
         found = decays[~np.isnan(decays)]
         unknown = found.mean() if len(found) else self.weight_decay
         targets[:, _DECAY] = np.where(np.isnan(decays), unknown, decays) - self.weight_decay
@@ -372,10 +372,10 @@ class LayerScope(Scope):
 
     @classmethod
     def default_learner(cls) -> Any:
-        """Return a linear controller that is the start where the data say nothing.
+        """Return a linear controller that stays at the start where there are no data.
 
-        Its weights begin at zero and are penalised, and what never changed in the data is zero
-        behind the scaler: it gets no weight.
+        Its weights begin at zero and are penalised. An input that never changed in the data is zero
+        behind the scaler, and gets no weight.
         """
         learner = BackpropMLPRegressor((), update_rule="lbfgs", alpha=1.0, init=zero_params)
         return make_pipeline(StandardScaler(), learner)
@@ -388,7 +388,7 @@ class LayerScope(Scope):
         trace: Trace | None,
         weights: SampleWeights = ALIKE,
     ) -> None:
-        """Take mean step and decay for the start, then fit the learner to what differs from it."""
+        """Take mean step and decay for the start, then fit the learner to the differences."""
         y = y.copy()
         if "step" in self.controls:
             column = y[:, self.controls.index("step")]
@@ -417,11 +417,11 @@ class LayerScope(Scope):
             raise ValueError(f"start must be one of {list(STARTS)}, got {name!r}.")
         super().set_facts({**vars(STARTS[name]), **given})
 
-    # Driving.
+    # Training.
 
     @property
     def sets_dropout(self) -> bool:
-        """Whether dropout is controlled, or starts above 0."""
+        """True if dropout is controlled, or starts above 0."""
         return "dropout" in self.controls or self.dropout > 0
 
     def state_key(self) -> tuple:
@@ -501,7 +501,7 @@ class LayerScope(Scope):
         return state["average"] if state["tensors"][0, 0] else params
 
     def on_new_params(self, state: dict[str, Any]) -> None:
-        """Begin a new average, and forget the validations of the old parameters."""
+        """Begin a new average, and drop the validations of the old parameters."""
         state["tensors"][:, 0] = 0
         state["validation"][...] = 0
 
@@ -524,7 +524,7 @@ class LayerScope(Scope):
         return list(self.controls)
 
     def write_equation(self, output: str, terms: dict[str, float], constant: float) -> str:
-        """Return how a control is made of its start and the controller's output."""
+        """Return the equation of a control, from its start and the output of the controller."""
         start = layer_settings(np.zeros((1, len(LAYER_CONTROLS))), self._start)[0]
         text = equation("", terms, constant).removeprefix(" = ")
         return CONTROLS[output].write(output, float(start[LAYER_CONTROLS.index(output)]), text)
@@ -541,8 +541,8 @@ class LayerScope(Scope):
             f"{'':<{_WIDTH}}{'first step':>11}{'half way':>11}{'last step':>11}",
             *self._course_in_words(),
             "",
-            "Inputs that move a control most, and its values from the low to the high end of each, "
-            "all others in the middle of theirs:",
+            "Inputs that change a control most, and its values from the low to the high end of "
+            "each, with all other inputs in the middle of their ranges:",
             *self._strongest_inputs(found.effects),
         ]
         if found.formula is not None and max(map(len, found.formula.split("\n"))) <= _WIDEST:
@@ -550,7 +550,7 @@ class LayerScope(Scope):
         return replace(found, outputs=self.controls, text="\n".join(lines))
 
     def _course_in_words(self) -> list[str]:
-        """Return lines of the values of every control; one line where all tensors have the same."""
+        """Return lines of the values of every control; one line if all tensors have the same."""
         task = LayerTask.of(
             ParameterLayout(_EXAMPLE_LAYERS).table,
             is_classification=True,
@@ -612,14 +612,14 @@ class LayerScope(Scope):
     def settings(self, predictions: np.ndarray) -> np.ndarray:
         """Return the values that predictions set, (n_predictions, len(CONTROLS)), in their units.
 
-        Controls that are not the controller's have their start.
+        Controls that the controller does not set keep their start.
         """
         outputs = np.zeros((len(predictions), len(LAYER_CONTROLS)))
         outputs[:, self._control_codes] = predictions.reshape(len(predictions), -1)
         return layer_settings(outputs, self._start)
 
     def control_curves(self, run: Run) -> ControlCurves:
-        """Return what the controller sets at every step of a recorded training."""
+        """Return the values of the controls at every step of a recorded training."""
         self.check_run(run)
         state, tensors = self.run_state(run), run.layout.tensors
         found = []
@@ -651,18 +651,18 @@ def _row_of(name: str, values: list[str]) -> str:
 def zero_params(
     layout: ParameterLayout, activations: tuple[str, ...], rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return zeros: an initialiser for linear networks, which nothing has to make different."""
+    """Return zeros: an initialiser for linear networks, which need no different neurons."""
     return layout.zeros()
 
 
 def _are_controls(value: Any) -> bool:
-    """Return whether a value out of a file is a list of different controls."""
+    """Return whether a value from a file is a list of different controls."""
     is_list = isinstance(value, list) and 0 < len(value) == len(set(map(str, value)))
     return is_list and all(isinstance(one, str) and one in LAYER_CONTROLS for one in value)
 
 
 def _task_of(step: Any, recorded: RecordedTask | None) -> LayerTask:
-    """Return what does not change in the training of a step, which may be recorded."""
+    """Return the constants of the training of a step, which may be recorded."""
     network: BaseNetwork = step.network
     return LayerTask.of(
         network.layout.table,
@@ -678,10 +678,10 @@ def _task_of(step: Any, recorded: RecordedTask | None) -> LayerTask:
 def _coefficients(
     terms: np.ndarray, weights: np.ndarray | None, updates: np.ndarray
 ) -> tuple[np.ndarray, float | None]:
-    """Find a and s of ``Δw = -a·terms - s w`` by least squares, drawn to the start.
+    """Find a and s of ``Δw = -a·terms - s w`` by least squares, penalised towards the start.
 
-    The start is a multiple of momentum 0.9, with a decay of weights if that leaves less than half
-    of what would be left without one.
+    The start is a multiple of momentum 0.9. It has a decay of weights if the squared error is then
+    less than half of that without a decay.
 
     Returns
     -------

@@ -25,9 +25,9 @@ from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.tracing import TEACHER_UPDATES, Trace, taught_updates
 from sklearn_metabp.update_rules import Adam
 
-# As Adam's: a gradient below it counts as none.
+# As in Adam: a smaller gradient counts as 0.
 EPSILON = 1e-8
-# A stride that is not above it stands for no step yet, in either precision.
+# A stride up to this number means no step yet, in both precisions.
 _NO_STRIDE = float(np.finfo(np.float32).tiny)
 
 _QUOTIENTS = {
@@ -45,26 +45,27 @@ _QUOTIENTS = {
 class LinkScope(Scope):
     r"""For networks of any architecture, one prediction per weight or bias.
 
-    From local inputs of a link, the learner f predicts its update in the link's own normalizer,
+    From local inputs of a link, the learner f predicts its update in units of its normalizer,
 
     .. math::
         \Delta w = c \, u \, f(z)
 
-    where z are the ``inputs``, c is a constant and u the normalizer. With the running root mean
-    square of the link's gradient (decay 0.9) for u, updates grow with the gradient, as those of
-    plain backpropagation do; with 1 they do not, as those of Adam. Where ``"last_step"`` is an
-    input, u may also be the stride, the size of the link's last step, against the gradient: Rprop's
-    updates are shares of it. ``fit`` takes the normalizer under which more of the updates is linear
-    in z. The inputs are quotients of the gradient, its running means and its running root mean
-    squares, so the rule does not depend on the scale of loss or data. A link whose gradients have
-    all been zero does not move. The features of a trace have the normalizers behind the inputs.
+    where z are the ``inputs``, c is a constant and u the normalizer. If u is the running root mean
+    square of the gradient (decay 0.9), updates grow with the gradient, as those of plain
+    backpropagation. If u is 1, they do not, as those of Adam. If ``"last_step"`` is an input, u may
+    also be the stride, the size of the last step of the link, against the gradient: Rprop's updates
+    are multiples of it. ``fit`` chooses the normalizer for which a larger part of the updates is
+    linear in z. The inputs are quotients of the gradient, its running means and its running root
+    mean squares, so the rule does not depend on the scale of loss or data. A link does not
+    change as long as all its gradients are zero. The features of a trace have first the inputs and
+    then the normalizers.
 
     Attributes
     ----------
     normalizer : {"1", "rms_0.9", "stride"}
     scale : float
     first_step : float
-        Step, against the gradient, of a link that has taken none yet.
+        First step of a link, against the gradient.
     """
 
     name = "link"
@@ -91,7 +92,7 @@ class LinkScope(Scope):
         "gradient/norm": "the gradient over the root of its summed squares",
         "last_step": "the last update over the stride, against the gradient",
     }
-    # Enough to imitate a rule that follows the gradient, its momentum or its running scale.
+    # Enough to imitate a rule that uses the gradient, its momentum or its running scale.
     default_inputs = (
         "gradient/rms_0.9",
         "momentum_0.9/rms_0.9",
@@ -119,8 +120,7 @@ class LinkScope(Scope):
         Fact(
             "first_step",
             "float",
-            "Size of the step of a link that has taken none yet, where the normalizer is the "
-            "stride.",
+            "Size of the first step of a link, if the normalizer is the stride.",
             is_number,
             is_meta_param=True,
         ),
@@ -186,7 +186,7 @@ class LinkScope(Scope):
     def _layer_means(
         self, step: Any, dtype: np.dtype
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return mean activations and mean deltas of the neurons, where they are inputs."""
+        """Return mean activations and mean deltas of the neurons, if they are inputs."""
         return (
             _means(step.activations[:-1], dtype) if "activation" in self.inputs else None,
             _means(step.deltas, dtype) if "delta" in self.inputs else None,
@@ -197,7 +197,7 @@ class LinkScope(Scope):
         return taught_updates(step)
 
     def remember(self, updates: np.ndarray, state: dict) -> None:
-        """Record the step of every link, where that is an input."""
+        """Record the step of every link, if that is an input."""
         if self._remembers_steps:
             last, strides = memory_rows(self._codes).steps
             remember_steps(updates, state["history"][last], state["history"][strides])
@@ -282,7 +282,7 @@ class LinkScope(Scope):
         updates = self.learner.predict(X[:, : len(self.inputs)]) * normalizer * self.scale
         return np.where(has_one, updates, self.first_step * np.sign(normalizer))
 
-    # Driving.
+    # Training.
 
     def state_key(self) -> tuple:
         """Return the scope and the names of the parts of the history that the inputs need."""
@@ -350,10 +350,10 @@ class LinkScope(Scope):
         return ("scale", "first_step") if self.normalizer == "stride" else ("scale",)
 
     def check_ends(self, n_inputs: int, n_outputs: int) -> None:
-        """Raise ValueError for an MLP of other ends, or a stride that the history does not have."""
+        """Raise ValueError for an MLP of another shape, or a stride that the history lacks."""
         super().check_ends(n_inputs, n_outputs)
         if self.normalizer not in ("1", *self.extra_columns):
-            raise ValueError("its unit is the stride, which goes with the input last_step")
+            raise ValueError("its normalizer is the stride, which needs the input last_step")
 
     # Displays.
 
@@ -389,7 +389,7 @@ class LinkScope(Scope):
 
 
 def _means(layers: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    """Return means over the batch, each layer in its root mean square."""
+    """Return means over the batch, each layer over its root mean square."""
     means = []
     for layer in layers:
         mean = layer.mean(axis=0)
@@ -399,10 +399,10 @@ def _means(layers: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
 
 
 def _evens_out_sizes(normalizer: np.ndarray, y: np.ndarray, weights: SampleWeights) -> bool:
-    """Return whether updates in the normalizer differ far less in size than updates do.
+    """Return whether updates differ much less in size when they are in units of the normalizer.
 
-    A rule that goes by its own last step adds up the errors of all steps before, so this must be
-    worth it. Updates of one size do not need it.
+    A rule that uses its own last step adds up the errors of all steps before, so the gain must be
+    large. Updates of one size do not need it.
     """
     moved = y != 0
     if not moved.any():

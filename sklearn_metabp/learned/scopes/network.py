@@ -21,7 +21,7 @@ from sklearn_metabp.update_rules import Adam
 
 @dataclass(frozen=True)
 class PatternInput:
-    """One input that is read of every pattern.
+    """One input, which is read for every pattern.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class PatternInput:
         (width,) where all patterns share them.
     buffers : callable or None
         ``buffers(step)`` returns the arrays that hold it at every step, large enough for the
-        largest batch; None if it is in no such arrays.
+        largest batch. None if no arrays hold it.
     """
 
     description: str
@@ -104,7 +104,7 @@ NETWORK_INPUTS = {
         lambda step: np.hstack(step.net_inputs),
     ),
     "derivatives": PatternInput(
-        "the derivatives of the activation functions there",
+        "the derivatives of the activation functions at the net inputs",
         "derivatives",
         _n_neurons,
         lambda step: np.hstack(step.derivatives),
@@ -129,12 +129,12 @@ class NetworkScope(Scope):
     """For the one architecture that was recorded, one prediction per pattern: all updates at once.
 
     This is the paper's full set of rules. From all weights, biases, inputs, outputs and targets of
-    a pattern, f predicts every update; a batch takes the mean over its patterns.
+    a pattern, f predicts every update. The update of a batch is the mean over its patterns.
 
     Attributes
     ----------
     layer_sizes : tuple of int or None
-        The architecture; None where the rule was fitted on matrices.
+        The architecture; None if the rule was fitted on matrices.
     """
 
     name = "network"
@@ -144,7 +144,7 @@ class NetworkScope(Scope):
         Fact(
             "layer_sizes",
             "tuple of int",
-            "The architecture; None where the rule was fitted on matrices.",
+            "The architecture; None if the rule was fitted on matrices.",
             lambda value: value is None or are_layer_sizes(value),
         ),
     )
@@ -160,7 +160,7 @@ class NetworkScope(Scope):
     # Reading.
 
     def n_columns(self, layout: ParameterLayout | None) -> int:
-        """Return the width of all inputs; without a network, that of the fitted rule."""
+        """Return the width of all inputs; that of the fitted rule if no network is given."""
         if layout is None:
             return len(self.ranges.typical)
         return sum(NETWORK_INPUTS[name].width(layout) for name in self.inputs)
@@ -191,7 +191,7 @@ class NetworkScope(Scope):
         return np.broadcast_to(updates, (step.n_patterns, len(updates)))
 
     def check_trace(self, trace: Trace) -> None:
-        """Raise ValueError for several architectures, or another than the one learned."""
+        """Raise ValueError for several architectures, or for another one than the learned one."""
         layout = self._one_layout(trace)
         if self.n_outputs:
             self.check_layout(layout)
@@ -239,18 +239,18 @@ class NetworkScope(Scope):
         self.layer_sizes = None if trace is None else self._one_layout(trace).layer_sizes
         super().fit(X, y, learner, trace, weights)
 
-    # Driving.
+    # Training.
 
     def check_layout(self, layout: ParameterLayout) -> None:
-        """Raise ValueError for another architecture than the one learned."""
+        """Raise ValueError for another architecture than the learned one."""
         ends = self.n_columns(layout), layout.n_params
         learned = self.n_columns(None), self.n_outputs
         if self.layer_sizes not in (None, layout.layer_sizes) or ends != learned:
             known = self.layer_sizes or f"{learned[0]} inputs and {learned[1]} updates"
             raise ValueError(
                 f"scope='network' is bound to the architecture it was learned on, {known}, and "
-                f"cannot train {layout.layer_sizes}: learn from traces of that one, or use a scope "
-                f"for any architecture, such as the default one."
+                f"cannot train {layout.layer_sizes}: fit the rule on traces of this architecture, "
+                f"or use a scope for any architecture, such as 'link'."
             )
 
     def update_from(self, predictions: np.ndarray, step: Any, state: Any) -> np.ndarray:
@@ -268,7 +268,7 @@ class NetworkScope(Scope):
             if NETWORK_INPUTS[name].buffers is None
         }
         update, updates = self._kernel(step, self.mlp, copies).update, step.updates
-        # Buffers of a batch that the backward pass does without.
+        # Buffers of a batch that the backward pass does not need.
         fill = {"inputs": step.backprop.fill_inputs, "targets": step.backprop.fill_targets}
         fills = [fill[name] for name in self.inputs if name in fill]
 

@@ -26,22 +26,22 @@ _SYMBOLS = {"delta": "δ_h/d", "weight": "w_hi/v", "derivative": "f'(in_i)"}
 class NeuronScope(Scope):
     r"""For networks of any architecture, one prediction per message: rule (6) alone.
 
-    The learner predicts the message that a neuron sends back over each link. A delta is the sum of
-    the messages from the next layer,
+    The learner predicts the message of a neuron to the layer before, one for each link. A delta is
+    the sum of the messages from the next layer,
 
     .. math::
         \delta_i = c \sum_h \delta_h w_{hi} \, f(\delta_h / d, \; w_{hi} / v, \; f'(in_i))
 
     where d and v are the root mean squares of the next layer's deltas and of its weights. Rules (3)
     and (5) are not changed; their learning rate is estimated from the trace. The features of a
-    trace have the normalizer of the message, :math:`\delta_h w_{hi}`, behind the inputs.
+    trace have first the inputs and then the normalizer of the message, :math:`\delta_h w_{hi}`.
 
     Attributes
     ----------
     scale : float
         Root mean square of the messages in their normalizers.
     learning_rate : float or None
-        That of rule (3), by least squares over the trace; None where there was no trace.
+        Learning rate of rule (3), by least squares over the trace; None without a trace.
     """
 
     name = "neuron"
@@ -71,7 +71,7 @@ class NeuronScope(Scope):
     has_kernel = True
     prediction_noun = "message"
     empty_trace_message = (
-        "the trace has no messages between neurons: scope='neuron' learns how deltas go back to a "
+        "the trace has no messages between neurons: scope='neuron' learns the deltas of a "
         "hidden layer, so it needs steps of a network with one."
     )
 
@@ -115,14 +115,14 @@ class NeuronScope(Scope):
         )
 
     def _inputs_of(self, deltas: np.ndarray, weights: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        """Return the inputs of the messages into one layer, one row a message.
+        """Return the inputs of the messages into one layer, one row per message.
 
         Parameters
         ----------
         deltas : ndarray of shape (n_patterns, n_next)
-            Of the next layer.
+            Deltas of the next layer.
         weights : ndarray of shape (n_neurons, n_next)
-            Into the next layer.
+            Weights into the next layer.
         slopes : ndarray of shape (n_patterns, n_neurons)
             Derivatives of the layer's activation function.
         """
@@ -140,7 +140,7 @@ class NeuronScope(Scope):
 
     @classmethod
     def default_learner(cls) -> Pipeline:
-        """Return 8 relu neurons on standardised inputs: a message is cheap, and linear far out."""
+        """Return 8 relu neurons on standardised inputs: fast, and linear far from the data."""
         learner = BackpropMLPRegressor(
             (8,), "relu", update_rule=Adam(learning_rate=0.005), alpha=0.0
         )
@@ -169,7 +169,7 @@ class NeuronScope(Scope):
             self.learning_rate = _learning_rate(trace, weights.steps)
 
     def _mirrored(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return every message with both signs of delta and weight: a trace may show only one."""
+        """Return every message with both signs of delta and weight: a trace may have only one."""
         for name in ("delta", "weight"):
             if name in self.inputs:
                 mirror = X.copy()
@@ -189,7 +189,7 @@ class NeuronScope(Scope):
         """Return messages."""
         return self.learner.predict(X[:, :-1]) * X[:, -1] * self.scale
 
-    # Driving.
+    # Training.
 
     @property
     def cannot_train_because(self) -> str | None:
@@ -197,8 +197,8 @@ class NeuronScope(Scope):
         if self.learning_rate is not None:
             return None
         return (
-            "scope='neuron' keeps rule (3), whose learning rate it reads off a trace; this rule "
-            "was fitted on matrices: call fit with the trace."
+            "scope='neuron' keeps rule (3) and estimates its learning rate from a trace, and this "
+            "rule was fitted on matrices: call fit with the trace."
         )
 
     def bind(self, step: Any, state: Any) -> Callable[[], np.ndarray]:
@@ -262,7 +262,7 @@ class NeuronScope(Scope):
         return [f"to hidden layer {layer}" for layer in range(1, n_layers + 1)]
 
     def target_groups(self, layout: ParameterLayout, n_patterns: int) -> np.ndarray:
-        """Return the number of the layer that every message goes to."""
+        """Return the number of the layer that receives every message."""
         links = _links_behind_first(layout)
         return np.repeat(np.arange(len(links)), n_patterns * np.array(links, dtype=int))
 
@@ -302,7 +302,7 @@ def _learning_rate(trace: Trace, step_weights: np.ndarray | None) -> float:
     along = power = 0.0
     for number in np.unique(trace.runs).tolist():
         for positions, step in trace.iter_steps(number):
-            # A step that the trace has several times counts so many times.
+            # A step that is several times in the trace counts so many times.
             weight = len(positions) if step_weights is None else step_weights[positions].sum()
             along -= weight * float(np.dot(taught_updates(step), step.gradients))
             power += weight * float(np.dot(step.gradients, step.gradients))

@@ -12,14 +12,14 @@ from sklearn_metabp.tracing import Trace
 class PlainRegression(Scope):
     """A regression that predicts and cannot train; it is in no table.
 
-    scikit-learn's checks fit plain matrices, so a rule has to take them.
+    The checks of scikit-learn fit plain matrices, so a rule must accept them.
 
     Parameters
     ----------
     scope : Scope
         The scope whose columns were expected.
     n_columns : int
-        Number of columns that came.
+        Number of columns of the matrix.
     """
 
     def __init__(self, scope: Scope, n_columns: int):
@@ -48,7 +48,7 @@ class PlainRegression(Scope):
         self._learner = weights.fit(learner, X, y / self._scale)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return predictions, in the measure of the targets."""
+        """Return predictions, in units of the targets."""
         return self.learner.predict(X) * self._scale
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:

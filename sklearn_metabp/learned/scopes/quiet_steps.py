@@ -28,11 +28,11 @@ class QuietSteps:
         self.kernel, self._step, self._state = kernel, step, state
 
     def begin(self, n_steps: int, epoch: int) -> None:
-        """Prepare for the next steps, of which the first is in that epoch."""
+        """Prepare for the next steps. The first is in the given epoch."""
         self.kernel.begin_run(self._state["n_steps"], self._step.index, epoch)
 
     def end(self, n_steps: int, n_done: int) -> None:
-        """Count the steps that were taken, of those that were begun."""
+        """Count the steps that were taken."""
         self._state["n_steps"] += n_done
 
 

@@ -104,8 +104,8 @@ class DaskWorkers(Workers):
                 raise ClusterLostError(
                     f"the Dask cluster has had no worker for {time.monotonic() - seen:.0f} "
                     f"seconds, with {len(running)} jobs to do. Start workers and call again; a "
-                    "search with checkpoint= goes on from its last iteration. If workers may take "
-                    "longer to start, say so by parallel_config('dask', "
+                    "search with checkpoint= continues from its last iteration. If workers may "
+                    "take longer to start, set parallel_config('dask', "
                     "wait_for_workers_timeout=seconds)."
                 )
 
@@ -131,7 +131,7 @@ class DaskWorkers(Workers):
             raise ClusterLostError(
                 "the connection to the Dask scheduler is lost, and the client has ended "
                 f"({self._client!r}). Start a scheduler and workers, make a new Client, and call "
-                "again; a search with checkpoint= goes on from its last iteration."
+                "again; a search with checkpoint= continues from its last iteration."
             )
 
 

@@ -63,7 +63,7 @@ class JoblibWorkers(Workers):
         except BrokenProcessPool:
             pass
         except JoblibTimeoutError as error:
-            if not has_limit or error.args:  # of a job: that of joblib has no arguments
+            if not has_limit or error.args:  # of a job: joblib's has no arguments
                 raise
             end = late(timeout)
         for number in sorted(begun):

@@ -18,14 +18,14 @@ class ClusterLostError(ConnectionError):
 class Job:
     """A call of a function in any process.
 
-    It depends on nothing outside, so it may be repeated, and always returns the same.
+    A job contains all its inputs, so it can be repeated with the same result.
 
     Attributes
     ----------
     name : str
-        What the job is, for errors.
+        Name of the job, for errors.
     function : callable
-        It must pickle, as must its arguments and what it returns.
+        It must pickle, and so must its arguments and its result.
     args : tuple
     """
 
@@ -67,7 +67,7 @@ def late(timeout: float | None) -> Lost:
 class Workers(ABC):
     """A set of processes that run jobs."""
 
-    #: How often a job that runs alone may be lost before it is the cause.
+    #: Number of losses after which a job that runs alone is the cause.
     n_tries_alone: int
 
     @abstractmethod
@@ -76,8 +76,8 @@ class Workers(ABC):
     ) -> Iterator[tuple[int, Done | Lost]]:
         """Run numbered jobs, and yield how they ended, in any order.
 
-        The iterator may end before all jobs have been begun, if the workers were lost. The jobs
-        that it says nothing about can be run again.
+        The iterator may end before all jobs have been begun, if the workers were lost. Jobs without
+        a result can be run again.
 
         Parameters
         ----------
@@ -90,5 +90,5 @@ class Workers(ABC):
         ClusterLostError
             If there is no cluster any more to run jobs on.
         Exception
-            That of a job.
+            The exception of a job.
         """

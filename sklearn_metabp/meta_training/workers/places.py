@@ -10,7 +10,7 @@ def count_places(n_jobs: int | None, n_cores: int, timeout: float | None) -> int
     Parameters
     ----------
     n_jobs : int or None
-        The number that was asked for; negative or None for that of the cluster.
+        The requested number; negative or None for that of the cluster.
     n_cores : int
         Number of jobs that the cluster runs at the same time.
     timeout : float or None

@@ -92,7 +92,7 @@ def _end_of(task: Any) -> Done | Lost:
     except RaySystemError as error:
         raise ClusterLostError(
             f"the Ray cluster cannot be reached any more ({error}). Start it, connect to it by "
-            "ray.init, and call again; a search with checkpoint= goes on from its last iteration."
+            "ray.init, and call again; a search with checkpoint= continues from its last iteration."
         ) from error
     except RayError:
         return DIED

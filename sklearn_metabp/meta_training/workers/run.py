@@ -10,7 +10,7 @@ from joblib.parallel import BACKENDS, get_active_backend
 from sklearn_metabp.meta_training.workers.joblib_workers import JoblibWorkers
 from sklearn_metabp.meta_training.workers.jobs import Done, Job, Lost, LostJobError, Workers
 
-# Backends of joblib that are served without joblib: their names there, our module and class.
+# Backends of joblib that are served without joblib: joblib's name, our module and class.
 _CLUSTERS = {"dask": ("dask_workers", "DaskWorkers"), "ray": ("ray_workers", "RayWorkers")}
 # Jobs that start processes before a job runs again, and the longest time that a start may take.
 _STARTS = [(number, Job("the start of a process", time.sleep, (0.02,))) for number in range(16)]
@@ -22,9 +22,9 @@ def run_jobs(
 ) -> list[Any]:
     """Run jobs on the backend that ``joblib.parallel_config`` has set, and return their results.
 
-    A job whose worker dies, or does not answer within the timeout, runs again. Jobs are not blamed
-    for what another one at the same time may have caused: only a job that loses its worker again
-    when it runs alone is.
+    A job whose worker dies, or does not answer within the timeout, runs again, because another job
+    at the same time may be the cause. The job counts as lost only if it loses its worker again when
+    it runs alone.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def run_jobs(
     ClusterLostError
         If the cluster cannot be reached any more.
     Exception
-        That of a job.
+        The exception of a job.
     """
     workers = _find_workers(n_jobs)
     results: dict[int, Any] = {}
@@ -71,7 +71,7 @@ def _run_alone(workers: Workers, job: Job, timeout: float | None) -> Any:
     """Run a job that was lost once more, or several times, and return its result."""
     n_losses, reason = 0, ""
     while n_losses < workers.n_tries_alone:
-        if timeout is not None:  # what the start of a process takes is not the job's
+        if timeout is not None:  # the time to start a process does not count
             for _ in workers.run(_STARTS, _MAX_START_SECONDS):
                 pass
         for _, end in workers.run([(0, job)], timeout):
@@ -81,9 +81,9 @@ def _run_alone(workers: Workers, job: Job, timeout: float | None) -> Any:
                 case Lost(reason):
                     n_losses += 1
     raise LostJobError(
-        f"{job.name} was given up, when it ran beside others and again when it ran alone: {reason}."
-        " Run it in this process, with n_jobs=1 and outside of any parallel_config, to see what it "
-        "does."
+        f"{job.name} was given up, beside other jobs and again when it ran alone: {reason}."
+        " Run it in this process, with n_jobs=1 and outside of any parallel_config, to see the "
+        "error."
     )
 
 
