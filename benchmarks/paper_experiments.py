@@ -12,15 +12,8 @@ import argparse
 import sys
 import warnings
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
-from workloads import alternate, median_ratio
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "paper"))
 from experiments import (
     BACKPROPAGATION,
     EXPERIMENTS,
@@ -32,6 +25,10 @@ from experiments import (
     train,
     wide_learner,
 )
+from joblib import Parallel, delayed
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+from workloads import alternate, median_ratio
 
 from sklearn_metabp import DivergenceError, LearnedUpdateRule, Safeguarded
 from sklearn_metabp.meta_training import aggregate

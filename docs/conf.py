@@ -43,7 +43,15 @@ extensions = [
 templates_path = ["_templates"]
 # The design notes are for developers and are read where they lie.
 exclude_patterns = ["_build", "_templates", "design"]
-extlinks = {"repo": (f"{REPOSITORY}/blob/{_REVISION}/%s", "%s")}  # :repo:`benchmarks/floor.py`
+extlinks = {
+    "repo": (f"{REPOSITORY}/blob/{_REVISION}/%s", "%s"),  # :repo:`benchmarks/floor.py`
+    # :binder:`text <page>` opens the notebook that binder/make_notebooks.py writes of a page.
+    "binder": (
+        "https://mybinder.org/v2/gh/sklearn-metabp/sklearn-metabp/main"
+        "?urlpath=lab/tree/notebooks/%s.ipynb",
+        None,
+    ),
+}
 extlinks_detect_hardcoded_links = False
 
 # The inventories are files in this repository, so that a build needs no network.
@@ -96,8 +104,16 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "doc_module": ("sklearn_metabp",),
     "backreferences_dir": "api/generated/backreferences",  # pages of the API list their examples
+    "binder": {
+        "org": "sklearn-metabp",
+        "repo": "sklearn-metabp",
+        "branch": "main",
+        "binderhub_url": "https://mybinder.org",
+        "dependencies": "../binder/environment.yml",
+        "notebooks_dir": "notebooks",
+        "use_jupyter_lab": True,
+    },
 }
-
 # Of a block with prompts, only the code is copied: no prompts and no printed outputs.
 copybutton_exclude = ".linenos, .go"
 copybutton_prompt_text = r">>> |\.\.\.(?: |$)"

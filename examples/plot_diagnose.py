@@ -1,10 +1,11 @@
 """
-A training that says why it failed
-==================================
+The reason why a training failed
+================================
 
-A loss curve shows that a training went wrong. A :class:`~sklearn_metabp.TrainingDoctor` says why,
-from the steps that it looked at. The network has two hidden layers, and its learning rate is too
-high.
+Find out why a training failed, and what to change. A loss curve shows that a training
+went wrong. A :class:`~sklearn_metabp.TrainingDoctor` finds the reason in the steps that
+it looked at. The network of this example has two hidden layers, and its learning rate
+is too high.
 """
 
 # %%
@@ -13,11 +14,14 @@ high.
 
 import warnings
 
+import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from sklearn_metabp import SGD, BackpropMLPClassifier, TrainingDoctor
-from sklearn_metabp.plotting import DiagnosisDisplay
+from sklearn_metabp.plotting import DiagnosisDisplay, figure_style
+
+plt.style.use(figure_style())
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
@@ -42,23 +46,32 @@ def train(rate):
 doctor = train(4.0)
 
 # %%
-# Steps of more than twice the way to the minimum make the loss rise. Within six steps most neurons
-# of both layers have lost their slope, and by step 129 nearly all. No gradient reaches them any
-# more, so lower rates later on would not help. A dashed line marks where a problem began.
+# :class:`~sklearn_metabp.plotting.DiagnosisDisplay` draws the numbers behind the
+# verdict. Steps of more than twice the way to the minimum make the loss rise. Within
+# six steps most neurons of both layers have lost their slope, and by step 129 nearly
+# all. No gradient reaches them any more, so lower rates later on would not help. A
+# dashed line marks where a problem began.
 
-DiagnosisDisplay.from_diagnosis(doctor)
+display = DiagnosisDisplay.from_diagnosis(doctor)
+display.figure_.suptitle("Steps are too long: the neurons lose their slope")
 
 # %%
 # After the advice
 # ----------------
 #
-# The verdict gives the factor, so the next rate is no guess.
+# The verdict gives the factor by which the rate was too high.
 
 times = doctor.diagnosis_.findings[0].value
 doctor = train(round(4.0 / times, 2))
 
 # %%
 # The first steps are short of the minimum, the loss falls, and four neurons of five
-# keep their slope. Later lengths scatter, because in single batches little is left but noise.
+# keep their slope. Later lengths scatter, because in single batches little is left but
+# noise.
 
-DiagnosisDisplay.from_diagnosis(doctor)
+# sphinx_gallery_thumbnail_number = 1
+display = DiagnosisDisplay.from_diagnosis(doctor)
+display.figure_.suptitle(
+    "After the advice the loss falls, and most neurons keep their slope"
+)
+plt.show()

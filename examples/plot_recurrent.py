@@ -2,11 +2,15 @@
 A rule learned from feedforward networks trains a recurrent one
 ===============================================================
 
-P. Werbos, "Backpropagation through time: what it does and how to do it" (1990), trains a network
-that has a memory: its states come back at the next time step. The abstract names system
-identification as an application. Here a recurrent network learns how a plant answers its inputs.
-The update rule was learned from networks without time. It knows a gradient and its history, and a
-gradient that is a sum over time steps looks like any other to it.
+Train a recurrent network to follow a plant over time, with an update rule that was
+learned from networks without time.
+
+P. Werbos, "Backpropagation through time: what it does and how to do it" (1990), trains
+a network that has a memory: its states come back at the next time step. The abstract
+names system identification as an application. In this example a recurrent network
+learns how a plant answers its inputs. The update rule was learned from networks without
+time. It knows a gradient and its history, and a gradient that is a sum over time steps
+looks like any other to it.
 """
 
 # %%
@@ -16,9 +20,10 @@ gradient that is a sum over time steps looks like any other to it.
 #
 # .. math:: y(k+1) = \frac{y(k)}{1 + y(k)^2} + u(k)^3
 #
-# It is a standard example of Narendra and Parthasarathy, "Identification and control of dynamical
-# systems using neural networks" (1990). The network sees u alone, so it has to keep y in its
-# states. It is trained on random inputs and tested on a wave that it has never seen.
+# It is a standard example of Narendra and Parthasarathy, "Identification and control of
+# dynamical systems using neural networks" (1990). The network sees u alone, so it has
+# to keep y in its states. It is trained on random inputs and tested on a wave that it
+# has never seen.
 
 import warnings
 
@@ -33,7 +38,9 @@ from sklearn_metabp import (
     LearnedUpdateRule,
     TraceRecorder,
 )
+from sklearn_metabp.plotting import figure_style
 
+plt.style.use(figure_style())
 # All trainings have the same length.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
@@ -54,8 +61,8 @@ u_test = (np.sin(2 * np.pi * k / 25) + np.sin(2 * np.pi * k / 10))[None] / 2
 # %%
 # The rule
 # --------
-# Adam trains two networks without time, a recorder records every step, and a rule of the scope
-# "link" is fitted on the trace.
+# Adam trains two networks without time, a recorder records every step, and a rule of
+# the scope "link" is fitted on the trace.
 
 recorder = TraceRecorder()
 for seed in range(2):
@@ -95,24 +102,19 @@ by_adam = recurrent(Adam(0.01))
 # The learned rule takes the course of Adam
 # -----------------------------------------
 
-fig, ax = plt.subplots(layout="constrained")
-ax.semilogy(by_adam.loss_curve_, color="tab:orange", lw=4, alpha=0.6, label="Adam")
-ax.semilogy(
-    by_rule.loss_curve_,
-    color="tab:blue",
-    lw=1.5,
-    label="rule learned from feedforward networks",
-)
-ax.set_title("Learned without time, it trains through time")
+figure, ax = plt.subplots()
+grey = {"color": "0.75", "linewidth": 6, "linestyle": "-"}
+ax.semilogy(by_adam.loss_curve_, label="Adam", **grey)
+ax.semilogy(by_rule.loss_curve_, label="rule learned from feedforward networks")
+ax.set_title("Learned without time, the rule trains through time")
 ax.set(xlabel="epoch", ylabel="loss")
 ax.legend()
-plt.show()
 
 # %%
 # The states remember the plant
 # -----------------------------
-# A network without time sees the last five inputs. That is not enough, because the output of the
-# plant depends on all inputs before.
+# A network without time sees the last five inputs. That is not enough, because the
+# output of the plant depends on all inputs before.
 
 
 def window(u):
@@ -128,16 +130,16 @@ without_time = BackpropMLPRegressor(
 
 y_test = answer(u_test)[0]
 predictions = {
-    "network without time": (without_time.predict(window(u_test)), "tab:orange", "--"),
-    "recurrent network": (by_rule.predict(u_test[:, :, None])[0], "tab:blue", "-"),
+    "network without time": without_time.predict(window(u_test)),
+    "recurrent network": by_rule.predict(u_test[:, :, None])[0],
 }
-fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
-ax.plot(y_test, color="0.75", lw=6, label="plant")
-for name, (predicted, colour, style) in predictions.items():
+# sphinx_gallery_thumbnail_number = 2
+figure, ax = plt.subplots(figsize=(7, 4.2))
+ax.plot(y_test, label="plant", **grey)
+for (name, predicted), look in zip(predictions.items(), ("C1--", "C0-"), strict=True):
     left = np.mean((predicted - y_test) ** 2) / np.var(y_test)
-    label = f"{name}: {left:.1%} of the variance left"
-    ax.plot(predicted, style, color=colour, label=label)
+    ax.plot(predicted, look, label=f"{name}: {left:.1%} of the variance left")
 ax.set_title("The recurrent network follows the plant")
-ax.set(xlabel="time step", ylabel="output", ylim=(-2.6, 1.5))
-ax.legend(loc="lower center", ncols=1)
+ax.set(xlabel="time step", ylabel="output")
+figure.legend(loc="outside lower center", ncols=2)
 plt.show()

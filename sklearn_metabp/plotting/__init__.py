@@ -10,6 +10,7 @@ from sklearn_metabp.plotting.learned_rule import LearnedRuleDisplay
 from sklearn_metabp.plotting.loss_curve import LossCurveDisplay
 from sklearn_metabp.plotting.rule_comparison import RuleComparisonDisplay
 from sklearn_metabp.plotting.step import StepDisplay
+from sklearn_metabp.plotting.style import figure_style
 from sklearn_metabp.plotting.trace import TraceDisplay
 from sklearn_metabp.plotting.update_rule import UpdateRuleDisplay
 
@@ -23,4 +24,5 @@ __all__ = [
     "StepDisplay",
     "TraceDisplay",
     "UpdateRuleDisplay",
+    "figure_style",
 ]

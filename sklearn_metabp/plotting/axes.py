@@ -1,4 +1,4 @@
-"""Axes and colours, which all displays share."""
+"""Axes, legends and positions, which all displays share."""
 
 from typing import Any
 
@@ -65,45 +65,16 @@ def grid_of_axes(
     return axes
 
 
-def colours(n: int) -> list[Any]:
-    """Return ``n`` different colours."""
-    import matplotlib as mpl
-
-    if n <= 10:
-        return list(mpl.colormaps["tab10"](range(n)))
-    return list(mpl.colormaps["viridis"](np.linspace(0, 0.95, n)))
-
-
-def ordered_colours(n: int) -> list[Any]:
-    """Return ``n`` colours from dark to light that the colour-blind can tell apart."""
-    import matplotlib as mpl
-
-    return list(mpl.colormaps["viridis"](np.linspace(0, 0.85, n)))
-
-
-def line_styles(n: int) -> list[dict[str, Any]]:
-    """Return ``n`` styles of lines that the colour-blind can tell apart, up to 24 different ones.
-
-    The colours are those of M. Okabe and K. Ito (2008).
-    """
-    palette = (
-        "#0072B2",
-        "#E69F00",
-        "#009E73",
-        "#D55E00",
-        "#CC79A7",
-        "#56B4E9",
-        "#000000",
-        "#B3A000",
+def legend_above(ax: Any, n_cols: int = 2) -> None:
+    """Draw the legend of an Axes above it, where it hides no curve."""
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=n_cols,
+        frameon=False,
+        fontsize="small",
+        borderaxespad=0.2,
     )
-    dashes = ("-", "--", ":")
-    return [
-        {
-            "color": palette[k % len(palette)],
-            "linestyle": dashes[k // len(palette) % len(dashes)],
-        }
-        for k in range(n)
-    ]
 
 
 def evenly(n: int, n_wanted: int) -> np.ndarray:

@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.learned.controls import ControlCurves
 from sklearn_metabp.optional_libraries import require_library
-from sklearn_metabp.plotting.axes import evenly, grid_of_axes, ordered_colours
+from sklearn_metabp.plotting.axes import evenly, grid_of_axes
+from sklearn_metabp.plotting.style import ordered_colours
 from sklearn_metabp.plotting.trace import MAX_STEPS, record_training, steps_of_run
 from sklearn_metabp.tracing import Trace
 from sklearn_metabp.update_rules import resolve_update_rule
@@ -240,9 +241,12 @@ class ControllerDisplay:
             handles = [self.adam_lines_[curves.controls[0].name]]
             handles += self.lines_[curves.controls[0].name].values()
             self.figure_.legend(
-                handles=handles, loc="outside lower center", ncols=min(len(handles), 7)
+                handles=handles,
+                loc="outside lower center",
+                ncols=min(len(handles), 7),
+                frameon=False,
             )
-            self.figure_.suptitle("What the controller sets, by layer, beside Adam's constants")
+            self.figure_.suptitle("Values of the controls by layer, beside Adam's constants")
         return self
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn_metabp.diagnostics import Diagnosis, TrainingDoctor
 from sklearn_metabp.diagnostics.looks import Look
 from sklearn_metabp.optional_libraries import require_library
-from sklearn_metabp.plotting.axes import grid_of_axes, line_styles
+from sklearn_metabp.plotting.axes import grid_of_axes, legend_above
+from sklearn_metabp.plotting.style import line_styles
 
 # Limits of the drawn lengths of steps. A length below 0 is a step uphill.
 _SHORTEST, _LONGEST = -1, 12
@@ -91,33 +92,33 @@ class DiagnosisDisplay:
             raise ValueError("the training ended before its first step: it has nothing to draw.")
         looks = course.looks
         steps = [look.index for look in looks]
-        axes = grid_of_axes(ax, 2, 2, figsize=(9, 5.5))
+        axes = grid_of_axes(ax, 2, 2, figsize=(9, 6))
         styles = line_styles(8)
         colours = [style["color"] for style in styles]
         losses, lengths, signals, neurons = axes
 
         n = np.arange(1, course.n_epochs + 1)
         marker = "o" if len(n) < 3 else ""
-        losses.plot(n, course.epoch_losses, color=colours[0], marker=marker, label="training")
+        losses.plot(n, course.epoch_losses, **styles[0], marker=marker, label="training")
         validation = course.ending.validation_losses
         if len(validation):
             epochs = np.arange(1, len(validation) + 1)
-            losses.plot(epochs, validation, color=colours[1], linestyle="--", label="validation")
+            losses.plot(epochs, validation, **styles[1], label="validation")
         losses.axhline(course.constant, color="grey", linestyle=":", label="best constant")
         losses.set(xlabel="epoch", ylabel="loss", yscale="log")
-        losses.legend()
+        legend_above(losses, 3)
 
         drawn = np.clip([look.length for look in looks], _SHORTEST, _LONGEST)
         lengths.plot(steps, drawn, "o-", color=colours[0], markersize=3)
         lengths.axhline(1, color="grey", linestyle=":", label="to the minimum")
         lengths.axhline(2, color=colours[3], linestyle="-", linewidth=1, label="the loss rises")
         lengths.set(xlabel="step", ylabel="length of steps")
-        lengths.legend()
+        legend_above(lengths)
 
         signals.plot(steps, [_signal(look) for look in looks], "o-", color=colours[0], markersize=3)
         signals.axhline(1, color="grey", linestyle=":", label="noise alone")
         signals.set(xlabel="step", ylabel="gradient² / noise", yscale="log")
-        signals.legend()
+        legend_above(signals)
 
         for layer in range(len(looks[0].idle)):
             shares = [look.idle[layer].mean() for look in looks]
@@ -125,7 +126,7 @@ class DiagnosisDisplay:
             neurons.plot(steps, shares, label=f"layer {layer + 1}", **style)
         neurons.set(xlabel="step", ylabel="neurons without slope", ylim=(-0.03, 1.03))
         if looks[0].idle:
-            neurons.legend()
+            legend_above(neurons, 4)
 
         for finding in self.diagnosis.findings:
             if finding.is_problem and finding.step is not None:

@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.optional_libraries import require_library
-from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
+from sklearn_metabp.plotting.axes import evenly, grid_of_axes
+from sklearn_metabp.plotting.style import colours
 from sklearn_metabp.plotting.trace import steps_of_run
 from sklearn_metabp.tracing import Trace
 
@@ -210,10 +211,15 @@ class ImitationDisplay:
             kwargs = {"color": colour, "label": name, **style}
             self.scatters_[name] = points.scatter(self.y_true[mine], self.y_pred[mine], **kwargs)
             (self.r2_lines_[name],) = curves.plot(
-                self.steps, self.r2_by_name[name], color=colour, linewidth=0.9, alpha=0.8
+                self.steps,
+                self.r2_by_name[name],
+                color=colour,
+                linestyle="-",
+                linewidth=0.8,
+                alpha=0.5,
             )
         (self.r2_line_,) = curves.plot(
-            self.steps, self.r2, color="black", linewidth=1.4, label="all together"
+            self.steps, self.r2, color="black", linestyle="-", linewidth=2, label="all together"
         )
         points.set(xlabel=f"true {self.noun}", ylabel=f"predicted {self.noun}")
         points.locator_params(nbins=5)

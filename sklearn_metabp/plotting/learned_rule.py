@@ -8,7 +8,8 @@ from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.learned import LearnedUpdateRule
 from sklearn_metabp.optional_libraries import require_library
-from sklearn_metabp.plotting.axes import grid_of_axes, line_styles
+from sklearn_metabp.plotting.axes import grid_of_axes
+from sklearn_metabp.plotting.style import COLOURS, line_styles
 from sklearn_metabp.plotting.teacher import teacher_effects
 from sklearn_metabp.update_rules import UpdateRule
 
@@ -167,8 +168,16 @@ class LearnedRuleDisplay:
         for unused in axes[n_inputs:]:
             unused.remove()
         axes = axes[:n_inputs]
-        style = _validate_style_kwargs({"color": "tab:blue", "linewidth": 1.5}, line_kwargs or {})
-        of_teacher = {"color": "tab:orange", "linewidth": 4, "alpha": 0.5, "label": "teacher"}
+        style = _validate_style_kwargs(
+            {"color": COLOURS[0], "linestyle": "-", "linewidth": 1.5}, line_kwargs or {}
+        )
+        of_teacher = {
+            "color": COLOURS[1],
+            "linestyle": "-",
+            "linewidth": 4,
+            "alpha": 0.5,
+            "label": "teacher",
+        }
         self.lines_, self.teacher_lines_ = {}, {}
         for one, (name, (values, predictions)) in zip(axes, self.effects.items(), strict=True):
             if self.teacher_effects is not None:
@@ -192,7 +201,9 @@ class LearnedRuleDisplay:
         if self.names:
             place = {"loc": "outside lower center", "ncols": 5} if ax is None else {}
             holder = self.figure_ if ax is None else axes[0]
-            holder.legend(handles=next(iter(self.lines_.values())), fontsize="small", **place)
+            holder.legend(
+                handles=next(iter(self.lines_.values())), fontsize="small", frameon=False, **place
+            )
             if ax is None:
                 self.figure_.suptitle("Outputs of the controller along each input; 0 is its start")
         elif ax is None and self.formula is not None and _fits_title(self.formula):

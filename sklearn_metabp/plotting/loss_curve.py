@@ -8,6 +8,7 @@ from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_metabp.optional_libraries import require_library
+from sklearn_metabp.plotting.style import line_styles
 
 # A longer repr of an update rule is too long for a legend.
 _LONGEST_NAME = 40
@@ -16,8 +17,8 @@ _LONGEST_NAME = 40
 class LossCurveDisplay:
     """Training loss of every epoch, of one or several fitted models, and their validation loss.
 
-    :meth:`from_estimator` makes it. The validation loss is a dashed line. It is drawn for models
-    that have a ``validation_loss_curve_``.
+    :meth:`from_estimator` makes it. Every model has a colour and dashes of its own. If a model has
+    a ``validation_loss_curve_``, training losses are solid lines and validation losses dashed ones.
 
     Parameters
     ----------
@@ -167,11 +168,16 @@ class LossCurveDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         validation = self.validation_loss_curves or [None] * n
+        cycle = line_styles(
+            n, first=len(ax.lines)
+        )  # an Axes may have the curves of another display
         self.lines_, self.validation_lines_ = [], []
-        for curve, held_out, name, style in zip(
-            self.loss_curves, validation, self.names, styles, strict=True
+        for curve, held_out, name, look, style in zip(
+            self.loss_curves, validation, self.names, cycle, styles, strict=True
         ):
-            style = _validate_style_kwargs({"label": name}, style)
+            if self.validation_loss_curves is not None:
+                look = {**look, "linestyle": "-"}
+            style = _validate_style_kwargs({"label": name, **look}, style)
             line = _draw(ax, curve, style)
             self.lines_.append(line)
             style |= {

@@ -9,6 +9,7 @@ from sklearn_metabp.meta_training import RuleComparison
 from sklearn_metabp.meta_training.rule_comparison import RuleSummary
 from sklearn_metabp.optional_libraries import require_library
 from sklearn_metabp.plotting.axes import grid_of_axes
+from sklearn_metabp.plotting.style import COLOURS
 
 
 class RuleComparisonDisplay:
@@ -136,11 +137,12 @@ class RuleComparisonDisplay:
         from matplotlib.ticker import MaxNLocator, NullLocator
 
         style = _validate_style_kwargs(
-            {"fmt": "o", "capsize": 3, "color": "C0", "label": "interquartile mean, 95 %"},
+            {"fmt": "o", "capsize": 3, "color": COLOURS[0], "label": "interquartile mean, 95 %"},
             errorbar_kwargs or {},
         )
-        if ax is None:
-            (ax,) = grid_of_axes(None, 1, 1, figsize=(6, 1.5 + 0.35 * len(self.summaries)))
+        is_given = ax is not None
+        if not is_given:
+            (ax,) = grid_of_axes(None, 1, 1, figsize=(6, 1.9 + 0.35 * len(self.summaries)))
         places = np.arange(len(self.summaries))
         means = np.array([one.iqm for one in self.summaries])
         low = means - [one.iqm_low for one in self.summaries]
@@ -166,6 +168,16 @@ class RuleComparisonDisplay:
         ax.set_yticks(places, [one.rule for one in self.summaries])
         ax.set_ylim(len(places) - 0.5, -0.5)
         ax.set_xlabel(f"{self.measure.replace('_', ' ')}, over that of {self.reference}")
-        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
+        if is_given:
+            ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
+        else:
+            handles = [self.errorbar_, self.geometric_means_]
+            ax.figure.legend(
+                handles=handles,
+                fontsize="small",
+                frameon=False,
+                loc="outside lower center",
+                ncols=2,
+            )
         self.ax_, self.figure_ = ax, ax.figure
         return self

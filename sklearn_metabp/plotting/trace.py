@@ -13,7 +13,8 @@ from sklearn_metabp.callbacks.base import check_count
 from sklearn_metabp.estimators import BackpropMLPClassifier, BackpropMLPRegressor
 from sklearn_metabp.network import ParameterLayout
 from sklearn_metabp.optional_libraries import require_library
-from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
+from sklearn_metabp.plotting.axes import evenly, grid_of_axes
+from sklearn_metabp.plotting.style import colours
 from sklearn_metabp.tracing import Trace, TraceRecorder
 
 # More points than a figure has columns are not visible.
@@ -154,7 +155,9 @@ class TraceDisplay:
         require_library("matplotlib", f"{type(self).__name__}.plot")
         from matplotlib.lines import Line2D
 
-        style = _validate_style_kwargs({"linewidth": 0.8, "alpha": 0.6}, line_kwargs or {})
+        style = _validate_style_kwargs(
+            {"linestyle": "-", "linewidth": 0.8, "alpha": 0.6}, line_kwargs or {}
+        )
         axes = grid_of_axes(ax, 3, 1, figsize=(7, 7), sharex=True)
         self.param_lines_, self.update_lines_ = {}, {}
         legend = []

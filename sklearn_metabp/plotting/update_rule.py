@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.optional_libraries import require_library
-from sklearn_metabp.plotting.axes import colours, evenly, grid_of_axes
+from sklearn_metabp.plotting.axes import evenly, grid_of_axes, legend_above
+from sklearn_metabp.plotting.style import line_styles
 from sklearn_metabp.plotting.trace import MAX_STEPS, record_training, steps_of_run
 from sklearn_metabp.tracing import Trace
 
@@ -205,7 +206,7 @@ class UpdateRuleDisplay:
         of_sizes[0].set_ylabel("step size |Δw|")
         of_rates[0].set_ylabel("learning rate |Δw| / |g|")
         for layer, bottom in enumerate(of_rates):
-            of_sizes[layer].legend(fontsize="small")
+            legend_above(of_sizes[layer])
             bottom.set_xlabel("step")
         self.ax_, self.figure_ = axes, axes[0].figure
         return self
@@ -220,7 +221,7 @@ class UpdateRuleDisplay:
             is_bias, layer = divmod(position, len(axes))
             lower, median, upper = of_tensor.T
             marker = "o" if len(self.steps) == 1 else ""  # a line of one point is not seen
-            kwargs = {"color": colours(2)[is_bias], "label": name, "marker": marker, **style}
+            kwargs = {**line_styles(2)[is_bias], "label": name, "marker": marker, **style}
             (lines[name],) = axes[layer].plot(self.steps, median, **kwargs)
             filling = {"color": lines[name].get_color(), "alpha": 0.2, "linewidth": 0}
             bands[name] = axes[layer].fill_between(self.steps, lower, upper, **filling)

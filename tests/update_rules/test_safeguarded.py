@@ -262,7 +262,7 @@ def test_rules_that_cannot_be_safeguarded_are_refused():
 @pytest.mark.parametrize("scope", ["network", "neuron", "link", "layer"])
 def test_the_papers_fourth_experiment_ends_as_under_backpropagation(scope):
     """Fit on 50 cycles; alone rules of the network and of layers end far above the start."""
-    folder = Path(__file__).parents[2] / "examples" / "paper"
+    folder = Path(__file__).parents[2] / "benchmarks"
     sys.path.insert(0, str(folder))
     try:
         import experiments

@@ -1,6 +1,7 @@
-"""The four experiments of R. Jakša and M. Katrák (2006): data, networks, learning networks, curves.
+"""The four experiments of R. Jakša and M. Katrák (2006): data, networks, learning networks.
 
-The scripts of this folder and ``benchmarks/paper_experiments.py`` use this module.
+``paper_experiments.py`` measures them with many starts. The scripts in ``examples/paper`` show one
+training of each; every script there has its own code, so that it runs alone.
 """
 
 import warnings
@@ -23,7 +24,7 @@ from sklearn_metabp import (
 )
 
 CYCLES = 5000  # of backpropagation, recorded
-SHOWN = 1200  # cycles in the paper's figures
+SHOWN = 1200  # cycles in the paper's figures, and of every training here
 KEPT_STEPS = 20_000  # kept steps of one run: all of experiments 1 to 3, every 15th of experiment 4
 BACKPROPAGATION = SGD(0.23)
 WITH_HIDDEN = ["weights", "biases", "inputs", "outputs", "targets", "hidden_activations"]
@@ -75,7 +76,6 @@ EXPERIMENTS = {
     3: Experiment("OR, 2-4-1", CORNERS, OR, (4,), (3,)),
     4: Experiment("square, 2-5-2", *square(60, seed=0), (5,), (3,), WITH_HIDDEN),
 }
-SQUARE_TEST = square(200, seed=1)
 
 
 def network(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> BackpropMLPRegressor:
@@ -174,12 +174,6 @@ def rule_for(experiment: Experiment, scope: str, learner=None, seed: int = 0) ->
     return LearnedUpdateRule(learner, scope=scope, inputs=inputs, random_state=seed)
 
 
-def error_of_learning(rule: LearnedUpdateRule) -> np.ndarray:
-    """Return the error of the learning network in every cycle of its training."""
-    learner = getattr(rule.learner_, "regressor_", rule.learner_)
-    return np.array(getattr(learner, "_final_estimator", learner).loss_curve_)
-
-
 def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
     """Return J(t) of a network trained by a rule; infinite if the training diverges.
 
@@ -193,57 +187,3 @@ def train(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.
     except DivergenceError:
         return np.full(n_cycles, np.inf)
     return np.array(model.loss_curve_)
-
-
-def states(experiment: Experiment, rule, seed: int, n_cycles: int = SHOWN) -> np.ndarray:
-    """Return weights and biases at the end of every cycle, (n_cycles, n_params)."""
-    recorder = TraceRecorder(["params"], every=len(experiment.X))
-    network(experiment, rule, seed, n_cycles).set_callbacks(recorder).fit(
-        experiment.X, experiment.y
-    )
-    return recorder.trace_.params
-
-
-def print_table(curves: dict[str, dict[str, np.ndarray]]) -> None:
-    """Print J of every rule after 1, 100 and all cycles, and its ratio to backpropagation's."""
-    print(f"{'start':<18} {'trained by':<36} {'J(1)':>7} {'J(100)':>7} {'J(end)':>9} {'ratio':>8}")
-    for start, by_rule in curves.items():
-        reference = by_rule["backpropagation"][-1]
-        for name, curve in by_rule.items():
-            print(
-                f"{start:<18} {name:<36} {curve[0]:7.3f} {curve[99]:7.3f} {curve[-1]:9.5f} "
-                f"{curve[-1] / reference:8.2f}"
-            )
-
-
-STYLES = {
-    "backpropagation": {"color": "0.72", "lw": 5, "solid_capstyle": "round"},
-    "paper's learning network": {"color": "C3", "lw": 1.6},
-    "wide, one run": {"color": "C0", "lw": 1.6, "ls": "--"},
-    "wide, ten runs": {"color": "C2", "lw": 1.6, "ls": "-."},
-    "wide, hundred runs": {"color": "C5", "lw": 1.6},
-    "neuron scope": {"color": "C1", "lw": 1.8, "ls": "--"},
-    "link scope": {"color": "C4", "lw": 2.2, "ls": ":"},
-}
-
-
-def draw_training(ax, by_rule: dict[str, np.ndarray], title: str, top: float | None = None) -> None:
-    """Draw J(t) of several rules from one start, as in figures 5, 7, 9 and 11."""
-    for name, curve in by_rule.items():
-        ax.plot(np.arange(1, len(curve) + 1), curve, label=name, **STYLES[name])
-    ax.set(title=title, xlabel="cycle t", ylabel="J(t)", xlim=(0, SHOWN), ylim=(0, top))
-    ax.legend(frameon=False, fontsize=9)
-
-
-def draw_learning(ax, rules: dict[str, LearnedUpdateRule], title: str) -> None:
-    """Draw the error of training learning networks, as in figures 4, 6, 8 and 10."""
-    for name, rule in rules.items():
-        error = error_of_learning(rule)
-        style = {**STYLES[name], "lw": 1.6}
-        ax.semilogy(np.arange(1, len(error) + 1), error / error[0], label=name, **style)
-    ax.set(
-        title=title,
-        xlabel="cycle of the learning network",
-        ylabel="error over that of the first cycle",
-    )
-    ax.legend(frameon=False, fontsize=9)
