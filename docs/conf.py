@@ -114,6 +114,7 @@ sphinx_gallery_conf = {
         "use_jupyter_lab": True,
     },
 }
+
 # Of a block with prompts, only the code is copied: no prompts and no printed outputs.
 copybutton_exclude = ".linenos, .go"
 copybutton_prompt_text = r">>> |\.\.\.(?: |$)"
