@@ -8,8 +8,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 KERNELS = Path("sklearn_metabp/_kernels")
-# No -march=native: the loops are compiled for the vector units found at run time.
-UNIX_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+# No -march=native: the loops are compiled for the vector units found at run time. -g0: without the
+# debug information that Python's own flags ask for, a wheel is a fifth as large.
+UNIX_FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 
 
 def headers(source: Path) -> list[str]:

@@ -7,7 +7,7 @@ the data sets for reporting. All rules train a task from the same start with the
 validate after the same 51 epochs at most. The validation rows choose the epoch, and the test rows
 are reported: their loss over that of Adam, as the interquartile mean over all settings.
 
-``python benchmarks/which_update_rule.py`` takes about four minutes of one core. It needs the
+``python benchmarks/which_update_rule.py`` takes some minutes of one core. It needs the
 packages of ``real_data_sets.py``. ``--figure FILE`` also draws the table.
 """
 

@@ -53,6 +53,7 @@ rule = LearnedUpdateRule(random_state=0).fit(record(load_iris, (8,), 0))
 # The training is on other data, with another architecture.
 # :class:`~sklearn_metabp.plotting.ImitationDisplay` shows predicted against true
 # updates, and R² over the steps.
+# R² falls late in the training, where the updates are small.
 
 display = ImitationDisplay.from_rule(rule, record(load_wine, (12, 6), 1))
 display.ax_[1].set_ylim(0.5, 1.02)

@@ -52,8 +52,8 @@ LEARNERS = {
     ),
     "Ridge": Ridge(alpha=1e-6),
     "DecisionTree": DecisionTreeRegressor(min_samples_leaf=5),
-    "RandomForest": RandomForestRegressor(10, min_samples_leaf=5),
-    "HistGradientBoosting": HistGradientBoostingRegressor(max_iter=50),
+    "RandomForest": RandomForestRegressor(5, min_samples_leaf=5),
+    "HistGradientBoosting": HistGradientBoostingRegressor(max_iter=30),
 }
 
 
@@ -87,7 +87,7 @@ def record(update_rule, random_state):
 
 X_wine, y_wine = load_wine(return_X_y=True)
 X_wine = scale(X_wine)
-N_EPOCHS = 20
+N_EPOCHS = 12
 
 
 def train_on_wine(update_rule):
@@ -160,8 +160,8 @@ low, high = ax.get_xlim()
 ax.set_xlim(min(low, 0.95), max(high, 1.05))
 
 # %%
-# The cost of a step differs a hundredfold. The two MLPs run compiled, at one and a half
-# to two times the cost of the teacher.
+# The cost of a step differs about a hundredfold. The two MLPs run compiled, at one and
+# a half to two times the cost of the teacher.
 
 # sphinx_gallery_thumbnail_number = 2
 ax = draw(

@@ -30,7 +30,7 @@ builds = pytest.mark.skipif(
 
 # An installed copy reports on itself and writes what it trained.
 PROGRAM = """
-import sys, numpy as np
+import sys, warnings, numpy as np
 from sklearn.datasets import load_iris
 import sklearn_metabp
 from sklearn_metabp import _kernels, SGD, BackpropMLPClassifier
@@ -38,7 +38,11 @@ assert sklearn_metabp.__file__.startswith(sys.argv[1]), sklearn_metabp.__file__
 X, y = load_iris(return_X_y=True)
 rule = SGD(0.05, 0.9)
 model = BackpropMLPClassifier((10,), "tanh", update_rule=rule, random_state=0, max_iter=100)
-model.fit(X, y)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    model.fit(X, y)
+warned = any(one.category is sklearn_metabp.NotCompiledWarning for one in caught)
+assert warned is not _kernels.COMPILED, caught
 np.save(sys.argv[2], model.params_)
 print(_kernels.COMPILED, model.score(X, y))
 """

@@ -71,11 +71,11 @@ figure.legend(*axes[0].get_legend_handles_labels(), ncols=2, loc="outside lower 
 # %%
 # Record, and learn
 # -----------------
-# Every fifth step of 1200 cycles is kept, 14 400 patterns.
+# Every fifth step of 900 cycles is kept, 10 800 patterns.
 
 BACKPROPAGATION = SGD(0.23)
 TEACHER, UNSEEN = 0, 100  # the starts
-N_CYCLES = 500  # of a student
+N_CYCLES = 350  # of a student
 INPUTS = ["weights", "biases", "inputs", "outputs", "targets", "hidden_activations"]
 
 
@@ -95,7 +95,7 @@ def mlp(hidden, rule, max_iter, random_state=None):
 
 
 recorder = TraceRecorder("all", every=5)
-mlp((5,), BACKPROPAGATION, 1200, random_state=TEACHER).set_callbacks(recorder).fit(X, y)
+mlp((5,), BACKPROPAGATION, 900, random_state=TEACHER).set_callbacks(recorder).fit(X, y)
 trace = recorder.trace_
 print(trace)
 
@@ -107,7 +107,7 @@ network = BackpropMLPRegressor(
     update_rule=Adam(0.01, schedule=lambda t, t_planned: 1 - t / t_planned),
     alpha=0.3,
     batch_size=200,
-    max_iter=60,
+    max_iter=40,
     n_iter_no_change=np.inf,
 )
 wide = make_pipeline(StandardScaler(), network)
@@ -122,7 +122,7 @@ rules = {
 }
 for name, rule in rules.items():
     rule.set_params(random_state=0).fit(
-        trace[::6] if "network" in name else trace[::60]
+        trace[::5] if "network" in name else trace[::60]
     )
 
 # %%
@@ -155,7 +155,7 @@ def train(rule):
 
 everyone = {"backpropagation": BACKPROPAGATION, **rules}
 curves = {}
-print(f"{'':<26} {'J(500)':>9}  right in the testing set")
+print(f"{'':<26} {'J(350)':>9}  right in the testing set")
 for name, rule in everyone.items():
     model, curves[name] = train(rule)
     right = (

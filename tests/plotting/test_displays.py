@@ -284,7 +284,7 @@ def test_a_loss_curve_display_says_what_is_wrong():
         LossCurveDisplay.from_estimator(ensemble)
     with pytest.raises(ValueError, match="DummyClassifier has no loss_curve_ to draw"):
         LossCurveDisplay.from_estimator(DummyClassifier().fit(X, y))
-    with pytest.raises(ValueError, match="there are 1 models, 2 names"):
+    with pytest.raises(ValueError, match="got 2 names, 1 models"):
         LossCurveDisplay.from_estimator(model, names=["a", "b"])
     with pytest.raises(ValueError, match="line_kwargs must be one dict or 1 of them, got 2"):
         LossCurveDisplay.from_estimator(model, line_kwargs=[{}, {}])
