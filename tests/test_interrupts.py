@@ -64,7 +64,7 @@ def test_a_second_ctrl_c_within_a_second_goes_through(clock, setting, pause, end
 def test_a_second_ctrl_c_ends_searches_and_ensembles(clock, run):
     with (
         pytest.raises(KeyboardInterrupt),
-        pytest.warns(UserWarning, match="counts it as it is") as warned,
+        pytest.warns(UserWarning, match="uses its result") as warned,
     ):
         run(interrupted())
     assert sum("interrupted by user" in str(w.message) for w in warned) == 1

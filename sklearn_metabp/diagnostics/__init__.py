@@ -1,4 +1,4 @@
-"""Quantities that explain a recorded training, and verdicts about it."""
+"""Quantities of a recorded training, and a diagnosis in words."""
 
 from sklearn_metabp.diagnostics.batch_tests import (
     BatchTest,

@@ -18,10 +18,11 @@ class BatchTest:
     Attributes
     ----------
     ratios : ndarray of shape (n_steps,)
-        Left side over right side of the test: it is passed at 1 or less. NaN for one pattern.
+        Left side of the test divided by the right side. The test is passed if it is at most 1. NaN
+        for one pattern.
     passed : ndarray of bool of shape (n_steps,)
     batch_sizes : ndarray of shape (n_steps,)
-        Number of patterns with which the test would just be passed.
+        Smallest number of patterns that passes the test.
     """
 
     ratios: np.ndarray
@@ -30,7 +31,7 @@ class BatchTest:
 
 
 def norm_test(trace: Trace, *, theta: float = 0.9) -> BatchTest:
-    r"""Test whether the norm of the gradient stands out from its noise.
+    r"""Test whether the gradient is large compared with its noise.
 
     .. math:: \frac{1}{n} \cdot \frac{1}{n-1} \sum_p |g_p - g|^2 \le \theta^2 |g|^2
 
@@ -40,8 +41,8 @@ def norm_test(trace: Trace, *, theta: float = 0.9) -> BatchTest:
     Parameters
     ----------
     trace : Trace
-        With ``params``, ``gradients``, ``activations`` and ``deltas``. Several runs may have
-        different networks.
+        A trace with ``params``, ``gradients``, ``activations`` and ``deltas``. The networks of its
+        runs may differ.
     theta : float, default=0.9
         :math:`\theta`, above 0.
 
@@ -52,8 +53,8 @@ def norm_test(trace: Trace, *, theta: float = 0.9) -> BatchTest:
     Raises
     ------
     TypeError, ValueError
-        If it is no trace, lacks a variable, if ``theta`` is out of its range, or if the gradients
-        of patterns do not factor.
+        If ``trace`` is no trace or lacks a variable, if ``theta`` is out of its range, or if the
+        gradients of patterns have no factors.
 
     References
     ----------
@@ -80,7 +81,7 @@ def inner_product_test(trace: Trace, *, theta: float = 0.9) -> BatchTest:
     trace : Trace
         As for :func:`norm_test`.
     theta : float, default=0.9
-        :math:`\theta`, above 0; 0.9 is the source's.
+        :math:`\theta`, above 0. The source uses 0.9.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def orthogonality_test(trace: Trace, *, nu: float = 5.84) -> BatchTest:
     trace : Trace
         As for :func:`norm_test`.
     nu : float, default=5.84
-        :math:`\nu`, above 0; 5.84, the tangent of 80 degrees, is the source's.
+        :math:`\nu`, above 0. The source uses 5.84, the tangent of 80 degrees.
 
     Returns
     -------

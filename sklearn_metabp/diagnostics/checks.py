@@ -1,4 +1,4 @@
-"""The table of checks: what a diagnosis looks for, and its words."""
+"""The table of checks of a diagnosis, with their texts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from sklearn_metabp.network import BaseNetwork
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks that a check can be made on.
+    """The networks that a check works for.
 
     Attributes
     ----------
     include : callable
-        ``include(network)`` returns whether a network is one of them.
+        ``include(network)`` returns whether a check works for a network.
     words : str
-        The property that makes a network one of them.
+        The property of these networks, as a text.
     """
 
     include: Callable[[BaseNetwork], bool]
@@ -42,28 +42,28 @@ UNGATED = Networks(
 
 @dataclass(frozen=True)
 class Check:
-    """One way in which a training goes wrong.
+    """A check for one problem of a training.
 
     Attributes
     ----------
     name : str
     evidence : callable
-        ``evidence(course)`` returns the evidence; None if the course lacks what it needs.
+        ``evidence(course)`` returns the evidence, or None if the course lacks necessary data.
     threshold : float
-        Least value of the evidence that is a finding.
+        Smallest value of the evidence that is a finding.
     words : str
         The verdict, with the facts of the evidence in braces, and ``{since}`` and ``{layer}``.
     advice : str
         The advice, in the same form.
     needs : str
-        The data that it needs, for the list of checks that could not be made.
+        The data that it needs, for the list of checks that were not possible.
     networks : Networks
-        The networks that it can be made on.
+        The networks that it works for.
     after : tuple of str
-        Earlier checks whose problems come first: this one is their effect, or its advice would
-        work against theirs.
+        Earlier checks whose problems must be solved first, because this problem is their effect, or
+        because its advice contradicts theirs.
     is_problem : bool
-        False for facts that do little harm by themselves.
+        False for facts that are almost harmless by themselves.
     """
 
     name: str
@@ -77,13 +77,13 @@ class Check:
     is_problem: bool = True
 
 
-# A training that ended before its first step was seen has no course, and no other finding.
+# A training that ended before its first observed step has no course, and no other finding.
 NO_STEP = Check(
     "no step",
     lambda course: None,
     1.0,
-    "the training ended before its first step was seen, by {error}",
-    "see to this error: nothing else is known of the training",
+    "the training ended before its first step, by {error}",
+    "solve this error: nothing else is known about the training",
 )
 
 # Problems that keep a network from learning much, for the `after` of checks.
@@ -114,14 +114,14 @@ CHECKS = (
         data_checks.unscaled_inputs,
         15.0,
         "{column} has mean {mean:.3g} and standard deviation {deviation:.3g}",
-        "scale X, as by StandardScaler in a pipeline",
+        "scale X, for example by StandardScaler in a pipeline",
     ),
     Check(
         "unscaled targets",
         data_checks.unscaled_targets,
         1.0,
         "output {output} of y has mean {mean:.3g} and standard deviation {deviation:.3g}",
-        "scale y, as by TransformedTargetRegressor with StandardScaler, or set "
+        "scale y, for example by TransformedTargetRegressor with StandardScaler, or set "
         "init_output_bias='targets'",
     ),
     Check(
@@ -137,7 +137,7 @@ CHECKS = (
         neuron_checks.dead_neurons,
         0.6,
         "hidden layer {layer}: {share:.0%} of the neurons are dead from {since}",
-        "lower the learning rate, start biases at 0, or take leaky_relu, elu or gelu",
+        "lower the learning rate, start biases at 0, or use leaky_relu, elu or gelu",
         networks=UNGATED,
         after=("rate too high", "unscaled inputs", "equal neurons"),
     ),
@@ -146,7 +146,7 @@ CHECKS = (
         neuron_checks.saturated_neurons,
         0.8,
         "hidden layer {layer}: {share:.0%} of the activations are saturated from {since}",
-        "start from smaller weights, scale X, lower the learning rate, or take relu",
+        "start from smaller weights, scale X, lower the learning rate, or use relu",
         networks=UNGATED,
         after=("rate too high", "unscaled inputs"),
     ),
@@ -181,7 +181,7 @@ CHECKS = (
         0.6,
         "with dropout={dropout:g} the loss stays at {level:.0%} of that of a constant; nothing "
         "dropped it is {without:.0%}",
-        "lower dropout, or take more neurons",
+        "lower dropout, or use more neurons",
         networks=LAYERED,
         after=("rate too high", *LOST_NEURONS),
     ),
@@ -227,7 +227,7 @@ CHECKS = (
         0.8,
         "the gradient is noise from {since}: the errors of neighbouring rows have a correlation "
         "of {structure:.2g}",
-        "check that rows and targets belong together; if they do, X says nothing more about y",
+        "check that rows and targets belong together; if they do, X has no further use for y",
         needs="batches of two patterns and 30 rows",
         networks=LAYERED,
         after=LITTLE_LEARNED,
@@ -255,7 +255,7 @@ CHECKS = (
         1.3,
         "the validation loss rose to {times} times its best, from {since}, while the training "
         "loss fell to {train:.2g}",
-        "stop early (early_stopping=True), raise alpha or dropout, or take fewer neurons; look "
+        "stop early (early_stopping=True), raise alpha or dropout, or use fewer neurons; look "
         "for wrong labels",
         needs="validation rows",
         after=("dropout too strong", "class collapse"),
@@ -274,7 +274,7 @@ CHECKS = (
         0.4,
         "the loss came to rest at {level:.0%} of that of a constant, and the errors of "
         "neighbouring rows have a correlation of {structure:.2g}",
-        "take more neurons (the narrowest layer has {width}), or less alpha and dropout",
+        "use more neurons (the narrowest layer has {width}), or less alpha and dropout",
         needs="30 rows and 3 epochs",
         networks=LAYERED,
         after=(*LITTLE_LEARNED, "oscillation", "noisy steps", "memorising", "plateau"),
@@ -312,7 +312,7 @@ CHECKS = (
         data_checks.constant_columns,
         1.0,
         "of {columns} columns of X, {kinds}, in the {rows} rows looked at",
-        "drop them, as by VarianceThreshold",
+        "drop them, for example by VarianceThreshold",
         needs="20 rows",
         is_problem=False,
     ),

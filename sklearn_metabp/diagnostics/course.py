@@ -1,4 +1,4 @@
-"""The course of one training: everything that a check can be made on."""
+"""The course of one training: the data for the checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,26 +10,26 @@ import numpy as np
 from sklearn_metabp.diagnostics.looks import Look
 from sklearn_metabp.network import constant_loss
 
-# A training of fewer epochs may end before the loss shows where it comes to rest.
+# With fewer epochs, the loss does not show its limit.
 _FEW_EPOCHS = 30
 
 
 @dataclass
 class Ending:
-    """The way in which a training ended, as far as it is known.
+    """The end of a training, as far as it is known.
 
     Attributes
     ----------
     is_known : bool
-        True if the rest is known. A trace does not have it.
+        True if the other fields are known. They are unknown for a trace.
     divergence : str or None
         Text of a divergence.
     ran_out_of_patience : bool
-        True if patience or a callback ended it.
+        True if patience or a callback ended the training.
     takes_steps : bool
         False for a line search.
     validation_losses : ndarray of shape (n_epochs,)
-        Empty without validation rows, NaN for an epoch that was not validated.
+        Empty without validation rows. NaN for an epoch without validation.
     """
 
     is_known: bool = False
@@ -51,15 +51,15 @@ class Course:
     epoch_losses : ndarray of shape (n_epochs,)
         Mean loss of every epoch.
     peak : float
-        Highest mean loss of an epoch, or of successive steps that were seen, with some patterns
-        together; minus infinity if there were too few.
+        Highest mean loss of an epoch, or of successive observed steps with enough patterns. Minus
+        infinity if there were too few patterns.
     X, targets : ndarray of shape (n_rows, n_columns)
-        Some rows of the training. Of a recurrent network, inputs of some time steps, and targets of
-        some, which need not be the same.
+        Some rows of the training. For a recurrent network they are inputs of some time steps, and
+        targets of some time steps, perhaps of others.
     first_params : ndarray of shape (n_params,)
         Parameters before the first step.
     params : ndarray of shape (n_params,) or None
-        Parameters at the end; None if they are not finite.
+        Parameters at the end, or None if they are not finite.
     ending : Ending
     """
 
@@ -85,12 +85,12 @@ class Course:
 
     @property
     def n_epochs(self) -> int:
-        """Number of epochs that ended."""
+        """Number of finished epochs."""
         return len(self.epoch_losses)
 
     @cached_property
     def constant(self) -> float:
-        """Loss of the best constant prediction for the rows that were kept."""
+        """Loss of the best constant prediction for the kept rows."""
         return max(constant_loss(self.network, self.targets), np.finfo(float).tiny)
 
     @property
@@ -100,7 +100,7 @@ class Course:
 
     @cached_property
     def outputs(self) -> np.ndarray | None:
-        """Outputs for the kept rows at the end, nothing dropped; None if they are not known."""
+        """Outputs for the kept rows at the end, without dropout, or None if they are unknown."""
         if self.params is None or self.is_recurrent:
             return None
         with np.errstate(all="ignore"):
@@ -108,7 +108,7 @@ class Course:
 
     @property
     def predictions(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Outputs and targets at the end, or of the late looks; None if they are not known."""
+        """Outputs and targets at the end or of the late looks, or None if they are unknown."""
         if self.is_recurrent:
             outputs, targets = zip(*[look.predictions for look in self.late], strict=True)
             return np.concatenate(outputs), np.concatenate(targets)
@@ -116,7 +116,7 @@ class Course:
 
     @cached_property
     def end_loss(self) -> float:
-        """Loss of the kept rows at the end, nothing dropped, without penalty; infinite for none.
+        """Loss of the kept rows at the end, without dropout and penalty. Infinite without rows.
 
         For a recurrent network it is the loss of the last epoch, without penalty.
         """
@@ -132,7 +132,7 @@ class Course:
 
     @property
     def level(self) -> float:
-        """Loss at the end over that of the best constant: near 1, nothing was learned."""
+        """Loss at the end over that of the best constant. Near 1, nothing was learned."""
         return self.end_loss / self.constant
 
     @property
@@ -144,13 +144,14 @@ class Course:
     def structure(self) -> float:
         """Correlation of the errors of neighbouring rows at the end.
 
-        Noise has none. Where the network is too stiff, neighbours err in the same direction.
+        It is 0 for noise. If the network is not flexible enough, errors of neighbours have the same
+        sign.
         """
         return self._structure_and_error[0]
 
     @property
     def structure_error(self) -> float:
-        """Standard error of ``structure``, which is large where a few rows have all the error."""
+        """Standard error of ``structure``. It is large if a few rows have most of the error."""
         return self._structure_and_error[1]
 
     @cached_property
@@ -177,35 +178,35 @@ class Course:
 
     @cached_property
     def has_classes(self) -> bool:
-        """True if the targets are classes: they have two values at the most."""
+        """True if the targets are classes, which have at most two values."""
         return len(np.unique(self.targets)) <= 2
 
     @cached_property
     def unfinished(self) -> float:
-        """Decrease of the training loss that more epochs would bring, over the constant's loss."""
+        """Further decrease of the training loss with more epochs, over the loss of the constant."""
         return _decrease_ahead(self.epoch_losses) / self.constant
 
     @cached_property
     def unfinished_validation(self) -> float:
-        """Decrease of the validation loss that more epochs would bring, over the constant's."""
+        """Further decrease of the validation loss with more epochs, over that of the constant."""
         losses = self.ending.validation_losses
         return _decrease_ahead(losses[~np.isnan(losses)]) / self.constant
 
     @property
     def n_more(self) -> int:
-        """Number of epochs that ``unfinished`` looks ahead."""
+        """Number of further epochs for ``unfinished``."""
         return max(self.n_epochs, _FEW_EPOCHS)
 
     @cached_property
     def rises(self) -> float:
-        """Sum of all rises of the epochs' losses in the second half, over the constant's loss."""
+        """Sum of all rises of the loss in the second half, over the loss of the constant."""
         second = self.epoch_losses[self.n_epochs // 2 :]
         if len(second) < 3 or not np.isfinite(second).all():
             return np.nan
         return float(np.maximum(np.diff(second), 0).sum()) / self.constant
 
     def since(self, flags: Sequence[Any]) -> Look | None:
-        """Return the first look of the last stretch of looks that have a property."""
+        """Return the first look of the last series of looks that have a property."""
         found = None
         for look, flag in zip(reversed(self.looks), reversed(flags), strict=True):
             if not flag:
@@ -215,10 +216,10 @@ class Course:
 
 
 def _decrease_ahead(losses: np.ndarray) -> float:
-    """Return the decrease that as many epochs again would bring, or 30 if there were fewer.
+    """Return the decrease in the same number of further epochs, but at least in 30.
 
-    The last two thirds tell how fast the decrease slows down. Less than ten epochs cannot tell, so
-    their decrease goes on as it was in the last third. It is no more than the last loss.
+    The last two thirds show how fast the decrease slows down. Less than ten epochs cannot show it,
+    so the decrease of the last third is continued. The result is at most the last loss.
     """
     n = len(losses)
     if n < 3 or not np.isfinite(losses).all():
@@ -226,7 +227,7 @@ def _decrease_ahead(losses: np.ndarray) -> float:
     second = losses[n // 2 :]
     if len(second) >= 6:
         before, lately = np.array_split(second, 2)
-        if before.mean() - lately.mean() <= lately.std():  # it goes up and down more than it falls
+        if before.mean() - lately.mean() <= lately.std():  # more noise than decrease
             return 0.0
     width = max(1, n // 10)
     ends = [

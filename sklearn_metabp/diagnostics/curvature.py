@@ -25,7 +25,7 @@ class Slope:
     Attributes
     ----------
     loss, loss_variance : float
-        Mean over the patterns and its variance; the latter is NaN for a batch of one pattern.
+        Mean over the patterns, and its variance. The variance is NaN for a batch of one pattern.
     slope, slope_variance : float
         Derivative along the direction, and its variance.
     """
@@ -65,14 +65,14 @@ def pattern_losses(step: Any) -> np.ndarray:
 
 
 def alpha_of(before: Slope, after: Slope) -> float:
-    """Return α of a step from what its batch and the next one observed along its update."""
+    """Return α of a step, from the observations of its batch and of the next one."""
     values = np.array([before.loss, after.loss, before.slope, after.slope])
     variances = np.array(
         [before.loss_variance, after.loss_variance, before.slope_variance, after.slope_variance]
     )
     if not np.isfinite(values).all():
         return np.nan
-    # Batches of one pattern, and patterns that all agree, have no variances to weigh by.
+    # Batches of one pattern, and equal patterns, have no variances for the weights.
     known = np.isfinite(variances) & (variances > 0)
     variances = np.where(known, variances, 1.0) if known.all() else np.ones(4)
     weights = 1 / np.sqrt(variances)
@@ -81,7 +81,7 @@ def alpha_of(before: Slope, after: Slope) -> float:
     )
     if linear == 0:
         return np.nan
-    # Where the parabola opens downwards, the end of the step still goes down.
+    # If the parabola opens downwards, the loss still falls at the end of the step.
     return -1.0 if quadratic < 0 else float(-2 * quadratic / linear - 1)
 
 
@@ -99,25 +99,27 @@ def step_alphas(trace: Trace) -> np.ndarray:
         \Phi = \begin{pmatrix} 1 & 1 & 0 & 0 \\ 0 & 1 & 1 & 1 \\ 0 & 1 & 0 & 2 \end{pmatrix},
         \qquad \alpha = \frac{-2 \hat w_2}{\hat w_1} - 1
 
-    A step that goes to the minimum of the parabola has :math:`\alpha = 0`, one of no length -1. At
-    1 the loss is as high as before the step, above 1 it is higher. Where the parabola has no
-    minimum, alpha is -1, because the step could have been longer. Below -1 the step goes uphill.
+    A step to the minimum of the parabola has :math:`\alpha = 0`, and a step of length 0 has -1. At
+    1 the loss is as high as before the step, and above 1 it is higher. If the parabola has no
+    minimum, alpha is -1, because the step could have been longer. Below -1 the loss rises from the
+    start of the step on.
 
     Parameters
     ----------
     trace : Trace
-        With ``params``, ``gradients``, ``updates``, ``activations``, ``deltas`` and ``targets``.
-        Several runs may have different networks.
+        A trace with ``params``, ``gradients``, ``updates``, ``activations``, ``deltas`` and
+        ``targets``. The networks of its runs may differ.
 
     Returns
     -------
     alphas : ndarray of shape (n_steps,)
-        NaN for a step that the trace lacks the next step of, as with ``every=2`` and at the end.
+        NaN if the trace lacks the next step, for example with ``every=2`` and at the end.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no trace or lacks a variable, or if the gradients of patterns do not factor.
+        If ``trace`` is no trace or lacks a variable, or if the gradients of patterns have no
+        factors.
 
     References
     ----------
@@ -126,7 +128,7 @@ def step_alphas(trace: Trace) -> np.ndarray:
 
     Examples
     --------
-    Half the stable length is the length to the minimum, of a parabola in one weight:
+    For a parabola in one weight, the length to the minimum is half the stable length:
 
     >>> import numpy as np
     >>> from sklearn_metabp import SGD, BackpropMLPRegressor, TraceRecorder

@@ -5,8 +5,8 @@ import numpy as np
 from sklearn_metabp.diagnostics.course import Course
 from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence
 
-# Usual standard deviations of numbers to predict, and the largest usual distance of their mean from
-# 0 in units of them.
+# Usual standard deviations of y, and the largest usual distance of its mean from 0, divided by the
+# standard deviation.
 _USUAL, _FAR = (0.1, 10.0), 3.0
 
 
@@ -33,7 +33,7 @@ def unscaled_inputs(course: Course) -> Evidence | None:
 
 
 def unscaled_targets(course: Course) -> Evidence | None:
-    """Look for numbers to predict whose mean or spread is far from what outputs start at."""
+    """Look for a y whose mean or spread is far from that of the outputs at the start."""
     if course.has_classes or len(course.targets) < 2:
         return NOTHING
     means = np.abs(course.targets.mean(axis=0))
@@ -42,7 +42,7 @@ def unscaled_targets(course: Course) -> Evidence | None:
     far = means / (_FAR * np.maximum(varied, 1.0))
     if course.start_level < _FAR:  # the output biases started at the mean
         far = np.zeros_like(far)
-    # One small output beside larger ones does no harm.
+    # One small output among larger ones is harmless.
     small = _USUAL[0] / varied if varied.max() < _USUAL[0] else np.zeros_like(far)
     values = np.maximum.reduce([far, varied / _USUAL[1], small])
     output = int(values.argmax())
@@ -51,13 +51,13 @@ def unscaled_targets(course: Course) -> Evidence | None:
         "mean": float(course.targets[:, output].mean()),
         "deviation": float(deviations[output]),
     }
-    if course.level < 0.1:  # it did no harm
+    if course.level < 0.1:  # it was harmless
         return NOTHING
     return Evidence(float(values[output]), facts)
 
 
 def constant_columns(course: Course) -> Evidence | None:
-    """Look for columns of X that never change, or that are a copy of another one."""
+    """Look for columns of X that are constant, or a copy of another one."""
     X = course.X
     if len(X) < 20:
         return None
@@ -90,7 +90,7 @@ def constant_columns(course: Course) -> Evidence | None:
 
 
 def class_collapse(course: Course) -> Evidence | None:
-    """Look for one class that is predicted for all rows, though others are there."""
+    """Look for one class that is predicted for all rows, although there are others."""
     if course.predictions is None or not course.has_classes:
         return NOTHING
     outputs, targets = course.predictions
@@ -102,7 +102,7 @@ def class_collapse(course: Course) -> Evidence | None:
         is_softmax = bool((targets.sum(axis=1) == 1).all())
         middle = 0.5
     if not is_softmax and targets.shape[1] > 1:
-        return NOTHING  # several labels a row
+        return NOTHING  # several labels for each row
     predicted = outputs.argmax(axis=1) if is_softmax else (outputs[:, 0] > middle).astype(int)
     actual = targets.argmax(axis=1) if is_softmax else (targets[:, 0] > middle).astype(int)
     share = float(np.bincount(predicted).max()) / len(predicted)

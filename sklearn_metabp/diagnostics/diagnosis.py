@@ -1,4 +1,4 @@
-"""The verdict about a training, in words and numbers."""
+"""The diagnosis of a training, in words and numbers."""
 
 import textwrap
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from sklearn_metabp.tracing import Trace
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a training.
+    """One problem of a training.
 
     Attributes
     ----------
@@ -30,19 +30,19 @@ class Finding:
     advice : str
         The advice.
     value, threshold : float
-        The evidence, and the least value of it that is a finding.
+        The evidence, and its smallest value that is a finding.
     facts : dict
         The numbers of the verdict.
     step, epoch : int or None
-        Where it began: numbers of the step, from 1, and of the epoch, from 1. None if it concerns
-        the training as a whole.
+        Beginning of the problem: numbers of the step, from 1, and of the epoch, from 1. None if the
+        finding is about the whole training.
     layer : int or None
         Number of the hidden layer, from 1.
     is_problem : bool
-        False for a fact that does little harm by itself.
+        False for a fact that is almost harmless by itself.
     after : str or None
-        Name of the finding that is to be solved first. It is the cause of this one, or its advice
-        is the opposite.
+        Name of the finding to solve first. It is the cause of this one, or its advice contradicts
+        this one's.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Finding:
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Report):
-    """The verdict about one training.
+    """The diagnosis of one training.
 
     ``print`` shows it as text, and a notebook as an HTML table.
 
@@ -69,12 +69,11 @@ class Diagnosis(Report):
     findings : tuple of Finding
         Causes come before their effects.
     unchecked : dict of str
-        Checks that could not be made, and what they need.
+        Names of the checks that were not possible, with the data that they need.
     n_steps, n_epochs : int
         Size of the training: number of its last step, and of its epochs.
     course : Course or None
-        The numbers that the verdict was made from. None if the training ended before its first step
-        was seen.
+        The data of the checks. None if the training ended before its first step.
     """
 
     findings: tuple[Finding, ...]
@@ -85,7 +84,7 @@ class Diagnosis(Report):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether no finding is a problem."""
+        """True if no finding is a problem."""
         return not any(finding.is_problem for finding in self.findings)
 
     @property
@@ -133,7 +132,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def judge(course: Course, n_steps: int) -> Diagnosis:
-    """Make every check on the course of a training."""
+    """Run all checks on the course of a training."""
     findings: list[Finding] = []
     unchecked = {}
     with np.errstate(all="ignore"):
@@ -152,7 +151,7 @@ def judge(course: Course, n_steps: int) -> Diagnosis:
 
 
 def without_steps(error: BaseException) -> Diagnosis:
-    """Return the diagnosis of a training that an error ended before its first step was seen."""
+    """Return the diagnosis of a training that an error ended before its first step."""
     kind = type(error).__name__
     evidence = Evidence(1.0, {"error": f"{kind}: {error}" if str(error) else kind})
     return Diagnosis((_finding(NO_STEP, evidence),), {}, 0, 0, None)
@@ -178,12 +177,12 @@ def _finding(check: Check, evidence: Evidence, after: str | None = None) -> Find
 
 
 def diagnose(trace: Trace) -> Diagnosis:
-    """Say in words what went wrong in a recorded training, with the evidence and what to do.
+    """Diagnose a recorded training: describe its problems in words, with numbers and advice.
 
     Parameters
     ----------
     trace : Trace
-        One run, with what ``TraceRecorder("all")`` records. Of several runs take
+        A trace of one run, from ``TraceRecorder("all")``. If a trace has several runs, pass
         ``trace.run(number)``.
 
     Returns
@@ -193,14 +192,14 @@ def diagnose(trace: Trace) -> Diagnosis:
     Raises
     ------
     TypeError
-        If it is no trace.
+        If ``trace`` is no trace.
     ValueError
-        If a variable was not recorded, if there are several runs, or no steps.
+        If a variable was not recorded, or if the trace has several runs or no steps.
 
     See Also
     --------
-    TrainingDoctor : The same while a network trains. It knows the validation loss and the reason
-        why the training ended, which a trace does not have.
+    TrainingDoctor : The same during a training. It also uses the validation loss and the reason why
+        the training ended, which a trace does not have.
 
     Examples
     --------
@@ -222,7 +221,7 @@ def diagnose(trace: Trace) -> Diagnosis:
     runs = np.unique(trace.runs)
     if len(runs) > 1:
         raise ValueError(
-            f"a diagnosis is of one training, and the trace has {len(runs)} runs: diagnose them "
+            f"a diagnosis needs one training, but the trace has {len(runs)} runs: diagnose them "
             "one by one, diagnose(trace.run(number))."
         )
     observer = Observer()
@@ -234,7 +233,7 @@ def diagnose(trace: Trace) -> Diagnosis:
     params = np.array(step.params) + np.array(step.updates)
     losses, sizes = np.asarray(trace.losses), np.asarray(trace.n_patterns, np.float64)
     places = np.unique(trace.epochs, return_inverse=True)[1]
-    with np.errstate(all="ignore"):  # losses of a training that blows up overflow
+    with np.errstate(all="ignore"):  # the losses may overflow
         means = np.bincount(places, losses * sizes) / np.bincount(places, sizes)
     adds_updates = trace.recorded[int(runs[0])].adds_updates
     ending = Ending(takes_steps=adds_updates)
@@ -245,7 +244,7 @@ def diagnose(trace: Trace) -> Diagnosis:
 def course_of(
     observer: Observer, epoch_losses: np.ndarray, params: np.ndarray | None, ending: Ending
 ) -> Course:
-    """Return the course of a training from what was observed and how it ended."""
+    """Return the course of a training from the observations and its end."""
     X, targets = observer.rows()
     if params is not None and not np.isfinite(params).all():
         params = None

@@ -1,4 +1,4 @@
-"""A callback that gives a verdict about the training that it watches."""
+"""A callback that diagnoses a training."""
 
 import sys
 import threading
@@ -18,27 +18,27 @@ from sklearn_metabp.update_rules import resolve_update_rule
 
 
 class TrainingDoctor(Callback):
-    """A callback that says in words what went wrong in a training, and what to do.
+    """Callback that describes the problems of a training in words, with advice.
 
-    Give it to ``set_callbacks``. It looks closely at a few dozen steps, however long the training
-    is: at the first ones, and at steps that are spread evenly over the rest. It receives no others,
-    so these run as without it. It keeps some hundred rows. So its memory is bounded, and its time
-    per step falls with the length of the training. It changes nothing.
+    Pass it to ``set_callbacks``. It observes a few dozen steps, however long the training is: the
+    first steps, and steps that are spread evenly over the rest. It does not receive other steps, so
+    these take no additional time. It keeps some hundred rows. So its memory is limited, and its
+    time per step falls with the length of the training. It does not change the training.
 
-    ``partial_fit`` and ``warm_start`` continue the training that was watched. Clones of an
-    estimator share the doctor, which has the diagnosis of the last training that ended. In a search
-    with worker processes this is the refit.
+    ``partial_fit`` and ``warm_start`` continue the observed training. Clones of an estimator share
+    the doctor, which has the diagnosis of the training that ended last. In a search with worker
+    processes this is the refit.
 
     Parameters
     ----------
     verbose : bool, default=False
-        Whether to print the diagnosis when a training ends, also where it ends with an error.
+        If True, the diagnosis is printed when a training ends, also after an error.
 
     Attributes
     ----------
     diagnosis_ : Diagnosis
-        The verdict about the last training, also if an error ended it. It is made when it is first
-        read.
+        The diagnosis of the last training, also if an error ended it. It is computed when it is
+        read for the first time.
 
     Raises
     ------
@@ -81,19 +81,19 @@ class TrainingDoctor(Callback):
 
     @property
     def diagnosis_(self) -> Diagnosis:
-        """The verdict about the last training.
+        """The diagnosis of the last training.
 
         Raises
         ------
         NotFittedError
-            If no training has been watched.
+            If no training has been observed.
         """
         with self._lock:
             if self._unread is not None:
                 self._diagnosis, self._unread = judge(*self._unread), None
             if self._diagnosis is None:
                 raise NotFittedError(
-                    "this TrainingDoctor has watched no training yet: give it to an estimator's "
+                    "this TrainingDoctor has observed no training yet: pass it to an estimator's "
                     "set_callbacks and call its fit."
                 )
             return self._diagnosis
@@ -105,18 +105,18 @@ class TrainingDoctor(Callback):
             return self._visits.setdefault(estimator, _Visit())
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Begin to watch a fit."""
+        """Begin to observe a fit."""
         self._visit(estimator).forget_fit()
 
     def resume_training(
         self, estimator: Any, context: Any, state: TrainingState, data: Any
     ) -> None:
-        """Keep a reference to the state that the training starts from and changes."""
+        """Keep a reference to the state of the training."""
         visit = self._visits[estimator]
         visit.state, visit.params = state, state.params
 
     def next_step(self, estimator: Any, index: int) -> float:
-        """Return the number of the next step to look at: in every fit the first one."""
+        """Return the number of the next step to observe, in every fit the first one."""
         visit = self._visits[estimator]
         if visit.is_new:
             return index
@@ -134,7 +134,7 @@ class TrainingDoctor(Callback):
         observer.see(step, step.index - observer.first_index if observer.network else 0)
 
     def on_training_end(self, estimator: Any, context: Any, n_steps: int) -> None:
-        """Count the steps that were taken after the last one that was seen."""
+        """Count the steps after the last observed one."""
         visit = self._visits[estimator]
         if not visit.is_new:
             visit.observer.last_index = n_steps
@@ -155,19 +155,19 @@ class TrainingDoctor(Callback):
         *,
         finished: bool,
     ) -> None:
-        """Take notice of the reason why the training ended."""
+        """Store the reason why the training ended."""
         if finished:
             visit = self._visits[estimator]
             visit.state, visit.params = state, estimator.params_
             visit.stopped = stopped
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """End a fit, also one that raised an error, and print the diagnosis if it is wanted."""
+        """End a fit, also after an error, and print the diagnosis if ``verbose`` is True."""
         visit = self._visit(estimator)  # a new one if the setup of another callback failed
-        error = sys.exception()  # the one that ends the fit
+        error = sys.exception()  # the error that ends the fit
         if visit.is_new or not visit.observer.looks:
             visit.forget_fit()
-            if error is None:  # nothing was left to train
+            if error is None:  # the training was already finished
                 return
             with self._lock:
                 self._diagnosis, self._unread = without_steps(error), None
@@ -197,20 +197,20 @@ class TrainingDoctor(Callback):
 
 
 class _Visit:
-    """The knowledge of one estimator's training, as long as the estimator lives."""
+    """The observations of one estimator's training, kept as long as the estimator exists."""
 
     def __init__(self) -> None:
         self.observer = Observer()
         self.forget_fit()
 
     def forget_fit(self) -> None:
-        """Forget what belongs to the last fit."""
+        """Remove the data of the last fit."""
         self.is_new, self.stopped = True, False
         self.state: TrainingState | None = None
         self.params: np.ndarray | None = None
 
     def course(self, estimator: Any, error: BaseException | None) -> Course:
-        """Return the course of the training, which ended with this error or without one."""
+        """Return the course of the training, which ended with an error or without one."""
         state, losses, divergence = self.state, [], None
         params = None if self.params is None else np.array(self.params)
         if state is not None:

@@ -1,4 +1,4 @@
-"""Evidence about the end of a training: what it reached, and what it could have reached."""
+"""Evidence about the end of a training, and about its course with more epochs."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def plateau(course: Course) -> Evidence | None:
 
 
 def too_stiff(course: Course) -> Evidence | None:
-    """Look for a loss at rest while neighbouring rows err in the same direction."""
+    """Look for a constant loss while errors of neighbouring rows have the same sign."""
     structure = course.structure
     if np.isnan(structure) or np.isnan(course.unfinished):
         return None
@@ -57,7 +57,7 @@ def _cut_short(course: Course, value: float) -> Evidence:
         "more": course.n_more,
         "epochs": course.n_epochs,
     }
-    # A training that blew up has a high loss, or a high penalty, which falls for other reasons.
+    # After a blow-up, the loss or the penalty is high, and falls for other reasons.
     blew_up = course.level > 2 or (course.epoch_losses[-1:] > 2 * course.constant).any()
     return NOTHING if blew_up or course.level < 0.05 else Evidence(value, facts)
 
@@ -73,7 +73,7 @@ def patience_too_short(course: Course) -> Evidence | None:
 
 
 def too_few_epochs(course: Course) -> Evidence | None:
-    """Look for another end of a training while the loss still fell, such as its limit."""
+    """Look for a training that ended otherwise while the loss still fell, such as by its limit."""
     ending = course.ending
     if ending.divergence is not None or ending.ran_out_of_patience:
         return NOTHING

@@ -1,4 +1,4 @@
-"""Evidence: what one check finds in the course of a training."""
+"""Evidence: the result of one check of the course of a training."""
 
 from dataclasses import dataclass, field
 
@@ -9,20 +9,20 @@ from sklearn_metabp.diagnostics.looks import Look
 
 @dataclass
 class Evidence:
-    """A number that a check compares with its threshold, and the facts that its words name.
+    """A number that a check compares with its threshold, and the facts for its text.
 
     Attributes
     ----------
     value : float
-        At or above the threshold of the check, it is a finding. NaN is none.
+        It is a finding if it is at or above the threshold of the check, and none if it is NaN.
     facts : dict of float or str
-        Numbers and names for the words.
+        Numbers and names for the text.
     since : Look or None
-        The look at which it began.
+        The look at which the problem began.
     layer : int or None
         Number of the hidden layer, from 1.
     is_harmless : bool
-        Whether the training went well in spite of it.
+        True if the training succeeded nevertheless.
     """
 
     value: float
@@ -36,14 +36,14 @@ NOTHING = Evidence(0.0)
 
 
 def times(value: float) -> str:
-    """Return a factor with two digits, as it stands before the word "times"."""
+    """Return a factor with two digits, for a text before the word "times"."""
     if not value < 1e6:
         return "more than a million"
     return f"{float(f'{value:.2g}'):,g}"
 
 
 def median(values: list[float]) -> float:
-    """Return the median of the values that are no NaN; NaN if there are none."""
+    """Return the median of the values without NaN, or NaN."""
     array = np.asarray(values, np.float64)
     array = array[~np.isnan(array)]
     return float(np.median(array)) if len(array) else np.nan

@@ -1,4 +1,4 @@
-"""Looks at single steps: the few numbers of a step that verdicts are made from."""
+"""Looks: the few numbers of a step that a diagnosis needs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,25 +20,25 @@ class Look:
     ----------
     index, epoch : int
     n_patterns : int
-        Of a recurrent network, the sequences.
+        For a recurrent network, the number of sequences.
     loss, data_loss : float
         With the penalty and without it.
     square, variance : float
         Squared norm of the gradient without the penalty, and the trace of the covariance of the
-        gradients of patterns. The latter is NaN where it is not known.
+        gradients of patterns, which is NaN if it is unknown.
     penalty : float
-        Norm of the penalty's gradient over that of the rest.
+        Norm of the gradient of the penalty over that of the rest.
     weight_norms, update_norms : ndarray of shape (n_tensors,)
     delta_sizes : ndarray
-        Root mean square of deltas, from the last place of the way back to the first: of every layer
-        after the input, or of a recurrent layer at the first and the last time steps.
+        Root mean square of deltas, from the first layer to the last one. For a recurrent layer it
+        is that of the first and the last time steps.
     idle : list of ndarray of bool of shape (n_neurons,)
-        Hidden neurons without a slope, by layer.
+        For each layer, the hidden neurons whose activation function has no slope.
     saturated : ndarray of shape (n_hidden_layers,)
-        Share of neurons and patterns that are saturated; NaN where a layer cannot be.
+        Share of neurons and patterns that are saturated, or NaN if the function has no limits.
     pull, cost : float
-        Change of the loss of the next batch along the update: minus its linear part, and its
-        quadratic part. NaN without a next step.
+        Change of the loss of the next batch along the update: ``pull`` is minus the linear part,
+        and ``cost`` the quadratic part. NaN without a next step.
     cosine : float
         Cosine between the update and the next one.
     predictions : tuple of ndarray or None
@@ -67,7 +67,8 @@ class Look:
     def length(self) -> float:
         """Length of the step over that to the minimum along it, which is alpha + 1.
 
-        0 where the loss has no minimum along it, and below 0 where the step goes uphill.
+        It is 0 if the loss has no minimum along the step, and below 0 if the loss rises from the
+        start of the step on.
         """
         if not np.isfinite([self.pull, self.cost]).all() or self.pull == 0:
             return np.nan
@@ -103,15 +104,15 @@ def _size(values: np.ndarray) -> float:
     return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
 
 
-# Least squares of a parabola along a step, from the change of the loss and its slopes at both ends.
+# Least squares fit of a parabola along a step, to the change of the loss and both slopes.
 _FIT = np.linalg.pinv(np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 2.0]]))
 
 
 class PendingLook:
     """A look at a step that waits for the next step.
 
-    The next batch is looked at from both ends of the step. The step does not depend on it, so its
-    noise does not look like curvature, as that of the step's own batch would.
+    The loss of the next batch is computed at both ends of the step. The step does not depend on
+    this batch, so its noise is not mistaken for curvature, as the noise of its own batch would be.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ class PendingLook:
         self._update = np.array(step.updates, np.float64)
 
     def complete(self, step: Any, probe: Probe | None) -> None:
-        """Fill in what the next step shows. Without a probe it is the direction alone."""
+        """Add the numbers that need the next step. Without a probe it is only the direction."""
         update = self._update
         self.look.cosine = _cosine(update, step.updates)
         if probe is None:

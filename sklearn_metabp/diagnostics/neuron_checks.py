@@ -1,15 +1,15 @@
-"""Evidence about neurons: those that do not learn, and gradients that get lost between layers."""
+"""Evidence about neurons that do not learn, and about gradients that vanish or explode."""
 
 import numpy as np
 
 from sklearn_metabp.diagnostics.course import Course
 from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median, times
 
-# With less than so many neurons left in a layer, dropout is why nothing is learned.
+# If fewer neurons than this are left in a layer, dropout is the reason for a poor fit.
 _FEW_NEURONS = 3
-# Below this loss, over that of the best constant, neurons that do not learn did no harm.
+# Below this level, neurons that do not learn are harmless.
 _GOOD = 0.1
-# Above this one little was learned.
+# Above this level, little was learned.
 _POOR = 0.5
 
 
@@ -44,7 +44,7 @@ def saturated_neurons(course: Course) -> Evidence | None:
 
 
 def _ratio_of_deltas(course: Course) -> float:
-    """Return the size of the deltas at the end of the way back over that at its start, at first."""
+    """Return the size of the first layer's deltas over that of the last one's, at the start."""
     ratios = [
         look.delta_sizes[0] / look.delta_sizes[-1]
         for look in course.first
@@ -54,7 +54,7 @@ def _ratio_of_deltas(course: Course) -> float:
 
 
 def _way_back(course: Course, of_layers: str, of_time: str) -> dict[str, float | str]:
-    """Return the facts about the way that errors go back, with a remedy for each kind of way."""
+    """Return the facts about the way of the errors, with a remedy for layers and for time."""
     if course.is_recurrent:
         return {"way": "from the last time steps to the first", "remedy": of_time}
     n_layers = len(course.looks[0].delta_sizes)
@@ -62,7 +62,7 @@ def _way_back(course: Course, of_layers: str, of_time: str) -> dict[str, float |
 
 
 def vanishing_gradients(course: Course) -> Evidence | None:
-    """Look for deltas at the end of the way back that are a tiny part of those at its start."""
+    """Look for deltas that become tiny on the way back."""
     ratio = _ratio_of_deltas(course)
     if np.isnan(ratio) or ratio == 0:  # a layer that is dead, or equal to 0, is another finding
         return NOTHING
@@ -70,14 +70,14 @@ def vanishing_gradients(course: Course) -> Evidence | None:
         return NOTHING
     way = _way_back(
         course,
-        "take relu or gelu in place of logistic, fewer layers, or larger weights at the start",
-        "take cell='gru' or init='orthogonal', or shorter sequences",
+        "use relu or gelu in place of logistic, fewer layers, or larger weights at the start",
+        "use cell='gru' or init='orthogonal', or shorter sequences",
     )
     return Evidence(1 / ratio, {"times": times(1 / ratio), **way})
 
 
 def exploding_gradients(course: Course) -> Evidence | None:
-    """Look for deltas at the end of the way back that are many times those at its start."""
+    """Look for deltas that become huge on the way back."""
     ratio = _ratio_of_deltas(course)
     if np.isnan(ratio):
         return NOTHING
@@ -111,7 +111,7 @@ def share_of_twins(weights: np.ndarray) -> float:
 
 
 def dropout_too_strong(course: Course) -> Evidence | None:
-    """Look for a loss that remains high under dropout, and is much lower without it."""
+    """Look for a loss that stays high with dropout, and is much lower without it."""
     if course.network.dropout == 0 or not np.isfinite(course.level):
         return NOTHING
     dropped = median([look.loss for look in course.late]) / course.constant

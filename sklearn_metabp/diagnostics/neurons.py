@@ -1,4 +1,4 @@
-"""Neurons that do not learn: dead ones and saturated ones."""
+"""Neurons that do not learn: dead neurons and saturated neurons."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -15,19 +15,19 @@ NEEDS = ("activations", "derivatives")
 
 
 def dead_neurons(trace: Trace, *, window: int = 10) -> list[np.ndarray]:
-    r"""Find the hidden neurons through which no pattern sends a derivative.
+    r"""Find dead neurons: hidden neurons whose derivative is 0 at every pattern.
 
     A neuron is dead at a step if :math:`f'(in) = 0` for every pattern of this step and of the
-    recorded steps before it, ``window`` steps in all. Its incoming weights have no gradient then.
+    recorded steps before it, ``window`` steps in all. The incoming weights then have no gradient.
     A neuron of a rectified linear layer is dead if all its net inputs are at or below 0.
 
     Parameters
     ----------
     trace : Trace
-        With ``activations`` and ``derivatives``, of one architecture.
+        A trace of one architecture, with ``activations`` and ``derivatives``.
     window : int, default=10
-        Number of recorded steps of a run, so that small batches do not count a neuron as dead that
-        a few rows activate. The first steps of a run have fewer.
+        Number of recorded steps of a run. With small batches, one step is not enough, because a few
+        rows may still activate the neuron. The first steps of a run have fewer steps before them.
 
     Returns
     -------
@@ -37,13 +37,13 @@ def dead_neurons(trace: Trace, *, window: int = 10) -> list[np.ndarray]:
     Raises
     ------
     TypeError, ValueError
-        If it is no trace, lacks a variable, or has several architectures; or if the window is not
-        an integer of 1 or more.
+        If ``trace`` is no trace, lacks a variable, or has several architectures, or if the window
+        is not an integer of 1 or more.
 
     References
     ----------
     X. Glorot, A. Bordes and Y. Bengio, "Deep sparse rectifier neural networks" (2011), section 3,
-    has the zero slope; the window is our choice.
+    describes the zero slope. The window is our choice.
 
     Examples
     --------
@@ -80,32 +80,32 @@ def idle_neurons(step: Any) -> list[np.ndarray]:
 def saturated_neurons(trace: Trace, *, threshold: float = 0.1) -> list[np.ndarray]:
     r"""Compute the share of patterns at which every hidden neuron is saturated.
 
-    A neuron is saturated at a pattern if :math:`f'(in)` is below a share of the largest slope that
-    its activation function has.
+    A neuron is saturated at a pattern if :math:`f'(in)` is below a share of the largest slope of
+    its activation function.
 
     Parameters
     ----------
     trace : Trace
-        With ``activations`` and ``derivatives``, of one architecture.
+        A trace of one architecture, with ``activations`` and ``derivatives``.
     threshold : float, default=0.1
         The share, above 0 and at most 1.
 
     Returns
     -------
     shares : list of ndarray of shape (n_steps, n_neurons)
-        One array per hidden layer. NaN in a layer whose function has no limits on both sides.
-        Neurons that dropout dropped are left out; NaN if it dropped all.
+        One array per hidden layer. NaN if the function of the layer is not bounded on both sides.
+        Neurons that dropout dropped are left out. NaN if it dropped all.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no trace, lacks a variable, or has several architectures; or if the threshold is
-        out of its range.
+        If ``trace`` is no trace, lacks a variable, or has several architectures, or if the
+        threshold is out of its range.
 
     References
     ----------
     X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural
-    networks" (2010), section 3; the threshold is our choice.
+    networks" (2010), section 3. The threshold is our choice.
     """
     is_number = isinstance(threshold, Real) and not isinstance(threshold, bool)
     if not is_number or not 0 < float(threshold) <= 1:
@@ -136,7 +136,7 @@ def saturation(step: Any, threshold: float) -> list[np.ndarray]:
 
 
 def max_slope(function: str) -> float | None:
-    """Return the largest slope of an activation function; None if it is not bounded both ways."""
+    """Return the largest slope of an activation function. None unless it is bounded both ways."""
     activation = ACTIVATIONS[function]
     if not np.isfinite(activation.output_range).all() or activation.slope is None:
         return None
@@ -149,14 +149,14 @@ def _slopes(step: Any) -> Sequence[np.ndarray]:
 
 
 def _run_lengths(flags: np.ndarray) -> np.ndarray:
-    """Return for every entry how many ones in a row end there, along the first axis."""
+    """Return the length of the series of ones that ends at every entry, along the first axis."""
     rows = np.arange(1, len(flags) + 1)[:, None]
     last_zero = np.maximum.accumulate(np.where(flags, 0, rows), axis=0)
     return rows - last_zero
 
 
 def _lengths(n: int, window: int) -> np.ndarray:
-    """Return the number of steps that the window before every step has."""
+    """Return the number of steps in the window of every step."""
     return np.minimum(np.arange(1, n + 1), window)[:, None]
 
 

@@ -1,4 +1,4 @@
-"""A bounded sample of the steps of a training, spread over all of it."""
+"""A sample of limited size of the steps of a training."""
 
 from typing import Any
 
@@ -7,31 +7,31 @@ import numpy as np
 from sklearn_metabp.diagnostics.looks import Look, PendingLook, look_at
 from sklearn_metabp.diagnostics.readers import reader_for
 
-# Looks are kept at the first steps, where a training goes wrong most often, and then at every
-# eighth, sixteenth, … step, so that 7 to 12 are spread evenly over 100 steps or more.
+# Looks are kept at the first steps, where most problems begin, and then at every eighth, sixteenth,
+# … step, so that 7 to 12 looks are spread evenly over 100 steps or more.
 N_FIRST, N_SPREAD, EVERY = 6, 12, 8
-# A peak of the loss counts if it is the mean over so many patterns. Single ones may be odd.
+# Smallest number of patterns of a peak of the loss. Single patterns may be unusual.
 _PATTERNS_OF_A_PEAK = 32
-# Rows that are kept, and numbers in them.
+# Largest number of kept rows, and of numbers in them.
 _MAX_ROWS, _MAX_VALUES = 512, 2**18
 
 
 class Observer:
-    """It looks at some steps of one training, and keeps some of its rows.
+    """Observer of some steps of one training, which also keeps some of its rows.
 
-    It names the steps that it looks at, so that nobody needs to show it the others. Memory is
-    bounded. The number of looks grows with the logarithm of the number of steps.
+    It returns the number of the next step to observe, so it does not need the others. The memory is
+    limited. The number of looks grows with the logarithm of the number of steps.
 
     Attributes
     ----------
     looks : list of Look
-        In the order of the steps.
+        Looks in the order of the steps.
     peak : float
-        Highest mean loss of successive steps that were seen, with some patterns together.
+        Highest mean loss of successive observed steps with enough patterns.
     network : BaseNetwork or None
-        None before the first step.
+        The network, or None before the first step.
     first_index, last_index : int
-        Numbers of the first step, and of the last one, which need not be seen.
+        Numbers of the first step and of the last step, which may be unobserved.
     first_params : ndarray of shape (n_params,)
         Parameters before the first step.
     """
@@ -49,19 +49,19 @@ class Observer:
         self.network: Any = None
 
     def next_wanted(self, number: int) -> int:
-        """Return the next step to see, this one or later.
+        """Return the number of the next step to observe, this one or a later one.
 
-        Steps count from 0. They are those of a training, or the recorded ones of a trace.
+        Steps count from 0. They are the steps of a training, or the recorded steps of a trace.
         """
         wants_next = self._pending is not None or self._wants_rows
         return number if wants_next else -(-number // self._every) * self._every
 
     def see(self, step: Any, number: int) -> None:
-        """Look at the step of this number, whose updates are known, or take less notice of it."""
+        """Observe the step with this number, after its update, with or without a look."""
         if self.network is None:
             self._begin(step)
         if self._pending is not None or number < N_FIRST or number % self._every == 0:
-            with np.errstate(all="ignore"):  # a training that blows up overflows
+            with np.errstate(all="ignore"):  # losses and gradients may overflow
                 self._complete(step)
                 if number < N_FIRST or number % self._every == 0:
                     self._look(step, number)
@@ -77,7 +77,7 @@ class Observer:
         self._reader = reader_for(step)
 
     def _complete(self, step: Any) -> None:
-        """Complete the look at the step before."""
+        """Complete the look at the last step."""
         if self._pending is not None and step.index == self._pending.look.index + 1:
             self._pending.complete(step, self._reader.probe)
         self._pending = None
@@ -94,7 +94,7 @@ class Observer:
         self._pending = PendingLook(look, step)
 
     def continues_with(self, step: Any) -> bool:
-        """Return whether a step is the next one of the training that was observed."""
+        """Return whether a step is the next one of the observed training."""
         return step.network is self.network and step.index == self.last_index + 1
 
     def _note_peak(self, step: Any) -> None:
@@ -109,7 +109,7 @@ class Observer:
             self._summed, self._n_summed = 0.0, 0
 
     def _keep_rows(self, step: Any) -> None:
-        """Keep rows of the first epoch until they are enough."""
+        """Keep rows of the first epoch, up to the limit."""
         if step.epoch != self._first_epoch:
             self._wants_rows = False
             return
@@ -129,10 +129,10 @@ class Observer:
         return [by_index[index] for index in sorted(by_index)]
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return some rows and their targets, of the first epoch that was seen."""
+        """Return some rows and their targets, of the first observed epoch."""
         return np.concatenate(self._X), np.concatenate(self._targets)
 
 
 def _some_rows(rows: np.ndarray, n: int) -> np.ndarray:
-    """Return a copy of n rows that are spread evenly, or of all if there are fewer."""
+    """Return a copy of n evenly spread rows, or of all rows if there are fewer."""
     return np.array(rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)], np.float64)

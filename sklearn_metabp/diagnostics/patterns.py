@@ -1,7 +1,7 @@
-r"""The gradients of the patterns of a batch, as factors that are never multiplied out.
+r"""The gradients of the patterns of a batch, as pairs of factors.
 
 The loss of a batch is :math:`J = (\sum_p s_p J_p + \frac{\alpha}{2} \sum w^2) / S` with the sample
-weights :math:`s_p`, which are 1 where there are none, and their sum :math:`S`. A recorded delta is
+weights :math:`s_p`, which are 1 by default, and their sum :math:`S`. A recorded delta is
 :math:`\delta_p = -s_p\, \partial J_p / \partial in`. By rule (3) of Jakša and Katrák (2006) the
 gradient of a batch of n patterns is the mean of n gradients
 
@@ -10,14 +10,14 @@ gradient of a batch of n patterns is the mean of n gradients
 
 for a weight matrix between activations :math:`x` and net inputs, and
 :math:`g_p = -\frac{n}{S}\, \delta_p` for biases. The penalty adds the same to every :math:`g_p`. An
-outer product has these properties, so that no :math:`g_p` needs to be formed:
+outer product has these properties, so no :math:`g_p` must be computed:
 
 .. math::
     |x \otimes \delta|^2 = |x|^2 |\delta|^2, \qquad
     \langle x \otimes \delta, V \rangle = (x V) \cdot \delta, \qquad
     \sum_p (x_p \otimes \delta_p)^2 = (X^2)^\top D^2
 
-with the squares taken element by element, and the rows of X and D the activations and deltas.
+The squares are elementwise. The rows of X and D are the activations and deltas.
 """
 
 from functools import cached_property
@@ -28,16 +28,16 @@ import numpy as np
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 from sklearn_metabp.network import Network, mixes_of
 
-# The variables of a step that its gradients by pattern are computed from.
+# The variables of a step that the gradients of its patterns need.
 NEEDS = ("params", "gradients", "activations", "deltas")
 
-# The gradient of the batch and the mean over its patterns agree to rounding. A larger difference,
-# as a share of the gradient, is a term of the loss that the factors do not have.
+# The gradient of the batch and the mean over its patterns differ only by rounding. A difference
+# above this share of the gradient comes from a term of the loss that the factors do not contain.
 _ROUNDING = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
 
 
 class BatchGradient:
-    """The gradient of one step, in two parts. Every network has it.
+    """The gradient of one step, in two parts, for every network.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class BatchGradient:
     Attributes
     ----------
     penalty_gradient : ndarray of shape (n_params,)
-        The part that is the penalty's.
+        The gradient of the penalty.
     penalty : float
-        The penalty, as a part of the loss.
+        The penalty in the loss.
     data_gradient : ndarray of shape (n_params,)
         The rest of the gradient.
     """
@@ -72,7 +72,7 @@ class BatchGradient:
     def _total(self) -> float:
         """Sum S of the sample weights, from the biases: their gradients are -sum(δ) / S.
 
-        It is n where it differs from n by no more than rounding.
+        It is n if it differs from n only by rounding.
         """
         n = self._n_rows
         sums = np.concatenate([deltas.sum(axis=0) for deltas in self._deltas])
@@ -102,13 +102,13 @@ class PatternGradients(BatchGradient):
     Raises
     ------
     TypeError
-        If the network is none of layers that follow each other.
+        If the layers of the network do not follow each other.
     """
 
     def __init__(self, step: Any) -> None:
         if type(step.network) is not Network:
             raise TypeError(
-                "this quantity needs a network of layers that follow each other, in which the "
+                "this quantity needs a network whose layers follow each other, so that the "
                 f"gradient of a pattern is an outer product; got {type(step.network).__name__}."
             )
         layer, layout = step.network.input_layer, step.layout
@@ -142,7 +142,7 @@ class PatternGradients(BatchGradient):
     def mismatch(self) -> float:
         """Distance of the mean over the patterns from the gradient, as a share of the larger.
 
-        0 where the distance is no more than the rounding of a sum over the patterns.
+        It is 0 if the distance is not larger than the rounding of a sum over the patterns.
         """
         summed = self._layout_flat(
             [x.T @ deltas for x, deltas in zip(self._inputs, self._deltas, strict=True)],
@@ -158,16 +158,16 @@ class PatternGradients(BatchGradient):
 
     @property
     def is_weighted(self) -> bool:
-        """Whether the patterns have sample weights."""
+        """True if the patterns have sample weights."""
         return self._total != self.n_patterns
 
     @property
     def is_complete(self) -> bool:
-        """Whether the gradients of the patterns add up to that of the batch."""
+        """True if the gradients of the patterns add up to that of the batch."""
         return self.mismatch <= _ROUNDING[self._dtype]
 
     def check(self) -> None:
-        """Raise ValueError if the loss has a term that the factors do not have."""
+        """Raise ValueError if the loss has a term that the factors do not contain."""
         if not self.is_complete:
             raise ValueError(
                 "the gradients of the patterns do not add up to the gradient of the batch: they "
@@ -230,7 +230,7 @@ class PatternGradients(BatchGradient):
     def variances(self) -> np.ndarray:
         """Return the summed variance of the g_p of every tensor, (n_tensors,).
 
-        It is the trace of the covariance, without bias: divided by n - 1. NaN for one pattern.
+        It is the unbiased trace of the covariance, divided by n - 1. NaN for one pattern.
         """
         n = self.n_patterns
         if n < 2:
@@ -253,7 +253,7 @@ def pattern_gradients(step: Any) -> PatternGradients:
     Raises
     ------
     TypeError, ValueError
-        If the gradients of this network or loss do not factor.
+        If the gradients of this network or loss have no factors.
     """
     gradients = PatternGradients(step)
     gradients.check()

@@ -1,8 +1,8 @@
 """Readers of steps, one for every kind of network: the parts of a step that looks compare.
 
-A network of layers has a row of X for every pattern, and the gradients of patterns factor. A
-recurrent network has a time step for every pattern. The time steps of a sequence depend on each
-other, so its noise is that between two batches, and its rows are not evaluated again.
+In a multilayer perceptron a pattern is a row of X, and its gradient is a product of factors. In a
+recurrent network a pattern is a time step. The time steps of a sequence depend on each other. So
+the noise is computed from two batches, and rows are not evaluated again.
 """
 
 from abc import ABC, abstractmethod
@@ -17,9 +17,9 @@ from sklearn_metabp.network import Step
 
 # Share of the largest slope below which a neuron is saturated.
 SATURATED_BELOW = 0.1
-# The first and the last time steps are such a part of a batch.
+# Share of a batch for the first time steps, and for the last ones.
 _PART_OF_TIME = 10
-# Predictions that are kept of a step.
+# Largest number of predictions of a step that are kept.
 _MAX_PREDICTIONS = 64
 
 
@@ -29,19 +29,19 @@ class Probe(ABC):
     Attributes
     ----------
     tells_noise : bool
-        Whether two batches at the same parameters tell the noise, because no pattern does.
+        True if the noise is computed from two batches at the same parameters, not from patterns.
     """
 
     tells_noise: bool
     _step: Any = None
 
     def forget(self) -> None:
-        """Drop the step, which has references to all rows of a training."""
+        """Remove the step, because it has references to all rows of a training."""
         self._step = None
 
     @abstractmethod
     def load(self, step: Any) -> None:
-        """Take the batch of a step."""
+        """Use the batch of a step from now on."""
 
     @abstractmethod
     def at(self, params: np.ndarray) -> tuple[float, np.ndarray]:
@@ -49,7 +49,7 @@ class Probe(ABC):
 
     @abstractmethod
     def here(self) -> tuple[float, np.ndarray]:
-        """Return the loss and its gradient at the parameters of the step, nothing dropped."""
+        """Return the loss and its gradient at the parameters of the step, without dropout."""
 
 
 class ProbeOfRows(Probe):
@@ -60,7 +60,7 @@ class ProbeOfRows(Probe):
     step : Step or recorded step
         The first one.
     gradients : PatternGradients
-        Its gradients.
+        The gradients of the first step.
     """
 
     tells_noise = False
@@ -94,13 +94,13 @@ class ProbeOfRows(Probe):
 
     def here(self) -> tuple[float, np.ndarray]:
         """Return loss and gradient of these rows at the parameters of the step."""
-        if self._is_plain:  # then they are those of the step itself
+        if self._is_plain:  # these are then the values of the step itself
             return float(self._step.loss), self._step.gradients
         return self.at(self._step.params)
 
 
 class ProbeOfTraining(Probe):
-    """A probe of a training that runs: the step evaluates its batch, weights included."""
+    """A probe of a running training: the step evaluates its batch, with sample weights."""
 
     tells_noise = True
 
@@ -121,12 +121,12 @@ class ProbeOfTraining(Probe):
 
 
 class Reader(ABC):
-    """It reads the steps of one training.
+    """A reader of the steps of one training.
 
     Attributes
     ----------
     probe : Probe or None
-        None where a batch cannot be evaluated again.
+        None if a batch cannot be evaluated again.
     """
 
     probe: Probe | None
@@ -137,15 +137,15 @@ class Reader(ABC):
 
     @abstractmethod
     def variance(self, gradient: BatchGradient) -> float:
-        """Return the trace of the covariance of the gradients of patterns; NaN if unknown."""
+        """Return the trace of the covariance of the gradients of patterns, or NaN."""
 
     @abstractmethod
     def n_rows(self, step: Any) -> int:
-        """Return the number of rows of the batch, which do not depend on each other."""
+        """Return the number of independent rows of the batch."""
 
     @abstractmethod
     def deltas_on_the_way_back(self, step: Any) -> Sequence[np.ndarray]:
-        """Return deltas of the places that errors pass, the last of them first."""
+        """Return deltas along the way of the errors, in the order of the forward pass."""
 
     @abstractmethod
     def idle(self, step: Any) -> list[np.ndarray]:
@@ -157,7 +157,7 @@ class Reader(ABC):
 
     @abstractmethod
     def predictions(self, step: Any) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return some outputs and their targets; None if rows are evaluated at the end."""
+        """Return some outputs and their targets, or None if rows are evaluated at the end."""
 
     @abstractmethod
     def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +165,7 @@ class Reader(ABC):
 
 
 class LayerReader(Reader):
-    """A reader for layers that follow each other.
+    """A reader for networks whose layers follow each other.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class LayerReader(Reader):
     def __init__(self, step: Any) -> None:
         gradients = PatternGradients(step)
         self._knows_noise = gradients.is_complete
-        # Where patterns do not add up, the loss has a term that a running step also evaluates.
+        # If patterns do not add up, the loss has another term, which a running step also evaluates.
         use_rows = self._knows_noise or not _is_running(step)
         self.probe = ProbeOfRows(step, gradients) if use_rows else ProbeOfTraining()
 
@@ -187,7 +187,7 @@ class LayerReader(Reader):
         return PatternGradients(step)
 
     def variance(self, gradient: BatchGradient) -> float:
-        """Return the variance of the patterns; NaN if they do not add up."""
+        """Return the variance of the patterns, or NaN if they do not add up."""
         assert isinstance(gradient, PatternGradients)
         return float(gradient.variances().sum()) if self._knows_noise else np.nan
 
@@ -208,7 +208,7 @@ class LayerReader(Reader):
         return saturation(step, SATURATED_BELOW)
 
     def predictions(self, step: Any) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return None: rows are evaluated at the end."""
+        """Return None, because rows are evaluated at the end."""
         return None
 
     def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -217,7 +217,7 @@ class LayerReader(Reader):
 
 
 class RecurrentReader(Reader):
-    """A reader for a recurrent layer. Its patterns are time steps, in the order of time.
+    """A reader for a recurrent layer, whose patterns are time steps in the order of time.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ class RecurrentReader(Reader):
         return BatchGradient(step, self.n_rows(step))
 
     def variance(self, gradient: BatchGradient) -> float:
-        """Return NaN: the probe tells the noise."""
+        """Return NaN, because the probe computes the noise."""
         return np.nan
 
     def n_rows(self, step: Any) -> int:
@@ -259,7 +259,7 @@ class RecurrentReader(Reader):
         return saturation(step, SATURATED_BELOW) if self._has_plain_neurons else []
 
     def predictions(self, step: Any) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return outputs and targets of some time steps that have them."""
+        """Return outputs and targets of some time steps with targets."""
         places = np.flatnonzero(_has_target(step.targets))
         places = places[
             np.linspace(0, len(places) - 1, min(_MAX_PREDICTIONS, len(places))).astype(int)
@@ -267,7 +267,7 @@ class RecurrentReader(Reader):
         return step.activations[-1][places], step.targets[places]
 
     def rows(self, step: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return the inputs of all time steps, and the targets of those that have some."""
+        """Return the inputs of all time steps, and all targets."""
         targets = step.targets
         return step.activations[0][:, : self._n_inputs], targets[_has_target(targets)]
 
@@ -283,5 +283,5 @@ def _has_target(targets: np.ndarray) -> np.ndarray:
 
 
 def reader_for(step: Any) -> Reader:
-    """Return a reader for the training that a step begins."""
+    """Return a reader for the training that begins with this step."""
     return LayerReader(step) if step.layout.recurrence is None else RecurrentReader(step)

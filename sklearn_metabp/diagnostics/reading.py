@@ -1,4 +1,4 @@
-"""Reading of recorded steps, one by one, for the quantities of this package."""
+"""Functions that read recorded steps one by one, for the quantities of this package."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from sklearn_metabp.tracing.variables import VARIABLES
 
 
 def check_trace(trace: Any, what: str, needs: Sequence[str]) -> None:
-    """Raise unless a trace has recorded some variables of all its steps.
+    """Raise an error unless a trace has some variables of all its steps.
 
     Parameters
     ----------
@@ -23,15 +23,15 @@ def check_trace(trace: Any, what: str, needs: Sequence[str]) -> None:
     Raises
     ------
     TypeError
-        If it is no trace.
+        If ``trace`` is no trace.
     ValueError
-        If it has no step, or if a variable was not recorded.
+        If the trace has no step, or if a variable was not recorded.
     """
     if not isinstance(trace, Trace):
         hint = ": pass its trace_" if hasattr(type(trace), "trace_") else ""
         raise TypeError(f"{what} is computed from a Trace, got {type(trace).__name__}{hint}.")
     if not len(trace):
-        raise ValueError(f"{what} needs at least one recorded step, and the trace has none.")
+        raise ValueError(f"{what} needs at least one recorded step, but the trace has none.")
     for number in np.unique(trace.runs).tolist():
         missing = missing_variables(trace, number, needs)
         if missing:
@@ -43,7 +43,7 @@ def check_trace(trace: Any, what: str, needs: Sequence[str]) -> None:
 
 
 def missing_variables(trace: Trace, run: int, needs: Sequence[str]) -> list[str]:
-    """Return the variables among some that were not recorded of a run."""
+    """Return the variables that a run does not have."""
     stored = trace.recorded[run].stored
     return [name for name in needs if name not in stored and not VARIABLES[name].is_always_recorded]
 
@@ -51,7 +51,7 @@ def missing_variables(trace: Trace, run: int, needs: Sequence[str]) -> list[str]
 def per_step(
     trace: Any, what: str, needs: Sequence[str], compute: Callable[[Any], np.ndarray | float]
 ) -> np.ndarray:
-    """Compute a quantity of every step from that step alone.
+    """Compute a quantity of every step from this step only.
 
     Parameters
     ----------
@@ -70,7 +70,8 @@ def per_step(
     Raises
     ------
     TypeError, ValueError
-        As :func:`check_trace`; and for arrays of several shapes, as networks of several sizes give.
+        As :func:`check_trace`, and if the arrays have several shapes, because networks differ in
+        size.
     """
     check_trace(trace, what, needs)
     values: np.ndarray | None = None

@@ -21,9 +21,9 @@ class Sharpness:
     ----------
     eigenvalue : float
     error : float
-        An eigenvalue lies within this distance.
+        The distance to the nearest true eigenvalue is at most this number.
     n_products : int
-        Number of products with the Hessian that were computed.
+        Number of computed products with the Hessian.
     """
 
     eigenvalue: float
@@ -32,7 +32,7 @@ class Sharpness:
 
     @property
     def longest_stable_rate(self) -> float:
-        """Learning rate above which plain gradient descent over all rows does not come to rest."""
+        """Learning rate above which gradient descent over all rows does not converge."""
         return 2 / self.eigenvalue if self.eigenvalue > 0 else np.inf
 
 
@@ -53,23 +53,23 @@ def sharpness(
         \beta_{k+1} v_{k+1} = H v_k - \alpha_k v_k - \beta_k v_{k-1}, \qquad
         \alpha_k = v_k^\top H v_k
 
-    with the Hessian H of the loss over all rows, of which only products with vectors are computed.
-    The largest eigenvalue of the tridiagonal matrix of the :math:`\alpha_k` and :math:`\beta_k`
+    H is the Hessian of the loss over all rows. Only products of H with vectors are computed. The
+    largest eigenvalue of the tridiagonal matrix of the :math:`\alpha_k` and :math:`\beta_k`
     approaches that of H from below. Plain gradient descent with a learning rate above
     :math:`2 / \lambda_{max}` is not stable.
 
     Parameters
     ----------
     model : BackpropMLPClassifier or BackpropMLPRegressor
-        Fitted.
+        A fitted estimator.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
     max_products : int, default=100
     tol : float, default=1e-3
-        Ends when the error is at most this share of the eigenvalue.
+        The computation ends if the error is at most this share of the eigenvalue.
     random_state : int, RandomState instance or None, default=0
-        Draws the first vector.
+        Random numbers for the first vector.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def sharpness(
     References
     ----------
     C. Lanczos, "An iteration method for the solution of the eigenvalue problem of linear
-    differential and integral operators" (1950), with the vectors made orthogonal in full. The bound
+    differential and integral operators" (1950), with full orthogonalisation. The bound
     of the learning rate is that of J. Cohen et al., "Gradient descent on neural networks typically
     occurs at the edge of stability" (2021), section 2.
 
@@ -114,7 +114,7 @@ def sharpness(
 def largest_eigenvalue(
     multiply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, max_products: int, tol: float
 ) -> Sharpness:
-    """Return the largest eigenvalue of a symmetric matrix, from products with vectors alone."""
+    """Return the largest eigenvalue of a symmetric matrix, from products with vectors."""
     n = len(start)
     vectors = [start / np.linalg.norm(start)]
     diagonal: list[float] = []
@@ -123,7 +123,7 @@ def largest_eigenvalue(
         product = multiply(vectors[-1])
         diagonal.append(float(vectors[-1] @ product))
         known = np.array(vectors)
-        for _ in range(2):  # the second time removes what rounding left
+        for _ in range(2):  # the second time removes the rest that rounding has left
             product = product - known.T @ (known @ product)
         rest = float(np.linalg.norm(product))
         values, ends = eigh_tridiagonal(np.array(diagonal), np.array(beside))

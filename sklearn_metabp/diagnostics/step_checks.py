@@ -6,10 +6,10 @@ from sklearn_metabp.diagnostics.course import Course
 from sklearn_metabp.diagnostics.evidence import NOTHING, Evidence, median, times
 from sklearn_metabp.diagnostics.looks import Look
 
-# A loss so many times as high as at the start is a blow-up, even if the training comes back.
+# A loss of this many times the loss at the start is a blow-up, even if it falls again later.
 _BLOWN_UP = 3.0
-# Levels are losses over that of the best constant. Below the first, a training went well enough
-# that the length of its steps is no concern; above the second, it learned little.
+# Levels of the loss. Below the first, the training was good enough, so the length of its steps does
+# not matter. Above the second, it learned little.
 _GOOD, _POOR = 0.05, 0.5
 
 
@@ -19,9 +19,9 @@ def lengths(looks: list[Look]) -> list[float]:
 
 
 def signal(looks: list[Look]) -> float:
-    """Return the squared gradient over its noise, summed over looks: noise alone gives 1.
+    """Return the squared gradient over its noise, summed over looks. It is 1 for pure noise.
 
-    NaN if no look knows the noise.
+    NaN if the noise is unknown at all looks.
     """
     known = [look for look in looks if not np.isnan(look.variance)]
     if not known:
@@ -32,7 +32,7 @@ def signal(looks: list[Look]) -> float:
 
 
 def rate_too_high(course: Course) -> Evidence | None:
-    """Look for steps of more than twice the way to the minimum, and a loss that suffers."""
+    """Look for steps of more than twice the way to the minimum, and a loss that rises."""
     if not course.ending.takes_steps:
         return NOTHING
     first, late = lengths(course.first), lengths(course.late)
@@ -66,7 +66,7 @@ def rate_too_high(course: Course) -> Evidence | None:
 
 
 def rate_too_low(course: Course) -> Evidence | None:
-    """Look for steps of a tiny part of the way to the minimum, and a loss that stays high."""
+    """Look for steps of a tiny part of the way to the minimum, and a high loss."""
     if not course.ending.takes_steps or not course.level > _POOR:
         return NOTHING
     typical = [median(lengths(looks)) for looks in (course.first, course.late)]
@@ -92,20 +92,20 @@ def _largest_change(look: Look) -> float:
 
 
 def oscillation(course: Course) -> Evidence | None:
-    """Look for a loss that rises again and again, by much."""
+    """Look for a loss that often rises by much."""
     if not course.ending.takes_steps or np.isnan(course.rises):
         return NOTHING
     if np.isnan(signal(course.late)):
         return None
     losses = course.epoch_losses[course.n_epochs // 2 :]
     n_rises = int((np.diff(losses) > 0).sum())
-    # Batches that are noisy rise and fall as well; there the noise is what is wrong.
+    # Losses of noisy batches rise and fall too. The problem is then the noise.
     value = course.rises if signal(course.late) >= 3 else 0.0
     return Evidence(value, {"rises": n_rises, "epochs": len(losses) - 1, "sum": course.rises})
 
 
 def noisy_steps(course: Course) -> Evidence | None:
-    """Look for steps whose noise costs a good part of the loss, which no longer falls."""
+    """Look for noise of steps that causes a large part of a loss that no longer falls."""
     late = course.late
     if not course.ending.takes_steps or not np.isfinite(course.level) or course.level < _GOOD:
         return NOTHING
@@ -123,7 +123,7 @@ def noisy_steps(course: Course) -> Evidence | None:
 
 
 def no_signal(course: Course) -> Evidence | None:
-    """Look for gradients of noise, and neighbouring rows whose errors have nothing in common."""
+    """Look for gradients of noise, and errors of neighbouring rows without correlation."""
     late, structure = course.late, course.structure
     if np.isnan(signal(late)) or np.isnan(structure):
         return None
@@ -135,7 +135,7 @@ def no_signal(course: Course) -> Evidence | None:
 
 
 def needlessly_large_batches(course: Course) -> Evidence | None:
-    """Look for gradients of hardly any noise, in a training that ended too early."""
+    """Look for gradients with very little noise, in a training that ended too early."""
     late = course.late
     in_noise = signal(course.looks)
     if not course.ending.takes_steps or np.isnan(in_noise):
@@ -151,7 +151,7 @@ def needlessly_large_batches(course: Course) -> Evidence | None:
 
 
 def decay_too_strong(course: Course) -> Evidence | None:
-    """Look for a penalty that pulls harder than the data, or weights that shrink to little."""
+    """Look for a penalty that is stronger than the data, or weights that become very small."""
     if not course.level > 0.3:
         return NOTHING
     pull = median([look.penalty for look in course.first])

@@ -14,28 +14,28 @@ def update_ratios(trace: Trace) -> np.ndarray:
 
     .. math:: r = \frac{|\Delta w|}{|w|}
 
-    In a training that goes well, weights often change by about a thousandth a step: a ratio near 1
-    replaces a weight by its update, and one below 1e-6 leaves it where it started.
+    In a good training, weights often change by about a thousandth in a step. With a ratio near 1,
+    the update replaces the weight. With a ratio below 1e-6, the weight hardly changes.
 
     Parameters
     ----------
     trace : Trace
-        With ``params`` and ``updates``, of one architecture.
+        A trace of one architecture, with ``params`` and ``updates``.
 
     Returns
     -------
     ratios : ndarray of shape (n_steps, n_tensors)
-        In the order of ``layout.tensors``. Infinite where the weights are 0, NaN for 0 over 0.
+        Ratios in the order of ``layout.tensors``. Infinite if the weights are 0, NaN for 0 / 0.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no trace, lacks a variable, or has several architectures.
+        If ``trace`` is no trace, lacks a variable, or has several architectures.
 
     References
     ----------
     The ratio of update and weight norms of Y. You, I. Gitman and B. Ginsburg, "Large batch training
-    of convolutional networks" (2017), section 4, taken of the update instead of the gradient.
+    of convolutional networks" (2017), section 4, with the update in place of the gradient.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Embeddings of numbers: trained functions of single columns, in front of a network."""
+"""Embeddings of numbers: trained functions of single columns, before the first layer."""
 
 from sklearn_metabp.embeddings.base import NumericEmbedding
 from sklearn_metabp.embeddings.periodic import PeriodicEmbedding

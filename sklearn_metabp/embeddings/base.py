@@ -1,4 +1,4 @@
-"""The base of the embeddings of numbers."""
+"""The base class of the embeddings of numbers."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -13,9 +13,9 @@ from sklearn_metabp.network import Embedding
 
 
 class NumericEmbedding(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
-    """A trained function of every single column, for ``numeric_embedding`` of an estimator.
+    """Trained functions of single columns, for ``numeric_embedding`` of an estimator.
 
-    It holds parameters and nothing that is fitted: its trained numbers are parameters of the
+    An embedding has parameters, but no fitted attributes. The trained numbers are parameters of the
     network, in ``params_`` of the estimator.
     """
 
@@ -33,7 +33,7 @@ class NumericEmbedding(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         X : ndarray of shape (n_samples, n_features)
             Training rows.
         names : ndarray of shape (n_features,), default=None
-            Names of the columns, where they have some.
+            Names of the columns, if they have names.
         before : Embedding, default=None
             The embedding of a training that is continued.
 

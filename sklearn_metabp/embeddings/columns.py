@@ -8,12 +8,12 @@ from sklearn_metabp.did_you_mean import did_you_mean
 
 
 def column_numbers(columns: Any, n_features: int, names: np.ndarray | None) -> tuple[int, ...]:
-    """Return the numbers of chosen columns, in rising order.
+    """Return the indices of the chosen columns, in ascending order.
 
     Parameters
     ----------
     columns : array-like, slice or None
-        Numbers, a slice, a mask or names. Negative numbers count from the end. None chooses all.
+        Indices, a slice, a mask or names. Negative indices count from the end. None chooses all.
     n_features : int
     names : ndarray of shape (n_features,) or None
         Names of the columns.
@@ -40,18 +40,18 @@ def column_numbers(columns: Any, n_features: int, names: np.ndarray | None) -> t
         return ()
     if chosen.dtype == bool:
         if len(chosen) != n_features:
-            raise ValueError(f"columns is a mask of {len(chosen)} columns, and X has {n_features}.")
+            raise ValueError(f"columns is a mask of {len(chosen)} columns, but X has {n_features}.")
         return tuple(np.flatnonzero(chosen).tolist())
     if chosen.dtype.kind in "iu":
         numbers = [int(number) for number in chosen]
         bad = [number for number in numbers if not -n_features <= number < n_features]
         if bad:
-            raise ValueError(f"columns has {bad[0]}, and X has {n_features} columns.")
+            raise ValueError(f"columns has {bad[0]}, but X has {n_features} columns.")
         numbers = [number % n_features for number in numbers]
     elif all(isinstance(name, str) for name in columns):
         if names is None:
             raise ValueError(
-                "columns are names, and the columns of X have none: pass a data frame, or numbers."
+                "columns has names, but the columns of X have none: pass a data frame or numbers."
             )
         known = names.tolist()
         missing = [name for name in columns if name not in known]
@@ -66,5 +66,5 @@ def column_numbers(columns: Any, n_features: int, names: np.ndarray | None) -> t
             f"columns must be numbers, a slice, a mask or names of columns, got {columns!r}."
         )
     if len(set(numbers)) < len(numbers):
-        raise ValueError(f"columns must be different ones, got {columns!r}.")
+        raise ValueError(f"columns must not contain a column twice, got {columns!r}.")
     return tuple(sorted(numbers))

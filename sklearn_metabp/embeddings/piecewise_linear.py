@@ -9,35 +9,35 @@ from sklearn.utils._param_validation import Interval
 from sklearn_metabp.embeddings.base import NumericEmbedding
 from sklearn_metabp.network import Embedding
 
-# A bin as narrow as this has a rate 1 / width that float32 holds.
+# The narrowest bin whose slope 1 / width float32 can represent.
 _NARROWEST = float(np.finfo(np.float32).tiny)
 
 
 class PiecewiseLinearEmbedding(NumericEmbedding):
     r"""Functions of every column that are linear between its quantiles.
 
-    The range of a column :math:`x` is cut into T bins at quantiles :math:`b_0 < \dots < b_T` of the
-    rows that ``fit`` is given. The column becomes d sums of the parts of the bins that lie below x:
+    Quantiles :math:`b_0 < \dots < b_T` of the rows of ``fit`` cut the range of a column :math:`x`
+    into T bins. The column becomes d sums of the parts of the bins that are below x:
 
     .. math::
         e_t = \frac{x - b_{t-1}}{b_t - b_{t-1}} \text{ clipped to } [0, 1], \qquad
         y_i = \theta_i + \sum_{t=1}^{T} v_{ti} e_t, \quad i = 1 \dots d
 
-    The first bin is not clipped below and the last one not above, so rows beyond the bins are not
-    alike. The coefficients v and the intercepts θ are trained, and every column has its own; the
-    ends of the bins stay. Steep steps between values, which boosted trees follow easily, are easy
-    for a network too then.
+    The first bin is not clipped below and the last bin is not clipped above, so the functions are
+    straight lines outside the bins. The coefficients v and the intercepts θ are trained, and every
+    column has its own. The bins do not change. A network with this embedding follows steps of a
+    function easily, as boosted trees do.
 
     Parameters
     ----------
     n_bins : int, default=16
-        Number T of bins of a column. Equal quantiles are one, so a column of few values has fewer
-        bins.
+        Number T of bins for each column. Equal quantiles count once, so a column of few values has
+        fewer bins.
     n_outputs : int, default=4
-        Number d of the numbers that a column becomes.
+        Number d of outputs for each column.
     columns : array-like, slice or None, default=None
-        Columns that are embedded: numbers, a slice, a mask or names. The others, such as one-hot
-        columns, pass unchanged. None embeds all.
+        Columns to embed: numbers, a slice, a mask or names. The other columns, such as one-hot
+        columns, do not change. None embeds all.
 
     See Also
     --------
@@ -46,12 +46,12 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
     Notes
     -----
     The encoding is that of Y. Gorishniy, I. Rubachev and A. Babenko, "On Embeddings for Numerical
-    Features in Tabular Deep Learning" (2022), section 3.2, with a linear layer behind it.
-    Coefficients and intercepts start uniform between :math:`\pm 1 / \sqrt{T}`.
+    Features in Tabular Deep Learning" (2022), section 3.2, followed by a linear layer. At the
+    start, coefficients and intercepts are uniform between :math:`\pm 1 / \sqrt{T}`.
 
-    Quantiles are those of all rows of the first ``fit`` or ``partial_fit``, also of rows that
-    ``early_stopping`` sets aside, and do not count sample weights. A training that is continued
-    keeps them.
+    The quantiles are those of all rows of the first ``fit`` or ``partial_fit``, also of rows that
+    ``early_stopping`` sets aside. They do not depend on sample weights. A continued training keeps
+    them.
 
     Examples
     --------
@@ -63,8 +63,9 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
     >>> embedding = PiecewiseLinearEmbedding(n_bins=48)
     >>> model = BackpropMLPRegressor((32,), max_iter=100, tol=0.001, random_state=0)
     >>> plain = model.fit(X, y).score(X, y)
-    >>> plain < 0.7 < model.set_params(numeric_embedding=embedding).fit(X, y).score(X, y)
-    True
+    >>> embedded = model.set_params(numeric_embedding=embedding).fit(X, y).score(X, y)
+    >>> print(f"R2 {plain:.1f} without and {embedded:.1f} with the embedding")
+    R2 0.1 without and 0.8 with the embedding
     """
 
     _parameter_constraints: dict = {
@@ -91,7 +92,7 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
 
 
 def _edges(values: np.ndarray, levels: np.ndarray) -> tuple[float, ...]:
-    """Return the ends of the bins of a column; a constant column has one bin."""
+    """Return the ends of the bins of a column. A constant column has one bin."""
     quantiles = np.unique(np.quantile(values.astype(np.float64), levels))
     edges = [float(quantiles[0])]
     for quantile in quantiles.tolist():

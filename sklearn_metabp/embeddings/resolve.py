@@ -18,7 +18,7 @@ EMBEDDINGS_BY_NAME: dict[str, type[NumericEmbedding]] = {
 
 
 def with_columns(numeric_embedding: Any, columns: slice) -> Any:
-    """Return the embedding for these columns, if it names none; else the argument as it is.
+    """Return the embedding with these columns if it names none, and otherwise unchanged.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def resolve_embedding(
     names: np.ndarray | None,
     before: Embedding | None = None,
 ) -> Embedding | None:
-    """Return the embedding that a name or an object stands for, of the columns of X.
+    """Return the embedding of a name or an object, for the columns of X.
 
     Parameters
     ----------

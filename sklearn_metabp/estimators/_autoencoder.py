@@ -46,10 +46,10 @@ from sklearn_metabp.targets.thresholds import separating_threshold, upper_fence,
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.schedules import Schedule
 
-# Residuals of so many values are in memory at once.
+# Number of values whose residuals are in memory at once.
 _BLOCK_VALUES = 1 << 20
-# The RMS of a column counts as at least this share of that of all columns: one that never varied
-# would decide alone otherwise.
+# The RMS of a column is at least this share of the RMS of all columns. Otherwise a column that was
+# constant in the training would dominate the error.
 _LEAST_SHARE = 0.01
 _ROUNDING = 1e-7
 
@@ -57,22 +57,22 @@ _ROUNDING = 1e-7
 class BackpropAutoencoder(
     OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseBackpropMLP
 ):
-    """Autoencoder: a multilayer perceptron that learns to give its input back.
+    """Autoencoder: a multilayer perceptron whose output is a copy of its input.
 
-    Between the input and its copy lies a narrow layer, so the network learns what its training rows
-    have in common. Rows of another kind come back wrong. So the network recognises the kind of row
-    that it was trained on and needs no examples of other kinds: it detects outliers. The narrow
-    layer is a code of the rows: it transforms them.
+    The network has a narrow layer between the input and the copy. So it can copy only rows that are
+    similar to its training rows, and copies other rows badly. This detects outliers, and needs no
+    examples of them. The activations of the narrow layer are a code of the row, with fewer numbers
+    than the row has, so the autoencoder is a transformer too.
 
     Scale the columns of X, for example by ``StandardScaler``. The loss is a sum over the columns,
-    so a wide column counts more than others in the training.
+    so columns of large numbers have more influence on the training.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(16,)
         Number of neurons of every hidden layer, those of the decoder included: ``(64, 8, 64)`` has
-        a code of 8 numbers. The narrowest layer is the code; of several the one nearest to the
-        middle.
+        a code of 8 numbers. The narrowest layer is the code. If several layers are narrowest, it is
+        the one nearest to the middle.
     activation : str or list of str, default="relu"
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
         ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``,
@@ -80,81 +80,82 @@ class BackpropAutoencoder(
     contamination : "auto" or float, default="auto"
         Share of the training rows that :meth:`predict` calls outliers, in (0, 0.5]. With ``"auto"``
         an outlier has an error above the fence Q3 + 1.5 (Q3 - Q1) of the errors of the training
-        rows, as in a box plot; where y has rows of -1, the threshold is the one that separates
-        training rows of 1 and -1 with the best balanced accuracy. Rows of -1 do not count for a
-        share.
+        rows, as in a box plot. If y has rows of -1, the threshold is the one that separates the
+        training rows of 1 from those of -1 with the best balanced accuracy. A share is a share of
+        the rows of 1.
     loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
         Sum over the outputs, mean over the batch: ``"squared_error"`` is half the square of the
         error, ``"absolute_error"`` is the absolute value of the error, ``"huber"`` is half the
         square of the error up to an error of 1, and linear beyond, ``"poisson"`` is half the
         Poisson deviance, for X of 0 and above.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax", "exp"}, default="auto"
-        Activation function of the output neurons; ``"auto"`` is ``"exp"`` for the Poisson loss,
+        Activation function of the output neurons. ``"auto"`` is ``"exp"`` for the Poisson loss,
         which needs it, and ``"identity"`` otherwise.
     update_rule : str or UpdateRule, default="adam"
         Rule that computes the change of the weights: the name of a rule in lower case, as
         ``"sgd"`` or ``"lbfgs"``, ``"learned"`` for the rule of :func:`load_pretrained`, an
         :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
-        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
-        With sample weights n_batch is their sum, because a row of weight 2 is one given twice.
+        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``. Biases are not penalised.
+        With sample weights, n_batch is their sum, because a row of weight 2 counts as two rows.
     batch_size : int, "auto" or "full", default="auto"
-        Number of rows of a step. 1 is online learning and ``"full"`` batch learning. ``"auto"`` is
+        Number of rows of a step. 1 is online learning, ``"full"`` is batch learning. ``"auto"`` is
         ``min(32, n_samples)``, or all rows if the update rule is meant for them. Rules that search
         along lines always use all rows.
     max_iter : int, default=200
         Largest number of epochs.
     shuffle : bool, default=True
-        Whether the rows are put into a new order for every epoch.
+        If True, the rows are put into a new order in every epoch.
     random_state : int, RandomState instance or None, default=None
-        Random numbers for the starting weights and the order of the rows. The same integer gives
-        the same bits every time, and the start and the order of scikit-learn's MLP.
+        Random numbers for the starting weights and the order of the rows. With the same integer,
+        results are identical, and start and order are those of scikit-learn's MLP.
     tol : float, default=1e-4
         Smallest decrease of the best loss that counts as an improvement.
     n_iter_no_change : int or inf, default=10
         Number of epochs in a row without improvement that ends the training. With inf it always
         lasts ``max_iter`` epochs.
     early_stopping : bool, default=False
-        Whether training ends when a validation score, and not the loss, stops improving. The
-        weights with the best score are kept. The validation rows are a part of X, unless ``fit`` is
-        given ``X_val``.
+        If True, training ends when the score on validation rows stops improving, and the weights
+        with the best score are kept. If False, the training loss decides. The validation rows are a
+        part of X, unless ``fit`` gets ``X_val``.
     validation_fraction : float, default=0.1
-        Share of the rows of X to validate on, in (0, 1).
+        Share of the rows of X, in (0, 1), that become validation rows.
     scoring : str, callable or None, default=None
-        Validation score, as in ``cross_val_score``; None is R² of the copies. A scorer gets the
+        Validation score, as in ``cross_val_score``. None is R² of the copies. A scorer gets the
         signs of the validation rows as y, so ``"roc_auc"`` needs rows of -1 among them.
     warm_start : bool, default=False
-        Whether ``fit`` continues the last fit, as if training had not stopped: with its weights,
-        the rule's state, the order of the rows and the counters.
+        If True, ``fit`` continues the last fit, with its weights, the state of the rule, the order
+        of the rows and the counters. The result is identical to that of one longer training.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
-        The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
-        place.
+        The other outputs are divided by ``1 - dropout``. If the update rule sets dropout, its value
+        holds.
     dropout_schedule : str or callable, default="constant"
-        How ``dropout`` changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"cosine"``,
+        Schedule of ``dropout`` over the epochs: ``"constant"``, ``"invscaling"``, ``"cosine"``,
         ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function ``(t, t_planned) ->
         factor`` of the number of the epoch's first step, from 1, and the number of planned steps.
         See :doc:`/update_rules`.
     input_noise : float, default=0.0
         Standard deviation of the normal noise that is added to every number of X in a training
-        step, while the network learns to give the row without noise back: a denoising autoencoder.
-        It needs a dense X and makes sense for columns of one scale.
+        step. The target is the row without noise, so this is a denoising autoencoder. It needs a
+        dense X. Scale the columns, because the noise is the same for all of them.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, ``"data"``, or a function of layout,
         activations and random state that returns the parameters. With ``"data"`` all net inputs
-        have variance 1 over the first training rows, and are 0 at a point among these rows.
+        have variance 1 over the first training rows, and each net input is 0 at one of these rows.
     init_output_bias : {"init", "targets"}, default="init"
-        Starting biases of the output neurons: those of ``init``, around 0, or those of the best
-        constant copy of the first training rows, such as their mean. It helps if X is far from 0.
-        It has no effect if ``intercept_init`` is given, or if training continues.
+        Starting biases of the output neurons. ``"init"`` gives those of ``init``, around 0.
+        ``"targets"`` gives those of the best constant copy of the first training rows, such as
+        their mean. This helps if X is far from 0. The parameter has no effect if ``intercept_init``
+        is given, or if training continues.
     verbose : bool, default=False
         If True, the loss of every epoch is printed.
     n_threads : int, default=1
-        Number of threads that share the large products of a training or a prediction; -1 is one
-        for each processor that the process may use. The results are the same to the bit. Small
-        layers, and machines without AVX2 or NEON, use one thread. What runs many fits at once
-        multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
+        Number of threads for the large matrix products of a training or a prediction. -1 is one for
+        each processor that the process may use. The number does not change any result. Small
+        layers, and machines without AVX2 or NEON, use one thread. A search that runs several fits
+        at once multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
 
     Attributes
     ----------
@@ -162,16 +163,16 @@ class BackpropAutoencoder(
         Threshold of the scores: ``decision_function`` is ``score_samples - offset_``.
     residual_scale_ : ndarray of shape (n_features_in_,)
         Root mean square of the residuals of every column over the training rows of 1, at least
-        1 % of that of all columns.
+        1 % of the root mean square of all columns.
     center_ : ndarray of shape (n_features_in_,)
         Mean of the training rows of 1, at which rows of -1 are mirrored.
     code_layer_ : int
         Number of the hidden layer that is the code, from 0.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights, as views of ``params_``. They can be written, also item by item. Predictions and a
-        continued training then use the new values.
+        Weights, as views of ``params_``. You can write to them, also item by item. Predictions and
+        a continued training then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases, as views of ``params_``. They can be written too.
+        Biases, as views of ``params_``. You can write to them too.
     params_ : ndarray of shape (n_params,)
         All weights in layer order, then all biases. They are those of the last step, or those with
         the best validation score under ``early_stopping``, or an average that the update rule
@@ -192,9 +193,10 @@ class BackpropAutoencoder(
         Mean loss of every epoch.
     validation_scores_ : list of float or None
         Score on the validation rows after every epoch, NaN for an epoch without validation rows.
-        None if there never were any.
+        None if no epoch had validation rows.
     best_validation_score_ : float or None
-        Highest score since the validation rows, the scoring or, by hand, the weights last changed.
+        Highest score since the last change of the validation rows or of the scoring, or since
+        somebody set the weights.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
@@ -209,29 +211,29 @@ class BackpropAutoencoder(
     out_activation_ : str
         Activation function of the output layer.
     n_features_in_ : int
-        Number of features seen in ``fit``.
+        Number of features in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features seen in ``fit``. Defined only if X has names that are all strings.
+        Names of the features in ``fit``. Defined only if X has names and all are strings.
 
     See Also
     --------
-    BackpropMLPClassifier : Tells classes apart that it has examples of.
+    BackpropMLPClassifier : Learns to separate classes from examples of each class.
     sklearn.ensemble.IsolationForest : Detects outliers by random trees.
-    sklearn.decomposition.PCA : The linear code that loses least.
+    sklearn.decomposition.PCA : The linear code with the smallest squared error.
 
     Notes
     -----
     The error of a row is the mean over the columns of its squared residuals, each divided by the
-    root mean square of its column over the training rows. Without this division a column that is
-    hard to give back would decide alone.
+    root mean square of its column over the training rows. Without this division, a column that is
+    hard to copy would dominate the error.
 
-    Recognition, where discrimination lacks examples, is the idea of N. Japkowicz, C. Myers and
-    M. Gluck, "A Novelty Detection Approach to Classification" (1995), and of N. Japkowicz,
-    S. J. Hanson and M. A. Gluck, "Nonlinear Autoassociation is not Equivalent to PCA" (2000). One
-    linear hidden layer under the squared error learns the subspace of the first principal
-    components: P. Baldi and K. Hornik, "Neural networks and principal component analysis: learning
-    from examples without local minima" (1989). Noise of the inputs makes a denoising autoencoder:
-    P. Vincent, H. Larochelle, Y. Bengio and P.-A. Manzagol (2008).
+    The idea to recognise rows by the error of their copy, if examples of other rows are missing, is
+    that of N. Japkowicz, C. Myers and M. Gluck, "A Novelty Detection Approach to Classification"
+    (1995), and of N. Japkowicz, S. J. Hanson and M. A. Gluck, "Nonlinear Autoassociation is not
+    Equivalent to PCA" (2000). One linear hidden layer with the squared error learns the subspace of
+    the first principal components: P. Baldi and K. Hornik, "Neural networks and principal component
+    analysis: learning from examples without local minima" (1989). The denoising autoencoder is that
+    of P. Vincent, H. Larochelle, Y. Bengio and P.-A. Manzagol (2008).
 
     Examples
     --------
@@ -333,17 +335,17 @@ class BackpropAutoencoder(
             Training rows. float32 is computed in float32, and every other type in float64. A sparse
             matrix is used as CSR, and at most one batch of it is made dense.
         y : array-like of shape (n_samples,), default=None
-            Where it has no other values than 1 and -1, rows of 1 are given back and rows of -1 are
-            counterexamples, which the network learns to mirror at the centre of the others:
-            x becomes 2 ``center_`` - x. Any other y is ignored, as transformers ignore it. So
-            before a classifier in a pipeline name the classes 0 and 1, not -1 and 1.
+            Signs of the rows, if all values are 1 or -1. The network learns to copy rows of 1. Rows
+            of -1 are counterexamples: the network learns to mirror them at the centre of the rows
+            of 1, so x becomes 2 ``center_`` - x. Any other y is ignored, as transformers ignore it.
+            So if a classifier follows in a pipeline, name its classes 0 and 1, not -1 and 1.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative, for the loss, the scale of the residuals and the
             threshold.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Rows to validate on after every epoch.
+            Validation rows. The network is scored on them after every epoch.
         y_val : array-like of shape (n_val_samples,), default=None
-            Signs of the validation rows, as y.
+            Signs of the validation rows, in the form of y.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
             Weights of the validation rows, not negative.
         coef_init : list of array-like of shape (fan_in, fan_out), default=None
@@ -361,8 +363,8 @@ class BackpropAutoencoder(
         ValueError
             If a parameter, the data or the given start is not valid.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
-            stays as it was.
+            If a loss or a weight becomes infinite or NaN, and no best epoch was kept. The estimator
+            does not change then.
         """
         return self._fit(
             GivenData(
@@ -384,9 +386,9 @@ class BackpropAutoencoder(
     ) -> Self:
         """Continue training for one epoch over the given rows.
 
-        The scale of the residuals and the threshold are those of the rows of the last call, and the
-        centre is that of the first. Otherwise it is as for the other estimators: n calls give the
-        same bits as a ``fit`` of n epochs that patience does not end.
+        The result of n calls with the same rows is identical to that of a ``fit`` of n epochs that
+        patience does not end. If the rows change, the scale of the residuals and the threshold are
+        those of the last call, and the centre is that of the first call.
 
         Parameters
         ----------
@@ -397,7 +399,7 @@ class BackpropAutoencoder(
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative.
         X_val, y_val, sample_weight_val : array-like, default=None
-            Rows to validate on after the epoch, their signs and weights, as in :meth:`fit`.
+            Validation rows, their signs and their weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -407,12 +409,12 @@ class BackpropAutoencoder(
         Raises
         ------
         ValueError
-            If a parameter or the data are not valid, or do not match those of the calls before.
+            If a parameter or the data are not valid, or do not match those of earlier calls.
         AttributeError
             If the update rule searches along lines, which needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
-            stays as it was.
+            If a loss or a weight becomes infinite or NaN, and no best epoch was kept. The estimator
+            does not change then.
         """
         given = GivenData(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self._fit(given, incremental=True)
@@ -508,7 +510,7 @@ class BackpropAutoencoder(
         return scores
 
     def reconstruct(self, X: ArrayLike | spmatrix) -> np.ndarray:
-        """Give rows back as the network sees them.
+        """Return the copies of rows: the outputs of the network.
 
         Parameters
         ----------
@@ -517,12 +519,12 @@ class BackpropAutoencoder(
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features)
-            Of the dtype of the network.
+            It has the dtype of the network.
         """
         return self._outputs(X)
 
     def residuals(self, X: ArrayLike | spmatrix) -> np.ndarray:
-        """Return how far each number is from its copy, in units of the training rows.
+        """Return the residuals, each divided by that of its column in the training.
 
         Parameters
         ----------
@@ -531,8 +533,8 @@ class BackpropAutoencoder(
         Returns
         -------
         residuals : ndarray of shape (n_samples, n_features)
-            ``(X - reconstruct(X)) / residual_scale_``. The largest in absolute value belong to the
-            columns that make a row odd. Minus the mean of their squares is ``score_samples``.
+            ``(X - reconstruct(X)) / residual_scale_``. The columns with the largest absolute values
+            make a row unusual. ``score_samples`` is minus the mean of their squares.
         """
         check_is_fitted(self)
         X = check_X(self, X)
@@ -542,7 +544,7 @@ class BackpropAutoencoder(
         return residuals
 
     def score_samples(self, X: ArrayLike | spmatrix) -> np.ndarray:
-        """Return how normal rows are: minus the mean of their squared :meth:`residuals`.
+        """Return minus the mean of the squared :meth:`residuals` of each row, low for outliers.
 
         Parameters
         ----------
@@ -551,7 +553,7 @@ class BackpropAutoencoder(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            0 for a row that comes back as it is; -1 on average over the training rows.
+            0 for a row that is equal to its copy. The mean over the training rows is -1.
         """
         check_is_fitted(self)
         return self._scores(self.network_, self.params_, self.residual_scale_, check_X(self, X))
@@ -586,7 +588,7 @@ class BackpropAutoencoder(
     def score(
         self, X: ArrayLike | spmatrix, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return R² of the copies: the share of the variance of X that comes back.
+        """Return R² of the copies: the share of the variance of X that they explain.
 
         Parameters
         ----------
@@ -614,7 +616,7 @@ class BackpropAutoencoder(
         Returns
         -------
         codes : ndarray of shape (n_samples, n_codes)
-            Of the dtype of the network.
+            It has the dtype of the network.
         """
         check_is_fitted(self)
         return self.network_.outputs(
@@ -625,17 +627,17 @@ class BackpropAutoencoder(
         )
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the rows that codes stand for: the rest of the network, from code to output.
+        """Return the rows that belong to codes: the layers from the code to the output.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_codes)
-            Codes, as :meth:`transform` gives them.
+            Codes, such as those of :meth:`transform`.
 
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features)
-            Of the dtype of the network.
+            It has the dtype of the network.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=self.layout_.dtype)

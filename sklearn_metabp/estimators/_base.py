@@ -1,4 +1,4 @@
-"""The base of all estimators: parameters, the way of a fit, the fitted network."""
+"""The base class of all estimators: parameters, the steps of a fit, the fitted network."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -120,7 +120,8 @@ class BaseBackprop(
     n_members: int = 1
     targets_: Targets
     _members: list[Any] | None = None  # of an ensemble
-    _fit_size: tuple[int, int, int] | None = None  # as FitSize; None after an older version's fit
+    _fit_size: tuple[int, int, int] | None = None  # as FitSize. None after an older version's fit
+    _fit_label_smoothing: float = 0.0  # the value of the last fit
     _parameter_constraints: dict = {
         "update_rule": "no_validation",  # resolve_update_rule checks it
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -187,13 +188,13 @@ class BaseBackprop(
 
     @abstractmethod
     def _learn_targets(self, rows: Rows, classes: Any) -> Targets:
-        """Return targets learned from rows; ``classes`` are the announced classes, or None."""
+        """Return targets learned from rows. ``classes`` are the announced classes, or None."""
 
     @abstractmethod
     def _check_rows(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, y_name: str = "y"
     ) -> Rows:
-        """Check rows to train or to validate on; ``reset`` stores the features of X."""
+        """Check rows to train or to validate on. ``reset`` stores the features of X."""
 
     @abstractmethod
     def _new_network(
@@ -205,7 +206,7 @@ class BaseBackprop(
         rule: TrainingRule,
         before: BaseNetwork | None,
     ) -> BaseNetwork:
-        """Return the network that the parameters describe, for X and so many outputs.
+        """Return the network that the parameters describe, for X and ``n_outputs`` outputs.
 
         ``before`` is the network of a training that is continued, or None.
         """
@@ -219,7 +220,7 @@ class BaseBackprop(
         return {}
 
     def _refit_parameters(self) -> dict[str, Any]:
-        """Return parameters of a second training that take what the first one learned."""
+        """Return parameters for a second training that keep results of the first one."""
         return {}
 
     def _calibrate(self, start: FitStart) -> tuple[np.ndarray | None, dict[str, Any]]:
@@ -236,8 +237,8 @@ class BaseBackprop(
     def set_params(self, **params: Any) -> Self:
         """Set parameters.
 
-        ``update_rule__learning_rate`` and the like also work if ``update_rule`` is a name: the rule
-        of that name replaces it.
+        Parameters of the rule, such as ``update_rule__learning_rate``, also work if ``update_rule``
+        is a name: the rule with this name replaces it.
 
         Parameters
         ----------
@@ -258,13 +259,13 @@ class BaseBackprop(
 
     @property
     def members_(self) -> list[Self]:
-        """The fitted networks, each an estimator of one; only where there are several."""
+        """The fitted networks of an ensemble, each as an estimator with one network."""
         if not self._members:
             raise AttributeError(explain_lack(self, "members_"))
         return list(self._members)
 
     def _fit(self, given: GivenData, classes: Any = None, *, incremental: bool = False) -> Self:
-        """Train in three steps, and become fitted only at the end of the last.
+        """Train in three steps, and become fitted only after the third.
 
         Parameters
         ----------
@@ -272,7 +273,7 @@ class BaseBackprop(
         classes : array-like, list of array-like or None
             Classes that were announced to ``partial_fit``.
         incremental : bool
-            Whether this is a ``partial_fit``: one epoch, which continues a training.
+            True for ``partial_fit``: one epoch, which continues a training.
         """
         continues = self.__sklearn_is_fitted__() and (self.warm_start or incremental)
         with features_as_before_on_error(self):
@@ -302,7 +303,7 @@ class BaseBackprop(
 
     @_fit_context(prefer_skip_nested_validation=True)  # for the callbacks
     def _fit_member(self, data: FitData, *, continues: bool, incremental: bool) -> FitEnd:
-        """Take the second and the third step of a fit, with the warning left to the ensemble."""
+        """Take the second and the third step of a fit. The ensemble gives the warning."""
         start = self._find_start(data, continues=continues, incremental=incremental)
         end = self._train(start, incremental)
         self._become_fitted(start, end._replace(message=None))
@@ -400,6 +401,7 @@ class BaseBackprop(
         params, learned = self._calibrate(start)
         attributes = training.fitted_attributes(params) | learned
         attributes["_fit_size"] = len(batches), min(batches.size, len(batches)), batches.n_batches
+        attributes["_fit_label_smoothing"] = self.label_smoothing
         return FitEnd(stopped, interrupted, message, attributes)
 
     def _become_fitted(self, start: FitStart, end: FitEnd) -> Self:
@@ -422,7 +424,7 @@ class BaseBackprop(
         return self
 
     def _make_network(self, data: FitData, rule: TrainingRule, continues: bool) -> BaseNetwork:
-        """Make the network; it is that of the last fit where all is as it was."""
+        """Make the network, or return that of the last fit if nothing has changed."""
         X, targets = data.rows.X, data.targets
         dtype = self.layout_.dtype if continues else X.dtype
         before = self.network_ if continues else None
@@ -435,9 +437,9 @@ class BaseBackprop(
         targets = self.targets_.for_output(self.out_activation, self.loss)
         if targets.out_activation != self.out_activation_:
             raise ValueError(
-                "warm_start and partial_fit go on with the output neurons they have, which are "
-                f"{self.out_activation_!r}; loss={self.loss!r} and "
-                f"out_activation={self.out_activation!r} now ask for {targets.out_activation!r}. "
+                "warm_start and partial_fit keep the output neurons of the last fit, which are "
+                f"{self.out_activation_!r}, but loss={self.loss!r} and "
+                f"out_activation={self.out_activation!r} now need {targets.out_activation!r}. "
                 "Set warm_start=False to start afresh."
             )
         return targets
@@ -514,7 +516,7 @@ class BaseBackprop(
         if state.patience.watches_score != self.early_stopping:
             state.reset_patience(Patience(self.tol, self.n_iter_no_change, self.early_stopping))
         elif not self.early_stopping:
-            state.best_params = None  # of a callback: if it is still there, it has a copy
+            state.best_params = None  # kept for a callback, which has a copy if it is still used
         drop_removed_callbacks(self, state)
         written = self._written_params()
         if written is not None:
@@ -530,9 +532,9 @@ class BaseBackprop(
         Returns
         -------
         summary : ModelSummary
-            Its ``str`` is a text with layers, activation functions, shapes and numbers of
-            parameters, loss, update rule, steps of an epoch and the training so far. A notebook
-            shows it as an HTML table. The layers are those of one network of an ensemble.
+            ``print`` shows layers, activation functions, shapes and numbers of parameters, loss,
+            update rule, steps of an epoch and the training so far. A notebook shows the same as an
+            HTML table. For an ensemble the layers are those of one network.
 
         Raises
         ------
@@ -568,7 +570,14 @@ class BaseBackprop(
         known = [vars(member) for member in members_of(self)]
         states = [each.get("_training_state") for each in known]
         rule = vars(self).get("update_rule_")  # a compact model has neither
-        return summarise_model(type(self).__name__, self.network_, rule, states, size)
+        return summarise_model(
+            type(self).__name__,
+            self.network_,
+            rule,
+            states,
+            size,
+            label_smoothing=self._fit_label_smoothing,
+        )
 
 
 class BaseBackpropMLP(BaseBackprop):

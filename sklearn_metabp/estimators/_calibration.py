@@ -1,4 +1,4 @@
-"""The temperature of probabilities, which makes them fit rows that were not trained on."""
+"""The temperature, which corrects probabilities on rows that were not trained on."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -8,23 +8,23 @@ from sklearn_metabp.estimators._validation import ValidationRows
 
 # Temperatures are between 1 / _LIMIT and _LIMIT.
 _LIMIT = 20.0
-# Of the normal prior of log(T).
+# Variance of the normal prior of log(T).
 _VARIANCE = 0.1
 
 
 def best_temperature(training: Training, validation: ValidationRows | None) -> float:
-    """Return the temperature at which the probabilities fit the validation rows best.
+    """Return the best temperature for the validation rows.
 
-    It is the T with the least sum of the log-losses of these rows and of ``5 * log(T)**2``. The
-    second is the prior that log(T) is normal around 0 with variance 1/10. Without it T would be as
-    small as it can be where all rows are right.
+    It is the T with the smallest sum of the log-losses of these rows plus ``5 * log(T)**2``. The
+    last term is a prior: log(T) is normal around 0 with variance 1/10. Without it, T would be as
+    small as possible if all predictions are right.
 
     C. Guo et al., "On Calibration of Modern Neural Networks" (2017), equation 9.
 
     Parameters
     ----------
     training : Training
-        It has ended.
+        A training that has ended.
     validation : ValidationRows or None
 
     Raises
@@ -34,7 +34,7 @@ def best_temperature(training: Training, validation: ValidationRows | None) -> f
     """
     if validation is None:
         raise ValueError(
-            "calibration='temperature' needs rows that are not trained on: set "
+            "calibration='temperature' needs validation rows: set "
             "early_stopping=True, or pass X_val and y_val to fit."
         )
 

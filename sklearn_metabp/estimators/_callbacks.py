@@ -31,23 +31,23 @@ def open_listener(
     data: FitData,
     fitted_attributes: Callable[[], dict[str, Any]],
 ) -> "CallbackListener | None":
-    """Begin the estimator's root task; return a listener for its callbacks, or None without any.
+    """Begin the estimator's root task. Return a listener for its callbacks, or None without any.
 
     Parameters
     ----------
     estimator : estimator
         ``_fit_context`` decorates its ``fit`` and tears the callbacks down.
     task_name : str
-        Name of the root task; epochs are its leaves.
+        Name of the root task. Epochs are its leaves.
     max_epochs : int
     data : FitData
-        Callbacks see X and sample_weight as the user gave them, and y checked.
+        Callbacks receive X and sample_weight as the user gave them, and the checked y.
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict.
     """
     has_callbacks = bool(getattr(estimator, "_skl_callbacks", None))
     if not has_callbacks and not hasattr(estimator, "_parent_callback_ctx"):
-        return None  # nobody sees the task, and its name takes microseconds to draw
+        return None  # no callback receives the task, and drawing its name takes microseconds
     root = estimator._init_callback_context(task_name=task_name, max_subtasks=max_epochs)
     if not has_callbacks:
         return None
@@ -69,16 +69,16 @@ def drop_removed_callbacks(estimator: Any, state: TrainingState) -> None:
 
 @contextmanager
 def lend_callbacks(owner: Any, network: Any) -> Iterator[None]:
-    """Let a network call the callbacks of the estimator that it is a part of, as if it were that.
+    """Let a network call the callbacks of the estimator that contains it, in place of its owner.
 
-    A search or a pipeline around the owner sees the tasks of the network in place of the owner's.
+    In a search or a pipeline around the owner, the tasks of the network replace those of the owner.
 
     Parameters
     ----------
     owner : estimator
-        It has the callbacks, and no tasks of its own.
+        It has the callbacks, and no tasks.
     network : estimator
-        It is without callbacks before and after.
+        It has no callbacks before and after.
     """
     network.set_callbacks(*getattr(owner, "_skl_callbacks", ()))
     context = getattr(owner, "_parent_callback_ctx", None)
@@ -163,7 +163,7 @@ class CallbackListener:
     def training_starts(
         self, state: TrainingState, data: FitData
     ) -> tuple[TrainingState, bool | None]:
-        """Return the state to start from, and whether training had been stopped there.
+        """Return the state to start from, and whether the training was stopped in this state.
 
         The second is None if there is something left to train.
         """
@@ -189,7 +189,7 @@ class CallbackListener:
         self._epoch.call_on_fit_task_begin(**self._known)
 
     def next_step(self, index: int) -> float:
-        """Return the number of the next step that a callback receives, this one or later."""
+        """Return the number of the next step that a callback receives: this one or a later one."""
         self._due = [next_step(self._estimator, index) for _, next_step in self._step_hooks]
         return min(self._due)
 
@@ -200,7 +200,7 @@ class CallbackListener:
                 hook(self._estimator, self._epoch, step)
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
-        """Close the epoch's task; return True if training stops, for a callback or before."""
+        """Close the epoch's task. Return True if the training or a callback stops."""
         for hook in self._epoch_hooks:
             stopped |= bool(hook(self._estimator, self._epoch, state, params))
         stopped |= bool(
@@ -224,8 +224,8 @@ class CallbackListener:
 class MembersListener:
     """The tasks of the members of an ensemble, within the task of its fit.
 
-    Callbacks that scikit-learn propagates into sub-estimators, such as its progress bar, see the
-    fit and its members. All other callbacks see the training of every member, as a fit by itself.
+    Callbacks that scikit-learn propagates into sub-estimators, such as its progress bar, receive
+    the fit and its members. All other callbacks receive the training of every member as a fit.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ class MembersListener:
 
     @property
     def is_heard(self) -> bool:
-        """True if a callback sees the tasks."""
+        """True if a callback receives the tasks."""
         return self._root is not None
 
     def fit_ends(self) -> None:
@@ -293,7 +293,7 @@ def _every_step(estimator: Any, index: int) -> int:
 
 
 class IterationListener:
-    """It passes the iterations of a search on to the callbacks of the estimator that searches.
+    """A listener that passes the iterations of a search on to the callbacks of the estimator.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ class IterationListener:
         ``_fit_context`` decorates its ``fit`` and tears the callbacks down.
     n_iterations : int
     fitted_attributes : callable
-        Returns the attributes that make a copy of the estimator fitted as it is now.
+        Returns the attributes that make a copy of the estimator fitted, in its present state.
     """
 
     def __init__(
@@ -322,7 +322,7 @@ class IterationListener:
             self._iteration.call_on_fit_task_begin(**self._known)
 
     def iteration_ends(self) -> bool:
-        """Close the iteration's task; return True if a callback ends the search."""
+        """Close the iteration's task. Return True if a callback ends the search."""
         return self._is_heard and self._end(self._iteration)
 
     def search_ends(self) -> None:

@@ -40,7 +40,7 @@ def check_data(
     Returns
     -------
     data : FitData
-        Good for estimators of the same class, ``loss`` and ``out_activation``.
+        Valid for estimators of the same class, ``loss`` and ``out_activation``.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def trust_data(
     X_val: np.ndarray,
     y_val: np.ndarray,
 ) -> FitData:
-    """Return what :func:`check_data` returns for parameters and arrays that are known to be good.
+    """Return the result of :func:`check_data` without a check, for valid parameters and arrays.
 
     Parameters
     ----------
@@ -112,35 +112,34 @@ def fit_checked(
 ) -> Estimator:
     """Fit an estimator to data that were checked before.
 
-    The result is that of ``fit``, to the bit, without the checks of parameters and data, which take
-    most of the time of a tiny fit, and where ``warns`` is False without the examination of the
-    outcome. Names of features are not stored, and ``warm_start`` does not
-    continue an earlier fit.
+    The result is identical to that of ``fit``. The checks of parameters and data are left out,
+    because they take most of the time of a tiny fit. With ``warns=False`` the outcome is not
+    examined. Names of features are not stored, and ``warm_start`` does not continue an earlier fit.
 
     Parameters
     ----------
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
-        It gets fitted. Its parameters are valid.
+        The estimator to fit. The parameters must be valid.
     data : FitData
         From :func:`check_data`, with an estimator of the same class, ``loss`` and
         ``out_activation``.
     validation_epochs : collection of int, default=None
-        Numbers of the epochs, from 1, after which to validate, the last among them; None for all.
-        The curves have NaN elsewhere. Only without ``early_stopping``.
+        Numbers, from 1, of the epochs after which to validate. The last epoch must be one of them.
+        None means all epochs. The curves have NaN for the others. Only without ``early_stopping``.
     validation_scores : bool, default=True
-        True to compute scores on the validation rows. They may take longer than the losses.
-        Otherwise minus the loss is the score.
+        If True, compute scores on the validation rows, which may take longer than the losses. If
+        False, the score is minus the loss.
     on_validation : callable, default=None
         ``on_validation(params, loss)`` is called after every validation, with the parameters that
-        were validated, to copy what it keeps.
+        were validated. It must copy the parameters to keep them.
     resumed : TrainingState, default=None
-        The state of the same training after an earlier call, to continue. It is changed. A state of
-        the rule that a rule of another ``state_key`` left is replaced by a fresh one.
+        The state of the same training after an earlier call, to continue. It is changed in place.
+        If the state of the rule belongs to another ``state_key``, a fresh one replaces it.
     n_epochs : int, default=None
         The largest number of epochs of this call, which is a part of a training for ``max_iter``
-        epochs; None is all that are left. Schedules count on the whole training.
+        epochs. None means all remaining epochs. Schedules are those of the whole training.
     warns : bool, default=True
-        True to examine the outcome, and to warn of a training that did not converge.
+        If True, examine the outcome, and warn if the training did not converge.
 
     Returns
     -------

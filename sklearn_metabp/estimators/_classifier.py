@@ -39,7 +39,7 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Number of neurons of every hidden layer; ``()`` for no hidden layer.
+        Number of neurons of every hidden layer. ``()`` means no hidden layer.
     activation : str or list of str, default="relu"
         Activation function of the hidden layers, or one for each: ``"identity"``, ``"logistic"``,
         ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``,
@@ -54,134 +54,133 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
         Activation function of the output neurons. ``"auto"`` is ``"softmax"`` for three classes or
         more under log-loss and ``"logistic"`` otherwise. ``"identity"`` and ``"tanh"`` need
-        ``loss="squared_error"``; the targets of tanh neurons are -1 and 1.
+        ``loss="squared_error"``. The targets of tanh neurons are -1 and 1.
     update_rule : str or UpdateRule, default="adam"
         Rule that computes the change of the weights: the name of a rule in lower case, as
         ``"sgd"`` or ``"lbfgs"``, ``"learned"`` for the rule of :func:`load_pretrained`, an
         :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
     alpha : float, default=1e-4
-        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
-        With sample weights n_batch is their sum, because a row of weight 2 is one given twice.
+        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``. Biases are not penalised.
+        With sample weights, n_batch is their sum, because a row of weight 2 counts as two rows.
     batch_size : int, "auto" or "full", default="auto"
-        Number of rows of a step. 1 is online learning and ``"full"`` batch learning. ``"auto"`` is
+        Number of rows of a step. 1 is online learning, ``"full"`` is batch learning. ``"auto"`` is
         ``min(200, n_samples)``, or all rows if the update rule is meant for them. Rules that search
         along lines always use all rows.
     max_iter : int, default=200
         Largest number of epochs.
     shuffle : bool, default=True
-        Whether the rows are put into a new order for every epoch.
+        If True, the rows are put into a new order in every epoch.
     random_state : int, RandomState instance or None, default=None
-        Random numbers for the starting weights and the order of the rows. The same integer gives
-        the same bits every time, and the start and the order of scikit-learn's MLP.
+        Random numbers for the starting weights and the order of the rows. With the same integer,
+        results are identical, and start and order are those of scikit-learn's MLP.
     tol : float, default=1e-4
         Smallest decrease of the best loss that counts as an improvement.
     n_iter_no_change : int or inf, default=10
         Number of epochs in a row without improvement that ends the training. With inf it always
         lasts ``max_iter`` epochs.
     early_stopping : bool, default=False
-        Whether training ends when a validation score, and not the loss, stops improving. The
-        weights with the best score are kept. The validation rows are a part of X, unless ``fit`` is
-        given ``X_val``.
+        If True, training ends when the score on validation rows stops improving, and the weights
+        with the best score are kept. If False, the training loss decides. The validation rows are a
+        part of X, unless ``fit`` gets ``X_val``.
     validation_fraction : float, default=0.1
-        Share of the rows of X to validate on, in (0, 1), from every class. A class of a single row
-        is trained on.
+        Share of the rows of X, in (0, 1), that become validation rows, the same in every class. If
+        a class has a single row, this row stays in the training rows.
     scoring : str, callable or None, default=None
-        Validation score, as in ``cross_val_score``; None is accuracy. A scorer that takes sample
+        Validation score, as in ``cross_val_score``. None is accuracy. A scorer that takes sample
         weights gets them.
     tied_epochs : {"first", "last"}, default="first"
-        Epoch whose weights are kept under ``early_stopping`` where several have the best score, as
-        accuracies of few rows often do. Patience counts from the first one all the same.
+        Epoch whose weights ``early_stopping`` keeps if several epochs have the best score, which is
+        often so for accuracies of few rows. Patience counts from the first of them in both cases.
     calibration : {"temperature"}, float or None, default=None
-        Divisor of the net inputs of the output neurons after the training, the temperature T. It
-        changes probabilities but not predicted classes. ``"temperature"`` makes the probabilities
-        fit the validation rows, which it needs: T minimises the sum of the log-losses of these rows
-        and of ``5 * log(T)**2``, which keeps T near 1 if there are few of them. A number is T
-        itself. ``loss`` must be ``"log_loss"``. The weights of the last layer are those of the
-        training, divided by T.
+        Temperature T, which divides the net inputs of the output neurons after the training. It
+        changes probabilities, but not predicted classes. ``"temperature"`` finds T by the
+        validation rows: T minimises the sum of their log-losses plus ``5 * log(T)**2``, which keeps
+        T near 1 if the rows are few. A number is T itself. ``loss`` must be ``"log_loss"``. The
+        weights of the last layer are those of the training, divided by T.
     warm_start : bool, default=False
-        Whether ``fit`` continues the last fit, as if training had not stopped: with its weights,
-        the rule's state, the order of the rows and the counters.
+        If True, ``fit`` continues the last fit, with its weights, the state of the rule, the order
+        of the rows and the counters. The result is identical to that of one longer training.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weight of every class in the training loss, finite and not negative. A class that a dict
         does not name has weight 1, and keys that are no class are ignored. ``"balanced"`` is
         ``n_samples / (n_classes * count)``. If y has several columns, it is a list of one dict per
         column, and the weights of the columns are multiplied.
     label_smoothing : float, default=0.0
-        Share ε in [0, 1) that every target gives up to all classes alike: with K classes a target y
-        becomes (1 - ε) y + ε / K, and (1 - ε) y + ε / 2 for two classes on one neuron and for a
-        label of multilabel y. Losses on validation rows do not contain it.
+        Share ε in [0, 1) of every target that is given to all classes in equal parts. With K
+        classes, a target y becomes (1 - ε) y + ε / K. With two classes on one neuron, and for a
+        label of multilabel y, it becomes (1 - ε) y + ε / 2. Losses on validation rows are those
+        without smoothing.
     dropout : float, default=0.0
         Probability, in [0, 1), that the output of a hidden neuron is set to 0 in a training step.
-        The other outputs are divided by ``1 - dropout``. An update rule that sets dropout takes its
-        place.
+        The other outputs are divided by ``1 - dropout``. If the update rule sets dropout, its value
+        holds.
     dropout_schedule : str or callable, default="constant"
-        How ``dropout`` changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"cosine"``,
+        Schedule of ``dropout`` over the epochs: ``"constant"``, ``"invscaling"``, ``"cosine"``,
         ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function ``(t, t_planned) ->
         factor`` of the number of the epoch's first step, from 1, and the number of planned steps.
         See :doc:`/update_rules`.
     input_noise : float, default=0.0
         Standard deviation of the normal noise that is added to every number of X in a training
-        step. It needs a dense X and makes sense for columns of one scale.
+        step. It needs a dense X. Scale the columns, because the noise is the same for all of them.
     input_gradient_penalty : float, default=0.0
-        Strength beta of a penalty that makes the loss of a row vary little with its
-        inputs: a training step adds beta times the mean over its rows of the norm of the
-        gradient of a row's loss by the inputs. The rows count by their weights. Losses on
-        validation rows do not contain it. Update rules that compute deltas of their own do not
-        allow it. A sparse X is made dense batch by batch.
+        Strength beta of a penalty on the input gradients, the derivatives of the loss of a row by
+        its inputs. The loss of a training step then has an additional term: beta times the weighted
+        mean, over the rows, of the norm of the input gradient. Losses on validation rows do not
+        contain it. It is not possible with update rules that compute deltas themselves. A sparse X
+        is made dense batch by batch.
     input_gradient_norm : {"l2", "l1"}, default="l2"
-        Norm of an input gradient in this penalty: ``"l2"`` is half the sum of the squares, and
-        ``"l1"`` the sum of the absolute values.
+        Norm of an input gradient in this penalty: ``"l2"`` is half the sum of the squares,
+        ``"l1"`` is the sum of the absolute values.
     scaling_layer : bool, default=False
-        If True, every column of X is multiplied by a trained factor in front of the first layer.
-        The factors start at 1. It needs a dense X.
+        If True, every column of X is multiplied by a trained factor before the first layer. The
+        factors start at 1. X must be dense.
     numeric_embedding : {"periodic", "piecewise_linear"}, embedding or None, default=None
-        Trained functions of single columns that take the place of the columns in front of the first
-        layer: a :class:`PeriodicEmbedding` or a :class:`PiecewiseLinearEmbedding`, by its name with
-        default parameters. The scaling layer comes before it. It needs a dense X.
+        Trained functions of single columns that replace the columns before the first layer: a
+        :class:`PeriodicEmbedding` or a :class:`PiecewiseLinearEmbedding`. A name means the default
+        parameters. The scaling layer comes before the embedding. X must be dense.
     init : str or callable, default="glorot_uniform"
         Starting weights: ``"glorot_uniform"``, ``"glorot_normal"``, ``"he_uniform"``,
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, ``"data"``, or a function of layout,
         activations and random state that returns the parameters. With ``"data"`` all net inputs
-        have variance 1 over the first training rows, and are 0 at a point among these rows.
+        have variance 1 over the first training rows, and each net input is 0 at one of these rows.
     init_output_bias : {"init", "targets"}, default="init"
-        Starting biases of the output neurons: those of ``init``, around 0, or those of the best
-        constant prediction for the first training rows, which helps with rare classes. It has no
-        effect if ``intercept_init`` is given.
+        Starting biases of the output neurons. ``"init"`` gives those of ``init``, around 0.
+        ``"targets"`` gives those of the best constant prediction for the first training rows, which
+        helps with rare classes. The parameter has no effect if ``intercept_init`` is given.
     verbose : bool, default=False
         If True, the loss of every epoch is printed.
     n_threads : int, default=1
-        Number of threads that share the large products of a training or a prediction; -1 is one
-        for each processor that the process may use. Several networks train side by side on them,
-        unless there are callbacks. The results are the same to the bit. Small layers, and machines
-        without AVX2 or NEON, use one thread for products. What runs many fits at once
-        multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
+        Number of threads for the large matrix products of a training or a prediction. -1 is one for
+        each processor that the process may use. The networks of an ensemble train in parallel on
+        them, unless there are callbacks. The number does not change any result. Small layers, and
+        machines without AVX2 or NEON, use one thread for products. A search that runs several fits
+        at once multiplies the number: ``GridSearchCV(model, grid, n_jobs=2)`` has twice as many.
     n_members : int, default=1
-        Number of networks that a fit trains. A prediction is the mean of their outputs. Each has
-        a seed of its own, and so another start, another order of the rows and, with
-        ``early_stopping``, other validation rows. See :ref:`members`.
+        Number of networks that a fit trains. A prediction is the mean of their outputs. Every
+        network has its own seed, and so its own start, order of the rows and, with
+        ``early_stopping``, validation rows. See :ref:`members`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,) or list of ndarray
-        Class labels; for multilabel the numbers of the labels. A list of one array per column if y
-        has several columns of classes.
+        Class labels. For multilabel y they are the numbers of the labels. If y has several columns
+        of classes, they are a list with one array for each column.
     members_ : list of estimators
-        The fitted networks, each an estimator of one. Defined only if there are several. Then
-        ``coefs_``, ``intercepts_``, ``params_`` and the attributes of losses and scores are defined
-        for each of them, and not for the ensemble.
+        The fitted networks, each as an estimator with one network. Defined only if ``n_members`` is
+        greater than 1. Then ``coefs_``, ``intercepts_``, ``params_`` and the attributes of losses
+        and scores are defined for each member, and not for the ensemble.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights, as views of ``params_``. They can be written, also item by item. Predictions and a
-        continued training then use the new values.
+        Weights, as views of ``params_``. You can write to them, also item by item. Predictions and
+        a continued training then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases, as views of ``params_``. They can be written too.
+        Biases, as views of ``params_``. You can write to them too.
     extras_ : dict of str to ndarray
         The parameters of the scaling layer and the numeric embedding by name, as views of
         ``params_``: ``"input_scales_"`` of shape (n_features_in_,) and ``"embedding_..."``.
     params_ : ndarray of shape (n_params,)
         All weights in layer order, then all biases, then the parameters of the scaling layer and
-        the numeric embedding. They are those of the last step, or those with
-        the best validation score under ``early_stopping``, or an average that the update rule
-        keeps.
+        the numeric embedding. They are those of the last step, those with the best validation score
+        under ``early_stopping``, or an average that the update rule keeps.
     layout_ : ParameterLayout
         Names, shapes and slices of the parameters in ``params_``.
     network_ : Network
@@ -198,21 +197,22 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         Mean loss of every epoch.
     validation_scores_ : list of float or None
         Score on the validation rows after every epoch, NaN for an epoch without validation rows.
-        None if there never were any.
+        None if no epoch had validation rows.
     best_validation_score_ : float or None
-        Highest score since the validation rows, the scoring or, by hand, the weights last changed.
+        Highest score since the last change of the validation rows or of the scoring, or since
+        somebody set the weights.
     best_epoch_ : int or None
         Number of the epoch with this score, from 1.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     temperature_ : float
-        Divisor of the net inputs of the output neurons; 1 without ``calibration``. Of several
-        networks each has its own.
+        Divisor of the net inputs of the output neurons. 1 without ``calibration``. Every member of
+        an ensemble has its own.
     n_iter_ : int
         Number of epochs, or of iterations of a rule that searches along lines. With ``warm_start``
-        and ``partial_fit`` it counts those of all calls. Of several networks it is the largest.
+        and ``partial_fit`` it counts those of all calls. For an ensemble it is the largest number.
     t_ : int
-        Number of rows presented to the network, over all epochs; of several networks their sum.
+        Number of rows presented to the network, over all epochs. For an ensemble it is the sum.
     n_layers_ : int
         Number of layers, with the input and the output layer.
     n_outputs_ : int
@@ -220,9 +220,9 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
     out_activation_ : str
         Activation function of the output layer.
     n_features_in_ : int
-        Number of features seen in ``fit``.
+        Number of features in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features seen in ``fit``. Defined only if X has names that are all strings.
+        Names of the features in ``fit``. Defined only if X has names and all are strings.
 
     See Also
     --------
@@ -231,8 +231,9 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
 
     Notes
     -----
-    A ``ConvergenceWarning`` is given if training reached ``max_iter``, diverged after a best epoch,
-    blew up and stayed finite, learned no more than a constant, or changed no weight.
+    ``fit`` gives a ``ConvergenceWarning`` in five cases: the training reached ``max_iter``, it
+    diverged after a best epoch, its loss rose far above the first one, the network predicts no
+    better than a constant, or no weight changed.
 
     The equations are rules (1) to (6) of R. Jakša and M. Katrák, "Neural Network Model of the
     Backpropagation Algorithm" (2006), for minibatches. The starting weights are those of X. Glorot
@@ -248,8 +249,8 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
     >>> model = BackpropMLPClassifier(random_state=0, max_iter=300).fit(X_train, y_train)
-    >>> model.score(X_test, y_test) > 0.95
-    True
+    >>> print(f"accuracy {model.score(X_test, y_test):.2f}")
+    accuracy 0.98
     """
 
     targets_: ClassTargets | MultiOutputTargets
@@ -360,14 +361,14 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. float32 is computed in float32, and every other type in float64. A sparse
-            matrix is used as CSR, without making it dense.
+            Training rows. If X is float32, all computations are in float32, otherwise in float64. A
+            sparse matrix is used as CSR and is not made dense.
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
             Class labels, a matrix of 0 and 1 for multilabel, or several columns of class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative. The loss of a batch is the weighted mean.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Rows to validate on after every epoch. ``y_val`` has to be given too.
+            Validation rows. The network is scored on them after every epoch. They need ``y_val``.
         y_val : {array-like, sparse matrix} of shape (n_val_samples,) or \
                 (n_val_samples, n_labels), default=None
             Labels of the validation rows, of the same kind as y.
@@ -389,8 +390,8 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         ValueError
             If a parameter, the data or the given start is not valid.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
-            stays as it was.
+            If a loss or a weight becomes infinite or NaN, and no best epoch was kept. The estimator
+            does not change then.
         """
         return self._fit(
             GivenData(
@@ -413,10 +414,10 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
     ) -> Self:
         """Continue training for one epoch over the given rows.
 
-        n calls give the same bits as a ``fit`` of n epochs that patience does not end; patience
-        never ends a ``partial_fit``. Schedules of the learning rate are planned for ``max_iter``
-        calls. With ``early_stopping`` the estimator has the weights with the best validation score
-        so far.
+        The result of n calls is identical to that of a ``fit`` of n epochs that patience does not
+        end. Patience never ends a ``partial_fit``. Schedules of the learning rate are planned for
+        ``max_iter`` calls. With ``early_stopping`` the estimator has the weights with the best
+        validation score so far.
 
         Parameters
         ----------
@@ -425,13 +426,13 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         y : {array-like, sparse matrix} of shape (n_samples,) or (n_samples, n_labels)
             Labels, as in :meth:`fit`.
         classes : array-like of shape (n_classes,) or list of array-like, default=None
-            All classes of all calls. It is needed in the first call, unless y is multilabel. A list
-            of one array per column means that y has columns of classes, even if all its values are
-            0 and 1, which are multilabel otherwise.
+            All classes of all calls. The first call needs it, unless y is multilabel. A list with
+            one array for each column means that y has columns of classes. Without such a list, a
+            matrix of 0 and 1 is multilabel.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative.
         X_val, y_val, sample_weight_val : array-like, default=None
-            Rows to validate on after the epoch, their y and weights, as in :meth:`fit`.
+            Validation rows, their y and their weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -441,12 +442,12 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         Raises
         ------
         ValueError
-            If a parameter or the data are not valid, or do not match those of the calls before.
+            If a parameter or the data are not valid, or do not match those of earlier calls.
         AttributeError
             If the update rule searches along lines, which needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
-            stays as it was.
+            If a loss or a weight becomes infinite or NaN, and no best epoch was kept. The estimator
+            does not change then.
         """
         check_announced(classes, self.classes_ if self.__sklearn_is_fitted__() else None, y)
         check_needs_no_counts(self.class_weight)
@@ -473,7 +474,7 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         return y if targets.kind == "multiclass-multioutput" else np.ravel(y)
 
     def predict(self, X: ArrayLike | spmatrix) -> Any:
-        """Predict the most probable class of every row, or every label with more than 1/2.
+        """Predict the most probable class of a row, or all labels with a probability above 1/2.
 
         Parameters
         ----------
@@ -483,7 +484,7 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels, of the type of y in :meth:`fit`. Sparse if that was sparse.
+            Labels, of the same type as y in :meth:`fit`. Sparse if y was sparse.
         """
         outputs = self._outputs(X)
         return self.targets_.decode(outputs)
@@ -499,9 +500,8 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), or a list of them
-            For multilabel the probability of every label on its own. With
-            ``loss="squared_error"`` they are outputs scaled to add up to 1, and may be badly
-            calibrated.
+            For multilabel y each label has its own probability. With ``loss="squared_error"`` they
+            are the outputs, scaled so that their sum is 1, and may be badly calibrated.
         """
         outputs = self._outputs(X)
         return self.targets_.probabilities(outputs)
@@ -532,7 +532,7 @@ class BackpropMLPClassifier(ClassifierMixin, ExchangedWithSklearn, BaseBackpropM
         y: ArrayLike | spmatrix,
         sample_weight: ArrayLike | None = None,
     ) -> float:
-        """Return the share of rows of which all labels are predicted right.
+        """Return the share of rows whose labels are all predicted correctly.
 
         Parameters
         ----------

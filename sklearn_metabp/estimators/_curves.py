@@ -10,7 +10,7 @@ from sklearn_metabp.estimators._weights import explain_lack
 class TrainingCurves:
     """Attributes that are computed from the state of the training on access.
 
-    So many calls of ``partial_fit`` do not copy the whole past of the training in every call.
+    So a series of ``partial_fit`` calls does not copy the whole curve in every call.
     """
 
     tied_epochs: str
@@ -40,13 +40,13 @@ class TrainingCurves:
 
     @property
     def validation_scores_(self) -> list[float] | None:
-        """Score or NaN on the validation rows after every epoch; None without such rows."""
+        """Score or NaN on the validation rows after every epoch, or None without such rows."""
         state = self._training("validation_scores_")
         return state.curve(state.validation_scores) if state.validation_scores else None
 
     @property
     def validation_loss_curve_(self) -> list[float] | None:
-        """Mean loss on the validation rows after every epoch; None if there were none."""
+        """Mean loss on the validation rows after every epoch, or None if there were none."""
         state = self._training("validation_loss_curve_")
         return state.curve(state.validation_loss_curve) if state.validation_scores else None
 
@@ -58,7 +58,7 @@ class TrainingCurves:
 
     @property
     def best_epoch_(self) -> int | None:
-        """Number of the epoch with this score, from 1, by ``tied_epochs``; None without scores."""
+        """Number, from 1, of the epoch with this score, by ``tied_epochs``. None without scores."""
         state = self._training("best_epoch_")
         epochs = np.flatnonzero(np.asarray([*state.validation_scores]) == state.best_score)
         if not len(epochs):

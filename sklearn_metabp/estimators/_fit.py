@@ -44,7 +44,7 @@ class Training:
     def fitted_attributes(self, params: np.ndarray | None = None) -> dict[str, Any]:
         """Return the attributes that make an estimator fitted, as the training is now.
 
-        ``params`` take the place of the parameters that the training keeps.
+        ``params`` replace the parameters that the training keeps.
         """
         network, state = self.network, self.state
         layout = network.layout
@@ -83,16 +83,16 @@ class FitStart:
     batches : Batches
         The rows to train on, encoded.
     validation : ValidationRows or None
-        The rows to validate on: given ones, or a part of the training rows.
+        The validation rows: those of the user, or a part of the rows of X.
     listener : CallbackListener or None
-        Passes the course of the training on to callbacks; None without callbacks.
+        Passes the course of the training on to callbacks. None without callbacks.
     began : Start
-        Parameters and counters at this moment.
+        Parameters and counters before the first step of the call.
     n_epochs : int
-        Epochs to train for, at the most.
+        Largest number of epochs.
     stopped : bool or None
-        Whether a callback resumed a training that had been stopped, or had taken all its epochs;
-        None if there is something left to train.
+        True if a callback resumed a training that had been stopped, or had taken all its epochs.
+        None if the training is not finished.
     """
 
     training: Training
@@ -112,7 +112,7 @@ class FitEnd(NamedTuple):
     stopped, interrupted : bool
         See :class:`~sklearn_metabp.training.loop.TrainingEnd`.
     message : str or None
-        The text of a warning; None after a training that needs none.
+        The text of a warning, or None.
     attributes : dict
         The attributes that make the estimator fitted.
     """
@@ -134,7 +134,7 @@ def start_state(
         If the start is not finite or has other shapes than the network.
     """
     random_state = estimator.random_state
-    if random_state is None:  # NumPy's global generator is also drawn from by others
+    if random_state is None:  # other code draws from NumPy's global generator too
         random_state = check_random_state(None).randint(2**32, dtype=np.uint32)
     if isinstance(random_state, Integral):
         random_state = seeded(random_state)
@@ -172,14 +172,14 @@ def start_at_rows(
     state: TrainingState,
     given: GivenData,
 ) -> None:
-    """Change a start by the training rows, as an estimator's parameters ask for.
+    """Change a start by the training rows, as the parameters of an estimator demand.
 
-    Weights and biases that ``fit`` was given stay as they are.
+    Weights and biases that the user passed to ``fit`` do not change.
     """
     params, weights, biases = state.params, given.coef_init is None, given.intercept_init is None
     start = ROW_STARTS.get(estimator.init) if isinstance(estimator.init, str) else None
     if start is not None and (weights or biases):
-        assert isinstance(network, Network)  # the estimators of others have no such option
+        assert isinstance(network, Network)  # estimators of other packages do not have this option
         rows = sample_rows(batches.X, batches.sample_weight, state.random_state)
         start(params, network, rows, state.random_state, weights, biases)
     if estimator.init_output_bias == "targets" and biases:

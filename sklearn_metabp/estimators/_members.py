@@ -14,7 +14,7 @@ from sklearn_metabp.estimators._parameters import count_threads
 from sklearn_metabp.estimators._rows import FitData
 from sklearn_metabp.estimators._threads import side_by_side
 
-# Fitted attributes that every network has for itself.
+# Fitted attributes that belong to one network.
 OF_ONE_NETWORK = ("_params", "_params_checksum", "_training_state", "temperature_")
 # Seeds are below this number, as those of scikit-learn's ensembles.
 _SEEDS = np.iinfo(np.int32).max
@@ -23,17 +23,17 @@ _SEEDS = np.iinfo(np.int32).max
 def members_of(model: Any) -> list[Any]:
     """Return the networks of a fitted model: its members, or the model itself if it is one.
 
-    ``members_`` never has the model itself: tools that walk over the estimators in attributes
-    would have no end.
+    ``members_`` never contains the model itself. Otherwise tools that visit the estimators in
+    attributes would not end.
     """
     return model.members_ if model._members else [model]
 
 
 def new_members(estimator: Any) -> list[Any]:
-    """Return an estimator of one network for every member, with a seed of its own.
+    """Return an estimator with one network and its own seed for every member.
 
     The seeds are ``check_random_state(random_state).randint(2**31 - 1, size=n_members)``, so an
-    ensemble of more members begins with the networks of a smaller one.
+    larger ensemble begins with the networks of a smaller one.
     """
     seeds = check_random_state(estimator.random_state).randint(_SEEDS, size=estimator.n_members)
     return [clone(estimator).set_params(n_members=1, random_state=int(seed)) for seed in seeds]
@@ -45,20 +45,20 @@ def members_to_continue(estimator: Any) -> list[Any]:
     Raises
     ------
     ValueError
-        If there are not as many as ``n_members`` says.
+        If their number is not ``n_members``.
     """
     members = members_of(estimator)
     if len(members) != estimator.n_members:
         raise ValueError(
-            f"warm_start and partial_fit go on with the networks they have, which are "
-            f"{len(members)}, and n_members={estimator.n_members} now. Set warm_start=False to "
+            f"warm_start and partial_fit continue the networks of the last fit. Their number is "
+            f"{len(members)}, but n_members={estimator.n_members} now. Set warm_start=False to "
             "start afresh."
         )
     return members
 
 
 def update_members(estimator: Any, members: Sequence[Any]) -> None:
-    """Give members the parameters and callbacks of their ensemble; they keep their seeds."""
+    """Give the members the parameters and callbacks of their ensemble, but not its seed."""
     for member in members:
         parameters = clone(estimator).get_params(deep=False)
         for name in ("n_members", "random_state"):
@@ -69,10 +69,10 @@ def update_members(estimator: Any, members: Sequence[Any]) -> None:
 def train_members(
     estimator: Any, members: Sequence[Any], data: FitData, *, continues: bool, incremental: bool
 ) -> list[FitEnd]:
-    """Train every member on rows that the estimator has checked; return the ends of the trainings.
+    """Train every member on rows that the estimator has checked. Return the ends of the trainings.
 
-    Every member takes the steps of a fit of one network. With ``n_threads`` they run side by side,
-    unless somebody follows them in their order. After Ctrl-C no other member begins.
+    Every member takes the steps of a fit of one network. With ``n_threads`` they run in parallel,
+    unless callbacks or ``verbose`` need one after another. After Ctrl-C no other member begins.
     """
     listener = MembersListener(estimator, "partial_fit" if incremental else "fit", members, data)
     n_threads = count_threads(estimator.n_threads)
@@ -107,7 +107,7 @@ def train_members(
 
 
 def fitted_members(members: Sequence[Any]) -> list[Any]:
-    """Return the members that have been trained, which are not all after Ctrl-C."""
+    """Return the members that have been trained. After Ctrl-C these are not all members."""
     fitted = [member for member in members if member.__sklearn_is_fitted__()]
     return [member for member in fitted if member.n_iter_] or fitted[:1]
 
@@ -129,7 +129,7 @@ def message_of_ensemble(ends: Sequence[FitEnd]) -> str | None:
         return None
     first = numbers[0]
     return (
-        f"{len(numbers)} of {len(ends)} members deserve a warning. That of member {first}: "
+        f"{len(numbers)} of {len(ends)} members have a warning. The warning of member {first} is: "
         f"{ends[first].message}"
     )
 

@@ -11,7 +11,7 @@ from sklearn_metabp.targets.labels import abbreviate
 
 
 def option_names(scorer: Callable) -> set[str]:
-    """Return the parameters of a scorer or of its metric; ``**`` if it takes any."""
+    """Return the parameters of a scorer or of its metric, with ``**`` if it accepts any name."""
     try:
         parameters = signature(getattr(scorer, "_score_func", scorer)).parameters.values()
     except ValueError:  # a builtin without a signature
@@ -41,10 +41,10 @@ def advice(scoring: Any, scorer: Callable, targets: Targets, lacking: np.ndarray
     scoring : str or callable
         The parameter of the user.
     scorer : callable
-        The scorer that it stands for.
+        The scorer of this parameter.
     targets : Targets
     lacking : ndarray
-        Classes without a validation row.
+        Classes that no validation row has.
     """
     problem = explain_mismatch(scoring, scorer, targets)
     if problem is not None:
@@ -55,10 +55,10 @@ def advice(scoring: Any, scorer: Callable, targets: Targets, lacking: np.ndarray
         )
     if len(lacking):
         return (
-            f"The validation rows have no row of the classes {abbreviate(lacking.tolist())}: pass "
-            "X_val and y_val that have all, raise validation_fraction, or use another scoring."
+            f"No validation row has one of the classes {abbreviate(lacking.tolist())}: pass "
+            "X_val and y_val with all classes, raise validation_fraction, or use another scoring."
         )
-    return "Use another scoring, or None for the measure that score takes."
+    return "Use another scoring, or None for the measure of the method score."
 
 
 def explain_mismatch(scoring: Any, scorer: Callable, targets: Any) -> str | None:
@@ -70,22 +70,22 @@ def explain_mismatch(scoring: Any, scorer: Callable, targets: Any) -> str | None
     if kind == "multiclass-multioutput":
         return (
             "scikit-learn's metrics take one column of classes: pass a function of model, X and "
-            "y, or scoring=None, the share of rows with all columns right."
+            "y, or scoring=None, which is the share of rows with all columns right."
         )
     if kind in ("multiclass", "multilabel-indicator") and average == "binary":
         name = scoring if isinstance(scoring, str) else metric.__name__.removesuffix("_score")
-        return f"It is for two classes: use an average over all, as scoring='{name}_macro'."
+        return f"It is for two classes. Use an average of all classes: scoring='{name}_macro'."
     if kind in ("binary", "multiclass") and average == "samples":
         return (
-            "It is for rows with several labels each: use another average, "
-            "as 'macro' or 'weighted'."
+            "It is for rows with several labels each. Use another average, "
+            "such as 'macro' or 'weighted'."
         )
     if kind == "multiclass" and option(scorer, "multi_class") == "raise":
-        return "It is for two classes: use scoring='roc_auc_ovr' or 'roc_auc_ovo'."
+        return "It is for two classes. Use scoring='roc_auc_ovr' or 'roc_auc_ovo'."
     if kind == "binary" and _has_no_positive_class(scorer, targets.classes):
         classes = targets.classes.tolist()
         return (
-            f"It does not know which of the classes {abbreviate(classes)} is the positive one "
+            f"None of the classes {abbreviate(classes)} is the positive class of this metric "
             f"(pos_label is {option(scorer, 'pos_label')!r}): pass "
             f"scoring=make_scorer({metric.__name__}, pos_label={classes[-1]!r}), with the "
             "scorer's other options."

@@ -130,7 +130,7 @@ PARAMETERS_ELSEWHERE = {
     "tolerance": "tol",
     "callbacks": "set_callbacks(...), a method",
     "n_jobs": (
-        "n_threads for the threads of one fit, or n_jobs of an object that runs many fits, as in "
+        "n_threads, the threads of one fit, or n_jobs of a search over many fits, as in "
         "GridSearchCV(model, grid, n_jobs=2)"
     ),
 }
@@ -200,20 +200,21 @@ def check_dropout(dropout: float, schedule: str | Schedule, rule: TrainingRule) 
     drops = dropout > 0 or rule.sets_dropout
     if rule.sets_dropout and schedule != "constant":
         raise ValueError(
-            f"{type(rule).__name__} sets dropout by itself, step by step, and dropout_schedule="
+            f"{type(rule).__name__} sets dropout in every step, and dropout_schedule="
             f"{schedule!r} would set it too: set dropout_schedule='constant'."
         )
     if drops and rule.needs_fixed_loss:
         what = f"dropout={dropout}" if dropout > 0 else "a rule with sets_dropout=True"
         raise ValueError(
-            f"{what} draws other neurons in every step, so there is no one loss for "
-            f"{type(rule).__name__} to search along: set dropout=0 or use a rule that takes steps."
+            f"{what} drops other neurons in every step, so the loss changes while "
+            f"{type(rule).__name__} searches for its minimum: set dropout=0 or use a rule that "
+            "takes single steps."
         )
-    # The class and not acts_backward: a learned rule of deltas takes dropped neurons into account.
+    # The class decides, and not acts_backward, because a learned rule of deltas supports dropout.
     within = rule.rules_within() if isinstance(rule, WrapperRule) else ()
     if drops and any(isinstance(one, LinearBackprop) for one in (rule, *within)):
         raise ValueError(
-            "LinearBackprop sends errors back through every neuron, dropped ones too: "
+            "LinearBackprop sends errors back through every neuron, also through dropped ones: "
             "set dropout=0 on the estimator, and use no rule that sets dropout."
         )
     return float(dropout)
@@ -223,13 +224,13 @@ def check_input_noise(input_noise: float, rule: TrainingRule, X: Any) -> float:
     """Check that rule and rows allow noise of the inputs, and return its standard deviation."""
     if input_noise > 0 and rule.needs_fixed_loss:
         raise ValueError(
-            f"input_noise={input_noise} draws other inputs in every step, so there is no one loss "
-            f"for {type(rule).__name__} to search along: set input_noise=0 or use a rule that "
-            "takes steps."
+            f"input_noise={input_noise} changes the inputs in every step, so the loss changes "
+            f"while {type(rule).__name__} searches for its minimum: set input_noise=0 or use a "
+            "rule that takes single steps."
         )
     if input_noise > 0 and issparse(X):
         raise ValueError(
-            f"input_noise={input_noise} adds noise to every number, zeros too, so a sparse X would "
+            f"input_noise={input_noise} adds noise to all numbers, also zeros, so a sparse X would "
             "become dense: pass X.toarray(), or use dropout instead."
         )
     return float(input_noise)
@@ -239,9 +240,9 @@ def check_input_gradient_penalty(penalty: float, rule: TrainingRule) -> float:
     """Check that the rule allows a penalty of the input gradients, and return its strength."""
     if penalty > 0 and rule.acts_backward:
         raise ValueError(
-            f"input_gradient_penalty={penalty:g} needs the derivatives of rule (6), in whose place "
-            f"{type(rule).__name__} computes deltas of its own: set input_gradient_penalty=0 or "
-            "use a rule that leaves the backward step alone."
+            f"input_gradient_penalty={penalty:g} needs the deltas of rule (6), but "
+            f"{type(rule).__name__} computes other deltas: set input_gradient_penalty=0 or use "
+            "another update rule."
         )
     return float(penalty)
 
@@ -249,7 +250,7 @@ def check_input_gradient_penalty(penalty: float, rule: TrainingRule) -> float:
 def make_input_layer(
     estimator: Any, X: Any, before: BaseNetwork | None, penalty: float
 ) -> InputLayer | None:
-    """Return the scales and the embedding in front of the first layer; None without both.
+    """Return the scales and the embedding in front of the first layer, or None without both.
 
     Parameters
     ----------
@@ -267,12 +268,12 @@ def make_input_layer(
     name = "numeric_embedding" if numeric_embedding is not None else "scaling_layer"
     if issparse(X):
         raise ValueError(
-            f"{name} needs a dense X, and this one is sparse: pass X.toarray(), or leave it out."
+            f"{name} needs a dense X, but X is sparse: pass X.toarray(), or leave {name} out."
         )
     if penalty > 0:
         raise ValueError(
-            f"input_gradient_penalty={penalty:g} is for networks whose first layer receives X "
-            f"itself: set input_gradient_penalty=0, or leave {name} out."
+            f"input_gradient_penalty={penalty:g} and {name} do not work together: set "
+            f"input_gradient_penalty=0, or leave {name} out."
         )
     layer_before = None if before is None else before.input_layer
     embedding = resolve_embedding(
@@ -290,25 +291,25 @@ def check_parametric_activation(is_parametric: bool, rule: TrainingRule) -> bool
     """Check that the rule allows trained activation functions, and return whether there are any."""
     if is_parametric and rule.acts_backward:
         raise ValueError(
-            "parametric_activation=True needs the derivatives of rule (6), in whose place "
-            f"{type(rule).__name__} computes deltas of its own: set parametric_activation=False or "
-            "use a rule that leaves the backward step alone."
+            "parametric_activation=True needs the deltas of rule (6), but "
+            f"{type(rule).__name__} computes other deltas: set parametric_activation=False or use "
+            "another update rule."
         )
     return bool(is_parametric)
 
 
 def count_threads(n_threads: int) -> int:
-    """Return the number of threads; -1 is one for each processor that this process may use."""
+    """Return the number of threads. -1 is one for each processor that this process may use."""
     return cpu_count() if n_threads == -1 else n_threads
 
 
 def rule_key(rule: TrainingRule) -> tuple[str, ...]:
-    """Return the rule's ``state_key`` as names, which pickle without the classes.
+    """Return the rule's ``state_key`` as names, so that a pickle does not need the classes.
 
     Raises
     ------
     TypeError
-        If a part of the key has no name that distinguishes it from others of its kind.
+        If a part of the key has no unique name.
     """
     key = rule.state_key()
     return tuple(_key_name(part, rule) for part in (key if isinstance(key, tuple) else (key,)))
@@ -329,18 +330,18 @@ def _key_name(part: Any, rule: TrainingRule) -> str:
     if type(part).__repr__ is object.__repr__:
         raise TypeError(
             f"{type(rule).__name__}.state_key must return a tuple of classes, strings, numbers "
-            f"and arrays; got {part!r} in it, whose name is another one in every process."
+            f"and arrays; it contains {part!r}, whose name changes from process to process."
         )
     return repr(part)
 
 
 def takes_steps(estimator: Any) -> bool:
-    """Return True if the estimator's rule can train on a part of the rows, as ``partial_fit`` does.
+    """Return True if the rule can train on a part of the rows, as ``partial_fit`` does.
 
     Raises
     ------
     AttributeError
-        If it cannot: ``hasattr(estimator, "partial_fit")`` is then False.
+        If it cannot. ``hasattr(estimator, "partial_fit")`` is then False.
     """
     rule = estimator.update_rule
     rule_type: Any = UPDATE_RULES.get(rule, str) if isinstance(rule, str) else type(rule)
@@ -353,29 +354,28 @@ def takes_steps(estimator: Any) -> bool:
 
 
 def check_same_layers(before: BaseNetwork, network: BaseNetwork, given: GivenData) -> None:
-    """Raise ValueError if other layers or a given start make it impossible to continue."""
+    """Raise ValueError if the layers have changed, or if a start is given to a continued fit."""
     if network.input_layer != before.input_layer:
         raise ValueError(
-            "warm_start and partial_fit go on with the parameters they have, those of the input "
-            "layer too: scaling_layer or numeric_embedding have changed since. Set "
-            "warm_start=False to start afresh."
+            "warm_start and partial_fit keep the input layer of the last fit, but scaling_layer or "
+            "numeric_embedding has changed. Set warm_start=False to start afresh."
         )
     if network.layout != before.layout:
         raise ValueError(
-            f"warm_start and partial_fit go on with the weights they have, for layers "
-            f"{before.layout.layer_sizes}; hidden_layer_sizes and the data now ask for "
+            "warm_start and partial_fit keep the layers of the last fit, "
+            f"{before.layout.layer_sizes}, but hidden_layer_sizes and the data now need "
             f"{network.layout.layer_sizes}. Set warm_start=False to start afresh."
         )
     if given.coef_init is not None or given.intercept_init is not None:
         raise ValueError(
-            "coef_init and intercept_init say where training starts, but warm_start=True goes on "
-            "from the last fit: give one or the other."
+            "coef_init and intercept_init start a training, but warm_start=True continues the last "
+            "fit. Set warm_start=False, or leave them out."
         )
 
 
 @contextmanager
 def features_as_before_on_error(estimator: Any) -> Iterator[None]:
-    """Restore the noted features of X if an error comes later."""
+    """Restore the stored features of X if an error comes later."""
     names = {"n_features_in_", "feature_names_in_", "n_step_features_in_"}
     before = {name: value for name, value in vars(estimator).items() if name in names}
     try:

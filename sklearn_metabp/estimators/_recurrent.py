@@ -72,7 +72,7 @@ class BaseBackpropRNN(BaseBackprop):
 
     @abstractmethod
     def _learn_step_targets(self, y: Any, classes: Any) -> TargetsOfY:
-        """Return targets learned from one y for every output."""
+        """Return targets that are learned from the values of y at all outputs."""
 
     def _learn_targets(self, rows: Rows, classes: Any) -> TargetsOfY:
         if not self.return_sequences:
@@ -96,8 +96,8 @@ class BaseBackpropRNN(BaseBackprop):
     ) -> RecurrentNetwork:
         if rule.acts_backward:
             raise ValueError(
-                f"{type(rule).__name__} sends errors back in its own way, from layer to layer, and "
-                "a recurrent layer also gets errors from its next time step: use another rule."
+                f"{type(rule).__name__} computes the errors of a layer from the next layer only, "
+                "but a recurrent layer also gets errors from its next time step: use another rule."
             )
         return RecurrentNetwork(
             ParameterLayout((X.shape[2], int(self.hidden_size), n_outputs), dtype, self.cell),

@@ -33,76 +33,77 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     hidden_size : int, default=32
         Number of neurons of the recurrent layer.
     cell : {"elman", "gru"}, default="elman"
-        Recurrent cell: ``"elman"`` is a layer that also receives its own outputs of the time step
-        before; ``"gru"`` has gates that say how much of them is kept.
+        Recurrent cell. ``"elman"`` is a layer that also receives its own outputs of the time step
+        before. ``"gru"`` has gates, which control how much of them is kept.
     activation : str, default="tanh"
         Activation function of an Elman layer: ``"identity"``, ``"logistic"``, ``"tanh"``,
         ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``, ``"mish"``,
         ``"softplus"``. A GRU has ``"tanh"``.
     return_sequences : bool, default=False
-        Whether y has a value at every time step. Otherwise it has one for every sequence, which the
-        network gives after the last time step.
+        If True, y has a value at every time step. If False, it has one for every sequence, and the
+        network predicts it after the last time step.
     n_timesteps : int, default=None
-        Number of time steps that the rows of a matrix are cut into, where X is one: the features of
-        the first time step come first. None takes every column as a time step of one feature. It is
-        not used where X has three axes.
+        Number of time steps of a row, if X is a matrix. The features of the first time step come
+        first. With None every column is a time step with one feature. It is not used if X has three
+        axes.
     bptt_steps : int, default=None
-        Truncated backpropagation through time. Sequences are cut into windows of so many time
-        steps, counted from their ends, and errors do not go back from one window to the one before.
-        States do go on. None is the whole gradient.
+        Number of time steps of truncated backpropagation through time. Sequences are cut into
+        windows of this length, counted from their ends. Errors do not go back to an earlier window,
+        but states continue from window to window. None means the whole gradient.
     loss : {"log_loss", "squared_error"}, default="log_loss"
-        Sum over the outputs, mean over the sequences, as of :class:`BackpropMLPClassifier`.
+        Sum over the outputs, mean over the sequences, as in :class:`BackpropMLPClassifier`.
     out_activation : {"auto", "identity", "logistic", "tanh", "softmax"}, default="auto"
-        Activation function of the output neurons; ``"auto"`` is chosen as in
+        Activation function of the output neurons. ``"auto"`` is chosen as in
         :class:`BackpropMLPClassifier`.
     update_rule : str or UpdateRule, default="adam"
         Rule that computes the change of the weights: the name of a rule in lower case, as
         ``"sgd"`` or ``"lbfgs"``, ``"learned"`` for the rule of :func:`load_pretrained`, an
         :class:`UpdateRule`, a fitted :class:`LearnedUpdateRule`, or a ``FrozenEstimator`` of one.
-        Rules that send errors back in their own way cannot train a recurrent layer. Long sequences
-        may need ``Clipped``.
+        Rules that compute deltas themselves cannot train a recurrent layer. Long sequences may need
+        ``Clipped``.
     alpha : float, default=1e-4
-        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``; biases are not penalised.
-        With sample weights n_batch is their sum, because a row of weight 2 is one given twice.
+        Strength of the L2 penalty ``alpha / 2 * sum(w**2) / n_batch``. Biases are not penalised.
+        With sample weights, n_batch is their sum, because a row of weight 2 counts as two rows.
     batch_size : int, "auto" or "full", default="auto"
         Number of sequences of a step. ``"auto"`` is ``min(200, n_samples)``, or all sequences if
         the update rule is meant for them. Rules that search along lines always use all.
     max_iter : int, default=200
         Largest number of epochs.
     shuffle : bool, default=True
-        Whether the sequences are put into a new order for every epoch.
+        If True, the sequences are put into a new order in every epoch.
     random_state : int, RandomState instance or None, default=None
-        Random numbers for the starting weights and the order of the sequences. The same integer
-        gives the same bits every time.
+        Random numbers for the starting weights and the order of the sequences. With the same
+        integer, results are identical.
     tol : float, default=1e-4
         Smallest decrease of the best loss that counts as an improvement.
     n_iter_no_change : int or inf, default=10
         Number of epochs in a row without improvement that ends the training. With inf it always
         lasts ``max_iter`` epochs.
     early_stopping : bool, default=False
-        Whether training ends when a validation score, and not the loss, stops improving. The
-        weights with the best score are kept. The validation rows are a part of X, unless ``fit`` is
-        given ``X_val``.
+        If True, training ends when the score on validation rows stops improving, and the weights
+        with the best score are kept. If False, the training loss decides. The validation rows are a
+        part of X, unless ``fit`` gets ``X_val``.
     validation_fraction : float, default=0.1
-        Share of the sequences to validate on, in (0, 1).
+        Share of the sequences, in (0, 1), that are set aside for validation.
     scoring : str, callable or None, default=None
-        Validation score, as in ``cross_val_score``; None is the accuracy.
+        Validation score, as in ``cross_val_score``. None is the accuracy.
     warm_start : bool, default=False
-        Whether ``fit`` continues the last fit, as if training had not stopped: with its weights,
-        the rule's state, the order of the sequences and the counters.
+        If True, ``fit`` continues the last fit, with its weights, the state of the rule, the order
+        of the sequences and the counters. The result is identical to that of one longer training.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in :class:`BackpropMLPClassifier`. Not with
-        ``return_sequences=True``.
+        Weights of the classes in the loss, as in :class:`BackpropMLPClassifier`. It does not work
+        with ``return_sequences=True``.
     label_smoothing : float, default=0.0
-        Share ε in [0, 1) that every target gives up to all classes alike: with K classes a target y
-        becomes (1 - ε) y + ε / K, and (1 - ε) y + ε / 2 for two classes on one neuron and for a
-        label of multilabel y. Losses on validation rows do not contain it.
+        Share ε in [0, 1) of every target that is given to all classes in equal parts. With K
+        classes, a target y becomes (1 - ε) y + ε / K. With two classes on one neuron, and for a
+        label of multilabel y, it becomes (1 - ε) y + ε / 2. Losses on validation rows are those
+        without smoothing.
     dropout : float, default=0.0
         Probability, in [0, 1), that a state is set to 0 on its way to the outputs in a training
         step. The other states are divided by ``1 - dropout``. States on their way to the next time
         step are not dropped.
     dropout_schedule : str or callable, default="constant"
-        How ``dropout`` changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"cosine"``,
+        Schedule of ``dropout`` over the epochs: ``"constant"``, ``"invscaling"``, ``"cosine"``,
         ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function ``(t, t_planned) ->
         factor`` of the number of the epoch's first step, from 1, and the number of planned steps.
         See :doc:`/update_rules`.
@@ -111,24 +112,25 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         ``"he_normal"``, ``"lecun_normal"``, ``"orthogonal"``, or a function of layout, activations
         and random state that returns the parameters.
     init_output_bias : {"init", "targets"}, default="init"
-        Starting biases of the output neurons: those of ``init``, around 0, or those of the best
-        constant prediction for the first training rows. It has no effect if ``intercept_init`` is
-        given, or if training continues.
+        Starting biases of the output neurons. ``"init"`` gives those of ``init``, around 0.
+        ``"targets"`` gives those of the best constant prediction for the first training rows. The
+        parameter has no effect if ``intercept_init`` is given, or if training continues.
     verbose : bool, default=False
         If True, the loss of every epoch is printed.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,) or list of ndarray
-        Class labels; for multilabel the numbers of the labels. A list of one array per column if y
-        has several columns of classes.
+        Class labels. For multilabel y they are the numbers of the labels. If y has several columns
+        of classes, they are a list with one array for each column.
     coefs_ : list of ndarray
         Weights of the inputs (n_step_features_in_, n_gates * hidden_size), of the states
         (hidden_size, n_gates * hidden_size) and of the outputs (hidden_size, n_outputs_), as views
-        of ``params_``. An Elman cell has one gate. The three of a GRU stand in the order reset,
-        update, new state, as in PyTorch. They can be written.
+        of ``params_``. ``n_gates`` is 1 for an Elman cell. It is 3 for a GRU, in the order reset,
+        update, new state, as in PyTorch. You can write to them.
     intercepts_ : list of ndarray
-        Biases of the inputs' product, in a GRU of the states' product, and of the outputs.
+        Biases of the product with the inputs, in a GRU of the product with the states, and of the
+        outputs.
     params_ : ndarray of shape (n_params,)
         All weights, then all biases. They are those of the last step, or those with the best
         validation score under ``early_stopping``, or an average that the update rule keeps.
@@ -149,7 +151,8 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     validation_scores_ : list of float or None
         Score on the validation rows after every epoch.
     best_validation_score_ : float or None
-        Highest score since the validation rows, the scoring or, by hand, the weights last changed.
+        Highest score since the last change of the validation rows or of the scoring, or since
+        somebody set the weights.
     validation_loss_curve_ : list of float or None
         Mean loss on the validation rows after every epoch, without the penalty.
     n_iter_ : int
@@ -163,12 +166,12 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     out_activation_ : str
         Activation function of the output layer.
     n_features_in_ : int
-        Number of columns of X in ``fit`` if X was a matrix, and otherwise of features of a time
-        step.
+        Number of columns of X in ``fit`` if X was a matrix, and otherwise the number of features of
+        a time step.
     n_step_features_in_ : int
         Number of features of a time step.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns seen in ``fit``. Defined only if X has names that are all strings.
+        Names of the columns in ``fit``. Defined only if X has names and all are strings.
 
     See Also
     --------
@@ -180,9 +183,9 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     The gradient is the sum over the time steps: Werbos (1990), "Backpropagation through time: what
     it does and how to do it". The cells are those of Elman (1990), "Finding structure in time", and
     Cho et al. (2014), "Learning phrase representations using RNN encoder-decoder", in the form in
-    which the reset gate multiplies after the product. With outputs at every time step the loss of a
-    sequence is the mean over its time steps, so that a sequence counts as its sample weight,
-    however long it is.
+    which the reset gate multiplies after the product. With outputs at every time step, the loss of
+    a sequence is the mean over its time steps. So the influence of a sequence is its sample weight
+    and does not depend on its length.
 
     Examples
     --------
@@ -196,8 +199,8 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     >>> model = BackpropRNNClassifier(
     ...     8, update_rule="lbfgs", tol=1e-3, random_state=0
     ... ).fit(X, y)
-    >>> model.score(X, y) > 0.95
-    True
+    >>> print(f"accuracy {model.score(X, y):.2f}")
+    accuracy 1.00
     """
 
     targets_: ClassTargets | MultiOutputTargets | SequenceTargets
@@ -289,20 +292,21 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features), list of array-like of shape \
                 (n_timesteps_i, n_features), or array-like of shape (n_samples, n_columns)
-            Sequences. Shorter ones end with time steps of NaN, or are shorter arrays of a list. For
-            a matrix see ``n_timesteps``. float32 is computed in float32, and every other type in
-            float64.
+            Sequences. Shorter sequences end with time steps of NaN, or are shorter arrays of a
+            list. For a matrix see ``n_timesteps``. If X is float32, all computations are in
+            float32, otherwise in float64.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, a matrix of 0 and 1 for multilabel, or several columns of class labels.
             With ``return_sequences=True`` an array of shape (n_samples, n_timesteps) or (n_samples,
-            n_timesteps, n_labels), or a list of arrays; values in the padding are not read.
+            n_timesteps, n_labels), or a list of arrays. Values in the padding are not read.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the sequences, not negative. A sequence counts as its weight, however long it
-            is: its loss is the mean over its time steps.
+            Weights of the sequences, not negative. The weight does not depend on the length of a
+            sequence, because its loss is the mean over its time steps.
         X_val, y_val, sample_weight_val : array-like, default=None
-            Sequences to validate on after every epoch, their y and weights.
+            Validation sequences, their y and their weights. The network is scored on them after
+            every epoch.
         coef_init, intercept_init : list of array-like, default=None
-            Starting weights and biases, of the shapes of ``coefs_`` and ``intercepts_``.
+            Starting weights and biases, with the shapes of ``coefs_`` and ``intercepts_``.
 
         Returns
         -------
@@ -314,8 +318,8 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         ValueError
             If a parameter, the data or the given start is not valid.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
-            stays as it was.
+            If a loss or a weight becomes infinite or NaN, and no best epoch was kept. The estimator
+            does not change then.
         """
         return self._fit(
             GivenData(
@@ -338,21 +342,21 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
     ) -> Self:
         """Continue training for one epoch over the given sequences.
 
-        n calls give the same bits as a ``fit`` of n epochs that patience does not end. The
-        sequences of a call may have another length than those before.
+        The result of n calls with the same rows is identical to that of a ``fit`` of n epochs that
+        patience does not end. The sequences of a call may have other lengths than earlier ones.
 
         Parameters
         ----------
         X : array-like
             Sequences, as in :meth:`fit`.
         y : array-like
-            As in :meth:`fit`.
+            Values to predict, as in :meth:`fit`.
         classes : array-like of shape (n_classes,) or list of array-like, default=None
-            All classes of all calls. It is needed in the first call, unless y is multilabel.
+            All classes of all calls. The first call needs it, unless y is multilabel.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the sequences, not negative.
         X_val, y_val, sample_weight_val : array-like, default=None
-            Sequences to validate on after the epoch, their y and weights.
+            Validation sequences, their y and their weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -362,12 +366,12 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         Raises
         ------
         ValueError
-            If a parameter or the data are not valid, or do not match those of the calls before.
+            If a parameter or the data are not valid, or do not match those of earlier calls.
         AttributeError
             If the update rule searches along lines, which needs all rows at once.
         DivergenceError
-            If a loss or a weight stops being finite and no best epoch was kept. The estimator then
-            stays as it was.
+            If a loss or a weight becomes infinite or NaN, and no best epoch was kept. The estimator
+            does not change then.
         """
         known = self.classes_ if self.__sklearn_is_fitted__() else None
         of_one: Any = y
@@ -391,16 +395,16 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         ----------
         X : array-like of shape (n_samples, n_timesteps, n_features), list of array-like of shape \
                 (n_timesteps_i, n_features), or array-like of shape (n_samples, n_columns)
-            Sequences. Shorter ones end with time steps of NaN, or are shorter arrays of a list. For
-            a matrix see ``n_timesteps``. float32 is computed in float32, and every other type in
-            float64.
+            Sequences. Shorter sequences end with time steps of NaN, or are shorter arrays of a
+            list. For a matrix see ``n_timesteps``. If X is float32, all computations are in
+            float32, otherwise in float64.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels, of the type of y in :meth:`fit`. With ``return_sequences=True`` an array of
-            shape (n_samples, n_timesteps) or (n_samples, n_timesteps, n_labels), or a list of one
-            array for every sequence where some are padded.
+            Labels, of the same type as y in :meth:`fit`. With ``return_sequences=True`` they are an
+            array of shape (n_samples, n_timesteps) or (n_samples, n_timesteps, n_labels), or a list
+            with one array for every sequence if some sequences are padded.
         """
         outputs = self._outputs(X)
         return self.targets_.decode(outputs)
@@ -416,9 +420,9 @@ class BackpropRNNClassifier(ClassifierMixin, BaseBackpropRNN):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), or a list of them
-            For multilabel the probability of every label on its own. With
-            ``return_sequences=True`` an array of shape (n_samples, n_timesteps, n_classes), or a
-            list of one array for every sequence where some are padded.
+            For multilabel y each label has its own probability. With ``return_sequences=True`` they
+            are an array of shape (n_samples, n_timesteps, n_classes), or a list with one array for
+            every sequence if some sequences are padded.
         """
         outputs = self._outputs(X)
         return self.targets_.probabilities(outputs)

@@ -1,4 +1,4 @@
-"""A second training on all rows, for as long as the first one was best."""
+"""A second training on all rows, up to the best epoch of the first one."""
 
 import copy
 from typing import Any
@@ -11,11 +11,11 @@ from sklearn_metabp.estimators._members import members_of
 
 
 def refit_on_all_rows(estimator: Estimator, X: Any, y: Any, sample_weight: Any = None) -> Estimator:
-    """Train the networks of a fitted estimator again, without setting validation rows aside.
+    """Train the networks of a fitted estimator again, on all rows.
 
-    Each trains up to its best epoch. Schedules of the update rule stay those of the whole training,
-    so the rates are those that the first training had in these epochs. Probabilities get the
-    temperatures of the first training.
+    Each network trains up to its best epoch. The schedules of the update rule are those of the
+    whole training, so the learning rates are those of the same epochs of the first training.
+    Probabilities get the temperatures of the first training.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def refit_on_all_rows(estimator: Estimator, X: Any, y: Any, sample_weight: Any =
     Returns
     -------
     estimator : BackpropMLPClassifier or BackpropMLPRegressor
-        Without callbacks, and with as many networks as the given one.
+        It has no callbacks, and as many networks as the given one.
     """
     members = [_refit(member, X, y, sample_weight) for member in members_of(estimator)]
     if len(members) == 1:

@@ -7,8 +7,8 @@ import numpy as np
 
 from sklearn_metabp.training import TrainingState
 
-# Weights with a mean below _LIGHT are no counts of rows. An alpha below _STRONG, in terms of
-# weights of mean 1, does no harm.
+# Weights with a mean below _LIGHT are no counts of rows. An alpha below _STRONG, for weights of
+# mean 1, is harmless.
 _LIGHT, _STRONG = 0.1, 1e-3
 
 
@@ -17,37 +17,37 @@ def warn_of_light_weights(
 ) -> None:
     """Warn if weights are so small that they make the penalty many times stronger.
 
-    The penalty is divided by the sum of the weights, as a row of weight 2 is one that is given
-    twice. So weights in another unit, such as shares that sum to 1, change the strength of the
-    penalty and nothing else.
+    The penalty is divided by the sum of the weights, because a row of weight 2 counts as two rows.
+    So weights in another unit, such as shares that sum to 1, only change the strength of the
+    penalty.
 
     Parameters
     ----------
     weight : ndarray of shape (n_samples,)
-        Not negative; rows of weight 0 do not count.
+        Not negative. Rows of weight 0 do not count.
     names : str
         Names of the parameters that the weights come from.
     alpha : float
     state : TrainingState
-        It notes the warning, which is given once.
+        It stores the warning, which is given once.
     """
     mean = float(weight[weight > 0].mean(dtype=float))
     if mean < _LIGHT and alpha / mean > _STRONG and state.is_first_warning("light weights"):
         warnings.warn(
-            f"{names}: rows weigh {mean:.3g} on average, so alpha={alpha:g} is as strong as "
-            f"alpha={alpha / mean:.3g} is with weights of mean 1: the penalty is divided by the "
-            "sum of the weights, as a row of weight 2 counts as two rows. Divide the weights by "
-            "their mean; or, where something like AdaBoostClassifier makes them, divide alpha by "
+            f"{names}: the mean weight of a row is {mean:.3g}, so alpha={alpha:g} is as strong as "
+            f"alpha={alpha / mean:.3g} for weights of mean 1: the penalty is divided by the "
+            "sum of the weights, so a row of weight 2 counts as two rows. Divide the weights by "
+            "their mean. If an estimator such as AdaBoostClassifier makes them, divide alpha by "
             f"{1 / mean:.3g}.",
             stacklevel=5,
         )
 
 
 def check_needs_no_counts(class_weight: Any) -> None:
-    """Raise ValueError if class weights need counts of all rows, which a part does not have."""
+    """Raise ValueError if class weights need all rows, because a call gets a part of them."""
     if isinstance(class_weight, str):
         raise ValueError(
-            "class_weight='balanced' needs all rows to count, and partial_fit sees some of them: "
+            "class_weight='balanced' must count all rows, but partial_fit gets a part of them: "
             "pass the weights of compute_class_weight('balanced', classes=classes, y=all_y) as a "
             "dict."
         )

@@ -19,8 +19,8 @@ from sklearn_metabp.training import fingerprint
 DTYPES = (np.float64, np.float32)
 _PLAIN = (np.ndarray, csr_array, csr_matrix)
 _PIPELINE = (
-    "A Pipeline passes X_val on to the network untransformed, unless it is told to transform it as "
-    'it does X: Pipeline(..., transform_input=["X_val"]).'
+    "A Pipeline does not transform X_val by default. To transform it like X, use "
+    'Pipeline(..., transform_input=["X_val"]).'
 )
 
 
@@ -50,7 +50,7 @@ class Rows(NamedTuple):
     y : ndarray of shape (n_samples,) or (n_samples, n_columns), or CSR
         Numbers, or labels as :func:`~sklearn_metabp.targets.as_labels` returns them.
     sample_weight : ndarray of shape (n_samples,) or None
-        Not negative, of X's dtype.
+        Not negative. The dtype is that of X.
     """
 
     X: Any
@@ -69,7 +69,7 @@ class FitData:
     rows : Rows
         Rows of X, of which a part may be set aside for validation later.
     validation_rows : Rows or None
-        Rows of X_val; None if there were none.
+        Rows of X_val, or None.
     targets : Targets
         The conversion between y and the outputs of the network.
     """
@@ -86,7 +86,7 @@ class FitData:
 
 
 def check_rows(estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
-    """Check rows as the ``fit`` of an estimator does; see :func:`check_rows_with_y`."""
+    """Check rows as the ``fit`` of an estimator does. See :func:`check_rows_with_y`."""
     return estimator._check_rows(X, y, sample_weight, reset=reset)
 
 
@@ -101,7 +101,7 @@ def check_rows_with_y(
     X, y, sample_weight
         As the user gave them.
     reset : bool
-        Whether the estimator stores number and names of the features, or compares them.
+        If True, the estimator stores number and names of the features. If False, it compares them.
     y_name : str, default="y"
         Name of y in error messages.
 
@@ -120,7 +120,7 @@ def check_rows_with_y(
 
 
 def check_rows_alone(estimator: BaseEstimator, X: Any, sample_weight: Any, *, reset: bool) -> Rows:
-    """Check rows that have no y, as scikit-learn does; see :func:`check_rows_with_y`.
+    """Check rows that have no y, as scikit-learn does. See :func:`check_rows_with_y`.
 
     The ``y`` of the result is 1 for every row.
     """
@@ -203,24 +203,24 @@ def _validate(
 
 
 def _is_plain_X(X: Any) -> bool:
-    """Return whether ``validate_data`` gives X back as it is, if its numbers are finite.
+    """Return whether ``validate_data`` would return X unchanged, if its numbers are finite.
 
-    For these arrays only the number of features, their names and the numbers are left to check.
-    Most calls have them, and their checks take microseconds where ``validate_data`` takes more
-    than the prediction of a row.
+    Such an array needs three checks only: the number of features, their names and the numbers. Most
+    calls have such arrays. These checks take microseconds, but ``validate_data`` takes longer than
+    the prediction of a row.
     """
     return type(X) in _PLAIN and X.ndim == 2 and X.dtype in DTYPES and min(X.shape) > 0
 
 
 def _is_finite(X: np.ndarray | csr_array | csr_matrix) -> bool:
-    """Return whether the sum is finite. If it is not, the numbers may be finite all the same."""
+    """Return whether the sum is finite. If it is not, the numbers may still be finite."""
     values = X if isinstance(X, np.ndarray) else X.data
     with np.errstate(over="ignore", invalid="ignore"):
         return isfinite(np.add.reduce(values, axis=None))
 
 
 def check_validation_rows(estimator: Any, given: GivenData, dtype: np.dtype) -> Rows | None:
-    """Check the rows that a fit was given to validate on.
+    """Check the validation rows of the user.
 
     Parameters
     ----------
@@ -233,12 +233,12 @@ def check_validation_rows(estimator: Any, given: GivenData, dtype: np.dtype) -> 
     Returns
     -------
     rows : Rows or None
-        None if there are none.
+        None without X_val and y_val.
 
     Raises
     ------
     ValueError
-        If one of X_val and y_val is missing, or if the rows do not fit; the message names the
+        If one of X_val and y_val is missing, or if the rows do not fit. The message names the
         argument.
     """
     X_val, y_val, sample_weight_val = given.X_val, given.y_val, given.sample_weight_val
@@ -249,7 +249,7 @@ def check_validation_rows(estimator: Any, given: GivenData, dtype: np.dtype) -> 
     if X_val is None:
         if sample_weight_val is not None:
             raise ValueError(
-                "sample_weight_val weighs the rows of X_val and y_val: pass these too."
+                "sample_weight_val has the weights of the rows of X_val and y_val: pass these too."
             )
         return None
     try:
@@ -259,12 +259,12 @@ def check_validation_rows(estimator: Any, given: GivenData, dtype: np.dtype) -> 
     if rows.sample_weight is not None:
         check_row_weights(rows.sample_weight, dtype, "sample_weight_val", "validation")
     if _get_feature_names(X_val) is not None and not hasattr(estimator, "feature_names_in_"):
-        warnings.warn(f"X_val has feature names, and X has none. {_PIPELINE}", stacklevel=6)
+        warnings.warn(f"X_val has feature names, but X has none. {_PIPELINE}", stacklevel=6)
     return rows
 
 
 def _explain(error: Exception, estimator: BaseEstimator, X_val: Any) -> str:
-    """Return the error of the validation rows, with advice where X_val is the reason."""
+    """Return the error of the validation rows, with advice if X_val is the reason."""
     if not _is_like_X(X_val, estimator):
         return f"X_val: {error}\n{_PIPELINE}"
     return f"Validation rows (X_val, y_val, sample_weight_val): {error}"

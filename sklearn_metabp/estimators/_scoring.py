@@ -27,7 +27,7 @@ class ScorerOfParameters:
     Parameters
     ----------
     estimator : estimator
-        Its ``scoring`` is not None.
+        ``scoring`` is not None.
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator ready to predict with parameters.
     targets : Targets
@@ -37,7 +37,7 @@ class ScorerOfParameters:
     Raises
     ------
     ValueError
-        If ``scoring`` is no scorer, or one of scikit-learn's that cannot take labels of this kind.
+        If ``scoring`` is no scorer, or a scorer of scikit-learn that cannot use these labels.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ScorerOfParameters:
         Raises
         ------
         ValueError
-            If the scorer fails: with its error and advice.
+            If the scorer fails. The message has its error and advice.
 
         Warns
         -----
@@ -97,8 +97,8 @@ class ScorerOfParameters:
         if np.isnan(score) and len(self._lacking) and not self._has_warned_of_nan:
             self._has_warned_of_nan = True
             warnings.warn(
-                f"scoring={self._estimator.scoring!r} is NaN on the validation rows: none is the "
-                f"best. {self._advice()}",
+                f"scoring={self._estimator.scoring!r} is NaN on the validation rows, so no epoch "
+                f"is the best. {self._advice()}",
                 stacklevel=2,
             )
         return score

@@ -1,4 +1,4 @@
-"""Sequences as a user gives them, checked and padded."""
+"""Checks and padding of the sequences of a user."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> np.ndar
     Parameters
     ----------
     estimator : BackpropRNNClassifier or BackpropRNNRegressor
-        Its ``n_timesteps`` cuts rows into time steps. It notes the features if ``reset`` is True,
-        and otherwise they are compared.
+        ``n_timesteps`` cuts rows into time steps. With ``reset=True`` the estimator stores the
+        features, and otherwise it compares them.
     X
         An array of shape (n_samples, n_timesteps, n_features), a list of arrays of shape
         (n_timesteps_i, n_features), or rows of a matrix or a data frame.
@@ -29,7 +29,7 @@ def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> np.ndar
     Returns
     -------
     X : ndarray of shape (n_samples, n_timesteps, n_features)
-        Finite but for the padding: time steps of NaN at the end. The dtype is float32 or float64.
+        Finite except the padding, time steps of NaN at the end. The dtype is float32 or float64.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _pad(X: Any) -> np.ndarray:
         if array.ndim != 2 or array.shape[1:] != arrays[0].shape[1:] or not array.size:
             raise ValueError(
                 "a list of sequences has arrays of shape (n_timesteps, n_features), with the same "
-                f"n_features and one time step or more; X[{i}] has shape {array.shape}, X[0] "
+                f"n_features and at least one time step; X[{i}] has shape {array.shape}, X[0] "
                 f"{arrays[0].shape}."
             )
     dtype = np.result_type(*{array.dtype for array in arrays})
@@ -136,7 +136,7 @@ def _check_shape(X: np.ndarray) -> None:
 
 
 def _cut(X: np.ndarray, n_timesteps: int | None) -> np.ndarray:
-    """Return rows as sequences: every column is a time step, or so many time steps have them."""
+    """Return rows as sequences of ``n_timesteps`` time steps, or of one for every column."""
     n, n_columns = X.shape
     if n_timesteps is None:
         return X.reshape(n, n_columns, 1)
@@ -150,7 +150,7 @@ def _cut(X: np.ndarray, n_timesteps: int | None) -> np.ndarray:
 
 
 def _check_padding(X: np.ndarray) -> None:
-    """Raise ValueError unless all is finite but time steps at the end of a sequence."""
+    """Raise ValueError unless all numbers before the padding are finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(X.sum()):
             return
@@ -161,31 +161,31 @@ def _check_padding(X: np.ndarray) -> None:
     if is_padding.all(axis=1).any():
         row = int(is_padding.all(axis=1).argmax())
         raise ValueError(
-            f"Input X contains NaN alone in row {row}: a sequence needs a time step or more."
+            f"Input X contains only NaN in row {row}: a sequence needs at least one time step."
         )
     if (is_nan != is_padding[:, :, None]).any():
         row, step = np.argwhere((is_nan != is_padding[:, :, None]).any(axis=2))[0]
         raise ValueError(
             f"Input X contains NaN at time step {step} of row {row}, before the end of the "
-            "sequence. NaN is padding, and fills whole time steps at the end alone: impute missing "
+            "sequence. NaN is padding, which fills whole time steps at the end: impute missing "
             "values first."
         )
 
 
 def _y_of_steps(y: Any, X: np.ndarray, is_numeric: bool, y_name: str) -> np.ma.MaskedArray:
-    """Return y of every time step as a masked array."""
+    """Return the values of y at all time steps as a masked array."""
     lengths, n_timesteps = lengths_of(X), X.shape[1]
     is_step = np.arange(n_timesteps) < lengths[:, None]
     check_consistent_length(X, y)
     if issparse(y):
-        raise ValueError(f"{y_name} is sparse; at every time step it must be dense.")
+        raise ValueError(f"{y_name} is sparse, but a y for every time step must be dense.")
     sequences = y if isinstance(y, (list, tuple)) else np.asarray(y)
     parts = []
     for i, (one, length) in enumerate(zip(map(np.asarray, sequences), lengths, strict=True)):
         if one.ndim not in (1, 2) or len(one) not in (length, n_timesteps):
             raise ValueError(
                 f"with return_sequences=True {y_name} has a value at every time step: {y_name}[{i}]"
-                f" has shape {one.shape}, and the sequence {length} time steps."
+                f" has shape {one.shape}, but the sequence has {length} time steps."
             )
         parts.append(one[:length])
     if len({part.shape[1:] for part in parts}) > 1:

@@ -22,11 +22,11 @@ def split(
     fraction : float
         Share of the rows to validate on.
     labels : ndarray of shape (n_samples,) or (n_samples, n_columns), or None
-        Classes. If there is one column, both parts have its classes in the same shares. A class of
-        a single row is trained on. If there are too few rows to have every class in both parts, one
-        row of every class is trained on.
+        Classes. If there is one column, both parts have its classes in the same shares. The row of
+        a class with a single row becomes a training row. If there are too few rows to have every
+        class in both parts, at least one row of every class becomes a training row.
     state : TrainingState
-        Its random numbers draw the rows. It keeps a copy of them, to draw the same rows again.
+        It has the random numbers that draw the rows, and keeps a copy to draw the same rows again.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def _draw(
     labels: np.ndarray | None,
     random_state: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the numbers of the rows to train on and to validate on."""
+    """Draw the indices of the training rows and of the validation rows."""
     kept, stratify = np.array([], np.intp), None
     if labels is not None and labels.ndim == 2:
         kept = np.unique(np.concatenate([_rows_alone(column) for column in labels.T]))
@@ -83,7 +83,7 @@ def _draw(
 
 
 def _rows_alone(labels: np.ndarray) -> np.ndarray:
-    """Return the numbers of the rows that are the only ones of their class."""
+    """Return the indices of the rows that are the only row of their class."""
     first, counts = np.unique(column_labels(labels), return_index=True, return_counts=True)[1:]
     return first[counts == 1]
 

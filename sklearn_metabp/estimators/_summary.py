@@ -24,7 +24,7 @@ class FitSize(NamedTuple):
     n_rows : int
         Number of rows that were trained on.
     batch_size : int
-        Rows of a batch; the last of an epoch may have fewer.
+        Rows of a batch. The last batch of an epoch may have fewer.
     n_batches : int
         Steps of an epoch.
     """
@@ -43,7 +43,7 @@ class LayerSummary(NamedTuple):
         "input", "hidden 1" and so on, "output".
     n_neurons : int
     activation : str
-        Name of the activation function; empty for the input.
+        Name of the activation function. Empty for the input.
     weights, biases : tuple of tuple of int
         Shapes of the weight matrices and bias vectors that lead to the layer.
     n_params : int
@@ -60,7 +60,7 @@ class LayerSummary(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class ModelSummary(Report):
-    """Description of a fitted network; made by ``summary`` of an estimator.
+    """Description of a fitted network, made by ``summary`` of an estimator.
 
     ``print`` shows it as text, and a notebook as an HTML table.
 
@@ -69,12 +69,12 @@ class ModelSummary(Report):
     name : str
         Name of the estimator's class.
     layers : tuple of LayerSummary
-        From the input to the output; of one network of an ensemble.
+        Layers from the input to the output. For an ensemble they are those of one network.
     n_params : int
-        Number of all parameters, of all networks.
+        Number of all parameters of all networks.
     facts : dict of str to str
-        The dtype, the loss, the update rule, the rows and steps of an epoch, and the training so
-        far, by their names.
+        Texts by name: the dtype, the loss, the update rule, the rows and steps of an epoch, and the
+        training so far.
     n_members : int
         Number of networks.
     """
@@ -117,8 +117,10 @@ def summarise_model(
     rule: TrainingRule | None,
     states: Sequence[TrainingState | None],
     size: FitSize | None,
+    *,
+    label_smoothing: float = 0.0,
 ) -> ModelSummary:
-    """Describe a network and its training, or the networks of an ensemble and theirs.
+    """Describe a network and its training, or all networks of an ensemble.
 
     Parameters
     ----------
@@ -130,7 +132,9 @@ def summarise_model(
     states : sequence of TrainingState or None
         One for every network, None in a compact model.
     size : FitSize or None
-        Of the last fit; None where it is not known.
+        Rows and batches of the last fit. None if they are unknown.
+    label_smoothing : float, default=0.0
+        Share of every target that the last fit gave to all classes.
 
     Returns
     -------
@@ -155,7 +159,12 @@ def summarise_model(
     n_bytes = n_params * layout.dtype.itemsize
     facts = {
         "dtype": f"{layout.dtype.name}, {_bytes(n_bytes)}",
-        "loss": _with_options(network.loss, alpha=network.alpha, dropout=network.dropout),
+        "loss": _with_options(
+            network.loss,
+            alpha=network.alpha,
+            dropout=network.dropout,
+            label_smoothing=label_smoothing,
+        ),
     }
     if rule is not None:
         facts["update rule"] = " ".join(repr(rule).split())
@@ -186,7 +195,7 @@ def _describe_training(states: Sequence[TrainingState]) -> str:
 
 
 def _span(values: Sequence[float]) -> str:
-    """Return the words before the largest of several values: the smallest, if it is another."""
+    """Return the smallest value and "to" if it differs from the largest, and no text otherwise."""
     least, largest = min(values), max(values)
     return "" if least == largest else f"{least:.4g} to "
 

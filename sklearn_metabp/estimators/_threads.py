@@ -1,4 +1,4 @@
-"""Several calls side by side on threads."""
+"""Parallel calls on threads."""
 
 from collections.abc import Callable
 from contextvars import copy_context
@@ -19,26 +19,26 @@ def side_by_side(
 ) -> list[Result]:
     """Call a function with 0, 1, … up to ``n_calls - 1``, several at a time.
 
-    The thread of the caller takes part: if it is the main one, Ctrl-C reaches the call that it is
-    in. The other threads have the configuration of scikit-learn and the context variables of the
-    caller, such as NumPy's treatment of errors.
+    The thread of the caller runs calls too. If it is the main thread, Ctrl-C reaches the call that
+    it runs. The other threads have the configuration of scikit-learn and the context variables of
+    the caller, such as NumPy's treatment of errors.
 
     Parameters
     ----------
     call : callable
     n_calls, n_threads : int
     until : callable
-        No further call begins after a result for which it is True, or after an error.
+        Function of a result. If it returns True, or after an error, no further call begins.
 
     Returns
     -------
     results : list
-        In the order of the numbers, without those of the calls that did not begin.
+        Results in the order of the numbers, of all calls that began.
 
     Raises
     ------
     Exception
-        The error of the call with the lowest number, after the calls that were running.
+        The error of the call with the lowest number, after all running calls have ended.
     """
     results: dict[int, Result] = {}
     errors: dict[int, BaseException] = {}

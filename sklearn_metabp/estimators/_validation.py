@@ -15,7 +15,7 @@ from sklearn_metabp.targets.class_weights import check_row_weights
 
 
 class ValidationRows:
-    """Rows to validate on, encoded; see :class:`~sklearn_metabp.training.Validation`.
+    """Encoded validation rows. See :class:`~sklearn_metabp.training.Validation`.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ class ValidationRows:
     stops_training : bool
     keeps_last_of_ties : bool
     score : callable or None
-        Returns the score of parameters on these rows; None is accuracy or R².
+        Returns the score of parameters on these rows. None is accuracy or R².
     n_threads : int, default=1
-        Number of threads of the products.
+        Number of threads for matrix products.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class ValidationRows:
         with_scores: bool,
         on_validation: Callable[[np.ndarray, float], None] | None,
     ) -> Self:
-        """Return the same rows, validated as :func:`fit_checked` is asked to.
+        """Return the same rows, with the options of :func:`fit_checked`.
 
         Parameters
         ----------
         epochs : collection of int or None
-            Numbers of the epochs, from 1, after which to validate; None for all.
+            Numbers, from 1, of the epochs after which to validate. None means all.
         with_scores : bool
-            True to compute scores, which may take longer than losses. Otherwise minus the loss
-            is the score.
+            If True, compute scores, which may take longer than losses. If False, the score is minus
+            the loss.
         on_validation : callable or None
             Called with the parameters and the loss of every validation.
         """

@@ -15,7 +15,7 @@ from sklearn_metabp.training import TrainingState
 
 
 def checksum(params: np.ndarray) -> int:
-    """Return a checksum by which a later write is noticed; a copy would double the memory."""
+    """Return a checksum to find later writes. A copy would double the memory."""
     return zlib.crc32(params.data)
 
 
@@ -25,7 +25,7 @@ def explain_lack(estimator: Any, name: str) -> str:
     if members:
         return (
             f"{kind!r} object of {len(members)} networks has no attribute {name!r}: each network "
-            f"has its own, as model.members_[0].{name}"
+            f"has its own, such as model.members_[0].{name}"
         )
     if vars(estimator).get("_params") is not None:
         return (
@@ -33,12 +33,12 @@ def explain_lack(estimator: Any, name: str) -> str:
             "state of the training"
         )
     if name == "members_":
-        return f"{kind!r} object has no attribute 'members_'; it has after fit with n_members > 1"
-    return f"{kind!r} object has no attribute {name!r}; it has after fit"
+        return f"{kind!r} object has no attribute 'members_' before a fit with n_members > 1"
+    return f"{kind!r} object has no attribute {name!r} before fit"
 
 
 class LayerArrays(list):
-    """Views of one flat vector, one per layer; setting an item writes into the vector.
+    """Views of one flat vector, one per layer. Setting an item writes into the vector.
 
     A copy or a pickle of it is a plain list.
 
@@ -70,8 +70,8 @@ class LayerArrays(list):
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(
-            "The layers of a fitted network are as many as they are and in their order: set their "
-            "arrays, as in model.coefs_[0] = W, or list(model.coefs_) for a list to change."
+            "The number and the order of the layers of a fitted network do not change: set an "
+            "array, as in model.coefs_[0] = W, or use list(model.coefs_) for a list to change."
         )
 
     append = extend = insert = pop = remove = clear = sort = reverse = _refuse
@@ -90,7 +90,7 @@ class WritableWeights:
 
     @property
     def params_(self) -> np.ndarray:
-        """All parameters as one vector of shape (n_params,); setting copies the array."""
+        """All parameters as one vector of shape (n_params,). Setting copies the array."""
         return self._params_for("params_")
 
     @params_.setter
@@ -123,7 +123,7 @@ class WritableWeights:
 
     @property
     def extras_(self) -> dict[str, np.ndarray]:
-        """Trained parameters beside weights and biases by name, as views of ``params_``."""
+        """Trained parameters other than weights and biases, by name, as views of ``params_``."""
         return self.layout_.extras_of(self._params_for("extras_"))
 
     def _params_for(self, name: str) -> np.ndarray:
@@ -135,7 +135,7 @@ class WritableWeights:
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
-        # One array must not become two, but not every file format preserves this.
+        # Both attributes must be the same array, and not every file format preserves this.
         training = state.get("_training_state")  # a learner that was loaded with its rule has none
         if training is not None and training.params is state.get("_params"):
             state = {name: value for name, value in state.items() if name != "_params"}
@@ -159,8 +159,8 @@ class WritableWeights:
     def _layout_to_write(self, name: str) -> ParameterLayout:
         if "layout_" not in vars(self):
             raise NotFittedError(
-                f"{name} are those of a fitted network, and this {type(self).__name__} is not "
-                "fitted: fit(..., coef_init=, intercept_init=) says where training starts."
+                f"{name} belong to a fitted network, but this {type(self).__name__} is not "
+                "fitted. To choose the start of a training, use fit(coef_init=, intercept_init=)."
             )
         if vars(self).get("_members"):
             raise AttributeError(explain_lack(self, name))
@@ -200,7 +200,7 @@ def check_tensor(tensor: Tensor, value: Any, dtype: DTypeLike) -> np.ndarray:
     TypeError
         If it is sparse or holds no real numbers.
     ValueError
-        If its shape is another, or a number is not finite.
+        If the shape does not fit, or a number is not finite.
     """
     if issparse(value):
         raise TypeError(f"{tensor.name} must be a dense array, got a sparse one: use toarray().")

@@ -26,7 +26,7 @@ CLASSIFIER_ALIAS = "SklearnMetabpBackpropMLPClassifier"
 RNN_REGRESSOR_ALIAS = "SklearnMetabpBackpropRNNRegressor"
 RNN_CLASSIFIER_ALIAS = "SklearnMetabpBackpropRNNClassifier"
 AUTOENCODER_ALIAS = "SklearnMetabpBackpropAutoencoder"
-# Outputs of an autoencoder that an option asks for.
+# Outputs of an autoencoder that an option adds.
 AUTOENCODER_OPTIONS = ("transform", "score_samples", "reconstruct", "residuals")
 
 
@@ -78,7 +78,7 @@ def network_outputs(graph: Graph, model: Any, x: Node) -> Node:
 def regressor_shapes(operator: Any) -> None:
     """Set the shape of the variable: one column per output, as skl2onnx's regressors do.
 
-    This holds also where ``predict`` returns a vector.
+    This also holds if ``predict`` returns a vector.
     """
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
     (given,) = operator.inputs
@@ -103,9 +103,9 @@ def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 
 
 def parse_autoencoder(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Name the outputs: ``label`` and ``scores`` as of skl2onnx's detectors, and more by options.
+    """Name the outputs: ``label`` and ``scores`` as in skl2onnx's detectors, and those of options.
 
-    With ``transform`` there is one output, the codes, so that other steps of a pipeline can follow.
+    With ``transform`` the only output are the codes, so that other steps of a pipeline can follow.
     """
     options = _autoencoder_options(scope, model)
     operator = scope.declare_local_operator(AUTOENCODER_ALIAS, model)
@@ -168,9 +168,9 @@ def parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = 
     """Name the outputs as skl2onnx does.
 
     For one target they are ``label`` and ``probabilities``, and the options ``zipmap`` and
-    ``output_class_labels`` shape the latter, as for its own classifiers. For several targets
-    ``label`` has one column a target and ``probabilities`` is a sequence of one tensor a target, as
-    for its ``MultiOutputClassifier``.
+    ``output_class_labels`` change the form of ``probabilities``, as for skl2onnx's own classifiers.
+    For several targets ``label`` has one column for each target, and ``probabilities`` is a
+    sequence with one tensor for each target, as for skl2onnx's ``MultiOutputClassifier``.
     """
     if not isinstance(model.classes_, list):
         return _parse_sklearn_classifier(scope, model, inputs, custom_parsers=custom_parsers)
@@ -190,8 +190,8 @@ def classifier_shapes(operator: Any) -> None:
     model, n_rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
     if _is_of_every_step(model):
         raise NotImplementedError(
-            "a classifier with return_sequences=True has no conversion to ONNX yet: a regressor "
-            "has, and so has a classifier with one label for every sequence."
+            "a classifier with return_sequences=True has no conversion to ONNX yet. A regressor "
+            "and a classifier with one label for every sequence have one."
         )
     label, probabilities = operator.outputs
     if _goes_into_maps(probabilities, operator.scope_inst):
@@ -204,8 +204,8 @@ def classifier_shapes(operator: Any) -> None:
     kinds = {StringTensorType if labels.dtype.kind == "U" else Int64TensorType for labels in values}
     if len(kinds) > 1:
         raise ValueError(
-            "some targets have strings as labels and some have numbers, but in ONNX all labels are "
-            "of one type: convert with options={'nocl': True}, which gives positions in classes_."
+            "some targets have strings as labels and some have numbers, but ONNX labels have "
+            "one type: convert with options={'nocl': True}, which gives positions in classes_."
         )
     several = isinstance(model.classes_, list)
     label.set_type(kinds.pop()([n_rows, len(values)] if several else [n_rows]))

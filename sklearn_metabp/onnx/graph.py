@@ -26,7 +26,7 @@ class Graph:
     """A maker of nodes: ``graph.MatMul(x, weights)``, with arrays as constants.
 
     Activation functions are written with operators that ONNX Runtime also has for float64. It has
-    ``Softplus``, ``Elu``, ``LeakyRelu``, ``Erf`` and ``Gelu`` for float32 alone.
+    ``Softplus``, ``Elu``, ``LeakyRelu``, ``Erf`` and ``Gelu`` for float32 only.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Graph:
         return self.Cast(x, to=_PROTO_TYPES[np.dtype(dtype)])
 
     def columns(self, x: Node, start: int, stop: int) -> Node:
-        """Take the columns from start to stop of a matrix, without the latter."""
+        """Take the columns of a matrix from start up to, but not including, stop."""
         return self.Gather(x, np.arange(start, stop, dtype=np.int64), axis=1)
 
     def split(self, x: Node, widths: Iterable[int]) -> list[Node]:
@@ -72,7 +72,7 @@ class Graph:
         return parts
 
     def erf(self, x: Node) -> Node:
-        """Compute the error function, in float32 because there is no other: off by at most 1e-7."""
+        """Compute the error function, in float32 only, with an error of at most 1e-7."""
         if self.dtype == np.float32:
             return self.Erf(x)
         return self.cast(self.Erf(self.cast(x, np.float32)), self.dtype)
@@ -83,7 +83,7 @@ class Graph:
         Raises
         ------
         NotImplementedError
-            If its record in the table has no expression of ONNX operators.
+            If the table has no expression of ONNX operators for it.
         """
         expression = ACTIVATIONS[name].onnx
         if expression is None:

@@ -10,7 +10,7 @@ from sklearn_metabp.onnx.graph import Graph, Node
 
 
 def input_layer_outputs(graph: Graph, model: Any, x: Node) -> Node:
-    """Compute what the first layer receives, (n_samples, fan_in); x itself without input layer."""
+    """Compute the inputs of the first layer, (n_samples, fan_in)."""
     layer = model.network_.input_layer
     if layer is None:
         return x
@@ -31,7 +31,7 @@ def input_layer_outputs(graph: Graph, model: Any, x: Node) -> Node:
 
 
 def _embedded(graph: Graph, extras: dict[str, np.ndarray], embedding: Embedding, x: Node) -> Node:
-    """Compute the numbers that the embedded columns become, one column after another."""
+    """Compute the outputs of the embedded columns, column by column."""
     n_columns = len(embedding.columns)
     chosen = graph.Gather(x, np.array(embedding.columns), axis=1)
     chosen = graph.Reshape(chosen, np.array([-1, n_columns, 1]))
@@ -51,7 +51,7 @@ def _embedded(graph: Graph, extras: dict[str, np.ndarray], embedding: Embedding,
 
 
 def _periodic(graph: Graph, x: Node, frequencies: np.ndarray, phases: np.ndarray) -> Node:
-    """Compute cos 2π t as the sine of a quarter turn more: ONNX Runtime has no Cos of float64."""
+    """Compute cos 2π t by a sine, because ONNX Runtime has no Cos of float64."""
     turns = graph.Add(graph.Mul(x, frequencies), phases)
     nearest = graph.Floor(graph.Add(turns, graph.constant(0.5)))
     shifted = graph.Add(graph.Sub(turns, nearest), graph.constant(0.25))

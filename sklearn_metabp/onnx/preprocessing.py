@@ -31,7 +31,7 @@ def convert_clipper(scope: Any, operator: Any, container: Any) -> None:
 
 
 def clip_columns(graph: Graph, model: RobustSmoothClipper, x: Node) -> Node:
-    """Compute what ``transform`` of a fitted clipper returns."""
+    """Compute the result of ``transform`` of a fitted clipper."""
     shift, divisor = model.shift_and_divisor(graph.dtype)
     is_constant = model.scale_ == 0
     if is_constant.any():

@@ -16,16 +16,16 @@ _FUNCTIONS: dict[str, tuple[str, float, float]] = {
     "elu": ("Elu", 1.0, 0.0),
     "softplus": ("Softplus", 0.0, 0.0),
 }
-# Our gates are reset, update, new state; those of the operator ``GRU`` update, reset, new state.
+# The order of our gates is reset, update, new state. In ``GRU`` it is update, reset, new state.
 _GRU_ORDER = [1, 0, 2]
 
 
 def recurrent_states(graph: Graph, model: Any, x: Node) -> Node:
-    """Compute the states that outputs come from, (n_rows, n_states), in the graph's type.
+    """Compute the states for the output layer, (n_rows, n_states), in the graph's type.
 
-    They are those after the last time step of every sequence, or with outputs at every time step
-    those of all time steps, one sequence after another. The layer is computed in float32, which is
-    what ONNX Runtime has.
+    They are the states after the last time step of every sequence. With outputs at every time step
+    they are the states of all time steps, one sequence after another. The layer is computed in
+    float32, the only type of ONNX Runtime for it.
 
     Raises
     ------

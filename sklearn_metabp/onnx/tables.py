@@ -20,8 +20,8 @@ from sklearn_metabp.preprocessing import CategoryEncoder, RobustSmoothClipper
 TABLE_ALIAS = "SklearnMetabpTablePreprocessor"
 TABLE_CLASSIFIER_ALIAS = "SklearnMetabpTabularMLPClassifier"
 TABLE_REGRESSOR_ALIAS = "SklearnMetabpTabularMLPRegressor"
-# Texts that stand for a missing string, unless one of them is a level: the empty one, and those
-# that runtimes make of NaN, None and pandas.NA.
+# Texts for a missing string, unless one of them is a category: the empty string, and the strings
+# that runtimes make from NaN, None and pandas.NA.
 _MISSING = ("", "nan", "None", "<NA>")
 _LABEL_ENCODER_VERSION = 2  # of the domain ai.onnx.ml
 
@@ -37,9 +37,9 @@ def table_types(model: Any) -> list[tuple[str, Any]]:
     Returns
     -------
     initial_types : list of (str, DataType)
-        For ``skl2onnx.to_onnx(model, initial_types=...)``: columns of shape (n_samples, 1), of
-        strings for categories with strings as levels, else of float32. NaN is a missing number, and
-        the empty string a missing category.
+        For ``skl2onnx.to_onnx(model, initial_types=...)``: columns of shape (n_samples, 1). They
+        have strings if the categories are strings, else float32. NaN is a missing number, and the
+        empty string is a missing category.
 
     Examples
     --------
@@ -67,11 +67,11 @@ def table_types(model: Any) -> list[tuple[str, Any]]:
 
 
 def _has_strings(encoder: CategoryEncoder) -> bool:
-    are_strings = {isinstance(level, str) for level in encoder.levels}
+    are_strings = {isinstance(category, str) for category in encoder.categories}
     if len(are_strings) > 1:
         raise NotImplementedError(
-            f"the levels {encoder.levels} are strings and numbers, and a column of ONNX has one "
-            "type: make them all strings before fit."
+            f"the categories {encoder.categories} are strings and numbers, but an ONNX column has "
+            "one type: make them all strings before fit."
         )
     return are_strings != {False}
 
@@ -118,13 +118,13 @@ def convert_table(scope: Any, operator: Any, container: Any) -> None:
         if model.booleans_:
             parts.append(graph.columns(filled, n_numbers, len(given)))
     for position, encoder in zip(model.categories_, model.encoders_, strict=True):
-        parts.append(columns.levels(position, encoder))
+        parts.append(columns.category_columns(position, encoder))
     result = graph.cast(graph.Concat(*parts, axis=1), model.dtype)
     graph.Identity(result, output_names=operator.outputs).add_to(scope, container)
 
 
 class _Columns:
-    """The columns of a table in ONNX: one input each, or all as the columns of one input."""
+    """The columns of a table in ONNX: as one input for each, or as the columns of one input."""
 
     def __init__(self, graph: Graph, model: Any, inputs: list[Any]):
         self._graph, self._inputs = graph, inputs
@@ -136,7 +136,7 @@ class _Columns:
         used = (*model.numbers_, *model.booleans_, *model.categories_)
         if wanted is None and len(inputs) != model.n_features_in_:
             raise ValueError(
-                f"The table has {model.n_features_in_} columns, and there are {len(inputs)} "
+                f"The table has {model.n_features_in_} columns, but there are {len(inputs)} "
                 "inputs: give one for each column, or one for all."
             )
         self._places = {each: each for each in used}
@@ -162,16 +162,16 @@ class _Columns:
         """Return a column of numbers, (n_samples, 1)."""
         return self._graph.cast(self._column(position), self._graph.dtype)
 
-    def levels(self, position: int, encoder: CategoryEncoder) -> Node:
+    def category_columns(self, position: int, encoder: CategoryEncoder) -> Node:
         """Return the output columns of a column of categories."""
         graph = self._graph
         if not self._has_text(position):
             return self._levels_of_numbers(position, encoder)
-        keys = {level: place for place, level in enumerate(encoder.levels)}
-        if not all(isinstance(level, str) for level in keys):
+        keys = {category: place for place, category in enumerate(encoder.categories)}
+        if not all(isinstance(category, str) for category in keys):
             raise ValueError(
-                f"Column {position} has the levels {encoder.levels} and an input of strings: see "
-                "sklearn_metabp.onnx.table_types(model)."
+                f"Column {position} has the categories {encoder.categories}, but a string input: "
+                "see sklearn_metabp.onnx.table_types(model)."
             )
         missing = encoder.missing if encoder.missing >= 0 else encoder.infrequent
         keys = dict.fromkeys(_MISSING, missing) | keys
@@ -187,18 +187,18 @@ class _Columns:
 
     def _levels_of_numbers(self, position: int, encoder: CategoryEncoder) -> Node:
         graph, x = self._graph, self.numbers(position)
-        if any(isinstance(level, str) for level in encoder.levels):
+        if any(isinstance(category, str) for category in encoder.categories):
             raise ValueError(
-                f"Column {position} has the levels {encoder.levels} and an input of numbers: see "
-                "sklearn_metabp.onnx.table_types(model)."
+                f"Column {position} has the categories {encoder.categories}, but a number input: "
+                "see sklearn_metabp.onnx.table_types(model)."
             )
         is_missing = graph.cast(graph.IsNaN(x), graph.dtype)
-        one, parts, n_levels = graph.constant(1), [], len(encoder.levels)
+        one, parts, n_categories = graph.constant(1), [], len(encoder.categories)
         is_other = graph.Sub(one, is_missing)
-        if n_levels:
-            levels = np.array(encoder.levels, graph.dtype)[None]
-            parts.append(graph.cast(graph.Equal(x, levels), graph.dtype))
-            known = graph.MatMul(parts[0], np.ones((n_levels, 1), graph.dtype))
+        if n_categories:
+            categories = np.array(encoder.categories, graph.dtype)[None]
+            parts.append(graph.cast(graph.Equal(x, categories), graph.dtype))
+            known = graph.MatMul(parts[0], np.ones((n_categories, 1), graph.dtype))
             is_other = graph.Sub(is_other, known)
         if 0 <= encoder.missing != encoder.infrequent:
             parts.append(is_missing)
@@ -239,7 +239,7 @@ def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any) -> Any:
 
 
 def no_shapes(operator: Any) -> None:
-    """Do nothing: a classifier for tables is its two parts, and no operator by itself."""
+    """Do nothing, because a classifier for tables consists of two converted parts."""
 
 
 def convert_nothing(scope: Any, operator: Any, container: Any) -> None:
@@ -252,7 +252,7 @@ def table_regressor_shapes(operator: Any) -> None:
 
 
 def convert_table_regressor(scope: Any, operator: Any, container: Any) -> None:
-    """Write the step from the outputs of the network to y."""
+    """Write the computation of y from the outputs of the network."""
     model, (given,) = operator.raw_operator, operator.inputs
     graph = Graph(container.target_opset, given.type)
     y = graph.Mul(given, graph.constant(np.atleast_1d(model.target_scale_)))

@@ -12,7 +12,7 @@ def label_values(classes: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If they are neither strings nor integers, which may be of any type.
+        If they are neither strings nor integers, which may have any dtype.
     """
     values = np.asarray(classes.tolist())
     if values.dtype.kind == "U":
@@ -74,7 +74,7 @@ def shares(graph: Graph, outputs: Node, function: str) -> Node:
 
 
 def is_yes(graph: Graph, outputs: Node, function: str) -> Node:
-    """Compute 1 where an output is nearer to the target for yes, else 0; int64."""
+    """Compute 1, as int64, where an output is nearer to the target for yes, else 0."""
     class_range = ACTIVATIONS[function].class_range
     assert class_range is not None
     middle = graph.constant(sum(class_range) / 2)

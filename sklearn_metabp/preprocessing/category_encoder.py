@@ -1,4 +1,4 @@
-"""The levels of one categorical column as columns of 0 and 1."""
+"""The categories of one column as columns of 0 and 1."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
@@ -15,17 +15,18 @@ from sklearn_metabp.preprocessing.table_columns import (
 
 
 class CategoryEncoder:
-    """The levels of a column that get a column of their own, and the place of the others.
+    """The categories that get their own output column, and the output columns of the others.
 
     Parameters
     ----------
-    levels : list of str, int, float or bool
-        Level of every output column, without those of the next two parameters.
+    categories : list of str, int, float or bool
+        Category of every output column, except the columns of the next two parameters.
     missing : int
-        Output column of missing values, or the one that they share; -1 if they had none in fit.
+        Output column of missing values, which may be that of rare categories. -1 if fit had no
+        missing values.
     infrequent : int
-        Output column of rare and of unknown levels; -1 if no level was rare in fit. Unknown levels
-        are then 0 in all columns.
+        Output column of rare and of unknown categories. -1 if no category was rare in fit. Unknown
+        categories are then 0 in all columns.
 
     Attributes
     ----------
@@ -33,9 +34,9 @@ class CategoryEncoder:
         Number of output columns.
     """
 
-    def __init__(self, levels: list[Any], missing: int, infrequent: int):
-        self.levels, self.missing, self.infrequent = levels, missing, infrequent
-        self._places = {level: place for place, level in enumerate(levels)}
+    def __init__(self, categories: list[Any], missing: int, infrequent: int):
+        self.categories, self.missing, self.infrequent = categories, missing, infrequent
+        self._places = {category: place for place, category in enumerate(categories)}
 
     @classmethod
     def learn(cls, column: Column, least: int, most: int | None) -> "CategoryEncoder":
@@ -45,33 +46,34 @@ class CategoryEncoder:
         ----------
         column : ndarray or ExtensionArray of shape (n_rows,)
         least : int
-            Levels with fewer rows are rare.
+            Categories with fewer rows are rare.
         most : int or None
-            Largest number of output columns. Levels beyond the most frequent ones are rare.
+            Largest number of output columns. The most frequent categories get them, and the others
+            are rare.
         """
-        counts, n_missing = _count_levels(column)
-        frequent = [level for level, count in counts.items() if count >= least]
+        counts, n_missing = _count_categories(column)
+        frequent = [category for category, count in counts.items() if count >= least]
         groups = len(frequent) + (n_missing >= least) + (len(frequent) < len(counts))
         if most is not None and groups > most:
-            frequent.sort(key=lambda level: (-counts[level], _order(level)))
+            frequent.sort(key=lambda category: (-counts[category], _order(category)))
             frequent = frequent[: max(most - 1 - (n_missing >= least), 0)]
-        levels = sorted(frequent, key=_order)
-        n_outputs, missing, infrequent = len(levels), -1, -1
+        categories = sorted(frequent, key=_order)
+        n_outputs, missing, infrequent = len(categories), -1, -1
         if n_missing >= least:
             missing, n_outputs = n_outputs, n_outputs + 1
-        if len(levels) < len(counts) or 0 < n_missing < least:
+        if len(categories) < len(counts) or 0 < n_missing < least:
             infrequent = n_outputs
             missing = infrequent if missing < 0 else missing
-        return cls(levels, missing, infrequent)
+        return cls(categories, missing, infrequent)
 
     @property
     def n_outputs(self) -> int:
         """Number of output columns."""
-        return max(len(self.levels), self.missing + 1, self.infrequent + 1)
+        return max(len(self.categories), self.missing + 1, self.infrequent + 1)
 
     def names(self, name: str) -> list[str]:
         """Return the names of the output columns, for a column of this name."""
-        found = [f"{name}_{level}" for level in self.levels]
+        found = [f"{name}_{category}" for category in self.categories]
         if 0 <= self.missing != self.infrequent:
             found.append(f"{name}_missing")
         if self.infrequent >= 0:
@@ -79,7 +81,7 @@ class CategoryEncoder:
         return found
 
     def write(self, column: Column, out: np.ndarray) -> None:
-        """Write 1 where a row has the level of an output column, into zeros.
+        """Write 1 into an array of zeros, where a row has the category of an output column.
 
         Parameters
         ----------
@@ -110,31 +112,31 @@ class CategoryEncoder:
         try:
             places = [known.get(value, -2) for value in values]
         except TypeError:  # a value that has no hash
-            places = [known.get(_level(value), -2) for value in values]
+            places = [known.get(_category(value), -2) for value in values]
         for row, place in enumerate(places):
             if place == -2:
                 places[row] = self._place_of_other(values[row])
         return np.array(places, np.intp)
 
     def _place_of_other(self, value: Any) -> int:
-        """Return the place of a value that is not found among the levels as it is."""
+        """Return the output column of a value that is not one of the categories itself."""
         if is_missing(value):
             return self.missing if self.missing >= 0 else self.infrequent
-        return self._places.get(_level(value), self.infrequent)
+        return self._places.get(_category(value), self.infrequent)
 
 
-def _level(value: Any) -> Hashable:
-    """Return a value as a level: strings and numbers are their own, others become strings."""
+def _category(value: Any) -> Hashable:
+    """Return the category of a value: itself for strings and numbers, else a string."""
     return value if isinstance(value, (str, int, float, bool, np.generic)) else str(value)
 
 
-def _order(level: Any) -> tuple[bool, Any]:
+def _order(category: Any) -> tuple[bool, Any]:
     """Return a key to sort by: numbers, then strings."""
-    return (True, level) if isinstance(level, str) else (False, level)
+    return (True, category) if isinstance(category, str) else (False, category)
 
 
-def _count_levels(column: Column) -> tuple[Counter, int]:
-    """Return the number of rows of every level, and that of missing values."""
+def _count_categories(column: Column) -> tuple[Counter, int]:
+    """Return the number of rows of every category, and of missing values."""
     if is_categorical(column):
         counted = np.bincount(column.codes[column.codes >= 0], minlength=len(column.categories))
         pairs: Iterable = zip(column.categories, counted.tolist(), strict=True)
@@ -144,13 +146,13 @@ def _count_levels(column: Column) -> tuple[Counter, int]:
         try:
             pairs = Counter(values).items()
         except TypeError:
-            pairs = Counter(map(_level, values)).items()
+            pairs = Counter(map(_category, values)).items()
         n_missing = 0
     counts: Counter = Counter()
     for value, count in pairs:
         if is_missing(value):
             n_missing += count
         elif count:
-            level = _level(value)
-            counts[level.item() if isinstance(level, np.generic) else level] += count
+            category = _category(value)
+            counts[category.item() if isinstance(category, np.generic) else category] += count
     return counts, n_missing

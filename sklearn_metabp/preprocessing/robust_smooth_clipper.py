@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_metabp.did_you_mean import ExplainsParameters
 from sklearn_metabp.doc_links import DocLinkMixin
 
-#: z / clip at which clip(z) is the limit to rounding, in float64 too; its square is finite in
+#: z / clip at which clip(z) is the limit to rounding, in float64 too. The square is finite in
 #: float32.
 FAR = 2.0**30
 
@@ -25,9 +25,9 @@ class RobustSmoothClipper(
     r"""Robust scaling and smooth clipping of every column, for columns with outliers.
 
     The median of a column becomes 0, and its interquartile range becomes 1. Then a smooth function
-    moves all values into the interval from -3 to 3. Values near the median almost stay as they are,
-    and outliers of any size end near the limits, in their order. So one wrong number neither
-    squeezes the other rows together nor dominates the inputs of a network.
+    moves all values into the interval from -3 to 3. Values near the median hardly change. Outliers
+    of any size end near the limits, in their order. So one wrong number does not push the other
+    rows together, and does not dominate the inputs of a network.
 
     With the quantiles :math:`q_p` of the column in the rows of ``fit``, a value :math:`x` becomes
 
@@ -40,20 +40,20 @@ class RobustSmoothClipper(
             0 & \text{otherwise}
         \end{cases}
 
-    The second case is for columns that rarely differ from one value. In the third case the column
-    is constant: all its values become 0, in later rows too.
+    The second case is for columns that have the same value in most rows. In the third case the
+    column is constant: all values become 0, also in later rows.
 
     Parameters
     ----------
     clip : float or None, default=3.0
         Limit of the absolute values, the 3 of the equation, above 0. With None or inf nothing is
-        clipped, and outliers stay as far away as they are.
+        clipped, and outliers stay far away.
     quantile_range : tuple of (float, float), default=(25.0, 75.0)
         Percentages of the quantiles whose distance becomes 1, with
         ``0 <= quantile_range[0] < quantile_range[1] <= 100``.
     copy : bool, default=True
-        If True, X stays as it is. With False the result is written into X where that is possible,
-        as into an array of floats.
+        If True, X does not change. If False, the result is written into X if that is possible, for
+        example into an array of floats.
 
     Attributes
     ----------
@@ -69,17 +69,17 @@ class RobustSmoothClipper(
     See Also
     --------
     BackpropMLPClassifier : Network whose inputs should have one scale.
-    sklearn.preprocessing.RobustScaler : The scaling alone. It divides by 1 instead of by half the
-        range where the quantiles are equal.
+    sklearn.preprocessing.RobustScaler : The scaling without the clipping. If the quantiles are
+        equal, it divides by 1 instead of half the range.
 
     Notes
     -----
     Missing values (NaN) do not count in ``fit`` and stay NaN in ``transform``. A column without any
     number counts as constant, with ``center_`` 0.
 
-    With a limit, finite rows become finite rows: a difference from the median that exceeds the
-    largest float of the type becomes a limit. With ``clip=None`` it becomes infinite, as does a
-    quotient of that size.
+    With a limit, finite rows become finite rows, also if a difference from the median is larger
+    than the largest float of the type. With ``clip=None`` such a difference or quotient becomes
+    infinite.
 
     There is no ``sample_weight``, as in scikit-learn's ``RobustScaler``.
 
@@ -161,7 +161,7 @@ class RobustSmoothClipper(
         -------
         X_new : ndarray of shape (n_samples, n_features)
             Values from ``-clip`` to ``clip``, in float32 if X has this type, else in float64. They
-            reach the limits only by rounding. ``set_output`` chooses data frames instead.
+            reach the limits only by rounding. With ``set_output`` the result is a data frame.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class RobustSmoothClipper(
         return values
 
     def clip_in_place(self, values: np.ndarray) -> None:
-        """Scale and clip rows as :meth:`transform` does, in their memory and without its checks.
+        """Scale and clip rows in place, as :meth:`transform` does but without its checks.
 
         Parameters
         ----------
@@ -200,13 +200,13 @@ class RobustSmoothClipper(
                 np.clip(values, -limit, limit, out=values)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        r"""Return the values that :meth:`transform` makes X from.
+        r"""Return the original values of X, a result of :meth:`transform`.
 
-        The inverse of the clipping is :math:`z = f / \sqrt{1 - (f / 3)^2}`. It has no value at the
-        limits, which :meth:`transform` reaches by rounding. A value there counts as the nearest
-        number inside. So with the default limit, an outlier beyond about 2e8 times the divisor in
-        float64, or 9e3 times in float32, comes back as one of that size. A value close to a limit
-        comes back with few correct digits.
+        The inverse of the clipping is :math:`z = f / \sqrt{1 - (f / 3)^2}`. It is infinite at the
+        limits, which :meth:`transform` reaches by rounding. So a value at a limit counts as the
+        nearest number inside. With the default limit, a larger outlier than about 2e8 times the
+        divisor in float64, or 9e3 times in float32, becomes an outlier of this size. The original
+        of a value close to a limit has few correct digits.
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ class RobustSmoothClipper(
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Values in the units of the rows of ``fit``. A constant column has its constant.
+            Values in the units of the rows of ``fit``. A constant column gets its constant.
 
         Raises
         ------
@@ -245,10 +245,11 @@ class RobustSmoothClipper(
         return values
 
     def shift_and_divisor(self, dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is subtracted from every column and what divides it, in another type.
+        """Return the shift and the divisor of every column, in another type.
 
-        A number that the type cannot represent is replaced by the nearest finite one, a divisor by
-        the nearest one above 0. The divisor of a constant column is 1, its values are set to 0.
+        A shift that the type cannot represent becomes the nearest finite number, and such a divisor
+        the nearest number above 0. The divisor of a constant column is 1, because its values are
+        set to 0.
 
         Parameters
         ----------
@@ -279,7 +280,7 @@ class RobustSmoothClipper(
         if len(given) != 2 or not 0 <= given[0] < given[1] <= 100:
             raise ValueError(
                 "quantile_range must be two percentages, the lower one first, with "
-                f"0 <= lower < upper <= 100, as (25.0, 75.0). It is {given!r}."
+                f"0 <= lower < upper <= 100, such as (25.0, 75.0). It is {given!r}."
             )
         return given
 
@@ -290,7 +291,7 @@ class RobustSmoothClipper(
                 "no longer sparse once the median is subtracted. Call X.toarray(), or use "
                 "sklearn.preprocessing.MaxAbsScaler, which keeps zeros."
             )
-        # The search for infinite values adds all values, which may give inf - inf.
+        # The search for infinite values adds all values, and inf - inf would warn.
         with np.errstate(invalid="ignore"):
             return validate_data(
                 self,
@@ -310,17 +311,17 @@ class RobustSmoothClipper(
 
 
 def _nearest_finite(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """Return values in another type; the largest floats of the type stand for larger ones."""
+    """Return values in another type. Values beyond its range become its largest floats."""
     info = np.finfo(dtype)
     return np.clip(values, info.min, info.max).astype(dtype)
 
 
 def _center_and_scale(column: np.ndarray, percentages: tuple[float, float]) -> tuple[float, float]:
-    """Return the median of a column and its divisor, in float64; NaN does not count."""
+    """Return the median and the divisor of a column, in float64, without NaN."""
     numbers = column[~np.isnan(column)].astype(np.float64)
     if not len(numbers):
         return 0.0, 0.0
-    # Differences of the largest floats overflow. A smaller power of two leaves the digits alone.
+    # Differences of the largest floats overflow. A smaller power of two does not change the digits.
     unit = 4.0 if np.abs(numbers).max() > np.finfo(np.float64).max / 4 else 1.0
     shares = np.array([percentages[0], 50.0, percentages[1]]) / 100
     low, center, high = np.quantile(numbers / unit, shares)

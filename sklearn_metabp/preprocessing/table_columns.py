@@ -1,4 +1,4 @@
-"""Tables as people have them: the columns of data frames and arrays, and what they hold."""
+"""The columns of data frames and arrays, and their kinds: numbers, booleans, categories."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ class Table(NamedTuple):
     ----------
     columns : list of ndarray or pandas.api.extensions.ExtensionArray, of shape (n_rows,)
     names : list
-        Names of the columns, for messages; their positions if they have none.
+        Names of the columns for messages, or their positions if they have no names.
     n_rows : int
     """
 
@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 
 class ColumnKinds(NamedTuple):
-    """Positions of the columns of a table by what they hold.
+    """Positions of the columns of a table by kind.
 
     Attributes
     ----------
@@ -73,11 +73,11 @@ def _pandas_columns(X: Any) -> list[Column]:
 
 
 def sort_columns(table: Table) -> ColumnKinds:
-    """Sort the columns of a table by what they hold.
+    """Sort the columns of a table by kind.
 
     Integers and floats are numbers. Strings and the dtype ``category`` are categories, even if the
-    categories are numbers. The values of a column of objects decide: it holds numbers or booleans
-    if all its values are such, and categories otherwise.
+    categories are numbers. A column of objects has numbers if all values are numbers, booleans if
+    all values are booleans, and categories otherwise.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def sort_columns(table: Table) -> ColumnKinds:
 
 
 def _of_kind(kinds: ColumnKinds, column: Column, name: Any) -> list[int]:
-    """Return the list of the kind of a column."""
+    """Return the list for the kind of a column."""
     if is_categorical(column):
         return kinds.categories if (column.codes >= 0).any() else kinds.empty
     kind = column.dtype.kind
@@ -125,7 +125,7 @@ def _times() -> tuple[type, ...]:
 
 
 def _is_number(each: type) -> bool:
-    """Return whether values of a type are numbers; a column of both makes booleans numbers."""
+    """Return whether values of a type are numbers. Booleans beside numbers count as numbers."""
     return issubclass(each, (Real, np.bool_)) or each.__name__ == "Decimal"
 
 
@@ -183,7 +183,7 @@ def _numbers_of_objects(values: Iterable[Any], name: Any) -> np.ndarray:
     for value in numbers:
         if not _is_number(type(value)):
             raise ValueError(
-                f"Column {name!r} of X had numbers in fit, and now has {value!r}, which is none. "
+                f"Column {name!r} of X had numbers in fit, but now has {value!r}. "
                 "Give it the type that it had in fit."
             )
     return np.array(numbers, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Tables with numbers, categories, booleans and gaps as one matrix of numbers."""
+"""Tables with numbers, categories, booleans and missing values as one matrix of numbers."""
 
 import warnings
 from collections.abc import Sequence
@@ -32,34 +32,36 @@ from sklearn_metabp.preprocessing.table_columns import (
 
 
 class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, BaseEstimator):
-    """A transformer of a whole table, as people have it, into the inputs of a network.
+    """Transformer of a whole table into the inputs of a network.
 
-    It looks at every column of a data frame, or of an array, and chooses by what the column holds:
+    The kind of a column of a data frame or an array decides about its output:
 
-    - Numbers are scaled and clipped by :class:`RobustSmoothClipper`. A missing one becomes the
-      median. A column that has gaps in ``fit`` gets a second column, which is 1 in its gaps.
-    - Categories, which are strings and the dtype ``category``, become one column of 0 and 1 for
-      each level. Rare levels share one, which is also that of levels that ``fit`` has not seen. A
-      missing value is a level of its own.
-    - Booleans become 0 and 1, and gaps as for numbers.
+    - Numbers are scaled and clipped by :class:`RobustSmoothClipper`. A missing value becomes the
+      median. If ``fit`` has seen missing values, the column gets a second output column, which is 1
+      where a value is missing.
+    - Categories, which are strings and the dtype ``category``, become columns of 0 and 1, one for
+      each category. Rare categories share one column, and categories that ``fit`` has not seen
+      belong to it too. Missing values have their own column.
+    - Booleans become 0 and 1. Missing values are treated as those of numbers.
     - Columns that have one value in all rows are dropped.
 
-    A column of the dtype ``object`` counts by its values. Missing values are None, NaN and
-    ``pandas.NA``, also if they appear after ``fit`` for the first time. Dates are an error, because
-    they may mean many numbers.
+    The kind of a column of dtype ``object`` is that of its values. Missing values are None, NaN and
+    ``pandas.NA``, also if they appear for the first time after ``fit``. Dates are an error, because
+    they can be used in many ways.
 
     Parameters
     ----------
     min_frequency : int or float, default=5
-        Least number of rows, or share of the rows, of a level that gets a column of its own.
+        Smallest number of rows, or share of the rows, of a category that gets its own column.
     max_categories : int or None, default=100
-        Largest number of columns for one column of categories; the most frequent levels have them.
-        None is no limit.
+        Largest number of output columns for one column of categories. The most frequent categories
+        get them. None means no limit.
     scaler : transformer or None, default=None
-        Transformer of the columns of numbers. In ``fit`` it is given NaN where numbers are missing.
-        None is ``RobustSmoothClipper()``.
+        Transformer of the columns of numbers. In ``fit`` missing numbers are NaN. None means
+        ``RobustSmoothClipper()``.
     add_indicator : bool, default=True
-        If True, columns with gaps in ``fit`` get a second column that says where.
+        If True, columns with missing values in ``fit`` get a second column, which is 1 where a
+        value is missing.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
         Type of the result. All computations are in float64.
 
@@ -74,17 +76,17 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
     categories_ : list of int
         Positions of the columns of categories in X.
     dropped_ : list of int
-        Positions of the columns of X that say nothing, because all their values are the same or
+        Positions of the columns of X without information, because all their values are the same or
         missing.
     fill_values_ : ndarray of shape (n_numbers + n_booleans,)
-        Values in the place of missing ones, of the numbers and then of the booleans.
+        Values that replace missing values, first of the numbers, then of the booleans.
     gaps_ : ndarray of int
-        Numbers of the elements of ``fill_values_`` whose columns had gaps in ``fit`` and get a
-        second column.
+        Indices of the elements of ``fill_values_`` whose columns had missing values in ``fit`` and
+        get a second column.
     scaler_ : transformer or None
-        The fitted ``scaler``; None without numbers.
+        The fitted ``scaler``. None without numbers.
     encoders_ : list of CategoryEncoder
-        Levels and output columns of each column of categories.
+        Categories and output columns of each column of categories.
     n_features_in_ : int
         Number of columns of X in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -144,7 +146,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Learn what the columns hold, and their medians, scales and levels.
+        """Learn the kinds of the columns, and their medians, scales and categories.
 
         Parameters
         ----------
@@ -174,7 +176,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         if kinds.empty:
             names = ", ".join(repr(table.names[position]) for position in kinds.empty)
             warnings.warn(
-                f"All values of {names} are missing, so nothing is used of that: drop it, or find "
+                f"All values of {names} are missing, so they are not used: drop them, or find "
                 "out where the values were lost.",
                 stacklevel=3,
             )
@@ -228,7 +230,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         return scaler
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the columns of numbers, of gaps, of booleans and of categories, in this order.
+        """Return the columns of numbers, of missing values, of booleans and of categories.
 
         Parameters
         ----------
@@ -238,13 +240,13 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_out)
-            An array of the type ``dtype``. ``set_output`` chooses data frames instead.
+            An array of the type ``dtype``. With ``set_output`` it is a data frame.
 
         Raises
         ------
         ValueError
-            If X has other columns than in ``fit``, a column of numbers has a value that is none, or
-            a value is infinite.
+            If X has other columns than in ``fit``, if a column of numbers has a value that is no
+            number, or if a value is infinite.
         TypeError
             If X is sparse.
         """
@@ -275,7 +277,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
 
     def _scaled(self, numbers: np.ndarray) -> np.ndarray:
         if isinstance(self.scaler_, RobustSmoothClipper):
-            self.scaler_.clip_in_place(numbers)  # checks take longer than the rest for one row
+            self.scaler_.clip_in_place(numbers)  # for one row, checks take longer than the rest
             return numbers
         return self.scaler_.transform(numbers)
 
@@ -289,14 +291,13 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the columns of X; None are those of ``fit``.
+            Names of the columns of X. None means those of ``fit``.
 
         Returns
         -------
         names : ndarray of str
-            ``age`` for a number or boolean, ``age_missing`` for its gaps, and for the column of
-            categories ``city`` the names ``city_Ulm`` and so on, ``city_missing`` and
-            ``city_infrequent``.
+            ``age`` for a number or boolean, and ``age_missing`` for its missing values. A column of
+            categories has names such as ``city_Ulm``, ``city_missing`` and ``city_infrequent``.
         """
         check_is_fitted(self)
         given = _check_feature_names_in(self, input_features)
@@ -315,7 +316,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
         """Return the columns of X, after scikit-learn's checks of their number and names."""
         if issparse(X):
             raise TypeError(
-                "X is sparse, and TablePreprocessor takes a dense table only: pass X.toarray()."
+                "X is sparse, but TablePreprocessor needs a dense table: pass X.toarray()."
             )
         if is_frame(X):
             if not reset and list(X.columns) == self._names_seen and X.shape[0]:
@@ -327,7 +328,7 @@ class TablePreprocessor(ExplainsParameters, DocLinkMixin, TransformerMixin, Base
             return as_table(X)
         if isinstance(X, (list, tuple)):
             X = _array_of_lists(X)
-        with np.errstate(over="ignore", invalid="ignore"):  # it looks for infinity by a sum
+        with np.errstate(over="ignore", invalid="ignore"):  # it searches for infinity by a sum
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
         if reset:
             self._names_seen = None

@@ -1,4 +1,4 @@
-"""Estimators for tables as people have them, with nothing to choose."""
+"""Estimators for tables of several types, with defaults that need no choice."""
 
 from sklearn_metabp.tabular._classifier import TabularMLPClassifier
 from sklearn_metabp.tabular._regressor import TabularMLPRegressor

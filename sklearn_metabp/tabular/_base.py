@@ -1,4 +1,4 @@
-"""The base of the estimators for tables: a preprocessor, and a network on what it returns."""
+"""The base of the estimators for tables: a preprocessor, and a network on its output."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -118,13 +118,13 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
     @staticmethod
     @abstractmethod
     def default_network() -> Any:
-        """Return the network that is taken without one, with the parameters of the recipe."""
+        """Return the network for ``network=None``."""
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters.
 
-        ``network__dropout`` and the like, and those of ``preprocessor``, also work if these are
-        None: the defaults replace them.
+        Parameters of the parts, such as ``network__dropout``, also work if ``network`` or
+        ``preprocessor`` is None: the default replaces it.
 
         Parameters
         ----------
@@ -155,14 +155,14 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         return super().set_params(**params)
 
     def _make_preprocessor(self) -> Any:
-        """Return the preprocessor of a fit, before its fit."""
+        """Return an unfitted preprocessor for a fit."""
         preprocessor = TablePreprocessor() if self.preprocessor is None else self.preprocessor
         return _safe_set_output(clone(preprocessor), transform="default")
 
     def _make_network(self, n_rows: int, n_numeric: int) -> Any:
-        """Return the network of a fit to so many rows, before its fit.
+        """Return an unfitted network for a fit to ``n_rows`` rows.
 
-        An embedding that names no columns is that of the first ``n_numeric`` inputs, the numbers.
+        An embedding without ``columns`` embeds the first ``n_numeric`` inputs, which are numbers.
         """
         network = self.default_network() if self.network is None else clone(self.network)
         numbers = slice(0, n_numeric)
@@ -264,7 +264,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
 
     @property
     def best_epoch_(self) -> int:
-        """Number of the epoch with this score, from 1, whose weights the network has."""
+        """Number, from 1, of the epoch whose weights the network has."""
         return self._first_training("best_epoch_").best_epoch_
 
     def compact(self, *, dtype: DTypeLike | None = None) -> Self:
@@ -302,7 +302,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         Returns
         -------
         summary : ModelSummary
-            A table: its ``str`` is a text, and a notebook shows it as HTML.
+            A table. ``print`` shows it as text, and a notebook shows it as HTML.
 
         Raises
         ------
@@ -319,7 +319,7 @@ class BaseTabularMLP(ExplainsParameters, CallbackSupportMixin, DocLinkMixin, Bas
         return replace(of_network, name=type(self).__name__, facts=facts)
 
     def _sk_visual_block_(self) -> _VisualBlock:
-        """Return both parts for the HTML representation, one after the other."""
+        """Return both parts for the HTML representation, in their order."""
         if self.__sklearn_is_fitted__():
             parts = {"preprocessor": self.preprocessor_, "network": self.network_}
         else:

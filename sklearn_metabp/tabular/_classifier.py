@@ -19,64 +19,65 @@ from sklearn_metabp.update_rules import TrainingRule
 
 
 class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
-    """Multilayer perceptron classifier for tables, with nothing to choose.
+    """Multilayer perceptron classifier for tables, with defaults that need no choice.
 
-    It takes a data frame as it is: columns of numbers, categories, strings and booleans, with gaps.
-    A preprocessor makes one matrix of numbers of it, and a network with strong defaults learns from
-    that. Both are visible and can be replaced. See :ref:`tabular_mlp`.
+    X is a data frame with columns of numbers, categories, strings and booleans, also with missing
+    values. A preprocessor makes one matrix of numbers from it, and a network with strong defaults
+    learns from this matrix. You can look at both parts and replace them. See :ref:`tabular_mlp`.
 
     Parameters
     ----------
     preprocessor : transformer or None, default=None
-        Transformer of the table into a dense matrix of numbers; None is :class:`TablePreprocessor`
-        with its defaults.
+        Transformer of the table into a dense matrix of numbers. None means
+        :class:`TablePreprocessor` with its defaults.
     network : BackpropMLPClassifier or None, default=None
-        The network behind it, with the parameters that it is to have; None is
-        :meth:`default_network`. In ``fit`` a copy of it gets ``early_stopping=True`` and the
-        parameters of this estimator from ``max_iter`` to ``n_threads``.
+        The unfitted network, with its parameters. None means :meth:`default_network`. ``fit`` makes
+        a copy of it, and sets ``early_stopping=True`` and the parameters of this estimator from
+        ``max_iter`` to ``n_threads`` in the copy.
     update_rule : str or UpdateRule, default=None
-        Update rule in place of that of the network, such as ``"learned"``; None leaves the
-        network's. A learned rule trains weights and biases alone, so the default network then has
+        Update rule that replaces that of the network, such as ``"learned"``. None keeps that of the
+        network. A learned rule trains only weights and biases, so the default network then has
         no embedding.
     max_iter : int or None, default=None
-        Number of epochs. None is 256 for tables of up to 3,125 rows, and fewer for larger ones, so
-        that about 800,000 rows are presented in all; 48 at least.
+        Number of epochs. None means 256 for tables of up to 3,125 rows, and fewer for larger
+        tables, but at least 48. The network then receives about 800,000 rows in all.
     validation_fraction : float, default=0.2
-        Share of the rows of X, in (0, 1), that are not trained on and choose the epoch whose
-        weights are kept.
+        Share of the rows of X, in (0, 1), that become validation rows. The network is not trained
+        on them, and they choose the epoch whose weights are kept.
     scoring : str, callable or None, default=None
-        Score on these rows, as in ``cross_val_score``; None is the Brier score, the mean squared
-        distance of the probabilities from the truth. The last of several epochs with the best score
-        is kept.
+        Score on these rows, as in ``cross_val_score``. None means minus the Brier score, the mean
+        squared distance of the probabilities from the truth. If several epochs have the best score,
+        the last one is kept.
     calibration : {"temperature"}, float or None, default="temperature"
-        Divisor of the net inputs of the output neurons, which makes probabilities fit the
-        validation rows without changing predicted classes, as for :class:`BackpropMLPClassifier`.
-        ``network`` must then have ``loss="log_loss"``.
+        Temperature, as for :class:`BackpropMLPClassifier`: it divides the net inputs of the output
+        neurons so that the probabilities fit the validation rows. Predicted classes do not change.
+        Unless it is None, ``network`` must have ``loss="log_loss"``.
     refit : bool, default=False
-        If True, a second training takes all rows, for as many epochs as were best, with the rates
-        of the first training.
+        If True, a second training uses all rows. It has as many epochs as the best epoch of the
+        first training, with the same learning rates.
     n_members : int, default=1
-        Number of networks. A prediction is the mean of theirs. Each has other starting weights and
-        other validation rows.
+        Number of networks. A prediction is the mean of their predictions. Each network has its own
+        starting weights and validation rows.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weight of every class. A class that a dict does not name has weight 1. ``"balanced"`` is
         ``n_samples / (n_classes * count)``. If y has several columns, it is a list of one dict per
         column.
     random_state : int, RandomState instance or None, default=None
-        Random numbers for the starting weights, the validation rows and the order of the others.
+        Random numbers for the starting weights, the validation rows and the order of the training
+        rows.
     verbose : bool, default=False
         If True, the loss of every epoch is printed.
     n_threads : int, default=1
-        Number of threads of large products; -1 is one for each processor.
+        Number of threads for large matrix products. -1 is one for each processor.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,) or list of ndarray
-        Class labels; a list of one array per column if y has several columns of classes.
+        Class labels. If y has several columns of classes, a list with one array for each column.
     preprocessor_ : transformer
         The fitted preprocessor.
     network_ : BackpropMLPClassifier
-        The fitted network. Its inputs are the rows of ``preprocessor_.transform(X)``.
+        The fitted network. The inputs are the rows of ``preprocessor_.transform(X)``.
     validated_network_ : BackpropMLPClassifier
         The network that was trained without the validation rows: ``network_``, except with
         ``refit``.
@@ -89,8 +90,9 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     best_validation_score_ : float
         Highest score on the validation rows.
     best_epoch_ : int
-        Number of the epoch with this score, from 1. With several networks, these and the curves are
-        attributes of each: ``validated_network_.members_[0].best_epoch_``.
+        Number, from 1, of the epoch with this score. With several networks, the epoch, the score
+        and the curves are attributes of each of them, such as
+        ``validated_network_.members_[0].best_epoch_``.
     n_iter_ : int
         Number of epochs.
     n_features_in_ : int
@@ -106,18 +108,18 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     Notes
     -----
-    Callbacks and trace recorders are given by ``set_callbacks``. They see the network, its inputs
-    and its targets, as if the network were fitted alone, and the first training alone if there is a
-    ``refit``.
+    Pass callbacks and trace recorders by ``set_callbacks``. They receive the training of the
+    network, with the output of the preprocessor as X, as if the network were fitted by itself. With
+    ``refit`` they receive the first training only.
 
-    There is no ``partial_fit`` and no ``warm_start``: the medians and levels of the columns, the
-    number of epochs and the schedule of the rates are planned for all rows. A network whose
-    training is to continue can be taken out, as ``network_``.
+    There is no ``partial_fit`` and no ``warm_start``, because the medians and categories of the
+    columns, the number of epochs and the schedule of the learning rate depend on all rows. To
+    continue the training of the network, use ``network_``.
 
     Sample weights count in the training loss, in the choice of the epoch and in the temperature.
-    They do not count in the preprocessing. Weights of classes multiply
-    those of their rows, so unlike those of :class:`BackpropMLPClassifier` they count wherever the
-    latter do.
+    They do not count in the preprocessing. Class weights multiply the weights of their rows, so
+    they count in the same places. In :class:`BackpropMLPClassifier` they count in the training loss
+    only.
 
     References
     ----------
@@ -187,7 +189,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     @staticmethod
     def default_network() -> BackpropMLPClassifier:
-        """Return the network that is taken without one, with the parameters of the recipe.
+        """Return the network that is used if ``network`` is None.
 
         Returns
         -------
@@ -217,18 +219,18 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
-            Table with a column for each feature. Columns may hold numbers, categories, strings and
-            booleans, and all of them may have gaps.
+            Table with a column for each feature. Columns may have numbers, categories, strings and
+            booleans, and every column may have missing values.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, a matrix of 0 and 1 for multilabel, or several columns of class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative.
         X_val : data frame or array-like of shape (n_val_samples, n_features), default=None
-            Rows to choose the epoch by, in place of a share of X. ``y_val`` has to be given too.
+            Validation rows that choose the epoch, in place of a share of X. They need ``y_val``.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
-            Their y.
+            The y of these rows.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Their weights.
+            The weights of these rows.
 
         Returns
         -------
@@ -239,7 +241,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         ------
         ValueError
             If a parameter or the data are not valid, such as a column of dates, infinite numbers, a
-            y with gaps, or too few rows to set some aside.
+            y with missing values, or too few rows for a validation set.
         TypeError
             If X is sparse.
         """
@@ -253,7 +255,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         return self._fit_parts(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
     def _weigh(self, targets: Any, labels: Any, sample_weight: Any) -> np.ndarray:
-        """Return the weights of rows, multiplied by those of their classes."""
+        """Return the weights of rows, multiplied by the weights of their classes."""
         weights = targets.row_weights(self.class_weight, labels)
         if sample_weight is None:
             return weights
@@ -261,11 +263,11 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     @property
     def classes_(self) -> Any:
-        """Class labels, as of the network."""
+        """Class labels of the network."""
         return self.network_.classes_
 
     def predict(self, X: ArrayLike) -> Any:
-        """Predict the most probable class of every row, or every label with more than 1/2.
+        """Predict the most probable class of a row, or all labels with a probability above 1/2.
 
         Parameters
         ----------
@@ -275,7 +277,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels, of the type of y in :meth:`fit`.
+            Labels, of the same type as y in :meth:`fit`.
         """
         inputs = self._inputs(X)
         return self.network_.predict(inputs)
@@ -291,7 +293,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), or a list of them
-            For multilabel the probability of every label on its own.
+            For multilabel y each label has its own probability.
         """
         inputs = self._inputs(X)
         return self.network_.predict_proba(inputs)
@@ -313,7 +315,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         return self.network_.predict_log_proba(inputs)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the share of rows of which all labels are predicted right.
+        """Return the share of rows whose labels are all predicted correctly.
 
         Parameters
         ----------

@@ -9,16 +9,17 @@ def negative_brier_score(model: Any, X: Any, y: Any, sample_weight: Any = None) 
     r"""Return minus the mean squared distance of probabilities from the truth.
 
     The distance of a row is :math:`\sum_k (p_k - [k = y])^2`, over its classes, over its labels if
-    y is multilabel, and over the classes of all columns if y has several. Unlike accuracy it has no
-    ties, and unlike the log-loss it does not go up when few rows are wrong with certainty, which a
-    temperature repairs later. scikit-learn's score of this name takes no multilabel y.
+    y is multilabel, and over the classes of all columns if y has several. Unlike the accuracy, it
+    is rarely equal for two epochs. Unlike the log-loss, it does not grow much if a few rows are
+    wrong with certainty, which a temperature corrects later. scikit-learn's score of the same name
+    does not accept a multilabel y.
 
     G. W. Brier, "Verification of forecasts expressed in terms of probability" (1950).
 
     Parameters
     ----------
     model : classifier
-        Fitted.
+        A fitted model.
     X : ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,), (n_samples, n_labels) or (n_samples, n_columns)
     sample_weight : ndarray of shape (n_samples,), default=None
@@ -26,7 +27,7 @@ def negative_brier_score(model: Any, X: Any, y: Any, sample_weight: Any = None) 
     Returns
     -------
     score : float
-        From -2 to 0 for one column of classes; higher is better.
+        Between -2 and 0 for one column of classes. Higher is better.
 
     Examples
     --------

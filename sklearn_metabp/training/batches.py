@@ -1,4 +1,4 @@
-"""Minibatches of the rows to train on."""
+"""Minibatches of the training rows."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _LISTED_BATCHES = 1000
 
 @dataclass
 class Batches:
-    """Rows to train on, and the order in which minibatches take them.
+    """Training rows, and their order in the minibatches.
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ class Batches:
     targets : ndarray of shape (n_samples, n_outputs), C-contiguous, of X's dtype, or SparseTargets
     sample_weight : ndarray of shape (n_samples,) of X's dtype, or None
     size : int
-        Rows of a batch; the last of an epoch may have fewer.
+        Rows of a batch. The last batch of an epoch may have fewer.
     shuffle : bool
-        Whether every epoch goes through the rows in a new order.
+        If True, every epoch has a new order of the rows.
     order : ndarray of shape (n_samples,) of intp, default=None
-        Order of the rows in the last epoch, which the next one shuffles.
+        Order of the rows in the last epoch. The next epoch shuffles it.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Batches:
         self.n_batches = -(-n // self.size)
         # A list is faster to iterate over, but one of a million pairs would take 140 MB.
         self._listed = list(self._make_bounds()) if self.n_batches <= _LISTED_BATCHES else None
-        if not self.shuffle or self.size >= n:  # one batch of all rows has no order worth drawing
+        if not self.shuffle or self.size >= n:  # the order has no effect in one batch of all rows
             self.order = None
         elif self.order is None or len(self.order) != n:
             self.order = np.arange(n, dtype=np.intp)

@@ -1,4 +1,4 @@
-"""A list of one number per epoch, which copies share."""
+"""A list with one number for each epoch, whose copies share memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -10,8 +10,8 @@ class Curve(Sequence):
     """A list of floats that grows at its end and is copied in constant time.
 
     Copies share the numbers that they have in common. The copy that grows first keeps the shared
-    list, and the next one that grows makes a list of its own. So a training of many short calls
-    does not copy its past in every call, and a failed call leaves the curve as it was.
+    list, and the next copy that grows makes its own list. So a training of many short calls does
+    not copy the whole curve in every call, and a failed call does not change the curve.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Curve(Sequence):
         Parameters
         ----------
         position : int
-            Index of the number; not below the length.
+            Index of the number, at least the length.
         value : float
         """
         while self._n < position:

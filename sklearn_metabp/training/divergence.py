@@ -1,4 +1,4 @@
-"""The error of a training that leaves the finite numbers."""
+"""The error of a training whose numbers become infinite or NaN."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +12,11 @@ class DivergenceError(ValueError):
     Attributes
     ----------
     epoch : int
-        Epoch in which it happened, from 1.
+        Number, from 1, of the epoch in which it happened.
     step : int
-        Step in which it happened, from 1.
+        Number, from 1, of the step in which it happened.
     last_loss : float or None
-        The last finite loss of a batch; None if there was none.
+        The last finite loss of a batch, or None.
     loss_curve : list of float
         Mean loss of every epoch that ended before it happened.
     """
@@ -32,7 +32,7 @@ class DivergenceError(ValueError):
         advice: str = ADVICE,
     ):
         self.epoch, self.step, self.last_loss = epoch, step, last_loss
-        self.loss_curve: list[float] = []  # set by the loop, which has it
+        self.loss_curve: list[float] = []  # set by the loop
         loss = (
             "no batch had a finite loss"
             if last_loss is None

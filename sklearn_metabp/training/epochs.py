@@ -21,10 +21,10 @@ from sklearn_metabp.update_rules.checks import (
 from sklearn_metabp.update_rules.program import BoundProgram, bind_program
 from sklearn_metabp.update_rules.schedules import factor_at
 
-# At most so many steps run between two looks at patience: their numbers are computed before.
+# Largest number of steps between two checks of patience. Their numbers are computed before.
 _STEPS_AT_ONCE = 4096
 
-if TYPE_CHECKING:  # the listener's own module imports the replay, and that this one
+if TYPE_CHECKING:  # the listener imports the replay, which imports this module
     from sklearn_metabp.training.listener import Listener
 
 
@@ -40,13 +40,12 @@ class Epochs:
         Changed by every step.
     max_epochs : int
     planned_epochs : int or None
-        Number of epochs that schedules count on, where the state has no plan yet; None is
-        ``max_epochs``.
+        Number of epochs of the schedules, if the state has no plan yet. None means ``max_epochs``.
     listener : Listener, default=None
     yields_steps : bool, default=False
-        Whether ``run_one`` yields every step, whatever the listener receives.
+        If True, ``run_one`` yields every step. If False, the steps that the listener receives.
     n_threads : int, default=1
-        Number of threads of the products.
+        Number of threads for matrix products.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Epochs:
         )
         self.backprop.load(*batches.rows)
         self.listener = listener
-        # Planned once per training: if the plan moved, the rate of a schedule would jump back.
+        # Planned once per training. With a new plan, the rate of a schedule would jump back.
         if state.n_planned is None:
             n_epochs = max_epochs if planned_epochs is None else planned_epochs
             state.n_planned = state.n_steps + n_epochs * batches.n_batches
@@ -95,7 +94,7 @@ class Epochs:
         self.step.rows = batches.rows
         self.step.dropout_key, self.step.noise_key = dropout_key, noise_key
         self.step.steps_per_epoch = batches.n_batches
-        self.step.epoch = state.n_epochs - 1  # the one before the next
+        self.step.epoch = state.n_epochs - 1  # the step before the next one
         self.last_loss: float | None = None
         self.mean_loss = np.nan
         self._next_seen, self.seen = self._watch(yields_steps)
@@ -104,15 +103,15 @@ class Epochs:
         self.send_back = (
             rule.bind_deltas(self.step, state.rule_state) if rule.acts_backward else None
         )
-        # Where the rule allows it, the steps that nobody sees run without Python.
+        # If the rule allows it, the steps that no listener receives run without Python.
         self.program: BoundProgram | None = None
         if not yields_steps:
             self.program = bind_program(rule, state.params, self.step, state.rule_state)
 
     def _watch(self, yields_steps: bool) -> tuple[Callable[[int], float], StepView | None]:
-        """Return the function that names the next step to be seen, and the step that is shown.
+        """Return the function that gives the number of the next shown step, and the shown step.
 
-        A step is seen after the weights have changed. It has the weights before.
+        A step is shown after the weights have changed, but it has the weights before the change.
         """
         if yields_steps:
             return lambda index: index, StepView(self.step, "params")
@@ -123,15 +122,15 @@ class Epochs:
     def run(
         self, epochs_ended: Callable[[list[float]], bool], n_quiet_epochs: Callable[[], float]
     ) -> bool:
-        """Run epochs until one is the last; return True if that was before ``max_epochs``.
+        """Run epochs up to the last one. Return True if it was before ``max_epochs``.
 
         Parameters
         ----------
         epochs_ended : callable
-            ``epochs_ended(mean_losses)`` is called after one or more epochs and returns whether to
+            ``epochs_ended(mean_losses)`` is called after one or more epochs. It returns True to
             stop.
         n_quiet_epochs : callable
-            Returns after how many epochs ``epochs_ended`` may do more than to count them.
+            Returns the number of epochs after which ``epochs_ended`` may do more than count them.
         """
         n_left = self.max_epochs
         hears_epochs = self.listener is not None and self.listener.wants_epochs
@@ -156,7 +155,7 @@ class Epochs:
         return False
 
     def _set_dropout(self) -> None:
-        """Set the share of neurons to drop in the next epoch, by the schedule at its first step."""
+        """Set the dropout of the next epoch, by the value of the schedule at its first step."""
         network, t, n_planned = self.step.network, self.state.n_steps + 1, self.step.n_planned
         schedule = network.dropout_schedule
         share = network.dropout * factor_at(
@@ -177,7 +176,7 @@ class Epochs:
         return self.mean_loss
 
     def _run_program(self, n_epochs: int) -> tuple[list[float], BaseException | None]:
-        """Run epochs, without Python but for the steps that are seen.
+        """Run epochs. Only the shown steps run in Python.
 
         Returns the mean losses of the epochs that ended, and the error that ended the last one.
         """
@@ -207,11 +206,11 @@ class Epochs:
     def _run_quiet(
         self, n_steps: int, batch: int, total: float
     ) -> tuple[list[float], int, float, BaseException | None]:
-        """Take steps without Python, the first one on the batch of that number in its epoch.
+        """Take steps without Python, from one batch of an epoch on.
 
-        ``total`` is the sum of the losses of the rows of that epoch before. Returns the mean losses
-        of the epochs that ended, the number of the batch after the last one, the sum of the losses
-        of its epoch before it, and the error that ended the steps.
+        ``total`` is the sum of the losses of the earlier rows of this epoch. Returns the mean
+        losses of the epochs that ended, the number of the batch after the last one, the sum of the
+        losses of its epoch before it, and the error that ended the steps.
         """
         step, state, batches, program = self.step, self.state, self.batches, self.program
         assert program is not None
@@ -254,8 +253,8 @@ class Epochs:
         Yields
         ------
         step : Step
-            Every step that is seen, after its update. If none is, the first ``next`` runs the whole
-            epoch.
+            Every shown step, after its update. If no step is shown, the first ``next`` runs the
+            whole epoch.
         """
         state, next_seen = self.state, self._next_seen
         self.step.epoch += 1
@@ -270,13 +269,13 @@ class Epochs:
         self.mean_loss = total / len(self.batches)
 
     def _show_step(self) -> Step:
-        """Return the step that was just taken, with the weights before it."""
+        """Return the last step, with the weights before it."""
         assert self.seen is not None
         self.seen.refresh()
         return self.seen
 
     def _take_step(self, start: int, stop: int, is_seen: bool) -> float:
-        """Take a step on a batch; return its loss."""
+        """Take a step on a batch. Return its loss."""
         step, state, updates = self.step, self.state, self.updates
         step.index, step.start, step.stop = state.n_steps + 1, start, stop
         if is_seen:

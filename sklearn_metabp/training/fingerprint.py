@@ -36,11 +36,11 @@ _NO_CODE = {
     *("__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate__"),
     *("__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__"),
     *("__qualname__", "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__"),
-    "__slotnames__",  # noted by copyreg when an object is pickled
+    "__slotnames__",  # stored by copyreg when an object is pickled
 }
 _SLOTS = (GetSetDescriptorType, MemberDescriptorType)
 _WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
-# An estimator's callbacks are no part of its result, and scikit-learn adds its version to pickles.
+# Callbacks do not change the result of an estimator, and scikit-learn adds its version to pickles.
 _NO_STATE = {"__doc__", "_skl_callbacks", "_sklearn_version"}
 _BLOCK_BYTES = 2**20
 # Values nested deeper are written later, as code is, so that Python's stack does not overflow.
@@ -54,12 +54,12 @@ def fingerprint(value: Any) -> str:
     layout in memory does not matter: an array may be in C or in Fortran order, a function in this
     process or in the worker that it was sent to.
 
-    A function counts by its code, its defaults, its closure, and the functions, classes and values
-    that its global names refer to, and so on. A class counts by its attributes, methods and bases.
-    Comments, docstrings, annotations and line numbers do not count. Code of a library counts by its
-    name; if this package does not depend on the library, also by its version and the source of the
-    module. An object counts by its class and its pickle, or by its class alone if it cannot be
-    pickled, as a lock.
+    The fingerprint of a function depends on its code, its defaults, its closure, and on the
+    functions, classes and values that its global names refer to, and so on. That of a class depends
+    on its attributes, methods and bases. Comments, docstrings, annotations and line numbers do not
+    matter. That of library code depends on its name. If this package does not depend on the
+    library, it also depends on the version and on the source of the module. That of an object
+    depends on its class and its pickle, or only on its class if it cannot be pickled, like a lock.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ _first_fingerprints: dict[int, tuple[weakref.ref, str]] = {}
 
 
 def callable_fingerprint(function: Callable | str | None) -> str:
-    """Return the fingerprint of a scorer or a monitor, the same while the object changes itself.
+    """Return the fingerprint of a scorer or a monitor, which later changes of it do not change.
 
-    A continued training compares its scores with those before only if the scorer is the same. A
-    scorer may change attributes as it is called, such as a list of its calls or a running mean. So
-    an object keeps its first fingerprint. That of an instance of a class depends on the class and
-    the arguments of its constructor.
+    A continued training compares its scores with earlier ones only if the scorer is the same. A
+    call of a scorer may change its attributes, such as a list of its calls or a running mean. So an
+    object keeps its first fingerprint. The fingerprint of an instance depends on its class and the
+    arguments of its constructor.
 
     Parameters
     ----------
@@ -92,14 +92,12 @@ def callable_fingerprint(function: Callable | str | None) -> str:
     Returns
     -------
     fingerprint : str
-        40 hexadecimal digits; of a string or None its ``repr``.
+        40 hexadecimal digits. For a string or None it is the ``repr``.
     """
     if function is None or isinstance(function, str):
         return repr(function)
     if not callable(function):
-        raise TypeError(
-            f"callable_fingerprint takes what can be called, got a {type(function).__name__}."
-        )
+        raise TypeError(f"callable_fingerprint needs a callable, got a {type(function).__name__}.")
     known = _first_fingerprints.get(id(function))
     if known is not None and known[0]() is function:
         return known[1]
@@ -117,8 +115,8 @@ def _forget(key: int, _: weakref.ref) -> None:
 def constructor_call(value: Any) -> Any:
     """Return the class of an object and the arguments of its constructor, or the object itself.
 
-    The arguments are known if the parameters of ``__init__`` are attributes under their own names,
-    or with an underscore before them.
+    The arguments are known if the parameters of ``__init__`` are attributes of the same names, or
+    of these names after an underscore.
     """
     if isinstance(value, (type, FunctionType)) or "__init__" not in _python_methods(type(value)):
         return value
@@ -356,7 +354,7 @@ class _Fingerprint:
 
     def _function(self, function: FunctionType) -> None:
         home = function.__globals__.get("__name__")
-        if is_library(home):  # made there by a call: a decorator, say
+        if is_library(home):  # made in the module by a call, such as a decorator
             self._write("function of", home, function.__code__.co_qualname, release_of(home))
         else:
             self._write("function")

@@ -1,4 +1,4 @@
-"""Protocols of the two objects outside that take part in a training."""
+"""Protocols of the two objects that a training calls: the listener and the validation."""
 
 from typing import Protocol
 
@@ -13,33 +13,33 @@ class Listener(Protocol):
     """Object that receives the events of a training."""
 
     wants_start: bool
-    """Whether it takes part in the begin of a training."""
+    """True if it receives the start of a training."""
     wants_epochs: bool
-    """Whether it receives the epochs."""
+    """True if it receives the epochs."""
     wants_steps: bool
-    """Whether it receives steps."""
+    """True if it receives steps."""
 
     def training_begins(self, replay: Replay) -> None:
         """Receive a replay before the first epoch, if ``wants_start`` and the rule has one."""
 
     def training_ends(self, n_steps: int) -> None:
-        """Receive the number of the last step that was taken, however the training ended."""
+        """Receive the number of the last step, however the training ended."""
 
     def epoch_begins(self) -> None:
-        """Receive the begin of an epoch, if ``wants_epochs``."""
+        """Receive the start of an epoch, if ``wants_epochs`` is True."""
 
     def next_step(self, index: int) -> float:
-        """Return the number of the next step to receive, this one or later; infinite for none.
+        """Return the number of the next step to receive: this one, a later one, or infinity.
 
-        It is called before the step of that number is taken, if ``wants_steps``.
+        It is called before the step with this number, if ``wants_steps`` is True.
         """
         ...
 
     def step_ends(self, step: Step) -> None:
-        """Receive the step that ``next_step`` named last, after the weights changed."""
+        """Receive the step that ``next_step`` chose, after the change of the weights."""
 
     def epoch_ends(self, state: TrainingState, params: np.ndarray, stopped: bool) -> bool:
-        """Receive the end of an epoch, if ``wants_epochs``.
+        """Receive the end of an epoch, if ``wants_epochs`` is True.
 
         Parameters
         ----------
@@ -47,12 +47,12 @@ class Listener(Protocol):
         params : ndarray of shape (n_params,)
             The parameters that the estimator would keep now.
         stopped : bool
-            Whether this epoch is the last one so far.
+            True if patience ends the training with this epoch.
 
         Returns
         -------
         stopped : bool
-            Whether it is the last one.
+            True to end the training with this epoch.
         """
         ...
 
@@ -61,7 +61,7 @@ class Validation(Protocol):
     """Rows that are not trained on, and the score of a network on them."""
 
     stops_training: bool
-    """Whether patience goes by the score, and the parameters with the best score are kept."""
+    """True if the score decides about patience and about the parameters to keep."""
     keeps_last_of_ties: bool
     """True if an epoch that equals the best score replaces the best parameters."""
 

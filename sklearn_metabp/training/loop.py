@@ -19,7 +19,7 @@ from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
 
-# A second Ctrl-C within this time ends everything that runs, and not one fit alone.
+# A second Ctrl-C within this time ends the whole program, not only one fit.
 _SECONDS = 1.0
 _last_interrupt = -_SECONDS
 
@@ -30,9 +30,9 @@ class TrainingEnd(NamedTuple):
     Attributes
     ----------
     stopped : bool
-        Whether something ended it before ``max_epochs``: patience, a callback, Ctrl-C.
+        True if something ended it before ``max_epochs``: patience, a callback, Ctrl-C.
     interrupted : bool
-        Whether it was Ctrl-C, possibly in the middle of an epoch.
+        True if it was Ctrl-C, possibly in the middle of an epoch.
     """
 
     stopped: bool
@@ -63,15 +63,15 @@ def train(
     rule : UpdateRule or LineSearchRule
     state : TrainingState
     max_epochs : int
-        Or iterations, of a rule that searches along lines.
+        For a rule that searches along lines, these are iterations.
     planned_epochs : int, default=None
-        Epochs from now on that schedules of the learning rate are planned for, where the state has
-        no plan yet; None is ``max_epochs``.
+        Number of epochs of the schedules, from this call on, if the state has no plan yet. None
+        means ``max_epochs``.
     validation : Validation, default=None
     listener : Listener, default=None
     verbose : bool, default=False
     n_threads : int, default=1
-        Number of threads of the products. The bits do not depend on it.
+        Number of threads for matrix products. It does not change the result.
 
     Returns
     -------
@@ -80,9 +80,9 @@ def train(
     Raises
     ------
     DivergenceError
-        If a loss, an update or a weight stops being finite, and no parameters are kept as the best
-        so far. Where some are, training goes back to them and ends; ``state.divergence`` has the
-        error's text.
+        If a loss, an update or a weight becomes infinite or NaN, and the state has no best
+        parameters. If it has, training goes back to them and ends, and ``state.divergence`` has the
+        text of the error.
     ValueError
         If the rule returns no valid update.
     """
@@ -124,8 +124,8 @@ def train(
             )
             warnings.warn(
                 f"Training interrupted by user after {state.n_epochs} epochs and {state.n_steps} "
-                f"steps; the estimator has the weights {kept}. Ctrl-C ended this fit alone: a "
-                "search or ensemble goes on and counts it as it is. Press Ctrl-C again within a "
+                f"steps; the estimator has the weights {kept}. Ctrl-C ended only this fit: a "
+                "search or an ensemble continues, and uses its result. Press Ctrl-C again within a "
                 "second to end all.",
                 stacklevel=3,
             )
@@ -139,11 +139,10 @@ def train(
 
 
 def _is_second_interrupt() -> bool:
-    """Record a Ctrl-C in a fit; return whether there was another one within the last second.
+    """Record a Ctrl-C in a fit. Return whether there was another one within the last second.
 
-    A search continues with its next fit after the first, so only a second one that is let through
-    ends the search. All fits of a process share the time, because a fit has no access to the
-    others.
+    After the first Ctrl-C, a search continues with its next fit. Only a second one ends the search.
+    All fits of a process share the time of the last Ctrl-C, because a fit has no access to others.
     """
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()
@@ -156,7 +155,7 @@ def _check_weights(state: TrainingState, trainer: Epochs | Search) -> None:
 
 
 class _EpochEnd:
-    """The work after an epoch: validate, update patience, call back, and decide whether to stop."""
+    """The work after an epoch: validation, patience, callbacks, and the decision to stop."""
 
     def __init__(
         self,
@@ -174,9 +173,9 @@ class _EpochEnd:
         self._has_patience = self._watches_score or not rule.tests_convergence
 
     def handle(self, losses: list[float]) -> bool:
-        """Handle the end of epochs with their mean losses; return True if training is to stop.
+        """Handle the end of epochs with their mean losses. Return True to stop the training.
 
-        There is more than one only where ``n_quiet_epochs`` allows it.
+        There is more than one epoch only if ``n_quiet_epochs`` allows it.
         """
         rule, state = self._rule, self._state
         if self._verbose:
@@ -208,7 +207,7 @@ class _EpochEnd:
         return self._listener.epoch_ends(state, params, stopped)
 
     def n_quiet_epochs(self) -> float:
-        """Return after how many epochs ``handle`` may do more than to count them."""
+        """Return the number of epochs after which ``handle`` may do more than count them."""
         if self._validation is not None or self._listener is not None or self._verbose:
             return 1
         patience = self._state.patience
@@ -217,7 +216,7 @@ class _EpochEnd:
         return max(1, np.ceil(patience.n_iter_no_change - patience.n_without_improvement))
 
     def _update_patience(self, losses: list[float]) -> bool:
-        """Count the epochs; return True if patience has run out and the rule does not renew it."""
+        """Count the epochs. Return True if patience has run out and the rule does not renew it."""
         rule, state = self._rule, self._state
         name, watched = "Training loss", losses
         if self._watches_score:
@@ -231,6 +230,6 @@ class _EpochEnd:
             print(
                 f"{name} did not improve more than tol={state.patience.tol:f} for "
                 f"{state.patience.n_iter_no_change} consecutive epochs. "
-                + ("The update rule goes on with a smaller step." if continues else "Stopping.")
+                + ("The update rule continues with a smaller step." if continues else "Stopping.")
             )
         return not continues

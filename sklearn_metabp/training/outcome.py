@@ -1,9 +1,9 @@
-"""Examination of a training after its end, and the warning that it deserves.
+"""Examination of a training after its end, and the text of a warning.
 
-A loss that stops falling does not prove that anything was learned. The training may have blown up
-and stayed finite, may stand on a plateau, or may have changed no weight. So its loss at the end is
-compared with two others on the training rows: the loss at the beginning of the call, and the loss
-of the best constant prediction.
+A loss that stops falling does not prove that anything was learned. The loss may have risen far
+above the first one, may be on a plateau, or no weight may have changed. So the last loss is
+compared with two other losses of the training rows: the loss at the beginning of the call, and the
+loss of the best constant prediction.
 """
 
 from dataclasses import dataclass
@@ -21,21 +21,22 @@ from sklearn_metabp.training.state import TrainingState
 from sklearn_metabp.training.target_scale import advice_on_scale
 from sklearn_metabp.update_rules import TrainingRule
 
-# A loss within this share of the best constant's counts as no better: XOR on a plateau was up to
-# 0.7 % better.
+# A loss counts as better than that of the best constant only if the difference is above this share:
+# XOR on a plateau was up to 0.7 % better.
 _MARGIN = 0.01
 # The mean loss of an epoch includes changing weights, penalty, dropout and noise. It is accepted
 # without another measurement only if it is below the other loss by this factor.
 _CLEARLY = 0.9
-# A training has blown up if its loss at the end is so many times that at the beginning.
+# A training has blown up if the last loss is more than this factor times the first one.
 _WELL_ABOVE = 10.0
-# A training that goes well gets better within so many epochs.
+# A good training improves within this number of epochs.
 _A_WHILE = 10
-# A call of partial_fit did harm if it raised the loss of its own rows by this factor.
+# A call of partial_fit was harmful if it raised the loss of its own rows by this factor.
 _ROSE = 2.0
-# From this alpha on, the penalty is mentioned where nothing was learned.
+# The advice mentions a penalty only from this alpha on.
 _STRONG_PENALTY = 1e-3
-# The first calls of partial_fit; later losses of a stream are compared with theirs.
+# Number of the first calls of partial_fit. Later losses are compared with the losses of these
+# calls.
 _FIRST_CALLS = 10
 
 
@@ -46,11 +47,11 @@ class Start:
     Attributes
     ----------
     params : ndarray of shape (n_params,)
-        A copy, which training does not change.
+        A copy that training does not change.
     n_steps, n_epochs : int
         Numbers before the call.
     n_planned : int or None
-        Steps that schedules were planned for before; None if the call makes the plan.
+        Steps that schedules were planned for in earlier calls. None if this call makes the plan.
     """
 
     params: np.ndarray
@@ -75,7 +76,7 @@ class Outcome:
         The rows that were trained on.
     rule : UpdateRule or LineSearchRule
     state : TrainingState
-        At the end.
+        The state at the end.
     start : Start
     targets : Targets
         The conversion of rows to targets.
@@ -94,16 +95,16 @@ class Outcome:
         Parameters
         ----------
         stopped : bool
-            Whether something ended the training before ``max_iter``.
+            True if something ended the training before ``max_iter``.
         max_iter : int
         max_iter_was_wanted : bool
-            Whether patience is infinite. Then no warning is given that ``max_iter`` was reached,
-            nor that a training which still improves has not learned enough.
+            True if patience is infinite. Then there is no warning that ``max_iter`` was reached,
+            and none about a poor fit if the loss still improves.
 
         Returns
         -------
         message : str or None
-            One text with all findings; None if there are none.
+            One text with all findings, or None.
         """
         is_cut_short = not stopped and max_iter_was_wanted and self._is_under_way
         failure = self._standstill() or self._blow_up()
@@ -124,7 +125,7 @@ class Outcome:
         return " ".join(sentence for sentence in (end, failure) if sentence) or None
 
     def warning_of_partial_fit(self) -> str | None:
-        """Return the text of a warning after a ``partial_fit``; each is given once in a training.
+        """Return the text of a warning after a ``partial_fit``. A training has each warning once.
 
         A divergence, a blow-up and a call without effect are reasons for a warning. A plateau is
         not, because a stream has no end.
@@ -142,7 +143,7 @@ class Outcome:
         return None
 
     def _standstill(self) -> str | None:
-        """Return a text if no step changed a weight, or none could."""
+        """Return a text if no step changed a weight, or could change one."""
         state, start = self.state, self.start
         if state.n_steps == start.n_steps or state.divergence is not None:
             return None
@@ -156,7 +157,7 @@ class Outcome:
                 "Training stands still: the schedule of the learning rate was planned for "
                 f"{n_planned} steps, and this call began after {start.n_steps}, under "
                 f"update_rule={self.rule!r}. The first call plans max_iter epochs: give it a "
-                "larger max_iter. To go on from here, set schedule='constant', or start a fresh "
+                "larger max_iter. To continue now, set schedule='constant', or start a fresh "
                 "fit with coef_init=model.coefs_ and intercept_init=model.intercepts_, which "
                 "plans anew."
             )
@@ -165,11 +166,11 @@ class Outcome:
         return (
             f"No step of this call changed a weight, under update_rule={self.rule!r}: its updates "
             "are 0, or too small for the last digit of a weight. Raise the learning rate, or "
-            "look at its schedule."
+            "check its schedule."
         )
 
     def _blow_up(self) -> str | None:
-        """Return a text if the loss, penalty included, ended well above that at the beginning."""
+        """Return a text if the last loss, penalty included, is far above the first one."""
         state = self.state
         if state.divergence is not None or not self._is_suspicious:
             return None
@@ -203,9 +204,9 @@ class Outcome:
 
     def _blown_up(self) -> str:
         return (
-            "Training blew up, though every number stayed finite: the loss ended at "
-            f"{self._end_loss:.6g}, and was {self._start_loss:.6g} where this call began, under "
-            f"update_rule={self.rule!r}. {ADVICE}"
+            "Training blew up, though every number is finite: the last loss is "
+            f"{self._end_loss:.6g}, and the first loss of this call was {self._start_loss:.6g}, "
+            f"under update_rule={self.rule!r}. {ADVICE}"
         )
 
     def _nothing_learned(self, at_the_limit: bool) -> str | None:
@@ -235,7 +236,7 @@ class Outcome:
         penalty = ", a smaller alpha" if self.network.alpha > _STRONG_PENALTY else ""
         return (
             f"{first}{rate}, more hidden neurons or other activation functions{penalty}, or scale "
-            f"X. If {self.targets.nothing_to_learn}, this is all there is to learn."
+            f"X. If {self.targets.nothing_to_learn}, there is nothing more to learn."
         )
 
     @cached_property
@@ -251,7 +252,7 @@ class Outcome:
 
     @property
     def _is_under_way(self) -> bool:
-        """Whether the loss still improved in the last epochs, and the scale of y is no obstacle."""
+        """True if the loss still improved in the last epochs, and the scale of y is no obstacle."""
         curve = self.state.loss_curve[self.start.n_epochs :]
         before, lately = curve[:-_A_WHILE], curve[-_A_WHILE:]
         improves = not before or min(lately) < min(before) - self.state.patience.tol
@@ -262,7 +263,7 @@ class Outcome:
 
     @cached_property
     def _is_suspicious(self) -> bool:
-        """Whether the training may have failed, by the loss of the last epoch."""
+        """True if the training may have failed, by the loss of the last epoch."""
         curve, n_before = self.state.loss_curve, self.start.n_epochs
         last = curve[-1] if len(curve) > n_before else np.inf
         first = curve[max(n_before - 1, 0)] if len(curve) else np.inf
@@ -270,7 +271,7 @@ class Outcome:
 
     @property
     def _targets_vary(self) -> bool:
-        """Whether an output has more than one target among the rows with a weight above 0."""
+        """True if an output has more than one target among the rows with a weight above 0."""
         targets, weight = flat_targets(self.batches.targets, self.batches.sample_weight)
         if isinstance(targets, SparseTargets):
             return targets.vary(np.ones(len(targets), bool) if weight is None else weight > 0)
@@ -325,5 +326,5 @@ class Outcome:
 
 
 _KEPT_THE_BEST = (
-    "The estimator has the weights of the best epoch, from which a training that goes on starts."
+    "The estimator has the weights of the best epoch. A continued training starts from them."
 )

@@ -22,11 +22,11 @@ from sklearn_metabp.update_rules import UpdateRule
 
 
 class Replay:
-    """Everything that a training is computed from, to repeat its steps.
+    """All data that determine a training, to repeat its steps.
 
-    The steps have the same bits as those of the training if the rule is a function of the step and
-    its state. A new replay is valid until the training begins. :meth:`kept` returns a copy that
-    remains valid.
+    The steps are identical to those of the training if the rule is a function of the step and its
+    state. A new replay is valid until the training begins. :meth:`kept` returns a copy that remains
+    valid.
 
     Attributes
     ----------
@@ -70,11 +70,11 @@ class Replay:
         return sum(array.nbytes for array in (*arrays, weight) if array is not None)
 
     def kept(self) -> "Replay":
-        """Return a copy that remains valid; equal data of several replays are held once."""
+        """Return a copy that remains valid. Several replays share equal data."""
         shared = copy.copy(self)
         shared.network, shared._batches = copy.copy(self.network), _shared(self._batches)
         # No step reads the validation scores or the memory of callbacks, and both grow with the
-        # training. The loss curve is kept, because it counts the epochs; its copies share one list.
+        # training. The loss curve is kept, because it counts the epochs. The copies share one list.
         state = replace(
             self._state,
             validation_scores=Curve(),
@@ -88,10 +88,10 @@ class Replay:
         return shared
 
     def is_picklable(self, by_value: bool) -> bool:
-        """Tell whether the rule can be pickled, with its code if ``by_value``.
+        """Return whether the rule can be pickled, with its code if ``by_value`` is True.
 
-        The schedule of the dropout may be a user's function too. Everything else can be pickled in
-        any case.
+        The schedule of the dropout may be a function of the user too. All other data can always be
+        pickled.
         """
         try:
             rule = self._rule, self._state, self.network
@@ -101,7 +101,7 @@ class Replay:
         return True
 
     def steps(self) -> Iterator[Step]:
-        """Repeat the steps, from the first one to the last one that was planned.
+        """Repeat the steps, from the first one to the last planned one.
 
         Yields
         ------

@@ -18,8 +18,8 @@ from sklearn_metabp.update_rules.line_search import limit_message
 class Search:
     """The loss as a function of the parameters, and the bookkeeping of its minimisation.
 
-    An iteration of the rule counts as a step and as an epoch. Rows count as often as the loss is
-    computed.
+    An iteration of the rule counts as a step and as an epoch. Every computation of the loss counts
+    its rows.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Search:
     def run(
         self, epochs_ended: Callable[[list[float]], bool], n_quiet_epochs: Callable[[], float]
     ) -> bool:
-        """Minimise the loss; return False if a limit or a failure ended it before convergence."""
+        """Minimise the loss. Return False if it ended before convergence."""
         state = self._state
         self.step.epoch = state.n_epochs
         loss, gradients = self._objective(state.params)
@@ -97,8 +97,8 @@ class Search:
         name = f"{type(self._rule).__name__}.minimize"
         if why_not is not None and not isinstance(why_not, str):
             raise TypeError(
-                f"{name} must return None where it converged or was stopped, and otherwise a "
-                f"string that says why it ended; got {reprlib.repr(why_not)}."
+                f"{name} must return None if it converged or was stopped, and otherwise a "
+                f"string with the reason why it ended; got {reprlib.repr(why_not)}."
             )
         if self._n_iterations > self._max_iter:
             why_not = limit_message(self._max_iter)
@@ -108,7 +108,7 @@ class Search:
                 "call it after every iteration."
             )
         elif why_not is None and not self._n_iterations and not is_flat:
-            why_not = "it took no iteration, though there are derivatives larger than tol"
+            why_not = "it made no iteration, though some derivatives are larger than tol"
         state.why_not_converged = why_not
         return why_not is None
 

@@ -1,4 +1,4 @@
-"""The state of a training: all that a later fit needs to continue it."""
+"""The state of a training: all data that a later fit needs to continue it."""
 
 import copy
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from sklearn_metabp.training.random_numbers import copy_random_state
 from sklearn_metabp.update_rules import TrainingRule
 from sklearn_metabp.update_rules.checks import validate_kept_params
 
-# Fields of these types need no copy. copy.deepcopy tells, but takes longer for all fields than a
-# step.
+# Fields of these types need no copy. copy.deepcopy finds out too, but takes longer for all fields
+# than a step.
 _IMMUTABLE = (int, float, bool, str, type(None))
 
 
@@ -42,11 +42,11 @@ class Patience:
             self.renew()
 
     def renew(self) -> None:
-        """Restart the count of epochs; keep the best loss."""
+        """Restart the count of epochs. Keep the best loss."""
         self.n_without_improvement = 0
 
     def update(self, losses: Iterable[float]) -> bool:
-        """Count epochs by their losses; return True if patience has run out after the last."""
+        """Count epochs by their losses. Return True if patience has run out after the last."""
         best, count, tol = self.best_loss, self.n_without_improvement, self.tol
         for loss in losses:
             count = 0 if loss <= best - tol else count + 1
@@ -69,26 +69,26 @@ class TrainingState(Described):
     random_state : numpy.random.RandomState
         Draws the order of the rows.
     patience : Patience
-        It goes by the training loss, or by minus the validation score.
+        It uses the training loss, or minus the validation score.
     dropout_key : int
         This and the number of a step determine which neurons are dropped, and the noise of the
         inputs.
     n_steps, n_epochs, n_rows : int
-        Numbers so far. The number of epochs is the length of the loss curve, so the two agree
-        whenever Ctrl-C comes.
+        Numbers so far. The number of epochs is the length of the loss curve, so the two agree even
+        after Ctrl-C.
     loss_curve : Curve of float
         Mean loss of every finished epoch.
     order : ndarray of shape (n_samples,) or None
         Order of the rows in the last epoch.
     validation_scores, validation_loss_curve : Curve of float
-        One number per epoch up to the last one that was validated; NaN for an epoch that was not.
+        One number for each epoch up to the last validated one, NaN without a validation.
     validated_on : str
-        Name of the rows and the score of the last validation; empty before the first.
+        Name of the rows and of the score of the last validation. Empty before the first one.
     best_score : float
         The highest score on these rows.
     best_params : ndarray of shape (n_params,) or None
-        The best parameters so far if they are to be kept: those with the best score if patience
-        goes by it, or those that a callback keeps.
+        The best parameters so far, if they are kept: those with the best score under
+        ``early_stopping``, or those that a callback keeps.
     split_random_state : numpy.random.RandomState or None
         Copy of the random numbers that drew the validation rows in the first fit. The next fit
         draws the same rows from it.
@@ -96,15 +96,15 @@ class TrainingState(Described):
         Data of callbacks about this training, by their ``memory_key``.
     n_planned : int or None
         Number of steps from the beginning that schedules of the learning rate are made for. The
-        first call sets it for good; None before.
+        first call sets it. None before.
     start_loss : float
-        Loss before the first iteration of a search along lines; NaN where there was none.
+        Loss before the first iteration of a search along lines, or NaN.
     why_not_converged : str or None
         Reason why the last search along lines ended before it converged.
     divergence : str or None
         Text of the last training's divergence, if the best parameters were kept.
     warned_of : tuple of str
-        Names of the warnings given so far, because many calls of ``partial_fit`` give each once.
+        Names of the warnings so far, because all calls of ``partial_fit`` together give each once.
     """
 
     params: np.ndarray
@@ -163,11 +163,11 @@ class TrainingState(Described):
         Parameters
         ----------
         shares_random_numbers : bool, default=False
-            True for a copy that never draws, and so needs no generator of its own. To copy one
-            takes longer than a step of a small network.
+            True for a copy that never draws, and so needs no generator. A copy of a generator takes
+            longer than a step of a small network.
         """
         own = self.random_state if shares_random_numbers else copy_random_state(self.random_state)
-        # Only copies of the numbers that drew the validation rows are drawn from.
+        # Only copies of this generator are used.
         memo = {id(self.random_state): own, id(self.split_random_state): self.split_random_state}
         return TrainingState(
             **{
@@ -182,23 +182,23 @@ class TrainingState(Described):
         return bool(self.validation_scores) and len(self.validation_scores) == len(self.loss_curve)
 
     def reset_patience(self, patience: Patience) -> None:
-        """Take new patience, and forget the best score and parameters."""
+        """Set new patience, and remove the best score and parameters."""
         self.patience, self.best_score, self.best_params = patience, -np.inf, None
 
     def take_params(self, params: np.ndarray, patience: Patience) -> None:
         """Continue from other parameters.
 
-        The best score, patience and the data of callbacks belonged to the old parameters, so they
-        begin anew.
+        The best score, patience and the data of callbacks belong to the old parameters, so they
+        start anew.
         """
         self.params[...] = params
         self.reset_patience(patience)
         self.callback_memory = {}
 
     def validate_on(self, name: str) -> None:
-        """Note the name of the rows and the score to validate by from now on.
+        """Store the name of the rows and the score of the next validations.
 
-        Earlier scores on other rows are not comparable, so the best score and patience begin anew.
+        Earlier scores on other rows are not comparable, so the best score and patience start anew.
         """
         if name == self.validated_on:
             return
@@ -208,7 +208,7 @@ class TrainingState(Described):
             self.reset_patience(Patience(old.tol, old.n_iter_no_change, watches_score=True))
 
     def is_first_warning(self, name: str) -> bool:
-        """Note a warning; return whether this training has it for the first time."""
+        """Store a warning. Return True if it is the first one of its kind in this training."""
         if name in self.warned_of:
             return False
         self.warned_of += (name,)
@@ -232,9 +232,9 @@ class TrainingState(Described):
     def note_validation(
         self, score: float, loss: float, params: np.ndarray, keep_best: bool, last_of_ties: bool
     ) -> None:
-        """Add the validation of the last epoch; keep its parameters if its score is the best.
+        """Add the validation of the last epoch. Keep its parameters if its score is the best.
 
-        Of several epochs with the best score, ``last_of_ties`` keeps the last and not the first.
+        If several epochs have the best score, ``last_of_ties`` keeps the last one, not the first.
         """
         last = self.n_epochs - 1
         scores, losses = self.validation_scores.copy(), self.validation_loss_curve.copy()

@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_metabp._kernels.functions import ACTIVATIONS
 
-# Usual standard deviations, and the largest usual distance of the mean from 0 in units of them.
+# Usual standard deviations, and the largest usual distance of the mean from 0, divided by them.
 _USUAL, _FAR = (0.1, 10.0), 3.0
 
 
@@ -24,7 +24,7 @@ def advice_on_scale(
     Returns
     -------
     advice : str or None
-        A text with mean and standard deviation of the most unusual output; None if all are usual.
+        A text with mean and standard deviation of the most unusual output, or None.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def _remedy(
     low, high = ACTIVATIONS[out_activation].output_range
     if is_beyond:
         return (
-            f"{out_activation} outputs lie between {low:g} and {high:g}: scale y to that, or set "
+            f"{out_activation} outputs are between {low:g} and {high:g}: scale y to that, or set "
             "another out_activation."
         )
     if low > -np.inf:  # scaled targets would leave the range
@@ -81,11 +81,11 @@ def _remedy(
             "which starts them at the mean of y."
         )
     text = (
-        "Outputs start around 0, and training goes well where the standard deviation is about 1: "
-        "scale y, as by TransformedTargetRegressor(model, transformer=StandardScaler())"
+        "Outputs start around 0, and a standard deviation of about 1 trains best: "
+        "scale y, for example by TransformedTargetRegressor(model, transformer=StandardScaler())"
     )
     if is_far:
         text += ", or set init_output_bias='targets', which starts the outputs at the mean of y"
     if deviation**2 / 2 <= tol:
-        text += f", or lower tol={tol:g}, which is more than the loss that there is to win"
+        text += f", or lower tol={tol:g}, which is more than the whole loss"
     return text + "."

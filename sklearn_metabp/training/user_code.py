@@ -11,16 +11,16 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 PACKAGE = __name__.partition(".")[0]
-# Libraries wherever they are installed. Their releases are taken to compute the same.
+# Installed libraries. Two copies of the same release count as equal.
 _FOUNDATION = {PACKAGE, "joblib", "numpy", "pandas", "polars", "scipy", "sklearn", "threadpoolctl"}
 _MAIN = {"__main__", "__mp_main__"}
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
 def is_library(module: str | None) -> bool:
-    """Return whether a module belongs to Python, to this package or to another installed one.
+    """Return whether a module belongs to Python, to this package or to another library.
 
-    The script that runs never does, though ``__main__`` of a worker process is a file of joblib.
+    The running script never does, though ``__main__`` of a worker process is a file of joblib.
     """
     return (
         module is not None
@@ -86,7 +86,7 @@ def _digest(files: list[Path]) -> str:
     for file in files:
         try:
             digest.update(file.read_bytes())
-        except OSError:  # a module in an archive counts by its library's version
+        except OSError:  # a module in an archive: the version of its library
             continue
     return digest.hexdigest()
 
@@ -134,7 +134,7 @@ def names_in(code: CodeType) -> CodeNames:
 
 
 def module_of_user(name: str, package: str) -> ModuleType | None:
-    """Import a module that code imports when it runs; return None for a library or no module."""
+    """Import a module that code imports when it runs. Return None for a library or no module."""
     try:
         name = importlib.util.resolve_name(name, package)
         spec = importlib.util.find_spec(name.partition(".")[0])
@@ -152,7 +152,7 @@ def _is_of_library(origin: str | None) -> bool:
 
 
 def returns_something(function: Any) -> bool:
-    """Return whether a function may return anything but None; True if it is not from Python."""
+    """Return whether a function may return something. True if it is not a Python function."""
     function = getattr(function, "__func__", function)
     if not isinstance(function, FunctionType):
         return True

@@ -1,4 +1,4 @@
-"""Update rules: each turns one step into the change of every parameter. One rule a file."""
+"""Update rules, which compute the change of every parameter. Each rule has its own file."""
 
 from sklearn_metabp.update_rules import named_rules as _named_rules
 from sklearn_metabp.update_rules.averaged import Averaged

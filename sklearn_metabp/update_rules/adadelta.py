@@ -1,4 +1,4 @@
-"""AdaDelta: steps as large as the steps before them."""
+"""AdaDelta: the size of a step follows from the sizes of earlier steps."""
 
 from numbers import Real
 from typing import Any
@@ -14,7 +14,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdaDelta(ElementwiseRule, ScheduledRule):
-    r"""AdaDelta: a step by the gradient, scaled by the root mean square of the steps before.
+    r"""AdaDelta: the gradient scaled by the root mean square of the earlier steps.
 
     With :math:`v_0 = u_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
@@ -27,13 +27,13 @@ class AdaDelta(ElementwiseRule, ScheduledRule):
     Parameters
     ----------
     learning_rate : float, default=1.0
-        :math:`\gamma`, greater than 0. The source has no learning rate, which is 1.
+        :math:`\gamma`, greater than 0. The source has no learning rate, which means 1.
     decay : float, default=0.9
         :math:`\rho`, in [0, 1).
     epsilon : float, default=1e-6
         :math:`\epsilon`, greater than 0. It sets the size of the first steps.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -75,7 +75,7 @@ class AdaDelta(ElementwiseRule, ScheduledRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start both mean squares at zero; see :meth:`UpdateRule.init_state`.
+        """Start both mean squares at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class AdaDelta(ElementwiseRule, ScheduledRule):
         return {"n_plateaus": 0, "square": layout.zeros(), "moved": layout.zeros()}
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the scaled step; see :meth:`UpdateRule.operations`."""
+        """Return the scaled step. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             return self.rate_at(step, state), self.decay, self.epsilon

@@ -14,7 +14,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdaGrad(ElementwiseRule, ScheduledRule):
-    r"""AdaGrad: a step by the gradient over the root of the sum of all its squares so far.
+    r"""AdaGrad: the gradient divided by the root of the sum of all its squares so far.
 
     With :math:`G_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
@@ -29,7 +29,7 @@ class AdaGrad(ElementwiseRule, ScheduledRule):
     epsilon : float, default=1e-10
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -69,7 +69,7 @@ class AdaGrad(ElementwiseRule, ScheduledRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the sum of squares at zero; see :meth:`UpdateRule.init_state`.
+        """Start the sum of squares at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class AdaGrad(ElementwiseRule, ScheduledRule):
         return {"n_plateaus": 0, "total": layout.zeros()}
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step by the scaled gradient; see :meth:`UpdateRule.operations`."""
+        """Return the step by the scaled gradient. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             return self.rate_at(step, state), self.epsilon

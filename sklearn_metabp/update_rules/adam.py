@@ -14,7 +14,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class MomentRule(ScheduledRule):
-    """Base of rules with ``beta_1``, ``beta_2`` and ``epsilon``; not to be used directly."""
+    """Base of rules with ``beta_1``, ``beta_2`` and ``epsilon``. Do not use it directly."""
 
     beta_1: float
     beta_2: float
@@ -34,7 +34,7 @@ def two_moments(layout: ParameterLayout) -> dict[str, Any]:
 
 
 def adam_operation(rule: MomentRule, step: Step, state: dict[str, Any]) -> Operation:
-    """Return Adam's step as an operation, with the rates of a rule."""
+    """Return Adam's step as an operation, with the learning rates of a rule."""
 
     def numbers(n: int) -> tuple[float, ...]:
         t = state["t"]
@@ -46,7 +46,7 @@ def adam_operation(rule: MomentRule, step: Step, state: dict[str, Any]) -> Opera
 
 
 class Adam(ElementwiseRule, MomentRule):
-    r"""Adam: a step by the mean gradient over its root mean square.
+    r"""Adam: the mean gradient divided by its root mean square.
 
     With :math:`m_0 = v_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
@@ -66,7 +66,7 @@ class Adam(ElementwiseRule, MomentRule):
     epsilon : float, default=1e-8
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -81,7 +81,7 @@ class Adam(ElementwiseRule, MomentRule):
 
     References
     ----------
-    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; equations
+    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1. Equations
     and defaults as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6.
 
     Examples
@@ -106,7 +106,7 @@ class Adam(ElementwiseRule, MomentRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
+        """Start both moments at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -117,5 +117,5 @@ class Adam(ElementwiseRule, MomentRule):
         return two_moments(layout)
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step by the corrected moments; see :meth:`UpdateRule.operations`."""
+        """Return the step by the corrected moments. See :meth:`UpdateRule.operations`."""
         return [adam_operation(self, step, state)]

@@ -11,7 +11,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdaMax(ElementwiseRule, MomentRule):
-    r"""AdaMax: a step by the mean gradient over its decaying maximum.
+    r"""AdaMax: the mean gradient divided by its decaying maximum.
 
     With :math:`m_0 = u_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
@@ -31,7 +31,7 @@ class AdaMax(ElementwiseRule, MomentRule):
     epsilon : float, default=1e-8
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -70,7 +70,7 @@ class AdaMax(ElementwiseRule, MomentRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the mean and the maximum at zero; see :meth:`UpdateRule.init_state`.
+        """Start the mean and the maximum at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class AdaMax(ElementwiseRule, MomentRule):
         return {"n_plateaus": 0, "t": 0, "mean": layout.zeros(), "largest": layout.zeros()}
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step by the mean over the maximum; see :meth:`UpdateRule.operations`."""
+        """Return the step by the mean over the maximum. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             t = state["t"]

@@ -11,7 +11,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class AdamW(ElementwiseRule, DecayingRule, MomentRule):
-    r"""AdamW: Adam, and a decay of the weights that bypasses its moments.
+    r"""AdamW: Adam, and a decay of the weights that does not pass through its moments.
 
     With the corrected moments :math:`\hat m_t` and :math:`\hat v_t` of :class:`Adam`:
 
@@ -20,7 +20,7 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
 
     The rate :math:`\gamma` follows ``schedule``, and the decay :math:`\lambda` follows
     ``decay_schedule``. With ``cautious``, :math:`\lambda w` counts only where
-    :math:`\hat m_t w \ge 0`: where the step without it shrinks the weight or leaves it.
+    :math:`\hat m_t w \ge 0`, so where the step without the decay does not make the weight larger.
 
     Parameters
     ----------
@@ -33,24 +33,25 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
     epsilon : float, default=1e-8
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     weight_decay : float, default=0.01
-        :math:`\lambda`, at least 0. Only weights decay, biases do not, as with ``alpha``.
-        ``alpha`` acts through the gradient besides; set it to 0 to have this decay alone.
+        :math:`\lambda`, at least 0. Only weights decay, not biases, as with ``alpha``. ``alpha``
+        acts too, through the gradient. Set it to 0 if only this decay is wanted.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
     decay_epochs : float, default=None
-        The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
-        alone would divide a weight by e. With M steps per epoch,
-        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. It then does not
-        depend on the learning rate or the batch size. The schedule applies to it as to
-        :math:`\gamma`.
+        The decay in another unit, in place of ``weight_decay``: the number of epochs in which the
+        decay, without gradients, would divide a weight by e. With M steps per epoch,
+        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. The decay then does
+        not depend on the learning rate or the batch size. The schedule multiplies it as it
+        multiplies :math:`\gamma`.
     cautious : bool, default=False
-        Whether a weight decays only where the rest of its update does not make it larger.
+        If True, a weight decays only in steps whose update, without the decay, does not make it
+        larger.
     decay_schedule : str or callable, default="constant"
-        How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
-        function.
+        Schedule of :math:`\lambda`, in addition to ``schedule``: one of the same names except
+        ``"adaptive"``, or a function.
 
     See Also
     --------
@@ -73,7 +74,7 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
     >>> BackpropMLPClassifier(update_rule=AdamW(weight_decay=0.1), alpha=0.0).update_rule
     AdamW(weight_decay=0.1)
 
-    Alone, this decay would divide a weight by e every 20 epochs:
+    Without gradients, this decay would divide a weight by e every 20 epochs:
 
     >>> rule = AdamW(decay_epochs=20, cautious=True)
     >>> model = BackpropMLPClassifier(update_rule=rule, alpha=0.0)
@@ -107,7 +108,7 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
         self.decay_schedule = decay_schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
+        """Start both moments at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -119,6 +120,6 @@ class AdamW(ElementwiseRule, DecayingRule, MomentRule):
         return two_moments(layout)
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return Adam's step and the decay; see :meth:`UpdateRule.operations`."""
+        """Return Adam's step and the decay. See :meth:`UpdateRule.operations`."""
         adam = adam_operation(self, step, state)
         return [adam, *self.decay_operations(step, state)]

@@ -16,14 +16,14 @@ from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
 class Averaged(WrapperRule):
-    r"""A rule around a rule: the fitted network has the average of the weights over the steps.
+    r"""Wrapper: the fitted network has the average of the weights over the steps.
 
     With the weights :math:`w_t` after step t = 1, 2, …:
 
     .. math::
         a_t = \beta a_{t-1} + (1 - \beta) w_t, \qquad \hat w_t = a_t / (1 - \beta^t)
 
-    Training itself continues from :math:`w_t`, as if there were no average. A fitted estimator
+    The training continues from :math:`w_t` and does not use the average. A fitted estimator
     predicts with :math:`\hat w_t`. The division corrects for the start of the average at zero, as
     in Adam.
 
@@ -66,7 +66,7 @@ class Averaged(WrapperRule):
         self.decay = decay
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the state of the rule within and no average; see :meth:`UpdateRule.init_state`.
+        """Start the wrapped rule, without an average. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -77,11 +77,11 @@ class Averaged(WrapperRule):
         return {"rule": self.inner_state(layout), "average": layout.zeros(), "mass": 0.0}
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the update of the rule within; see :meth:`UpdateRule.compute_update`."""
+        """Compute the update of the wrapped rule. See :meth:`UpdateRule.compute_update`."""
         return Averaged.bind(self, step, state)()
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Bind the rule within and the average; see :meth:`UpdateRule.bind`."""
+        """Bind the wrapped rule and the average. See :meth:`UpdateRule.bind`."""
         inner_update, average = self.bind_inner(step, state), state["average"]
 
         def compute_update() -> np.ndarray:
@@ -92,7 +92,7 @@ class Averaged(WrapperRule):
         return compute_update
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
-        """Return those of the rule within, and the average; see :meth:`UpdateRule.operations`."""
+        """Return the operations and the average. See :meth:`UpdateRule.operations`."""
         within = self.inner_operations(step, state)
         if within is None:
             return None
@@ -101,15 +101,15 @@ class Averaged(WrapperRule):
 
     def _next_share(self, state: dict[str, Any]) -> float:
         """Return the share of the new weights in the average, and count them."""
-        # The sum of the shares of all weights so far: 1 - decay**t unless decay was set anew.
+        # The sum of the shares of all weights so far: 1 - decay**t unless decay has changed.
         state["mass"] = self.decay * state["mass"] + 1 - self.decay
         return (1 - self.decay) / state["mass"]
 
     def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
-        """Return the average once there was a step; see :meth:`UpdateRule.kept_params`."""
+        """Return the average after the first step. See :meth:`UpdateRule.kept_params`."""
         return state["average"] if state["mass"] else params
 
     def on_new_params(self, state: dict[str, Any]) -> None:
-        """Begin a new average; see :meth:`UpdateRule.on_new_params`."""
+        """Start a new average. See :meth:`UpdateRule.on_new_params`."""
         super().on_new_params(state)
         state["mass"] = 0.0

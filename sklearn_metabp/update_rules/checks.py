@@ -20,15 +20,15 @@ def validate_update(rule: "UpdateRule", change: object, wanted: np.ndarray) -> n
     ----------
     rule : UpdateRule
     change : object
-        The value that its ``compute_update`` returned.
+        The value of ``compute_update``.
     wanted : ndarray of shape (n_params,)
-        ``step.updates``, which passes as it is.
+        ``step.updates``. This array itself is returned unchanged.
 
     Returns
     -------
     change : ndarray of shape (n_params,)
-        C-contiguous, of the dtype that is wanted. A float64 array is rounded: one NumPy number
-        among a rule's parameters widens every float32 array that it is multiplied with.
+        C-contiguous, with the dtype of ``wanted``. A float64 array is rounded, because the product
+        of a float32 array and a float64 number of NumPy is float64.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def validate_update(rule: "UpdateRule", change: object, wanted: np.ndarray) -> n
     if change is None:
         raise ValueError(
             f"{type(rule).__name__}.compute_update returned None and must return the update: end "
-            "it with `return step.updates` where it fills that array, or return an array of shape "
+            "it with `return step.updates` if it fills that array, or return an array of shape "
             f"{wanted.shape}."
         )
     return _one_number_per_parameter(f"{type(rule).__name__}.compute_update", change, wanted)
@@ -53,9 +53,9 @@ def validate_kept_params(rule: "TrainingRule", kept: object, params: np.ndarray)
     ----------
     rule : TrainingRule
     kept : object
-        The value that its ``kept_params`` returned.
+        The value of ``kept_params``.
     params : ndarray of shape (n_params,)
-        The parameters after the last update, which pass as they are.
+        The parameters after the last update. This array itself is returned unchanged.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def validate_kept_params(rule: "TrainingRule", kept: object, params: np.ndarray)
     kept = _one_number_per_parameter(name, kept, params)
     if not np.isfinite(kept).all():
         raise ValueError(
-            f"{name} must return finite parameters, as a fitted network has them; "
+            f"{name} must return finite parameters for a fitted network; "
             f"{np.sum(~np.isfinite(kept))} of {len(kept)} are NaN or infinite."
         )
     return kept
@@ -95,12 +95,12 @@ def _one_number_per_parameter(name: str, returned: object, like: np.ndarray) -> 
 
 
 def explain_read_only(error: ValueError, rule: "UpdateRule") -> None:
-    """Raise a clearer error if a rule has written to a read-only array; return otherwise.
+    """Raise a clearer error if a rule has written to a read-only array.
 
     Parameters
     ----------
     error : ValueError
-        The value that the rule returned.
+        The error of the rule.
     rule : UpdateRule
 
     Raises
@@ -108,12 +108,12 @@ def explain_read_only(error: ValueError, rule: "UpdateRule") -> None:
     ValueError
         If the rule wrote to a read-only array.
     """
-    # An error with a cause has been explained by a wrapper already.
+    # A wrapper has already explained an error that has a cause.
     if "read-only" not in str(error) or error.__cause__ is not None:
         return
     raise ValueError(
         f"{type(rule).__name__} wrote to an array that is read-only ({error}). All arrays of a "
-        "step but step.updates are views of what the training computes with, to be read: compute "
+        "step except step.updates are read-only, because the training computes with them: compute "
         "a new array (`gradients = 2 * step.gradients` in place of `step.gradients *= 2`) or fill "
         "step.updates. A rule with sets_dropout = True may also write to step.dropout."
     ) from error
@@ -149,7 +149,7 @@ def bind_validated(rule: "UpdateRule", step: Step, state: Any) -> Callable[[], n
 
 
 def bind_update(rule: "UpdateRule", step: Step, state: Any) -> Callable[[], object]:
-    """Bind a rule to one training; raise TypeError if ``bind`` returns no function."""
+    """Bind a rule to one training, and raise TypeError if ``bind`` returns no function."""
     bound = rule.bind(step, state)
     if not callable(bound):
         raise TypeError(
@@ -162,14 +162,14 @@ def bind_update(rule: "UpdateRule", step: Step, state: Any) -> Callable[[], obje
 def write_deltas(
     rule: "UpdateRule", layer: int, deltas: object, buffer: np.ndarray, n_patterns: int
 ) -> None:
-    """Write the deltas that a rule returned where the backward pass reads them.
+    """Write the deltas of a rule into the array of the backward pass.
 
     Parameters
     ----------
     rule : UpdateRule
     layer : int
     deltas : object
-        The value that its ``compute_deltas`` returned; ``buffer`` itself is accepted as it is.
+        The value of ``compute_deltas``. It may be ``buffer`` itself.
     buffer : ndarray of shape (max_batch, n_neurons)
     n_patterns : int
 

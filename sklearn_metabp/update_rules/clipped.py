@@ -17,21 +17,21 @@ from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
 class Clipped(WrapperRule):
-    r"""A rule around a rule: the gradient is clipped to the norm ``max_norm``.
+    r"""Wrapper: the gradient is clipped to the norm ``max_norm``.
 
     .. math::
         g \leftarrow g \min(1, c / \lVert g \rVert)
 
-    where the norm is taken over all parameters. Callbacks and recorders still see the whole
-    gradient as ``step.gradients``. Around :class:`Safeguarded` the wrapper clips for the rule and
-    for its fallback; within it, for the rule alone.
+    The norm is that of the gradient of all parameters. Callbacks and recorders still receive the
+    unclipped gradient as ``step.gradients``. ``Clipped(Safeguarded(...))`` clips the gradients of
+    the rule and of its fallback, and ``Safeguarded(Clipped(...))`` those of the rule only.
 
     Parameters
     ----------
     rule : str or UpdateRule, default="adam"
         The rule that gets the clipped gradients. It may be a fitted learned rule.
     max_norm : float, default=1.0
-        :math:`c`, the largest Euclidean norm; greater than 0.
+        :math:`c`, the largest Euclidean norm, greater than 0.
 
     See Also
     --------
@@ -63,7 +63,7 @@ class Clipped(WrapperRule):
         self.max_norm = max_norm
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the state of the rule within; see :meth:`UpdateRule.init_state`.
+        """Start the state of the wrapped rule. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -74,11 +74,11 @@ class Clipped(WrapperRule):
         return {"rule": self.inner_state(layout)}
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the update for a clipped gradient; see :meth:`UpdateRule.compute_update`."""
+        """Compute the update for a clipped gradient. See :meth:`UpdateRule.compute_update`."""
         return Clipped.bind(self, step, state)()
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Bind the rule within to clipped gradients; see :meth:`UpdateRule.bind`."""
+        """Bind the wrapped rule to clipped gradients. See :meth:`UpdateRule.bind`."""
         view, gradients = StepView(step, "gradients"), step.gradients
         clipped, inner_update = view.buffers["gradients"], self.bind_inner(view, state)
 
@@ -95,7 +95,7 @@ class Clipped(WrapperRule):
         return compute_update
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
-        """Return the clipping, and those of the rule within; see :meth:`UpdateRule.operations`."""
+        """Return the clipping and the operations. See :meth:`UpdateRule.operations`."""
         within = self.inner_operations(step, state)
         if within is None:
             return None

@@ -27,12 +27,12 @@ VARIANTS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
 
 
 class ConjugateGradient(LineSearchRule):
-    r"""Conjugate gradients: every direction keeps the progress along the directions before it.
+    r"""Conjugate gradients: a step keeps the progress along the earlier directions.
 
     .. math::
         d_0 = -g_0, \qquad w_{k+1} = w_k + \alpha_k d_k, \qquad d_{k+1} = -g_{k+1} + \beta_k d_k
 
-    where a line search finds :math:`\alpha_k`, and with :math:`y_k = g_{k+1} - g_k`
+    A line search finds :math:`\alpha_k`. With :math:`y_k = g_{k+1} - g_k`:
 
     .. math::
         \beta_k^{FR} = \frac{g_{k+1}^\top g_{k+1}}{g_k^\top g_k}, \quad
@@ -40,11 +40,12 @@ class ConjugateGradient(LineSearchRule):
         \beta_k^{HS} = \max\left(0, \frac{g_{k+1}^\top y_k}{d_k^\top y_k}\right), \quad
         \beta_k^{DY} = \frac{g_{k+1}^\top g_{k+1}}{d_k^\top y_k}
 
-    On a quadratic function with exact line searches the four variants are the same and end after as
-    many steps as there are parameters. Steepest descent replaces a direction that does not descend,
-    or along which the line search finds no lower loss. If steepest descent finds none either, as at
-    a kink of relu, the step down the gradient is halved, from length one, until the loss is low
-    enough (Armijo). The search ends with a warning only if no such step exists.
+    On a quadratic function with exact line searches, the four variants are equal, and the number of
+    steps is that of the parameters. Steepest descent replaces a direction that does not descend, or
+    along which the line search finds no lower loss. If steepest descent finds no lower loss either,
+    for example at a kink of relu, the step along the negative gradient is halved, from length one,
+    until the loss is low enough (Armijo). The search ends with a warning only if no such step
+    exists.
 
     Parameters
     ----------
@@ -55,8 +56,8 @@ class ConjugateGradient(LineSearchRule):
         Number of iterations of steepest descent, :math:`\beta = 0`, before conjugate gradients
         begin. With ``np.inf`` they never begin.
     curvature : float, default=0.1
-        A line search ends where the slope is this share of the slope at its start and the loss is
-        low enough. Between 0 and 1; a smaller value makes the search more exact and expensive.
+        Share between 0 and 1. A line search ends if the slope is this share of the slope at its
+        start and the loss is low enough. A smaller value makes the search more exact and slower.
 
     See Also
     --------
@@ -67,16 +68,16 @@ class ConjugateGradient(LineSearchRule):
     Notes
     -----
     Line searches are those of ``scipy.optimize.line_search``, for the strong Wolfe conditions. They
-    compute in float64; float32 parameters are rounded after every iteration, and the loss at a
+    compute in float64. Float32 parameters are rounded after every iteration, and the loss at a
     point is that of the rounded parameters. The state keeps the direction, so a training in two
-    parts ends as one in a single part.
+    parts is identical to a training in one part.
 
     References
     ----------
-    J. Nocedal and S. Wright, "Numerical Optimization" (2006), chapter 5; Y. Dai and Y. Yuan, "A
-    nonlinear conjugate gradient method with a strong global convergence property" (1999). Steepest
-    descent first, then conjugate gradients, is the strategy found most promising by an abstract
-    that the web page of "Symmetry of backpropagation and chain rule" (2002) lists.
+    J. Nocedal and S. Wright, "Numerical Optimization" (2006), chapter 5. Y. Dai and Y. Yuan, "A
+    nonlinear conjugate gradient method with a strong global convergence property" (1999). An
+    abstract on the web page of "Symmetry of backpropagation and chain rule" (2002) finds this
+    strategy most promising: first steepest descent, then conjugate gradients.
 
     Examples
     --------
@@ -105,7 +106,7 @@ class ConjugateGradient(LineSearchRule):
         self.curvature = curvature
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start without a direction; see :meth:`LineSearchRule.init_state`.
+        """Start without a direction. See :meth:`LineSearchRule.init_state`.
 
         Raises
         ------
@@ -125,7 +126,7 @@ class ConjugateGradient(LineSearchRule):
         tol: float,
         on_iteration: Callable[[np.ndarray], bool],
     ) -> str | None:
-        """Go along conjugate directions; see :meth:`LineSearchRule.minimize`."""
+        """Step along conjugate directions. See :meth:`LineSearchRule.minimize`."""
         evaluations = _Evaluations(objective, params.dtype)
         x = params.astype(np.float64)
         loss, gradient = evaluations.at(x)
@@ -135,8 +136,8 @@ class ConjugateGradient(LineSearchRule):
             direction, length = self._step(evaluations, x, loss, gradient, state)
             if length is None:
                 return (
-                    "no lower loss was found, nor straight down the gradient; scale X or y, or "
-                    "raise tol"
+                    "no lower loss was found, not even along the negative gradient; scale X or y, "
+                    "or raise tol"
                 )
             new = _rounded(x + length * direction, params.dtype)
             stopped = on_iteration(new)
@@ -161,7 +162,7 @@ class ConjugateGradient(LineSearchRule):
         gradient: np.ndarray,
         state: dict[str, Any],
     ) -> tuple[np.ndarray, float | None]:
-        """Return a direction and the length of the step; None if steepest descent fails too."""
+        """Return a direction and the length of the step, or None if steepest descent fails too."""
         direction = self._direction(gradient, state)
         if direction is not None:
             length = self._search(evaluations, x, loss, gradient, direction, state["loss"])
@@ -191,7 +192,7 @@ class ConjugateGradient(LineSearchRule):
         direction: np.ndarray,
         loss_before: float | None,
     ) -> float | None:
-        """Return the length of the step along a direction; None if no lower loss was found."""
+        """Return the length of the step along a direction, or None if no lower loss was found."""
         if loss_before is None:  # makes SciPy try a step of length one first
             loss_before = loss + float(np.linalg.norm(gradient)) / 2
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -214,8 +215,8 @@ class ConjugateGradient(LineSearchRule):
     ) -> float | None:
         """Return the length of a step down the gradient to a loss that is low enough, or None.
 
-        At a kink of the loss the slope jumps, and no length may satisfy the strong Wolfe
-        conditions. This search needs Armijo's condition alone.
+        At a kink of the loss the slope jumps, and perhaps no length satisfies the strong Wolfe
+        conditions. This search needs only Armijo's condition.
         """
         slope = gradient @ gradient
         length = 1 / np.sqrt(slope)

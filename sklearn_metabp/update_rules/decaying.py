@@ -16,11 +16,11 @@ from sklearn_metabp.update_rules.schedules import SCHEDULES, Schedule, factor_at
 
 
 class DecayingRule(ScheduledRule):
-    """Base of rules with decoupled weight decay; not to be used directly.
+    """Base of rules with decoupled weight decay. Do not use it directly.
 
     A subclass takes ``weight_decay``, ``decay_epochs``, ``cautious`` and ``decay_schedule`` as
-    parameters. It puts :meth:`decay_operations` after its other operations, or calls at every step
-    what :meth:`bind_decay` returned, when ``step.updates`` has everything else.
+    parameters. It puts :meth:`decay_operations` after its other operations. Or it calls the result
+    of :meth:`bind_decay` at every step, after it has computed the rest of ``step.updates``.
     """
 
     _parameter_constraints: dict = {
@@ -36,15 +36,15 @@ class DecayingRule(ScheduledRule):
     decay_schedule: str | Schedule
 
     def _validate_params(self) -> None:
-        """Validate each parameter, and that one of them alone sets the decay."""
+        """Validate each parameter, and that only one of them sets the decay."""
         super()._validate_params()
         if self.decay_epochs is None or not self.weight_decay:
             return
         parameter = inspect.signature(type(self)).parameters.get("weight_decay")
         if parameter is None or self.weight_decay != parameter.default:
             raise ValueError(
-                f"weight_decay={self.weight_decay} and decay_epochs={self.decay_epochs} both say "
-                "how fast weights decay: leave out one of them."
+                f"weight_decay={self.weight_decay} and decay_epochs={self.decay_epochs} both set "
+                "the decay of the weights: leave out one of them."
             )
 
     def bind_decay(
@@ -56,14 +56,13 @@ class DecayingRule(ScheduledRule):
         ----------
         step : Step
         weights : slice, default=None
-            Of the flat vector. None is all weights; biases do not decay.
+            Slice of the flat vector. None means all weights. Biases do not decay.
 
         Returns
         -------
         decay : callable
-            ``decay(rate, factor)`` subtracts the decay from the updates. ``weight_decay`` is
-            multiplied by the rate, and the share that ``decay_epochs`` stands for by the factor,
-            that of the schedule.
+            ``decay(rate, factor)`` subtracts the decay from the updates. The rate multiplies
+            ``weight_decay``. The factor of the schedule multiplies the share of ``decay_epochs``.
         """
         if weights is None:
             weights = slice(step.layout.n_weights)
@@ -77,7 +76,7 @@ class DecayingRule(ScheduledRule):
         return decay
 
     def decay_operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the decay of all weights as an operation; none where nothing decays."""
+        """Return the decay of all weights as an operation, or None without decay."""
         if self.decay_epochs is None and not self.weight_decay:
             return []
 
@@ -108,7 +107,7 @@ class DecayingRule(ScheduledRule):
 
 
 def share_of_epochs(n_epochs: float, step: Step) -> float:
-    """Return the share per step by which a weight shrinks to 1/e of itself in a number of epochs.
+    """Return the share per step that makes a weight 1/e of itself in a number of epochs.
 
     It is 1 - exp(-1 / (n_epochs M)) with M steps per epoch.
     """

@@ -12,10 +12,10 @@ from sklearn_metabp.update_rules.update_rule import UpdateRule
 
 
 class ElementwiseRule(UpdateRule):
-    """Base of rules that change every parameter by itself; not to be used directly.
+    """Base of rules that change every parameter separately. Do not use it directly.
 
-    A subclass writes :meth:`operations` once. In a training that nobody listens to, whole epochs of
-    it run in C; otherwise the operations are called one by one.
+    A subclass writes :meth:`operations` once. In a training without callbacks for steps, whole
+    epochs run in C. Otherwise the operations are called one by one.
     """
 
     @abstractmethod
@@ -23,11 +23,11 @@ class ElementwiseRule(UpdateRule):
         """Return the operations that compute ``step.updates``, in their order."""
 
     def compute_update(self, step: Step, state: Any) -> np.ndarray:
-        """Run the operations once; see :meth:`UpdateRule.compute_update`."""
+        """Run the operations once. See :meth:`UpdateRule.compute_update`."""
         return ElementwiseRule.bind(self, step, state)()
 
     def bind(self, step: Step, state: Any) -> Callable[[], np.ndarray]:
-        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
+        """Look up the arrays of a training once. See :meth:`UpdateRule.bind`."""
         calls = [(o.function, o.arrays, o.numbers) for o in self.operations(step, state)]
         updates = step.updates
 

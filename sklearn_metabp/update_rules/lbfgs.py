@@ -21,8 +21,8 @@ class LBFGS(LineSearchRule):
     .. math::
         H_{k+1} = (I - \rho_k s_k y_k^\top) H_k (I - \rho_k y_k s_k^\top) + \rho_k s_k s_k^\top
 
-    where only the last ``memory`` pairs (s, y) are kept. The search is that of SciPy with the
-    settings of scikit-learn's MLP, so fits are those of ``MLPClassifier(solver="lbfgs")``.
+    Only the last ``memory`` pairs (s, y) are kept. The search is that of SciPy with the settings of
+    scikit-learn's MLP, so fits are those of ``MLPClassifier(solver="lbfgs")``.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class LBFGS(LineSearchRule):
 
     Notes
     -----
-    SciPy computes in float64; float32 parameters are converted, and the loss at each point is that
-    of the parameters rounded to float32. SciPy does not give its pairs away: a training that goes
-    on starts without any, at the parameters it had, as in scikit-learn.
+    SciPy computes in float64. Float32 parameters are converted, and the loss at each point is that
+    of the parameters rounded to float32. SciPy does not return its pairs. So a continued training
+    starts at the last parameters without pairs, as in scikit-learn.
 
     References
     ----------
@@ -66,7 +66,7 @@ class LBFGS(LineSearchRule):
         self.memory = memory
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start an empty state, as nothing can be kept; see :meth:`LineSearchRule.init_state`.
+        """Start an empty state, because SciPy returns none. See :meth:`LineSearchRule.init_state`.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class LBFGS(LineSearchRule):
         tol: float,
         on_iteration: Callable[[np.ndarray], bool],
     ) -> str | None:
-        """Search with SciPy; see :meth:`LineSearchRule.minimize`."""
+        """Search with SciPy. See :meth:`LineSearchRule.minimize`."""
         point = np.empty_like(params)
 
         def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -115,8 +115,8 @@ class LBFGS(LineSearchRule):
             if result.nit >= max_iter:
                 return limit_message(max_iter)
             return f"it computed the loss max_fun={self.max_fun} times; raise max_fun"
-        # Where rounding hides that a line led nowhere, SciPy reports that the search has converged.
+        # If rounding hides that no loss along the line is lower, SciPy reports convergence.
         stands_still = np.array_equal(result.x, start) and np.abs(result.jac).max() > tol
         if result.status == 2 or stands_still:  # 2: the line search failed
-            return "no lower loss was found along its line; scale X or y, or raise tol"
+            return "no lower loss was found along the direction; scale X or y, or raise tol"
         return None

@@ -19,9 +19,9 @@ def limit_message(max_iter: int) -> str:
 class LineSearchRule(TrainingRule):
     """A rule that minimizes the loss of all rows as a function of the parameters.
 
-    It is a sibling of :class:`UpdateRule`, with ``minimize`` in place of ``compute_update``: it
-    finds out by trial how far to go along a direction. Every iteration counts as one step of the
-    training. :doc:`/writing_your_own_rule` has one in ten lines.
+    It has ``minimize`` in place of ``compute_update`` of an :class:`UpdateRule`. It tries the loss
+    at several points along a direction to find the length of a step. Every iteration counts as one
+    step of the training. :doc:`/writing_your_own_rule` has an example in ten lines.
 
     See Also
     --------
@@ -47,7 +47,7 @@ class LineSearchRule(TrainingRule):
     """
 
     takes_steps = False
-    adds_updates = False  # an update here is the rounded difference of two points
+    adds_updates = False  # an update of a search is the rounded difference of two points
     tests_convergence = True
     needs_fixed_loss = True
     resumable = False  # part of the state of a search is in SciPy
@@ -69,25 +69,26 @@ class LineSearchRule(TrainingRule):
         Parameters
         ----------
         objective : callable
-            ``objective(params) -> (loss, gradients)`` over all rows; ``gradients`` may be a buffer
+            ``objective(params) -> (loss, gradients)`` over all rows. ``gradients`` may be a buffer
             that the next call fills again.
         params : ndarray of shape (n_params,)
-            The start. Changed after every iteration, so that it has the last one whatever ends the
-            search.
+            The start. It changes after every iteration, so it has the last parameters however the
+            search ends.
         state : object
-            What ``init_state`` returned.
+            The state from ``init_state``.
         max_iter : int
             The largest number of iterations.
         tol : float
-            The search has converged when no derivative is larger than this.
+            The search has converged if no derivative is larger than this number.
         on_iteration : callable
-            ``on_iteration(new_params) -> bool``. Call it after every iteration while ``params``
-            still has the parameters before it; it trains, and returns True to stop the search.
+            ``on_iteration(new_params) -> bool``. Call it after every iteration, while ``params``
+            still has the parameters before the iteration. It changes ``params``, and returns True
+            to stop the search.
 
         Returns
         -------
         why_not : str or None
-            None if the search converged or ``on_iteration`` stopped it. Otherwise the reason why it
-            ended, and what to do: the end of the sentence "LBFGS ended before it converged: ...",
-            which the estimator gives as a warning.
+            None if the search converged or ``on_iteration`` stopped it. Otherwise a text with the
+            reason why it ended, and with a remedy. The estimator gives it as the end of the warning
+            "LBFGS ended before it converged: ...".
         """

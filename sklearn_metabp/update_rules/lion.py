@@ -1,4 +1,4 @@
-"""Lion: steps of one size, by the sign of a mean."""
+"""Lion: steps of equal size, by the sign of a mean."""
 
 from numbers import Real
 from typing import Any
@@ -14,7 +14,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class Lion(ElementwiseRule, DecayingRule):
-    r"""Lion: a step of one size by the sign of a mean of gradients.
+    r"""Lion: a step of constant size, by the sign of a mean of gradients.
 
     With :math:`m_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
@@ -35,24 +35,25 @@ class Lion(ElementwiseRule, DecayingRule):
     beta_2 : float, default=0.99
         :math:`\beta_2`, the decay of the mean, in [0, 1).
     weight_decay : float, default=0.0
-        :math:`\lambda`, at least 0. Only weights decay, biases do not, as with ``alpha``.
-        ``alpha`` acts through the gradient besides; set it to 0 to have this decay alone.
+        :math:`\lambda`, at least 0. Only weights decay, not biases, as with ``alpha``. ``alpha``
+        acts too, through the gradient. Set it to 0 if only this decay is wanted.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
     decay_epochs : float, default=None
-        The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
-        alone would divide a weight by e. With M steps per epoch,
-        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. It then does not
-        depend on the learning rate or the batch size. The schedule applies to it as to
-        :math:`\gamma`.
+        The decay in another unit, in place of ``weight_decay``: the number of epochs in which the
+        decay, without gradients, would divide a weight by e. With M steps per epoch,
+        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. The decay then does
+        not depend on the learning rate or the batch size. The schedule multiplies it as it
+        multiplies :math:`\gamma`.
     cautious : bool, default=False
-        Whether a weight decays only where the rest of its update does not make it larger.
+        If True, a weight decays only in steps whose update, without the decay, does not make it
+        larger.
     decay_schedule : str or callable, default="constant"
-        How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
-        function.
+        Schedule of :math:`\lambda`, in addition to ``schedule``: one of the same names except
+        ``"adaptive"``, or a function.
 
     See Also
     --------
@@ -99,7 +100,7 @@ class Lion(ElementwiseRule, DecayingRule):
         self.decay_schedule = decay_schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the mean at zero; see :meth:`UpdateRule.init_state`.
+        """Start the mean at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -111,7 +112,7 @@ class Lion(ElementwiseRule, DecayingRule):
         return {"n_plateaus": 0, "mean": layout.zeros()}
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step by the sign, and the decay; see :meth:`UpdateRule.operations`."""
+        """Return the step by the sign, and the decay. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             return self.rate_at(step, state), self.beta_1, self.beta_2

@@ -1,4 +1,4 @@
-"""Momentum made orthogonal for weight matrices, and AdamW for the rest."""
+"""Orthogonalised momentum for weight matrices, and AdamW for the other parameters."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -12,13 +12,12 @@ from sklearn_metabp.update_rules.decaying import DecayingRule
 from sklearn_metabp.update_rules.norms import safe_norm
 from sklearn_metabp.update_rules.schedules import Schedule
 
-# The coefficients of the quintic a x + b x^3 + c x^5, which brings singular values from (0, 1] near
-# 1 in five rounds.
+# The coefficients of a x + b x^3 + c x^5. Five iterations bring singular values from (0, 1] near 1.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 class Muon(DecayingRule):
-    r"""Muon: every weight matrix moves by its momentum made orthogonal.
+    r"""Muon: the step of a weight matrix is its orthogonalised momentum.
 
     For a weight matrix with gradient :math:`G_t`:
 
@@ -28,14 +27,14 @@ class Muon(DecayingRule):
         X_{k+1} &= a X_k + b (X_k X_k^\top) X_k + c (X_k X_k^\top)^2 X_k \\
         \Delta W &= -\gamma \sqrt{\max(1, n_{out} / n_{in})} \; X_5 - \gamma \lambda W
 
-    with :math:`(a, b, c) = (3.4445, -4.7750, 2.0315)`, a Newton-Schulz iteration that brings the
-    singular values near 1 and leaves the singular vectors: all directions of a matrix are learned
-    at one rate. Without ``nesterov``, :math:`\tilde B_t = B_t`.
+    with :math:`(a, b, c) = (3.4445, -4.7750, 2.0315)`. This Newton-Schulz iteration brings the
+    singular values near 1 and does not change the singular vectors, so all directions of a matrix
+    learn at the same rate. Without ``nesterov``, :math:`\tilde B_t = B_t`.
 
-    :class:`AdamW`'s rule with a rate of its own trains the biases and the matrix of the output
-    layer, as in the source, and all of a network without hidden layers. The source also leaves out
-    embeddings, input layers that look up vectors. Here inputs are numbers, so the first matrix is
-    treated like the others.
+    As in the source, :class:`AdamW` with its own learning rate trains the biases and the matrix of
+    the output layer, and all parameters of a network without hidden layers. The source also leaves
+    out the first layer of language models, which looks up vectors. In this package the inputs are
+    numbers, so the first matrix is treated like the others.
 
     Parameters
     ----------
@@ -44,11 +43,11 @@ class Muon(DecayingRule):
     momentum : float, default=0.95
         :math:`\mu`, in [0, 1).
     nesterov : bool, default=True
-        Whether to look ahead along the momentum.
+        If True, look ahead along the momentum.
     n_iterations : int, default=5
-        Number of rounds of the iteration, 1 or more.
+        Number of iterations for each step, 1 or more.
     weight_decay : float, default=0.01
-        :math:`\lambda`, at least 0. All weights decay, biases do not.
+        :math:`\lambda`, at least 0. All weights decay, not biases.
     adamw_learning_rate : float, default=0.001
         Learning rate of the biases and the output layer, greater than 0. The schedule changes both
         rates.
@@ -57,23 +56,24 @@ class Muon(DecayingRule):
     beta_2 : float, default=0.999
         Decay of the mean square in AdamW's rule, in [0, 1).
     epsilon : float, default=1e-8
-        Greater than 0. It keeps the quotient in AdamW's rule finite.
+        A number greater than 0 that keeps the quotient in AdamW's rule finite.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
     decay_epochs : float, default=None
-        The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
-        alone would divide a weight by e. With M steps per epoch,
-        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. It then does not
-        depend on the learning rate or the batch size. The schedule applies to it as to
-        :math:`\gamma`.
+        The decay in another unit, in place of ``weight_decay``: the number of epochs in which the
+        decay, without gradients, would divide a weight by e. With M steps per epoch,
+        :math:`\gamma \lambda = 1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`. The decay then does
+        not depend on the learning rate or the batch size. The schedule multiplies it as it
+        multiplies :math:`\gamma`.
     cautious : bool, default=False
-        Whether a weight decays only where the rest of its update does not make it larger.
+        If True, a weight decays only in steps whose update, without the decay, does not make it
+        larger.
     decay_schedule : str or callable, default="constant"
-        How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
-        function.
+        Schedule of :math:`\lambda`, in addition to ``schedule``: one of the same names except
+        ``"adaptive"``, or a function.
 
     See Also
     --------
@@ -84,9 +84,9 @@ class Muon(DecayingRule):
     References
     ----------
     K. Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024),
-    kellerjordan.github.io/posts/muon; the matrices' steps as in ``torch.optim.Muon``, which
-    iterates in bfloat16, this rule in the dtype of the parameters. For ``cautious`` and
-    ``decay_epochs`` see :class:`AdamW`.
+    kellerjordan.github.io/posts/muon. The steps of the matrices are those of ``torch.optim.Muon``,
+    which iterates in bfloat16. This rule iterates in the dtype of the parameters. For ``cautious``
+    and ``decay_epochs`` see :class:`AdamW`.
 
     Examples
     --------
@@ -137,7 +137,7 @@ class Muon(DecayingRule):
         self.decay_schedule = decay_schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the momentum and both moments at zero; see :meth:`UpdateRule.init_state`.
+        """Start the momentum and both moments at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class Muon(DecayingRule):
         }
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute orthogonal steps and AdamW's; see :meth:`UpdateRule.compute_update`."""
+        """Compute orthogonal steps and AdamW's. See :meth:`UpdateRule.compute_update`."""
         state["t"] += 1
         rate = self.rate_at(step, state)
         n_hidden = len(state["velocity"])
@@ -167,10 +167,11 @@ class Muon(DecayingRule):
         return step.updates
 
     def _step_hidden(self, step: Step, state: dict[str, Any], rate: float, n_hidden: int) -> None:
-        # momentum_step writes minus its rate times the direction: -1 gives the direction itself.
+        # momentum_step writes minus the rate times the direction, so the rate -1 gives the
+        # direction.
         updates, gradients = step.updates[:n_hidden], step.gradients[:n_hidden]
         momentum_step(gradients, state["velocity"], updates, -1.0, self.momentum, self.nesterov)
-        for tensor in step.layout.tensors:  # weight matrices in the order of the layers come first
+        for tensor in step.layout.tensors:  # weight matrices come first, in the order of the layers
             if tensor.slice.stop > n_hidden:
                 break
             direction = updates[tensor.slice]
@@ -211,7 +212,7 @@ def orthogonal(matrix: np.ndarray, n_iterations: int) -> np.ndarray:
     Returns
     -------
     near : ndarray of shape (n, m)
-        Zero for a matrix of zeros.
+        Zeros for a matrix of zeros.
     """
     is_tall = matrix.shape[0] > matrix.shape[1]
     vector, length = safe_norm(matrix.reshape(-1))
@@ -225,6 +226,6 @@ def orthogonal(matrix: np.ndarray, n_iterations: int) -> np.ndarray:
 
 
 def _n_hidden_weights(layout: ParameterLayout) -> int:
-    """Count the weights of all matrices but the last, which come first in the flat vector."""
+    """Return the number of weights of all matrices except the last one."""
     fan_in, fan_out = layout.layer_sizes[-2:]
     return layout.n_weights - fan_in * fan_out

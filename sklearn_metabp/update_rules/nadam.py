@@ -35,9 +35,9 @@ class NAdam(ElementwiseRule, MomentRule):
     epsilon : float, default=1e-8
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     momentum_decay : float, default=0.004
-        :math:`\psi`, at least 0. The larger, the faster the momentum warms up.
+        :math:`\psi`, at least 0. With a larger value the momentum reaches its full size earlier.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -82,7 +82,7 @@ class NAdam(ElementwiseRule, MomentRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
+        """Start both moments at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class NAdam(ElementwiseRule, MomentRule):
         return two_moments(layout) | {"product": 1.0}
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step by the mean that looks ahead; see :meth:`UpdateRule.operations`."""
+        """Return the step by the mean with look ahead. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             state["t"] = t = state["t"] + 1

@@ -1,7 +1,7 @@
-"""The table of named rules: a rule joins it by one import and one entry in ``__all__``.
+"""The table of named rules. A new rule needs one import and one entry in ``__all__``.
 
-The names that ``update_rule`` takes, the public names of ``sklearn_metabp.update_rules`` and of
-``sklearn_metabp`` and the suggestions in errors follow from it.
+The table gives the names for ``update_rule``, the public names of ``sklearn_metabp.update_rules``
+and of ``sklearn_metabp``, and the suggestions in errors.
 """
 
 from sklearn_metabp.update_rules.adadelta import AdaDelta
@@ -41,5 +41,5 @@ __all__ = [
     "ScheduleFree",
 ]
 
-# A rule's name is its class in lower case.
+# The name of a rule is the name of its class in lower case.
 UPDATE_RULES.update({name.lower(): globals()[name] for name in sorted(__all__, key=str.lower)})

@@ -6,10 +6,10 @@ from sklearn_metabp._kernels.rules import norm
 
 
 def safe_norm(vector: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a vector and its Euclidean norm, both divided by the largest element where needed.
+    """Return a vector and its Euclidean norm, both divided by the largest element if needed.
 
-    Beyond 1e154 the sum of squares is infinite, below 1e-162 it is zero, though every element is a
-    number. The quotient of the two results is the unit vector in any case.
+    For elements above 1e154 the sum of squares is infinite, and for elements below 1e-162 it is
+    zero. The quotient of the two results is always the unit vector.
 
     Parameters
     ----------
@@ -18,9 +18,9 @@ def safe_norm(vector: np.ndarray) -> tuple[np.ndarray, float]:
     Returns
     -------
     vector : ndarray of shape (n,)
-        The same, or one of the same direction.
+        The same vector, or one of the same direction.
     length : float
-        Its norm; 0, infinite or NaN only where every element is 0 or one is infinite or NaN.
+        The norm. It is 0 only if all elements are 0, and not finite only if an element is not.
     """
     length = norm(vector)
     if 0 < length < np.inf:

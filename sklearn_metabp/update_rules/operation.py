@@ -12,15 +12,15 @@ class Operation(NamedTuple):
     Attributes
     ----------
     function : callable
-        Such as ``adam_step``: arrays come first in a call, then numbers.
+        A function such as ``adam_step``, with arguments in the order arrays, numbers.
     arrays : tuple of ndarray
         Vectors of the state, and ``gradients``, ``updates`` and ``params`` of the step or slices of
         them. They are the same for a whole training.
     numbers : callable
         ``numbers(n)`` returns the numbers of the next step and counts n steps in the state.
     steady : bool, default=False
-        True if all steps of an epoch have the same numbers, but for the last one if ``counts``.
-        Then one call serves for many steps.
+        True if all steps of an epoch have the same numbers, except the last number if ``counts`` is
+        True. Then one call computes many steps.
     counts : bool, default=False
         True if the last number is the number of the step.
     """

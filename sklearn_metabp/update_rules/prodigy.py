@@ -32,16 +32,16 @@ class Prodigy(DecayingRule, MomentRule):
             \frac{m_{k+1}}{\sqrt{v_{k+1}} + d_k \epsilon} + \lambda w_k \right)
 
     The source has factors :math:`1 - \sqrt{\beta_2}` in r and s, which cancel. The code divides
-    both by :math:`d_0`, because :math:`d^2` alone is very small. The distance d begins far too
-    small and grows within some tens of steps, while the gradients keep their direction. It never
-    shrinks, so the authors combine the rule with ``schedule="cosine"``. Weights of float32 do not
-    resolve first steps of 1e-6 well, so the estimate is less exact there.
+    both by :math:`d_0`, because :math:`d^2` is very small. The distance d starts far too small and
+    grows within some tens of steps, while the gradients keep their direction. It never shrinks, so
+    the authors combine the rule with ``schedule="cosine"``. With float32 weights the estimate is
+    less exact, because first steps of 1e-6 are near the rounding of the weights.
 
     Parameters
     ----------
     learning_rate : float, default=1.0
-        :math:`\gamma`, greater than 0, a factor of the estimated rate. Leave it at 1, and change
-        ``d_coef`` where the rule has to be tuned.
+        :math:`\gamma`, greater than 0, a factor of the estimated rate. Leave it at 1, and tune
+        ``d_coef`` if necessary.
     beta_1 : float, default=0.9
         :math:`\beta_1`, the decay of the mean, in [0, 1).
     beta_2 : float, default=0.999
@@ -49,7 +49,7 @@ class Prodigy(DecayingRule, MomentRule):
     epsilon : float, default=1e-8
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     weight_decay : float, default=0.0
-        :math:`\lambda`, at least 0. Only weights decay, biases do not, as with ``alpha``.
+        :math:`\lambda`, at least 0. Only weights decay, not biases, as with ``alpha``.
     d0 : float, default=1e-6
         :math:`d_0`, the first estimate, greater than 0. It should be below the true distance.
     d_coef : float, default=1.0
@@ -58,26 +58,27 @@ class Prodigy(DecayingRule, MomentRule):
         The largest factor by which d grows in a step, greater than 1. The first growth, away from
         :math:`d_0`, has no limit.
     bias_correction : bool, default=False
-        Whether :math:`\gamma_k` has the factor :math:`\sqrt{1 - \beta_2^{k+1}} /
+        If True, :math:`\gamma_k` has the factor :math:`\sqrt{1 - \beta_2^{k+1}} /
         (1 - \beta_1^{k+1})`, Adam's correction.
     safeguard_warmup : bool, default=False
-        Whether s leaves out :math:`\gamma_k`, for schedules that begin with small rates: otherwise
-        they make the estimate too large.
+        If True, :math:`\gamma_k` is left out of s. Use it for schedules that begin with small
+        rates, because they make the estimate too large otherwise.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
     decay_epochs : float, default=None
-        The decay in another unit, in place of ``weight_decay``: the number of epochs in which decay
-        alone would divide a weight by e. With M steps per epoch the share of a step is
-        :math:`1 - e^{-1 / (\text{decay\_epochs} \cdot M)}`, whatever :math:`d_k`, times the factor
-        of the schedule.
+        The decay in another unit, in place of ``weight_decay``: the number of epochs in which the
+        decay, without gradients, would divide a weight by e. With M steps per epoch, the share of a
+        step is :math:`1 - e^{-1 / (\text{decay\_epochs} \cdot M)}` times the factor of the
+        schedule. It does not depend on :math:`d_k`.
     cautious : bool, default=False
-        Whether a weight decays only where the rest of its update does not make it larger.
+        If True, a weight decays only in steps whose update, without the decay, does not make it
+        larger.
     decay_schedule : str or callable, default="constant"
-        How :math:`\lambda` changes, besides ``schedule``: the same names but ``"adaptive"``, or a
-        function.
+        Schedule of :math:`\lambda`, in addition to ``schedule``: one of the same names except
+        ``"adaptive"``, or a function.
 
     See Also
     --------
@@ -88,8 +89,8 @@ class Prodigy(DecayingRule, MomentRule):
     References
     ----------
     K. Mishchenko and A. Defazio, "Prodigy: An Expeditiously Adaptive Parameter-Free Learner"
-    (2023), algorithm 4; decay, ``d_coef``, ``growth_rate`` and the two switches as in the authors'
-    ``prodigyopt``. For ``cautious`` and ``decay_epochs`` see :class:`AdamW`.
+    (2023), algorithm 4. Decay, ``d_coef``, ``growth_rate`` and the two switches are those of the
+    authors' ``prodigyopt``. For ``cautious`` and ``decay_epochs`` see :class:`AdamW`.
 
     Examples
     --------
@@ -145,7 +146,7 @@ class Prodigy(DecayingRule, MomentRule):
         self.decay_schedule = decay_schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start both moments at zero and the distance at d0; see :meth:`UpdateRule.init_state`.
+        """Start both moments at zero and the distance at d0. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -161,15 +162,15 @@ class Prodigy(DecayingRule, MomentRule):
             "numerator": 0.0,  # r
             "direction": layout.zeros(),  # s
             "distance": self.d0,  # d
-            "largest": self.d0,  # the largest estimate so far, which d grows to
+            "largest": self.d0,  # the largest estimate so far, the limit of d
         }
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute Adam's step for the distance so far; see :meth:`UpdateRule.compute_update`."""
+        """Compute Adam's step for the distance so far. See :meth:`UpdateRule.compute_update`."""
         return Prodigy.bind(self, step, state)()
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Look up the arrays of a training once; see :meth:`UpdateRule.bind`."""
+        """Look up the arrays of a training once. See :meth:`UpdateRule.bind`."""
         gradients, params, updates = step.gradients, step.params, step.updates
         mean, square, start, direction = (
             state[name] for name in ("mean", "square", "start", "direction")
@@ -200,7 +201,7 @@ class Prodigy(DecayingRule, MomentRule):
         return compute_update
 
     def _grow(self, state: dict[str, Any], estimate: float) -> None:
-        """Let the distance grow towards the largest estimate, the first time without a limit."""
+        """Increase the distance towards the largest estimate, the first time without a limit."""
         d = state["distance"]
         if d == self.d0:
             d = max(d, estimate)
@@ -208,9 +209,9 @@ class Prodigy(DecayingRule, MomentRule):
         state["distance"] = min(state["largest"], d * self.growth_rate)
 
     def on_new_params(self, state: dict[str, Any]) -> None:
-        """Measure the distance from the new parameters; see :meth:`UpdateRule.on_new_params`.
+        """Measure the distance from the new parameters. See :meth:`UpdateRule.on_new_params`.
 
-        The estimate so far stays, as moments do.
+        The estimate so far is kept, as the moments are.
         """
         state["direction"][...] = 0.0
         state.update(has_start=False, numerator=0.0)

@@ -39,7 +39,7 @@ class BoundProgram:
         self._before: Any = None
 
     def begin(self, n_steps: int, epoch: int) -> None:
-        """Compute the numbers of the next steps, of which the first is in that epoch."""
+        """Compute the numbers of the next steps, from a step of one epoch on."""
         if self._is_steady:
             self.kernel.load([[operation.numbers(0)] for operation in self._operations])
             return
@@ -48,7 +48,7 @@ class BoundProgram:
         self.kernel.load([[row[k] for row in rows] for k in range(len(self._operations))])
 
     def end(self, n_steps: int, n_done: int) -> None:
-        """Count the steps in the state that were taken, of those that were begun."""
+        """Count the steps that were taken in the state."""
         if self._is_steady:
             for operation in self._operations:
                 operation.numbers(n_done)
@@ -67,7 +67,7 @@ class BoundProgram:
 
 
 def bind_program(rule: UpdateRule, params: np.ndarray, step: Step, state: Any) -> Any:
-    """Return the operations, or the kernel, of a rule bound to a training; None for neither."""
+    """Return the operations or the kernel of a rule, bound to a training, or None."""
     if rule.acts_backward:
         return None
     if rule._goes_with_update("bind_quiet"):
@@ -79,7 +79,7 @@ def bind_program(rule: UpdateRule, params: np.ndarray, step: Step, state: Any) -
 
 
 def _numbers_of(state: Any) -> Any:
-    """Return what a nested dict holds besides arrays."""
+    """Return the values of a nested dict that are no arrays."""
     return {
         key: _numbers_of(value) if isinstance(value, dict) else value
         for key, value in state.items()

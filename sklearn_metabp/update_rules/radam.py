@@ -12,7 +12,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class RAdam(ElementwiseRule, MomentRule):
-    r"""RAdam: Adam with steps that are rectified while the mean square is unreliable.
+    r"""RAdam: Adam with smaller steps while the mean square is unreliable.
 
     At step t = 1, 2, … with the moments :math:`\hat m_t` and :math:`v_t` of :class:`Adam`:
 
@@ -37,7 +37,7 @@ class RAdam(ElementwiseRule, MomentRule):
     epsilon : float, default=1e-8
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -75,7 +75,7 @@ class RAdam(ElementwiseRule, MomentRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start both moments at zero; see :meth:`UpdateRule.init_state`.
+        """Start both moments at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class RAdam(ElementwiseRule, MomentRule):
         return two_moments(layout)
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step by the rectified moments; see :meth:`UpdateRule.operations`."""
+        """Return the step by the rectified moments. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             state["t"] = t = state["t"] + 1
@@ -98,7 +98,7 @@ class RAdam(ElementwiseRule, MomentRule):
         return [Operation(radam_step, arrays, numbers)]
 
     def _rectification(self, t: int) -> float | None:
-        """Return r_t times the root of the correction of v_t; None while rho_t is 5 or less."""
+        """Return r_t times the root of the correction of v_t, or None while rho_t is 5 or less."""
         correction = 1 - self.beta_2**t
         rho_end = 2 / (1 - self.beta_2) - 1
         rho = rho_end - 2 * t * self.beta_2**t / correction

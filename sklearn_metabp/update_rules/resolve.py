@@ -1,4 +1,4 @@
-"""The step from the argument ``update_rule`` to a rule that is ready to train."""
+"""From the argument ``update_rule`` to a rule that is ready to train."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ FITTED_RULES: dict[str, Callable[[], TrainingRule]] = {}
 
 
 def resolve_update_rule(update_rule: Any, name: str = "update_rule") -> TrainingRule:
-    """Return the rule that a name, a rule or a frozen fitted rule stands for, ready to train.
+    """Return the rule of a name, a rule or a frozen fitted rule, ready to train.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""RMSprop: steps by the gradient over its running root mean square."""
+"""RMSprop: the gradient divided by its running root mean square."""
 
 from numbers import Real
 from typing import Any
@@ -14,7 +14,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class RMSprop(ElementwiseRule, ScheduledRule):
-    r"""RMSprop: a step by the gradient over its running root mean square.
+    r"""RMSprop: the gradient divided by its running root mean square.
 
     With :math:`v_0 = 0` and the gradient :math:`g_t` of step t = 1, 2, …:
 
@@ -31,7 +31,7 @@ class RMSprop(ElementwiseRule, ScheduledRule):
     epsilon : float, default=1e-8
         :math:`\epsilon`, greater than 0. It keeps the quotient finite.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -44,10 +44,10 @@ class RMSprop(ElementwiseRule, ScheduledRule):
 
     References
     ----------
-    G. Hinton, "Neural Networks for Machine Learning", lecture 6 (2012); defaults as in A. Kordecki,
+    G. Hinton, "Neural Networks for Machine Learning", lecture 6 (2012). Defaults as in A. Kordecki,
     "Neural Networks: Back-Propagation algorithm", lecture 6. The lecture prints :math:`\rho` for
-    the second factor, which is :math:`1 - \rho`. Here :math:`\epsilon` stands outside the root as
-    in ``torch.optim.RMSprop``.
+    the second factor, which is :math:`1 - \rho`. :math:`\epsilon` is outside the root, as in
+    ``torch.optim.RMSprop``.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class RMSprop(ElementwiseRule, ScheduledRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the mean square at zero; see :meth:`UpdateRule.init_state`.
+        """Start the mean square at zero. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class RMSprop(ElementwiseRule, ScheduledRule):
         return {"n_plateaus": 0, "square": layout.zeros()}
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step by the scaled gradient; see :meth:`UpdateRule.operations`."""
+        """Return the step by the scaled gradient. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             return self.rate_at(step, state), self.decay, self.epsilon

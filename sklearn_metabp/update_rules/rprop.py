@@ -14,7 +14,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class Rprop(ElementwiseRule, ScheduledRule):
-    r"""Rprop: a step size of its own for every parameter, along the sign of the gradient.
+    r"""Rprop: every parameter has its own step size, and moves by the sign of the gradient.
 
     With the gradient :math:`g_t` and the step size :math:`\Delta_t` of one parameter:
 
@@ -27,15 +27,15 @@ class Rprop(ElementwiseRule, ScheduledRule):
         \end{cases} \\
         \Delta w &= -\Delta_t \operatorname{sign}(g_t)
 
-    A parameter whose gradient has changed its sign does not move for one step; its step before is
-    not taken back. The rule is made for batches of all rows: ``batch_size="auto"`` is ``"full"``
-    with it.
+    If the gradient of a parameter has changed its sign, the parameter does not move in this step,
+    and the last step is not undone. The rule is made for batches of all rows, so
+    ``batch_size="auto"`` means ``"full"``.
 
     Parameters
     ----------
     learning_rate : float, default=0.01
         :math:`\Delta_0`, the first step size, greater than 0. A schedule multiplies every step by
-        its factor.
+        a factor.
     increase : float, default=1.2
         :math:`\eta^+`, at least 1.
     decrease : float, default=0.5
@@ -45,7 +45,7 @@ class Rprop(ElementwiseRule, ScheduledRule):
     max_step : float, default=50.0
         :math:`\Delta_{max}`, greater than 0.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -59,7 +59,7 @@ class Rprop(ElementwiseRule, ScheduledRule):
     References
     ----------
     M. Riedmiller and H. Braun, "Rprop: A Fast Adaptive Learning Algorithm" (1992), as in A.
-    Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6; without weight backtracking,
+    Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6. Without weight backtracking,
     as ``torch.optim.Rprop``: Rprop- in C. Igel and M. Hüsken, "Improving the Rprop Learning
     Algorithm" (2000) with the gradient zeroed.
 
@@ -97,7 +97,7 @@ class Rprop(ElementwiseRule, ScheduledRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start every step size at the learning rate; see :meth:`UpdateRule.init_state`.
+        """Start every step size at the learning rate. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Rprop(ElementwiseRule, ScheduledRule):
         }
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return steps against the gradient; see :meth:`UpdateRule.operations`."""
+        """Return steps against the gradient. See :meth:`UpdateRule.operations`."""
 
         def numbers(n: int) -> tuple[float, ...]:
             share = self.rate_at(step, state) / self.learning_rate

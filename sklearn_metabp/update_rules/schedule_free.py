@@ -1,4 +1,4 @@
-"""Steps without a schedule: the gradient at a mix of two points, and their average is kept."""
+"""Steps without a schedule: the gradient at a mix of two points, and an average of weights."""
 
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -19,11 +19,11 @@ from sklearn_metabp.update_rules.wrapper import WrapperRule
 
 
 class ScheduleFree(WrapperRule):
-    r"""A rule around a rule: an average of the weights replaces a schedule of the learning rate.
+    r"""Wrapper: an average of the weights replaces a schedule of the learning rate.
 
-    There are three points in place of one. The gradient is computed at y, the rule within moves z,
-    and x is the average of z. With :math:`x_1 = z_1 = w_1`, the update :math:`\Delta` of the rule
-    within, and :math:`s_t = \min(1, t / \text{warmup\_steps})` at step t = 1, 2, …:
+    The rule has three points in place of one. The gradient is computed at y, the wrapped rule moves
+    z, and x is the average of z. With :math:`x_1 = z_1 = w_1`, the update :math:`\Delta` of the
+    wrapped rule, and :math:`s_t = \min(1, t / \text{warmup\_steps})` at step t = 1, 2, …:
 
     .. math::
         y_t &= (1 - \beta) z_t + \beta x_t \\
@@ -32,19 +32,19 @@ class ScheduleFree(WrapperRule):
         c_t = s_t^2 / \textstyle\sum_{i=1}^t s_i^2
 
     The weights of the training, and its loss curve, are those at :math:`y_t`. The fitted estimator,
-    validation and early stopping use :math:`x_t`. It is good after every step, so the length of the
-    training need not be known in advance.
+    validation and early stopping use :math:`x_t`. This point is good after every step, so the
+    length of the training need not be known in advance.
 
     ``ScheduleFree()`` and the name ``"schedulefree"`` are schedule-free AdamW with the defaults of
-    its authors: the rule within is ``AdamW(0.0025, beta_1=0.0, weight_decay=0.0)``. The mix of z
+    its authors. The wrapped rule is ``AdamW(0.0025, beta_1=0.0, weight_decay=0.0)``. The mix of z
     and x replaces the momentum.
 
     Parameters
     ----------
     rule : str or UpdateRule, default=None
-        The rule that moves z, with a constant learning rate. It should have no momentum of its own,
-        as ``AdamW(0.01, beta_1=0.0)`` or ``SGD(0.5)``. None means the AdamW above. Good learning
-        rates are often larger than those of the same rule alone.
+        The rule that moves z, with a constant learning rate. It should have no momentum, like
+        ``AdamW(0.01, beta_1=0.0)`` or ``SGD(0.5)``. None means the AdamW above. Good learning rates
+        are often larger than those of the same rule without the wrapper.
     beta : float, default=0.9
         :math:`\beta`, the share of x in y, in [0, 1]. 0 is Polyak and Ruppert's averaging, 1 is
         primal averaging.
@@ -84,7 +84,7 @@ class ScheduleFree(WrapperRule):
         **WrapperRule._parameters_elsewhere,
         **dict.fromkeys(
             ("learning_rate", "lr", "beta_2", "epsilon", "weight_decay"),
-            "a parameter of the rule within: ScheduleFree(AdamW(0.01, beta_1=0.0))",
+            "a parameter of the wrapped rule: ScheduleFree(AdamW(0.01, beta_1=0.0))",
         ),
         "beta_1": "beta",
         "schedule": "warmup_steps",
@@ -102,20 +102,20 @@ class ScheduleFree(WrapperRule):
 
     @property
     def inner(self) -> UpdateRule:
-        """The rule within; schedule-free AdamW's where none is given."""
+        """The wrapped rule: ``rule``, or the AdamW of its authors if it is None."""
         if self.rule is None:
             return AdamW(0.0025, beta_1=0.0, weight_decay=0.0)
         return self._resolve(self.rule, "rule")
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the rule within, with x at z; see :meth:`UpdateRule.init_state`.
+        """Start the wrapped rule, with x at z. See :meth:`UpdateRule.init_state`.
 
         Raises
         ------
         ValueError
-            If a parameter is out of its range, or the rule within has a schedule.
+            If a parameter is out of its range, or the wrapped rule has a schedule.
         TypeError
-            If a rule within is :class:`Safeguarded` or averages weights itself.
+            If a wrapped rule is :class:`Safeguarded` or averages weights itself.
         """
         self._validate_params()
         for rule in self.rules_within():
@@ -133,16 +133,16 @@ class ScheduleFree(WrapperRule):
         }
 
     def compute_update(self, step: Step, state: dict[str, Any]) -> np.ndarray:
-        """Compute the change of y; see :meth:`UpdateRule.compute_update`."""
+        """Compute the change of y. See :meth:`UpdateRule.compute_update`."""
         return ScheduleFree.bind(self, step, state)()
 
     def bind(self, step: Step, state: dict[str, Any]) -> Callable[[], np.ndarray]:
-        """Bind the rule within and the offset; see :meth:`UpdateRule.bind`."""
+        """Bind the wrapped rule and the offset. See :meth:`UpdateRule.bind`."""
         inner_update, offset, updates = self.bind_inner(step, state), state["offset"], step.updates
 
         def compute_update() -> np.ndarray:
             change = inner_update()
-            if change is not updates:  # it may be an array of the state of the rule within
+            if change is not updates:  # it may be an array of the state of the wrapped rule
                 updates[...] = change
             schedule_free_step(offset, updates, *self._next_numbers(state))
             return updates
@@ -150,7 +150,7 @@ class ScheduleFree(WrapperRule):
         return compute_update
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation] | None:
-        """Return those of the rule within, and the mix; see :meth:`UpdateRule.operations`."""
+        """Return the operations and the mix. See :meth:`UpdateRule.operations`."""
         within = self.inner_operations(step, state)
         if within is None:
             return None
@@ -168,11 +168,11 @@ class ScheduleFree(WrapperRule):
         return self.beta, factor, factor**2 / state["mass"]
 
     def kept_params(self, params: np.ndarray, state: dict[str, Any]) -> np.ndarray:
-        """Return x; see :meth:`UpdateRule.kept_params`."""
+        """Return x. See :meth:`UpdateRule.kept_params`."""
         return params + (1 - self.beta) * state["offset"]
 
     def on_new_params(self, state: dict[str, Any]) -> None:
-        """Begin a new average at the new parameters; see :meth:`UpdateRule.on_new_params`."""
+        """Start a new average at the new parameters. See :meth:`UpdateRule.on_new_params`."""
         super().on_new_params(state)
         state["offset"][...] = 0.0
         state["mass"] = 0.0

@@ -1,4 +1,4 @@
-"""The base of rules with a learning rate that may change while they train."""
+"""The base of rules with a learning rate that may change during a training."""
 
 from numbers import Real
 from typing import Any
@@ -15,7 +15,7 @@ _DIVISOR, _FLOOR = 5.0, 1e-6
 
 
 class ScheduledRule(UpdateRule):
-    """Base of rules with ``learning_rate`` and ``schedule``; not to be used directly.
+    """Base of rules with ``learning_rate`` and ``schedule``. Do not use it directly.
 
     A subclass takes both as parameters, has ``"n_plateaus": 0`` in its state, and calls
     :meth:`rate_at` at every step.
@@ -36,7 +36,7 @@ class ScheduledRule(UpdateRule):
 
     @property
     def has_steady_rate(self) -> bool:
-        """True if the rate changes at the end of an epoch alone."""
+        """True if the rate changes only at the end of an epoch."""
         return (
             self.schedule in ("constant", "adaptive")
             and type(self).rate_at is ScheduledRule.rate_at
@@ -49,7 +49,7 @@ class ScheduledRule(UpdateRule):
         ----------
         step : Step
         state : dict
-            Its ``"n_plateaus"`` is the number of plateaus so far.
+            The state, with the number of plateaus so far as ``"n_plateaus"``.
 
         Returns
         -------
@@ -62,7 +62,7 @@ class ScheduledRule(UpdateRule):
         return self.learning_rate * factor_at(self.schedule, step.index, step.n_planned)
 
     def on_plateau(self, state: dict[str, Any]) -> bool:
-        """Divide an adaptive rate by 5, down to 1e-6; see :meth:`UpdateRule.on_plateau`."""
+        """Divide an adaptive rate by 5, down to 1e-6. See :meth:`UpdateRule.on_plateau`."""
         if self.schedule != "adaptive":
             return False
         if self._adapted_rate(state) <= _FLOOR:
@@ -71,11 +71,11 @@ class ScheduledRule(UpdateRule):
         return True
 
     def schedule_has_ended(self, n_steps: int, n_planned: int) -> bool:
-        """Return True after a schedule to 0; see :meth:`UpdateRule.schedule_has_ended`."""
+        """Return True after a schedule to 0. See :meth:`UpdateRule.schedule_has_ended`."""
         return n_steps >= n_planned and isinstance(self.schedule, str) and self.schedule in ENDING
 
     def _adapted_rate(self, state: dict[str, Any]) -> float:
-        """Return the rate after its plateaus; a newly set rate has had none."""
+        """Return the rate after its plateaus. A newly set rate had no plateau."""
         if state.setdefault("rate_of_plateaus", self.learning_rate) != self.learning_rate:
             state.update(n_plateaus=0, rate_of_plateaus=self.learning_rate)
         return self.learning_rate / _DIVISOR ** state["n_plateaus"]

@@ -1,8 +1,8 @@
 r"""Schedules: learning rate, decay and dropout as functions of the step.
 
 A schedule is a function of the number of the step, from 1, and of the number of planned steps. It
-returns the factor that the learning rate, the decay of the weights or the share of dropped neurons
-is multiplied by.
+returns a factor of the learning rate, of the decay of the weights or of the share of dropped
+neurons.
 """
 
 import inspect
@@ -54,7 +54,7 @@ def coslog4(t: int, t_planned: int) -> float:
     p is the share of the planned steps. The last wave takes 8/15 of them. D. Holzmüller,
     L. Grinsztajn and I. Steinwart, "Better by Default" (2024).
     """
-    share = min(t / t_planned, 1.0)  # the first step moves, and the last one stands still
+    share = min(t / t_planned, 1.0)  # above 0 at the first step, and 1 at the last one
     return (1 - math.cos(2 * math.pi * math.log2(1 + 15 * share))) / 2
 
 
@@ -72,7 +72,7 @@ SCHEDULES: dict[str, Schedule] = {
     "coslog4": coslog4,
 }
 
-# The schedules that are at 0, or almost, when the planned steps are over, and stay there.
+# The schedules that end at 0, or almost at 0, and then stay constant.
 ENDING = ("cosine", "one_cycle", "flat_cosine", "coslog4")
 
 
@@ -93,11 +93,11 @@ def factor_at(
     t : int
         Number of the step, from 1.
     t_planned : int
-        Number of planned steps; ``t`` may be greater.
+        Number of planned steps. ``t`` may be greater.
     name : str, default="schedule"
-        Name of the parameter that the schedule was given as, for errors.
+        Name of the parameter that has the schedule, for errors.
     of : str, default="the learning rate"
-        The number that is multiplied by the factor, for errors.
+        Name of the number that the factor multiplies, for errors.
 
     Returns
     -------
@@ -106,9 +106,9 @@ def factor_at(
     Raises
     ------
     TypeError
-        If a function does not take the two arguments.
+        If a function does not accept the two arguments.
     ValueError
-        If a function returns anything but a finite number of at least 0.
+        If a function does not return a finite number of at least 0.
 
     Examples
     --------
@@ -123,16 +123,16 @@ def factor_at(
     try:
         factor = schedule(t, t_planned)
     except TypeError as error:
-        if _takes_two_arguments(schedule):  # then the error is one of its own
+        if _takes_two_arguments(schedule):  # then the error comes from the function itself
             raise
         raise TypeError(
             f"{name}={schedule!r} must be a function {name}(t, t_planned) of the number of the "
-            f"step and the steps planned, which returns what {of} is multiplied by."
+            f"step and of planned steps, which returns a factor of {of}."
         ) from error
     if not isinstance(factor, Real) or not math.isfinite(factor) or factor < 0:
         raise ValueError(
             f"{name}={schedule!r} returned {factor!r} at step {t} of {t_planned}: it must return "
-            f"a finite number of at least 0, which {of} is multiplied by."
+            f"a finite number of at least 0, a factor of {of}."
         )
     return float(factor)
 

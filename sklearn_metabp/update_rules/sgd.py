@@ -14,7 +14,7 @@ from sklearn_metabp.update_rules.schedules import Schedule
 
 
 class SGD(ElementwiseRule, ScheduledRule):
-    r"""Stochastic gradient descent; plain backpropagation with ``momentum=0``.
+    r"""Stochastic gradient descent, which is plain backpropagation with ``momentum=0``.
 
     With the gradient :math:`g = \partial J / \partial w`, learning rate :math:`\gamma` and momentum
     :math:`\mu`:
@@ -31,9 +31,9 @@ class SGD(ElementwiseRule, ScheduledRule):
     momentum : float, default=0.0
         :math:`\mu`, in [0, 1).
     nesterov : bool, default=False
-        Whether to look ahead along the momentum, which must be greater than 0.
+        If True, look ahead along the momentum, which must be greater than 0.
     schedule : str or callable, default="constant"
-        How the learning rate changes: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
+        Schedule of the learning rate: ``"constant"``, ``"invscaling"``, ``"adaptive"``,
         ``"cosine"``, ``"one_cycle"``, ``"flat_cosine"``, ``"coslog4"``, or a function
         ``(t, t_planned) -> factor`` of the number of the step, from 1, and the number of planned
         steps. See :doc:`/update_rules`.
@@ -49,7 +49,7 @@ class SGD(ElementwiseRule, ScheduledRule):
     ----------
     Rule (3) of R. Jakša and M. Katrák, "Neural Network Model of the Backpropagation Algorithm"
     (2006). Momentum as in A. Kordecki, "Neural Networks: Back-Propagation algorithm", lecture 6, in
-    the form of ``torch.optim.SGD``; I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the
+    the form of ``torch.optim.SGD``. I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the
     importance of initialization and momentum in deep learning" (2013).
 
     Examples
@@ -79,9 +79,9 @@ class SGD(ElementwiseRule, ScheduledRule):
         self.schedule = schedule
 
     def init_state(self, layout: ParameterLayout) -> dict[str, Any]:
-        """Start the velocity at zero; see :meth:`UpdateRule.init_state`.
+        """Start the velocity at zero. See :meth:`UpdateRule.init_state`.
 
-        The state has a velocity even without momentum, because a later ``fit`` may add some.
+        The state has a velocity even without momentum, because a later ``fit`` may set one.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class SGD(ElementwiseRule, ScheduledRule):
         return {"n_plateaus": 0, "velocity": layout.zeros()}
 
     def operations(self, step: Step, state: dict[str, Any]) -> list[Operation]:
-        """Return the step against the gradient; see :meth:`UpdateRule.operations`."""
+        """Return the step against the gradient. See :meth:`UpdateRule.operations`."""
         gradients, updates, is_steady = step.gradients, step.updates, self.has_steady_rate
         if not self.momentum:
             return [

@@ -12,44 +12,43 @@ from sklearn_metabp.network import ParameterLayout, Step
 
 
 class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
-    """Anything that ``update_rule`` takes: a rule that trains a network.
+    """Base of all values of ``update_rule``: a rule that trains a network.
 
-    A rule follows one of two protocols, and subclasses one of two classes. An :class:`UpdateRule`
+    A rule is a subclass of one of two classes. An :class:`UpdateRule`
     computes an update from every batch. A :class:`LineSearchRule` minimizes the loss of all rows.
     Both have the attributes and methods of this class.
 
     Attributes
     ----------
     takes_steps : bool
-        Whether the rule computes an update from a single step. Only such a rule can train on part
-        of the rows, be wrapped by another rule, or be a teacher. The other kind minimizes the
-        loss by itself.
+        True if the rule computes an update from a single step. Only such a rule can train on a part
+        of the rows, be wrapped by another rule, or be a teacher. A rule of the other kind minimizes
+        the loss in one call.
     adds_updates : bool
-        Whether the parameters after a step are, to the bit, those before it plus ``step.updates``.
+        True if the parameters after a step are exactly those before it plus ``step.updates``.
     tests_convergence : bool
-        Whether the rule itself decides when the training has converged, and states the reason when
+        True if the rule itself decides when the training has converged, and states the reason when
         it ends before that. The training then has no patience with the training loss.
     needs_fixed_loss : bool
-        Whether the loss must stay the same function of the parameters: batches of all rows and no
+        True if the loss must stay the same function of the parameters: batches of all rows and no
         dropout.
     resumable : bool
-        Whether ``state`` between two epochs holds all that the rule needs to continue.
+        True if ``state`` between two epochs has all data that the rule needs to continue.
     replayable : bool
-        Whether the same start gives the same steps again, to the bit. False unless a subclass sets
-        it.
+        True if the same start gives identical steps again. False unless a subclass sets it.
     acts_backward : bool
-        Whether the rule replaces rule (6) of the backward pass. False unless a subclass sets it.
+        True if the rule replaces rule (6) of the backward pass. False unless a subclass sets it.
     full_batch : bool
-        Whether ``batch_size="auto"`` means all rows. False unless a subclass sets it.
+        True if ``batch_size="auto"`` means all rows. False unless a subclass sets it.
     sets_dropout : bool
-        Whether the rule writes ``step.dropout``, in place of the estimator's ``dropout``. False
+        True if the rule writes ``step.dropout``, in place of the estimator's ``dropout``. False
         unless a subclass sets it.
     trains_extras : bool
         True if the rule also trains parameters beside weights and biases, such as those of an
         embedding. True unless a subclass sets it.
     """
 
-    # The two protocols set these five; a rule leaves them as they are.
+    # The two base classes set these five. A rule does not change them.
     takes_steps: ClassVar[bool]
     adds_updates: ClassVar[bool]
     tests_convergence: ClassVar[bool]
@@ -89,131 +88,132 @@ class TrainingRule(ExplainsParameters, DocLinkMixin, BaseEstimator, ABC):
         Parameters
         ----------
         layout : ParameterLayout
-            Which slice of a flat vector is what; ``layout.n_params`` is its length,
-            ``layout.dtype`` its dtype, ``layout.zeros()`` such a vector.
+            Names and slices of the parameters in the flat vector. ``layout.n_params`` is the length
+            of the vector, ``layout.dtype`` its dtype, and ``layout.zeros()`` makes such a vector.
 
         Returns
         -------
         state : object
-            Anything that pickles; the rule may change it in place. Arrays and numbers in a dict are
-            best. Objects that are bound to the arrays of one training do not belong here but into
-            the function that ``bind`` returns.
+            An object that can be pickled, best a dict of arrays and numbers. The rule may change it
+            in place. Objects that are bound to the arrays of one training do not belong into the
+            state, but into the function that ``bind`` returns.
         """
 
     def on_plateau(self, state: Any) -> bool:
-        """React when the loss has not improved for as long as the training's patience lasts.
+        """React when the patience of the training has run out.
 
         Parameters
         ----------
         state : object
-            The state from ``init_state``; may be changed in place.
+            The state from ``init_state``. The method may change it in place.
 
         Returns
         -------
         continues : bool
-            True if the rule changed something, for example to a smaller learning rate, so that
-            training should continue with fresh patience. False, the default, ends it.
+            True if training should continue with fresh patience, because the rule has changed, for
+            example to a smaller learning rate. False, the default, ends the training.
         """
         return False
 
     def on_validation(self, validation_loss: float, score: float, state: Any) -> None:
         """React to a validation, after an epoch in which the training validated.
 
-        A training validates where the estimator has ``early_stopping`` or ``fit`` was given
-        ``X_val``; any other training never calls this. A rule whose later updates depend on it
-        keeps in the state what it needs, and must not be ``replayable``: a trace has no
-        validations. It is called before ``on_plateau``. Does nothing by default.
+        A training validates if the estimator has ``early_stopping`` or if ``fit`` got ``X_val``.
+        Other trainings never call this method. If later updates of a rule depend on the validation,
+        the rule keeps the necessary data in the state, and must not be ``replayable``, because a
+        trace has no validations. The method is called before ``on_plateau``. By default it does
+        nothing.
 
         Parameters
         ----------
         validation_loss : float
             Mean loss on the validation rows, without the penalty, of the parameters that
-            ``kept_params`` returns. May be infinite or NaN.
+            ``kept_params`` returns. It may be infinite or NaN.
         score : float
-            Score of the same parameters; higher is better. Minus the loss where a rollout computes
-            no scores.
+            Score of the same parameters. Higher is better. It is minus the loss if a rollout
+            computes no scores.
         state : object
-            The state from ``init_state``; may be changed in place.
+            The state from ``init_state``. The method may change it in place.
         """
         return
 
     def measure(self, params: np.ndarray, step: Step, state: Any) -> None:
         """Measure the values for ``kept_params`` that only a training can measure.
 
-        The training calls it before every ``kept_params``, while its rows are there. The result
-        goes into the state. Does nothing by default.
+        The training calls it before every ``kept_params``, while it still has its rows. The result
+        belongs into the state. By default the method does nothing.
 
         Parameters
         ----------
         params : ndarray of shape (n_params,)
-            After the last update.
+            Parameters after the last update.
         step : Step
-            The last step; ``step.params`` may be the parameters before its update.
+            The last step. ``step.params`` may be the parameters before its update.
         state : object
-            The state from ``init_state``; may be changed in place.
+            The state from ``init_state``. The method may change it in place.
         """
 
     def kept_params(self, params: np.ndarray, state: Any) -> np.ndarray:
         """Return the parameters that a fitted estimator gets.
 
-        The training itself continues from ``params``. Called after an epoch and after the training,
-        when its rows may be gone.
+        The training itself continues from ``params``. The method is called after an epoch and after
+        the training, when the rows may be deleted.
 
         Parameters
         ----------
         params : ndarray of shape (n_params,)
-            After the last update.
+            Parameters after the last update.
         state : object
             The state from ``init_state``.
 
         Returns
         -------
         kept : ndarray of shape (n_params,)
-            ``params`` itself by default. May be an array of the state: copy it before the next
-            step.
+            ``params`` itself by default. It may be an array of the state, so copy it before the
+            next step.
         """
         return params
 
     def on_new_params(self, state: Any) -> None:
-        """React before a training continues from parameters that were written in between.
+        """React before a training continues from parameters that somebody has changed.
 
-        A state that contains parameters, for example an average, has to drop them here. Running
-        means of gradients may be kept. Does nothing by default.
+        If a state contains parameters, for example an average, this method must remove them.
+        Running means of gradients may stay. By default it does nothing.
 
         Parameters
         ----------
         state : object
-            The state from ``init_state``; may be changed in place.
+            The state from ``init_state``. The method may change it in place.
         """
         return
 
     def schedule_has_ended(self, n_steps: int, n_planned: int) -> bool:
-        """Return whether the schedule has ended, so that more steps change next to nothing.
+        """Return whether the schedule has ended, so that further steps change almost nothing.
 
         Parameters
         ----------
         n_steps : int
-            Steps taken.
+            Number of steps so far.
         n_planned : int
-            Steps that schedules are planned for.
+            Number of planned steps.
 
         Returns
         -------
         has_ended : bool
-            False by default. Estimators warn of a training that continues under such a rule.
+            False by default. If it is True, estimators warn when the training continues.
         """
         return False
 
     def state_key(self) -> tuple:
         """Return the key of the state.
 
-        A training continues with its state under any rule of the same key. If a hyperparameter
-        changes which arrays the state has, or their meaning, it belongs into the key.
+        A continued training keeps its state if the new rule has the same key. If a hyperparameter
+        changes the arrays of the state, or their meaning, it belongs into the key.
 
         Returns
         -------
         key : tuple
-            Of classes, strings, numbers, arrays and tuples of them. The class alone by default, so
-            that a rule with another learning rate continues with the present moments.
+            A tuple of classes, strings, numbers, arrays and such tuples. By default it has only the
+            class, so a rule with another learning rate continues with the present moments.
         """
         return (type(self),)

@@ -411,7 +411,7 @@ def test_partial_fit_and_warm_start_continue_the_course():
 
 def test_pickles_clones_and_searches_have_the_doctor():
     doctor = TrainingDoctor()
-    with pytest.raises(NotFittedError, match="watched no training yet"):
+    with pytest.raises(NotFittedError, match="observed no training yet"):
         _ = doctor.diagnosis_
     model = classifier(max_iter=10).set_callbacks(doctor)
     search = GridSearchCV(model, {"alpha": [0.1, 1e-4]}, cv=2).fit(X, LABELS)

@@ -221,7 +221,7 @@ def test_quantities_of_patterns_refuse_a_recurrent_network_in_words():
     X, y = sequences()
     recorder = TraceRecorder("all")
     regressor(max_iter=1).set_callbacks(recorder).fit(X, y)
-    with pytest.raises(TypeError, match=r"layers that follow each other.*; got RecurrentNetwork"):
+    with pytest.raises(TypeError, match=r"layers follow each other.*; got RecurrentNetwork"):
         gradient_noise(recorder.trace_)
 
 

@@ -36,11 +36,11 @@ def test_columns_are_chosen_in_every_way(columns, expected):
 @pytest.mark.parametrize(
     ("columns", "names", "message"),
     [
-        ([4], NAMES, "columns has 4, and X has 4"),
+        ([4], NAMES, "columns has 4, but X has 4"),
         ([-5], NAMES, "columns has -5"),
-        ([1, 1], NAMES, "different"),
-        ([1, -3], NAMES, "different"),
-        ([True, False], NAMES, "mask of 2 columns, and X has 4"),
+        ([1, 1], NAMES, "twice"),
+        ([1, -3], NAMES, "twice"),
+        ([True, False], NAMES, "mask of 2 columns, but X has 4"),
         (["heigth"], NAMES, "Did you mean 'height'"),
         (["age"], None, "have none"),
         ([0.5], NAMES, "numbers, a slice, a mask or names"),

@@ -204,7 +204,7 @@ def test_y_of_another_length_and_weights_of_zero_are_refused():
 
 def test_a_warning_of_nothing_learned_speaks_of_the_columns():
     X = np.random.default_rng(0).standard_normal((200, 8))
-    with pytest.warns(ConvergenceWarning, match="If the columns of X have nothing in common, this"):
+    with pytest.warns(ConvergenceWarning, match="the columns of X have nothing in common, there"):
         network((1,), alpha=1e3, max_iter=5).fit(X)
 
 

@@ -103,7 +103,7 @@ PARAMETERS = [
     (
         lambda: fit(dropout=0.5, update_rule="lbfgs"),
         ValueError,
-        r"no one loss for LBFGS to search along",
+        r"while LBFGS searches for its minimum",
     ),
     (lambda: fit(validation_fraction=0.0), ValueError, r"'validation_fraction' parameter"),
     (
@@ -308,12 +308,12 @@ LABELS = [
     (
         lambda: fit(warm_start=True).set_params(loss="squared_error").fit(X, Y),
         ValueError,
-        r"which are 'softmax'; .* now ask for 'logistic'. Set warm_start=False",
+        r"which are 'softmax', .* now need 'logistic'. Set warm_start=False",
     ),
     (
         lambda: fit_numbers(warm_start=True).set_params(out_activation="tanh").fit(XR, YR),
         ValueError,
-        r"which are 'identity'; .* now ask for 'tanh'. Set warm_start=False",
+        r"which are 'identity', .* now need 'tanh'. Set warm_start=False",
     ),
     (
         lambda: (

@@ -163,8 +163,8 @@ class Dropping(UpdateRule):
     [
         ({"dropout_schedule": "adaptive"}, "'dropout_schedule' parameter"),
         ({"dropout_schedule": lambda t, n: 3.0}, r"makes the dropout 1.2 at step 1"),
-        ({"dropout_schedule": lambda t, n: np.nan}, r"dropout_schedule=.* the dropout is mult"),
-        ({"dropout_schedule": "cosine", "update_rule": Dropping()}, "sets dropout by itself"),
+        ({"dropout_schedule": lambda t, n: np.nan}, r"dropout_schedule=.* a factor of the dropout"),
+        ({"dropout_schedule": "cosine", "update_rule": Dropping()}, "sets dropout in every step"),
     ],
     ids=["adaptive", "large", "nan", "rule"],
 )

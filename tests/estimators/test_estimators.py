@@ -99,7 +99,7 @@ def test_starts_that_do_not_fit_are_refused(case):
         make(case).fit(X, y, intercept_init=intercepts[::-1])
     with pytest.raises(ValueError, match="must be finite"):
         make(case).fit(X, y, coef_init=[np.full_like(w, np.nan) for w in coefs])
-    with pytest.raises(ValueError, match="give one or the other"):
+    with pytest.raises(ValueError, match="or leave them out"):
         model.set_params(warm_start=True).fit(X, y, coef_init=coefs)
 
 

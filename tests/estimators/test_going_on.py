@@ -177,7 +177,7 @@ def test_going_on_with_other_layers_is_refused_with_both_sizes(case):
     model = make(case, warm_start=True).fit(X, y)
     n = model.n_outputs_
     message = (
-        rf"for layers \(4, 6, {n}\); hidden_layer_sizes and the data now ask for \(4, 7, {n}\)"
+        rf"last fit, \(4, 6, {n}\), but hidden_layer_sizes and the data now need \(4, 7, {n}\)"
     )
     with pytest.raises(ValueError, match=message):
         model.set_params(hidden_layer_sizes=(7,)).fit(X, y)

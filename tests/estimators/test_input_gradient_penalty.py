@@ -139,7 +139,7 @@ def test_a_learned_rule_trains_under_the_penalty():
     ).fit(X, y)
     assert student.loss_curve_[-1] < student.loss_curve_[0]
     neuron = LearnedUpdateRule(scope="neuron").fit(recorder.trace_)
-    with pytest.raises(ValueError, match="needs the derivatives of rule"):
+    with pytest.raises(ValueError, match="needs the deltas of rule"):
         student.set_params(update_rule=neuron).fit(X, y)
 
 

@@ -141,7 +141,7 @@ def test_a_training_that_is_continued_keeps_its_input_layer(name):
     model.fit(X[:50] * 3, Y[:50])
     assert model.network_.input_layer == layer
     model.set_params(scaling_layer=not model.scaling_layer)
-    with pytest.raises(ValueError, match="scaling_layer or numeric_embedding have changed"):
+    with pytest.raises(ValueError, match="scaling_layer or numeric_embedding has changed"):
         model.fit(X, Y)
     assert model.network_.input_layer == layer
 
@@ -279,7 +279,7 @@ def test_a_classifier_learns_what_a_line_cannot(embedding):
     [
         ({"X": csr_array(X)}, ValueError, "scaling_layer needs a dense X"),
         ({"X": csr_array(X), **SETTINGS["waves"]}, ValueError, "numeric_embedding needs a dense X"),
-        ({"input_gradient_penalty": 0.1}, ValueError, "input_gradient_penalty=0.1 is for networks"),
+        ({"input_gradient_penalty": 0.1}, ValueError, "penalty=0.1 and scaling_layer do not work"),
         ({"numeric_embedding": "waves"}, ValueError, "numeric_embedding must be one of"),
         ({"numeric_embedding": PeriodicEmbedding}, TypeError, "add parentheses"),
         ({"scaling_layer": 1.5}, ValueError, "scaling_layer"),

@@ -164,7 +164,7 @@ def test_noise_of_linear_regression_is_a_ridge_penalty():
     [
         ({"input_noise": -1.0}, False, "'input_noise' parameter"),
         ({"input_noise": np.inf}, False, "'input_noise' parameter"),
-        ({"update_rule": "lbfgs"}, False, "no one loss for LBFGS to search along: set input_noise"),
+        ({"update_rule": "lbfgs"}, False, "while LBFGS searches for its minimum: set input_noise"),
         ({}, True, r"sparse X would become dense: pass X.toarray\(\), or use dropout"),
     ],
 )

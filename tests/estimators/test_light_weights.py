@@ -30,7 +30,7 @@ def test_weights_that_sum_to_1_warn_of_a_strong_penalty():
     X, y = numbers()
     with pytest.warns(
         UserWarning,
-        match=r"weigh 0\.0167 on average, so alpha=0\.0001 is as strong as alpha=0\.006",
+        match=r"row is 0\.0167, so alpha=0\.0001 is as strong as alpha=0\.006 for weights of mean",
     ):
         light = make().fit(X, y, np.full(60, 1 / 60))
     # It is as strong as the message says: weights in the same ratios with that penalty train to the
@@ -62,14 +62,14 @@ def test_counts_and_usual_weights_are_silent():
 def test_weights_of_classes_are_named():
     X, y = classes("binary")
     model = BackpropMLPClassifier((4,), max_iter=3, class_weight={0: 0.01, 1: 0.02}, random_state=0)
-    with pytest.warns(UserWarning, match="class_weight: rows weigh 0.01"):
+    with pytest.warns(UserWarning, match="class_weight: the mean weight of a row is 0.01"):
         model.fit(X, y)
 
 
 def test_a_stream_warns_once():
     X, y = numbers()
     model = make()
-    with pytest.warns(UserWarning, match="rows weigh") as caught:
+    with pytest.warns(UserWarning, match="mean weight of a row") as caught:
         for _ in range(4):
             model.partial_fit(X, y, np.full(60, 1e-3))
     assert len(caught) == 1

@@ -120,7 +120,7 @@ def test_one_member_is_the_estimator_itself_and_draws_no_seed():
     again = BackpropMLPClassifier((6,), max_iter=4, random_state=3, n_members=1).fit(X, y)
     assert again.params_.tobytes() == model.params_.tobytes()
     for unfitted_or_one in (again, BackpropMLPClassifier()):
-        with pytest.raises(AttributeError, match="it has after fit with n_members > 1"):
+        with pytest.raises(AttributeError, match="before a fit with n_members > 1"):
             _ = unfitted_or_one.members_
 
 
@@ -245,7 +245,7 @@ def test_warm_start_with_another_number_is_an_error(before, now):
     )
     expected = model.fit(X, y).predict_proba(X)
     model.set_params(n_members=now)
-    with pytest.raises(ValueError, match=f"are {before}, and n_members={now} now"):
+    with pytest.raises(ValueError, match=f"number is {before}, but n_members={now} now"):
         model.fit(X, y)
     assert_array_equal(model.predict_proba(X), expected)
 
@@ -279,8 +279,8 @@ def test_one_warning_for_all_members():
         warnings.simplefilter("always")
         model.fit(X, y)
     assert [one.category for one in caught] == [ConvergenceWarning]
-    assert "3 of 3 members deserve" in str(caught[0].message)
-    assert "member 0: Maximum number of epochs (2)" in str(caught[0].message)
+    assert "3 of 3 members have a warning" in str(caught[0].message)
+    assert "member 0 is: Maximum number of epochs (2)" in str(caught[0].message)
 
 
 def test_pickle_and_clone():
@@ -506,7 +506,7 @@ def test_ctrl_c_ends_the_fit_with_the_networks_so_far(member):
     mean = np.mean([one.predict_proba(X) for one in model.members_], axis=0)
     assert_allclose(model.predict_proba(X), mean)
     model.set_params(warm_start=True)
-    with pytest.raises(ValueError, match=f"are {member + 1}, and n_members=4 now"):
+    with pytest.raises(ValueError, match=f"number is {member + 1}, but n_members=4 now"):
         model.fit(X, y)
 
 

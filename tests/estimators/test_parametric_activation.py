@@ -150,7 +150,7 @@ def test_rates_select_factors_by_their_name():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"update_rule": LinearBackprop(), "activation": "identity"}, "derivatives of rule"),
+        ({"update_rule": LinearBackprop(), "activation": "identity"}, "deltas of rule"),
         ({"input_gradient_penalty": 0.1}, "has no gradient for a parametric activation"),
         ({"update_rule": load_pretrained}, "updates weights and biases alone"),
         ({"parametric_activation": "yes"}, "'parametric_activation' parameter"),

@@ -261,7 +261,7 @@ def test_rules_that_send_errors_back_are_refused(rule):
         X = np.random.default_rng(0).normal(size=(60, 3))
         BackpropMLPRegressor((3,), max_iter=2).set_callbacks(recorder).fit(X, X[:, 0])
         rule = LearnedUpdateRule(scope="neuron").fit(recorder.trace_)
-    with pytest.raises(ValueError, match="sends errors back in its own way"):
+    with pytest.raises(ValueError, match="computes the errors of a layer from the next layer only"):
         regressor(update_rule=rule).fit(sequences, [one[-1] for one in sums])
 
 
@@ -347,7 +347,7 @@ EMPTY[2] = np.nan
 BAD = {
     "NaN within a sequence": (HOLE, "Input X contains NaN at time step 0 of row 0"),
     "infinity": (INFINITE, "Input X contains infinity"),
-    "no time step": (EMPTY, "NaN alone in row 2"),
+    "no time step": (EMPTY, "only NaN in row 2"),
     "sparse": (csr_array(np.eye(30)), "Sparse data was passed"),
     "four axes": (PADDED[..., None], "n_samples, n_timesteps, n_features"),
     "no features": (PADDED[:, :, :0], "each of them 1 or more"),
@@ -355,7 +355,7 @@ BAD = {
         [np.ones((3, 2)), np.ones((3, 1))] * 15,
         "the same n_features",
     ),
-    "NaN in a list": ([np.full((2, 2), np.nan)] * 30, "NaN alone in row 0"),
+    "NaN in a list": ([np.full((2, 2), np.nan)] * 30, "only NaN in row 0"),
 }
 
 

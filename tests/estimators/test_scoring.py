@@ -78,7 +78,7 @@ def test_averages_of_predicted_labels_are_those_of_the_labels_there():
 
 
 WORDS = np.array(["no", "yes"])
-POSITIVE = r"which of the classes \['no', 'yes'\] is the positive one"
+POSITIVE = r"None of the classes \['no', 'yes'\] is the positive class of this metric"
 FAILING = [
     (
         "f1",
@@ -92,10 +92,10 @@ FAILING = [
     ),
     ("average_precision", "words", POSITIVE),
     ("neg_brier_score", "words", POSITIVE + r" \(pos_label is None\)"),
-    ("jaccard", "other numbers", r"which of the classes \[2, 5\] .*pos_label=5"),
-    ("f1", "multiclass", r"for two classes: .* scoring='f1_macro'"),
-    (make_scorer(f1_score), "multiclass", r"for two classes: .* scoring='f1_macro'"),
-    ("recall", "multilabel", r"for two classes: .* scoring='recall_macro'"),
+    ("jaccard", "other numbers", r"None of the classes \[2, 5\] .*pos_label=5"),
+    ("f1", "multiclass", r"for two classes\. .* scoring='f1_macro'"),
+    (make_scorer(f1_score), "multiclass", r"for two classes\. .* scoring='f1_macro'"),
+    ("recall", "multilabel", r"for two classes\. .* scoring='recall_macro'"),
     ("f1_samples", "binary", r"for rows with several labels each"),
     ("roc_auc", "multiclass", r"scoring='roc_auc_ovr' or 'roc_auc_ovo'"),
     ("accuracy", "columns", r"take one column of classes: pass a function"),
@@ -134,7 +134,7 @@ def test_labels_that_a_scorer_cannot_take_fail_before_the_first_epoch_with_the_c
     n_epochs, said = epochs_of(network(scoring=scoring, early_stopping=True), X, y)
     assert n_epochs == 0
     assert re.search(message, said)
-    assert "have no row of the classes" not in said
+    assert "No validation row has" not in said
     model = network(max_iter=1).fit(X, y)
     with pytest.raises((TypeError, ValueError)):  # scikit-learn refuses them too
         check_scoring(model, scoring)(model, X, y)
@@ -157,7 +157,7 @@ def test_advice_on_a_scorer_that_fails_depends_on_the_cause(scoring, kind, messa
     X, y = classes(kind, n=80, seed=6)
     said = epochs_of(network(scoring=scoring, early_stopping=True), X, y)[1]
     assert re.search(message, said)
-    assert "have no row of the classes" not in said
+    assert "No validation row has" not in said
 
 
 OF_LABELS = [
@@ -197,7 +197,7 @@ def test_advice_on_a_class_that_the_rows_lack_names_it():
     def needs_all(model, X, y):
         raise ValueError("too few classes")
 
-    with pytest.raises(ValueError, match=r"have no row of the classes \['bee'\]: pass X_val"):
+    with pytest.raises(ValueError, match=r"No validation row has .* classes \['bee'\]: pass X_val"):
         network(scoring=needs_all).fit(X, y, X_val=X[few], y_val=y[few])
 
 
@@ -224,4 +224,7 @@ def test_a_score_that_is_not_defined_warns_once():
         network(scoring="roc_auc").fit(X, y, X_val=X[few], y_val=y[few])
     said = [str(one.message) for one in caught if "scoring='roc_auc' is NaN" in str(one.message)]
     assert len(said) == 1
-    assert "no row of the classes [0]: pass X_val and y_val that have all" in said[0]
+    assert (
+        "No validation row has one of the classes [0]: pass X_val and y_val with all classes"
+        in said[0]
+    )

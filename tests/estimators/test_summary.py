@@ -58,6 +58,17 @@ def test_the_steps_of_an_epoch(params, epoch):
     assert trained.startswith(f"{model.n_iter_} epochs, {model._training_state.n_steps} steps")
 
 
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_label_smoothing_is_that_of_the_last_fit(n_members):
+    model = fitted(label_smoothing=0.1, n_members=n_members)
+    model.set_params(label_smoothing=0.2)
+    assert model.summary().facts["loss"] == "log_loss, alpha=0.0001, label_smoothing=0.1"
+    assert "label_smoothing=0.1" in str(pickle.loads(pickle.dumps(model)).summary())
+    X, y = classes("multiclass", n=50, seed=1)
+    assert "label_smoothing=0.2" in model.partial_fit(X, y).summary().facts["loss"]
+    assert "label_smoothing" not in str(fitted(n_members=n_members).summary())
+
+
 def test_the_numbers_are_those_of_the_layout():
     X, y = numbers(2, n=30, dtype=np.float32)
     model = BackpropMLPRegressor((300, 200), max_iter=1, update_rule=SGD(0.01)).fit(X, y)

@@ -147,7 +147,7 @@ def test_metadata_routing_brings_the_weights():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, r"^sample_weight_val weighs the rows of X_val and y_val: pass these too"),
+        ({}, r"^sample_weight_val has the weights of the rows of X_val and y_val: pass these too"),
         (
             {"sample_weight_val": [1.0]},
             r"sample_weight_val\): sample_weight\.shape == \(1,\), expected \(40,\)",
@@ -228,7 +228,7 @@ def test_a_frame_of_numbers_that_a_pipeline_did_not_scale_is_warned_of():
         with (
             pytest.warns(UserWarning, match="X has feature names"),
             pytest.warns(
-                UserWarning, match=r"^X_val has feature names, and X has none\. .*transform_input"
+                UserWarning, match=r"^X_val has feature names, but X has none\. .*transform_input"
             ),
         ):
             Pipeline(steps).fit(X, y, X_val=X, y_val=y)

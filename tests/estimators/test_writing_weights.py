@@ -263,10 +263,26 @@ def test_patience_begins_anew_after_weights_were_written():
             ValueError,
             "params_ must be finite in float64",
         ),
-        (lambda m: m.coefs_.append(m.coefs_[0]), TypeError, "as many as they are"),
-        (lambda m: m.coefs_.pop(), TypeError, "as many as they are"),
-        (lambda m: m.coefs_.__delitem__(0), TypeError, "as many as they are"),
-        (lambda m: m.coefs_.__imul__(2), TypeError, "as many as they are"),
+        (
+            lambda m: m.coefs_.append(m.coefs_[0]),
+            TypeError,
+            "of a fitted network do not change",
+        ),
+        (
+            lambda m: m.coefs_.pop(),
+            TypeError,
+            "of a fitted network do not change",
+        ),
+        (
+            lambda m: m.coefs_.__delitem__(0),
+            TypeError,
+            "of a fitted network do not change",
+        ),
+        (
+            lambda m: m.coefs_.__imul__(2),
+            TypeError,
+            "of a fitted network do not change",
+        ),
     ],
 )
 def test_weights_that_do_not_fit_are_an_error_that_names_the_layer(write, error, message):

@@ -162,7 +162,7 @@ def write(name):
 @pytest.mark.parametrize("name", ["gradients", "params", "activations", "deltas"])
 def test_a_rule_that_writes_to_a_read_only_array_is_named(name, around):
     with pytest.raises(
-        ValueError, match=r"^Writing wrote to an array that is read-only .* to be read"
+        ValueError, match=r"^Writing wrote to an array that is read-only .* are read-only"
     ) as raised:
         network(around(write(name))).fit(X, Y)
     assert "read-only" in str(raised.value.__cause__)

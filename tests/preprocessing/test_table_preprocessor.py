@@ -39,18 +39,18 @@ def test_numbers_are_scaled_as_by_the_clipper_and_gaps_become_the_median(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("least", [1, 5, 0.1])
-def test_levels_are_those_of_the_one_hot_encoder(seed, least):
+def test_categories_are_those_of_the_one_hot_encoder(seed, least):
     rng = np.random.default_rng(seed)
-    levels = rng.choice(list("abcdefgh"), (150, 2), p=np.array([8, 7, 6, 4, 2, 1, 1, 1]) / 30)
+    table = rng.choice(list("abcdefgh"), (150, 2), p=np.array([8, 7, 6, 4, 2, 1, 1, 1]) / 30)
     later = rng.choice(list("abcdefghxy"), (50, 2))
     encoder = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=least, sparse_output=False
-    ).fit(levels)
-    preprocessor = TablePreprocessor(min_frequency=least).fit(levels)
-    for X in (levels, later):
+    ).fit(table)
+    preprocessor = TablePreprocessor(min_frequency=least).fit(table)
+    for X in (table, later):
         assert (preprocessor.transform(X) == encoder.transform(X)).all()
         frame = pd.DataFrame(X).astype("category")
-        assert (preprocessor.fit(levels).transform(frame.to_numpy()) == encoder.transform(X)).all()
+        assert (preprocessor.fit(table).transform(frame.to_numpy()) == encoder.transform(X)).all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -168,7 +168,7 @@ def test_columns_that_are_no_numbers_have_a_clear_error(column, words):
 def test_errors_of_later_rows():
     frame, _ = make_table()
     preprocessor = TablePreprocessor().fit(frame)
-    with pytest.raises(ValueError, match="'rooms' of X had numbers in fit, and now has 'many'"):
+    with pytest.raises(ValueError, match="'rooms' of X had numbers in fit, but now has 'many'"):
         preprocessor.transform(frame.assign(rooms="many"))
     with pytest.raises(ValueError, match="feature names should match"):
         preprocessor.transform(frame.rename(columns={"rooms": "other"}))

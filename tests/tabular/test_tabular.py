@@ -187,7 +187,7 @@ def test_the_temperature_is_the_best_one_for_the_validation_rows(n_classes):
 
 def test_calibration_needs_rows_and_probabilities():
     X, y = np.arange(20.0)[:, None], np.arange(20) % 2
-    with pytest.raises(ValueError, match="not trained on: set early_stopping=True"):
+    with pytest.raises(ValueError, match="needs validation rows: set early_stopping=True"):
         BackpropMLPClassifier(calibration="temperature", max_iter=2).fit(X, y)
     with pytest.raises(ValueError, match="needs loss='log_loss'"):
         BackpropMLPClassifier(calibration=2.0, loss="squared_error", max_iter=2).fit(X, y)
@@ -287,7 +287,7 @@ def test_other_preprocessors_and_networks():
         random_state=0,
     ).fit(frame, score)
     assert model.network_.layout_.layer_sizes == (2, 8, 1)
-    with pytest.raises(ValueError, match="exp outputs of the network lie between 0 and inf"):
+    with pytest.raises(ValueError, match="exp outputs of the network are between 0 and inf"):
         TabularMLPRegressor(network=BackpropMLPRegressor(loss="poisson")).fit(frame, score**2)
     poisson = TabularMLPRegressor(
         network=BackpropMLPRegressor((8,), loss="poisson"), scale_target=False, max_iter=3

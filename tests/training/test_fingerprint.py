@@ -375,7 +375,7 @@ def test_a_fingerprint_does_not_depend_on_addresses():
 
 
 def test_only_what_can_be_called_is_taken_for_a_function():
-    with pytest.raises(TypeError, match="takes what can be called, got a int"):
+    with pytest.raises(TypeError, match="needs a callable, got a int"):
         callable_fingerprint(3)
 
 

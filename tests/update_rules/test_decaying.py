@@ -89,7 +89,7 @@ def test_a_training_counts_its_own_epochs(batch_size):
 def test_one_of_the_two_units_has_to_be_left_alone(kind, given):
     rule = kind(decay_epochs=5) if given is None else kind(decay_epochs=5, weight_decay=given)
     rule.init_state(ParameterLayout((2, 1)))
-    with pytest.raises(ValueError, match="both say how fast weights decay"):
+    with pytest.raises(ValueError, match="both set the decay of the weights"):
         rule.set_params(weight_decay=0.37).init_state(ParameterLayout((2, 1)))
 
 
@@ -99,7 +99,7 @@ def test_a_class_with_a_decay_of_its_own_needs_no_parameter_for_it():
             super().__init__(weight_decay=1.0, decay_epochs=decay_epochs)
 
     Strong().init_state(ParameterLayout((2, 1)))
-    with pytest.raises(ValueError, match=r"weight_decay=1.0 and decay_epochs=2 both say"):
+    with pytest.raises(ValueError, match=r"weight_decay=1.0 and decay_epochs=2 both set"):
         Strong(decay_epochs=2).init_state(ParameterLayout((2, 1)))
 
 
@@ -169,5 +169,5 @@ def test_decay_has_no_schedule_that_depends_on_the_loss(schedule):
 def test_an_error_of_a_schedule_names_the_parameter():
     X, y = [[0.0], [1.0], [2.0]], [0, 1, 1]
     rule = AdamW(decay_schedule=lambda t, t_planned: -1.0)
-    with pytest.raises(ValueError, match=r"decay_schedule=.* which the decay of the weights"):
+    with pytest.raises(ValueError, match=r"decay_schedule=.* a factor of the decay of the weights"):
         BackpropMLPClassifier((2,), update_rule=rule).fit(X, y)

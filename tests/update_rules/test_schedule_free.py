@@ -122,11 +122,20 @@ def test_the_average_is_lower_than_the_path():
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (Safeguarded(ScheduleFree("sgd")), "ScheduleFree within Safeguarded .* one of them has"),
-        (ScheduleFree(Safeguarded("sgd")), "Safeguarded within ScheduleFree .* one of them has"),
+        (
+            Safeguarded(ScheduleFree("sgd")),
+            "Safeguarded changes the updates of ScheduleFree, .* one of them has",
+        ),
+        (
+            ScheduleFree(Safeguarded("sgd")),
+            "ScheduleFree changes the updates of Safeguarded, .* one of them has",
+        ),
         (Safeguarded(Clipped(ScheduleFree("sgd"))), "one of them has to go"),
         (ScheduleFree(Averaged("sgd")), r"write Averaged\(ScheduleFree\(...\)\)"),
-        (Safeguarded(Safeguarded("sgd")), "Safeguarded within Safeguarded .* one of them has"),
+        (
+            Safeguarded(Safeguarded("sgd")),
+            "Safeguarded changes the updates of Safeguarded, .* one of them has",
+        ),
     ],
 )
 def test_what_follows_updates_is_not_put_where_they_are_altered(rule, message):
@@ -137,8 +146,8 @@ def test_what_follows_updates_is_not_put_where_they_are_altered(rule, message):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"learning_rate": 0.1}, r"the rule within: ScheduleFree\(AdamW\(0.01, beta_1=0.0\)\)"),
-        ({"weight_decay": 0.1}, "a parameter of the rule within"),
+        ({"learning_rate": 0.1}, r"the wrapped rule: ScheduleFree\(AdamW\(0.01, beta_1=0.0\)\)"),
+        ({"weight_decay": 0.1}, "a parameter of the wrapped rule"),
         ({"beta_1": 0.95}, "Use beta"),
         ({"schedule": "cosine"}, "Use warmup_steps"),
     ],

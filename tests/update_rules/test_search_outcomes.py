@@ -156,7 +156,7 @@ def test_a_rule_that_misuses_the_protocol_is_an_error(send, error, message):
 
 def test_a_rule_that_does_nothing_is_found_out():
     with pytest.warns(
-        ConvergenceWarning, match="it took no iteration, though there are derivatives larger"
+        ConvergenceWarning, match="it made no iteration, though some derivatives are larger"
     ):
         model(answering(lambda *given: None)).fit(X, Y)
 

@@ -244,7 +244,7 @@ def test_a_line_search_cannot_set_dropout():
         def minimize(self, objective, params, state, *, max_iter, tol, on_iteration):
             return None
 
-    with pytest.raises(ValueError, match=r"sets_dropout=True draws other neurons .* Search"):
+    with pytest.raises(ValueError, match=r"sets_dropout=True drops other neurons .* Search"):
         network(Search(), batch_size="full")
 
 
