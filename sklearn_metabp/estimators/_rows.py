@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, _get_feature_names, v
 
 from sklearn_metabp.targets import Targets, as_labels
 from sklearn_metabp.targets.class_weights import check_row_weights
-from sklearn_metabp.training import fingerprint
+from sklearn_metabp.training.fingerprint import fingerprint
 
 DTYPES = (np.float64, np.float32)
 _PLAIN = (np.ndarray, csr_array, csr_matrix)

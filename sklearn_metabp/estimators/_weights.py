@@ -27,13 +27,13 @@ def explain_lack(estimator: Any, name: str) -> str:
             f"{kind!r} object of {len(members)} networks has no attribute {name!r}: each network "
             f"has its own, such as model.members_[0].{name}"
         )
+    if name == "members_":
+        return f"{kind!r} object has no attribute 'members_' before a fit with n_members > 1"
     if vars(estimator).get("_params") is not None:
         return (
             f"{kind!r} object has no attribute {name!r}: it is compact, and compact() drops the "
             "state of the training"
         )
-    if name == "members_":
-        return f"{kind!r} object has no attribute 'members_' before a fit with n_members > 1"
     return f"{kind!r} object has no attribute {name!r} before fit"
 
 

@@ -6,11 +6,11 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
 from sklearn_metabp.network import StepReport, rounded
-from sklearn_metabp.plotting.axes import grid_of_axes, line_styles
+from sklearn_metabp.optional_libraries import require_library
+from sklearn_metabp.plotting.axes import grid_of_axes
 from sklearn_metabp.plotting.step_drawing import (
     INCHES,
     bounds,
@@ -19,6 +19,7 @@ from sklearn_metabp.plotting.step_drawing import (
     places_of,
 )
 from sklearn_metabp.plotting.step_panels import PANELS, Numbers, Panel
+from sklearn_metabp.plotting.style import line_styles
 from sklearn_metabp.tracing import Trace
 
 # Texts of more neurons or links lie on each other.
@@ -125,7 +126,7 @@ class StepDisplay:
             weights between two layers, or 6 layers; if it is recurrent or has an input layer; if
             the trace has no such step, or lacks a variable; if there is no such pattern or panel.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_trace")
+        require_library("matplotlib", f"{cls.__name__}.from_trace")
         panels = _check_panels(show)
         if not isinstance(trace, Trace):
             raise ValueError(f"trace must be a Trace, as a TraceRecorder makes it, got {trace!r}.")
@@ -164,7 +165,7 @@ class StepDisplay:
         -------
         display : StepDisplay
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        require_library("matplotlib", f"{type(self).__name__}.plot")
         panels = _check_panels(show)
         style = _validate_style_kwargs({"fontsize": 9}, text_kwargs or {})
         numbers, at = Numbers(self.report), places_of(self.report.network.layout.layer_sizes)

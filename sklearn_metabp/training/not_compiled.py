@@ -3,7 +3,7 @@
 import warnings
 from functools import cache
 
-from sklearn_metabp import _kernels
+from sklearn_metabp._kernels import COMPILED
 
 #: Processor time of a fit on the fallbacks over that on compiled kernels, as
 #: ``benchmarks/without_compiler.py`` prints it for the digits.
@@ -28,7 +28,7 @@ class NotCompiledWarning(RuntimeWarning):
 @cache
 def warn_if_not_compiled() -> None:
     """Give a :class:`NotCompiledWarning` if the kernels are not compiled; once, as it is cached."""
-    if not _kernels.COMPILED:
+    if not COMPILED:
         warnings.warn(
             "The kernels of sklearn_metabp are not compiled: there was no C compiler when the "
             "package was installed. Trainings run on NumPy. The results are the same, and a fit "

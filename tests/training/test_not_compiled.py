@@ -10,7 +10,6 @@ from sklearn_metabp import (
     BackpropMLPClassifier,
     BackpropMLPRegressor,
     NotCompiledWarning,
-    _kernels,
 )
 from sklearn_metabp.training import not_compiled
 
@@ -45,7 +44,7 @@ def warnings_of(train):
     ids=["fit", "partial_fit", "members", "line search"],
 )
 def test_the_first_training_warns_and_the_next_does_not(train, as_at_the_start, monkeypatch):
-    monkeypatch.setattr(_kernels, "COMPILED", False)
+    monkeypatch.setattr(not_compiled, "COMPILED", False)
     (message,) = warnings_of(train)
     assert f"{not_compiled.TIMES_AS_LONG} times as long" in message
     assert "Install a C compiler" in message
@@ -53,12 +52,12 @@ def test_the_first_training_warns_and_the_next_does_not(train, as_at_the_start, 
 
 
 def test_compiled_kernels_give_no_warning(as_at_the_start, monkeypatch):
-    monkeypatch.setattr(_kernels, "COMPILED", True)
+    monkeypatch.setattr(not_compiled, "COMPILED", True)
     assert warnings_of(lambda: BackpropMLPClassifier((3,), **SHORT).fit(X, Y)) == []
 
 
 def test_the_filter_of_the_suite_knows_the_warning(as_at_the_start, monkeypatch, pytestconfig):
-    monkeypatch.setattr(_kernels, "COMPILED", False)
+    monkeypatch.setattr(not_compiled, "COMPILED", False)
     if not any("not compiled" in one for one in pytestconfig.getini("filterwarnings")):
         pytest.skip("the tests run with other settings")
     BackpropMLPRegressor((3,), **SHORT).partial_fit(X, Y)
