@@ -134,18 +134,24 @@ def _interval(of: tuple[float, float, float], n_digits: int = 3) -> str:
     return f"{_number(value)} [{_number(low, n_digits)}, {_number(high, n_digits)}]"
 
 
-def _cell(ratios: np.ndarray | None) -> str:
-    """Return mean and interval of ratios for a narrow column."""
-    return "-" if ratios is None else _interval(summarise(ratios).mean, 2)
+def _middle(ratios: np.ndarray, medians: bool) -> tuple[float, float, float]:
+    """Return the geometric mean of ratios, or their median, with its interval."""
+    summary = summarise(ratios)
+    return summary.median if medians else summary.mean
 
 
-def print_overview(outcome: Outcome, over: str) -> None:
-    """Print geometric means of the main numbers over those of a side, one row a side."""
+def _cell(ratios: np.ndarray | None, medians: bool = False) -> str:
+    """Return mean or median of ratios and its interval for a narrow column."""
+    return "-" if ratios is None else _interval(_middle(ratios, medians), 2)
+
+
+def print_overview(outcome: Outcome, over: str, medians: bool = False) -> None:
+    """Print geometric means, or medians, of the main numbers over those of a side."""
     counts = ", ".join(
         f"{len(names_of(outcome, kinds))} {title}"
         for title, kinds in (("sets of classes", (True,)), ("of numbers", (False,)))
     )
-    print(f"\nGeometric means over {over}, {counts}")
+    print(f"\n{'Medians' if medians else 'Geometric means'} over {over}, {counts}")
     print(f"{'':<22} {'error':<18} {'log loss':<18} {'RMSE':<18} {'seconds':>7}")
     for side in outcome.results:
         if side == over:
@@ -154,9 +160,9 @@ def print_overview(outcome: Outcome, over: str) -> None:
             ratios_of(outcome, side, over, measure, names_of(outcome, measure.kinds))
             for measure in (ERROR, LOG_LOSS, RMSE, SECONDS)
         )
-        row = " ".join(f"{_cell(each):<18}" for each in cells)
-        mean = "-" if seconds is None else _number(summarise(seconds).mean[0], 2)
-        print(f"{side:<22} {row} {mean:>7}")
+        row = " ".join(f"{_cell(each, medians):<18}" for each in cells)
+        of_seconds = "-" if seconds is None else _number(_middle(seconds, medians)[0], 2)
+        print(f"{side:<22} {row} {of_seconds:>7}")
 
 
 def report(outcome: Outcome, over: str) -> None:

@@ -56,15 +56,13 @@ def quoted():
 
 @pytest.mark.parametrize("message", quoted() if PAGE.exists() else [])
 def test_a_quoted_message_is_in_the_sources(message, strings):
-    pattern = re.escape(message).replace("CMASearch", ".*").replace("Trace\\.to_frame", ".*")
-    assert re.search(pattern, strings)
+    assert message in strings
 
 
 def test_messages_are_found_in_the_page():
     """An entry has a message: printed by an example or quoted, or it is a symptom in words."""
     without = [title for title, text in sections() if ">>>" not in text and "::" not in text]
     assert without == [
-        "The fit is slow: no compiler",
         "The fit begins anew, in spite of a checkpoint",
         "A worker process stopped while some jobs were being executed",
     ]
