@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sklearn_metabp
 from sklearn_metabp import LineSearchRule, UpdateRule
+from sklearn_metabp.plotting import figure_style
 from sklearn_metabp.update_rules import TrainingRule
 
 DOCS = Path(__file__).parent
@@ -130,7 +131,7 @@ plot_include_source = True
 plot_html_show_source_link = False
 plot_html_show_formats = False
 plot_formats = [("png", 144)]
-plot_rcparams = {"figure.figsize": (6.4, 3.6), "figure.constrained_layout.use": True}
+plot_rcparams = figure_style() | {"figure.figsize": (6.4, 3.6)}
 plot_apply_rcparams = True
 
 html_theme = "pydata_sphinx_theme"
