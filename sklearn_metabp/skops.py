@@ -13,7 +13,8 @@ Examples
 >>> X, y = load_iris(return_X_y=True)
 >>> model = BackpropMLPClassifier(tol=0.01, random_state=0).fit(X, y)
 >>> loaded = skops.io.loads(skops.io.dumps(model), trusted=TRUSTED_TYPES)
->>> print("largest difference", abs(loaded.predict_proba(X) - model.predict_proba(X)).max())
+>>> differences = loaded.predict_proba(X) - model.predict_proba(X)
+>>> print("largest difference", abs(differences).max())
 largest difference 0.0
 """
 

@@ -1,6 +1,4 @@
-import os
 import pkgutil
-import sys
 from importlib import import_module
 
 import pytest
@@ -15,15 +13,6 @@ from sklearn_metabp.update_rules import program
 RULE_MODULES = [
     f"{update_rules.__name__}.{m.name}" for m in pkgutil.iter_modules(update_rules.__path__)
 ]
-
-os.environ["MPLBACKEND"] = "Agg"  # nothing is shown, wherever the tests run
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(autouse=True)

@@ -84,7 +84,7 @@ def test_parameters_of_other_libraries_are_answered_with_ours(estimator, ours):
         (lambda: BackpropRNNClassifier(units=3), "Use hidden_size."),
         (lambda: BackpropMLPClassifier(hidden_layer_size=3), "Did you mean 'hidden_layer_sizes'?"),
         (lambda: BackpropMLPClassifier(max_epochs=3), "Use max_iter"),
-        (lambda: BackpropMLPRegressor(n_jobs=2), "n_threads for the threads of one fit"),
+        (lambda: BackpropMLPRegressor(n_jobs=2), "n_threads, the threads of one fit"),
         (lambda: BackpropMLPRegressor(class_weights=None), "no parameter 'class_weights'."),
         (lambda: BackpropAutoencoder(nu=0.1), "Use contamination"),
         (lambda: BackpropAutoencoder(preprocessing=True), "make_pipeline(StandardScaler()"),

@@ -65,8 +65,13 @@ def for_types_alone(source):
 def test_a_module_that_imports_a_library_asks_for_it_first(module):
     source = for_types_alone((PACKAGE / module).read_text("utf-8"))
     assert "sklearn.utils._optional_dependencies" not in source  # their errors name no extra
-    # onnx/__init__.py asks for the other modules of its package, and displays for axes.py.
-    asks = {"onnx": "onnx/__init__.py", "plotting/axes.py": "plotting/trace.py"}
+    # onnx/__init__.py asks for the other modules of its package, and displays for their drawings.
+    asks = {
+        "onnx": "onnx/__init__.py",
+        "plotting/axes.py": "plotting/trace.py",
+        "plotting/style.py": "plotting/trace.py",
+        "plotting/step_drawing.py": "plotting/step.py",
+    }
     asker = asks.get(module.as_posix()) or asks.get(module.parts[0]) or module
     text = (PACKAGE / asker).read_text("utf-8")
     for library in imported(source):
@@ -84,7 +89,7 @@ def recorded():
     return recorder.trace_, history
 
 
-@pytest.mark.parametrize("name", plotting.__all__)
+@pytest.mark.parametrize("name", [name for name in plotting.__all__ if "Display" in name])
 def test_a_display_names_the_extra_before_it_looks_at_anything_else(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     display = getattr(plotting, name)

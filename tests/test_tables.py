@@ -601,12 +601,15 @@ def test_the_parts_are_printed_over_the_estimators(short_table_parts, capsys, mo
     arguments += ["--parts", "standard scaling; no temperature; target not scaled"]
     monkeypatch.setattr("sys.argv", arguments)
     short_table_parts.main()
-    title, _, *rows = capsys.readouterr().out.split("\n\n")[-1].strip().split("\n")
-    assert title == "Geometric means over TabularMLP, 1 sets of classes, 1 of numbers"
-    # Places of the columns: error, log loss and RMSE.
-    is_there = {row[:22].strip(): [row[at] != "-" for at in (23, 42, 61)] for row in rows}
-    assert is_there == {
-        "standard scaling": [True, True, True],
-        "no temperature": [True, True, False],
-        "target not scaled": [False, False, True],
-    }
+    for block, middle in zip(
+        capsys.readouterr().out.split("\n\n")[-2:], ("Geometric means", "Medians"), strict=True
+    ):
+        title, _, *rows = block.strip().split("\n")
+        assert title == f"{middle} over TabularMLP, 1 sets of classes, 1 of numbers"
+        # Places of the columns: error, log loss and RMSE.
+        is_there = {row[:22].strip(): [row[at] != "-" for at in (23, 42, 61)] for row in rows}
+        assert is_there == {
+            "standard scaling": [True, True, True],
+            "no temperature": [True, True, False],
+            "target not scaled": [False, False, True],
+        }

@@ -64,8 +64,10 @@ class StepDisplay:
     >>> recorder = TraceRecorder("all", max_steps=1)
     >>> xor = BackpropMLPClassifier((3,), "tanh", update_rule=SGD(0.5), random_state=0)
     >>> xor = xor.set_callbacks(recorder).partial_fit(X, y, classes=[0, 1])
-    >>> display = StepDisplay.from_trace(recorder.trace_, pattern=1, show="forward", precision=2)
-    >>> for text in display.neuron_texts_["forward"]["output [0]"]:  # in, below and above it
+    >>> display = StepDisplay.from_trace(
+    ...     recorder.trace_, pattern=1, show="forward", precision=2
+    ... )
+    >>> for text in display.neuron_texts_["forward"]["output [0]"]:
     ...     print(text.get_text())
     0.66
     in = 0.67

@@ -319,7 +319,9 @@ class Trace(Described):
         >>> from sklearn_metabp import SGD, BackpropMLPClassifier, TraceRecorder
         >>> X, y = load_iris(return_X_y=True)
         >>> recorder = TraceRecorder(["params", "outputs"])
-        >>> model = BackpropMLPClassifier((2,), update_rule=SGD(0.01), batch_size=50, max_iter=3)
+        >>> model = BackpropMLPClassifier(
+        ...     (2,), update_rule=SGD(0.01), batch_size=50, max_iter=3
+        ... )
         >>> model = model.set_params(n_iter_no_change=float("inf"), random_state=0)
         >>> model = model.set_callbacks(recorder).fit(X, y)
         >>> frame = recorder.trace_.to_frame(["params", "outputs"])

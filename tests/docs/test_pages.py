@@ -54,12 +54,15 @@ def doctest_lines(text):
 
 
 def fenced_lines(text):
-    """Yield the number and the text of every line between fences of Markdown."""
-    is_code = False
+    """Yield the number and the text of every line of Python between fences of Markdown.
+
+    Commands of a shell stand on one line each, so that one copy runs all of it.
+    """
+    language = None
     for number, line in enumerate(text.splitlines(), 1):
         if FENCE.match(line):
-            is_code = not is_code
-        elif is_code:
+            language = line.strip().lstrip("`") if language is None else None
+        elif language == "python":
             yield number, line
 
 

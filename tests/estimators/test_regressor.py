@@ -15,7 +15,7 @@ def test_outputs_are_those_of_the_network(n_outputs, out_activation):
         (6,), "tanh", out_activation=out_activation, max_iter=3, random_state=0
     )
     if out_activation == "softmax" and n_outputs == 1:
-        with pytest.raises(ValueError, match="single output 1 whatever X is"):
+        with pytest.raises(ValueError, match="single output 1 for every X"):
             model.fit(X, y)
         return
     model.fit(X, y)

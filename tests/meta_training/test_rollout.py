@@ -241,7 +241,7 @@ def test_an_error_names_the_task_by_its_number(number):
             (Task(network(), X, Y), "adam"),
             {"callbacks": [3]},
             TypeError,
-            "callbacks must be instances",
+            "3 is no callback",
         ),
         ((Task(network(), X, Y), "adam", "seed"), {}, ValueError, "random_state"),
         ((Task(network(), X, Y % 2, X, Y), "adam"), {}, ValueError, "y_val"),
