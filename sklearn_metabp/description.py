@@ -18,7 +18,7 @@ class Table(NamedTuple):
     rows : sequence of tuple of str
         The cells, row by row.
     right_aligned : tuple of bool
-        Whether the cells of a column are aligned to the right, as numbers are. Empty for no column.
+        True for columns whose cells are aligned to the right, as numbers are. Empty for no column.
     """
 
     head: tuple[str, ...]

@@ -255,7 +255,7 @@ class Callback:
         state : TrainingState
             Training so far.
         stopped : bool
-            Whether patience, convergence or a callback has ended the training.
+            True if patience, convergence or a callback has ended the training.
         finished : bool
             True for the last call of a fit. It does not come after Ctrl-C.
         """

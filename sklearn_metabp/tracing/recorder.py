@@ -450,7 +450,7 @@ class _Training:
     summarizer : Summarizer
         It computes the summaries of steps, if they are wanted.
     task, outer_key : Task, str
-        Those of the present fit, as all attributes below; see :class:`MemoryRun`.
+        Task and key of the present fit, as all attributes below; see :class:`MemoryRun`.
     replay : Replay or None
         Replay of the fit, until its first step; None if its steps are copied.
     is_replayable, adds_updates : bool
