@@ -35,12 +35,12 @@ def binder():
     return module
 
 
-def run(script):
-    """Run a script in its folder without a screen; return what it prints."""
+def run(folder, *arguments):
+    """Run Python in a folder without a screen; return what it prints."""
     environment = os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, script.name],
-        cwd=script.parent,
+        [sys.executable, *arguments],
+        cwd=folder,
         env=environment,
         capture_output=True,
         encoding="utf-8",
@@ -57,22 +57,19 @@ def code_cells(path):
 
 @pytest.mark.parametrize("path", CASES)
 def test_a_script_runs_alone(path, tmp_path):
-    printed = run(Path(shutil.copy(path, tmp_path)))
+    printed = run(tmp_path, shutil.copy(path, tmp_path))
     assert "\r" not in printed and "━" not in printed, "a progress bar is in the output"
 
 
 @pytest.mark.parametrize("path", CASES)
 def test_a_notebook_runs_alone(path, tmp_path):
-    """Cell by cell in one namespace, in a process of its own."""
-    cells = code_cells(path)
-    runner = tmp_path / "notebook.py"
-    runner.write_text(
-        f"names = {{'__name__': '__main__'}}\n"
-        f"for cell in {cells!r}:\n"
-        "    exec(compile(cell, 'cell', 'exec'), names)\n",
-        encoding="utf-8",
+    """Cell by cell in one namespace, in a process of its own, which is no file, as in Jupyter."""
+    code = (
+        "names = {'__name__': '__main__'}\n"
+        f"for cell in {code_cells(path)!r}:\n"
+        "    exec(compile(cell, 'cell', 'exec'), names)\n"
     )
-    run(runner)
+    run(tmp_path, "-c", code)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

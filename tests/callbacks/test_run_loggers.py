@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from helpers.data import classes, numbers
+from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_metabp import (
@@ -169,9 +170,10 @@ def test_a_search_has_a_run_for_every_training(tool):
 @pytest.mark.slow
 def test_worker_processes_write_too(tool):
     X, y = classes("multiclass")
-    if isinstance(
-        tool, MLflow
-    ):  # files, unlike a server, cannot keep a name from being taken twice
+    # Workers have the environment of their start, and those of an earlier test may still run.
+    get_reusable_executor().shutdown()
+    if isinstance(tool, MLflow):
+        # Files, unlike a server, cannot keep a name from being taken twice.
         tool.client.create_experiment("tests")
     search = GridSearchCV(model().set_callbacks(tool.logger), {"alpha": [0.1, 0.2]}, cv=3, n_jobs=2)
     search.fit(X, y)
