@@ -490,7 +490,16 @@ class PressesCtrlC:
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def ctrl_c_works():
+    """A process in the background of a shell may ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("member", [0, 2])
+@pytest.mark.usefixtures("ctrl_c_works")
 def test_ctrl_c_ends_the_fit_with_the_networks_so_far(member):
     X, y = data("multiclass")
     loop._last_interrupt = -np.inf
