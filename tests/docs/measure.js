@@ -85,7 +85,11 @@ async function measure(path) {
   }
   found.copies = pressButtons(frame);
   found.formulas = formulas
-    .filter((formula) => !formula.querySelector("mjx-container") || formula.querySelector("mjx-merror"))
+    .filter(
+      (formula) =>
+        !formula.querySelector("mjx-container") ||
+        formula.querySelector('mjx-merror, [data-mml-node="merror"]'),
+    )
     .map(describe);
   found.pictures = [...page.document.images]
     .filter((image) => image.loading !== "lazy" && image.naturalWidth === 0)
