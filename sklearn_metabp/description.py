@@ -68,7 +68,7 @@ class Table(NamedTuple):
 class Described:
     """Mixin of an object that is shown by a title and by tables and texts below it.
 
-    Its ``repr`` is the title. A notebook shows all of it. Subclasses define the two methods.
+    The ``repr`` is the title. A notebook shows all of it. Subclasses define the two methods.
     """
 
     def _title(self) -> str:

@@ -300,7 +300,7 @@ class HooksOf(Callback):
     Parameters
     ----------
     given : object
-        Its hooks are called.
+        The object whose hooks are called.
     """
 
     def __init__(self, given: Any) -> None:

@@ -198,7 +198,7 @@ class ReportedStep(Described):
         Returns
         -------
         report : StepReport
-            Its text is the table. It has copies of the numbers, so it stays valid.
+            The text is a table. The report has copies of the numbers, so it stays valid.
 
         Raises
         ------

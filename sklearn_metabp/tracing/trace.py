@@ -288,7 +288,7 @@ class Trace(Described):
         Returns
         -------
         frame : DataFrame of n_steps rows
-            Its first columns are ``run``, ``index``, ``epoch``, ``n_patterns`` and ``loss``. The
+            The first columns are ``run``, ``index``, ``epoch``, ``n_patterns`` and ``loss``. The
             columns of the variables follow, in the order of ``variables``:
 
             - ``params``, ``gradients``, ``updates`` and ``teacher_updates`` have one column per
@@ -562,7 +562,7 @@ class Trace(Described):
         Returns
         -------
         report : StepReport
-            Its text is the table, which has the variables that were recorded.
+            The text is a table of the variables that were recorded.
 
         Raises
         ------

@@ -374,7 +374,7 @@ class LayerScope(Scope):
     def default_learner(cls) -> Any:
         """Return a linear controller that stays at the start where there are no data.
 
-        Its weights begin at zero and are penalised. An input that never changed in the data is zero
+        The weights begin at zero and are penalised. An input that never changed in the data is zero
         behind the scaler, and gets no weight.
         """
         learner = BackpropMLPRegressor((), update_rule="lbfgs", alpha=1.0, init=zero_params)
